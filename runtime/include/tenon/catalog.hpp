@@ -1,0 +1,82 @@
+/// tenon/catalog.hpp: which plugins there are, by name. Nothing here loads a plugin into the calling process.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tenon/error.hpp>
+#include <tenon/log.hpp>
+#include <tenon/schema.hpp>
+
+namespace tenon {
+
+struct CatalogOptions {
+  /// Directories searched in order, not below them; the first plugin of a name wins, the others are listed as shadowed.
+  /// TENON_PLUGIN_PATH (separated by ':', ';' on Windows) is searched before these.
+  std::vector<std::filesystem::path> plugin_dirs;
+  /// Whether TENON_PLUGIN_PATH counts.
+  bool use_environment = true;
+  /// Where inspections are remembered by content. Empty: $XDG_CACHE_HOME/tenon or ~/.cache/tenon; when that cannot
+  /// be written the catalog works without it.
+  std::filesystem::path cache_dir;
+  /// The tenon-worker that inspects. Empty: found as RuntimeOptions::worker_executable says.
+  std::filesystem::path worker_executable;
+  /// How long one plugin may take to load and unload in the inspector process.
+  std::chrono::milliseconds inspect_timeout{5000};
+  /// Address space of the inspector process in bytes; 0 for no limit. (A sanitizer's worker has none.)
+  std::uint64_t inspect_memory_limit_bytes = std::uint64_t{4} << 30;
+};
+
+/// What is known of one plugin file.
+struct PluginInfo {
+  std::string name;                 ///< From the manifest; the file's stem when that cannot be read.
+  std::string version;              ///< "1.2.0"; empty when it cannot be read.
+  std::filesystem::path file;       ///< Absolute.
+  std::string sha256;               ///< Of the file's content, lower-case hexadecimal.
+  std::uint64_t size_bytes = 0;
+  std::optional<Schema> schema;     ///< Absent when the plugin cannot be used.
+  /// Why the plugin cannot be used: no manifest, truncated, other ABI, crash or hang in the inspector, a lie about its
+  /// schema, shadowed by another file. Absent when it can.
+  std::optional<Error> problem;
+  [[nodiscard]] bool usable() const noexcept { return schema.has_value() && !problem.has_value(); }
+};
+
+/// A task with the plugin that has it. Valid as long as the catalog.
+struct TaskRef {
+  std::shared_ptr<const PluginInfo> plugin;
+  const TaskInfo* task = nullptr;   ///< Inside plugin->schema.
+};
+
+/// The plugins found at one time. Immutable; copies share; [any-thread].
+class Catalog {
+ public:
+  /// Scans the directories and inspects what the cache does not know, several at a time. A broken plugin is listed with its
+  /// problem. Errors: kNotFound when a directory of `plugin_dirs` does not exist; kUnavailable without a tenon-worker.
+  [[nodiscard]] static Result<Catalog> open(const CatalogOptions& options);
+
+  /// All plugins, usable or not, by name.
+  [[nodiscard]] const std::vector<std::shared_ptr<const PluginInfo>>& plugins() const noexcept;
+  /// The usable plugin of that name; nullptr if there is none.
+  [[nodiscard]] std::shared_ptr<const PluginInfo> find_plugin(std::string_view name) const noexcept;
+  /// A task by its full name. Errors: kNotFound with the nearest known names ("did you mean"), or with the
+  /// problem of a plugin that has the name but cannot be used.
+  [[nodiscard]] Result<TaskRef> find_task(std::string_view full_name) const;
+
+  struct Impl;
+
+ private:
+  explicit Catalog(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+  std::shared_ptr<const Impl> impl_;
+};
+
+/// Finds the worker executable: `requested` if not empty; $TENON_WORKER; beside the running executable; beside the
+/// library's build or install place. Errors: kUnavailable with the places looked at.
+[[nodiscard]] Result<std::filesystem::path> find_worker_executable(const std::filesystem::path& requested);
+
+}  // namespace tenon

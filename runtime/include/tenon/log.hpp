@@ -1,0 +1,26 @@
+/// tenon/log.hpp: where a runtime's log lines go. The library itself never prints.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace tenon {
+
+enum class LogLevel : std::int32_t { kDebug = 0, kInfo = 1, kWarning = 2, kError = 3 };
+
+/// One line of the log. Views are valid while the sink runs.
+struct LogRecord {
+  LogLevel level = LogLevel::kInfo;
+  std::string_view message;
+  std::string_view plugin;       ///< Empty when the line is the runtime's own.
+  std::string_view task;
+  std::uint64_t worker_id = 0;   ///< 0 when the line is the runtime's own.
+  std::uint64_t call_id = 0;
+};
+
+/// Called for each line, on any thread, also on several at once. Must not call the runtime.
+using LogSink = std::function<void(const LogRecord&)>;
+
+}  // namespace tenon

@@ -1,0 +1,126 @@
+/// tenon/pipeline.hpp: pipelines of tasks, written in TOML, checked as a whole, then run.
+///
+///   auto catalog = tenon::Catalog::open({.plugin_dirs = {"build/plugins"}});
+///   tenon::Diagnostics diagnostics;
+///   auto graph = tenon::Graph::load("inventory.toml", *catalog, {}, diagnostics);
+///   if (!graph) { std::cerr << diagnostics.to_text(); return 78; }
+///   auto report = tenon::run_pipeline(runtime, *graph);
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <tenon/catalog.hpp>
+#include <tenon/error.hpp>
+#include <tenon/runtime.hpp>
+
+namespace tenon {
+
+enum class Severity { kError, kWarning, kNote };
+
+/// One message about a pipeline file.
+struct Diagnostic {
+  Severity severity = Severity::kError;
+  std::string file;
+  std::uint32_t line = 0;    ///< From 1; 0 when there is no place.
+  std::uint32_t column = 0;  ///< From 1, in bytes.
+  std::uint32_t length = 1;  ///< Bytes the caret underlines.
+  std::string message;
+  std::string hint;          ///< "did you mean ..." or what to do; may be empty.
+  std::string source_line;
+};
+
+/// All messages of one load, in the order of the file.
+struct Diagnostics {
+  std::vector<Diagnostic> items;
+  [[nodiscard]] bool has_errors() const noexcept;
+  /// `file:line:col: error: message`, the source line, a caret, hints; with ANSI colors on request.
+  [[nodiscard]] std::string to_text(bool color = false) const;
+  [[nodiscard]] std::string to_json() const;
+};
+
+struct LoadOptions {
+  /// `--set key=value`: dotted key in the file, and a TOML value (or, failing that, a string).
+  std::vector<std::pair<std::string, std::string>> overrides;
+  /// Looks up environment values; empty: the process's own.
+  std::function<std::optional<std::string>(const std::string&)> environment;
+};
+
+enum class GraphFormat { kDot, kMermaid, kJson };
+
+/// A checked pipeline: every name resolved, every edge's types agree, params encoded. Immutable; copies share.
+class Graph {
+ public:
+  /// Reads and checks a file. nullopt when `diagnostics` has errors; warnings may be there in any case.
+  [[nodiscard]] static std::optional<Graph> load(const std::filesystem::path& file, const Catalog& catalog,
+                                                 const LoadOptions& options, Diagnostics& diagnostics);
+  /// The same for text; `name` stands for the file in messages.
+  [[nodiscard]] static std::optional<Graph> parse(std::string_view text, std::string_view name, const Catalog& catalog,
+                                                  const LoadOptions& options, Diagnostics& diagnostics);
+  [[nodiscard]] std::string to_text(GraphFormat format) const;
+  [[nodiscard]] const std::string& name() const noexcept;
+  /// Plugin settings the file gives, for RuntimeOptions::plugin_settings.
+  [[nodiscard]] const std::map<std::string, Buffer>& plugin_settings() const noexcept;
+
+  struct Impl;
+  [[nodiscard]] const Impl& impl() const noexcept { return *impl_; }
+
+ private:
+  explicit Graph(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+  std::shared_ptr<const Impl> impl_;
+};
+
+/// Counts of one stage, source or sink.
+struct StageReport {
+  std::string name;
+  std::string task;          ///< Empty for route and batch.
+  std::uint64_t items_in = 0;
+  std::uint64_t items_out = 0;
+  std::uint64_t failed = 0;
+  std::uint64_t retried = 0;
+  std::uint64_t dropped = 0; ///< Asked for by the file, as in a route's ignored case.
+  std::uint64_t in_flight = 0;
+  std::uint64_t queued = 0;
+  double busy_seconds = 0;
+};
+
+/// One item that failed for good.
+struct ItemFailure {
+  std::string stage;
+  std::string item;          ///< What identifies it: the path, the origin, or its number.
+  Error error;
+};
+
+struct RunReport {
+  enum class End { kDone, kInterrupted, kFailed };
+  End end = End::kDone;
+  std::vector<StageReport> stages;
+  std::vector<ItemFailure> failures;      ///< The first RunOptions::max_reported_failures.
+  std::uint64_t failure_count = 0;
+  std::optional<Error> error;             ///< Why the run as a whole failed.
+  double seconds = 0;
+  std::vector<std::pair<std::string, Reply>> outputs;  ///< Results of sinks that have one, by sink name, when asked for.
+  [[nodiscard]] std::string to_json() const;
+};
+
+struct RunOptions {
+  /// Called some ten times a second, on the runner's thread, with counts so far.
+  std::function<void(const RunReport&)> on_progress;
+  /// Set from anywhere (a signal handler too): 1 drains (sources stop, items in flight finish), 2 cancels.
+  const std::atomic<int>* stop = nullptr;
+  std::size_t max_reported_failures = 1000;
+};
+
+/// Runs a pipeline to its end and returns what happened. Items that fail are reported, the run goes on. Blocks. [any-thread]
+[[nodiscard]] RunReport run_pipeline(Runtime& runtime, const Graph& graph, const RunOptions& options = {});
+
+}  // namespace tenon

@@ -1,0 +1,62 @@
+/// tenon/reply.hpp: the result of a call.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include <flatbuffers/flatbuffers.h>
+
+#include <tenon/bytes.hpp>
+#include <tenon/error.hpp>
+
+namespace tenon {
+
+namespace internal {
+class ReplyStorage;  // Keeps the bytes alive; gives a worker's block back when the last handle goes.
+}
+
+/// A result where it lies: in memory of the host when it is small, in the worker's result memory (mapped
+/// read-only) when it is large. Copies share the bytes. Outlives the runtime and the worker. [any-thread] for
+/// different copies. Not verified: TypedReply is.
+class Reply {
+ public:
+  Reply() = default;
+  explicit Reply(std::shared_ptr<const internal::ReplyStorage> storage, Bytes bytes) noexcept
+      : storage_(std::move(storage)), bytes_(bytes) {}
+
+  /// The FlatBuffer, aligned to 16. Valid as long as any copy of this reply.
+  [[nodiscard]] Bytes bytes() const noexcept { return bytes_; }
+  /// The storage, for handing the result to another call without a copy.
+  [[nodiscard]] const std::shared_ptr<const internal::ReplyStorage>& storage() const noexcept { return storage_; }
+
+ private:
+  std::shared_ptr<const internal::ReplyStorage> storage_;
+  Bytes bytes_;
+};
+
+/// A verified result of type T (a generated table). Copies share the bytes.
+template <typename T>
+class TypedReply {
+ public:
+  /// Verifies. Errors: kCorrupt.
+  [[nodiscard]] static Result<TypedReply> verify(Reply reply) {
+    flatbuffers::Verifier verifier(reply.bytes().data(), reply.bytes().size());
+    if (!verifier.VerifyBuffer<T>(nullptr)) {
+      return fail(ErrorCode::kCorrupt, "the result does not verify as its type");
+    }
+    return TypedReply(std::move(reply));
+  }
+  /// Valid as long as any copy of this reply.
+  [[nodiscard]] const T& operator*() const noexcept { return *value_; }
+  [[nodiscard]] const T* operator->() const noexcept { return value_; }
+  [[nodiscard]] const Reply& reply() const noexcept { return reply_; }
+
+ private:
+  explicit TypedReply(Reply reply) : reply_(std::move(reply)), value_(flatbuffers::GetRoot<T>(reply_.bytes().data())) {}
+  Reply reply_;
+  const T* value_;
+};
+
+}  // namespace tenon

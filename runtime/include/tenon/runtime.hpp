@@ -1,0 +1,258 @@
+/// tenon/runtime.hpp: runs tasks of plugins, by name, in worker processes.
+///
+///   auto runtime = tenon::Runtime::start({.workers = 4, .plugin_dirs = {"build/plugins"}});
+///   flatbuffers::FlatBufferBuilder argument;
+///   argument.Finish(tenon::CreateFileDirect(argument, "README.md"));
+///   auto counts = runtime->call<text::Counts>("text.count", argument);
+///   if (counts) std::cout << (*counts)->lines() << '\n';
+///
+/// A runtime may be started anywhere: in main, in a library, in a static initialiser, inside a task; several at
+/// once are fine. Workers are processes of their own executable, tenon-worker; nothing of the host's program is
+/// run again, forked or loaded there.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <flatbuffers/flatbuffers.h>
+
+#include <tenon/bytes.hpp>
+#include <tenon/catalog.hpp>
+#include <tenon/error.hpp>
+#include <tenon/future.hpp>
+#include <tenon/log.hpp>
+#include <tenon/reply.hpp>
+
+namespace tenon {
+
+/// What `submit` does when the queue is full.
+enum class Overflow {
+  kBlock,   ///< Waits until there is room (or until CallOptions::queue_timeout).
+  kReject,  ///< Fails the call at once with kRejected.
+};
+
+struct RuntimeOptions {
+  /// Worker processes; 0 for one per core. More workers run more calls at once and hold more memory.
+  unsigned workers = 0;
+  /// Where plugins are looked for; see CatalogOptions.
+  std::vector<std::filesystem::path> plugin_dirs;
+  /// A catalog opened before, instead of plugin_dirs.
+  std::optional<Catalog> catalog;
+  /// The tenon-worker to run. Empty: $TENON_WORKER, beside the running executable, the library's own build or
+  /// install place, in this order.
+  std::filesystem::path worker_executable;
+  /// See CatalogOptions.
+  std::filesystem::path cache_dir;
+  /// Settings of plugins by plugin name: a FlatBuffer of the plugin's settings table, given to its `init` in each worker.
+  std::map<std::string, Buffer> plugin_settings;
+
+  /// Calls accepted but not finished, at most. A higher bound costs some 100 bytes a call.
+  std::uint64_t max_queued_calls = std::uint64_t{1} << 24;
+  /// Bytes of arguments accepted but not finished, at most.
+  std::uint64_t max_queued_bytes = std::uint64_t{4} << 30;
+  Overflow overflow = Overflow::kBlock;
+
+  /// Shared memory for arguments beyond the size that travels in the ring, in bytes of address space; memory is taken as it is used.
+  std::uint64_t argument_arena_bytes = std::uint64_t{1} << 30;
+  /// The same for the results of each worker.
+  std::uint64_t result_arena_bytes = std::uint64_t{1} << 30;
+  /// Limit of a worker's private memory in bytes (RLIMIT_DATA); 0 for none.
+  std::uint64_t worker_memory_limit_bytes = 0;
+  /// Copies every result into host memory before it is verified, so that a worker that goes bad after its reply cannot
+  /// change what the host reads. Small results always are copied; this costs a memcpy for the others.
+  bool copy_results = false;
+
+  /// How long a cancelled or late call may go on before its worker is killed.
+  std::chrono::milliseconds cancel_grace{1000};
+  /// How long a worker may take from spawn to hand-shake.
+  std::chrono::milliseconds start_timeout{10000};
+
+  /// Gets every log line; empty: lines are dropped.
+  LogSink log;
+};
+
+/// Options of one call.
+struct CallOptions {
+  /// FlatBuffer of the task's params table; empty for its defaults. Copied.
+  Bytes params;
+  /// Higher runs first; calls of one priority run in the order of submission.
+  int priority = 0;
+  /// From submission to the end; none by default.
+  std::optional<std::chrono::nanoseconds> timeout;
+  /// From submission to the begin of the first attempt; none by default.
+  std::optional<std::chrono::nanoseconds> queue_timeout;
+  /// From the begin of an attempt to its end; none by default. Holds against a busy loop: the worker is killed.
+  std::optional<std::chrono::nanoseconds> run_timeout;
+  /// Calls with the same non-empty key run on the same worker, one after another, as long as that worker lives.
+  std::string affinity_key;
+  /// Attempts of an idempotent task whose worker dies; others have one. At least 1.
+  std::uint32_t max_attempts = 3;
+};
+
+struct MapOptions {
+  CallOptions call;
+  /// Calls in flight at most; 0 for 64 per worker. Bounds memory.
+  std::size_t window = 0;
+  /// Results in the order of the arguments; false: as they come.
+  bool ordered = true;
+};
+
+/// How a runtime ends.
+enum class Shutdown {
+  kDrain,   ///< Takes no new calls, finishes all accepted ones.
+  kCancel,  ///< Cancels what is queued, lets what runs finish or be cancelled within cancel_grace.
+  kKill,    ///< Kills the workers; open calls end as kCancelled.
+};
+
+/// Progress of a running call, as the task reported it.
+struct Progress {
+  std::uint64_t done = 0;
+  std::uint64_t total = 0;  ///< 0 when the task does not know.
+};
+
+/// Counts since the start and states now.
+struct RuntimeStats {
+  std::uint64_t submitted = 0;
+  std::uint64_t succeeded = 0;
+  std::uint64_t failed = 0;      ///< All terminal states but ok.
+  std::uint64_t crashed_workers = 0;
+  std::uint64_t queued = 0;
+  std::uint64_t running = 0;
+  struct Worker {
+    std::uint64_t id = 0;
+    std::int64_t pid = 0;
+    std::uint64_t calls = 0;
+  };
+  std::vector<Worker> workers;
+};
+
+class Session;
+class MapStream;
+struct SessionOptions;
+
+/// A pool of workers. Movable; the destructor is shutdown(kCancel). All members are [any-thread].
+class Runtime {
+ public:
+  /// Finds plugins and starts the workers; returns when the first is ready. Errors: kUnavailable when no worker can be
+  /// started (with what it wrote); those of Catalog::open; kInvalidArgument.
+  [[nodiscard]] static Result<Runtime> start(RuntimeOptions options = {});
+
+  Runtime(Runtime&&) noexcept;
+  Runtime& operator=(Runtime&&) noexcept;
+  ~Runtime();
+
+  // -- untyped: a task's name and a FlatBuffer ------------------------------------------------
+
+  /// Runs a task and waits for it. `argument` is copied into shared memory. Errors: every call ends in exactly one of ok,
+  /// kFailed (or another code of the task's choice), kCancelled, kDeadline, kCrashed, kRejected; kNotFound for an unknown task.
+  [[nodiscard]] Result<Reply> call(std::string_view task, Bytes argument, const CallOptions& options = {});
+  /// The same without waiting. Destroying the future does not cancel the call.
+  [[nodiscard]] Future<Reply> submit(std::string_view task, Bytes argument, const CallOptions& options = {});
+  /// As submit, with an earlier result as the argument, without a copy.
+  [[nodiscard]] Future<Reply> submit(std::string_view task, const Reply& argument, const CallOptions& options = {});
+  /// Runs a task on each argument that `next` gives (nullopt ends) with a bounded number in flight. `next` is called on
+  /// the thread that asks the stream for results. Bytes it gives are valid until its next call.
+  [[nodiscard]] MapStream map(std::string_view task, std::function<std::optional<Bytes>()> next, const MapOptions& options = {});
+  /// Opens a session of a streaming task on a worker.
+  [[nodiscard]] Future<Session> open(std::string_view task, const SessionOptions& options);
+
+  // -- typed: R is the generated result table -------------------------------------------------
+
+  /// `argument` is finished. Errors: as call; kCorrupt when the result does not verify.
+  template <typename R>
+  [[nodiscard]] Result<TypedReply<R>> call(std::string_view task, const flatbuffers::FlatBufferBuilder& argument,
+                                           const CallOptions& options = {}) {
+    return call(task, Bytes(argument.GetBufferPointer(), argument.GetSize()), options).and_then(TypedReply<R>::verify);
+  }
+  /// The typed form of submit.
+  template <typename R>
+  [[nodiscard]] Future<TypedReply<R>> submit(std::string_view task, const flatbuffers::FlatBufferBuilder& argument,
+                                             const CallOptions& options = {}) {
+    return submit(task, Bytes(argument.GetBufferPointer(), argument.GetSize()), options)
+        .then([](Result<Reply> reply) { return std::move(reply).and_then(TypedReply<R>::verify); });
+  }
+
+  // -- the rest -------------------------------------------------------------------------------
+
+  /// Ends the runtime; further calls are rejected. Returns when no worker is left. May be called twice.
+  void shutdown(Shutdown how = Shutdown::kDrain);
+  [[nodiscard]] const Catalog& catalog() const noexcept;
+  [[nodiscard]] unsigned worker_count() const noexcept;
+  [[nodiscard]] RuntimeStats stats() const;
+
+  class Impl;
+
+ private:
+  explicit Runtime(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;
+};
+
+/// Results of Runtime::map, one at a time. Move-only; one thread at a time. Destroying it cancels what is queued.
+class MapStream {
+ public:
+  struct Item {
+    std::uint64_t index = 0;  ///< Of the argument, from 0.
+    Result<Reply> reply;
+  };
+  MapStream(MapStream&&) noexcept;
+  MapStream& operator=(MapStream&&) noexcept;
+  ~MapStream();
+  /// The next result; nullopt after the last. Blocks.
+  [[nodiscard]] std::optional<Item> next();
+
+  class Impl;
+
+ private:
+  friend class Runtime;
+  explicit MapStream(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+struct SessionOptions {
+  /// FlatBuffer of the params table; empty for its defaults. Copied.
+  Bytes params;
+  /// A source's argument. Copied.
+  Bytes argument;
+  /// What Session::checkpoint gave for an earlier session of this task; empty for a fresh one. Copied.
+  Bytes checkpoint;
+};
+
+/// An open session of a source or a reduce, pinned to one worker, which it occupies only while a step runs. One
+/// operation at a time; [any-thread]. Move-only; the destructor closes it. When its worker dies, every operation ends as kCrashed;
+/// open a new one from the last checkpoint.
+class Session {
+ public:
+  struct Batch {
+    std::vector<Reply> results;
+    bool ended = false;  ///< No further results come.
+  };
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+  ~Session();
+  /// Sources: up to `max_results` next results (at least one unless it must wait or has ended).
+  [[nodiscard]] Future<Batch> next(std::uint32_t max_results);
+  /// Reduces: gives arguments, in order; without a copy where they are results of earlier calls.
+  [[nodiscard]] Future<void> feed(const std::vector<Reply>& arguments);
+  /// Reduces: no more arguments; the result. The session has then ended.
+  [[nodiscard]] Future<Reply> finish();
+  /// Bytes from which a new session goes on exactly here. Errors: kUnsupported.
+  [[nodiscard]] Future<Reply> checkpoint();
+
+  class Impl;
+
+ private:
+  friend class Runtime;
+  explicit Session(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tenon

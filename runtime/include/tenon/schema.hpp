@@ -1,0 +1,119 @@
+/// tenon/schema.hpp: what a plugin's embedded schema says, read without running the plugin's code.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tenon/bytes.hpp>
+#include <tenon/error.hpp>
+
+namespace tenon {
+
+/// The numbers of tenon_task_kind_t.
+enum class TaskKind : std::int32_t { kPlain = 0, kSource = 1, kReduce = 2 };
+
+/// One task as its schema declares it.
+struct TaskInfo {
+  std::string name;           ///< Method, as in "thumbnail".
+  std::string full_name;      ///< "image.thumbnail".
+  TaskKind kind = TaskKind::kPlain;
+  bool idempotent = false;
+  std::string argument_type;  ///< Fully qualified table name.
+  std::string result_type;
+  std::string params_type;    ///< Empty when the task has none.
+  std::string documentation;  ///< The `///` lines, joined by newlines.
+};
+
+/// One field of a table, for documentation, completion and type checks.
+struct FieldInfo {
+  std::string name;
+  std::string type;           ///< As written in a schema: "uint16", "[tenon.File]", "string".
+  std::string default_value;  ///< Empty when there is none.
+  bool required = false;
+  bool deprecated = false;
+  std::string documentation;
+};
+
+/// A table, struct or enum of the schema.
+struct TypeInfo {
+  std::string name;
+  std::string documentation;
+  std::vector<FieldInfo> fields;          ///< In the order of their ids. Empty for an enum.
+  std::vector<std::string> enum_values;   ///< Empty for a table.
+};
+
+/// Where text went wrong, from 1.
+struct TextPosition {
+  std::uint32_t line = 1;
+  std::uint32_t column = 1;
+};
+
+/// Options of Schema::to_json.
+struct JsonOptions {
+  /// Spaces per level; below zero everything on one line.
+  int indent = 2;
+  /// Writes fields that have their default value too.
+  bool defaults = false;
+};
+
+/// A plugin's schema. Immutable; copies share; [any-thread].
+class Schema {
+ public:
+  /// Reads a binary schema. The bytes are copied. Errors: kCorrupt with what does not verify.
+  /// `plugin` is the name that prefixes its tasks.
+  [[nodiscard]] static Result<Schema> from_binary(Bytes binary, std::string_view plugin);
+
+  /// The tasks, in the order of their names.
+  [[nodiscard]] const std::vector<TaskInfo>& tasks() const noexcept;
+  /// A task by its method name; nullptr if there is none. Valid as long as the schema.
+  [[nodiscard]] const TaskInfo* find_task(std::string_view method) const noexcept;
+  /// A table, struct or enum by its fully qualified name.
+  [[nodiscard]] std::optional<TypeInfo> find_type(std::string_view name) const;
+  /// Name of the plugin's settings table; empty when it has none.
+  [[nodiscard]] const std::string& settings_type() const noexcept;
+  /// The binary schema. Valid as long as the schema.
+  [[nodiscard]] Bytes binary() const noexcept;
+
+  /// JSON text to a FlatBuffer with root `type`. Bytes fields ([ubyte]) take a base64 string or an array of
+  /// numbers. Errors: kInvalidArgument with "line:column", the unknown field and its nearest known name.
+  [[nodiscard]] Result<Buffer> from_json(std::string_view type, std::string_view json) const;
+  /// A FlatBuffer with root `type` to JSON; it is verified first. [ubyte] becomes base64. Errors: kCorrupt.
+  [[nodiscard]] Result<std::string> to_json(std::string_view type, Bytes buffer, const JsonOptions& options = {}) const;
+  /// Verifies a FlatBuffer with root `type`. Errors: kCorrupt, kNotFound for an unknown type.
+  [[nodiscard]] Result<void> verify(std::string_view type, Bytes buffer) const;
+
+  /// Whether a buffer written as `writer_type` of `writer` can be read as `reader_type` of `reader`: same name,
+  /// and every field both know agrees in id, type and requiredness, all the way down. The error (kIncompatible)
+  /// names each field that does not.
+  [[nodiscard]] static Result<void> check_readable(const Schema& writer, std::string_view writer_type,
+                                                   const Schema& reader, std::string_view reader_type);
+
+  struct Impl;
+
+ private:
+  explicit Schema(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+  std::shared_ptr<const Impl> impl_;
+};
+
+/// Reads one scalar, string or enum field of a verified FlatBuffer by its name, dotted for nested tables
+/// ("file.extension"). Made once, used for each item; immutable; [any-thread].
+class FieldReader {
+ public:
+  /// Errors: kNotFound with the nearest known name; kInvalidArgument when the field is not a scalar, string or enum.
+  [[nodiscard]] static Result<FieldReader> make(const Schema& schema, std::string_view type, std::string_view path);
+  /// The value as text: a number in decimal, an enum by its name, a bool as true or false; an absent string is empty.
+  /// `buffer` has been verified as `type`.
+  [[nodiscard]] std::string read(Bytes buffer) const;
+
+  struct Impl;
+
+ private:
+  explicit FieldReader(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+  std::shared_ptr<const Impl> impl_;
+};
+
+}  // namespace tenon
