@@ -8,9 +8,9 @@
 namespace tenon {
 
 /// Borrowed bytes; valid as long as the declaration that hands them out says.
-using Bytes = std::span<const std::uint8_t>;
+using BytesView = std::span<const std::uint8_t>;
 /// Borrowed bytes that may be written.
-using MutableBytes = std::span<std::uint8_t>;
+using MutableBytesView = std::span<std::uint8_t>;
 /// Owned bytes.
 using Buffer = std::vector<std::uint8_t>;
 

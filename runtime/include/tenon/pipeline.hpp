@@ -33,7 +33,7 @@ struct Diagnostic {
   std::string file;
   std::uint32_t line = 0;    ///< From 1; 0 when there is no place.
   std::uint32_t column = 0;  ///< From 1, in bytes.
-  std::uint32_t length = 1;  ///< Bytes the caret underlines.
+  std::uint32_t length = 1;  ///< BytesView the caret underlines.
   std::string message;
   std::string hint;          ///< "did you mean ..." or what to do; may be empty.
   std::string source_line;

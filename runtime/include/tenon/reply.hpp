@@ -23,17 +23,17 @@ class ReplyStorage;  // Keeps the bytes alive; gives a worker's block back when 
 class Reply {
  public:
   Reply() = default;
-  explicit Reply(std::shared_ptr<const internal::ReplyStorage> storage, Bytes bytes) noexcept
+  explicit Reply(std::shared_ptr<const internal::ReplyStorage> storage, BytesView bytes) noexcept
       : storage_(std::move(storage)), bytes_(bytes) {}
 
   /// The FlatBuffer, aligned to 16. Valid as long as any copy of this reply.
-  [[nodiscard]] Bytes bytes() const noexcept { return bytes_; }
+  [[nodiscard]] BytesView bytes() const noexcept { return bytes_; }
   /// The storage, for handing the result to another call without a copy.
   [[nodiscard]] const std::shared_ptr<const internal::ReplyStorage>& storage() const noexcept { return storage_; }
 
  private:
   std::shared_ptr<const internal::ReplyStorage> storage_;
-  Bytes bytes_;
+  BytesView bytes_;
 };
 
 /// A verified result of type T (a generated table). Copies share the bytes.

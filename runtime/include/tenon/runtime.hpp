@@ -57,7 +57,7 @@ struct RuntimeOptions {
 
   /// Calls accepted but not finished, at most. A higher bound costs some 100 bytes a call.
   std::uint64_t max_queued_calls = std::uint64_t{1} << 24;
-  /// Bytes of arguments accepted but not finished, at most.
+  /// BytesView of arguments accepted but not finished, at most.
   std::uint64_t max_queued_bytes = std::uint64_t{4} << 30;
   Overflow overflow = Overflow::kBlock;
 
@@ -83,7 +83,7 @@ struct RuntimeOptions {
 /// Options of one call.
 struct CallOptions {
   /// FlatBuffer of the task's params table; empty for its defaults. Copied.
-  Bytes params;
+  BytesView params;
   /// Higher runs first; calls of one priority run in the order of submission.
   int priority = 0;
   /// From submission to the end; none by default.
@@ -154,14 +154,14 @@ class Runtime {
 
   /// Runs a task and waits for it. `argument` is copied into shared memory. Errors: every call ends in exactly one of ok,
   /// kFailed (or another code of the task's choice), kCancelled, kDeadline, kCrashed, kRejected; kNotFound for an unknown task.
-  [[nodiscard]] Result<Reply> call(std::string_view task, Bytes argument, const CallOptions& options = {});
+  [[nodiscard]] Result<Reply> call(std::string_view task, BytesView argument, const CallOptions& options = {});
   /// The same without waiting. Destroying the future does not cancel the call.
-  [[nodiscard]] Future<Reply> submit(std::string_view task, Bytes argument, const CallOptions& options = {});
+  [[nodiscard]] Future<Reply> submit(std::string_view task, BytesView argument, const CallOptions& options = {});
   /// As submit, with an earlier result as the argument, without a copy.
   [[nodiscard]] Future<Reply> submit(std::string_view task, const Reply& argument, const CallOptions& options = {});
   /// Runs a task on each argument that `next` gives (nullopt ends) with a bounded number in flight. `next` is called on
   /// the thread that asks the stream for results. Bytes it gives are valid until its next call.
-  [[nodiscard]] MapStream map(std::string_view task, std::function<std::optional<Bytes>()> next, const MapOptions& options = {});
+  [[nodiscard]] MapStream map(std::string_view task, std::function<std::optional<BytesView>()> next, const MapOptions& options = {});
   /// Opens a session of a streaming task on a worker.
   [[nodiscard]] Future<Session> open(std::string_view task, const SessionOptions& options);
 
@@ -171,13 +171,13 @@ class Runtime {
   template <typename R>
   [[nodiscard]] Result<TypedReply<R>> call(std::string_view task, const flatbuffers::FlatBufferBuilder& argument,
                                            const CallOptions& options = {}) {
-    return call(task, Bytes(argument.GetBufferPointer(), argument.GetSize()), options).and_then(TypedReply<R>::verify);
+    return call(task, BytesView(argument.GetBufferPointer(), argument.GetSize()), options).and_then(TypedReply<R>::verify);
   }
   /// The typed form of submit.
   template <typename R>
   [[nodiscard]] Future<TypedReply<R>> submit(std::string_view task, const flatbuffers::FlatBufferBuilder& argument,
                                              const CallOptions& options = {}) {
-    return submit(task, Bytes(argument.GetBufferPointer(), argument.GetSize()), options)
+    return submit(task, BytesView(argument.GetBufferPointer(), argument.GetSize()), options)
         .then([](Result<Reply> reply) { return std::move(reply).and_then(TypedReply<R>::verify); });
   }
 
@@ -219,11 +219,11 @@ class MapStream {
 
 struct SessionOptions {
   /// FlatBuffer of the params table; empty for its defaults. Copied.
-  Bytes params;
+  BytesView params;
   /// A source's argument. Copied.
-  Bytes argument;
+  BytesView argument;
   /// What Session::checkpoint gave for an earlier session of this task; empty for a fresh one. Copied.
-  Bytes checkpoint;
+  BytesView checkpoint;
 };
 
 /// An open session of a source or a reduce, pinned to one worker, which it occupies only while a step runs. One

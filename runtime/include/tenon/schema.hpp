@@ -65,7 +65,7 @@ class Schema {
  public:
   /// Reads a binary schema. The bytes are copied. Errors: kCorrupt with what does not verify.
   /// `plugin` is the name that prefixes its tasks.
-  [[nodiscard]] static Result<Schema> from_binary(Bytes binary, std::string_view plugin);
+  [[nodiscard]] static Result<Schema> from_binary(BytesView binary, std::string_view plugin);
 
   /// The tasks, in the order of their names.
   [[nodiscard]] const std::vector<TaskInfo>& tasks() const noexcept;
@@ -76,15 +76,15 @@ class Schema {
   /// Name of the plugin's settings table; empty when it has none.
   [[nodiscard]] const std::string& settings_type() const noexcept;
   /// The binary schema. Valid as long as the schema.
-  [[nodiscard]] Bytes binary() const noexcept;
+  [[nodiscard]] BytesView binary() const noexcept;
 
   /// JSON text to a FlatBuffer with root `type`. Bytes fields ([ubyte]) take a base64 string or an array of
   /// numbers. Errors: kInvalidArgument with "line:column", the unknown field and its nearest known name.
   [[nodiscard]] Result<Buffer> from_json(std::string_view type, std::string_view json) const;
   /// A FlatBuffer with root `type` to JSON; it is verified first. [ubyte] becomes base64. Errors: kCorrupt.
-  [[nodiscard]] Result<std::string> to_json(std::string_view type, Bytes buffer, const JsonOptions& options = {}) const;
+  [[nodiscard]] Result<std::string> to_json(std::string_view type, BytesView buffer, const JsonOptions& options = {}) const;
   /// Verifies a FlatBuffer with root `type`. Errors: kCorrupt, kNotFound for an unknown type.
-  [[nodiscard]] Result<void> verify(std::string_view type, Bytes buffer) const;
+  [[nodiscard]] Result<void> verify(std::string_view type, BytesView buffer) const;
 
   /// Whether a buffer written as `writer_type` of `writer` can be read as `reader_type` of `reader`: same name,
   /// and every field both know agrees in id, type and requiredness, all the way down. The error (kIncompatible)
@@ -107,7 +107,7 @@ class FieldReader {
   [[nodiscard]] static Result<FieldReader> make(const Schema& schema, std::string_view type, std::string_view path);
   /// The value as text: a number in decimal, an enum by its name, a bool as true or false; an absent string is empty.
   /// `buffer` has been verified as `type`.
-  [[nodiscard]] std::string read(Bytes buffer) const;
+  [[nodiscard]] std::string read(BytesView buffer) const;
 
   struct Impl;
 
