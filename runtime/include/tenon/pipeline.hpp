@@ -33,7 +33,7 @@ struct Diagnostic {
   std::string file;
   std::uint32_t line = 0;    ///< From 1; 0 when there is no place.
   std::uint32_t column = 0;  ///< From 1, in bytes.
-  std::uint32_t length = 1;  ///< BytesView the caret underlines.
+  std::uint32_t length = 1;  ///< Bytes the caret underlines.
   std::string message;
   std::string hint;          ///< "did you mean ..." or what to do; may be empty.
   std::string source_line;
@@ -90,6 +90,9 @@ struct StageReport {
   std::uint64_t dropped = 0; ///< Asked for by the file, as in a route's ignored case.
   std::uint64_t in_flight = 0;
   std::uint64_t queued = 0;
+  /// Sources: how many items they will give in all, as their task reports by `progress`; 0 when unknown.
+  std::uint64_t expected_items = 0;
+  bool ended = false;        ///< Nothing further comes out of it.
   double busy_seconds = 0;
 };
 
