@@ -1,0 +1,111 @@
+#include "platform/standard_streams.hpp"
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+namespace tenon::internal {
+namespace {
+
+int descriptor(StandardStream stream) noexcept {
+  switch (stream) {
+    case StandardStream::kInput:
+      return STDIN_FILENO;
+    case StandardStream::kOutput:
+      return STDOUT_FILENO;
+    case StandardStream::kError:
+      return STDERR_FILENO;
+  }
+  return STDERR_FILENO;
+}
+
+std::string_view stream_name(StandardStream stream) noexcept {
+  switch (stream) {
+    case StandardStream::kInput:
+      return "standard input";
+    case StandardStream::kOutput:
+      return "standard output";
+    case StandardStream::kError:
+      return "standard error";
+  }
+  return "standard error";
+}
+
+}  // namespace
+
+void reserve_standard_streams() noexcept {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
+    if (fcntl(fd, F_GETFD) == -1 && errno == EBADF) {
+      // open takes the lowest free number, which is fd. The wrong direction makes each use fail with EBADF.
+      const int opened = open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+      if (opened != -1 && opened != fd) {
+        close(opened);
+      }
+    }
+  }
+}
+
+bool is_terminal(StandardStream stream) noexcept {
+  return isatty(descriptor(stream)) == 1;
+}
+
+unsigned terminal_width(StandardStream stream) noexcept {
+  constexpr unsigned kUnknown = 80;
+  winsize size{};
+  if (ioctl(descriptor(stream), TIOCGWINSZ, &size) != 0 || size.ws_col == 0) {
+    return kUnknown;
+  }
+  return size.ws_col;
+}
+
+Result<void> write_standard(StandardStream stream, std::string_view text) {
+  const int fd = descriptor(stream);
+  while (!text.empty()) {
+    const ssize_t written = write(fd, text.data(), text.size());
+    if (written >= 0) {
+      text.remove_prefix(static_cast<std::size_t>(written));
+      continue;
+    }
+    if (errno == EINTR) {
+      continue;
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {  // Someone else made the shared pipe non-blocking.
+      pollfd waiting{fd, POLLOUT, 0};
+      poll(&waiting, 1, -1);
+      continue;
+    }
+    const int os_code = errno;
+    if (os_code == EPIPE) {
+      Error error{ErrorCode::kUnavailable, "nobody reads " + std::string(stream_name(stream)) + " any more", {}};
+      error.context.os_code = os_code;
+      return fail(std::move(error));
+    }
+    return fail(os_error(os_code, "cannot write to " + std::string(stream_name(stream))));
+  }
+  return {};
+}
+
+Result<std::size_t> read_standard_input(MutableBytesView buffer) {
+  for (;;) {
+    const ssize_t count = read(STDIN_FILENO, buffer.data(), buffer.size());
+    if (count >= 0) {
+      return static_cast<std::size_t>(count);
+    }
+    if (errno == EINTR) {
+      return fail(ErrorCode::kCancelled, "interrupted while reading standard input");
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      pollfd waiting{STDIN_FILENO, POLLIN, 0};
+      if (poll(&waiting, 1, -1) == -1 && errno == EINTR) {
+        return fail(ErrorCode::kCancelled, "interrupted while reading standard input");
+      }
+      continue;
+    }
+    return fail(os_error(errno, "cannot read standard input"));
+  }
+}
+
+}  // namespace tenon::internal

@@ -1,0 +1,32 @@
+/// platform/standard_streams.hpp: the process's standard input, output and error, unbuffered, with every failure told.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include <tenon/bytes.hpp>
+#include <tenon/error.hpp>
+
+namespace tenon::internal {
+
+enum class StandardStream { kInput, kOutput, kError };
+
+/// Makes streams that the parent closed fail on use with a clear error, instead of letting the next file or socket
+/// that is opened take their place. Call it before anything is opened. [setup]
+void reserve_standard_streams() noexcept;
+
+/// Whether a person sits at the other end. [any-thread]
+[[nodiscard]] bool is_terminal(StandardStream stream) noexcept;
+
+/// Columns of the terminal; 80 when they are not known. [any-thread]
+[[nodiscard]] unsigned terminal_width(StandardStream stream) noexcept;
+
+/// Writes all of `text`. Errors: kUnavailable when the reader has gone (ignore_broken_pipes is needed for that);
+/// others as os_error gives them. [any-thread]
+[[nodiscard]] Result<void> write_standard(StandardStream stream, std::string_view text);
+
+/// Reads up to `buffer.size()` bytes of standard input, waiting for at least one; 0 at its end. Errors: kCancelled
+/// when a signal came first; others as os_error gives them. [any-thread]
+[[nodiscard]] Result<std::size_t> read_standard_input(MutableBytesView buffer);
+
+}  // namespace tenon::internal
