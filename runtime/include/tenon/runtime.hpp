@@ -57,7 +57,7 @@ struct RuntimeOptions {
 
   /// Calls accepted but not finished, at most. A higher bound costs some 100 bytes a call.
   std::uint64_t max_queued_calls = std::uint64_t{1} << 24;
-  /// BytesView of arguments accepted but not finished, at most.
+  /// Bytes of arguments accepted but not finished, at most.
   std::uint64_t max_queued_bytes = std::uint64_t{4} << 30;
   Overflow overflow = Overflow::kBlock;
 
@@ -111,12 +111,6 @@ enum class Shutdown {
   kDrain,   ///< Takes no new calls, finishes all accepted ones.
   kCancel,  ///< Cancels what is queued, lets what runs finish or be cancelled within cancel_grace.
   kKill,    ///< Kills the workers; open calls end as kCancelled.
-};
-
-/// Progress of a running call, as the task reported it.
-struct Progress {
-  std::uint64_t done = 0;
-  std::uint64_t total = 0;  ///< 0 when the task does not know.
 };
 
 /// Counts since the start and states now.
