@@ -18,8 +18,8 @@ enum class TaskKind : std::int32_t { kPlain = 0, kSource = 1, kReduce = 2 };
 
 /// One task as its schema declares it.
 struct TaskInfo {
-  std::string name;           ///< Method, as in "thumbnail".
-  std::string full_name;      ///< "image.thumbnail".
+  std::string name;       ///< Method, as in "thumbnail".
+  std::string full_name;  ///< "image.thumbnail".
   TaskKind kind = TaskKind::kPlain;
   bool idempotent = false;
   std::string argument_type;  ///< Fully qualified table name.
@@ -42,14 +42,22 @@ struct FieldInfo {
 struct TypeInfo {
   std::string name;
   std::string documentation;
-  std::vector<FieldInfo> fields;          ///< In the order of their ids. Empty for an enum.
-  std::vector<std::string> enum_values;   ///< Empty for a table.
+  std::vector<FieldInfo> fields;         ///< In the order of their ids. Empty for an enum.
+  std::vector<std::string> enum_values;  ///< Empty for a table.
 };
 
 /// Where text went wrong, from 1.
 struct TextPosition {
   std::uint32_t line = 1;
   std::uint32_t column = 1;
+};
+
+/// What is wrong with a JSON text, in parts; for callers that show it in a text of their own.
+struct JsonProblem {
+  TextPosition position;
+  std::string path;     ///< Field it is about, as in "file.tags[2]"; empty for the text as a whole.
+  std::string message;  ///< Without position and path.
+  std::string hint;     ///< Nearest known name, without quotes; empty when there is none.
 };
 
 /// Options of Schema::to_json.
@@ -79,10 +87,18 @@ class Schema {
   [[nodiscard]] BytesView binary() const noexcept;
 
   /// JSON text to a FlatBuffer with root `type`. Bytes fields ([ubyte]) take a base64 string or an array of
-  /// numbers. Errors: kInvalidArgument with "line:column", the unknown field and its nearest known name.
-  [[nodiscard]] Result<Buffer> from_json(std::string_view type, std::string_view json) const;
-  /// A FlatBuffer with root `type` to JSON; it is verified first. [ubyte] becomes base64. Errors: kCorrupt.
-  [[nodiscard]] Result<std::string> to_json(std::string_view type, BytesView buffer, const JsonOptions& options = {}) const;
+  /// numbers; fields that are given are written also where they have their default value. In strings, U+EF80 to U+EFFF
+  /// stand for bytes that are not UTF-8 (see to_json). Errors: kInvalidArgument as "line:column: field: message", for
+  /// an unknown field with its nearest known name; the same in parts in `*problem` unless that is null; kNotFound for
+  /// an unknown type.
+  [[nodiscard]] Result<Buffer> from_json(std::string_view type, std::string_view json,
+                                         JsonProblem* problem = nullptr) const;
+  /// A FlatBuffer with root `type` to JSON; it is verified first. [ubyte] becomes base64, enums their names, numbers
+  /// that JSON lacks the strings "nan", "inf" and "-inf". The text is valid UTF-8 whatever the strings hold: a byte b
+  /// that is not UTF-8 becomes the private character U+EF00 + b, and so does each byte of a character of that range,
+  /// which from_json undoes exactly. Errors: kCorrupt; kNotFound for an unknown type.
+  [[nodiscard]] Result<std::string> to_json(std::string_view type, BytesView buffer,
+                                            const JsonOptions& options = {}) const;
   /// Verifies a FlatBuffer with root `type`. Errors: kCorrupt, kNotFound for an unknown type.
   [[nodiscard]] Result<void> verify(std::string_view type, BytesView buffer) const;
 

@@ -1,0 +1,36 @@
+/// plugin/inspector.hpp: loads a plugin in a process of its own, so that one that crashes or hangs hurts nobody.
+///
+/// Two sides: inspect_plugin() in the process that asks, run_inspector_if_asked() in the `tenon-worker` it spawns as
+/// `tenon-worker --inspect FILE --report-fd N [--memory-limit BYTES]`.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+#include <tenon/error.hpp>
+
+namespace tenon::internal {
+
+struct InspectOptions {
+  /// The tenon-worker to spawn.
+  std::filesystem::path worker_executable;
+  /// From spawn to exit; a plugin that takes longer is killed and reported.
+  std::chrono::milliseconds timeout{5000};
+  /// Address space of the inspector process in bytes; 0 for no limit. A sanitizer's worker ignores it.
+  std::uint64_t memory_limit_bytes = std::uint64_t{4} << 30;
+};
+
+/// Loads `file` in an inspector process: library, entry, descriptor check, init without settings, quiesce, fini. Blocks
+/// until that process has ended. nullopt when the plugin is sound; otherwise the reason, and in its context signal,
+/// exit code and the last lines of stderr. An `init` that returns an error is no problem: it may only miss its
+/// settings. Errors that are no fault of the plugin (the inspector cannot be spawned) come as kUnavailable.
+/// [any-thread]
+[[nodiscard]] std::optional<Error> inspect_plugin(const std::filesystem::path& file, const InspectOptions& options);
+
+/// The other side, the first thing main() of tenon-worker calls. nullopt when argv[1] is not `--inspect`; otherwise the
+/// inspection has run and main() returns the value: 0 when a report was written, 2 for a wrong command line.
+[[nodiscard]] std::optional<int> run_inspector_if_asked(int argc, const char* const* argv);
+
+}  // namespace tenon::internal

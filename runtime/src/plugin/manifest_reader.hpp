@@ -1,0 +1,43 @@
+/// plugin/manifest_reader.hpp: what a plugin file says of itself, read without running any of its code.
+///
+///   auto manifest = read_manifest("build/plugins/image.so");
+///   if (!manifest) return fail(manifest.error());   // "image.so: built for aarch64, this worker is x86-64 ..."
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include <tenon/bytes.hpp>
+#include <tenon/error.hpp>
+
+namespace tenon::internal {
+
+/// The checked content of section `.tenon`. A value; owns its bytes.
+struct Manifest {
+  std::string name;     ///< [a-z][a-z0-9_]*, equal to the file's stem.
+  std::string version;  ///< "major.minor.patch", digits only.
+  std::uint16_t abi_major = 0;
+  std::uint16_t abi_minor = 0;
+  std::uint8_t sanitizer = 0;  ///< TENON_SANITIZER_*.
+  /// The manifest struct as the file has it (its own size_bytes long, which may be more than this build knows).
+  Buffer header;
+  /// The binary schema; Schema::from_binary has accepted it.
+  Buffer schema;
+};
+
+/// Reads and checks the manifest of an image in memory. `expected_name` is the file's stem. Any bytes may be given.
+/// Errors: kCorrupt: not a shared library, truncated, no manifest, bad magic, ranges outside the section, a schema that
+/// does not verify; kIncompatible: other machine, word size, endianness, ABI major version or sanitizer, a name that is
+/// not the file's, a version that is none. [any-thread]
+[[nodiscard]] Result<Manifest> parse_manifest(BytesView image, std::string_view expected_name);
+
+/// The same for a file, of which only the headers and the section are read. Errors: also those of the operating system.
+/// Messages begin with the file's name. [any-thread]
+[[nodiscard]] Result<Manifest> read_manifest(const std::filesystem::path& file);
+
+/// Whether `name` may name a plugin: [a-z][a-z0-9_]*, shorter than TENON_MANIFEST_NAME_SIZE.
+[[nodiscard]] bool is_plugin_name(std::string_view name) noexcept;
+
+}  // namespace tenon::internal
