@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,7 +36,7 @@ struct Diagnostic {
   std::uint32_t column = 0;  ///< From 1, in bytes.
   std::uint32_t length = 1;  ///< Bytes the caret underlines.
   std::string message;
-  std::string hint;          ///< "did you mean ..." or what to do; may be empty.
+  std::string hint;  ///< "did you mean ..." or what to do; may be empty.
   std::string source_line;
 };
 
@@ -79,27 +80,33 @@ class Graph {
   std::shared_ptr<const Impl> impl_;
 };
 
-/// Counts of one stage, source or sink.
+/// Counts of one stage, source or sink. At every moment
+///   items_in = items_out + failed + dropped + in_flight + queued
+/// holds for whatever answers items one by one; for batch, reduce and sinks that collect, `grouped` stands in the place
+/// of items_out. A plain sink counts an item as out once its task has taken it. In the final report in_flight and
+/// queued are zero unless the run was cancelled or failed.
 struct StageReport {
   std::string name;
-  std::string task;          ///< Empty for route and batch.
-  std::uint64_t items_in = 0;
-  std::uint64_t items_out = 0;
+  std::string task;             ///< Empty for route and batch.
+  std::string kind;             ///< "source", "map", "route", "batch", "reduce" or "sink".
+  std::uint64_t items_in = 0;   ///< Accepted into the input queue; 0 for sources.
+  std::uint64_t items_out = 0;  ///< Given on; an item that goes to several consumers counts once.
+  std::uint64_t grouped = 0;    ///< Batch, reduce and collecting sinks: items that went into a result.
   std::uint64_t failed = 0;
-  std::uint64_t retried = 0;
-  std::uint64_t dropped = 0; ///< Asked for by the file, as in a route's ignored case.
+  std::uint64_t retried = 0;  ///< Attempts beyond the first that the pipeline made itself.
+  std::uint64_t dropped = 0;  ///< Asked for by the file, as in a route's ignored case.
   std::uint64_t in_flight = 0;
   std::uint64_t queued = 0;
   /// Sources: how many items they will give in all, as their task reports by `progress`; 0 when unknown.
   std::uint64_t expected_items = 0;
-  bool ended = false;        ///< Nothing further comes out of it.
+  bool ended = false;  ///< Nothing further comes out of it.
   double busy_seconds = 0;
 };
 
 /// One item that failed for good.
 struct ItemFailure {
   std::string stage;
-  std::string item;          ///< What identifies it: the path, the origin, or its number.
+  std::string item;  ///< What identifies it: the path, the origin, or its number.
   Error error;
 };
 
@@ -107,11 +114,12 @@ struct RunReport {
   enum class End { kDone, kInterrupted, kFailed };
   End end = End::kDone;
   std::vector<StageReport> stages;
-  std::vector<ItemFailure> failures;      ///< The first RunOptions::max_reported_failures.
+  std::vector<ItemFailure> failures;  ///< The first RunOptions::max_reported_failures.
   std::uint64_t failure_count = 0;
-  std::optional<Error> error;             ///< Why the run as a whole failed.
+  std::optional<Error> error;  ///< Why the run as a whole failed.
   double seconds = 0;
-  std::vector<std::pair<std::string, Reply>> outputs;  ///< Results of sinks that have one, by sink name, when asked for.
+  std::vector<std::pair<std::string, Reply>> outputs;  ///< Results of collecting sinks, by sink name.
+  /// Everything but the outputs' bytes, which are given by size.
   [[nodiscard]] std::string to_json() const;
 };
 
@@ -123,7 +131,8 @@ struct RunOptions {
   std::size_t max_reported_failures = 1000;
 };
 
-/// Runs a pipeline to its end and returns what happened. Items that fail are reported, the run goes on. Blocks. [any-thread]
+/// Runs a pipeline to its end and returns what happened. Items that fail are reported, the run goes on. Blocks.
+/// [any-thread]
 [[nodiscard]] RunReport run_pipeline(Runtime& runtime, const Graph& graph, const RunOptions& options = {});
 
 }  // namespace tenon
