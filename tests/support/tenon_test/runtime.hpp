@@ -34,5 +34,4 @@ inline flatbuffers::FlatBufferBuilder bytes_argument(std::string_view text) {
   return builder;
 }
 
-
 }  // namespace tenon::test

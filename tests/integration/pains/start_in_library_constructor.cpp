@@ -1,0 +1,19 @@
+// The pain: a library cannot use multiprocessing, because it does not own the main module. Here one starts a runtime in
+// its constructor, both when linked (before main) and when opened with dlopen.
+#include <dlfcn.h>
+
+#include <cstddef>
+
+#include "tenon_test/check.hpp"
+
+int main() {
+  void* library = dlopen(TENON_TEST_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    std::fprintf(stderr, "%s\n", dlerror());
+  }
+  TENON_CHECK(library != nullptr);
+  const auto echoed = reinterpret_cast<std::size_t (*)()>(dlsym(library, "bytes_echoed_by_the_constructor"));
+  TENON_CHECK(echoed != nullptr);
+  TENON_CHECK(echoed() == 7);
+  return 0;
+}
