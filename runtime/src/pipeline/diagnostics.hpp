@@ -1,0 +1,78 @@
+/// Collects the messages of one load and puts them in the order of the file.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tenon/pipeline.hpp>
+
+namespace tenon::internal {
+
+/// A stretch of a pipeline file, or of a `--set`.
+struct Place {
+  std::uint32_t line = 0;             ///< From 1; 0 when the place is a whole file or an override.
+  std::uint32_t column = 0;           ///< From 1, in bytes.
+  std::uint32_t length = 1;           ///< In bytes, within the line.
+  std::uint32_t override_number = 0;  ///< From 1 for a place in `--set`; 0 for one in the file.
+};
+
+/// Gathers messages with their notes. Not thread-safe.
+class Reporter {
+ public:
+  /// `text` must outlive the reporter. `overrides` are the `key=value` texts that Place::override_number counts.
+  Reporter(std::string file, std::string_view text, std::vector<std::string> overrides = {});
+
+  /// Adds an error. Returns the group for `note`.
+  std::size_t error(const Place& place, std::string message, std::string hint = {});
+  std::size_t warning(const Place& place, std::string message, std::string hint = {});
+  /// Adds a note that stays with its error.
+  void note(std::size_t group, const Place& place, std::string message);
+
+  [[nodiscard]] bool has_errors() const noexcept { return error_count_ > 0; }
+  /// Enough messages that more of them would not be shown; costly hints can be left out.
+  [[nodiscard]] bool saturated() const noexcept { return groups_.size() > 400; }
+  /// Appends everything to `diagnostics` in the order of the file, overrides last; the same message at the same place
+  /// once.
+  void move_to(Diagnostics& diagnostics);
+
+ private:
+  struct Message {
+    Severity severity;
+    Place place;
+    std::string message;
+    std::string hint;
+  };
+  struct Group {
+    Message main;
+    std::vector<Message> notes;
+  };
+  std::size_t add(Severity severity, const Place& place, std::string message, std::string hint);
+  Diagnostic render(Message message) const;
+  std::string_view line_text(std::uint32_t line) const;
+
+  std::string file_;
+  std::string_view text_;
+  std::vector<std::string> overrides_;
+  std::vector<std::size_t> line_starts_;
+  std::vector<Group> groups_;
+  std::size_t error_count_ = 0;
+};
+
+/// `text` as a JSON string with its quotes; broken UTF-8 becomes U+FFFD.
+[[nodiscard]] std::string json_quote(std::string_view text);
+
+/// Length of the well-formed UTF-8 sequence at the start of `text`; 0 if there is none.
+[[nodiscard]] std::size_t utf8_length(std::string_view text) noexcept;
+
+/// "did you mean 'x'?" for the nearest candidate; `otherwise`, which may be empty, when none is near.
+[[nodiscard]] std::string suggest(std::string_view word, std::span<const std::string> candidates,
+                                  std::string otherwise = {});
+
+/// The names as "a, b, c"; beyond `limit` names as "a, b, c and 5 more".
+[[nodiscard]] std::string list_names(std::span<const std::string> names, std::size_t limit = 12);
+
+}  // namespace tenon::internal
