@@ -1,36 +1,16 @@
-/// platform/signals.hpp: interrupts from the user (Ctrl-C) as a number that anyone may read.
+/// Signals, for programs of this tree; the library itself handles none.
 #pragma once
 
-#include <atomic>
-
-#include <tenon/error.hpp>
+#include <string>
 
 namespace tenon::internal {
 
-/// Counts interrupts (Ctrl-C and the system's polite request to end) from construction to destruction instead of
-/// letting them end the process. After `kLimit` of them the old behaviour comes back, so that a program that hangs
-/// while it winds up can still be ended. At most one exists at a time. [setup]
-class InterruptCounter {
- public:
-  static constexpr int kLimit = 2;
+/// Ignores SIGPIPE in this process, so that writing to a closed pipe is an error and not the end. For worker and tools.
+/// [setup]
+void ignore_broken_pipe() noexcept;
 
-  /// Errors: kRejected when another one exists; kIo.
-  [[nodiscard]] static Result<InterruptCounter> install();
-
-  InterruptCounter(InterruptCounter&& other) noexcept;
-  InterruptCounter& operator=(InterruptCounter&&) = delete;
-  ~InterruptCounter();
-
-  /// Interrupts so far. The object has static storage: the reference stays valid. [any-thread]
-  [[nodiscard]] const std::atomic<int>& count() const noexcept;
-
- private:
-  InterruptCounter() = default;
-  bool installed_ = true;
-};
-
-/// Writes to a pipe that nobody reads then fail with an error instead of ending the process. Processes spawned later
-/// are not affected. [setup]
-void ignore_broken_pipes() noexcept;
+/// Whether this process handles, blocks or ignores nothing unusual: for tests of spawned children. Returns a text such
+/// as "blocked=0 ignored=0 caught=0" from the system's own view. [any-thread]
+[[nodiscard]] std::string signal_state();
 
 }  // namespace tenon::internal

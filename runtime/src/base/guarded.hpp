@@ -1,0 +1,56 @@
+/// Data that cannot be reached without its lock.
+///
+///   Guarded<std::vector<int>> numbers;
+///   numbers.lock()->push_back(1);
+///   auto locked = numbers.lock();            // for more than one step
+///   locked.wait(condition, [&] { return !locked->empty(); });
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <utility>
+
+namespace tenon::internal {
+
+/// A value with the mutex that guards it. [any-thread]
+template <typename T>
+class Guarded {
+ public:
+  /// The lock, held; the value through it. Valid as long as the Guarded.
+  class Locked {
+   public:
+    [[nodiscard]] T& operator*() const noexcept { return *value_; }
+    [[nodiscard]] T* operator->() const noexcept { return value_; }
+    /// Waits on `condition` until `predicate()` holds; the lock is given up meanwhile.
+    template <typename Predicate>
+    void wait(std::condition_variable& condition, Predicate predicate) {
+      condition.wait(lock_, std::move(predicate));
+    }
+    /// The same until a point in time. Returns what the predicate says then.
+    template <typename TimePoint, typename Predicate>
+    [[nodiscard]] bool wait_until(std::condition_variable& condition, TimePoint until, Predicate predicate) {
+      return condition.wait_until(lock_, until, std::move(predicate));
+    }
+    /// Gives the lock up before the end of the scope; the value must not be used afterwards.
+    void unlock() { lock_.unlock(); }
+
+   private:
+    friend class Guarded;
+    Locked(std::mutex& mutex, T& value) : lock_(mutex), value_(&value) {}
+    std::unique_lock<std::mutex> lock_;
+    T* value_;
+  };
+
+  Guarded() = default;
+  explicit Guarded(T value) : value_(std::move(value)) {}
+  Guarded(const Guarded&) = delete;
+  Guarded& operator=(const Guarded&) = delete;
+
+  [[nodiscard]] Locked lock() { return Locked(mutex_, value_); }
+
+ private:
+  std::mutex mutex_;
+  T value_;
+};
+
+}  // namespace tenon::internal

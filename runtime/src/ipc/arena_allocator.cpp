@@ -1,0 +1,1 @@
+#include "ipc/arena_allocator.hpp"

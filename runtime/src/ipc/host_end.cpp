@@ -1,0 +1,1 @@
+#include "ipc/host_end.hpp"

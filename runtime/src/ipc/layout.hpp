@@ -1,0 +1,209 @@
+/// What lies in shared memory between a host and one worker. DESIGN.md tells the layout in prose and argues the
+/// orderings.
+///
+/// WIRE: host and worker of one build share it; kLayoutVersion rises with every change, and a worker refuses another.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include <tenon/plugin.h>
+
+#include "base/clock.hpp"
+
+namespace tenon::internal {
+
+inline constexpr std::uint32_t kLayoutVersion = 1;
+inline constexpr std::uint64_t kSubmissionMagic = 0x31627553'6e6f6e65;  // "enonSub1"
+inline constexpr std::uint64_t kCompletionMagic = 0x31706d43'6e6f6e65;  // "enonCmp1"
+
+/// Larger than a cache line on purpose: cores fetch lines in pairs.
+inline constexpr std::size_t kLineBytes = 128;
+inline constexpr std::size_t kSlotBytes = 256;
+inline constexpr std::size_t kSubmissionInlineBytes = 160;
+inline constexpr std::size_t kCompletionInlineBytes = 192;
+
+/// Segments by number. Numbers from kFirstSegment are given by the host's runtime and are never used twice.
+inline constexpr std::uint32_t kNoSegment = 0;               ///< The bytes are absent.
+inline constexpr std::uint32_t kInlineSegment = 0xffffffff;  ///< The bytes lie in the slot itself.
+inline constexpr std::uint32_t kFirstSegment = 1;
+
+/// Where bytes lie. WIRE.
+struct BlockRef {
+  std::uint32_t segment = kNoSegment;
+  /// The arena's own mark of the block, given back with it; no meaning to the other side.
+  std::uint32_t tag = 0;
+  /// From the segment's start; a multiple of 16. 0 for kInlineSegment.
+  std::uint64_t offset_bytes = 0;
+  std::uint64_t size_bytes = 0;
+  [[nodiscard]] bool absent() const noexcept { return segment == kNoSegment; }
+  [[nodiscard]] bool is_inline() const noexcept { return segment == kInlineSegment; }
+  friend bool operator==(const BlockRef&, const BlockRef&) = default;
+};
+static_assert(sizeof(BlockRef) == 24 && std::is_trivially_copyable_v<BlockRef>);
+
+/// What a submission asks for. WIRE: never renumber.
+enum class CallKind : std::uint16_t {
+  kCall = 1,        ///< Runs a plain task.
+  kOpen = 2,        ///< Opens session `session_id`.
+  kStep = 3,        ///< Steps it.
+  kCheckpoint = 4,  ///< Asks it for its checkpoint.
+  kClose = 5,       ///< Ends it.
+};
+
+/// SubmissionDescriptor::flags. WIRE.
+enum SubmissionFlags : std::uint16_t {
+  /// The argument is a frame sequence (ipc/frames.hpp) of several arguments for a reduce.
+  kSubmissionArgumentFrames = 1,
+};
+
+/// One call, as the host writes it. WIRE.
+struct SubmissionDescriptor {
+  std::uint64_t call_id = 0;  ///< Unique in the runtime, not 0; the same in each attempt.
+  MonotonicNs deadline_ns = kNever;
+  std::uint64_t session_id = 0;  ///< 0 for kCall.
+  BlockRef argument;             ///< Absent, inline or in a segment.
+  BlockRef checkpoint;           ///< kOpen alone; never inline.
+  std::uint32_t route = 0;       ///< Number of the task, bound over the control channel.
+  CallKind kind = CallKind::kCall;
+  std::uint16_t flags = 0;
+  std::uint32_t attempt = 1;
+  std::uint32_t max_results = 0;  ///< kStep of a source.
+  std::uint64_t reserved = 0;     ///< 0.
+};
+static_assert(sizeof(SubmissionDescriptor) == 96 && std::is_trivially_copyable_v<SubmissionDescriptor>);
+static_assert(offsetof(SubmissionDescriptor, argument) == 24 && offsetof(SubmissionDescriptor, checkpoint) == 48);
+static_assert(offsetof(SubmissionDescriptor, route) == 72 && offsetof(SubmissionDescriptor, max_results) == 84);
+
+/// How a slot was answered. WIRE: never renumber.
+enum class CompletionKind : std::uint16_t {
+  kDone = 1,      ///< The call ran: `status` says how.
+  kReturned = 2,  ///< It was revoked before it began; the worker did not touch it.
+};
+
+/// CompletionDescriptor::flags. WIRE.
+enum CompletionFlags : std::uint16_t {
+  kCompletionSessionEnded = 1,  ///< `step` gave TENON_END; the session is complete and wants kClose.
+  kCompletionFrames = 2,        ///< The payload is a frame sequence of results.
+  kCompletionArgument = 4,      ///< The result is the call's own argument; the payload is absent.
+};
+
+/// One answer, as the worker writes it. WIRE. The n-th completion answers the n-th submission.
+struct CompletionDescriptor {
+  std::uint64_t call_id = 0;     ///< Of the submission it answers.
+  std::uint64_t session_id = 0;  ///< The same.
+  /// Result when `status` is TENON_OK, else the error's message (UTF-8). Absent, inline or in a segment.
+  BlockRef payload;
+  tenon_status_t status = TENON_OK;  ///< TENON_OK or an error, never TENON_END.
+  CompletionKind kind = CompletionKind::kDone;
+  std::uint16_t flags = 0;
+  std::uint64_t run_ns = 0;  ///< How long the call ran; for statistics alone.
+  std::uint64_t reserved = 0;
+};
+static_assert(sizeof(CompletionDescriptor) == 64 && std::is_trivially_copyable_v<CompletionDescriptor>);
+static_assert(offsetof(CompletionDescriptor, payload) == 16 && offsetof(CompletionDescriptor, status) == 40);
+
+/// A slot of the submission ring. WIRE.
+struct alignas(kSlotBytes) SubmissionSlot {
+  SubmissionDescriptor descriptor;
+  std::array<std::uint8_t, kSubmissionInlineBytes> payload;
+};
+/// A slot of the completion ring. WIRE.
+struct alignas(kSlotBytes) CompletionSlot {
+  CompletionDescriptor descriptor;
+  std::array<std::uint8_t, kCompletionInlineBytes> payload;
+};
+static_assert(sizeof(SubmissionSlot) == kSlotBytes && offsetof(SubmissionSlot, payload) % 16 == 0);
+static_assert(sizeof(CompletionSlot) == kSlotBytes && offsetof(CompletionSlot, payload) % 16 == 0);
+
+/// What a sleeper's word says in its low two bits; the rest counts how often it was armed, so that one arming is rung
+/// once.
+enum class SleepMode : std::uint32_t {
+  kAwake = 0,     ///< Do not ring.
+  kFutex = 1,     ///< Wake the other side's bell word.
+  kEventBell = 2  ///< Ring the descriptor bell (host alone).
+};
+
+/// First lines of the submission segment. The host writes all of it; the worker maps it read-only. WIRE.
+struct SubmissionHeader {
+  struct alignas(kLineBytes) {
+    std::uint64_t magic;
+    std::uint32_t version;
+    std::uint32_t slot_count;     ///< A power of two.
+    std::uint32_t release_count;  ///< Entries of the release ring; a power of two.
+    std::uint32_t reserved;
+    std::uint64_t slots_offset_bytes;
+    std::uint64_t revoked_offset_bytes;
+    std::uint64_t release_offset_bytes;
+    std::uint64_t size_bytes;
+  } fixed;
+  struct alignas(kLineBytes) {
+    std::atomic<std::uint64_t> tail;  ///< Submissions published so far.
+  } ring;
+  struct alignas(kLineBytes) {
+    std::atomic<std::uint32_t> bell;   ///< The worker sleeps on it.
+    std::atomic<std::uint32_t> sleep;  ///< SleepMode of the host, with its count.
+  } bell;
+  struct alignas(kLineBytes) {
+    std::atomic<std::uint64_t> cancelled_call_id;  ///< The worker's poll compares it with its running call.
+  } cancel;
+  struct alignas(kLineBytes) {
+    std::atomic<std::uint64_t> tail;  ///< Releases published so far.
+  } release;
+};
+static_assert(std::is_standard_layout_v<SubmissionHeader> && sizeof(SubmissionHeader) == 5 * kLineBytes);
+
+/// A block of the worker's result memory that the host no longer needs. WIRE.
+using ReleaseEntry = BlockRef;
+
+/// First lines of the completion segment. The worker writes all of it but `fixed`, which the host filled before the
+/// worker was there; the host maps it read-only. WIRE.
+struct CompletionHeader {
+  struct alignas(kLineBytes) {
+    std::uint64_t magic;
+    std::uint32_t version;
+    std::uint32_t slot_count;  ///< That of the submission ring.
+    std::uint64_t slots_offset_bytes;
+    std::uint64_t size_bytes;
+  } fixed;
+  struct alignas(kLineBytes) {
+    std::atomic<std::uint64_t> tail;  ///< Completions published so far: as many submissions are answered.
+  } ring;
+  struct alignas(kLineBytes) {
+    std::atomic<std::uint64_t> begun;  ///< Submissions begun so far.
+  } begun;
+  struct alignas(kLineBytes) {
+    std::atomic<std::uint32_t> bell;   ///< The host sleeps on it.
+    std::atomic<std::uint32_t> sleep;  ///< SleepMode of the worker, with its count.
+  } bell;
+  struct alignas(kLineBytes) {
+    std::atomic<std::uint64_t> head;  ///< Releases taken so far.
+  } release;
+  struct alignas(kLineBytes) {
+    std::atomic<std::uint32_t> version;  ///< Odd while a report is written.
+    std::atomic<std::uint64_t> call_id;
+    std::atomic<std::uint64_t> done;
+    std::atomic<std::uint64_t> total;
+  } progress;
+};
+static_assert(std::is_standard_layout_v<CompletionHeader> && sizeof(CompletionHeader) == 6 * kLineBytes);
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<std::uint32_t>::is_always_lock_free);
+
+/// Sizes of both segments for a ring of `slot_count` slots, a power of two from 2 to 65536.
+struct LayoutSizes {
+  std::uint64_t submission_bytes = 0;
+  std::uint64_t completion_bytes = 0;
+  std::uint64_t revoked_offset_bytes = 0;
+  std::uint64_t release_offset_bytes = 0;
+  std::uint64_t slots_offset_bytes = 0;  ///< In the submission segment.
+  std::uint64_t completion_slots_offset_bytes = 0;
+};
+[[nodiscard]] LayoutSizes layout_sizes(std::uint32_t slot_count, std::uint32_t release_count) noexcept;
+
+inline constexpr std::uint32_t kMinSlots = 2;
+inline constexpr std::uint32_t kMaxSlots = 65536;
+
+}  // namespace tenon::internal

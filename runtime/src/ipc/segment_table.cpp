@@ -1,0 +1,1 @@
+#include "ipc/segment_table.hpp"

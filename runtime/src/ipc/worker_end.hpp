@@ -1,0 +1,80 @@
+/// The worker's end of the transport.
+///
+///   auto end = WorkerEnd::attach(submission, completion, bell);
+///   for (;;) {
+///     auto next = end->begin();                       // a call, nothing, or a broken host
+///     if (!*next) { end->wait(spin, kNever); continue; }
+///     ... segments.resolve((*next)->descriptor.argument, (*next)->inline_payload, "argument") ...
+///     end->finish(completion, result_bytes);
+///     end->publish();
+///   }
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include <tenon/bytes.hpp>
+#include <tenon/error.hpp>
+
+#include "ipc/layout.hpp"
+#include "platform/doorbell.hpp"
+#include "platform/reactor/poller.hpp"
+#include "platform/shared_memory.hpp"
+
+namespace tenon::internal {
+
+/// A call that has begun.
+struct Submission {
+  SubmissionDescriptor descriptor;  ///< A copy, checked but for what segments hold.
+  /// The inline argument, aligned to 16, in the slot; valid until `finish` of this call. Empty when it is not inline.
+  BytesView inline_payload;
+  std::uint64_t position = 0;
+};
+
+/// All members are for the task thread, except where marked.
+class WorkerEnd {
+ public:
+  /// Maps both segments and checks them. `bell` rings the host's poller; may be invalid, the host then must not arm it.
+  /// The completion segment is sealed against further writers here. Errors: kCorrupt or kIncompatible the segments are
+  /// not what this build knows; those of SharedMemory.
+  [[nodiscard]] static Result<WorkerEnd> attach(FileDescriptor submission, FileDescriptor completion, EventBell bell);
+  WorkerEnd(WorkerEnd&&) noexcept;
+  WorkerEnd& operator=(WorkerEnd&&) noexcept;
+  ~WorkerEnd();
+
+  /// Takes the next submission that has not been revoked and marks it begun; nullopt when there is none. Revoked ones
+  /// are answered as returned. `finish` must follow before the next `begin`. Errors: kCorrupt naming the field: host
+  /// and worker do not understand each other, and the worker should end.
+  [[nodiscard]] Result<std::optional<Submission>> begin();
+  /// Whether begin would give something.
+  [[nodiscard]] bool has_submission() const noexcept;
+  /// Writes the answer to the submission begun last; not yet visible. `payload` is what is to travel inline (at most
+  /// kCompletionInlineBytes): completion.payload is then set here. Call id and session are set here too.
+  /// Errors: kTooLarge; kInternal nothing has begun.
+  [[nodiscard]] Result<void> finish(CompletionDescriptor completion, std::optional<BytesView> payload = std::nullopt);
+  /// Makes all answers visible and wakes the host once if it sleeps. Before a call that may take long, and before
+  /// waiting (wait does so itself).
+  void publish() noexcept;
+  /// Answers that are not visible yet.
+  [[nodiscard]] std::uint64_t unpublished() const noexcept;
+
+  /// Publishes, spins, then sleeps until there is a submission, HostEnd::wake_worker, or the deadline.
+  WaitResult wait(AdaptiveSpin& spin, MonotonicNs deadline_ns);
+
+  /// The next block that the host has released; nullopt when there is none. From the host; Arena::free checks it.
+  [[nodiscard]] std::optional<BlockRef> pop_release() noexcept;
+
+  /// Whether the host has cancelled that call. A load of a cache line that hardly ever changes. [any-thread]
+  [[nodiscard]] bool cancelled(std::uint64_t call_id) const noexcept;
+  /// Reports progress of the running call; the latest wins. [any-thread], one at a time
+  void report_progress(std::uint64_t call_id, std::uint64_t done, std::uint64_t total) noexcept;
+
+  struct Impl;
+
+ private:
+  explicit WorkerEnd(std::unique_ptr<Impl> impl) noexcept;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tenon::internal

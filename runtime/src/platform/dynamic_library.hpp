@@ -1,0 +1,40 @@
+/// Loads a shared library into this process.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include <tenon/error.hpp>
+
+namespace tenon::internal {
+
+/// A loaded library. It is never unloaded: unloading cannot be trusted (threads, thread-local destructors, unique
+/// symbols), so the library ends with its process. Movable.
+class DynamicLibrary {
+ public:
+  /// Loads exactly `file` (made absolute; nothing is searched), resolving every symbol now, its names local to it.
+  /// Errors: kNotFound no such file; kIncompatible the loader refuses, with its words (missing symbol, other
+  /// architecture ...). Runs the library's static initialisers. [any-thread]
+  [[nodiscard]] static Result<DynamicLibrary> load(const std::filesystem::path& file);
+
+  /// Address of an exported symbol. Errors: kNotFound. [any-thread]
+  [[nodiscard]] Result<void*> symbol(const std::string& name) const;
+  /// The same as a function pointer type.
+  template <typename Function>
+  [[nodiscard]] Result<Function> function(const std::string& name) const {
+    auto address = symbol(name);
+    if (!address) {
+      return tl::unexpected<Error>(std::move(address.error()));
+    }
+    return reinterpret_cast<Function>(*address);
+  }
+
+ private:
+  struct Impl;
+  explicit DynamicLibrary(Impl* impl) noexcept : impl_(impl) {}
+  /// Never freed: see above.
+  Impl* impl_;
+};
+
+}  // namespace tenon::internal

@@ -1,0 +1,59 @@
+/// An owned descriptor of the operating system.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include <tenon/error.hpp>
+
+namespace tenon::internal {
+
+/// Owns one descriptor and closes it. Move-only. Not thread-safe by itself. Every descriptor that tenon makes is
+/// close-on-exec.
+class FileDescriptor {
+ public:
+  /// Holds none.
+  FileDescriptor() noexcept = default;
+  /// Takes over `number`; below zero holds none.
+  explicit FileDescriptor(int number) noexcept : number_(number) {}
+  FileDescriptor(FileDescriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  FileDescriptor& operator=(FileDescriptor&& other) noexcept {
+    if (this != &other) {
+      reset();
+      number_ = std::exchange(other.number_, -1);
+    }
+    return *this;
+  }
+  ~FileDescriptor() { reset(); }
+
+  [[nodiscard]] bool valid() const noexcept { return number_ >= 0; }
+  explicit operator bool() const noexcept { return valid(); }
+  /// The number; -1 for none. Stays owned.
+  [[nodiscard]] int get() const noexcept { return number_; }
+  /// Gives the number away without closing it.
+  [[nodiscard]] int release() noexcept { return std::exchange(number_, -1); }
+  /// Closes it.
+  void reset() noexcept;
+  /// A second descriptor of the same open file. Errors: kIo.
+  [[nodiscard]] Result<FileDescriptor> duplicate() const;
+
+ private:
+  int number_ = -1;
+};
+
+/// Reads at most `buffer.size()` bytes; 0 at the end. Goes on after interruptions. Errors: kIo; kUnavailable when a
+/// non-blocking descriptor has nothing. [any-thread]
+[[nodiscard]] Result<std::size_t> read_some(const FileDescriptor& descriptor, std::span<std::uint8_t> buffer);
+
+/// Writes all bytes. Goes on after interruptions and short writes. Never raises SIGPIPE on sockets; pipes may.
+/// Errors: kIo (disk full in words). [any-thread]
+[[nodiscard]] Result<void> write_all(const FileDescriptor& descriptor, std::span<const std::uint8_t> bytes);
+
+/// Makes reads and writes fail with kUnavailable instead of waiting. Errors: kIo. [any-thread]
+[[nodiscard]] Result<void> set_non_blocking(const FileDescriptor& descriptor, bool non_blocking);
+
+/// Number of this process's open descriptors, for tests and diagnostics. Errors: kIo. [any-thread]
+[[nodiscard]] Result<std::size_t> open_descriptor_count();
+
+}  // namespace tenon::internal

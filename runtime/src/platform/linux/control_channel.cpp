@@ -1,0 +1,1 @@
+#include "platform/control_channel.hpp"

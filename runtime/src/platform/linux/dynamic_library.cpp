@@ -1,0 +1,1 @@
+#include "platform/dynamic_library.hpp"
