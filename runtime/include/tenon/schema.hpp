@@ -111,6 +111,7 @@ class Schema {
   struct Impl;
 
  private:
+  friend class FieldReader;
   explicit Schema(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
   std::shared_ptr<const Impl> impl_;
 };

@@ -1,0 +1,548 @@
+#include "plugin/schema_model.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <functional>
+#include <set>
+#include <utility>
+
+#include <flatbuffers/flatbuffers.h>
+#include <flatbuffers/reflection_generated.h>
+
+#include "base/text.hpp"
+#include "plugin/manifest_reader.hpp"
+
+namespace tenon::internal {
+namespace {
+
+using flatbuffers::Offset;
+using flatbuffers::String;
+using flatbuffers::Vector;
+
+std::string text(const String* string) { return string == nullptr ? std::string() : string->str(); }
+
+std::string documentation_text(const Vector<Offset<String>>* lines) {
+  std::string joined;
+  if (lines == nullptr) {
+    return joined;
+  }
+  for (flatbuffers::uoffset_t i = 0; i < lines->size(); ++i) {
+    std::string line = lines->Get(i)->str();
+    if (!line.empty() && line.front() == ' ') {
+      line.erase(0, 1);
+    }
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) {
+      line.pop_back();
+    }
+    joined += (i == 0 ? "" : "\n") + line;
+  }
+  return joined;
+}
+
+/// The value of an attribute; nullptr when it is absent. Linear: hostile bytes need not be sorted.
+const reflection::KeyValue* find_attribute(const Vector<Offset<reflection::KeyValue>>* attributes,
+                                           std::string_view key) {
+  if (attributes != nullptr) {
+    for (const reflection::KeyValue* attribute : *attributes) {
+      if (attribute->key()->string_view() == key) {
+        return attribute;
+      }
+    }
+  }
+  return nullptr;
+}
+
+tl::unexpected<Error> corrupt(const std::string& what) {
+  return fail(ErrorCode::kCorrupt, "the binary schema is broken: " + what);
+}
+
+/// "; did you mean ...?" or nothing.
+std::string suggestion(std::string_view word, const std::vector<std::string>& known) {
+  const std::string question = did_you_mean(word, known);
+  return question.empty() ? question : "; " + question;
+}
+
+bool is_power_of_two(std::uint32_t value) { return value != 0 && (value & (value - 1)) == 0; }
+
+/// Reads one schema. The steps run in order, each relying on what the earlier ones have checked.
+class Reader {
+ public:
+  Reader(const reflection::Schema& schema, SchemaModel& model) : schema_(schema), model_(model) {}
+
+  Result<void> read() {
+    for (auto step : {&Reader::read_enums, &Reader::read_objects, &Reader::check_enums, &Reader::check_structs,
+                      &Reader::check_tables, &Reader::read_service}) {
+      if (auto done = (this->*step)(); !done) {
+        return done;
+      }
+    }
+    return {};
+  }
+
+ private:
+  Result<TypeRef> read_type(const reflection::Type* type, const std::string& where) const {
+    const int base = static_cast<int>(type->base_type());
+    const int element = static_cast<int>(type->element());
+    constexpr int kLast = static_cast<int>(BaseType::kArray);
+    if (base < 0 || base > kLast || element < 0 || element > kLast) {
+      return fail(ErrorCode::kIncompatible,
+                  where + " has a type that this version of tenon does not know (number " +
+                      std::to_string(base > kLast ? base : element) + "); use an older FlatBuffers or a newer tenon");
+    }
+    TypeRef result{static_cast<BaseType>(base), static_cast<BaseType>(element), type->index(), type->fixed_length()};
+    const bool container = result.base == BaseType::kVector || result.base == BaseType::kArray;
+    const BaseType kind = container ? result.element : result.base;
+    if (!container) {
+      result.element = BaseType::kNone;
+    } else if (kind == BaseType::kVector || kind == BaseType::kArray || kind == BaseType::kNone) {
+      return corrupt(where + " is a vector without an element type");
+    }
+    if (result.base == BaseType::kArray && result.fixed_length == 0) {
+      return corrupt(where + " is an array of no elements");
+    }
+    const bool names_object = kind == BaseType::kObject;
+    const bool needs_enum = kind == BaseType::kUnion || kind == BaseType::kUType;
+    const std::size_t bound = names_object ? schema_.objects()->size() : schema_.enums()->size();
+    if (result.index < -1 || (result.index >= 0 && static_cast<std::size_t>(result.index) >= bound) ||
+        ((names_object || needs_enum) && result.index < 0)) {
+      return corrupt(where + " refers to type number " + std::to_string(result.index) + ", which is not there");
+    }
+    if (result.index >= 0 && !names_object && !needs_enum && !is_integer(kind)) {
+      result.index = -1;
+    }
+    return result;
+  }
+
+  Result<void> read_enums() {
+    for (const reflection::Enum* source : *schema_.enums()) {
+      EnumModel model;
+      model.name = text(source->name());
+      model.documentation = documentation_text(source->documentation());
+      model.is_union = source->is_union();
+      model.bit_flags = find_attribute(source->attributes(), "bit_flags") != nullptr;
+      const int underlying = static_cast<int>(source->underlying_type()->base_type());
+      if (underlying < static_cast<int>(BaseType::kUType) || underlying > static_cast<int>(BaseType::kULong)) {
+        return corrupt("enum " + model.name + " has no integer type");
+      }
+      model.underlying = static_cast<BaseType>(underlying);
+      for (const reflection::EnumVal* value : *source->values()) {
+        EnumValueModel entry{text(value->name()), value->value(), {}};
+        if (model.is_union && value->union_type() != nullptr) {
+          auto type = read_type(value->union_type(), "union member " + model.name + "." + entry.name);
+          if (!type) {
+            return fail(type.error());
+          }
+          entry.type = *type;
+        }
+        model.values.push_back(std::move(entry));
+      }
+      std::stable_sort(model.values.begin(), model.values.end(),
+                       [](const auto& a, const auto& b) { return a.value < b.value; });
+      if (!model_.enum_index.emplace(model.name, model_.enums.size()).second) {
+        return corrupt("two enums are called " + model.name);
+      }
+      model_.enums.push_back(std::move(model));
+    }
+    return {};
+  }
+
+  Result<void> read_objects() {
+    for (const reflection::Object* source : *schema_.objects()) {
+      ObjectModel model;
+      model.name = text(source->name());
+      model.documentation = documentation_text(source->documentation());
+      model.is_struct = source->is_struct();
+      model.is_any = model.name == kAnyTypeName;
+      if (source->minalign() < 1 || source->minalign() > 256 || source->bytesize() < 0 ||
+          !is_power_of_two(static_cast<std::uint32_t>(source->minalign()))) {
+        return corrupt("type " + model.name + " has an impossible size or alignment");
+      }
+      model.alignment_bytes = static_cast<std::uint32_t>(source->minalign());
+      model.size_bytes = static_cast<std::uint32_t>(source->bytesize());
+      std::set<std::string_view> names;
+      for (const reflection::Field* field : *source->fields()) {
+        const std::string where = "field " + model.name + "." + text(field->name());
+        auto type = read_type(field->type(), where);
+        if (!type) {
+          return fail(type.error());
+        }
+        if (!names.insert(field->name()->string_view()).second) {
+          return corrupt(where + " is there twice");
+        }
+        model.fields.push_back({text(field->name()), *type, field->id(), field->offset(), field->default_integer(),
+                                field->default_real(), field->deprecated(), field->required(), field->optional(),
+                                documentation_text(field->documentation())});
+      }
+      std::stable_sort(model.fields.begin(), model.fields.end(),
+                       [](const auto& a, const auto& b) { return a.id < b.id; });
+      if (!model_.object_index.emplace(model.name, model_.objects.size()).second) {
+        return corrupt("two types are called " + model.name);
+      }
+      model_.objects.push_back(std::move(model));
+    }
+    return {};
+  }
+
+  Result<void> check_enums() {
+    for (const EnumModel& model : model_.enums) {
+      for (const EnumValueModel& value : model.values) {
+        const BaseType base = value.type.base;
+        if (model.is_union && base != BaseType::kNone && base != BaseType::kObject && base != BaseType::kString) {
+          return corrupt("union member " + model.name + "." + value.name + " is neither a table, a struct nor a string");
+        }
+      }
+    }
+    return {};
+  }
+
+  Result<void> check_structs() {
+    std::vector<char> state(model_.objects.size(), 0);  // 1 being looked at, 2 done.
+    for (std::size_t i = 0; i < model_.objects.size(); ++i) {
+      if (auto done = check_struct(i, state, 0); !done) {
+        return done;
+      }
+    }
+    return {};
+  }
+
+  Result<void> check_struct(std::size_t index, std::vector<char>& state, int depth) {
+    const ObjectModel& model = model_.objects[index];
+    if (!model.is_struct || state[index] == 2) {
+      return {};
+    }
+    if (state[index] == 1 || depth > kMaxDepth) {
+      return corrupt("struct " + model.name + " holds itself or is nested too deep");
+    }
+    state[index] = 1;
+    for (const FieldModel& field : model.fields) {
+      const std::string where = "struct field " + model.name + "." + field.name;
+      const bool array = field.type.base == BaseType::kArray;
+      const TypeRef item = array ? field.type.element_type() : field.type;
+      std::uint64_t size_bytes = scalar_size_bytes(item.base);
+      if (item.base == BaseType::kObject && model_.object(item).is_struct) {
+        if (auto done = check_struct(static_cast<std::size_t>(item.index), state, depth + 1); !done) {
+          return done;
+        }
+        size_bytes = model_.object(item).size_bytes;
+      } else if (size_bytes == 0) {
+        return corrupt(where + " is neither a number nor a struct");
+      }
+      size_bytes *= array ? field.type.fixed_length : 1U;
+      if (field.offset + size_bytes > model.size_bytes) {
+        return corrupt(where + " lies outside its struct");
+      }
+    }
+    state[index] = 2;
+    return {};
+  }
+
+  Result<void> check_tables() {
+    for (const ObjectModel& model : model_.objects) {
+      if (model.is_struct) {
+        continue;
+      }
+      for (std::size_t i = 0; i < model.fields.size(); ++i) {
+        const FieldModel& field = model.fields[i];
+        const std::string where = "field " + model.name + "." + field.name;
+        // 2 bytes each after the vtable's own two entries; the vtable is at most 64 KiB.
+        if (field.id > 0x7ff0 || field.offset != 4 + 2 * field.id || (i > 0 && model.fields[i - 1].id == field.id)) {
+          return corrupt(where + " has an id that does not fit its place");
+        }
+        const TypeRef& type = field.type;
+        if (type.base == BaseType::kNone || type.base == BaseType::kArray) {
+          return corrupt(where + " has no type that a table can hold");
+        }
+        const bool is_union = type.base == BaseType::kUnion || type.element == BaseType::kUnion;
+        if (is_union) {
+          const FieldModel* tag = i == 0 ? nullptr : &model.fields[i - 1];
+          const BaseType tag_kind = tag == nullptr ? BaseType::kNone
+                                    : tag->type.base == BaseType::kVector ? tag->type.element
+                                                                          : tag->type.base;
+          if (!model_.enumeration(type).is_union || tag_kind != BaseType::kUType || tag->id + 1 != field.id ||
+              tag->type.index != type.index || tag->type.base == type.base ||
+              (type.base == BaseType::kVector) != (tag->type.base == BaseType::kVector)) {
+            return corrupt(where + " is a union without its type field");
+          }
+        }
+      }
+    }
+    return {};
+  }
+
+  Result<void> read_service() {
+    const auto* services = schema_.services();
+    const std::size_t count = services == nullptr ? 0 : services->size();
+    if (count == 0) {
+      return fail(ErrorCode::kIncompatible,
+                  "the schema declares no rpc_service, so the plugin has no tasks; declare one whose methods are the tasks");
+    }
+    if (count > 1) {
+      std::string names;
+      for (const reflection::Service* service : *services) {
+        names += (names.empty() ? "" : ", ") + text(service->name());
+      }
+      return fail(ErrorCode::kIncompatible, "the schema declares " + std::to_string(count) + " rpc_services (" + names +
+                                                "); a plugin has one, so move their methods into one of them");
+    }
+    const reflection::Service& service = *services->Get(0);
+    const std::string service_name = text(service.name());
+    const std::size_t dot = service_name.rfind('.');
+    namespace_ = dot == std::string::npos ? std::string() : service_name.substr(0, dot);
+    if (const auto* settings = find_attribute(service.attributes(), "settings")) {
+      if (auto done = read_settings(*settings, "rpc_service " + service_name); !done) {
+        return done;
+      }
+    }
+    if (service.calls() == nullptr || service.calls()->size() == 0) {
+      return fail(ErrorCode::kIncompatible, "rpc_service " + service_name + " has no methods, so the plugin has no tasks");
+    }
+    for (const reflection::RPCCall* call : *service.calls()) {
+      if (auto done = read_task(*call); !done) {
+        return done;
+      }
+    }
+    std::sort(model_.tasks.begin(), model_.tasks.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+    for (std::size_t i = 1; i < model_.tasks.size(); ++i) {
+      if (model_.tasks[i].name == model_.tasks[i - 1].name) {
+        return corrupt("method " + model_.tasks[i].name + " is there twice");
+      }
+    }
+    return {};
+  }
+
+  Result<void> read_task(const reflection::RPCCall& call) {
+    TaskInfo task;
+    task.name = text(call.name());
+    task.full_name = model_.plugin + "." + task.name;
+    const std::string where = "method " + task.name;
+    if (!is_plugin_name(task.name)) {
+      return fail(ErrorCode::kIncompatible, where + " cannot name a task; use small letters, digits and '_', a letter first");
+    }
+    task.documentation = documentation_text(call.documentation());
+    for (auto [object, type, what] : {std::tuple(call.request(), &task.argument_type, "argument"),
+                                      std::tuple(call.response(), &task.result_type, "result")}) {
+      *type = text(object->name());
+      const ObjectModel* model = model_.find_object(*type);
+      if (model == nullptr) {
+        return corrupt(where + " names type " + *type + ", which is not there");
+      }
+      if (model->is_struct) {
+        return fail(ErrorCode::kIncompatible,
+                    where + " has the struct " + *type + " as its " + what + "; use a table, which can grow");
+      }
+    }
+    if (const auto* streaming = find_attribute(call.attributes(), "streaming")) {
+      const std::string value = text(streaming->value());
+      if (value == "server") {
+        task.kind = TaskKind::kSource;
+      } else if (value == "client") {
+        task.kind = TaskKind::kReduce;
+      } else if (value != "none") {
+        return fail(ErrorCode::kIncompatible, where + " has streaming \"" + value +
+                                                  "\"; it takes \"server\" (a source), \"client\" (a reduce) or \"none\"");
+      }
+    }
+    task.idempotent = find_attribute(call.attributes(), "idempotent") != nullptr;
+    if (const auto* params = find_attribute(call.attributes(), "params")) {
+      auto name = resolve_table(text(params->value()), where + " (params)");
+      if (!name) {
+        return fail(name.error());
+      }
+      task.params_type = *name;
+    }
+    if (const auto* settings = find_attribute(call.attributes(), "settings")) {
+      if (auto done = read_settings(*settings, where); !done) {
+        return done;
+      }
+    }
+    model_.tasks.push_back(std::move(task));
+    return {};
+  }
+
+  Result<void> read_settings(const reflection::KeyValue& attribute, const std::string& where) {
+    auto name = resolve_table(text(attribute.value()), where + " (settings)");
+    if (!name) {
+      return fail(name.error());
+    }
+    if (!model_.settings_type.empty() && model_.settings_type != *name) {
+      return fail(ErrorCode::kIncompatible, where + " names settings " + *name + ", another place " +
+                                                model_.settings_type + "; a plugin has one settings table");
+    }
+    model_.settings_type = *name;
+    return {};
+  }
+
+  /// A table named in an attribute: inside the service's namespace, the plugin's, then as it stands.
+  Result<std::string> resolve_table(const std::string& name, const std::string& where) const {
+    for (const std::string& candidate : {namespace_.empty() ? name : namespace_ + "." + name, model_.plugin + "." + name, name}) {
+      if (const ObjectModel* model = model_.find_object(candidate)) {
+        if (model->is_struct) {
+          return fail(ErrorCode::kIncompatible, where + " names the struct " + candidate + "; use a table, which can grow");
+        }
+        return candidate;
+      }
+    }
+    std::vector<std::string> known;
+    for (const ObjectModel& model : model_.objects) {
+      known.push_back(model.name);
+    }
+    return fail(ErrorCode::kIncompatible, where + " names the table '" + name + "', which the schema does not declare" +
+                                              suggestion(namespace_.empty() ? name : namespace_ + "." + name, known));
+  }
+
+  const reflection::Schema& schema_;
+  SchemaModel& model_;
+  std::string namespace_;
+};
+
+}  // namespace
+
+std::uint32_t scalar_size_bytes(BaseType type) noexcept {
+  switch (type) {
+    case BaseType::kUType:
+    case BaseType::kBool:
+    case BaseType::kByte:
+    case BaseType::kUByte:
+      return 1;
+    case BaseType::kShort:
+    case BaseType::kUShort:
+      return 2;
+    case BaseType::kInt:
+    case BaseType::kUInt:
+    case BaseType::kFloat:
+      return 4;
+    case BaseType::kLong:
+    case BaseType::kULong:
+    case BaseType::kDouble:
+      return 8;
+    default:
+      return 0;
+  }
+}
+
+const FieldModel* ObjectModel::find_field(std::string_view field) const noexcept {
+  const auto found = std::find_if(fields.begin(), fields.end(), [&](const auto& f) { return f.name == field; });
+  return found == fields.end() ? nullptr : &*found;
+}
+
+const EnumValueModel* EnumModel::find_value(std::int64_t value) const noexcept {
+  const auto found =
+      std::lower_bound(values.begin(), values.end(), value, [](const auto& a, std::int64_t b) { return a.value < b; });
+  return found == values.end() || found->value != value ? nullptr : &*found;
+}
+
+const EnumValueModel* EnumModel::find_name(std::string_view value_name) const noexcept {
+  const auto found = std::find_if(values.begin(), values.end(), [&](const auto& v) { return v.name == value_name; });
+  return found == values.end() ? nullptr : &*found;
+}
+
+const ObjectModel* SchemaModel::find_object(std::string_view name) const noexcept {
+  const auto found = object_index.find(name);
+  return found == object_index.end() ? nullptr : &objects[found->second];
+}
+
+const EnumModel* SchemaModel::find_enum(std::string_view name) const noexcept {
+  const auto found = enum_index.find(name);
+  return found == enum_index.end() ? nullptr : &enums[found->second];
+}
+
+Result<const ObjectModel*> SchemaModel::find_table(std::string_view name) const {
+  const ObjectModel* model = find_object(name);
+  if (model == nullptr || model->is_struct) {
+    if (model != nullptr || find_enum(name) != nullptr) {
+      return fail(ErrorCode::kInvalidArgument, "'" + std::string(name) + "' is no table; only a table can be a whole buffer");
+    }
+    std::vector<std::string> known;
+    for (const ObjectModel& object : objects) {
+      if (!object.is_struct) {
+        known.push_back(object.name);
+      }
+    }
+    return fail(ErrorCode::kNotFound,
+                "plugin '" + plugin + "' has no table '" + std::string(name) + "'" + suggestion(name, known));
+  }
+  return model;
+}
+
+std::string SchemaModel::type_text(const TypeRef& type) const {
+  switch (type.base) {
+    case BaseType::kVector:
+      return type.is_bytes() ? "[ubyte]" : "[" + type_text(type.element_type()) + "]";
+    case BaseType::kArray:
+      return "[" + type_text(type.element_type()) + ":" + std::to_string(type.fixed_length) + "]";
+    case BaseType::kObject:
+      return object(type).name;
+    case BaseType::kString:
+      return "string";
+    default:
+      break;
+  }
+  if (type.index >= 0) {
+    return enumeration(type).name;
+  }
+  static constexpr std::string_view kNames[] = {"none",  "uint8", "bool",  "int8",   "uint8", "int16", "uint16",
+                                                "int32", "uint32", "int64", "uint64", "float", "double"};
+  return std::string(kNames[static_cast<std::size_t>(type.base)]);
+}
+
+std::string SchemaModel::default_text(const FieldModel& field) const {
+  if (!is_scalar(field.type.base)) {
+    return {};
+  }
+  if (field.optional) {
+    return "null";
+  }
+  if (is_float(field.type.base)) {
+    return number_text(field.default_real, field.type.base == BaseType::kFloat);
+  }
+  if (field.type.index >= 0) {
+    if (const EnumValueModel* value = enumeration(field.type).find_value(field.default_integer)) {
+      return value->name;
+    }
+  }
+  if (field.type.base == BaseType::kBool) {
+    return field.default_integer != 0 ? "true" : "false";
+  }
+  return field.type.base == BaseType::kULong ? std::to_string(static_cast<std::uint64_t>(field.default_integer))
+                                             : std::to_string(field.default_integer);
+}
+
+std::string number_text(double value, bool single_precision) {
+  if (std::isnan(value)) {
+    return "\"nan\"";
+  }
+  if (std::isinf(value)) {
+    return value > 0 ? "\"inf\"" : "\"-inf\"";
+  }
+  char digits[64];
+  const auto end = single_precision ? std::to_chars(digits, digits + sizeof digits, static_cast<float>(value))
+                                    : std::to_chars(digits, digits + sizeof digits, value);
+  std::string result(digits, end.ptr);
+  // A whole number keeps a sign that it is a floating-point one, so that readers do not change its type.
+  if (result.find_first_of(".e") == std::string::npos) {
+    result += ".0";
+  }
+  return result;
+}
+
+Result<SchemaModel> read_schema_model(BytesView binary, std::string_view plugin) {
+  if (binary.size() > kMaxSchemaBytes) {
+    return fail(ErrorCode::kTooLarge, "the binary schema has " + std::to_string(binary.size()) +
+                                          " bytes; at most " + std::to_string(kMaxSchemaBytes) + " are read");
+  }
+  SchemaModel model;
+  model.plugin = plugin;
+  // A copy is aligned as the heap aligns, whatever the caller's bytes are.
+  model.binary.assign(binary.begin(), binary.end());
+  flatbuffers::Verifier verifier(model.binary.data(), model.binary.size(), kMaxDepth, 1'000'000);
+  if (model.binary.size() < 12 || !reflection::VerifySchemaBuffer(verifier)) {
+    return corrupt("it does not verify as reflection.fbs; build the plugin with flatc --schema -b --bfbs-comments");
+  }
+  if (auto read = Reader(*reflection::GetSchema(model.binary.data()), model).read(); !read) {
+    return fail(read.error());
+  }
+  return model;
+}
+
+}  // namespace tenon::internal
