@@ -1,1 +1,84 @@
 #include "platform/file_descriptor.hpp"
+
+#include <cerrno>
+#include <cstddef>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace tenon::internal {
+
+void FileDescriptor::reset() noexcept {
+  if (number_ >= 0) {
+    // Not repeated after EINTR: on Linux the descriptor is gone all the same, and its number may be someone else's by
+    // now.
+    ::close(std::exchange(number_, -1));
+  }
+}
+
+Result<FileDescriptor> FileDescriptor::duplicate() const {
+  const int copy = ::fcntl(number_, F_DUPFD_CLOEXEC, 0);
+  if (copy < 0) {
+    return fail(os_error(errno, "cannot duplicate a descriptor"));
+  }
+  return FileDescriptor(copy);
+}
+
+Result<std::size_t> read_some(const FileDescriptor& descriptor, std::span<std::uint8_t> buffer) {
+  for (;;) {
+    const ssize_t count = ::read(descriptor.get(), buffer.data(), buffer.size());
+    if (count >= 0) {
+      return static_cast<std::size_t>(count);
+    }
+    if (errno != EINTR) {
+      return fail(os_error(errno, "cannot read"));
+    }
+  }
+}
+
+Result<void> write_all(const FileDescriptor& descriptor, std::span<const std::uint8_t> bytes) {
+  bool is_socket = true;
+  while (!bytes.empty()) {
+    const ssize_t count = is_socket ? ::send(descriptor.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL)
+                                    : ::write(descriptor.get(), bytes.data(), bytes.size());
+    if (count >= 0) {
+      bytes = bytes.subspan(static_cast<std::size_t>(count));
+    } else if (is_socket && errno == ENOTSOCK) {
+      is_socket = false;
+    } else if (errno != EINTR) {
+      return fail(os_error(errno, "cannot write"));
+    }
+  }
+  return {};
+}
+
+Result<void> set_non_blocking(const FileDescriptor& descriptor, bool non_blocking) {
+  const int flags = ::fcntl(descriptor.get(), F_GETFL);
+  if (flags < 0) {
+    return fail(os_error(errno, "cannot read the flags of a descriptor"));
+  }
+  const int wanted = non_blocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+  if (wanted != flags && ::fcntl(descriptor.get(), F_SETFL, wanted) < 0) {
+    return fail(os_error(errno, "cannot set the flags of a descriptor"));
+  }
+  return {};
+}
+
+Result<std::size_t> open_descriptor_count() {
+  DIR* directory = ::opendir("/proc/self/fd");
+  if (directory == nullptr) {
+    return fail(os_error(errno, "cannot list /proc/self/fd"));
+  }
+  std::size_t count = 0;
+  while (const dirent* entry = ::readdir(directory)) {
+    if (entry->d_name[0] != '.') {
+      ++count;
+    }
+  }
+  ::closedir(directory);
+  return count - 1;  // The directory itself was one of them.
+}
+
+}  // namespace tenon::internal
