@@ -1,0 +1,116 @@
+#include "pipeline/task_directory.hpp"
+
+#include <memory>
+#include <utility>
+
+#include <tenon/catalog.hpp>
+
+namespace tenon::internal {
+namespace {
+
+class CatalogDirectory final : public TaskDirectory {
+ public:
+  explicit CatalogDirectory(const Catalog& catalog) : catalog_(catalog) {}
+
+  std::vector<std::string> plugin_names() const override {
+    std::vector<std::string> names;
+    for (const auto& plugin : catalog_.plugins()) {
+      names.push_back(plugin->name);
+    }
+    return names;
+  }
+
+  std::optional<Plugin> find_plugin(std::string_view name) const override {
+    std::shared_ptr<const PluginInfo> found = catalog_.find_plugin(name);
+    if (found == nullptr) {
+      for (const auto& plugin : catalog_.plugins()) {
+        if (plugin->name == name) {
+          found = plugin;
+          break;
+        }
+      }
+    }
+    if (found == nullptr) {
+      return std::nullopt;
+    }
+    Plugin plugin;
+    plugin.name = found->name;
+    plugin.version = found->version;
+    if (!found->usable()) {
+      plugin.problem = found->problem ? found->problem->message : std::string("its schema cannot be read");
+      return plugin;
+    }
+    plugin.settings_type = found->schema->settings_type();
+    for (const TaskInfo& task : found->schema->tasks()) {
+      plugin.tasks.push_back(task.name);
+    }
+    return plugin;
+  }
+
+  std::optional<TaskInfo> find_task(std::string_view plugin, std::string_view method) const override {
+    const Schema* schema = schema_of(plugin);
+    const TaskInfo* task = schema == nullptr ? nullptr : schema->find_task(method);
+    return task == nullptr ? std::nullopt : std::optional<TaskInfo>(*task);
+  }
+
+  std::optional<TypeInfo> find_type(std::string_view plugin, std::string_view type) const override {
+    const Schema* schema = schema_of(plugin);
+    return schema == nullptr ? std::nullopt : schema->find_type(type);
+  }
+
+  Result<Buffer> encode(std::string_view plugin, std::string_view type, std::string_view json) const override {
+    const Schema* schema = schema_of(plugin);
+    return schema == nullptr ? missing(plugin) : schema->from_json(type, json);
+  }
+
+  Result<void> check_readable(std::string_view writer_plugin, std::string_view writer_type,
+                              std::string_view reader_plugin, std::string_view reader_type) const override {
+    const Schema* writer = schema_of(writer_plugin);
+    const Schema* reader = schema_of(reader_plugin);
+    if (writer == nullptr || reader == nullptr) {
+      return missing(writer == nullptr ? writer_plugin : reader_plugin);
+    }
+    return Schema::check_readable(*writer, writer_type, *reader, reader_type);
+  }
+
+  Result<ItemReader> field_reader(std::string_view plugin, std::string_view type,
+                                  std::string_view path) const override {
+    const Schema* schema = schema_of(plugin);
+    if (schema == nullptr) {
+      return missing(plugin);
+    }
+    Result<FieldReader> reader = FieldReader::make(*schema, type, path);
+    if (!reader) {
+      return fail(std::move(reader.error()));
+    }
+    return ItemReader([schema = *schema, type = std::string(type),
+                       field = std::move(*reader)](BytesView item) -> Result<std::string> {
+      // Items come from workers: nothing is read from one that does not verify.
+      if (Result<void> verified = schema.verify(type, item); !verified) {
+        return fail(std::move(verified.error()));
+      }
+      return field.read(item);
+    });
+  }
+
+ private:
+  static tl::unexpected<Error> missing(std::string_view plugin) {
+    return fail(ErrorCode::kNotFound, "there is no usable plugin '" + std::string(plugin) + "'");
+  }
+
+  const Schema* schema_of(std::string_view plugin) const {
+    const std::shared_ptr<const PluginInfo> found = catalog_.find_plugin(plugin);
+    // The catalog keeps the plugin alive.
+    return found == nullptr || !found->schema ? nullptr : &*found->schema;
+  }
+
+  Catalog catalog_;
+};
+
+}  // namespace
+
+std::unique_ptr<TaskDirectory> make_catalog_directory(const Catalog& catalog) {
+  return std::make_unique<CatalogDirectory>(catalog);
+}
+
+}  // namespace tenon::internal

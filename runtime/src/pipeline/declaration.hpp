@@ -1,0 +1,129 @@
+/// What a pipeline file declares, read key by key; names are not resolved yet.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pipeline/diagnostics.hpp"
+#include "pipeline/document.hpp"
+#include "pipeline/plan.hpp"
+
+namespace tenon::internal {
+
+/// More sources, stages and sinks than this in one file are refused.
+constexpr std::size_t kMaxNodes = 1000;
+
+enum class Section { kSource, kStage, kSink };
+/// "source", "stage" or "sink".
+[[nodiscard]] std::string_view section_name(Section section) noexcept;
+
+/// A value with the place it stands at.
+template <typename T>
+struct Located {
+  T value{};
+  Place place;
+};
+
+/// One of `inputs`.
+struct InputDeclaration {
+  std::string node;
+  std::string output;  ///< Empty when none is named.
+  Place place;
+};
+
+struct CaseDeclaration {
+  std::string name;
+  Place place;
+  std::vector<Located<std::string>> values;
+};
+
+struct NodeDeclaration {
+  Section section = Section::kStage;
+  NodeKind kind = NodeKind::kMap;
+  std::string name;
+  Place place;  ///< Of the name.
+  std::optional<Located<std::string>> task;
+  const Entry* args = nullptr;  ///< Into the document.
+  const Entry* params = nullptr;
+  std::vector<InputDeclaration> inputs;
+  bool inputs_given = false;
+  std::optional<Located<std::uint32_t>> workers;  ///< 0 for "auto".
+  std::optional<Located<std::chrono::nanoseconds>> timeout;
+  std::optional<RetryPolicy> retry;
+  OrderKind order = OrderKind::kNone;
+  std::optional<Located<std::string>> order_field;
+  QueueLimits queue;
+  std::optional<Located<std::string>> field;
+  std::vector<CaseDeclaration> cases;
+  bool else_dropped = false;
+  Place else_place;
+  std::uint32_t batch_size = 0;
+  std::optional<std::chrono::nanoseconds> batch_wait;
+  /// Something about it could not be read; what follows from that is not reported again.
+  bool broken = false;
+};
+
+struct PluginDeclaration {
+  std::string name;
+  Place place;
+  std::optional<Located<std::string>> version;
+  const Entry* settings = nullptr;  ///< Into the document.
+};
+
+struct PipelineDeclaration {
+  std::string name;
+  std::string description;
+  std::vector<PluginDeclaration> plugins;
+  std::vector<NodeDeclaration> nodes;
+};
+
+/// Reads all declarations. `document` must outlive what it returns.
+[[nodiscard]] PipelineDeclaration read_declarations(const Value& document, const Environment& environment,
+                                                    Reporter& reporter);
+
+/// Reads one [sources.x], [stages.x] or [sinks.x].
+[[nodiscard]] NodeDeclaration read_node(Section section, const Entry& entry, const QueueLimits& queue,
+                                        const Environment& environment, Reporter& reporter);
+
+/// Reads the scalars of one table by key, checks their kinds and, at the end, reports the keys nobody asked for.
+class TableReader {
+ public:
+  /// `what` names the table in messages, as in "stage 'digest'".
+  TableReader(const Value& table, std::string what, const Environment& environment, Reporter& reporter);
+
+  /// Reports every key that is not one of `known`. `elsewhere` says of a key where it belongs; empty when nowhere.
+  void check_keys(const std::vector<std::string>& known,
+                  const std::function<std::string(const std::string&)>& elsewhere = {});
+  [[nodiscard]] const Entry* entry(std::string_view key) const { return table_.find(key); }
+  /// Absent or broken: nullopt; broken ones were reported.
+  [[nodiscard]] std::optional<Located<std::string>> text(std::string_view key);
+  [[nodiscard]] std::optional<Located<std::int64_t>> integer(std::string_view key, std::int64_t least,
+                                                             std::int64_t most);
+  [[nodiscard]] std::optional<Located<std::chrono::nanoseconds>> duration(std::string_view key);
+  [[nodiscard]] std::optional<Located<std::uint64_t>> size(std::string_view key);
+  /// The value with an environment reference followed.
+  [[nodiscard]] std::optional<Value> settled(std::string_view key);
+  /// A table below a key.
+  [[nodiscard]] const Value* table(std::string_view key);
+
+  [[nodiscard]] bool broken() const noexcept { return broken_; }
+  void fail(const Place& place, std::string message, std::string hint = {});
+
+ private:
+  const Value& table_;
+  std::string what_;
+  const Environment& environment_;
+  Reporter& reporter_;
+  bool broken_ = false;
+};
+
+/// Reads `{ items = ..., bytes = ... }` over the defaults in `limits`.
+void read_queue(TableReader& parent, const Environment& environment, Reporter& reporter, QueueLimits& limits);
+
+}  // namespace tenon::internal

@@ -1,0 +1,179 @@
+#include "pipeline/graph_text.hpp"
+
+#include <string>
+#include <string_view>
+
+#include "pipeline/diagnostics.hpp"
+
+namespace tenon {
+namespace internal {
+namespace {
+
+std::string_view type_label(const PlanNode& node) {
+  return node.output_type.name.empty() ? std::string_view("any") : std::string_view(node.output_type.name);
+}
+
+/// A quoted string of the DOT language, where only the quote and the backslash are special.
+std::string dot_quote(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+    }
+    if (c == '\n') {
+      out += "\\n";
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
+/// A quoted Mermaid label: everything that could end it or be taken for markup becomes an entity.
+std::string mermaid_quote(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (std::string_view("\"#<>&;`\\\n\r").find(c) != std::string_view::npos) {
+      out += "#" + std::to_string(static_cast<int>(c)) + ";";
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
+std::string edge_label(const PlanNode& from, const PlanEdge& edge) {
+  const std::string& output = from.outputs[edge.output].name;
+  return output.empty() ? std::string(type_label(from)) : output + ": " + std::string(type_label(from));
+}
+
+std::string dot(const Graph::Impl& graph) {
+  std::string out = "digraph " + dot_quote(graph.name) + " {\n  rankdir = LR;\n  node [shape = box];\n";
+  if (!graph.description.empty()) {
+    out += "  label = " + dot_quote(graph.description) + ";\n";
+  }
+  for (const PlanNode& node : graph.nodes) {
+    std::string_view shape = "box";
+    switch (node.kind) {
+      case NodeKind::kSource:
+        shape = "invhouse";
+        break;
+      case NodeKind::kRoute:
+        shape = "diamond";
+        break;
+      case NodeKind::kBatch:
+      case NodeKind::kReduce:
+        shape = "trapezium";
+        break;
+      case NodeKind::kSink:
+        shape = "house";
+        break;
+      case NodeKind::kMap:
+        break;
+    }
+    const std::string label = node.name + "\n" + (node.kind == NodeKind::kRoute ? "by " + node.route_field : node.task);
+    out += "  " + dot_quote(node.name) + " [label = " + dot_quote(label) + ", shape = " + std::string(shape) + "];\n";
+  }
+  for (const PlanEdge& edge : graph.edges) {
+    const PlanNode& from = graph.nodes[edge.from];
+    out += "  " + dot_quote(from.name) + " -> " + dot_quote(graph.nodes[edge.to].name) +
+           " [label = " + dot_quote(edge_label(from, edge)) + "];\n";
+  }
+  return out + "}\n";
+}
+
+std::string mermaid(const Graph::Impl& graph) {
+  std::string out = "flowchart LR\n";
+  // Ids are numbered: a name could be a word of Mermaid's own ("end").
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const PlanNode& node = graph.nodes[i];
+    const std::string label =
+        mermaid_quote(node.name + " (" + (node.kind == NodeKind::kRoute ? "by " + node.route_field : node.task) + ")");
+    std::string open = "[";
+    std::string close = "]";
+    switch (node.kind) {
+      case NodeKind::kSource:
+        open = "([";
+        close = "])";
+        break;
+      case NodeKind::kRoute:
+        open = "{";
+        close = "}";
+        break;
+      case NodeKind::kBatch:
+      case NodeKind::kReduce:
+        open = "[/";
+        close = "\\]";
+        break;
+      case NodeKind::kSink:
+        open = "[(";
+        close = ")]";
+        break;
+      case NodeKind::kMap:
+        break;
+    }
+    out += "  n" + std::to_string(i) + open + label + close + "\n";
+  }
+  for (const PlanEdge& edge : graph.edges) {
+    out += "  n" + std::to_string(edge.from) + " -->|" + mermaid_quote(edge_label(graph.nodes[edge.from], edge)) +
+           "| n" + std::to_string(edge.to) + "\n";
+  }
+  return out;
+}
+
+std::string json(const Graph::Impl& graph) {
+  std::string out = "{\n  \"name\": " + json_quote(graph.name) +
+                    ",\n  \"description\": " + json_quote(graph.description) + ",\n  \"nodes\": [";
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const PlanNode& node = graph.nodes[i];
+    out += i == 0 ? "\n" : ",\n";
+    out += "    {\"name\": " + json_quote(node.name) + ", \"kind\": " + json_quote(node_kind_name(node.kind));
+    if (!node.task.empty()) {
+      out += ", \"task\": " + json_quote(node.task);
+    }
+    if (node.kind == NodeKind::kRoute) {
+      out += ", \"field\": " + json_quote(node.route_field);
+    }
+    if (node.kind != NodeKind::kSource) {
+      out += ", \"takes\": " + json_quote(node.input_type.name);
+      out += ", \"queue\": {\"items\": " + std::to_string(node.queue.items) +
+             ", \"bytes\": " + std::to_string(node.queue.bytes) + "}";
+    }
+    if (node.kind != NodeKind::kSink) {
+      out += ", \"gives\": " + json_quote(node.output_type.name);
+    }
+    out += "}";
+  }
+  out += "\n  ],\n  \"edges\": [";
+  for (std::size_t i = 0; i < graph.edges.size(); ++i) {
+    const PlanEdge& edge = graph.edges[i];
+    const PlanNode& from = graph.nodes[edge.from];
+    out += i == 0 ? "\n" : ",\n";
+    out += "    {\"from\": " + json_quote(from.name) + ", \"output\": " + json_quote(from.outputs[edge.output].name) +
+           ", \"to\": " + json_quote(graph.nodes[edge.to].name) + ", \"type\": " + json_quote(from.output_type.name) +
+           "}";
+  }
+  return out + "\n  ]\n}\n";
+}
+
+}  // namespace
+
+std::string graph_text(const Graph::Impl& graph, GraphFormat format) {
+  switch (format) {
+    case GraphFormat::kDot:
+      return dot(graph);
+    case GraphFormat::kMermaid:
+      return mermaid(graph);
+    case GraphFormat::kJson:
+      return json(graph);
+  }
+  return json(graph);
+}
+
+}  // namespace internal
+
+std::string Graph::to_text(GraphFormat format) const {
+  return internal::graph_text(*impl_, format);
+}
+
+}  // namespace tenon

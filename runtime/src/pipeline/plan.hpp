@@ -1,0 +1,114 @@
+/// The checked graph: what Graph holds, what the engine runs. Plain data.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <tenon/bytes.hpp>
+#include <tenon/pipeline.hpp>
+
+#include "pipeline/task_directory.hpp"
+
+namespace tenon::internal {
+
+/// What a node of the graph does.
+enum class NodeKind { kSource, kMap, kRoute, kBatch, kReduce, kSink };
+[[nodiscard]] std::string_view node_kind_name(NodeKind kind) noexcept;
+
+/// In which order a map gives its results on.
+enum class OrderKind {
+  kNone,   ///< As they come.
+  kInput,  ///< As the items came in.
+  kKey,    ///< Items of one key one after another.
+};
+
+/// How often a failed item is tried again. The waits double from `backoff` to `max`.
+struct RetryPolicy {
+  std::uint32_t attempts = 1;
+  std::chrono::nanoseconds backoff{std::chrono::milliseconds(100)};
+  std::chrono::nanoseconds max{std::chrono::seconds(30)};
+};
+
+/// What one edge holds at most.
+struct QueueLimits {
+  std::uint32_t items = 1024;
+  std::uint64_t bytes = std::uint64_t{64} << 20;
+};
+
+/// A table on an edge. An empty name is a mixture of types, which only a task that takes tenon.Any understands.
+struct EdgeType {
+  std::string plugin;  ///< Whose schema declares it.
+  std::string name;    ///< Fully qualified.
+};
+
+/// The argument type that accepts every edge; as a result it means "the type that came in".
+inline constexpr std::string_view kAnyType = "tenon.Any";
+
+struct PlanOutput {
+  std::string name;                  ///< Empty for the one output of anything but a route.
+  std::vector<std::uint32_t> edges;  ///< Indices; every edge gets every item.
+};
+
+struct PlanEdge {
+  std::uint32_t from = 0;
+  std::uint32_t output = 0;
+  std::uint32_t to = 0;
+};
+
+struct PlanNode {
+  NodeKind kind = NodeKind::kMap;
+  std::string name;
+  std::string task;       ///< Full name; empty for a route.
+  bool collects = false;  ///< The task is a reduce.
+  bool idempotent = false;
+  Buffer params;
+  Buffer argument;  ///< Sources alone.
+  EdgeType input_type;
+  EdgeType output_type;
+  std::vector<std::uint32_t> inputs;  ///< Edges, in the order of the file.
+  std::vector<PlanOutput> outputs;
+  QueueLimits queue;
+
+  std::uint32_t workers = 0;  ///< Calls in flight; 0 for as many as there are workers.
+  std::optional<std::chrono::nanoseconds> timeout;
+  RetryPolicy retry;
+  bool retries = false;  ///< The file gives `retry`.
+  OrderKind order = OrderKind::kNone;
+  std::string key_field;
+  ItemReader key_reader;
+
+  std::string route_field;
+  ItemReader route_reader;
+  std::unordered_map<std::string, std::uint32_t> cases;  ///< Value to output.
+  std::uint32_t else_output = 0;                         ///< Ignored when else_dropped.
+  bool else_dropped = false;
+
+  std::uint32_t batch_size = 0;
+  std::optional<std::chrono::nanoseconds> batch_wait;
+
+  /// What names an item of the input type in messages; empty functions where the type has no such field.
+  ItemReader identity_name;    ///< A path, origin or name.
+  ItemReader identity_number;  ///< A line number or the like.
+};
+
+}  // namespace tenon::internal
+
+namespace tenon {
+
+struct Graph::Impl {
+  std::string name;
+  std::string description;
+  std::vector<internal::PlanNode> nodes;  ///< In the order of the file.
+  std::vector<internal::PlanEdge> edges;
+  std::map<std::string, Buffer> plugin_settings;
+};
+
+}  // namespace tenon

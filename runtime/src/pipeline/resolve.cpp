@@ -1,0 +1,316 @@
+#include "pipeline/resolve.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "pipeline/encode.hpp"
+#include "pipeline/version_pin.hpp"
+
+namespace tenon::internal {
+namespace {
+
+std::string_view task_kind_text(TaskKind kind) {
+  switch (kind) {
+    case TaskKind::kPlain:
+      return "a plain task";
+    case TaskKind::kSource:
+      return "a source";
+    case TaskKind::kReduce:
+      return "a reduce";
+  }
+  return "a plain task";
+}
+
+class Resolver {
+ public:
+  Resolver(const PipelineDeclaration& declaration, const TaskDirectory& directory, const Environment& environment,
+           Reporter& reporter)
+      : declaration_(declaration), directory_(directory), environment_(environment), reporter_(reporter) {}
+
+  Graph::Impl run() {
+    graph_.name = declaration_.name;
+    graph_.description = declaration_.description;
+    for (const PluginDeclaration& plugin : declaration_.plugins) {
+      resolve_plugin(plugin);
+    }
+    std::vector<ResolvedNode> nodes;
+    nodes.reserve(declaration_.nodes.size());
+    for (const NodeDeclaration& node : declaration_.nodes) {
+      nodes.push_back(resolve_node(node));
+    }
+    resolve_edges(graph_, nodes, directory_, reporter_);
+    return std::move(graph_);
+  }
+
+ private:
+  void resolve_plugin(const PluginDeclaration& declared) {
+    const auto plugin = directory_.find_plugin(declared.name);
+    if (!plugin) {
+      report_plugin(declared.place, declared.name);
+      return;
+    }
+    if (plugin->problem) {
+      reporter_.error(declared.place, "plugin '" + declared.name + "' cannot be used: " + *plugin->problem);
+      return;
+    }
+    if (declared.version) {
+      const auto pin = VersionPin::parse(declared.version->value);
+      if (!pin) {
+        reporter_.error(declared.version->place, pin.error().message);
+      } else if (!pin->accepts(plugin->version)) {
+        reporter_.error(declared.version->place,
+                        "plugin '" + declared.name + "' is version " + plugin->version + "; the pin asks for " +
+                            declared.version->value,
+                        "install a plugin that fits, or change the pin");
+      }
+    }
+    if (declared.settings == nullptr) {
+      return;
+    }
+    if (plugin->settings_type.empty()) {
+      reporter_.error(declared.settings->place, "plugin '" + declared.name + "' has no settings");
+      return;
+    }
+    EncodeRequest request;
+    request.plugin = declared.name;
+    request.type = plugin->settings_type;
+    request.entry = declared.settings;
+    request.what = "settings of plugin '" + declared.name + "'";
+    if (auto settings = encode_table(directory_, request, environment_, reporter_)) {
+      graph_.plugin_settings[declared.name] = std::move(*settings);
+    }
+  }
+
+  void report_plugin(const Place& place, const std::string& name) {
+    const std::vector<std::string> names = directory_.plugin_names();
+    reporter_.error(place, "there is no plugin '" + name + "'",
+                    suggest(name, names,
+                            names.empty() ? "no plugin was found; look at --plugin-dir and TENON_PLUGIN_PATH"
+                                          : "plugins are " + list_names(names)));
+  }
+
+  std::optional<TaskInfo> find_task(const Located<std::string>& written, std::string& plugin_name) {
+    const std::size_t dot = written.value.find('.');
+    if (dot == std::string::npos || dot == 0 || dot + 1 == written.value.size()) {
+      reporter_.error(written.place, "'" + written.value + "' is not the name of a task",
+                      suggest(written.value, all_tasks(), "write \"<plugin>.<task>\""));
+      return std::nullopt;
+    }
+    plugin_name = written.value.substr(0, dot);
+    const std::string method = written.value.substr(dot + 1);
+    const auto plugin = directory_.find_plugin(plugin_name);
+    if (!plugin) {
+      report_plugin(written.place, plugin_name);
+      return std::nullopt;
+    }
+    if (plugin->problem) {
+      reporter_.error(written.place, "plugin '" + plugin_name + "' cannot be used: " + *plugin->problem);
+      return std::nullopt;
+    }
+    std::optional<TaskInfo> task = directory_.find_task(plugin_name, method);
+    if (!task) {
+      std::vector<std::string> full;
+      for (const std::string& known : plugin->tasks) {
+        full.push_back(plugin_name + "." + known);
+      }
+      reporter_.error(written.place, "plugin '" + plugin_name + "' has no task '" + method + "'",
+                      suggest(written.value, full, "it has " + list_names(plugin->tasks)));
+    }
+    return task;
+  }
+
+  std::vector<std::string> all_tasks() const {
+    std::vector<std::string> names;
+    for (const std::string& plugin : directory_.plugin_names()) {
+      if (const auto found = directory_.find_plugin(plugin)) {
+        for (const std::string& task : found->tasks) {
+          names.push_back(plugin + "." + task);
+        }
+      }
+    }
+    return names;
+  }
+
+  /// Whether a task of this kind can do what the section asks for.
+  bool check_kind(const NodeDeclaration& node, const TaskInfo& task) {
+    const Place& place = node.task->place;
+    const std::string is = "'" + node.task->value + "' is " + std::string(task_kind_text(task.kind)) + "; ";
+    switch (node.kind) {
+      case NodeKind::kSource:
+        if (task.kind != TaskKind::kSource) {
+          reporter_.error(place, is + "a source takes a task that gives items",
+                          "put it under [stages." + node.name + "] or [sinks." + node.name + "]");
+          return false;
+        }
+        return true;
+      case NodeKind::kMap:
+        if (task.kind != TaskKind::kPlain) {
+          reporter_.error(place, is + "a map takes a plain task",
+                          task.kind == TaskKind::kSource ? "put it under [sources." + node.name + "]"
+                                                         : "add kind = \"reduce\" or kind = \"batch\"");
+          return false;
+        }
+        return true;
+      case NodeKind::kBatch:
+      case NodeKind::kReduce:
+        if (task.kind != TaskKind::kReduce) {
+          reporter_.error(place, is + "a " + std::string(node_kind_name(node.kind)) + " takes a reduce",
+                          task.kind == TaskKind::kSource ? "put it under [sources." + node.name + "]"
+                                                         : "leave 'kind' out to run it on each item");
+          return false;
+        }
+        return true;
+      case NodeKind::kSink:
+        if (task.kind == TaskKind::kSource) {
+          reporter_.error(place, is + "a sink takes a plain task or a reduce",
+                          "put it under [sources." + node.name + "]");
+          return false;
+        }
+        return true;
+      case NodeKind::kRoute:
+        return true;
+    }
+    return true;
+  }
+
+  void encode_params(const NodeDeclaration& node, const TaskInfo& task, const std::string& plugin, PlanNode& plan) {
+    if (node.params == nullptr) {
+      // Defaults need no bytes, but what the schema requires must still be given.
+      if (task.params_type.empty() || !requires_something(plugin, task.params_type)) {
+        return;
+      }
+    } else if (task.params_type.empty()) {
+      reporter_.error(node.params->place, "task '" + task.full_name + "' has no params",
+                      node.kind == NodeKind::kSource ? "its argument is 'args'" : "");
+      return;
+    }
+    EncodeRequest request;
+    request.plugin = plugin;
+    request.type = task.params_type;
+    request.entry = node.params;
+    request.owner = node.place;
+    request.what = "params of " + std::string(section_name(node.section)) + " '" + node.name + "'";
+    if (auto params = encode_table(directory_, request, environment_, reporter_)) {
+      plan.params = std::move(*params);
+    }
+  }
+
+  bool requires_something(const std::string& plugin, const std::string& type) const {
+    const auto info = directory_.find_type(plugin, type);
+    return info && std::any_of(info->fields.begin(), info->fields.end(),
+                               [](const FieldInfo& field) { return field.required && !field.deprecated; });
+  }
+
+  void encode_args(const NodeDeclaration& node, const TaskInfo& task, const std::string& plugin, PlanNode& plan) {
+    EncodeRequest request;
+    request.plugin = plugin;
+    request.type = task.argument_type;
+    request.entry = node.args;
+    request.owner = node.place;
+    request.what = "args of source '" + node.name + "'";
+    if (auto argument = encode_table(directory_, request, environment_, reporter_)) {
+      plan.argument = std::move(*argument);
+    }
+  }
+
+  ResolvedNode resolve_node(const NodeDeclaration& node) {
+    PlanNode plan;
+    plan.kind = node.kind;
+    plan.name = node.name;
+    plan.queue = node.queue;
+    plan.workers = node.workers ? node.workers->value : 0;
+    if (node.timeout) {
+      plan.timeout = node.timeout->value;
+    }
+    if (node.retry) {
+      plan.retry = *node.retry;
+      plan.retries = true;
+    }
+    plan.order = node.order;
+    plan.else_dropped = node.else_dropped;
+    plan.batch_size = node.batch_size;
+    plan.batch_wait = node.batch_wait;
+
+    ResolvedNode resolved;
+    resolved.declaration = &node;
+    if (node.task) {
+      resolved.task = find_task(*node.task, resolved.plugin);
+      if (resolved.task && !check_kind(node, *resolved.task)) {
+        resolved.task.reset();
+      }
+    }
+    if (resolved.task) {
+      const TaskInfo& task = *resolved.task;
+      plan.task = task.full_name;
+      plan.idempotent = task.idempotent;
+      plan.collects = task.kind == TaskKind::kReduce;
+      encode_params(node, task, resolved.plugin, plan);
+      if (node.kind == NodeKind::kSource) {
+        encode_args(node, task, resolved.plugin, plan);
+      } else {
+        plan.input_type = {resolved.plugin, task.argument_type};
+      }
+      plan.output_type = {resolved.plugin, task.result_type};
+      if (node.kind == NodeKind::kSink && plan.collects) {
+        check_collecting_sink(node);
+      }
+    }
+    graph_.nodes.push_back(std::move(plan));
+    return resolved;
+  }
+
+  /// A sink whose task is a reduce takes no more keys than a reduce.
+  void check_collecting_sink(const NodeDeclaration& node) {
+    const auto refuse = [&](const Place& place, std::string_view key) {
+      reporter_.error(place, "'" + std::string(key) + "' does not apply: '" + node.task->value +
+                                 "' is a reduce, one session for the whole stream");
+    };
+    if (node.workers && node.workers->value > 1) {
+      refuse(node.workers->place, "workers");
+    }
+    if (node.timeout) {
+      refuse(node.timeout->place, "timeout");
+    }
+    if (node.retry) {
+      refuse(node.place, "retry");
+    }
+    if (node.order_field) {
+      refuse(node.order_field->place, "order");
+    }
+  }
+
+  const PipelineDeclaration& declaration_;
+  const TaskDirectory& directory_;
+  const Environment& environment_;
+  Reporter& reporter_;
+  Graph::Impl graph_;
+};
+
+}  // namespace
+
+Graph::Impl resolve(const PipelineDeclaration& declaration, const TaskDirectory& directory,
+                    const Environment& environment, Reporter& reporter) {
+  return Resolver(declaration, directory, environment, reporter).run();
+}
+
+std::optional<Graph::Impl> load_graph(const LoadRequest& request, const TaskDirectory& directory,
+                                      const LoadOptions& options, Reporter& reporter) {
+  std::optional<Value> document = parse_document(request.text, reporter);
+  if (!document) {
+    return std::nullopt;
+  }
+  apply_overrides(*document, options.overrides, reporter);
+  const Environment environment(options.environment);
+  const PipelineDeclaration declaration = read_declarations(*document, environment, reporter);
+  Graph::Impl graph = resolve(declaration, directory, environment, reporter);
+  if (reporter.has_errors()) {
+    return std::nullopt;
+  }
+  if (graph.name.empty()) {
+    graph.name = std::string(request.default_name);
+  }
+  return graph;
+}
+
+}  // namespace tenon::internal

@@ -1,0 +1,57 @@
+/// What the loader needs to know of plugins. An interface, so that the loader's tests need no plugin files.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tenon/bytes.hpp>
+#include <tenon/catalog.hpp>
+#include <tenon/error.hpp>
+#include <tenon/schema.hpp>
+
+namespace tenon::internal {
+
+/// Reads one field of an item as text, after verifying the item. Errors: kCorrupt. [any-thread]
+using ItemReader = std::function<Result<std::string>(BytesView item)>;
+
+/// Plugins by name, as the loader sees them. Immutable; [any-thread].
+class TaskDirectory {
+ public:
+  struct Plugin {
+    std::string name;
+    std::string version;
+    std::string settings_type;           ///< Empty when it has no settings.
+    std::vector<std::string> tasks;      ///< Method names.
+    std::optional<std::string> problem;  ///< Why it cannot be used.
+  };
+
+  TaskDirectory() = default;
+  TaskDirectory(const TaskDirectory&) = delete;
+  TaskDirectory& operator=(const TaskDirectory&) = delete;
+  virtual ~TaskDirectory() = default;
+
+  [[nodiscard]] virtual std::vector<std::string> plugin_names() const = 0;
+  [[nodiscard]] virtual std::optional<Plugin> find_plugin(std::string_view name) const = 0;
+  /// A task of a usable plugin; nullopt if there is none.
+  [[nodiscard]] virtual std::optional<TaskInfo> find_task(std::string_view plugin, std::string_view method) const = 0;
+  [[nodiscard]] virtual std::optional<TypeInfo> find_type(std::string_view plugin, std::string_view type) const = 0;
+  /// JSON to a FlatBuffer of `type`, as Schema::from_json.
+  [[nodiscard]] virtual Result<Buffer> encode(std::string_view plugin, std::string_view type,
+                                              std::string_view json) const = 0;
+  /// As Schema::check_readable.
+  [[nodiscard]] virtual Result<void> check_readable(std::string_view writer_plugin, std::string_view writer_type,
+                                                    std::string_view reader_plugin,
+                                                    std::string_view reader_type) const = 0;
+  /// Reader of a dotted field path. Errors: kNotFound, kInvalidArgument.
+  [[nodiscard]] virtual Result<ItemReader> field_reader(std::string_view plugin, std::string_view type,
+                                                        std::string_view path) const = 0;
+};
+
+/// A directory over a catalog.
+[[nodiscard]] std::unique_ptr<TaskDirectory> make_catalog_directory(const Catalog& catalog);
+
+}  // namespace tenon::internal
