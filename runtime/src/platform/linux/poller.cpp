@@ -1,1 +1,142 @@
 #include "platform/reactor/poller.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <string>
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+namespace tenon::internal {
+
+namespace {
+
+constexpr int kMaxEvents = 64;
+
+epoll_event event_for(std::uint64_t token, PollInterest interest) noexcept {
+  epoll_event event{};
+  event.events = (interest.readable ? EPOLLIN | EPOLLRDHUP : 0u) | (interest.writable ? EPOLLOUT : 0u);
+  event.data.u64 = token;
+  return event;
+}
+
+bool take_counter(const FileDescriptor& descriptor) noexcept {
+  std::uint64_t count = 0;
+  ssize_t size = 0;
+  do {
+    size = ::read(descriptor.get(), &count, sizeof count);
+  } while (size < 0 && errno == EINTR);
+  return size == sizeof count && count != 0;
+}
+
+}  // namespace
+
+Result<Poller> Poller::create() {
+  FileDescriptor descriptor(::epoll_create1(EPOLL_CLOEXEC));
+  if (!descriptor.valid()) {
+    return fail(os_error(errno, "cannot make a poller"));
+  }
+  return Poller(std::move(descriptor));
+}
+
+Result<void> Poller::add(const FileDescriptor& descriptor, std::uint64_t token, PollInterest interest) const {
+  epoll_event event = event_for(token, interest);
+  if (::epoll_ctl(descriptor_.get(), EPOLL_CTL_ADD, descriptor.get(), &event) != 0) {
+    const int code = errno;
+    Error error = os_error(code, "cannot watch descriptor " + std::to_string(descriptor.get()));
+    if (code == EEXIST || code == EPERM || code == EBADF) {
+      error.code = ErrorCode::kInvalidArgument;
+    }
+    return fail(std::move(error));
+  }
+  return {};
+}
+
+Result<void> Poller::modify(const FileDescriptor& descriptor, std::uint64_t token, PollInterest interest) const {
+  epoll_event event = event_for(token, interest);
+  if (::epoll_ctl(descriptor_.get(), EPOLL_CTL_MOD, descriptor.get(), &event) != 0) {
+    return fail(os_error(errno, "cannot change the watch of descriptor " + std::to_string(descriptor.get())));
+  }
+  return {};
+}
+
+void Poller::remove(const FileDescriptor& descriptor) const noexcept {
+  ::epoll_ctl(descriptor_.get(), EPOLL_CTL_DEL, descriptor.get(), nullptr);
+}
+
+Result<std::span<const PollEvent>> Poller::wait(MonotonicNs deadline_ns) {
+  std::array<epoll_event, kMaxEvents> raw;
+  for (;;) {
+    const int count = ::epoll_wait(descriptor_.get(), raw.data(), kMaxEvents, remaining_ms(deadline_ns));
+    if (count < 0 && errno != EINTR) {
+      return fail(os_error(errno, "cannot wait for events"));
+    }
+    if (count <= 0) {
+      if (remaining_ms(deadline_ns) == 0) {
+        return std::span<const PollEvent>();
+      }
+      continue;
+    }
+    events_.clear();
+    for (int i = 0; i < count; ++i) {
+      const std::uint32_t bits = raw[static_cast<std::size_t>(i)].events;
+      events_.push_back({.token = raw[static_cast<std::size_t>(i)].data.u64,
+                         .readable = (bits & (EPOLLIN | EPOLLRDHUP)) != 0,
+                         .writable = (bits & EPOLLOUT) != 0,
+                         .hang_up = (bits & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) != 0});
+    }
+    return std::span<const PollEvent>(events_);
+  }
+}
+
+Result<EventBell> EventBell::create() {
+  FileDescriptor descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!descriptor.valid()) {
+    return fail(os_error(errno, "cannot make an event bell"));
+  }
+  return EventBell(std::move(descriptor));
+}
+
+void EventBell::ring() const noexcept {
+  const int saved = errno;
+  const std::uint64_t one = 1;
+  ssize_t size = 0;
+  do {
+    size = ::write(descriptor_.get(), &one, sizeof one);
+  } while (size < 0 && errno == EINTR);
+  // A full counter is a bell that has rung.
+  errno = saved;
+}
+
+bool EventBell::drain() const noexcept {
+  return take_counter(descriptor_);
+}
+
+Result<Timer> Timer::create() {
+  FileDescriptor descriptor(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  if (!descriptor.valid()) {
+    return fail(os_error(errno, "cannot make a timer"));
+  }
+  return Timer(std::move(descriptor));
+}
+
+void Timer::set(MonotonicNs at_ns) const noexcept {
+  constexpr MonotonicNs kNsPerSecond = 1'000'000'000;
+  itimerspec when{};
+  if (at_ns != kNever) {
+    // Zero would stop it.
+    const MonotonicNs at = std::max<MonotonicNs>(at_ns, 1);
+    when.it_value.tv_sec = static_cast<time_t>(at / kNsPerSecond);
+    when.it_value.tv_nsec = static_cast<long>(at % kNsPerSecond);
+  }
+  ::timerfd_settime(descriptor_.get(), TFD_TIMER_ABSTIME, &when, nullptr);
+}
+
+bool Timer::drain() const noexcept {
+  return take_counter(descriptor_);
+}
+
+}  // namespace tenon::internal
