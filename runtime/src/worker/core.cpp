@@ -1,0 +1,205 @@
+#include "worker/core.hpp"
+
+#include <tenon/control_generated.h>
+
+#include "base/text.hpp"
+
+namespace tenon::internal {
+
+namespace {
+
+constexpr std::int64_t kSecondNs = 1'000'000'000;
+/// How long a worker waits for a message that must be under way.
+constexpr std::chrono::seconds kPatience{30};
+
+BlockRef to_block(const control::Place* place) {
+  if (place == nullptr) {
+    return {};
+  }
+  return BlockRef{place->segment_id(), 0, place->offset_bytes(), place->size_bytes()};
+}
+
+std::string to_string(const flatbuffers::String* text) {
+  return text == nullptr ? std::string() : text->str();
+}
+
+}  // namespace
+
+void LogSender::send(tenon_log_level_t level, std::string_view message, std::string_view plugin, std::string_view task,
+                     std::uint64_t call_id) {
+  std::uint64_t dropped = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    const MonotonicNs now_ns = monotonic_now_ns();
+    if (now_ns - second_began_ns_ >= kSecondNs) {
+      second_began_ns_ = now_ns;
+      lines_ = 0;
+      dropped = std::exchange(dropped_, 0);
+    }
+    if (++lines_ > kLogLinesPerSecond) {
+      ++dropped_;
+      return;
+    }
+  }
+  const auto send_line = [&](tenon_log_level_t line_level, std::string_view text) {
+    flatbuffers::FlatBufferBuilder builder(512);
+    const auto line = control::CreateLog(builder, line_level, builder.CreateString(text.data(), text.size()),
+                                         builder.CreateString(plugin.data(), plugin.size()),
+                                         builder.CreateString(task.data(), task.size()), call_id);
+    builder.Finish(control::CreateWorkerEnvelope(builder, control::WorkerMessage::Log, line.Union()));
+    // A deadline in the past: a line that finds the channel full is dropped rather than hold up the task.
+    return channel_.send(BytesView(builder.GetBufferPointer(), builder.GetSize()), {}, 0).has_value();
+  };
+  if (dropped > 0) {
+    static_cast<void>(send_line(TENON_LOG_WARNING, count_of(dropped, "line of log was", "lines of log were") +
+                                                       " dropped: more than " + std::to_string(kLogLinesPerSecond) +
+                                                       " in a second, or the host was slow"));
+  }
+  if (!send_line(level, message)) {
+    const std::lock_guard lock(mutex_);
+    ++dropped_;
+  }
+}
+
+Result<void> WorkerCore::read_control() {
+  for (;;) {
+    auto taken = take_message(0);
+    if (!taken) {
+      return fail(std::move(taken.error()));
+    }
+    if (!*taken) {
+      return {};
+    }
+  }
+}
+
+Result<bool> WorkerCore::take_message(MonotonicNs deadline_ns) {
+  auto message = channel.receive(deadline_ns);
+  if (!message) {
+    return fail(std::move(message.error()));
+  }
+  if (!*message) {
+    return false;
+  }
+  if (auto handled = handle(**message); !handled) {
+    return fail(std::move(handled.error()));
+  }
+  return true;
+}
+
+Result<void> WorkerCore::handle(ControlMessage& message) {
+  flatbuffers::Verifier verifier(message.bytes.data(), message.bytes.size());
+  if (!verifier.VerifyBuffer<control::HostEnvelope>(nullptr)) {
+    return fail(ErrorCode::kCorrupt, "a message of the host does not verify");
+  }
+  const auto* envelope = flatbuffers::GetRoot<control::HostEnvelope>(message.bytes.data());
+  if (const auto* add = envelope->message_as_AddSegment()) {
+    if (message.descriptors.size() != 1) {
+      return fail(ErrorCode::kCorrupt, "a segment came without its descriptor");
+    }
+    auto mapping = map_foreign_segment(std::move(message.descriptors.front()));
+    if (!mapping) {
+      return fail(std::move(mapping.error()));
+    }
+    return segments.add(add->segment_id(), std::move(*mapping));
+  }
+  if (const auto* drop = envelope->message_as_DropSegment()) {
+    segments.remove(drop->segment_id());
+    return {};
+  }
+  if (const auto* bind = envelope->message_as_Bind()) {
+    Route bound;
+    bound.number = bind->route();
+    bound.slot = routes.slot(bind->plugin()->str(), to_string(bind->version()), bind->file()->str(),
+                             bind->sha256()->str(), to_block(bind->settings()));
+    bound.task = bind->task()->str();
+    bound.full_name = bound.slot->name + "." + bound.task;
+    bound.params = to_block(bind->params());
+    routes.bind(std::move(bound));
+    return {};
+  }
+  if (const auto* unbind = envelope->message_as_Unbind()) {
+    routes.unbind(unbind->route());
+    return {};
+  }
+  if (const auto* resolved = envelope->message_as_Resolved()) {
+    Answer answer;
+    answer.request = resolved->request();
+    answer.route = resolved->route();
+    if (resolved->code() != 0) {
+      answer.error = Error{static_cast<ErrorCode>(resolved->code()), to_string(resolved->message()), {}};
+    }
+    answer_ = std::move(answer);
+    return {};
+  }
+  if (envelope->message_as_Stop() != nullptr) {
+    stopping = true;
+    return {};
+  }
+  return fail(ErrorCode::kCorrupt, "a message of the host is of an unknown kind");
+}
+
+Result<BytesView> WorkerCore::resolve(const BlockRef& block, BytesView inline_bytes, std::string_view what) {
+  auto bytes = segments.resolve(block, inline_bytes, what);
+  if (bytes || bytes.error().code != ErrorCode::kNotFound) {
+    return bytes;
+  }
+  // The host sends a segment before the first slot that names it, but nobody has read the channel yet.
+  auto known =
+      read_control_until([&] { return segments.contains(block.segment); }, internal::deadline_after(kPatience));
+  if (!known) {
+    return fail(std::move(known.error()));
+  }
+  return segments.resolve(block, inline_bytes, what);
+}
+
+Result<const Route*> WorkerCore::route(std::uint32_t number) {
+  Route* found = routes.find(number);
+  if (found == nullptr) {
+    auto known = read_control_until(
+        [&] {
+          found = routes.find(number);
+          return found != nullptr;
+        },
+        internal::deadline_after(kPatience));
+    if (!known) {
+      return fail(std::move(known.error()));
+    }
+  }
+  if (found->loaded == nullptr) {
+    auto loaded = routes.load(*found, plugin_view,
+                              [this](const BlockRef& block) { return resolve(block, {}, "settings of the plugin"); });
+    if (!loaded) {
+      return fail(std::move(loaded.error()));
+    }
+  }
+  return found;
+}
+
+Result<const Route*> WorkerCore::resolve_task(std::string_view full_name) {
+  if (const auto known = resolved_.find(full_name); known != resolved_.end()) {
+    return route(known->second);
+  }
+  const std::uint64_t request = next_request++;
+  flatbuffers::FlatBufferBuilder builder(256);
+  const auto ask = control::CreateResolve(builder, request, builder.CreateString(full_name.data(), full_name.size()));
+  builder.Finish(control::CreateWorkerEnvelope(builder, control::WorkerMessage::Resolve, ask.Union()));
+  const MonotonicNs deadline_ns = internal::deadline_after(kPatience);
+  auto sent = channel.send(BytesView(builder.GetBufferPointer(), builder.GetSize()), {}, deadline_ns);
+  if (!sent) {
+    return fail(std::move(sent.error()));
+  }
+  answer_.reset();
+  auto answered = read_control_until([&] { return answer_ && answer_->request == request; }, deadline_ns);
+  if (!answered) {
+    return fail(std::move(answered.error()));
+  }
+  if (answer_->error) {
+    return fail(*answer_->error);
+  }
+  // The host keeps a route that it named in an answer for as long as this worker lives.
+  resolved_.emplace(full_name, answer_->route);
+  return route(answer_->route);
+}
+
+}  // namespace tenon::internal

@@ -1,0 +1,113 @@
+/// worker/core.hpp: what one worker consists of; the parts of worker/ work on it. All for the task thread, except where
+/// marked.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <tenon/plugin.h>
+#include <tenon/bytes.hpp>
+#include <tenon/error.hpp>
+
+#include "ipc/arena.hpp"
+#include "ipc/segment_table.hpp"
+#include "ipc/worker_end.hpp"
+#include "platform/control_channel.hpp"
+#include "worker/result_builder.hpp"
+#include "worker/route_table.hpp"
+
+namespace tenon::internal {
+
+/// Lines of log per second; further ones are counted and dropped.
+inline constexpr int kLogLinesPerSecond = 2000;
+
+/// Sends lines of log to the host. [any-thread]
+class LogSender {
+ public:
+  explicit LogSender(const ControlChannel& channel) : channel_(channel) {}
+  void send(tenon_log_level_t level, std::string_view message, std::string_view plugin, std::string_view task,
+            std::uint64_t call_id);
+
+ private:
+  const ControlChannel& channel_;
+  std::mutex mutex_;  // Guards what follows.
+  MonotonicNs second_began_ns_ = 0;
+  int lines_ = 0;
+  std::uint64_t dropped_ = 0;
+};
+
+struct WorkerCore {
+  WorkerCore(ControlChannel channel_end, WorkerEnd end_of_rings, Arena result_arena)
+      : channel(std::move(channel_end)), log(channel), end(std::move(end_of_rings)), results(std::move(result_arena)) {}
+  WorkerCore(const WorkerCore&) = delete;
+  WorkerCore& operator=(const WorkerCore&) = delete;
+
+  ControlChannel channel;
+  LogSender log;
+  WorkerEnd end;
+  Arena results;
+  SegmentTable segments;
+  RouteTable routes;
+  std::uint64_t worker_id = 0;
+  std::uint64_t result_limit_bytes = 0;
+  alignas(16) ResultBuilder::Scratch scratch;
+  /// Where the task thread's stack was when the loop began; the guard against endless nesting measures from it.
+  const char* stack_base = nullptr;
+  std::uint64_t next_request = 1;
+  std::mutex progress_mutex;  // Reports may come from several threads of a task.
+  /// What plugins get; must live as long as the process, see tenon_worker_t.
+  const tenon_worker_t* plugin_view = nullptr;
+  bool stopping = false;
+  /// Asked to end from outside the control channel (in-process launcher alone); may be null. [any-thread]
+  const std::atomic<bool>* killed = nullptr;
+
+  [[nodiscard]] bool is_killed() const noexcept {
+    // Relaxed: only the flag itself matters.
+    return killed != nullptr && killed->load(std::memory_order_relaxed);
+  }
+
+  /// Takes what waits in the control channel. Errors: kUnavailable the host is gone; kCorrupt a message that is none.
+  [[nodiscard]] Result<void> read_control();
+  /// Takes messages until `done()`; waits for them. Errors: also kDeadline.
+  template <typename Done>
+  [[nodiscard]] Result<void> read_control_until(Done done, MonotonicNs deadline_ns) {
+    while (!done()) {
+      auto taken = take_message(deadline_ns);
+      if (!taken) {
+        return fail(std::move(taken.error()));
+      }
+      if (!*taken && !done()) {
+        return fail(ErrorCode::kDeadline, "the host did not send what a call refers to");
+      }
+    }
+    return {};
+  }
+  /// The bytes of a block, waiting for its segment if need be.
+  [[nodiscard]] Result<BytesView> resolve(const BlockRef& block, BytesView inline_bytes, std::string_view what);
+  /// A route that the host has bound or is about to bind.
+  [[nodiscard]] Result<const Route*> route(std::uint32_t number);
+  /// Asks the host for the route of a task by its full name.
+  [[nodiscard]] Result<const Route*> resolve_task(std::string_view full_name);
+
+ private:
+  /// Takes one message; false when none came before the deadline.
+  [[nodiscard]] Result<bool> take_message(MonotonicNs deadline_ns);
+  [[nodiscard]] Result<void> handle(ControlMessage& message);
+
+  struct Answer {
+    std::uint64_t request = 0;
+    std::uint32_t route = 0;
+    std::optional<Error> error;
+  };
+  std::optional<Answer> answer_;
+  std::map<std::string, std::uint32_t, std::less<>> resolved_;
+};
+
+}  // namespace tenon::internal

@@ -1,0 +1,271 @@
+#include "worker/executor.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/clock.hpp"
+#include "ipc/frames.hpp"
+
+namespace tenon::internal {
+
+namespace {
+
+constexpr std::size_t kMaxErrorBytes = 8192;
+
+}  // namespace
+
+Result<void> Executor::execute(const Submission& submission) {
+  const SubmissionDescriptor& descriptor = submission.descriptor;
+  if (descriptor.kind == CallKind::kCall || descriptor.kind == CallKind::kOpen) {
+    auto route = core_.route(descriptor.route);
+    if (!route) {
+      if (route.error().code == ErrorCode::kUnavailable && core_.channel.hung_up()) {
+        return fail(std::move(route.error()));
+      }
+      return finish_error(route.error());
+    }
+    return descriptor.kind == CallKind::kCall ? run_call(submission, **route) : open(submission, **route);
+  }
+  if (descriptor.kind == CallKind::kClose) {
+    sessions_.close(descriptor.session_id);
+    return core_.end.finish(CompletionDescriptor{});
+  }
+  OpenSession* session = sessions_.find(descriptor.session_id);
+  if (session == nullptr) {
+    return finish_error(TENON_NOT_FOUND, "the session is not open in this worker");
+  }
+  return descriptor.kind == CallKind::kStep ? step(submission, *session) : checkpoint(submission, *session);
+}
+
+Result<CallContext::Options> Executor::common_options(const Submission& submission, const Route& route) {
+  const SubmissionDescriptor& descriptor = submission.descriptor;
+  CallContext::Options options;
+  options.route = &route;
+  options.call_id = descriptor.call_id;
+  options.deadline_ns = descriptor.deadline_ns;
+  options.attempt = descriptor.attempt;
+  options.max_results = descriptor.max_results;
+  auto argument = core_.resolve(descriptor.argument, submission.inline_payload, "argument");
+  if (!argument) {
+    return fail(std::move(argument.error()));
+  }
+  options.argument = *argument;
+  options.argument_absent = descriptor.argument.absent();
+  auto params = core_.resolve(route.params, {}, "params");
+  if (!params) {
+    return fail(std::move(params.error()));
+  }
+  options.params = *params;
+  options.results = {
+      .arena = &core_.results, .scratch = &core_.scratch, .limit_bytes = core_.result_limit_bytes, .max_results = 0};
+  return options;
+}
+
+Result<void> Executor::run_call(const Submission& submission, const Route& route) {
+  if (route.loaded->run == nullptr) {
+    return finish_error(TENON_INVALID_ARGUMENT, route.full_name + " is a streaming task; open a session of it");
+  }
+  auto options = common_options(submission, route);
+  if (!options) {
+    return finish_error(options.error());
+  }
+  CallContext context(core_, *options);
+  const CallOutcome outcome = context.run(route.loaded->run, true, false);
+  if (outcome.status != TENON_OK) {
+    return finish_error(outcome.status, outcome.message);
+  }
+  CompletionDescriptor completion;
+  if (context.argument_committed()) {
+    completion.flags = kCompletionArgument;
+    return core_.end.finish(completion);
+  }
+  ResultBlob blob = std::move(context.results().back());
+  context.results().clear();
+  return finish_blob(completion, blob);
+}
+
+Result<void> Executor::open(const Submission& submission, const Route& route) {
+  if (route.loaded->open == nullptr || route.loaded->step == nullptr) {
+    return finish_error(TENON_INVALID_ARGUMENT, route.full_name + " is a plain task; call it");
+  }
+  auto options = common_options(submission, route);
+  if (!options) {
+    return finish_error(options.error());
+  }
+  auto checkpoint = core_.resolve(submission.descriptor.checkpoint, {}, "checkpoint");
+  if (!checkpoint) {
+    return finish_error(checkpoint.error());
+  }
+  options->checkpoint = *checkpoint;
+  options->plain = false;
+  CallContext context(core_, *options);
+  OpenSession session{.route = route, .state = nullptr, .ended = false};
+  const CallOutcome outcome =
+      context.run([&](tenon_call_t* call) { return route.loaded->open(call, &session.state); }, false, false);
+  if (outcome.status != TENON_OK) {
+    return finish_error(outcome.status, outcome.message);
+  }
+  sessions_.add(submission.descriptor.session_id, std::move(session));
+  return core_.end.finish(CompletionDescriptor{});
+}
+
+Result<void> Executor::step(const Submission& submission, OpenSession& session) {
+  if (session.ended) {
+    return finish_error(TENON_INVALID_ARGUMENT, "the session of " + session.route.full_name + " has ended");
+  }
+  auto options = common_options(submission, session.route);
+  if (!options) {
+    return finish_error(options.error());
+  }
+  const bool reduce = session.route.loaded->info->kind == TaskKind::kReduce;
+  options->plain = false;
+  options->results.max_results = reduce ? 0 : std::max<std::uint32_t>(options->max_results, 1);
+  options->max_results = options->results.max_results;
+  std::vector<BytesView> arguments{options->argument};
+  if ((submission.descriptor.flags & kSubmissionArgumentFrames) != 0) {
+    auto frames = read_frames(options->argument);
+    if (!frames) {
+      return finish_error(frames.error());
+    }
+    arguments = std::move(*frames);
+  }
+  const bool last = reduce && options->argument_absent;
+  const auto run_step = [&](tenon_call_t* call) { return session.route.loaded->step(call, session.state); };
+  for (const BytesView argument : arguments) {
+    options->argument = argument;
+    CallContext context(core_, *options);
+    CallOutcome outcome = context.run(run_step, last, true);
+    if (outcome.status == TENON_OK && reduce && !last && outcome.session_ended) {
+      outcome.status = TENON_INTERNAL;
+      outcome.message = session.route.full_name + " returned TENON_END although arguments were still coming";
+    }
+    if (outcome.status == TENON_OK && last && !outcome.session_ended) {
+      outcome.status = TENON_INTERNAL;
+      outcome.message = session.route.full_name + " did not return TENON_END after its last argument";
+    }
+    if (outcome.status != TENON_OK) {
+      session.ended = true;
+      return finish_error(outcome.status, outcome.message);
+    }
+    session.ended = outcome.session_ended;
+    CompletionDescriptor completion;
+    completion.flags = outcome.session_ended ? static_cast<std::uint16_t>(kCompletionSessionEnded) : std::uint16_t{0};
+    if (last) {
+      ResultBlob blob = std::move(context.results().back());
+      context.results().clear();
+      return finish_blob(completion, blob);
+    }
+    if (!reduce) {
+      return finish_frames(completion, context.results());
+    }
+  }
+  return core_.end.finish(CompletionDescriptor{});
+}
+
+Result<void> Executor::checkpoint(const Submission& submission, OpenSession& session) {
+  if (session.route.loaded->checkpoint == nullptr) {
+    return finish_error(TENON_UNSUPPORTED, session.route.full_name + " has no checkpoints");
+  }
+  if (session.ended) {
+    return finish_error(TENON_INVALID_ARGUMENT, "the session of " + session.route.full_name + " has ended");
+  }
+  auto options = common_options(submission, session.route);
+  if (!options) {
+    return finish_error(options.error());
+  }
+  options->plain = false;
+  CallContext context(core_, *options);
+  const CallOutcome outcome = context.run(
+      [&](tenon_call_t* call) { return session.route.loaded->checkpoint(call, session.state); }, true, false);
+  if (outcome.status != TENON_OK) {
+    return finish_error(outcome.status, outcome.message);
+  }
+  ResultBlob blob = std::move(context.results().back());
+  context.results().clear();
+  return finish_blob(CompletionDescriptor{}, blob);
+}
+
+Result<void> Executor::finish_error(tenon_status_t status, std::string_view message, std::uint16_t flags) {
+  CompletionDescriptor completion;
+  completion.status = status;
+  completion.flags = flags;
+  message = message.substr(0, kMaxErrorBytes);
+  const BytesView bytes(reinterpret_cast<const std::uint8_t*>(message.data()), message.size());
+  if (message.size() > kCompletionInlineBytes) {
+    if (auto block = core_.results.allocate(message.size())) {
+      std::memcpy(block->bytes.data(), message.data(), message.size());
+      if (auto kept = core_.results.keep(*block, block->bytes.data(), message.size())) {
+        completion.payload = *kept;
+        return core_.end.finish(completion);
+      }
+    }
+    // Without memory for the whole message its beginning must do.
+    return core_.end.finish(completion, bytes.first(kCompletionInlineBytes));
+  }
+  return core_.end.finish(completion, bytes);
+}
+
+Result<void> Executor::finish_blob(CompletionDescriptor completion, ResultBlob& blob) {
+  const auto give_back = [&] {
+    if (blob.block) {
+      static_cast<void>(core_.results.free(blob.block->ref));
+    }
+  };
+  if (blob.bytes.size() <= kCompletionInlineBytes) {
+    auto finished = core_.end.finish(completion, blob.bytes);
+    give_back();
+    return finished;
+  }
+  if (!blob.block) {
+    auto block = core_.results.allocate(blob.bytes.size());
+    if (!block) {
+      return finish_error(block.error());
+    }
+    std::memcpy(block->bytes.data(), blob.bytes.data(), blob.bytes.size());
+    blob.bytes = BytesView(block->bytes.data(), blob.bytes.size());
+    blob.block = *block;
+  }
+  auto kept = core_.results.keep(*blob.block, blob.bytes.data(), blob.bytes.size());
+  if (!kept) {
+    give_back();
+    return finish_error(kept.error());
+  }
+  completion.payload = *kept;
+  return core_.end.finish(completion);
+}
+
+Result<void> Executor::finish_frames(CompletionDescriptor completion, std::vector<ResultBlob>& blobs) {
+  if (blobs.empty()) {
+    return core_.end.finish(completion);
+  }
+  if (blobs.size() == 1) {
+    ResultBlob blob = std::move(blobs.front());
+    blobs.clear();
+    return finish_blob(completion, blob);
+  }
+  std::vector<BytesView> frames;
+  frames.reserve(blobs.size());
+  for (const ResultBlob& blob : blobs) {
+    frames.push_back(blob.bytes);
+  }
+  auto size_bytes = frames_size_bytes(frames);
+  if (!size_bytes) {
+    return finish_error(size_bytes.error());
+  }
+  auto block = core_.results.allocate(*size_bytes);
+  if (!block) {
+    return finish_error(block.error());
+  }
+  ResultBlob sequence;
+  sequence.block = *block;
+  sequence.bytes = block->bytes.first(*size_bytes);
+  if (auto written = write_frames(frames, block->bytes); !written) {
+    static_cast<void>(core_.results.free(block->ref));
+    return finish_error(written.error());
+  }
+  completion.flags = static_cast<std::uint16_t>(completion.flags | kCompletionFrames);
+  return finish_blob(completion, sequence);
+}
+
+}  // namespace tenon::internal

@@ -1,0 +1,70 @@
+/// worker/route_table.hpp: the routes a worker knows and the plugins behind them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <tenon/plugin.h>
+#include <tenon/bytes.hpp>
+#include <tenon/error.hpp>
+
+#include "ipc/layout.hpp"
+#include "plugin/library.hpp"
+
+namespace tenon::internal {
+
+/// A plugin file that a route names; loaded on first use. A file that cannot be loaded stays so in this worker.
+struct PluginSlot {
+  std::string name;
+  std::string version;
+  std::string file;
+  std::string sha256;
+  BlockRef settings;
+  std::unique_ptr<LoadedPlugin> plugin;
+  std::optional<Error> problem;
+};
+
+/// A task with params, by number.
+struct Route {
+  std::uint32_t number = 0;
+  std::shared_ptr<PluginSlot> slot;
+  std::string task;       ///< Method name.
+  std::string full_name;  ///< "image.thumbnail".
+  BlockRef params;
+  /// Once loaded.
+  const LoadedTask* loaded = nullptr;
+};
+
+/// Not thread-safe: the task thread has it.
+class RouteTable {
+ public:
+  /// Replaces what the number meant.
+  void bind(Route route);
+  void unbind(std::uint32_t number);
+  [[nodiscard]] Route* find(std::uint32_t number) noexcept;
+  /// The slot of a plugin file, made if need be.
+  [[nodiscard]] std::shared_ptr<PluginSlot> slot(const std::string& name, const std::string& version,
+                                                 const std::string& file, const std::string& sha256,
+                                                 const BlockRef& settings);
+  /// Loads the route's plugin and runs its `init` unless done. `settings` gives the bytes of the settings block.
+  /// Errors: those of LoadedPlugin; kIncompatible the file has changed since the host inspected it; kNotFound no such
+  /// task.
+  [[nodiscard]] Result<void> load(Route& route, const tenon_worker_t* worker,
+                                  const std::function<Result<BytesView>(const BlockRef&)>& settings);
+  /// Runs `quiesce` and `fini` of every plugin.
+  void finish_plugins();
+
+ private:
+  std::unordered_map<std::uint32_t, std::unique_ptr<Route>> routes_;
+  // By file and content: two generations of one plugin never share a slot. A worker meets few.
+  std::vector<std::shared_ptr<PluginSlot>> slots_;
+};
+
+}  // namespace tenon::internal

@@ -1,0 +1,217 @@
+#include "worker/worker.hpp"
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include <tenon/control_generated.h>
+#include <tenon/plugin.h>
+
+#include "base/clock.hpp"
+#include "platform/process.hpp"
+#include "platform/sandbox.hpp"
+#include "platform/shared_memory.hpp"
+#include "worker/core.hpp"
+#include "worker/executor.hpp"
+
+namespace tenon::internal {
+
+namespace {
+
+/// Calls between two looks into the control channel while no call waits for it.
+constexpr int kCallsPerControlRead = 64;
+constexpr std::chrono::seconds kHelloPatience{30};
+constexpr std::size_t kHelloDescriptors = 5;
+
+/// What plugins see of the worker. Never freed: a plugin may keep it for the life of the process.
+struct PluginView {
+  tenon_worker_t worker{};
+  LogSender* log = nullptr;
+  std::mutex mutex;  // Guards `log`, which goes with the worker.
+
+  static void log_line(const tenon_worker_t* worker, tenon_log_level_t level, const char* message) {
+    auto* view = static_cast<PluginView*>(worker->worker_data);
+    const std::lock_guard lock(view->mutex);
+    if (view->log != nullptr && message != nullptr) {
+      view->log->send(level, std::string_view(message).substr(0, 4096), {}, {}, 0);
+    }
+  }
+  static const void* extension(const tenon_worker_t*, const char*) { return nullptr; }
+};
+
+void send_to_host(const ControlChannel& channel, const flatbuffers::FlatBufferBuilder& builder) {
+  // A host that is gone is seen by the next read.
+  static_cast<void>(
+      channel.send(BytesView(builder.GetBufferPointer(), builder.GetSize()), {}, deadline_after(kHelloPatience)));
+}
+
+void refuse(const ControlChannel& channel, const std::string& message) {
+  flatbuffers::FlatBufferBuilder builder;
+  const auto refused = control::CreateRefusedDirect(builder, message.c_str());
+  builder.Finish(control::CreateWorkerEnvelope(builder, control::WorkerMessage::Refused, refused.Union()));
+  send_to_host(channel, builder);
+}
+
+Result<std::unique_ptr<WorkerCore>> shake_hands(ControlChannel channel, const WorkerOptions& options) {
+  auto received = channel.receive(deadline_after(kHelloPatience));
+  if (!received) {
+    return fail(std::move(received.error()));
+  }
+  if (!*received) {
+    return fail(ErrorCode::kUnavailable, "the host sent no greeting");
+  }
+  ControlMessage& message = **received;
+  const auto prepare = [&]() -> Result<std::unique_ptr<WorkerCore>> {
+    flatbuffers::Verifier verifier(message.bytes.data(), message.bytes.size());
+    if (!verifier.VerifyBuffer<control::HostEnvelope>(nullptr)) {
+      return fail(ErrorCode::kCorrupt, "the host's greeting does not verify");
+    }
+    const auto* hello = flatbuffers::GetRoot<control::HostEnvelope>(message.bytes.data())->message_as_Hello();
+    if (hello == nullptr) {
+      return fail(ErrorCode::kCorrupt, "the host's first message is no greeting");
+    }
+    if (hello->protocol() != kLayoutVersion) {
+      return fail(ErrorCode::kIncompatible, "the host speaks protocol " + std::to_string(hello->protocol()) +
+                                                ", this tenon-worker " + std::to_string(kLayoutVersion) +
+                                                "; use the tenon-worker that was built with the host's library");
+    }
+    if (message.descriptors.size() != kHelloDescriptors) {
+      return fail(ErrorCode::kCorrupt, "the host's greeting lacks descriptors");
+    }
+    if (options.own_process && hello->memory_limit_bytes() != 0) {
+      if (auto limited = apply_sandbox({.data_bytes = hello->memory_limit_bytes()}); !limited) {
+        return fail(std::move(limited.error()));
+      }
+    }
+    auto end = WorkerEnd::attach(std::move(message.descriptors[0]), std::move(message.descriptors[1]),
+                                 EventBell(std::move(message.descriptors[4])));
+    if (!end) {
+      return fail(std::move(end.error()));
+    }
+    auto results = SharedMemory::adopt(std::move(message.descriptors[2]), {.shrink = true, .grow = true});
+    if (!results) {
+      return fail(std::move(results.error()));
+    }
+    auto arena = Arena::over(*results, hello->result_segment_id());
+    if (!arena) {
+      return fail(std::move(arena.error()));
+    }
+    auto arguments = map_foreign_segment(std::move(message.descriptors[3]));
+    if (!arguments) {
+      return fail(std::move(arguments.error()));
+    }
+    auto core = std::make_unique<WorkerCore>(ControlChannel(), std::move(*end), std::move(*arena));
+    core->worker_id = hello->worker_id();
+    core->result_limit_bytes = hello->result_limit_bytes();
+    if (auto added = core->segments.add(hello->argument_segment_id(), std::move(*arguments)); !added) {
+      return fail(std::move(added.error()));
+    }
+    // A nested call may take a result of this worker as its argument, and so may the host's next call.
+    if (auto added = core->segments.add(core->results.segment(), core->results.mapping()); !added) {
+      return fail(std::move(added.error()));
+    }
+    return core;
+  };
+  auto core = prepare();
+  if (!core) {
+    refuse(channel, core.error().message);
+    return core;
+  }
+  (*core)->channel = std::move(channel);
+  flatbuffers::FlatBufferBuilder builder;
+  const auto ready =
+      control::CreateReady(builder, kLayoutVersion, TENON_ABI_MAJOR, TENON_ABI_MINOR, TENON_ABI_SANITIZER);
+  builder.Finish(control::CreateWorkerEnvelope(builder, control::WorkerMessage::Ready, ready.Union()));
+  send_to_host((*core)->channel, builder);
+  return core;
+}
+
+WorkerExit loop(WorkerCore& core, Executor& executor, std::string& message) {
+  AdaptiveSpin spin;
+  int calls_until_read = kCallsPerControlRead;
+  const auto gone_or_broken = [&](Error error) {
+    message = std::move(error.message);
+    return error.code == ErrorCode::kUnavailable ? WorkerExit::kHostGone : WorkerExit::kBroken;
+  };
+  for (;;) {
+    if (core.is_killed()) {
+      return WorkerExit::kHostGone;
+    }
+    while (const auto released = core.end.pop_release()) {
+      if (auto freed = core.results.free(*released); !freed) {
+        return gone_or_broken(std::move(freed.error()));
+      }
+    }
+    auto submission = core.end.begin();
+    if (!submission) {
+      return gone_or_broken(std::move(submission.error()));
+    }
+    if (*submission) {
+      if (auto executed = executor.execute(**submission); !executed) {
+        return gone_or_broken(std::move(executed.error()));
+      }
+      core.end.publish();
+      if (--calls_until_read > 0) {
+        continue;
+      }
+    } else {
+      static_cast<void>(core.end.wait(spin, kNever));
+    }
+    calls_until_read = kCallsPerControlRead;
+    if (auto read = core.read_control(); !read) {
+      return gone_or_broken(std::move(read.error()));
+    }
+    if (core.stopping && !core.end.has_submission()) {
+      core.end.publish();
+      return WorkerExit::kStopped;
+    }
+  }
+}
+
+}  // namespace
+
+WorkerExit run_worker(ControlChannel channel, const WorkerOptions& options, std::string& message) {
+  auto shaken = shake_hands(std::move(channel), options);
+  if (!shaken) {
+    message = std::move(shaken.error().message);
+    return shaken.error().code == ErrorCode::kUnavailable ? WorkerExit::kHostGone : WorkerExit::kRefused;
+  }
+  WorkerCore& core = **shaken;
+  const char stack_base = 0;
+  core.stack_base = &stack_base;
+  core.killed = options.killed;
+  auto* view = new PluginView;
+  view->worker = {.size_bytes = sizeof(tenon_worker_t),
+                  .abi_major = TENON_ABI_MAJOR,
+                  .abi_minor = TENON_ABI_MINOR,
+                  .worker_id = core.worker_id,
+                  .log = PluginView::log_line,
+                  .extension = PluginView::extension,
+                  .worker_data = view};
+  view->log = &core.log;
+  core.plugin_view = &view->worker;
+  if (options.own_process) {
+    // Ends the process when the host is gone, also while a task runs. It lives as long as the process, and so does what
+    // it uses: `core` is released below and never freed.
+    std::thread([&channel_of = core.channel] {
+      if (channel_of.wait_for_hang_up(kNever)) {
+        exit_now(static_cast<int>(WorkerExit::kHostGone));
+      }
+    }).detach();
+  }
+  Executor executor(core);
+  const WorkerExit how = loop(core, executor, message);
+  executor.close_sessions();
+  core.routes.finish_plugins();
+  {
+    const std::lock_guard lock(view->mutex);
+    view->log = nullptr;
+  }
+  if (options.own_process) {
+    static_cast<void>(shaken->release());
+  }
+  return how;
+}
+
+}  // namespace tenon::internal
