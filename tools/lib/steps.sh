@@ -1,0 +1,74 @@
+# shellcheck shell=bash
+# Sourced by the scripts of tools/: run a step quietly, say how long it took, show its output when it fails.
+# Expects bash with `set -euo pipefail`.
+
+tenon_root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
+
+# say TEXT...: one line on standard error, so that standard output stays the command's own.
+say() { printf '%s\n' "$*" >&2; }
+
+# die TEXT...: says why and ends with 1.
+die() {
+  say "$(basename "$0"): error: $*"
+  exit 1
+}
+
+# jobs_for_build: how many compilers to run at once; half a gigabyte of memory each would be too little.
+jobs_for_build() {
+  local cores memory_kib by_memory
+  cores="$(nproc)"
+  memory_kib="$(awk '/^MemAvailable:/ {print $2}' /proc/meminfo 2>/dev/null || echo 0)"
+  by_memory=$((memory_kib / 1500000))
+  if ((memory_kib > 0 && by_memory < cores)); then cores=$((by_memory > 0 ? by_memory : 1)); fi
+  echo "$cores"
+}
+
+# step LOG_DIRECTORY NAME COMMAND...: runs a command with its output in LOG_DIRECTORY/NAME.log.
+step() {
+  local directory="$1" name="$2" log started
+  shift 2
+  mkdir -p "$directory"
+  log="$directory/${name// /_}.log"
+  started=$SECONDS
+  if [[ -t 2 ]]; then printf '  %-28s ...' "$name" >&2; fi
+  if "$@" >"$log" 2>&1; then
+    if [[ -t 2 ]]; then printf '\r' >&2; fi
+    printf '  %-28s %4d s\n' "$name" $((SECONDS - started)) >&2
+  else
+    local status=$?
+    if [[ -t 2 ]]; then printf '\r' >&2; fi
+    printf '  %-28s failed with %d after %d s; the end of %s:\n' "$name" "$status" $((SECONDS - started)) "$log" >&2
+    tail -n 60 "$log" | sed 's/^/    /' >&2
+    return "$status"
+  fi
+}
+
+# binary_directory PRESET: where CMakePresets.json puts a preset's output.
+binary_directory() {
+  if [[ "$1" == default ]]; then echo "$tenon_root/build"; else echo "$tenon_root/build-$1"; fi
+}
+
+# configure PRESET: only when there is something new to configure; ninja does later changes by itself.
+configure() {
+  local directory
+  directory="$(binary_directory "$1")"
+  if [[ ! -f "$directory/build.ninja" ]]; then
+    step "$directory/logs" "configure $1" cmake -S "$tenon_root" --preset "$1"
+  fi
+}
+
+# build PRESET [TARGET...]
+build() {
+  local preset="$1" directory targets=()
+  shift
+  directory="$(binary_directory "$preset")"
+  if (($# > 0)); then targets=(--target "$@"); fi
+  step "$directory/logs" "build $preset" cmake --build "$directory" --parallel "$(jobs_for_build)" "${targets[@]}"
+}
+
+# sanitizer_options: what the sanitizers should do when the caller did not say.
+sanitizer_options() {
+  export ASAN_OPTIONS="${ASAN_OPTIONS:-abort_on_error=0:detect_stack_use_after_return=1}"
+  export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
+  export TSAN_OPTIONS="${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}"
+}
