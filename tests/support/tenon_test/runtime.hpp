@@ -34,4 +34,46 @@ inline flatbuffers::FlatBufferBuilder bytes_argument(std::string_view text) {
   return builder;
 }
 
+/// A FlatBuffer of a task's argument table from JSON, so that a test needs no generated header of the plugin.
+inline Result<Buffer> argument_from_json(const Runtime& runtime, std::string_view task, std::string_view json) {
+  return runtime.catalog().find_task(task).and_then([&](const TaskRef& found) {
+    return found.plugin->schema->from_json(found.task->argument_type, json);
+  });
+}
+
+/// The same for its params table.
+inline Result<Buffer> params_from_json(const Runtime& runtime, std::string_view task, std::string_view json) {
+  return runtime.catalog().find_task(task).and_then([&](const TaskRef& found) {
+    return found.plugin->schema->from_json(found.task->params_type, json);
+  });
+}
+
+/// A result as JSON on one line.
+inline Result<std::string> result_to_json(const Runtime& runtime, std::string_view task, const Reply& reply) {
+  return runtime.catalog().find_task(task).and_then([&](const TaskRef& found) {
+    return found.plugin->schema->to_json(found.task->result_type, reply.bytes(), {.indent = -1, .defaults = true});
+  });
+}
+
+/// A call in JSON and out.
+inline Result<std::string> call_json(Runtime& runtime, std::string_view task, std::string_view argument,
+                                     std::string_view params = {}, CallOptions options = {}) {
+  Result<Buffer> argument_bytes = argument_from_json(runtime, task, argument);
+  if (!argument_bytes) {
+    return fail(argument_bytes.error());
+  }
+  Buffer params_bytes;
+  if (!params.empty()) {
+    Result<Buffer> encoded = params_from_json(runtime, task, params);
+    if (!encoded) {
+      return fail(encoded.error());
+    }
+    params_bytes = *std::move(encoded);
+    options.params = params_bytes;
+  }
+  return runtime.call(task, *argument_bytes, options).and_then([&](const Reply& reply) {
+    return result_to_json(runtime, task, reply);
+  });
+}
+
 }  // namespace tenon::test
