@@ -52,10 +52,10 @@ Result<FieldReader> FieldReader::make(const Schema& schema, std::string_view typ
       return FieldReader(std::move(impl));
     }
     if (last || field->type.base != BaseType::kObject) {
-      return fail(ErrorCode::kInvalidArgument,
-                  "field '" + std::string(path) + "' of " + (*root)->name + ": '" + field->name + "' is " +
-                      model.type_text(field->type) + (last ? "; only a number, a string or an enum can be read"
-                                                           : ", which has no fields that a path can name"));
+      return fail(ErrorCode::kInvalidArgument, "field '" + std::string(path) + "' of " + (*root)->name + ": '" +
+                                                   field->name + "' is " + model.type_text(field->type) +
+                                                   (last ? "; only a number, a string or an enum can be read"
+                                                         : ", which has no fields that a path can name"));
     }
     object = &model.object(field->type);
     rest.remove_prefix(dot + 1);

@@ -1,7 +1,7 @@
 /// plugin/inspector.hpp: loads a plugin in a process of its own, so that one that crashes or hangs hurts nobody.
 ///
 /// Two sides: inspect_plugin() in the process that asks, run_inspector_if_asked() in the `tenon-worker` it spawns as
-/// `tenon-worker --inspect FILE --report-fd N [--memory-limit BYTES]`.
+/// `tenon-worker --inspect FILE --report-token TOKEN --memory-limit BYTES`.
 #pragma once
 
 #include <chrono>
@@ -30,7 +30,8 @@ struct InspectOptions {
 [[nodiscard]] std::optional<Error> inspect_plugin(const std::filesystem::path& file, const InspectOptions& options);
 
 /// The other side, the first thing main() of tenon-worker calls. nullopt when argv[1] is not `--inspect`; otherwise the
-/// inspection has run and main() returns the value: 0 when a report was written, 2 for a wrong command line.
+/// inspection has run and main() returns the value: 0 when the plugin is sound, 2 for a wrong command line; a problem
+/// ends the process with 3.
 [[nodiscard]] std::optional<int> run_inspector_if_asked(int argc, const char* const* argv);
 
 }  // namespace tenon::internal

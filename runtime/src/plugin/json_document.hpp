@@ -45,8 +45,8 @@ struct JsonValue {
   [[nodiscard]] std::string_view kind_text() const noexcept;
 };
 
-/// Parses a whole text (RFC 8259, UTF-8). Values nested deeper than kMaxDepth are refused, and so is an object that has a
-/// name twice. On an error `problem` has position and message, and the result is empty.
+/// Parses a whole text (RFC 8259, UTF-8). Values nested deeper than kMaxDepth are refused, and so is an object that has
+/// a name twice. On an error `problem` has position and message, and the result is empty.
 [[nodiscard]] bool parse_json(std::string_view text, JsonValue& root, JsonProblem& problem);
 
 /// Line and column (in bytes) of a place in `text`.

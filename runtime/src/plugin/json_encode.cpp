@@ -61,7 +61,8 @@ void visit_scalar(BaseType type, const Scalar& value, Visitor visitor) {
 /// The least value of an integer type, and the greatest.
 std::pair<std::int64_t, std::uint64_t> integer_range(BaseType type) {
   const std::uint32_t bits = 8 * scalar_size_bytes(type);
-  const bool is_signed = type == BaseType::kByte || type == BaseType::kShort || type == BaseType::kInt || type == BaseType::kLong;
+  const bool is_signed =
+      type == BaseType::kByte || type == BaseType::kShort || type == BaseType::kInt || type == BaseType::kLong;
   if (is_signed) {
     const auto greatest = std::numeric_limits<std::int64_t>::max() >> (64 - bits);
     return {-greatest - 1, static_cast<std::uint64_t>(greatest)};
@@ -132,10 +133,12 @@ class Encoder {
             known.push_back(candidate.name);
           }
         }
-        return refuse_name(key.offset, object.name + " has no field '" + printable(key.name, 80) + "'", key.name, known);
+        return refuse_name(key.offset, object.name + " has no field '" + printable(key.name, 80) + "'", key.name,
+                           known);
       }
       if (field->deprecated) {
-        return refuse(key.offset, "field '" + field->name + "' of " + object.name + " is deprecated and no longer read");
+        return refuse(key.offset,
+                      "field '" + field->name + "' of " + object.name + " is deprecated and no longer read");
       }
       if (member.get_if<std::nullptr_t>() == nullptr) {
         given[static_cast<std::size_t>(field - object.fields.data())] = &member;
@@ -219,7 +222,8 @@ class Encoder {
     for (std::size_t i = 0; i < given.size(); ++i) {
       const FieldModel& field = object.fields[i];
       if (given[i] == nullptr) {
-        return refuse(value.offset, "field '" + field.name + "' of struct " + object.name + " is missing; a struct needs all of its fields");
+        return refuse(value.offset, "field '" + field.name + "' of struct " + object.name +
+                                        " is missing; a struct needs all of its fields");
       }
       path_.push_back(field.name);
       if (!fill_struct_field(field.type, *given[i], out, base + field.offset)) {
@@ -272,13 +276,15 @@ class Encoder {
     const FieldModel& field = object.fields[i];
     const std::string& tag = object.fields[i - 1].name;
     if (given[i] != nullptr && given[i - 1] == nullptr) {
-      return refuse(given[i]->offset, "union '" + field.name + "' needs '" + tag + "' with the name of its type beside it");
+      return refuse(given[i]->offset,
+                    "union '" + field.name + "' needs '" + tag + "' with the name of its type beside it");
     }
     if (given[i] == nullptr && given[i - 1] != nullptr) {
       Scalar number;
       if (field.type.base == BaseType::kVector || !parse_scalar(object.fields[i - 1].type, *given[i - 1], number) ||
           number.integer != 0) {
-        return refuse(value.offset, "'" + tag + "' says what '" + field.name + "' is, but '" + field.name + "' is missing");
+        return refuse(value.offset,
+                      "'" + tag + "' says what '" + field.name + "' is, but '" + field.name + "' is missing");
       }
     }
     return true;
@@ -452,7 +458,8 @@ class Encoder {
       result = static_cast<double>(*natural);
     } else if (const auto* huge = value.get_if<JsonHugeNumber>()) {
       result = std::strtod(huge->digits.c_str(), nullptr);
-    } else if (const auto* text = value.get_if<std::string>(); text != nullptr && (*text == "nan" || *text == "inf" || *text == "-inf")) {
+    } else if (const auto* text = value.get_if<std::string>();
+               text != nullptr && (*text == "nan" || *text == "inf" || *text == "-inf")) {
       result = *text == "nan" ? std::numeric_limits<double>::quiet_NaN()
                               : std::numeric_limits<double>::infinity() * (*text == "inf" ? 1 : -1);
       return true;
@@ -537,8 +544,8 @@ class Encoder {
 Result<Buffer> encode_json(const SchemaModel& model, const ObjectModel& root, std::string_view json,
                            JsonProblem& problem) {
   if (json.size() > kMaxJsonBytes) {
-    return fail(ErrorCode::kTooLarge, "a JSON text of " + format_size(json.size()) + "; at most " +
-                                          format_size(kMaxJsonBytes) + " are read");
+    return fail(ErrorCode::kTooLarge,
+                "a JSON text of " + format_size(json.size()) + "; at most " + format_size(kMaxJsonBytes) + " are read");
   }
   JsonValue document;
   std::optional<Buffer> buffer;
@@ -548,10 +555,10 @@ Result<Buffer> encode_json(const SchemaModel& model, const ObjectModel& root, st
   if (buffer) {
     return std::move(*buffer);
   }
-  return fail(ErrorCode::kInvalidArgument,
-              std::to_string(problem.position.line) + ":" + std::to_string(problem.position.column) + ": " +
-                  (problem.path.empty() ? "" : problem.path + ": ") + problem.message +
-                  (problem.hint.empty() ? "" : "; did you mean '" + problem.hint + "'?"));
+  return fail(ErrorCode::kInvalidArgument, std::to_string(problem.position.line) + ":" +
+                                               std::to_string(problem.position.column) + ": " +
+                                               (problem.path.empty() ? "" : problem.path + ": ") + problem.message +
+                                               (problem.hint.empty() ? "" : "; did you mean '" + problem.hint + "'?"));
 }
 
 }  // namespace tenon::internal

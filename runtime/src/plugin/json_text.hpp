@@ -6,8 +6,8 @@
 
 namespace tenon::internal {
 
-/// `bytes` as a quoted JSON string. A byte b that is no UTF-8 becomes the character U+EF00 + b, and so does each byte of
-/// the characters U+EF80 to U+EFFF themselves, so that the way back is exact.
+/// `bytes` as a quoted JSON string. A byte b that is no UTF-8 becomes the character U+EF00 + b, and so does each byte
+/// of the characters U+EF80 to U+EFFF themselves, so that the way back is exact.
 void append_json_string(std::string& out, std::string_view bytes);
 
 /// The way back for a string that a JSON parser has read: characters U+EF80 to U+EFFF become single bytes.

@@ -201,8 +201,8 @@ class Writer {
       return;
     }
     const std::int64_t value = integer_at(type.base, at);
-    const bool is_name = type.index >= 0 && (model_.enumeration(type).find_value(value) != nullptr ||
-                                             model_.enumeration(type).bit_flags);
+    const bool is_name = type.index >= 0 &&
+                         (model_.enumeration(type).find_value(value) != nullptr || model_.enumeration(type).bit_flags);
     const std::string text = scalar_text(model_, type, at);
     // Flags that have no names at all come as a number.
     if (is_name && (text.empty() || text.find_first_not_of("-0123456789") != std::string::npos)) {
@@ -258,7 +258,8 @@ std::string scalar_text(const SchemaModel& model, const TypeRef& type, const std
   return type.base == BaseType::kULong ? std::to_string(static_cast<std::uint64_t>(value)) : std::to_string(value);
 }
 
-std::string write_json(const SchemaModel& model, const ObjectModel& root, BytesView buffer, const JsonOptions& options) {
+std::string write_json(const SchemaModel& model, const ObjectModel& root, BytesView buffer,
+                       const JsonOptions& options) {
   return Writer(model, options).write(root, buffer.data());
 }
 

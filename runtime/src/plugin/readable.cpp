@@ -93,8 +93,8 @@ class Comparison {
     const bool same_shape = source.base == target.base && source.element == target.element &&
                             source.fixed_length == target.fixed_length && (source.index < 0) == (target.index < 0);
     const BaseType kind = container ? source.element : source.base;
-    const bool any = same_shape && kind == BaseType::kObject &&
-                     (writer_.object(source).is_any || reader_.object(target).is_any);
+    const bool any =
+        same_shape && kind == BaseType::kObject && (writer_.object(source).is_any || reader_.object(target).is_any);
     if (any) {
       return true;
     }

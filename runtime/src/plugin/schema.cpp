@@ -16,7 +16,9 @@ Result<Schema> Schema::from_binary(BytesView binary, std::string_view plugin) {
   return Schema(std::make_shared<const Impl>(Impl{std::move(*model)}));
 }
 
-const std::vector<TaskInfo>& Schema::tasks() const noexcept { return impl_->model.tasks; }
+const std::vector<TaskInfo>& Schema::tasks() const noexcept {
+  return impl_->model.tasks;
+}
 
 const TaskInfo* Schema::find_task(std::string_view method) const noexcept {
   for (const TaskInfo& task : impl_->model.tasks) {
@@ -38,8 +40,9 @@ std::optional<TypeInfo> Schema::find_type(std::string_view name) const {
       if (field.type.base == internal::BaseType::kUType || field.type.element == internal::BaseType::kUType) {
         continue;
       }
-      info.fields.push_back({field.name, model.type_text(field.type), object->is_struct ? "" : model.default_text(field),
-                             field.required, field.deprecated, field.documentation});
+      info.fields.push_back({field.name, model.type_text(field.type),
+                             object->is_struct ? "" : model.default_text(field), field.required, field.deprecated,
+                             field.documentation});
     }
     return info;
   }
@@ -54,9 +57,13 @@ std::optional<TypeInfo> Schema::find_type(std::string_view name) const {
   return std::nullopt;
 }
 
-const std::string& Schema::settings_type() const noexcept { return impl_->model.settings_type; }
+const std::string& Schema::settings_type() const noexcept {
+  return impl_->model.settings_type;
+}
 
-BytesView Schema::binary() const noexcept { return impl_->model.binary; }
+BytesView Schema::binary() const noexcept {
+  return impl_->model.binary;
+}
 
 Result<Buffer> Schema::from_json(std::string_view type, std::string_view json, JsonProblem* problem) const {
   JsonProblem parts;

@@ -20,7 +20,9 @@ using flatbuffers::Offset;
 using flatbuffers::String;
 using flatbuffers::Vector;
 
-std::string text(const String* string) { return string == nullptr ? std::string() : string->str(); }
+std::string text(const String* string) {
+  return string == nullptr ? std::string() : string->str();
+}
 
 std::string documentation_text(const Vector<Offset<String>>* lines) {
   std::string joined;
@@ -63,7 +65,9 @@ std::string suggestion(std::string_view word, const std::vector<std::string>& kn
   return question.empty() ? question : "; " + question;
 }
 
-bool is_power_of_two(std::uint32_t value) { return value != 0 && (value & (value - 1)) == 0; }
+bool is_power_of_two(std::uint32_t value) {
+  return value != 0 && (value & (value - 1)) == 0;
+}
 
 /// Reads one schema. The steps run in order, each relying on what the earlier ones have checked.
 class Reader {
@@ -86,9 +90,9 @@ class Reader {
     const int element = static_cast<int>(type->element());
     constexpr int kLast = static_cast<int>(BaseType::kArray);
     if (base < 0 || base > kLast || element < 0 || element > kLast) {
-      return fail(ErrorCode::kIncompatible,
-                  where + " has a type that this version of tenon does not know (number " +
-                      std::to_string(base > kLast ? base : element) + "); use an older FlatBuffers or a newer tenon");
+      return fail(ErrorCode::kIncompatible, where + " has a type that this version of tenon does not know (number " +
+                                                std::to_string(base > kLast ? base : element) +
+                                                "); use an older FlatBuffers or a newer tenon");
     }
     TypeRef result{static_cast<BaseType>(base), static_cast<BaseType>(element), type->index(), type->fixed_length()};
     const bool container = result.base == BaseType::kVector || result.base == BaseType::kArray;
@@ -189,7 +193,8 @@ class Reader {
       for (const EnumValueModel& value : model.values) {
         const BaseType base = value.type.base;
         if (model.is_union && base != BaseType::kNone && base != BaseType::kObject && base != BaseType::kString) {
-          return corrupt("union member " + model.name + "." + value.name + " is neither a table, a struct nor a string");
+          return corrupt("union member " + model.name + "." + value.name +
+                         " is neither a table, a struct nor a string");
         }
       }
     }
@@ -256,7 +261,7 @@ class Reader {
         const bool is_union = type.base == BaseType::kUnion || type.element == BaseType::kUnion;
         if (is_union) {
           const FieldModel* tag = i == 0 ? nullptr : &model.fields[i - 1];
-          const BaseType tag_kind = tag == nullptr ? BaseType::kNone
+          const BaseType tag_kind = tag == nullptr                        ? BaseType::kNone
                                     : tag->type.base == BaseType::kVector ? tag->type.element
                                                                           : tag->type.base;
           if (!model_.enumeration(type).is_union || tag_kind != BaseType::kUType || tag->id + 1 != field.id ||
@@ -274,8 +279,9 @@ class Reader {
     const auto* services = schema_.services();
     const std::size_t count = services == nullptr ? 0 : services->size();
     if (count == 0) {
-      return fail(ErrorCode::kIncompatible,
-                  "the schema declares no rpc_service, so the plugin has no tasks; declare one whose methods are the tasks");
+      return fail(
+          ErrorCode::kIncompatible,
+          "the schema declares no rpc_service, so the plugin has no tasks; declare one whose methods are the tasks");
     }
     if (count > 1) {
       std::string names;
@@ -295,7 +301,8 @@ class Reader {
       }
     }
     if (service.calls() == nullptr || service.calls()->size() == 0) {
-      return fail(ErrorCode::kIncompatible, "rpc_service " + service_name + " has no methods, so the plugin has no tasks");
+      return fail(ErrorCode::kIncompatible,
+                  "rpc_service " + service_name + " has no methods, so the plugin has no tasks");
     }
     for (const reflection::RPCCall* call : *service.calls()) {
       if (auto done = read_task(*call); !done) {
@@ -317,7 +324,8 @@ class Reader {
     task.full_name = model_.plugin + "." + task.name;
     const std::string where = "method " + task.name;
     if (!is_plugin_name(task.name)) {
-      return fail(ErrorCode::kIncompatible, where + " cannot name a task; use small letters, digits and '_', a letter first");
+      return fail(ErrorCode::kIncompatible,
+                  where + " cannot name a task; use small letters, digits and '_', a letter first");
     }
     task.documentation = documentation_text(call.documentation());
     for (auto [object, type, what] : {std::tuple(call.request(), &task.argument_type, "argument"),
@@ -339,8 +347,9 @@ class Reader {
       } else if (value == "client") {
         task.kind = TaskKind::kReduce;
       } else if (value != "none") {
-        return fail(ErrorCode::kIncompatible, where + " has streaming \"" + value +
-                                                  "\"; it takes \"server\" (a source), \"client\" (a reduce) or \"none\"");
+        return fail(ErrorCode::kIncompatible,
+                    where + " has streaming \"" + value +
+                        "\"; it takes \"server\" (a source), \"client\" (a reduce) or \"none\"");
       }
     }
     task.idempotent = find_attribute(call.attributes(), "idempotent") != nullptr;
@@ -375,10 +384,12 @@ class Reader {
 
   /// A table named in an attribute: inside the service's namespace, the plugin's, then as it stands.
   Result<std::string> resolve_table(const std::string& name, const std::string& where) const {
-    for (const std::string& candidate : {namespace_.empty() ? name : namespace_ + "." + name, model_.plugin + "." + name, name}) {
+    for (const std::string& candidate :
+         {namespace_.empty() ? name : namespace_ + "." + name, model_.plugin + "." + name, name}) {
       if (const ObjectModel* model = model_.find_object(candidate)) {
         if (model->is_struct) {
-          return fail(ErrorCode::kIncompatible, where + " names the struct " + candidate + "; use a table, which can grow");
+          return fail(ErrorCode::kIncompatible,
+                      where + " names the struct " + candidate + "; use a table, which can grow");
         }
         return candidate;
       }
@@ -451,7 +462,8 @@ Result<const ObjectModel*> SchemaModel::find_table(std::string_view name) const 
   const ObjectModel* model = find_object(name);
   if (model == nullptr || model->is_struct) {
     if (model != nullptr || find_enum(name) != nullptr) {
-      return fail(ErrorCode::kInvalidArgument, "'" + std::string(name) + "' is no table; only a table can be a whole buffer");
+      return fail(ErrorCode::kInvalidArgument,
+                  "'" + std::string(name) + "' is no table; only a table can be a whole buffer");
     }
     std::vector<std::string> known;
     for (const ObjectModel& object : objects) {
@@ -481,7 +493,7 @@ std::string SchemaModel::type_text(const TypeRef& type) const {
   if (type.index >= 0) {
     return enumeration(type).name;
   }
-  static constexpr std::string_view kNames[] = {"none",  "uint8", "bool",  "int8",   "uint8", "int16", "uint16",
+  static constexpr std::string_view kNames[] = {"none",  "uint8",  "bool",  "int8",   "uint8", "int16", "uint16",
                                                 "int32", "uint32", "int64", "uint64", "float", "double"};
   return std::string(kNames[static_cast<std::size_t>(type.base)]);
 }
@@ -528,8 +540,8 @@ std::string number_text(double value, bool single_precision) {
 
 Result<SchemaModel> read_schema_model(BytesView binary, std::string_view plugin) {
   if (binary.size() > kMaxSchemaBytes) {
-    return fail(ErrorCode::kTooLarge, "the binary schema has " + std::to_string(binary.size()) +
-                                          " bytes; at most " + std::to_string(kMaxSchemaBytes) + " are read");
+    return fail(ErrorCode::kTooLarge, "the binary schema has " + std::to_string(binary.size()) + " bytes; at most " +
+                                          std::to_string(kMaxSchemaBytes) + " are read");
   }
   SchemaModel model;
   model.plugin = plugin;

@@ -41,7 +41,9 @@ enum class BaseType : std::uint8_t {
 [[nodiscard]] constexpr bool is_float(BaseType type) noexcept {
   return type == BaseType::kFloat || type == BaseType::kDouble;
 }
-[[nodiscard]] constexpr bool is_scalar(BaseType type) noexcept { return is_integer(type) || is_float(type); }
+[[nodiscard]] constexpr bool is_scalar(BaseType type) noexcept {
+  return is_integer(type) || is_float(type);
+}
 /// Bytes of a scalar; 0 for other types.
 [[nodiscard]] std::uint32_t scalar_size_bytes(BaseType type) noexcept;
 
@@ -80,7 +82,7 @@ struct ObjectModel {
   bool is_struct = false;
   bool is_any = false;  ///< tenon.Any: stands for any table.
   std::uint32_t alignment_bytes = 1;
-  std::uint32_t size_bytes = 0;  ///< Of a struct.
+  std::uint32_t size_bytes = 0;    ///< Of a struct.
   std::vector<FieldModel> fields;  ///< By id.
 
   [[nodiscard]] const FieldModel* find_field(std::string_view field) const noexcept;

@@ -21,8 +21,8 @@ class BufferVerifier {
 
   Result<void> verify(const ObjectModel& root) {
     if (bytes_.size() > kMaxBufferBytes) {
-      return fail(ErrorCode::kTooLarge, "a FlatBuffer of " + std::to_string(bytes_.size()) +
-                                            " bytes; at most 2147483647 are possible");
+      return fail(ErrorCode::kTooLarge,
+                  "a FlatBuffer of " + std::to_string(bytes_.size()) + " bytes; at most 2147483647 are possible");
     }
     std::uint64_t table = 0;
     if (!follow(0, table) || !verify_table(root, table, 0)) {
@@ -30,7 +30,8 @@ class BufferVerifier {
       for (const std::string& step : path_) {
         path += (path.empty() || step.front() == '[' ? "" : ".") + step;
       }
-      return fail(ErrorCode::kCorrupt, "not a valid " + root.name + (path.empty() ? "" : ": field " + path) + ": " + why_);
+      return fail(ErrorCode::kCorrupt,
+                  "not a valid " + root.name + (path.empty() ? "" : ": field " + path) + ": " + why_);
     }
     return {};
   }

@@ -1,0 +1,153 @@
+#include "plugin/catalog_cache.hpp"
+
+#include <chrono>
+#include <cstring>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <flatbuffers/flatbuffers.h>
+#include <tenon/manifest_generated.h>
+
+#include "plugin/file_hash.hpp"
+
+namespace tenon::internal {
+namespace {
+
+constexpr std::uint32_t kCacheFormat = 1;
+constexpr std::uint64_t kMaxRecordBytes = 65'536;
+/// Hexadecimal SHA-256 of the payload; leads each record.
+constexpr std::size_t kChecksumBytes = 64;
+constexpr std::chrono::seconds kProblemLifetime = std::chrono::minutes(10);
+/// A file that changed less than this ago may change again without its times showing it.
+constexpr std::chrono::nanoseconds kSettleTime = std::chrono::seconds(1);
+
+BytesView bytes_of(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+std::chrono::nanoseconds wall_clock() {
+  return std::chrono::system_clock::now().time_since_epoch();
+}
+
+template <typename T>
+const T* verified(const Buffer& payload) {
+  flatbuffers::Verifier verifier(payload.data(), payload.size());
+  return verifier.VerifyBuffer<T>(nullptr) ? flatbuffers::GetRoot<T>(payload.data()) : nullptr;
+}
+
+std::string text(const flatbuffers::String* string) {
+  return string == nullptr ? std::string() : string->str();
+}
+
+BytesView payload_of(const flatbuffers::FlatBufferBuilder& builder) {
+  return {builder.GetBufferPointer(), builder.GetSize()};
+}
+
+}  // namespace
+
+std::filesystem::path CatalogCache::record_path(const char* kind, const std::string& key) const {
+  return directory_ / kind / (sha256_of_bytes(bytes_of(key)) + ".bin");
+}
+
+std::optional<Buffer> CatalogCache::read_record(const std::filesystem::path& path) const {
+  if (directory_.empty()) {
+    return std::nullopt;
+  }
+  auto content = read_file(path, kMaxRecordBytes);
+  if (!content || content->size() <= kChecksumBytes) {
+    return std::nullopt;
+  }
+  Buffer payload(content->begin() + kChecksumBytes, content->end());
+  const std::string checksum = sha256_of_bytes(payload);
+  if (std::memcmp(checksum.data(), content->data(), kChecksumBytes) != 0) {
+    return std::nullopt;
+  }
+  return payload;
+}
+
+void CatalogCache::write_record(const std::filesystem::path& path, BytesView payload) const {
+  if (directory_.empty() || payload.size() + kChecksumBytes > kMaxRecordBytes) {
+    return;
+  }
+  std::error_code refused;
+  std::filesystem::create_directories(path.parent_path(), refused);
+  const std::string checksum = sha256_of_bytes(payload);
+  Buffer content(checksum.begin(), checksum.end());
+  content.insert(content.end(), payload.begin(), payload.end());
+  // Not synced: after a power cut the checksum tells, and the record is made again.
+  static_cast<void>(write_file(path, content, {.mode = 0600, .sync = false}));
+}
+
+std::optional<Verdict> CatalogCache::find_verdict(const std::string& key) const {
+  const auto payload = read_record(record_path("inspections", key));
+  const auto* record = payload ? verified<cache::Inspection>(*payload) : nullptr;
+  if (record == nullptr || record->format() != kCacheFormat || record->key()->string_view() != key) {
+    return std::nullopt;
+  }
+  if (record->sound()) {
+    return Verdict{};
+  }
+  const auto age = wall_clock() - std::chrono::seconds(record->inspected_at_s());
+  const bool known_code = record->code() >= static_cast<std::int32_t>(ErrorCode::kFailed) &&
+                          record->code() <= static_cast<std::int32_t>(ErrorCode::kInternal);
+  if (age < std::chrono::seconds(-1) || age > kProblemLifetime || !known_code) {
+    return std::nullopt;
+  }
+  ErrorContext context;
+  context.signal = record->signal();
+  if (record->exit_code().has_value()) {
+    context.exit_code = *record->exit_code();
+  }
+  context.stderr_tail = text(record->stderr_tail());
+  return Verdict{Error{static_cast<ErrorCode>(record->code()), text(record->message()), std::move(context)}};
+}
+
+void CatalogCache::keep_verdict(const std::string& key, const Verdict& verdict) const {
+  flatbuffers::FlatBufferBuilder builder;
+  const auto key_text = builder.CreateString(key);
+  const Error* problem = verdict.problem ? &*verdict.problem : nullptr;
+  const auto message = problem == nullptr ? 0 : builder.CreateString(problem->message);
+  const auto stderr_tail = problem == nullptr ? 0 : builder.CreateString(problem->context.stderr_tail);
+  cache::InspectionBuilder record(builder);
+  record.add_format(kCacheFormat);
+  record.add_key(key_text);
+  record.add_sound(problem == nullptr);
+  if (problem != nullptr) {
+    record.add_code(static_cast<std::int32_t>(problem->code));
+    record.add_message(message);
+    record.add_signal(problem->context.signal);
+    if (problem->context.exit_code) {
+      record.add_exit_code(*problem->context.exit_code);
+    }
+    record.add_stderr_tail(stderr_tail);
+  }
+  record.add_inspected_at_s(std::chrono::duration_cast<std::chrono::seconds>(wall_clock()).count());
+  builder.Finish(record.Finish());
+  write_record(record_path("inspections", key), payload_of(builder));
+}
+
+Result<std::string> CatalogCache::hash_file(const std::filesystem::path& file, const FileIdentity& identity) const {
+  const std::string path = file.string();
+  const std::filesystem::path place = record_path("stamps", path);
+  if (const auto payload = read_record(place)) {
+    const auto* stamp = verified<cache::Stamp>(*payload);
+    if (stamp != nullptr && stamp->format() == kCacheFormat && stamp->path()->string_view() == path &&
+        stamp->device() == identity.device && stamp->inode() == identity.inode &&
+        stamp->size_bytes() == identity.size_bytes && stamp->mtime_ns() == identity.mtime_ns &&
+        stamp->ctime_ns() == identity.ctime_ns) {
+      return stamp->sha256()->str();
+    }
+  }
+  auto hash = sha256_of_file(file);
+  // The change time, unlike the modification time, cannot be set back.
+  if (hash && wall_clock() - std::chrono::nanoseconds(identity.ctime_ns) > kSettleTime) {
+    flatbuffers::FlatBufferBuilder builder;
+    builder.Finish(cache::CreateStampDirect(builder, kCacheFormat, path.c_str(), identity.device, identity.inode,
+                                            identity.size_bytes, identity.mtime_ns, identity.ctime_ns, hash->c_str()));
+    write_record(place, payload_of(builder));
+  }
+  return hash;
+}
+
+}  // namespace tenon::internal

@@ -1,0 +1,43 @@
+/// plugin/catalog_cache.hpp: what the catalog remembers between runs. Losing it costs time, never truth.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include <tenon/bytes.hpp>
+#include <tenon/error.hpp>
+
+#include "platform/file.hpp"
+
+namespace tenon::internal {
+
+/// What an inspection found: sound, or the problem.
+struct Verdict {
+  std::optional<Error> problem;
+};
+
+/// A directory of small records, one file each, written as a whole and guarded by a checksum. A record that is missing,
+/// broken, of another format or another key counts as absent; one that cannot be written is not remembered. Several
+/// processes may use one directory at once. [any-thread]
+class CatalogCache {
+ public:
+  /// An empty `directory` remembers nothing. The directory is created when the first record is written.
+  explicit CatalogCache(std::filesystem::path directory) : directory_(std::move(directory)) {}
+
+  /// What is known of a content. A problem is believed for ten minutes only: it may lie in the surroundings.
+  [[nodiscard]] std::optional<Verdict> find_verdict(const std::string& key) const;
+  void keep_verdict(const std::string& key, const Verdict& verdict) const;
+
+  /// SHA-256 of `file`, from memory when the file has the identity that was hashed before. Errors: those of reading it.
+  [[nodiscard]] Result<std::string> hash_file(const std::filesystem::path& file, const FileIdentity& identity) const;
+
+ private:
+  [[nodiscard]] std::filesystem::path record_path(const char* kind, const std::string& key) const;
+  [[nodiscard]] std::optional<Buffer> read_record(const std::filesystem::path& path) const;
+  void write_record(const std::filesystem::path& path, BytesView payload) const;
+
+  std::filesystem::path directory_;
+};
+
+}  // namespace tenon::internal

@@ -1,0 +1,19 @@
+/// plugin/elf_section.hpp: finds a section of an ELF shared library. Another container (PE) is another file like this.
+#pragma once
+
+#include <string_view>
+
+#include <tenon/bytes.hpp>
+#include <tenon/error.hpp>
+
+#include "plugin/byte_source.hpp"
+
+namespace tenon::internal {
+
+/// Content of section `name` of a shared library that this process could load. Every offset is checked against the
+/// source's size; any bytes may be given. Errors: kCorrupt: no shared library, truncated, tables that lie outside the
+/// file, no such section; kIncompatible: other machine, word size or byte order; kTooLarge: a section beyond
+/// `max_bytes`. [any-thread]
+[[nodiscard]] Result<Buffer> read_elf_section(const ByteSource& source, std::string_view name, std::uint64_t max_bytes);
+
+}  // namespace tenon::internal

@@ -1,0 +1,29 @@
+/// plugin/file_source.hpp: a file as a ByteSource.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+
+#include <tenon/error.hpp>
+
+#include "plugin/byte_source.hpp"
+
+namespace tenon::internal {
+
+/// An open regular file, of which only what is asked for is read. One thread at a time.
+class FileSource final : public ByteSource {
+ public:
+  /// Errors: kNotFound; kInvalidArgument for what is no regular file; kIo.
+  [[nodiscard]] static Result<FileSource> open(const std::filesystem::path& file);
+
+  [[nodiscard]] std::uint64_t size_bytes() const noexcept override { return size_bytes_; }
+  [[nodiscard]] Result<Buffer> read(std::uint64_t offset, std::uint64_t size_bytes) const override;
+
+ private:
+  FileSource(std::ifstream stream, std::uint64_t size_bytes) : stream_(std::move(stream)), size_bytes_(size_bytes) {}
+  mutable std::ifstream stream_;
+  std::uint64_t size_bytes_;
+};
+
+}  // namespace tenon::internal

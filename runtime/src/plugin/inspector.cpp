@@ -1,0 +1,209 @@
+#include "plugin/inspector.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <tenon/plugin.h>
+
+#include "base/clock.hpp"
+#include "base/text.hpp"
+#include "base/unique_id.hpp"
+#include "platform/process.hpp"
+#include "platform/sandbox.hpp"
+#include "platform/standard_streams.hpp"
+#include "plugin/library.hpp"
+
+namespace tenon::internal {
+namespace {
+
+// The report goes over standard output, one line each:
+//   <token> stage <number>         before a stage begins
+//   <token> problem <code> <text>  what the checks found, instead of going on
+//   <token> sound                  all stages are through
+// The token is new for each inspection, so that whatever the plugin itself prints is told apart.
+constexpr int kExitSound = 0;
+constexpr int kExitProblem = 3;
+constexpr int kExitUsage = 2;
+constexpr std::size_t kMaxOutputBytes = std::size_t{1} << 20;
+constexpr std::size_t kStderrTailBytes = 2048;
+
+void report(const std::string& token, std::string_view text) {
+  // A report that cannot be written means that nobody waits for it.
+  static_cast<void>(write_standard(StandardStream::kOutput, "\n" + token + " " + std::string(text) + "\n"));
+}
+
+void log_to_stderr(const tenon_worker_t* /*worker*/, tenon_log_level_t /*level*/, const char* message) {
+  if (message != nullptr) {
+    static_cast<void>(write_standard(StandardStream::kError, printable(message, 4096) + "\n"));
+  }
+}
+
+const void* no_extension(const tenon_worker_t* /*worker*/, const char* /*id*/) {
+  return nullptr;
+}
+
+/// Loads the plugin and lets it wind up again.
+Result<void> load_and_finish(const std::filesystem::path& file, const LoadOptions& options) {
+  auto plugin = LoadedPlugin::load(file, options);
+  if (!plugin) {
+    return fail(std::move(plugin.error()));
+  }
+  if (auto started = (*plugin)->init({}); !started) {
+    log_to_stderr(nullptr, TENON_LOG_WARNING, started.error().message.c_str());
+  }
+  (*plugin)->finish();
+  options.on_stage(LoadStage::kDone);
+  return {};
+}
+
+/// Last lines of `text`, cut at a line's begin.
+std::string tail_of(const std::string& text) {
+  if (text.size() <= kStderrTailBytes) {
+    return text;
+  }
+  const std::size_t line = text.find('\n', text.size() - kStderrTailBytes);
+  return text.substr(line == std::string::npos ? text.size() - kStderrTailBytes : line + 1);
+}
+
+/// What the inspector process reported.
+struct Report {
+  std::optional<LoadStage> stage;
+  std::optional<Error> problem;
+  bool sound = false;
+};
+
+Report parse_report(std::string_view output, const std::string& token) {
+  Report result;
+  while (!output.empty()) {
+    std::string_view line = output.substr(0, output.find('\n'));
+    output.remove_prefix(std::min(line.size() + 1, output.size()));
+    if (!line.starts_with(token + " ")) {
+      continue;
+    }
+    line.remove_prefix(token.size() + 1);
+    int number = 0;
+    const auto number_after = [&](std::string_view word) {
+      if (!line.starts_with(word)) {
+        return false;
+      }
+      line.remove_prefix(word.size());
+      const auto parsed = std::from_chars(line.data(), line.data() + line.size(), number);
+      line.remove_prefix(static_cast<std::size_t>(parsed.ptr - line.data()));
+      return parsed.ec == std::errc();
+    };
+    if (line == "sound") {
+      result.sound = true;
+    } else if (number_after("stage ")) {
+      if (number >= static_cast<int>(LoadStage::kReadManifest) && number <= static_cast<int>(LoadStage::kDone)) {
+        result.stage = static_cast<LoadStage>(number);
+      }
+    } else if (number_after("problem ") && number >= TENON_FAILED && number <= TENON_INTERNAL) {
+      line.remove_prefix(line.empty() ? 0 : 1);
+      result.problem = Error{static_cast<ErrorCode>(number), std::string(line), {}};
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+std::optional<Error> inspect_plugin(const std::filesystem::path& file, const InspectOptions& options) {
+  const std::string token = "tenon-inspection-" + random_name();
+  SpawnOptions spawn;
+  spawn.executable = options.worker_executable;
+  spawn.arguments = {"--inspect", file.string(),    "--report-token",
+                     token,       "--memory-limit", std::to_string(options.memory_limit_bytes)};
+  spawn.standard_output = StreamMode::kPipe;
+  spawn.standard_error = StreamMode::kPipe;
+  auto run = run_captured(std::move(spawn), deadline_after(options.timeout), kMaxOutputBytes);
+  if (!run) {
+    return Error{ErrorCode::kUnavailable, "the inspector cannot be started: " + run.error().message,
+                 run.error().context};
+  }
+  const Report found = parse_report(run->standard_output, token);
+  if (run->status && run->status->success() && found.sound) {
+    return std::nullopt;
+  }
+  ErrorContext context;
+  context.stderr_tail = tail_of(run->standard_error);
+  if (found.problem) {
+    return Error{found.problem->code, found.problem->message, std::move(context)};
+  }
+  const std::string where = file.string() + ": the plugin ";
+  const std::string place = found.stage ? " " + std::string(load_stage_text(*found.stage)) : "";
+  if (!run->status) {
+    return Error{ErrorCode::kDeadline,
+                 where + "hung" + place + "; it was ended after " + std::to_string(options.timeout.count()) + " ms",
+                 std::move(context)};
+  }
+  context.signal = run->status->signal;
+  context.exit_code = run->status->exit_code;
+  if (!found.stage) {
+    return Error{ErrorCode::kUnavailable,
+                 options.worker_executable.string() + " does not inspect: it ended with " + run->status->to_string() +
+                     " before it reported anything; is it a tenon-worker of this version?",
+                 std::move(context)};
+  }
+  if (run->status->signal != 0) {
+    return Error{ErrorCode::kCrashed, where + "crashed" + place + ": " + run->status->to_string(), std::move(context)};
+  }
+  if (run->cut && run->status->success()) {
+    return Error{ErrorCode::kFailed,
+                 where + "wrote more than " + format_size(kMaxOutputBytes) + " to its standard output",
+                 std::move(context)};
+  }
+  return Error{ErrorCode::kCrashed, where + "ended its process" + place + ": " + run->status->to_string(),
+               std::move(context)};
+}
+
+std::optional<int> run_inspector_if_asked(int argc, const char* const* argv) {
+  const std::vector<std::string_view> arguments(argv, argv + argc);
+  if (arguments.size() < 2 || arguments[1] != "--inspect") {
+    return std::nullopt;
+  }
+  std::uint64_t memory_limit_bytes = 0;
+  const bool well_formed =
+      arguments.size() == 7 && arguments[3] == "--report-token" && arguments[5] == "--memory-limit" &&
+      std::from_chars(arguments[6].data(), arguments[6].data() + arguments[6].size(), memory_limit_bytes).ec ==
+          std::errc();
+  if (!well_formed) {
+    static_cast<void>(write_standard(StandardStream::kError,
+                                     "usage: tenon-worker --inspect FILE --report-token TOKEN --memory-limit BYTES\n"));
+    return kExitUsage;
+  }
+  const std::string token(arguments[4]);
+  SandboxOptions sandbox;
+  sandbox.core_bytes = 0;
+  // A sanitizer maps terabytes of address space that it never touches.
+  if (memory_limit_bytes != 0 && TENON_ABI_SANITIZER == TENON_SANITIZER_NONE) {
+    sandbox.address_space_bytes = memory_limit_bytes;
+  }
+  static tenon_worker_t worker{};  // The plugin's destructors may still log when main() has ended.
+  worker.size_bytes = sizeof worker;
+  worker.abi_major = TENON_ABI_MAJOR;
+  worker.abi_minor = TENON_ABI_MINOR;
+  worker.log = log_to_stderr;
+  worker.extension = no_extension;
+  LoadOptions options;
+  options.worker = &worker;
+  options.on_stage = [&token](LoadStage stage) { report(token, "stage " + std::to_string(static_cast<int>(stage))); };
+  auto done = apply_sandbox(sandbox);
+  if (done) {
+    done = load_and_finish(std::filesystem::path(arguments[2]), options);
+  }
+  if (!done) {
+    std::string message = done.error().message;
+    std::replace(message.begin(), message.end(), '\n', ' ');
+    report(token, "problem " + std::to_string(static_cast<int>(done.error().code)) + " " + message);
+    return kExitProblem;
+  }
+  report(token, "sound");
+  // main() returns, so that the plugin's destructors and exit handlers run here too.
+  return kExitSound;
+}
+
+}  // namespace tenon::internal

@@ -1,0 +1,306 @@
+#include "plugin/library.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "base/text.hpp"
+#include "platform/dynamic_library.hpp"
+#include "plugin/manifest_reader.hpp"
+
+namespace tenon::internal {
+
+struct LoadedPlugin::Impl {
+  Manifest manifest;
+  Schema schema;
+  LoadOptions options;
+  tenon_plugin_t descriptor{};  ///< Copy; what lies beyond the plugin's own struct is zero.
+  std::vector<LoadedTask> tasks;
+  void* state = nullptr;
+  bool called_init = false;
+  bool ready = false;
+};
+
+namespace {
+
+/// A struct of the plugin as this build knows it: what lies beyond the plugin's own size is zero.
+template <typename T>
+T copy_struct(const void* source, std::uint32_t size_bytes) {
+  T copy;
+  std::memset(&copy, 0, sizeof copy);
+  std::memcpy(&copy, source, std::min<std::size_t>(size_bytes, sizeof copy));
+  return copy;
+}
+
+std::uint32_t leading_size(const void* source) {
+  std::uint32_t size_bytes = 0;
+  std::memcpy(&size_bytes, source, sizeof size_bytes);
+  return size_bytes;
+}
+
+tl::unexpected<Error> lie(const std::string& what) {
+  return fail(ErrorCode::kIncompatible, what + "; build the plugin again from its schema with tenon_add_plugin()");
+}
+
+std::string_view kind_name(tenon_task_kind_t kind) {
+  switch (kind) {
+    case TENON_TASK_PLAIN:
+      return "plain";
+    case TENON_TASK_SOURCE:
+      return "a source";
+    case TENON_TASK_REDUCE:
+      return "a reduce";
+    default:
+      return "of an unknown kind";
+  }
+}
+
+/// Whether the descriptor's pointer leads to the very manifest that the file has.
+Result<void> check_manifest(const tenon_manifest_t* given, const Manifest& manifest) {
+  if (given == nullptr) {
+    return lie("the descriptor has no manifest");
+  }
+  // Read no more than the file's manifest is known to have; its own size field is part of the comparison.
+  if (std::memcmp(given, manifest.header.data(), manifest.header.size()) != 0) {
+    return lie("the descriptor's manifest is not the one in the file");
+  }
+  const tenon_manifest_t known =
+      copy_struct<tenon_manifest_t>(given, static_cast<std::uint32_t>(manifest.header.size()));
+  const auto* begin = reinterpret_cast<const std::uint8_t*>(given);
+  if (std::memcmp(begin + known.schema_offset_bytes, manifest.schema.data(), manifest.schema.size()) != 0) {
+    return lie("the descriptor's schema is not the one in the file");
+  }
+  return {};
+}
+
+/// One type name of a task against the schema's.
+Result<void> check_type(const std::string& task, const char* what, const char* given, const std::string& declared) {
+  if (given == nullptr ? declared.empty() : declared == given) {
+    return {};
+  }
+  const std::string found = given == nullptr ? "none" : "'" + printable(given, 128) + "'";
+  return lie("task '" + task + "' has the " + what + " type " + found + " in the descriptor, " +
+             (declared.empty() ? "none" : "'" + declared + "'") + " in the schema");
+}
+
+Result<LoadedTask> check_task(const tenon_task_t& task, const Schema& schema) {
+  if (task.name == nullptr) {
+    return lie("a task of the descriptor has no name");
+  }
+  const TaskInfo* info = schema.find_task(task.name);
+  const std::string name = printable(task.name, 128);
+  if (info == nullptr) {
+    return lie("the descriptor has a task '" + name + "', which the schema does not declare");
+  }
+  if (task.kind != static_cast<tenon_task_kind_t>(info->kind)) {
+    return lie("task '" + name + "' is " + std::string(kind_name(task.kind)) + " in the descriptor, " +
+               std::string(kind_name(static_cast<tenon_task_kind_t>(info->kind))) + " in the schema");
+  }
+  for (auto [what, given, declared] : {std::tuple("argument", task.argument_type, &info->argument_type),
+                                       std::tuple("result", task.result_type, &info->result_type),
+                                       std::tuple("params", task.params_type, &info->params_type)}) {
+    if (auto checked = check_type(name, what, given, *declared); !checked) {
+      return fail(std::move(checked.error()));
+    }
+  }
+  const bool plain = info->kind == TaskKind::kPlain;
+  for (auto [function, there, needed] :
+       {std::tuple("run", task.run != nullptr, plain), std::tuple("open", task.open != nullptr, !plain),
+        std::tuple("step", task.step != nullptr, !plain), std::tuple("close", task.close != nullptr, !plain)}) {
+    if (there != needed) {
+      return lie("task '" + name + "' is " + std::string(kind_name(task.kind)) +
+                 (needed ? " and has no function '" : " and has a function '") + function + "'");
+    }
+  }
+  if (plain && task.checkpoint != nullptr) {
+    return lie("task '" + name + "' is plain and has a function 'checkpoint'");
+  }
+  return LoadedTask{info, task.run, task.open, task.step, task.checkpoint, task.close};
+}
+
+}  // namespace
+
+std::string_view load_stage_text(LoadStage stage) noexcept {
+  switch (stage) {
+    case LoadStage::kReadManifest:
+      return "while its manifest was read";
+    case LoadStage::kLoadLibrary:
+      return "while it was loaded (in its static initialisers)";
+    case LoadStage::kEntry:
+      return "in tenon_plugin_entry";
+    case LoadStage::kCheckDescriptor:
+      return "while its descriptor was checked";
+    case LoadStage::kInit:
+      return "in init";
+    case LoadStage::kQuiesce:
+      return "in quiesce";
+    case LoadStage::kFini:
+      return "in fini";
+    case LoadStage::kDone:
+      return "at the end of its process (in a destructor or an exit handler)";
+  }
+  return "at an unknown place";
+}
+
+LoadedPlugin::LoadedPlugin(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+LoadedPlugin::~LoadedPlugin() {
+  finish();
+}
+
+Result<std::unique_ptr<LoadedPlugin>> LoadedPlugin::load(const std::filesystem::path& file,
+                                                         const LoadOptions& options) {
+  const auto stage = [&](LoadStage next) {
+    if (options.on_stage) {
+      options.on_stage(next);
+    }
+  };
+  stage(LoadStage::kReadManifest);
+  auto manifest = read_manifest(file);
+  if (!manifest) {
+    return fail(std::move(manifest.error()));
+  }
+  auto schema = Schema::from_binary(manifest->schema, manifest->name);
+  if (!schema) {
+    return fail(std::move(schema.error()));
+  }
+  stage(LoadStage::kLoadLibrary);
+  auto library = DynamicLibrary::load(file);
+  if (!library) {
+    return fail(std::move(library.error()));
+  }
+  auto entry = library->function<tenon_plugin_entry_fn>(TENON_PLUGIN_ENTRY_NAME);
+  if (!entry) {
+    return lie(file.string() + ": the library does not export " TENON_PLUGIN_ENTRY_NAME);
+  }
+  auto impl = std::make_unique<Impl>(Impl{std::move(*manifest), std::move(*schema), options, {}, {}});
+  stage(LoadStage::kEntry);
+  const tenon_plugin_t* descriptor = (*entry)(options.worker);
+  stage(LoadStage::kCheckDescriptor);
+  const auto in_file = [&](Error error) {
+    error.message = file.string() + ": " + error.message;
+    return fail(std::move(error));
+  };
+  if (descriptor == nullptr) {
+    return fail(
+        ErrorCode::kUnavailable,
+        file.string() + ": tenon_plugin_entry gave no descriptor; the plugin's log says why it cannot work here");
+  }
+  const std::uint32_t size_bytes = leading_size(descriptor);
+  if (size_bytes < TENON_PLUGIN_MIN_SIZE) {
+    return in_file(lie("the descriptor says that it has " + count_of(size_bytes, "byte", "bytes") + "; the least is " +
+                       std::to_string(TENON_PLUGIN_MIN_SIZE))
+                       .value());
+  }
+  impl->descriptor = copy_struct<tenon_plugin_t>(descriptor, size_bytes);
+  if (auto checked = check_manifest(impl->descriptor.manifest, impl->manifest); !checked) {
+    return in_file(std::move(checked.error()));
+  }
+  const std::vector<TaskInfo>& declared = impl->schema.tasks();
+  const std::uint32_t count = impl->descriptor.task_count;
+  if (count != declared.size() || impl->descriptor.tasks == nullptr) {
+    return in_file(lie("the descriptor has " +
+                       count_of(impl->descriptor.tasks == nullptr ? 0 : count, "task", "tasks") +
+                       ", the schema declares " + std::to_string(declared.size()))
+                       .value());
+  }
+  const std::uint32_t stride = leading_size(impl->descriptor.tasks);
+  if (stride < TENON_TASK_MIN_SIZE || stride % alignof(tenon_task_t) != 0) {
+    return in_file(lie("the first task says that it has " + count_of(stride, "byte", "bytes") + "; the least is " +
+                       std::to_string(TENON_TASK_MIN_SIZE))
+                       .value());
+  }
+  const auto* tasks = reinterpret_cast<const std::uint8_t*>(impl->descriptor.tasks);
+  impl->tasks.resize(count);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const auto task = copy_struct<tenon_task_t>(tasks + std::size_t{i} * stride, stride);
+    if (task.size_bytes != stride) {
+      return in_file(lie("task number " + std::to_string(i) + " says that it has " +
+                         count_of(task.size_bytes, "byte", "bytes") + ", the first one " + std::to_string(stride))
+                         .value());
+    }
+    auto loaded = check_task(task, impl->schema);
+    if (!loaded) {
+      return in_file(std::move(loaded.error()));
+    }
+    LoadedTask& place = impl->tasks[static_cast<std::size_t>(loaded->info - declared.data())];
+    if (place.info != nullptr) {
+      return in_file(lie("the descriptor has task '" + loaded->info->name + "' twice").value());
+    }
+    place = *loaded;
+  }
+  return std::unique_ptr<LoadedPlugin>(new LoadedPlugin(std::move(impl)));
+}
+
+Result<void> LoadedPlugin::init(BytesView settings) {
+  if (impl_->called_init) {
+    return fail(ErrorCode::kInternal, "init of plugin '" + name() + "' was called before");
+  }
+  impl_->called_init = true;
+  if (impl_->options.on_stage) {
+    impl_->options.on_stage(LoadStage::kInit);
+  }
+  if (impl_->descriptor.init != nullptr) {
+    const tenon_bytes_t bytes{settings.empty() ? nullptr : settings.data(), settings.size()};
+    const tenon_status_t status = impl_->descriptor.init(impl_->options.worker, bytes, &impl_->state);
+    if (status != TENON_OK) {
+      const bool known = status >= TENON_FAILED && status <= TENON_INTERNAL;
+      const auto code = known ? static_cast<ErrorCode>(status) : ErrorCode::kFailed;
+      return fail(code, "init of plugin '" + name() + "' failed: " +
+                            (known ? std::string(error_code_name(code)) : "unknown status " + std::to_string(status)) +
+                            "; its log and its settings say more");
+    }
+  }
+  impl_->ready = true;
+  return {};
+}
+
+void LoadedPlugin::finish() {
+  if (impl_ == nullptr || !impl_->ready) {
+    return;
+  }
+  impl_->ready = false;
+  for (auto [stage, function] : {std::pair(LoadStage::kQuiesce, impl_->descriptor.quiesce),
+                                 std::pair(LoadStage::kFini, impl_->descriptor.fini)}) {
+    if (impl_->options.on_stage) {
+      impl_->options.on_stage(stage);
+    }
+    if (function != nullptr) {
+      function(impl_->state);
+    }
+  }
+  impl_->state = nullptr;
+}
+
+const std::string& LoadedPlugin::name() const noexcept {
+  return impl_->manifest.name;
+}
+const std::string& LoadedPlugin::version() const noexcept {
+  return impl_->manifest.version;
+}
+const Schema& LoadedPlugin::schema() const noexcept {
+  return impl_->schema;
+}
+void* LoadedPlugin::state() const noexcept {
+  return impl_->state;
+}
+const std::vector<LoadedTask>& LoadedPlugin::tasks() const noexcept {
+  return impl_->tasks;
+}
+
+const LoadedTask* LoadedPlugin::find_task(std::string_view method) const noexcept {
+  for (const LoadedTask& task : impl_->tasks) {
+    if (task.info->name == method) {
+      return &task;
+    }
+  }
+  return nullptr;
+}
+
+const void* LoadedPlugin::extension(const char* id) const {
+  return impl_->descriptor.extension == nullptr ? nullptr : impl_->descriptor.extension(id);
+}
+
+}  // namespace tenon::internal
