@@ -135,6 +135,13 @@ typedef struct tenon_manifest {
 
 #define TENON_MANIFEST_MIN_SIZE 124u
 
+/// The plugin's own manifest, for tenon_plugin_t.manifest. Defined by the C source that tenon_add_plugin() generates;
+/// hidden, so that each plugin sees its own.
+#if defined(__GNUC__)
+__attribute__((visibility("hidden")))
+#endif
+extern const tenon_manifest_t tenon_manifest;
+
 // ---------------------------------------------------------------------------------------------
 // Status codes
 // ---------------------------------------------------------------------------------------------
@@ -235,9 +242,9 @@ typedef struct tenon_call_functions {
   tenon_status_t (*fail)(tenon_call_t* call, tenon_status_t code, const char* message);
 
   /// Result memory, built from the end towards the start, as FlatBufferBuilder does.
-  /// Gives at least `size_bytes` bytes aligned to 16, zero bytes allowed. One block is open at a time: a second
-  /// `reserve` before `commit` gives the first block up. `*buffer` stays valid until grow_down, commit
-  /// or the task's return.
+  /// Gives at least `size_bytes` bytes aligned to 16, zero bytes allowed; a multiple of 16 aligns its end too. One
+  /// block is open at a time: a second `reserve` before `commit` gives the first block up. `*buffer` stays valid
+  /// until grow_down, commit or the task's return; `invoke` does not touch it. Its content is undefined.
   /// Returns: TENON_OK; TENON_OUT_OF_MEMORY; TENON_TOO_LARGE beyond the result limit.
   tenon_status_t (*reserve)(tenon_call_t* call, uint64_t size_bytes, uint8_t** buffer);
 

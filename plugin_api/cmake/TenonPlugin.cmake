@@ -1,0 +1,149 @@
+# tenon_add_plugin(<name> VERSION <major.minor.patch> SCHEMA <file.fbs> SOURCES <file>...
+#                  [LINK_LIBRARIES <target>...] [INCLUDE_DIRECTORIES <dir>...])
+#
+# Builds the plugin <name>: ${TENON_PLUGIN_OUTPUT_DIRECTORY}/<name>.so (default: plugins/ in the top build directory).
+# Makes two targets:
+#   plugin_<name>          the library
+#   plugin_<name>_objects  its objects, for linking into a test of one's own (see tenon/plugin_test.hpp)
+# The schema's generated header is "<stem of the schema>_generated.h"; the schema may include "tenon/types.fbs". In a
+# project without C++ no header is generated, and flatc is needed for the binary schema alone.
+#
+# The library has hidden visibility, exports tenon_plugin_entry alone, binds its symbols when it is loaded, and carries
+# its manifest and binary schema in section .tenon. All of this is checked after each link.
+include_guard(GLOBAL)
+
+set(TENON_PLUGIN_MODULE_DIR ${CMAKE_CURRENT_LIST_DIR} CACHE INTERNAL "Where TenonPlugin.cmake and its scripts are")
+
+function(_tenon_find_flatc result)
+  if(TARGET flatbuffers::flatc)
+    set(${result} flatbuffers::flatc PARENT_SCOPE)
+  else()
+    find_program(TENON_FLATC flatc DOC "The FlatBuffers compiler")
+    if(NOT TENON_FLATC)
+      message(FATAL_ERROR "tenon_add_plugin: flatc not found; install it (Debian: flatbuffers-compiler) or set TENON_FLATC")
+    endif()
+    set(${result} ${TENON_FLATC} PARENT_SCOPE)
+  endif()
+endfunction()
+
+function(tenon_add_plugin name)
+  cmake_parse_arguments(arg "" "VERSION;SCHEMA" "SOURCES;LINK_LIBRARIES;INCLUDE_DIRECTORIES" ${ARGN})
+  set(where "tenon_add_plugin(${name})")
+  if(arg_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "${where}: unknown arguments: ${arg_UNPARSED_ARGUMENTS}")
+  endif()
+  string(LENGTH "${name}" name_length)
+  if(NOT name MATCHES "^[a-z][a-z0-9_]*$" OR name_length GREATER 63)
+    message(FATAL_ERROR "${where}: a plugin's name is [a-z][a-z0-9_]*, at most 63 characters")
+  endif()
+  string(LENGTH "${arg_VERSION}" version_length)
+  if(NOT arg_VERSION MATCHES "^(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)$" OR version_length GREATER 31)
+    message(FATAL_ERROR "${where}: VERSION is '${arg_VERSION}'; it has the form major.minor.patch, as in 1.0.0")
+  endif()
+  if(NOT arg_SOURCES)
+    message(FATAL_ERROR "${where}: SOURCES is missing")
+  endif()
+  if(NOT arg_SCHEMA)
+    message(FATAL_ERROR "${where}: SCHEMA is missing; a plugin's tasks are the methods of its schema's rpc_service")
+  endif()
+  cmake_path(ABSOLUTE_PATH arg_SCHEMA BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} NORMALIZE OUTPUT_VARIABLE schema)
+  if(NOT EXISTS ${schema})
+    message(FATAL_ERROR "${where}: SCHEMA ${schema} does not exist")
+  endif()
+  cmake_path(GET schema STEM LAST_ONLY stem)
+  cmake_path(GET schema PARENT_PATH schema_dir)
+  get_property(languages GLOBAL PROPERTY ENABLED_LANGUAGES)
+  if(NOT "C" IN_LIST languages)
+    message(FATAL_ERROR "${where}: the manifest is a C source; add C to the LANGUAGES of project()")
+  endif()
+  _tenon_find_flatc(flatc)
+
+  set(generated ${CMAKE_CURRENT_BINARY_DIR}/plugin_${name})
+  file(MAKE_DIRECTORY ${generated})
+  set(includes -I ${schema_dir} -I ${TENON_SCHEMA_DIR})
+  foreach(dir ${arg_INCLUDE_DIRECTORIES})
+    cmake_path(ABSOLUTE_PATH dir BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} NORMALIZE)
+    list(APPEND includes -I ${dir})
+  endforeach()
+
+  # The whole schema in binary, then the manifest that carries it. flatc names the schemas it depends on only in
+  # a mode of its own, so the shared vocabulary stands here by hand.
+  set(binary_schema ${generated}/${stem}.bfbs)
+  add_custom_command(OUTPUT ${binary_schema}
+    COMMAND ${flatc} --schema -b --bfbs-comments ${includes} -o ${generated} ${schema}
+    DEPENDS ${schema} ${TENON_SCHEMA_DIR}/tenon/types.fbs VERBATIM COMMENT "flatc ${stem}.fbs (binary schema)")
+  set(manifest ${generated}/manifest.c)
+  add_custom_command(OUTPUT ${manifest}
+    COMMAND ${CMAKE_COMMAND} -DNAME=${name} -DVERSION=${arg_VERSION} -DSCHEMA=${binary_schema} -DOUTPUT=${manifest}
+      -P ${TENON_PLUGIN_MODULE_DIR}/TenonPluginManifest.cmake
+    DEPENDS ${binary_schema} ${TENON_PLUGIN_MODULE_DIR}/TenonPluginManifest.cmake VERBATIM
+    COMMENT "manifest of plugin ${name}")
+  set(generated_sources ${manifest})
+  if("CXX" IN_LIST languages)
+    set(header ${generated}/${stem}_generated.h)
+    add_custom_command(OUTPUT ${header}
+      COMMAND ${flatc} --cpp --cpp-std c++17 --scoped-enums --gen-object-api --gen-name-strings --keep-prefix
+        ${includes} -o ${generated} ${schema}
+      DEPENDS ${schema} VERBATIM COMMENT "flatc ${stem}.fbs")
+    list(APPEND generated_sources ${header})
+  endif()
+
+  set(objects plugin_${name}_objects)
+  add_library(${objects} OBJECT ${arg_SOURCES} ${generated_sources})
+  set_target_properties(${objects} PROPERTIES
+    POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  target_compile_features(${objects} PUBLIC c_std_11)
+  # Generated code is not held to the author's warnings.
+  target_include_directories(${objects} SYSTEM PUBLIC ${generated})
+  target_include_directories(${objects} PRIVATE ${arg_INCLUDE_DIRECTORIES})
+  target_link_libraries(${objects} PUBLIC tenon::plugin_c ${arg_LINK_LIBRARIES})
+  if("CXX" IN_LIST languages)
+    target_compile_features(${objects} PUBLIC cxx_std_20)
+    target_link_libraries(${objects} PUBLIC tenon::plugin_api)
+    # A GNU-unique symbol would be shared with other plugins, and would pin the library.
+    target_compile_options(${objects} PRIVATE
+      $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-fno-gnu-unique>)
+  endif()
+
+  set(target plugin_${name})
+  add_library(${target} MODULE)
+  target_link_libraries(${target} PRIVATE ${objects})
+  if("CXX" IN_LIST languages)
+    set(has_cxx FALSE)
+    foreach(source ${arg_SOURCES})
+      if(NOT source MATCHES "\\.c$")
+        set(has_cxx TRUE)
+      endif()
+    endforeach()
+    if(NOT has_cxx)
+      set_target_properties(${target} PROPERTIES LINKER_LANGUAGE C)
+    endif()
+  endif()
+  if(NOT DEFINED TENON_PLUGIN_OUTPUT_DIRECTORY)
+    set(TENON_PLUGIN_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plugins)
+  endif()
+  set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME ${name} SUFFIX .so
+    LIBRARY_OUTPUT_DIRECTORY ${TENON_PLUGIN_OUTPUT_DIRECTORY}
+    LINK_DEPENDS ${TENON_PLUGIN_MODULE_DIR}/tenon_plugin.map)
+  target_link_options(${target} PRIVATE -Wl,-z,now
+    -Wl,--version-script=${TENON_PLUGIN_MODULE_DIR}/tenon_plugin.map)
+  # A sanitizer's runtime is found in the process; only without one can every symbol be asked for at link time.
+  string(CONCAT flags "${CMAKE_C_FLAGS} ${CMAKE_CXX_FLAGS} ${CMAKE_SHARED_LINKER_FLAGS} ${CMAKE_MODULE_LINKER_FLAGS} "
+    "${TENON_SANITIZE}")
+  if(NOT flags MATCHES "-fsanitize" AND NOT TENON_SANITIZE)
+    target_link_options(${target} PRIVATE -Wl,--no-undefined)
+  endif()
+
+  # Inside tenon's own tree its flags hold.
+  if(TARGET tenon_sanitize)
+    target_link_libraries(${objects} PUBLIC tenon_sanitize)
+  endif()
+  if(TARGET tenon_flags AND PROJECT_NAME STREQUAL "tenon")
+    target_link_libraries(${objects} PRIVATE tenon_flags)
+  endif()
+
+  add_custom_command(TARGET ${target} POST_BUILD
+    COMMAND ${CMAKE_COMMAND} -DREADELF=${CMAKE_READELF} -DLIBRARY=$<TARGET_FILE:${target}>
+      -P ${TENON_PLUGIN_MODULE_DIR}/TenonPluginCheck.cmake
+    VERBATIM COMMENT "check plugin ${name}")
+endfunction()

@@ -1,0 +1,33 @@
+# cmake -DREADELF= -DLIBRARY=<plugin.so> -P TenonPluginCheck.cmake
+# Fails when a linked plugin is not what a worker expects.
+function(fail message)
+  file(REMOVE ${LIBRARY})
+  message(FATAL_ERROR "${LIBRARY}: ${message}")
+endfunction()
+
+execute_process(COMMAND ${READELF} -W --dyn-syms ${LIBRARY} OUTPUT_VARIABLE symbols RESULT_VARIABLE status)
+execute_process(COMMAND ${READELF} -W -S ${LIBRARY} OUTPUT_VARIABLE sections RESULT_VARIABLE section_status)
+if(NOT status EQUAL 0 OR NOT section_status EQUAL 0)
+  fail("${READELF} cannot read it")
+endif()
+
+# Lines: Num: Value Size Type Bind Vis Ndx Name. Defined ones have a number as Ndx.
+string(REGEX MATCHALL "[^\n]*(GLOBAL|WEAK|UNIQUE) +DEFAULT +[0-9]+ [^\n]*" defined "${symbols}")
+set(exports)
+foreach(line ${defined})
+  string(REGEX REPLACE "^.* ([^ ]+)$" "\\1" symbol "${line}")
+  if(line MATCHES " UNIQUE ")
+    fail("the symbol ${symbol} is GNU-unique and would be shared between plugins; compile everything with -fno-gnu-unique")
+  endif()
+  list(APPEND exports ${symbol})
+endforeach()
+list(REMOVE_ITEM exports tenon_plugin_entry)
+if(exports)
+  fail("exports more than tenon_plugin_entry: ${exports}")
+endif()
+if(NOT symbols MATCHES "tenon_plugin_entry")
+  fail("exports no tenon_plugin_entry; write TENON_PLUGIN(name) { ... } or define the function as <tenon/plugin.h> says")
+endif()
+if(NOT sections MATCHES " \\.tenon +PROGBITS")
+  fail("has no section .tenon; the manifest was left out of the link")
+endif()

@@ -1,0 +1,242 @@
+/// tenon/plugin/call.hpp: the running call.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include <flatbuffers/flatbuffers.h>
+
+#include <tenon/plugin.h>
+#include <tenon/plugin/error.hpp>
+#include <tenon/plugin/state.hpp>
+#include <tenon/plugin/table.hpp>
+
+namespace tenon {
+
+/// What a task returns whose result is its own argument, byte for byte: nothing is copied.
+struct SameAsArgument {};
+
+/// Result of a nested call: a verified table. Valid until the calling task returns.
+template <typename T>
+class Nested {
+ public:
+  explicit Nested(std::span<const std::uint8_t> bytes)
+      : bytes_(bytes), value_(&internal::verified_root<T>(bytes, "result of the nested call")) {}
+
+  [[nodiscard]] const T& operator*() const noexcept { return *value_; }
+  [[nodiscard]] const T* operator->() const noexcept { return value_; }
+  /// The FlatBuffer.
+  [[nodiscard]] std::span<const std::uint8_t> bytes() const noexcept { return bytes_; }
+
+ private:
+  std::span<const std::uint8_t> bytes_;
+  const T* value_;
+};
+
+namespace internal {
+
+/// Gives a FlatBufferBuilder the memory of the transport. Throws TaskError when there is none.
+class TransportAllocator final : public flatbuffers::Allocator {
+ public:
+  explicit TransportAllocator(tenon_call_t* call) noexcept : call_(call) {}
+  void rebind(tenon_call_t* call) noexcept { call_ = call; }
+
+  std::uint8_t* allocate(std::size_t size) override {
+    std::uint8_t* buffer = nullptr;
+    check(size, call_->functions->reserve(call_, size, &buffer));
+    return buffer;
+  }
+  // The worker takes an uncommitted block back by itself.
+  void deallocate(std::uint8_t*, std::size_t) override {}
+  std::uint8_t* reallocate_downward(std::uint8_t*, std::size_t, std::size_t new_size, std::size_t in_use_back,
+                                    std::size_t in_use_front) override {
+    std::uint8_t* buffer = nullptr;
+    check(new_size, call_->functions->grow_down(call_, new_size, in_use_back, in_use_front, &buffer));
+    return buffer;
+  }
+
+ private:
+  void check(std::size_t size, tenon_status_t status) const {
+    if (status != TENON_OK) {
+      throw TaskError(status, "no memory for a result of " + std::to_string(size) +
+                                  " bytes: " + call_->functions->last_error(call_));
+    }
+  }
+  tenon_call_t* call_;
+};
+
+/// A table at hand as finished bytes, for a nested call. Bytes and finished builders are borrowed, objects packed.
+class NestedInput {
+ public:
+  NestedInput() = default;
+  explicit NestedInput(std::span<const std::uint8_t> bytes) : bytes_(bytes) {}
+  explicit NestedInput(const flatbuffers::FlatBufferBuilder& finished)
+      : bytes_(finished.GetBufferPointer(), finished.GetSize()) {}
+  template <NativeTable N>
+  explicit NestedInput(const N& native) {
+    owned_.emplace();
+    owned_->Finish(N::TableType::Pack(*owned_, &native));
+    bytes_ = {owned_->GetBufferPointer(), owned_->GetSize()};
+  }
+  NestedInput(const NestedInput&) = delete;
+  NestedInput& operator=(const NestedInput&) = delete;
+
+  [[nodiscard]] tenon_bytes_t raw() const noexcept { return {bytes_.data(), bytes_.size()}; }
+
+ private:
+  std::optional<flatbuffers::FlatBufferBuilder> owned_;
+  std::span<const std::uint8_t> bytes_;
+};
+
+}  // namespace internal
+
+/// What the worker offers to a task while it runs. Not kept beyond the function it was given to.
+/// [task-thread]; poll, check, progress and log are [any-thread] until the task returns.
+class Call {
+ public:
+  /// Wraps what the ABI passes. The generated glue does this; tests may.
+  explicit Call(tenon_call_t* raw) noexcept : raw_(raw), allocator_(raw) {}
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+  /// A builder whose memory is the result's memory in the transport: what is built here is never copied. One
+  /// result at a time. `initial_size_bytes` counts when the builder is first used for a result: a good guess
+  /// saves growing.
+  [[nodiscard]] flatbuffers::FlatBufferBuilder& builder(std::size_t initial_size_bytes = 1024) {
+    if (!builder_) {
+      builder_.emplace(initial_size_bytes, &allocator_, false, kBuilderAlignment);
+    }
+    return *builder_;
+  }
+
+  /// The argument as bytes; borrowed until the task returns; empty in a reduce that has them all.
+  [[nodiscard]] std::span<const std::uint8_t> argument_bytes() const noexcept {
+    return internal::as_span(raw_->argument);
+  }
+  /// The params as bytes; data() is null when the caller gave none.
+  [[nodiscard]] std::span<const std::uint8_t> params_bytes() const noexcept { return internal::as_span(raw_->params); }
+
+  /// When the call must have ended; nothing for never.
+  [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> deadline() const noexcept {
+    if (raw_->deadline_ns == INT64_MAX) {
+      return std::nullopt;
+    }
+    return std::chrono::steady_clock::time_point(
+        std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::nanoseconds(raw_->deadline_ns)));
+  }
+  /// TENON_OK go on; TENON_CANCELLED nobody wants the result; TENON_DEADLINE too late. Some nanoseconds.
+  [[nodiscard]] tenon_status_t poll() const noexcept { return raw_->functions->poll(raw_); }
+  /// As poll, but throws TaskError when the task must not go on. Call it now and then.
+  void check() const {
+    const tenon_status_t status = poll();
+    if (status != TENON_OK) {
+      throw TaskError(status, status == TENON_CANCELLED  ? "the call was cancelled"
+                              : status == TENON_DEADLINE ? "the deadline passed"
+                                                         : "the worker asked the task to stop");
+    }
+  }
+
+  /// Reports `done` of `total` units of the task's choice; `total` 0 if unknown.
+  void progress(std::uint64_t done, std::uint64_t total = 0) const noexcept {
+    raw_->functions->progress(raw_, done, total);
+  }
+  /// Writes a line to the host's log. `level` is TENON_LOG_DEBUG, _INFO, _WARNING or _ERROR.
+  void log(tenon_log_level_t level, const std::string& message) const {
+    raw_->functions->log(raw_, level, message.c_str());
+  }
+  /// Ends the call with an error, by throwing TaskError.
+  [[noreturn]] void fail(const std::string& message) const { throw TaskError(TENON_FAILED, message); }
+  [[noreturn]] void fail(tenon_status_t code, const std::string& message) const { throw TaskError(code, message); }
+
+  /// 1 for the first attempt, 2 for the first retry.
+  [[nodiscard]] std::uint32_t attempt() const noexcept { return raw_->attempt; }
+  /// Unique among the calls of one runtime; the same in each attempt.
+  [[nodiscard]] std::uint64_t id() const noexcept { return raw_->call_id; }
+
+  /// The plugin's state in this worker, as `plugin.state<T>()` declared it. Throws TaskError if it did not.
+  template <typename T>
+  [[nodiscard]] T& state() const {
+    return internal::PluginState::of(raw_->state).template get<T>();
+  }
+  /// The plugin's settings, as `plugin.settings<S>()` declared them; defaults when none are configured. Valid as long
+  /// as the worker. Throws TaskError if they were not declared.
+  template <typename S>
+  [[nodiscard]] const S& settings() const {
+    return internal::PluginState::of(raw_->state).template settings<S>();
+  }
+
+  /// Runs another plain task by its full name, as in "image.thumbnail", and waits for its verified result. Argument
+  /// and params are objects (`FileT`), finished builders or spans of bytes.
+  /// Throws TaskError: the nested call's error; TENON_NOT_FOUND; TENON_CORRUPT when the result is no R.
+  template <typename R, typename Argument>
+  [[nodiscard]] Nested<R> invoke(const std::string& task, const Argument& argument) {
+    return Nested<R>(invoke_raw(task, internal::NestedInput(argument), internal::NestedInput()));
+  }
+  template <typename R, typename Argument, typename Params>
+  [[nodiscard]] Nested<R> invoke(const std::string& task, const Argument& argument, const Params& params) {
+    return Nested<R>(invoke_raw(task, internal::NestedInput(argument), internal::NestedInput(params)));
+  }
+  /// The same in bytes: argument and result are not looked at. The result is valid until the task returns.
+  [[nodiscard]] std::span<const std::uint8_t> invoke_bytes(const std::string& task,
+                                                           std::span<const std::uint8_t> argument,
+                                                           std::span<const std::uint8_t> params = {}) {
+    return invoke_raw(task, internal::NestedInput(argument), internal::NestedInput(params));
+  }
+
+  /// What the ABI passes, for what this class does not offer.
+  [[nodiscard]] tenon_call_t* raw() const noexcept { return raw_; }
+
+  /// Makes a finished or unfinished table the result. The glue does this with what a task returns.
+  template <typename T>
+  void commit(Offset<T> root) {
+    if (root.IsNull() || !builder_) {
+      throw TaskError(TENON_FAILED, std::string("the task gave no ") + T::GetFullyQualifiedName() +
+                                        "; build its result with call.builder()");
+    }
+    builder_->Finish(root);
+    const tenon_status_t status = raw_->functions->commit(raw_, builder_->GetBufferPointer(), builder_->GetSize());
+    const std::string message = status == TENON_OK ? std::string() : raw_->functions->last_error(raw_);
+    builder_.reset();
+    if (status != TENON_OK) {
+      throw TaskError(status, std::string("the result cannot be committed: ") + message);
+    }
+  }
+  template <internal::NativeTable N>
+  void commit(const N& native) {
+    builder_.reset();
+    commit(N::TableType::Pack(builder(), &native));
+  }
+
+  /// Serves another step of the same session from now on. What was being built is given up. For the glue.
+  void rebind(tenon_call_t* raw) noexcept {
+    builder_.reset();
+    raw_ = raw;
+    allocator_.rebind(raw);
+  }
+
+ private:
+  // SUBTLE: sizes of blocks are multiples of this, so a block's end is as aligned as its start, and FlatBuffers
+  // align their tables by the distance from the end.
+  static constexpr std::size_t kBuilderAlignment = 16;
+
+  std::span<const std::uint8_t> invoke_raw(const std::string& task, const internal::NestedInput& argument,
+                                           const internal::NestedInput& params) {
+    tenon_bytes_t result{};
+    const tenon_status_t status = raw_->functions->invoke(raw_, task.c_str(), argument.raw(), params.raw(), &result);
+    if (status != TENON_OK) {
+      throw TaskError(status, task + ": " + raw_->functions->last_error(raw_));
+    }
+    return internal::as_span(result);
+  }
+
+  tenon_call_t* raw_;
+  internal::TransportAllocator allocator_;
+  std::optional<flatbuffers::FlatBufferBuilder> builder_;
+};
+
+}  // namespace tenon
