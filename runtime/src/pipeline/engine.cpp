@@ -1,0 +1,430 @@
+#include "pipeline/engine.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace tenon::internal {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// Between two looks at RunOptions::stop, which cannot wake anybody: a signal handler sets it.
+constexpr milliseconds kStopInterval{50};
+constexpr milliseconds kProgressInterval{100};
+/// Calls under way per worker where the file does not say less: enough that none waits for the next.
+constexpr std::uint32_t kCallsPerWorker = 64;
+
+}  // namespace
+
+Engine::Engine(const Graph::Impl& graph, Executor& executor, const RunOptions& options)
+    : graph_(graph), executor_(executor), options_(options), nodes_(graph.nodes.size()), edges_(graph.edges.size()) {
+  const std::uint32_t workers = std::max(1U, executor.worker_count());
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    NodeState& state = nodes_[i];
+    const PlanNode& plan = graph.nodes[i];
+    state.plan = &plan;
+    state.open_producers = static_cast<std::uint32_t>(plan.inputs.size());
+    state.call_options.params = plan.params;
+    state.call_options.run_timeout = plan.timeout;
+    if (plan.retries) {
+      // The file's own policy takes the place of the runtime's.
+      state.call_options.max_attempts = 1;
+    }
+    const bool sessions = plan.collects || plan.kind == NodeKind::kSource;
+    if (!sessions) {
+      // With as many calls under way as workers or more, the pool itself is the bound.
+      const bool bounded = plan.workers > 0 && plan.workers < workers;
+      state.window = bounded ? plan.workers : workers * kCallsPerWorker;
+      state.hold = plan.order == OrderKind::kNone ? 2 * state.window : 4 * state.window + 64;
+      if (plan.kind == NodeKind::kSink && plan.order == OrderKind::kInput) {
+        // A sink has nothing to put in order but the calls themselves.
+        state.window = 1;
+        state.hold = 1;
+      }
+    } else if (plan.kind == NodeKind::kBatch) {
+      state.window = plan.workers > 0 ? plan.workers : workers;
+    }
+    state.sessions.resize(sessions ? state.window : 0);
+    state.report.name = plan.name;
+    state.report.task = plan.task;
+    state.report.kind = std::string(node_kind_name(plan.kind));
+  }
+}
+
+RunReport Engine::run() {
+  now_ = executor_.now();
+  started_ = now_;
+  next_progress_ = now_ + kProgressInterval;
+  open_nodes_ = nodes_.size();
+  for (std::uint32_t i = 0; i < nodes_.size(); ++i) {
+    schedule(i);
+  }
+  read_stop();
+  while (true) {
+    pump_scheduled();
+    if (open_nodes_ == 0 || (aborted_ && under_way_ == 0)) {
+      break;
+    }
+    if (!aborted_ && under_way_ == 0 && timers_.empty()) {
+      abort(RunReport::End::kFailed,
+            Error{ErrorCode::kInternal, "the pipeline stands still with items left; please report this", {}});
+      break;
+    }
+    ended_.clear();
+    executor_.wait(next_deadline(), ended_);
+    now_ = executor_.now();
+    for (const Ended& one : ended_) {
+      if (one.kind == Ended::Kind::kCall) {
+        call_ended(one.first);
+      } else {
+        session_ended(one.first, one.second);
+      }
+    }
+    fire_timers();
+    read_stop();
+    show_progress();
+  }
+  // Sessions are closed here, with no operation under way, rather than whenever the engine is destroyed.
+  for (NodeState& state : nodes_) {
+    state.sessions.clear();
+  }
+  fill_report();
+  if (draining_ && report_.end == RunReport::End::kDone) {
+    report_.end = RunReport::End::kInterrupted;
+  }
+  return std::move(report_);
+}
+
+void Engine::schedule(std::uint32_t node) {
+  NodeState& state = nodes_[node];
+  if (!state.scheduled && !state.finished) {
+    state.scheduled = true;
+    scheduled_.push_back(node);
+  }
+}
+
+void Engine::pump_scheduled() {
+  while (!scheduled_.empty()) {
+    const std::uint32_t node = scheduled_.pop_front();
+    nodes_[node].scheduled = false;
+    if (!aborted_ && !nodes_[node].finished) {
+      pump(node);
+    }
+  }
+}
+
+void Engine::pump(std::uint32_t node) {
+  const PlanNode& plan = *nodes_[node].plan;
+  switch (plan.kind) {
+    case NodeKind::kSource:
+      pump_source(node);
+      return;
+    case NodeKind::kRoute:
+      pump_route(node);
+      return;
+    case NodeKind::kBatch:
+      pump_batch(node);
+      return;
+    case NodeKind::kReduce:
+      pump_reduce(node);
+      return;
+    case NodeKind::kMap:
+      pump_calls(node);
+      return;
+    case NodeKind::kSink:
+      plan.collects ? pump_reduce(node) : pump_calls(node);
+      return;
+  }
+}
+
+void Engine::pump_route(std::uint32_t node) {
+  NodeState& state = nodes_[node];
+  const PlanNode& plan = *state.plan;
+  // An input whose first item finds no room waits; the others go on.
+  for (const std::uint32_t edge_index : plan.inputs) {
+    EdgeState& edge = edges_[edge_index];
+    while (!edge.queue.empty()) {
+      if (edge.decided_output == kNone) {
+        Result<std::string> value = plan.route_reader(edge.queue.front().reply.bytes());
+        if (!value) {
+          Item item = pop(edge_index);
+          ++state.report.failed;
+          record_failure(node, identify(plan, item), std::move(value.error()));
+          continue;
+        }
+        const auto found = plan.cases.find(*value);
+        edge.decided_output = found == plan.cases.end() ? plan.else_output : found->second;
+      }
+      if (edge.decided_output == plan.else_output && plan.else_dropped) {
+        ++state.report.dropped;
+      } else if (has_room(plan.outputs[edge.decided_output], edge.queue.front().reply.bytes().size())) {
+        const std::uint32_t output = edge.decided_output;
+        edge.decided_output = kNone;
+        ++state.report.items_out;
+        push(plan.outputs[output], pop(edge_index));
+        continue;
+      } else {
+        break;
+      }
+      edge.decided_output = kNone;
+      static_cast<void>(pop(edge_index));
+    }
+  }
+  if (input_ended(state)) {
+    finish_node(node);
+  }
+}
+
+void Engine::fire_timers() {
+  while (!timers_.empty() && timers_.top().at <= now_) {
+    const Timer timer = timers_.top();
+    timers_.pop();
+    if (aborted_) {
+      continue;
+    }
+    switch (timer.kind) {
+      case Timer::Kind::kRetry:
+        nodes_[calls_[timer.first].node].again.push_back(timer.first);
+        schedule(calls_[timer.first].node);
+        break;
+      case Timer::Kind::kGather:
+        if (nodes_[timer.first].gathered_generation == timer.generation) {
+          nodes_[timer.first].gathered_due = true;
+          schedule(timer.first);
+        }
+        break;
+      case Timer::Kind::kSourcePause:
+        nodes_[timer.first].waiting = false;
+        schedule(timer.first);
+        break;
+      case Timer::Kind::kBatchTimeout: {
+        SessionState& session = nodes_[timer.first].sessions[timer.second];
+        if (session.generation == timer.generation && session.phase != SessionPhase::kClosed) {
+          session.timed_out = true;
+          session.session->cancel();
+        }
+        break;
+      }
+      case Timer::Kind::kBatchRetry:
+        begin_batch(timer.first, timer.second);
+        break;
+    }
+  }
+}
+
+void Engine::read_stop() {
+  const int stop = options_.stop == nullptr ? 0 : options_.stop->load(std::memory_order_relaxed);
+  if (stop >= 2 && !aborted_) {
+    abort(RunReport::End::kInterrupted, std::nullopt);
+  } else if (stop == 1 && !draining_) {
+    draining_ = true;
+    for (std::uint32_t i = 0; i < nodes_.size(); ++i) {
+      if (nodes_[i].plan->kind == NodeKind::kSource) {
+        nodes_[i].draining = true;
+        schedule(i);
+      }
+    }
+  }
+}
+
+void Engine::show_progress() {
+  if (now_ < next_progress_ || !options_.on_progress) {
+    return;
+  }
+  next_progress_ = now_ + kProgressInterval;
+  fill_report();
+  options_.on_progress(report_);
+}
+
+Engine::TimePoint Engine::next_deadline() const {
+  TimePoint deadline = now_ + std::chrono::hours(1);
+  if (!timers_.empty()) {
+    deadline = std::min(deadline, timers_.top().at);
+  }
+  if (options_.stop != nullptr) {
+    deadline = std::min(deadline, now_ + kStopInterval);
+  }
+  if (options_.on_progress) {
+    deadline = std::min(deadline, next_progress_);
+  }
+  return deadline;
+}
+
+bool Engine::edge_has_room(std::uint32_t edge, std::uint64_t bytes) const {
+  const EdgeState& state = edges_[edge];
+  const QueueLimits& limits = graph_.nodes[graph_.edges[edge].to].queue;
+  // An item beyond the limit goes alone, or it would never go.
+  return state.queue.size() < limits.items && (state.queue.empty() || state.bytes + bytes <= limits.bytes);
+}
+
+bool Engine::has_room(const PlanOutput& output, std::uint64_t bytes) const {
+  return std::all_of(output.edges.begin(), output.edges.end(),
+                     [&](std::uint32_t edge) { return edge_has_room(edge, bytes); });
+}
+
+void Engine::push(const PlanOutput& output, Item item) {
+  const std::uint64_t bytes = item.reply.bytes().size();
+  for (std::size_t i = 0; i < output.edges.size(); ++i) {
+    EdgeState& edge = edges_[output.edges[i]];
+    const std::uint32_t to = graph_.edges[output.edges[i]].to;
+    edge.bytes += bytes;
+    ++nodes_[to].report.items_in;
+    if (i + 1 == output.edges.size()) {
+      edge.queue.push_back(std::move(item));
+    } else {
+      edge.queue.push_back(item);
+    }
+    schedule(to);
+  }
+}
+
+bool Engine::deliver(std::uint32_t node, std::uint32_t output, Item& item) {
+  const PlanOutput& target = nodes_[node].plan->outputs[output];
+  if (!has_room(target, item.reply.bytes().size())) {
+    return false;
+  }
+  ++nodes_[node].report.items_out;
+  push(target, std::move(item));
+  return true;
+}
+
+bool Engine::flush_outbox(std::uint32_t node) {
+  NodeState& state = nodes_[node];
+  while (!state.outbox.empty()) {
+    if (!deliver(node, 0, state.outbox.front())) {
+      return false;
+    }
+    static_cast<void>(state.outbox.pop_front());
+    if (state.plan->kind == NodeKind::kMap) {
+      --state.active;
+    }
+  }
+  return true;
+}
+
+std::uint32_t Engine::next_edge(NodeState& state) const {
+  const std::vector<std::uint32_t>& inputs = state.plan->inputs;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const std::size_t at = (state.next_input + i) % inputs.size();
+    if (!edges_[inputs[at]].queue.empty()) {
+      state.next_input = (at + 1) % inputs.size();
+      return inputs[at];
+    }
+  }
+  return kNone;
+}
+
+Engine::Item Engine::pop(std::uint32_t edge) {
+  EdgeState& state = edges_[edge];
+  Item item = state.queue.pop_front();
+  state.bytes -= item.reply.bytes().size();
+  schedule(graph_.edges[edge].from);
+  return item;
+}
+
+bool Engine::input_ended(const NodeState& state) const {
+  return state.open_producers == 0 && std::all_of(state.plan->inputs.begin(), state.plan->inputs.end(),
+                                                  [&](std::uint32_t edge) { return edges_[edge].queue.empty(); });
+}
+
+void Engine::finish_node(std::uint32_t node) {
+  NodeState& state = nodes_[node];
+  if (state.finished) {
+    return;
+  }
+  state.finished = true;
+  state.report.ended = true;
+  --open_nodes_;
+  for (const PlanOutput& output : state.plan->outputs) {
+    for (const std::uint32_t edge : output.edges) {
+      const std::uint32_t to = graph_.edges[edge].to;
+      --nodes_[to].open_producers;
+      schedule(to);
+    }
+  }
+}
+
+void Engine::operation_began(std::uint32_t node) {
+  NodeState& state = nodes_[node];
+  ++under_way_;
+  if (state.under_way++ == 0) {
+    state.busy_since = now_;
+  }
+}
+
+void Engine::operation_ended(std::uint32_t node) {
+  NodeState& state = nodes_[node];
+  --under_way_;
+  if (--state.under_way == 0) {
+    state.busy += now_ - state.busy_since;
+  }
+}
+
+void Engine::record_failure(std::uint32_t node, std::string item, Error error) {
+  ++report_.failure_count;
+  if (report_.failures.size() < options_.max_reported_failures) {
+    report_.failures.push_back({nodes_[node].plan->name, std::move(item), std::move(error)});
+  }
+}
+
+std::string Engine::identify(const PlanNode& plan, const Item& item) const {
+  std::string text;
+  if (plan.identity_name) {
+    text = plan.identity_name(item.reply.bytes()).value_or(std::string());
+  }
+  if (plan.identity_number) {
+    const std::string number = plan.identity_number(item.reply.bytes()).value_or(std::string());
+    if (!number.empty()) {
+      text += (text.empty() ? "number " : ":") + number;
+    }
+  }
+  return text.empty() ? "item " + std::to_string(item.index) : text;
+}
+
+void Engine::abort(RunReport::End end, std::optional<Error> error) {
+  if (aborted_) {
+    return;
+  }
+  aborted_ = true;
+  report_.end = end;
+  report_.error = std::move(error);
+  for (std::uint32_t slot = 0; slot < calls_.size(); ++slot) {
+    if (calls_[slot].under_way) {
+      executor_.cancel(slot);
+    }
+  }
+  for (NodeState& state : nodes_) {
+    for (SessionState& session : state.sessions) {
+      const bool working = session.phase != SessionPhase::kClosed && session.phase != SessionPhase::kIdle;
+      if (working) {
+        session.session->cancel();
+      }
+    }
+  }
+}
+
+void Engine::fill_report() {
+  report_.stages.resize(nodes_.size());
+  report_.seconds = std::chrono::duration<double>(now_ - started_).count();
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    NodeState& state = nodes_[i];
+    state.report.in_flight = state.active;
+    state.report.queued = 0;
+    for (const std::uint32_t edge : state.plan->inputs) {
+      state.report.queued += edges_[edge].queue.size();
+    }
+    std::chrono::nanoseconds busy = state.busy;
+    if (state.under_way > 0) {
+      busy += now_ - state.busy_since;
+    }
+    state.report.busy_seconds = std::chrono::duration<double>(busy).count();
+    if (state.plan->kind == NodeKind::kSource && !state.sessions.empty() && state.sessions[0].session) {
+      if (const auto progress = state.sessions[0].session->progress()) {
+        state.report.expected_items = progress->total;
+      }
+    }
+    report_.stages[i] = state.report;
+  }
+}
+
+}  // namespace tenon::internal

@@ -1,0 +1,208 @@
+/// Runs a checked graph over an executor: one thread, driven by what ends. See DESIGN.md.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <queue>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <tenon/pipeline.hpp>
+
+#include "pipeline/executor.hpp"
+#include "pipeline/plan.hpp"
+#include "pipeline/ring.hpp"
+
+namespace tenon::internal {
+
+/// One run. Not thread-safe; `run` is called once.
+class Engine {
+ public:
+  /// All three outlive the engine.
+  Engine(const Graph::Impl& graph, Executor& executor, const RunOptions& options);
+  [[nodiscard]] RunReport run();
+
+ private:
+  using Clock = Executor::Clock;
+  using TimePoint = Clock::time_point;
+
+  static constexpr std::uint32_t kNone = UINT32_MAX;
+
+  /// A value on its way.
+  struct Item {
+    Reply reply;
+    std::uint64_t index = 0;  ///< Its number where it began: a source, batch or reduce.
+  };
+
+  struct EdgeState {
+    Ring<Item> queue;
+    std::uint64_t bytes = 0;
+    std::uint32_t decided_output = kNone;  ///< Of a route's first item, once it has been read.
+  };
+
+  /// A place in the input order, given on when everything before it is.
+  struct Ordered {
+    bool done = false;
+    bool failed = false;
+    Item item;
+  };
+
+  /// A call from its item's leaving the queue to its terminal answer, retries included.
+  struct Call {
+    Item item;
+    std::uint32_t node = kNone;
+    std::uint32_t attempt = 1;
+    bool under_way = false;
+    std::uint64_t sequence = 0;  ///< order = "input".
+    std::string key;             ///< order = "key:...".
+  };
+
+  enum class SessionPhase { kClosed, kOpening, kProbing, kIdle, kWorking, kCheckpointing, kFinishing };
+
+  /// One session with what its recovery needs.
+  struct SessionState {
+    std::unique_ptr<ExecutorSession> session;
+    SessionPhase phase = SessionPhase::kClosed;
+    bool recoverable = false;
+    bool probed = false;
+    bool ended = false;  ///< A source has given its last result; a reduce its only one.
+    Reply checkpoint;
+    std::vector<Item> kept;  ///< Reduce: taken since the checkpoint, at most kMaxKept. Batch: its items.
+    std::uint64_t kept_bytes = 0;
+    std::size_t fed = 0;           ///< How many of `kept` the session has.
+    std::size_t counted = 0;       ///< How many of `kept` any session has had; each counts once.
+    std::size_t feeding = 0;       ///< How many the feed under way carries.
+    std::uint64_t given = 0;       ///< Source: results since the checkpoint.
+    std::uint64_t skip = 0;        ///< Source: results of a reopened session that were given before.
+    std::uint32_t recoveries = 0;  ///< Without progress in between.
+    std::uint32_t attempt = 1;     ///< Batch.
+    std::uint64_t number = 0;      ///< Batch.
+    std::uint64_t generation = 0;  ///< Tells timers of an earlier use.
+    bool timed_out = false;
+  };
+
+  struct NodeState {
+    const PlanNode* plan = nullptr;
+    CallOptions call_options;
+    std::uint32_t window = 1;     ///< Calls (batch: sessions) under way at most.
+    std::uint32_t hold = 2;       ///< Items taken and not given on, at most.
+    std::uint32_t under_way = 0;  ///< Operations of the executor.
+    std::uint64_t active = 0;     ///< Items taken and not given on.
+    std::uint64_t active_bytes = 0;
+    std::uint32_t open_producers = 0;
+    std::size_t next_input = 0;
+    bool scheduled = false;
+    bool finished = false;
+    Ring<Item> outbox;
+    Ring<std::uint32_t> again;  ///< Calls whose wait before a retry is over.
+    Ring<Ordered> sequence;
+    std::uint64_t sequence_base = 0;                            ///< Number of the first place in `sequence`.
+    std::unordered_map<std::string, Ring<std::uint32_t>> keys;  ///< Busy keys with the calls that wait for them.
+    std::uint64_t next_index = 0;
+    std::vector<SessionState> sessions;  ///< Source, reduce: one. Batch: `window`.
+    std::vector<Item> gathered;          ///< Batch: the next one.
+    std::uint64_t gathered_generation = 0;
+    bool gathered_due = false;
+    bool draining = false;
+    bool waiting = false;  ///< A source that had nothing to give.
+    std::chrono::nanoseconds pause{0};
+    TimePoint busy_since{};
+    std::chrono::nanoseconds busy{0};
+    StageReport report;
+  };
+
+  struct Timer {
+    enum class Kind { kRetry, kGather, kSourcePause, kBatchTimeout, kBatchRetry };
+    TimePoint at;
+    Kind kind = Kind::kRetry;
+    std::uint32_t first = 0;
+    std::uint32_t second = 0;
+    std::uint64_t generation = 0;
+    bool operator<(const Timer& other) const noexcept { return at > other.at; }
+  };
+
+  // engine.cpp: the loop, edges, accounting
+  void schedule(std::uint32_t node);
+  void pump_scheduled();
+  void pump(std::uint32_t node);
+  void pump_route(std::uint32_t node);
+  void fire_timers();
+  void read_stop();
+  void show_progress();
+  [[nodiscard]] TimePoint next_deadline() const;
+  [[nodiscard]] bool has_room(const PlanOutput& output, std::uint64_t bytes) const;
+  [[nodiscard]] bool edge_has_room(std::uint32_t edge, std::uint64_t bytes) const;
+  void push(const PlanOutput& output, Item item);
+  [[nodiscard]] bool deliver(std::uint32_t node, std::uint32_t output, Item& item);
+  [[nodiscard]] bool flush_outbox(std::uint32_t node);
+  /// The next edge with an item, taking turns; kNone when all are empty.
+  [[nodiscard]] std::uint32_t next_edge(NodeState& state) const;
+  [[nodiscard]] Item pop(std::uint32_t edge);
+  [[nodiscard]] bool input_ended(const NodeState& state) const;
+  void finish_node(std::uint32_t node);
+  void operation_began(std::uint32_t node);
+  void operation_ended(std::uint32_t node);
+  void record_failure(std::uint32_t node, std::string item, Error error);
+  [[nodiscard]] std::string identify(const PlanNode& plan, const Item& item) const;
+  void abort(RunReport::End end, std::optional<Error> error);
+  void fill_report();
+
+  // engine_calls.cpp: map stages and plain sinks
+  void pump_calls(std::uint32_t node);
+  void take_item(std::uint32_t node, Item item);
+  [[nodiscard]] std::uint32_t new_call();
+  void start_call(std::uint32_t slot);
+  /// Whether results wait for those of the items before them.
+  [[nodiscard]] static bool resequences(const PlanNode& plan) noexcept;
+  void call_ended(std::uint32_t slot);
+  void answer(std::uint32_t slot, Reply reply);
+  void fail_call(std::uint32_t slot, Error error);
+  void release_call(std::uint32_t slot);
+  void flush_sequence(std::uint32_t node);
+  [[nodiscard]] bool may_retry(const PlanNode& plan, const Error& error, std::uint32_t attempt) const;
+  [[nodiscard]] static std::chrono::nanoseconds backoff(const RetryPolicy& retry, std::uint32_t attempt);
+
+  // engine_sessions.cpp: sources, reduces
+  void session_ended(std::uint32_t node, std::uint32_t which);
+  void open_session(std::uint32_t node, std::uint32_t which);
+  void checkpoint_ended(std::uint32_t node, SessionState& state, ExecutorSession::Outcome outcome);
+  void recover(std::uint32_t node, SessionState& state, Error error);
+  void pump_source(std::uint32_t node);
+  void source_stepped(std::uint32_t node, SessionState& state, ExecutorSession::Outcome outcome);
+  [[nodiscard]] std::uint32_t source_room(const NodeState& state) const;
+  void pump_reduce(std::uint32_t node);
+  void feed_kept(std::uint32_t node, std::uint32_t which);
+  void reduce_stepped(std::uint32_t node, SessionState& state, ExecutorSession::Outcome outcome);
+
+  // engine_batches.cpp
+  void pump_batch(std::uint32_t node);
+  void begin_batch(std::uint32_t node, std::uint32_t which);
+  void batch_stepped(std::uint32_t node, std::uint32_t which, ExecutorSession::Outcome outcome);
+  void batch_failed(std::uint32_t node, std::uint32_t which, Error error);
+  void free_batch(std::uint32_t node, std::uint32_t which);
+
+  const Graph::Impl& graph_;
+  Executor& executor_;
+  const RunOptions& options_;
+  std::vector<NodeState> nodes_;
+  std::vector<EdgeState> edges_;
+  std::vector<Call> calls_;
+  std::vector<std::uint32_t> free_calls_;
+  Ring<std::uint32_t> scheduled_;
+  std::priority_queue<Timer> timers_;
+  std::vector<Ended> ended_;
+  std::vector<Reply> feed_;  ///< Reused for each feed.
+  std::size_t open_nodes_ = 0;
+  std::uint64_t under_way_ = 0;
+  bool aborted_ = false;
+  bool draining_ = false;
+  TimePoint now_{};
+  TimePoint started_{};
+  TimePoint next_progress_{};
+  RunReport report_;
+};
+
+}  // namespace tenon::internal

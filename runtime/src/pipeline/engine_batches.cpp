@@ -1,0 +1,128 @@
+// Batches: so many items into one short session of a reduce, one result from each.
+#include <algorithm>
+#include <utility>
+
+#include "pipeline/engine.hpp"
+
+namespace tenon::internal {
+namespace {
+
+/// Attempts of an idempotent batch whose worker dies, where the file says nothing of its own.
+constexpr std::uint32_t kIdempotentAttempts = 3;
+
+}  // namespace
+
+void Engine::pump_batch(std::uint32_t node) {
+  NodeState& state = nodes_[node];
+  const PlanNode& plan = *state.plan;
+  static_cast<void>(flush_outbox(node));
+  while (true) {
+    while (state.gathered.size() < plan.batch_size) {
+      const std::uint32_t edge = next_edge(state);
+      if (edge == kNone) {
+        break;
+      }
+      if (state.gathered.empty() && plan.batch_wait) {
+        timers_.push({now_ + *plan.batch_wait, Timer::Kind::kGather, node, 0, state.gathered_generation});
+      }
+      state.gathered.push_back(pop(edge));
+      ++state.active;
+    }
+    const bool due = state.gathered.size() == plan.batch_size || state.gathered_due ||
+                     (!state.gathered.empty() && input_ended(state));
+    const auto free = std::find_if(state.sessions.begin(), state.sessions.end(),
+                                   [](const SessionState& session) { return session.kept.empty(); });
+    if (!due || free == state.sessions.end() || state.outbox.size() >= state.window) {
+      break;
+    }
+    free->kept = std::exchange(state.gathered, {});
+    free->number = state.next_index++;
+    free->attempt = 1;
+    ++state.gathered_generation;
+    state.gathered_due = false;
+    begin_batch(node, static_cast<std::uint32_t>(free - state.sessions.begin()));
+  }
+  if (state.active == 0 && state.outbox.empty() && input_ended(state)) {
+    finish_node(node);
+  }
+}
+
+void Engine::begin_batch(std::uint32_t node, std::uint32_t which) {
+  SessionState& session = nodes_[node].sessions[which];
+  ++session.generation;
+  session.timed_out = false;
+  session.fed = 0;
+  if (nodes_[node].plan->timeout) {
+    timers_.push({now_ + *nodes_[node].plan->timeout, Timer::Kind::kBatchTimeout, node, which, session.generation});
+  }
+  open_session(node, which);
+}
+
+void Engine::batch_stepped(std::uint32_t node, std::uint32_t which, ExecutorSession::Outcome outcome) {
+  NodeState& state = nodes_[node];
+  SessionState& session = state.sessions[which];
+  if (!outcome.error && session.phase == SessionPhase::kFinishing && outcome.results.empty()) {
+    outcome.error = Error{ErrorCode::kCorrupt, "the task ended without a result", {}};
+  }
+  if (!outcome.error && session.timed_out) {
+    outcome.error = Error{ErrorCode::kDeadline, {}, {}};
+  }
+  if (outcome.error) {
+    batch_failed(node, which, std::move(*outcome.error));
+    return;
+  }
+  if (session.phase == SessionPhase::kFinishing) {
+    state.outbox.push_back({std::move(outcome.results.front()), session.number});
+    state.report.grouped += session.kept.size();
+    free_batch(node, which);
+    return;
+  }
+  if (session.phase == SessionPhase::kWorking) {
+    session.fed += session.feeding;
+  }
+  if (session.fed < session.kept.size()) {
+    feed_kept(node, which);
+    return;
+  }
+  session.phase = SessionPhase::kFinishing;
+  operation_began(node);
+  session.session->finish();
+}
+
+void Engine::batch_failed(std::uint32_t node, std::uint32_t which, Error error) {
+  NodeState& state = nodes_[node];
+  SessionState& session = state.sessions[which];
+  const PlanNode& plan = *state.plan;
+  session.session.reset();
+  session.phase = SessionPhase::kClosed;
+  if (session.timed_out) {
+    error.code = ErrorCode::kDeadline;
+    error.message = "the batch did not end within its time-out";
+  }
+  const bool died = error.code == ErrorCode::kCrashed || error.code == ErrorCode::kUnavailable;
+  if (may_retry(plan, error, session.attempt) ||
+      (died && plan.idempotent && !plan.retries && session.attempt < kIdempotentAttempts)) {
+    timers_.push({now_ + backoff(plan.retry, session.attempt), Timer::Kind::kBatchRetry, node, which, 0});
+    ++session.attempt;
+    ++state.report.retried;
+    return;
+  }
+  state.report.failed += session.kept.size();
+  record_failure(node,
+                 "batch " + std::to_string(session.number) + " (" + std::to_string(session.kept.size()) +
+                     " items, from " + identify(plan, session.kept.front()) + ")",
+                 std::move(error));
+  free_batch(node, which);
+}
+
+void Engine::free_batch(std::uint32_t node, std::uint32_t which) {
+  NodeState& state = nodes_[node];
+  SessionState& session = state.sessions[which];
+  state.active -= session.kept.size();
+  ++session.generation;
+  session.kept.clear();
+  session.session.reset();
+  session.phase = SessionPhase::kClosed;
+}
+
+}  // namespace tenon::internal

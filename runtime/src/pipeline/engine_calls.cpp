@@ -1,0 +1,217 @@
+// Map stages and plain sinks: one call for each item, with order, retries and time-outs.
+#include <algorithm>
+#include <utility>
+
+#include "pipeline/engine.hpp"
+
+namespace tenon::internal {
+
+void Engine::pump_calls(std::uint32_t node) {
+  NodeState& state = nodes_[node];
+  const PlanNode& plan = *state.plan;
+  if (resequences(plan)) {
+    flush_sequence(node);
+  } else {
+    // Even when not everything fits, calls may go on within `hold`.
+    static_cast<void>(flush_outbox(node));
+  }
+  while (state.under_way < state.window && !state.again.empty()) {
+    start_call(state.again.pop_front());
+  }
+  while (state.under_way < state.window && state.active < state.hold && state.sequence.size() < state.hold) {
+    const std::uint32_t edge = next_edge(state);
+    if (edge == kNone) {
+      break;
+    }
+    const std::uint64_t bytes = edges_[edge].queue.front().reply.bytes().size();
+    if (state.active > 0 && state.active_bytes + bytes > plan.queue.bytes) {
+      break;
+    }
+    take_item(node, pop(edge));
+  }
+  if (state.active == 0 && state.sequence.empty() && input_ended(state)) {
+    finish_node(node);
+  }
+}
+
+bool Engine::resequences(const PlanNode& plan) noexcept {
+  return plan.kind == NodeKind::kMap && plan.order == OrderKind::kInput;
+}
+
+std::uint32_t Engine::new_call() {
+  if (free_calls_.empty()) {
+    calls_.emplace_back();
+    return static_cast<std::uint32_t>(calls_.size() - 1);
+  }
+  const std::uint32_t slot = free_calls_.back();
+  free_calls_.pop_back();
+  return slot;
+}
+
+void Engine::take_item(std::uint32_t node, Item item) {
+  NodeState& state = nodes_[node];
+  const PlanNode& plan = *state.plan;
+  std::string key;
+  if (plan.order == OrderKind::kKey) {
+    Result<std::string> value = plan.key_reader(item.reply.bytes());
+    if (!value) {
+      ++state.report.failed;
+      record_failure(node, identify(plan, item), std::move(value.error()));
+      return;
+    }
+    key = std::move(*value);
+  }
+  ++state.active;
+  state.active_bytes += item.reply.bytes().size();
+  const std::uint32_t slot = new_call();
+  Call& call = calls_[slot];
+  call.item = std::move(item);
+  call.node = node;
+  call.attempt = 1;
+  if (resequences(plan)) {
+    call.sequence = state.sequence_base + state.sequence.size();
+    state.sequence.push_back({});
+  } else if (plan.order == OrderKind::kKey) {
+    call.key = std::move(key);
+    const auto [busy, inserted] = state.keys.try_emplace(call.key);
+    if (!inserted) {
+      busy->second.push_back(slot);
+      return;
+    }
+  }
+  start_call(slot);
+}
+
+void Engine::start_call(std::uint32_t slot) {
+  Call& call = calls_[slot];
+  NodeState& state = nodes_[call.node];
+  call.under_way = true;
+  operation_began(call.node);
+  executor_.submit(slot, state.plan->task, call.item.reply, state.call_options);
+}
+
+void Engine::call_ended(std::uint32_t slot) {
+  Result<Reply> outcome = executor_.take(slot);
+  Call& call = calls_[slot];
+  const std::uint32_t node = call.node;
+  const PlanNode& plan = *nodes_[node].plan;
+  call.under_way = false;
+  operation_ended(node);
+  if (aborted_) {
+    // What a sink has taken counts; everything else stays unfinished.
+    if (outcome && plan.kind == NodeKind::kSink) {
+      answer(slot, std::move(*outcome));
+    }
+    return;
+  }
+  if (outcome) {
+    answer(slot, std::move(*outcome));
+  } else if (may_retry(plan, outcome.error(), call.attempt)) {
+    timers_.push({now_ + backoff(plan.retry, call.attempt), Timer::Kind::kRetry, slot, 0, 0});
+    ++call.attempt;
+    ++nodes_[node].report.retried;
+  } else {
+    fail_call(slot, std::move(outcome.error()));
+  }
+  schedule(node);
+}
+
+void Engine::answer(std::uint32_t slot, Reply reply) {
+  Call& call = calls_[slot];
+  NodeState& state = nodes_[call.node];
+  if (state.plan->kind == NodeKind::kSink) {
+    ++state.report.items_out;
+    --state.active;
+  } else if (resequences(*state.plan)) {
+    Ordered& place = state.sequence[call.sequence - state.sequence_base];
+    place.done = true;
+    place.item = {std::move(reply), call.item.index};
+  } else {
+    state.outbox.push_back({std::move(reply), call.item.index});
+  }
+  release_call(slot);
+}
+
+void Engine::fail_call(std::uint32_t slot, Error error) {
+  Call& call = calls_[slot];
+  NodeState& state = nodes_[call.node];
+  ++state.report.failed;
+  record_failure(call.node, identify(*state.plan, call.item), std::move(error));
+  --state.active;
+  if (resequences(*state.plan)) {
+    Ordered& place = state.sequence[call.sequence - state.sequence_base];
+    place.done = true;
+    place.failed = true;
+  }
+  release_call(slot);
+}
+
+void Engine::release_call(std::uint32_t slot) {
+  Call& call = calls_[slot];
+  const std::uint32_t node = call.node;
+  NodeState& state = nodes_[node];
+  state.active_bytes -= call.item.reply.bytes().size();
+  call.item = {};
+  call.node = kNone;
+  free_calls_.push_back(slot);
+  if (state.plan->order != OrderKind::kKey) {
+    return;
+  }
+  const auto busy = state.keys.find(call.key);
+  if (busy->second.empty()) {
+    state.keys.erase(busy);
+  } else if (!aborted_) {
+    start_call(busy->second.pop_front());
+  }
+}
+
+void Engine::flush_sequence(std::uint32_t node) {
+  NodeState& state = nodes_[node];
+  while (!state.sequence.empty() && state.sequence.front().done) {
+    Ordered& first = state.sequence.front();
+    if (!first.failed) {
+      if (!deliver(node, 0, first.item)) {
+        return;
+      }
+      --state.active;
+    }
+    static_cast<void>(state.sequence.pop_front());
+    ++state.sequence_base;
+  }
+}
+
+bool Engine::may_retry(const PlanNode& plan, const Error& error, std::uint32_t attempt) const {
+  if (!plan.retries || attempt >= plan.retry.attempts) {
+    return false;
+  }
+  switch (error.code) {
+    case ErrorCode::kFailed:
+    case ErrorCode::kDeadline:
+    case ErrorCode::kCrashed:
+    case ErrorCode::kRejected:
+    case ErrorCode::kOutOfMemory:
+    case ErrorCode::kIo:
+    case ErrorCode::kUnavailable:
+      return true;
+    case ErrorCode::kCancelled:
+    case ErrorCode::kInvalidArgument:
+    case ErrorCode::kNotFound:
+    case ErrorCode::kIncompatible:
+    case ErrorCode::kCorrupt:
+    case ErrorCode::kTooLarge:
+    case ErrorCode::kUnsupported:
+    case ErrorCode::kInternal:
+      return false;
+  }
+  return false;
+}
+
+std::chrono::nanoseconds Engine::backoff(const RetryPolicy& retry, std::uint32_t attempt) {
+  std::chrono::nanoseconds wait = retry.backoff;
+  for (std::uint32_t i = 1; i < attempt && wait < retry.max; ++i) {
+    wait *= 2;
+  }
+  return std::min(wait, retry.max);
+}
+
+}  // namespace tenon::internal

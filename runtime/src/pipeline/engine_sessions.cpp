@@ -1,0 +1,301 @@
+// Sources and reduces: one session each, recovered from its checkpoint when its worker dies.
+#include <algorithm>
+#include <utility>
+
+#include "pipeline/engine.hpp"
+
+namespace tenon::internal {
+namespace {
+
+constexpr std::uint32_t kMaxStepResults = 256;
+constexpr std::size_t kMaxFeedItems = 256;
+constexpr std::uint64_t kMaxFeedBytes = std::uint64_t{16} << 20;
+/// A new checkpoint after so many items, or bytes held for feeding them again.
+constexpr std::uint64_t kCheckpointItems = 4096;
+constexpr std::uint64_t kCheckpointBytes = std::uint64_t{64} << 20;
+/// Reopenings without progress in between.
+constexpr std::uint32_t kMaxRecoveries = 3;
+constexpr std::chrono::milliseconds kFirstPause{1};
+constexpr std::chrono::milliseconds kLongestPause{50};
+
+}  // namespace
+
+void Engine::open_session(std::uint32_t node, std::uint32_t which) {
+  NodeState& state = nodes_[node];
+  SessionState& session = state.sessions[which];
+  SessionOptions options;
+  options.params = state.plan->params;
+  options.argument = state.plan->argument;
+  options.checkpoint = session.checkpoint.bytes();
+  session.session = executor_.make_session(node, which);
+  session.phase = SessionPhase::kOpening;
+  operation_began(node);
+  session.session->open(state.plan->task, options);
+}
+
+void Engine::session_ended(std::uint32_t node, std::uint32_t which) {
+  NodeState& state = nodes_[node];
+  SessionState& session = state.sessions[which];
+  ExecutorSession::Outcome outcome = session.session->take();
+  operation_ended(node);
+  if (aborted_) {
+    session.phase = SessionPhase::kIdle;
+    return;
+  }
+  schedule(node);
+  if (state.plan->kind == NodeKind::kBatch) {
+    batch_stepped(node, which, std::move(outcome));
+    return;
+  }
+  switch (session.phase) {
+    case SessionPhase::kOpening:
+      if (outcome.error) {
+        recover(node, session, std::move(*outcome.error));
+      } else if (session.probed) {
+        session.phase = SessionPhase::kIdle;
+      } else {
+        // Asked at the start, so that it is known from the start whether a crash can be survived.
+        session.probed = true;
+        session.phase = SessionPhase::kProbing;
+        operation_began(node);
+        session.session->checkpoint();
+      }
+      return;
+    case SessionPhase::kProbing:
+    case SessionPhase::kCheckpointing:
+      checkpoint_ended(node, session, std::move(outcome));
+      return;
+    case SessionPhase::kWorking:
+    case SessionPhase::kFinishing:
+      if (state.plan->kind == NodeKind::kSource) {
+        source_stepped(node, session, std::move(outcome));
+      } else {
+        reduce_stepped(node, session, std::move(outcome));
+      }
+      return;
+    case SessionPhase::kClosed:
+    case SessionPhase::kIdle:
+      return;
+  }
+}
+
+void Engine::checkpoint_ended(std::uint32_t node, SessionState& state, ExecutorSession::Outcome outcome) {
+  const bool died =
+      outcome.error && (outcome.error->code == ErrorCode::kCrashed || outcome.error->code == ErrorCode::kUnavailable);
+  if (died) {
+    recover(node, state, std::move(*outcome.error));
+    return;
+  }
+  state.phase = SessionPhase::kIdle;
+  // Without a checkpoint the session goes on; it only cannot be opened again.
+  state.recoverable = !outcome.error && !outcome.results.empty();
+  state.checkpoint = state.recoverable ? std::move(outcome.results.front()) : Reply();
+  state.recoveries = 0;
+  state.given = 0;
+  state.kept.clear();
+  state.kept_bytes = 0;
+  state.fed = 0;
+  state.counted = 0;
+}
+
+void Engine::recover(std::uint32_t node, SessionState& state, Error error) {
+  const PlanNode& plan = *nodes_[node].plan;
+  const bool died = error.code == ErrorCode::kCrashed || error.code == ErrorCode::kUnavailable;
+  if (died && state.recoverable && state.recoveries < kMaxRecoveries) {
+    ++state.recoveries;
+    ++nodes_[node].report.retried;
+    state.fed = 0;
+    state.skip = state.given;
+    open_session(node, 0);
+    return;
+  }
+  std::string what = std::string(plan.kind == NodeKind::kSource ? "source"
+                                 : plan.kind == NodeKind::kSink ? "sink"
+                                                                : "reduce") +
+                     " '" + plan.name + "' (" + plan.task + ") failed: " + error.message;
+  if (died && !state.recoverable) {
+    what += "; the task gives no checkpoint to go on from";
+  } else if (died) {
+    what += "; it died " + std::to_string(kMaxRecoveries + 1) + " times at the same place";
+  }
+  state.phase = SessionPhase::kIdle;
+  error.message = std::move(what);
+  abort(RunReport::End::kFailed, std::move(error));
+}
+
+std::uint32_t Engine::source_room(const NodeState& state) const {
+  std::uint64_t room = kMaxStepResults;
+  for (const std::uint32_t index : state.plan->outputs[0].edges) {
+    const QueueLimits& limits = graph_.nodes[graph_.edges[index].to].queue;
+    const EdgeState& edge = edges_[index];
+    if (edge.bytes >= limits.bytes) {
+      return 0;
+    }
+    const std::uint64_t free = limits.items - std::min<std::uint64_t>(limits.items, edge.queue.size());
+    // Half a queue at a time, so that a full one does not make the source step for single items.
+    if (free * 2 < limits.items) {
+      return 0;
+    }
+    room = std::min(room, free);
+  }
+  return static_cast<std::uint32_t>(room);
+}
+
+void Engine::pump_source(std::uint32_t node) {
+  NodeState& state = nodes_[node];
+  SessionState& session = state.sessions[0];
+  if (!flush_outbox(node)) {
+    return;
+  }
+  const bool between = session.phase == SessionPhase::kClosed || session.phase == SessionPhase::kIdle;
+  if (!between) {
+    return;
+  }
+  if (session.ended || state.draining) {
+    session.ended = true;
+    finish_node(node);
+    return;
+  }
+  if (session.phase == SessionPhase::kClosed) {
+    open_session(node, 0);
+    return;
+  }
+  if (state.waiting) {
+    return;
+  }
+  if (session.recoverable && session.given >= kCheckpointItems) {
+    session.phase = SessionPhase::kCheckpointing;
+    operation_began(node);
+    session.session->checkpoint();
+    return;
+  }
+  const std::uint32_t room = source_room(state);
+  if (room > 0) {
+    session.phase = SessionPhase::kWorking;
+    operation_began(node);
+    session.session->next(room);
+  }
+}
+
+void Engine::source_stepped(std::uint32_t node, SessionState& session, ExecutorSession::Outcome outcome) {
+  NodeState& state = nodes_[node];
+  if (outcome.error) {
+    recover(node, session, std::move(*outcome.error));
+    return;
+  }
+  session.phase = SessionPhase::kIdle;
+  session.ended = outcome.ended;
+  for (Reply& reply : outcome.results) {
+    if (session.skip > 0) {
+      --session.skip;
+      continue;
+    }
+    state.outbox.push_back({std::move(reply), state.next_index++});
+    ++session.given;
+    session.recoveries = 0;
+  }
+  if (!outcome.results.empty() || outcome.ended) {
+    state.pause = {};
+    return;
+  }
+  state.pause = std::clamp<std::chrono::nanoseconds>(state.pause * 2, kFirstPause, kLongestPause);
+  state.waiting = true;
+  timers_.push({now_ + state.pause, Timer::Kind::kSourcePause, node, 0, 0});
+}
+
+void Engine::pump_reduce(std::uint32_t node) {
+  NodeState& state = nodes_[node];
+  SessionState& session = state.sessions[0];
+  if (session.ended) {
+    if (flush_outbox(node)) {
+      finish_node(node);
+    }
+    return;
+  }
+  if (session.phase == SessionPhase::kClosed) {
+    open_session(node, 0);
+    return;
+  }
+  if (session.phase != SessionPhase::kIdle) {
+    return;
+  }
+  if (session.fed < session.kept.size()) {
+    feed_kept(node, 0);
+    return;
+  }
+  if (session.recoverable && (session.kept.size() >= kCheckpointItems || session.kept_bytes >= kCheckpointBytes)) {
+    session.phase = SessionPhase::kCheckpointing;
+    operation_began(node);
+    session.session->checkpoint();
+    return;
+  }
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < kMaxFeedItems && bytes < kMaxFeedBytes; ++i) {
+    const std::uint32_t edge = next_edge(state);
+    if (edge == kNone) {
+      break;
+    }
+    session.kept.push_back(pop(edge));
+    bytes += session.kept.back().reply.bytes().size();
+    ++state.active;
+  }
+  session.kept_bytes += bytes;
+  if (session.fed < session.kept.size()) {
+    feed_kept(node, 0);
+  } else if (input_ended(state)) {
+    session.phase = SessionPhase::kFinishing;
+    operation_began(node);
+    session.session->finish();
+  }
+}
+
+void Engine::feed_kept(std::uint32_t node, std::uint32_t which) {
+  SessionState& session = nodes_[node].sessions[which];
+  session.feeding = std::min(kMaxFeedItems, session.kept.size() - session.fed);
+  feed_.clear();
+  for (std::size_t i = 0; i < session.feeding; ++i) {
+    feed_.push_back(session.kept[session.fed + i].reply);
+  }
+  session.phase = SessionPhase::kWorking;
+  operation_began(node);
+  session.session->feed(feed_);
+  feed_.clear();
+}
+
+void Engine::reduce_stepped(std::uint32_t node, SessionState& session, ExecutorSession::Outcome outcome) {
+  NodeState& state = nodes_[node];
+  if (!outcome.error && session.phase == SessionPhase::kFinishing && outcome.results.empty()) {
+    outcome.error = Error{ErrorCode::kCorrupt, "the task ended without a result", {}};
+  }
+  if (outcome.error) {
+    recover(node, session, std::move(*outcome.error));
+    return;
+  }
+  if (session.phase == SessionPhase::kFinishing) {
+    session.phase = SessionPhase::kIdle;
+    session.ended = true;
+    session.kept.clear();
+    if (state.plan->kind == NodeKind::kSink) {
+      ++state.report.items_out;
+      report_.outputs.emplace_back(state.plan->name, std::move(outcome.results.front()));
+    } else {
+      state.outbox.push_back({std::move(outcome.results.front()), state.next_index++});
+    }
+    return;
+  }
+  session.phase = SessionPhase::kIdle;
+  session.fed += session.feeding;
+  if (session.fed > session.counted) {
+    state.active -= session.fed - session.counted;
+    state.report.grouped += session.fed - session.counted;
+    session.counted = session.fed;
+  }
+  if (!session.recoverable) {
+    session.kept.clear();
+    session.kept_bytes = 0;
+    session.fed = 0;
+    session.counted = 0;
+  }
+}
+
+}  // namespace tenon::internal

@@ -1,0 +1,15 @@
+/// The executor over a Runtime.
+#pragma once
+
+#include <memory>
+
+#include <tenon/runtime.hpp>
+
+#include "pipeline/executor.hpp"
+
+namespace tenon::internal {
+
+/// `runtime` outlives the executor.
+[[nodiscard]] std::unique_ptr<Executor> make_runtime_executor(Runtime& runtime);
+
+}  // namespace tenon::internal
