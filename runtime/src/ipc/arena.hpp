@@ -34,6 +34,9 @@ class Arena {
   /// writing, then seals it against all further writers. Errors: those of SharedMemory.
   [[nodiscard]] static Result<Arena> over(const SharedMemory& memory, std::uint32_t segment);
 
+  /// The same over a writable mapping, for a worker on a thread of the host's process.
+  [[nodiscard]] static Arena over_mapping(std::shared_ptr<Mapping> mapping, std::uint32_t segment);
+
   [[nodiscard]] std::uint32_t segment() const noexcept { return segment_; }
   /// For handing to others. Invalid after `over`.
   [[nodiscard]] const FileDescriptor& descriptor() const noexcept { return descriptor_; }

@@ -1,1 +1,426 @@
 #include "ipc/host_end.hpp"
+
+#include <bit>
+#include <cstring>
+#include <new>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "ipc/host_end_impl.hpp"
+
+namespace tenon::internal {
+
+namespace {
+
+constexpr std::uint32_t kModeBits = 2;
+
+std::uint32_t sleep_word(std::uint32_t count, SleepMode mode) noexcept {
+  return (count << kModeBits) | static_cast<std::uint32_t>(mode);
+}
+
+bool good_count(std::uint32_t count) noexcept {
+  return std::has_single_bit(count) && count >= kMinSlots && count <= kMaxSlots;
+}
+
+constexpr std::uint16_t kKnownFlags = kCompletionSessionEnded | kCompletionFrames | kCompletionArgument;
+
+/// What is wrong with an answer; nullptr when nothing is. The places of segments are checked later, by SegmentTable.
+const char* broken_field(const CompletionDescriptor& answer, const Outstanding& asked, bool was_revoked) noexcept {
+  const BlockRef& payload = answer.payload;
+  if (answer.call_id != asked.call_id.load(std::memory_order_relaxed)) {
+    return "call_id";
+  }
+  if (answer.session_id != asked.session_id.load(std::memory_order_relaxed)) {
+    return "session_id";
+  }
+  if (answer.kind != CompletionKind::kDone && answer.kind != CompletionKind::kReturned) {
+    return "kind";
+  }
+  if (answer.status < TENON_OK || answer.status > TENON_INTERNAL) {
+    return "status";
+  }
+  if ((answer.flags & ~kKnownFlags) != 0) {
+    return "flags";
+  }
+  if ((answer.flags & kCompletionSessionEnded) != 0 && answer.session_id == 0) {
+    return "flags";
+  }
+  if ((answer.flags & kCompletionArgument) != 0 &&
+      (answer.status != TENON_OK || answer.session_id != 0 || !payload.absent())) {
+    return "flags";
+  }
+  if (answer.reserved != 0) {
+    return "reserved";
+  }
+  if (answer.kind == CompletionKind::kReturned &&
+      (!was_revoked || answer.status != TENON_OK || answer.flags != 0 || !payload.absent())) {
+    return "kind";
+  }
+  if (payload.is_inline() && payload.offset_bytes != 0) {
+    return "payload.offset";
+  }
+  if (payload.is_inline() && payload.size_bytes > kCompletionInlineBytes) {
+    return "payload.size";
+  }
+  if (payload.absent() && (payload.size_bytes != 0 || payload.offset_bytes != 0)) {
+    return "payload.segment";
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+HostEnd::HostEnd(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
+HostEnd::HostEnd(HostEnd&&) noexcept = default;
+HostEnd& HostEnd::operator=(HostEnd&&) noexcept = default;
+HostEnd::~HostEnd() = default;
+
+Result<HostEnd> HostEnd::create(const HostEndOptions& options) {
+  if (!good_count(options.slot_count) || !good_count(options.release_count)) {
+    return fail(ErrorCode::kInvalidArgument, "the rings of a worker need a power of two from 2 to 65536 entries, not " +
+                                                 std::to_string(options.slot_count) + " and " +
+                                                 std::to_string(options.release_count));
+  }
+  const LayoutSizes sizes = layout_sizes(options.slot_count, options.release_count);
+  auto submission = SharedMemory::create(options.worker_name + " submissions", sizes.submission_bytes);
+  if (!submission) {
+    return fail(std::move(submission.error()));
+  }
+  auto completion = SharedMemory::create(options.worker_name + " completions", sizes.completion_bytes);
+  if (!completion) {
+    return fail(std::move(completion.error()));
+  }
+  auto submission_mapping = submission->map(Access::kReadWrite);
+  if (!submission_mapping) {
+    return fail(std::move(submission_mapping.error()));
+  }
+
+  auto impl = std::make_unique<Impl>();
+  std::uint8_t* base = submission_mapping->writable_data();
+  // The memory is all zeros, and every atomic begins at zero.
+  impl->header = new (base) SubmissionHeader{};
+  impl->header->fixed.magic = kSubmissionMagic;
+  impl->header->fixed.version = kLayoutVersion;
+  impl->header->fixed.slot_count = options.slot_count;
+  impl->header->fixed.release_count = options.release_count;
+  impl->header->fixed.slots_offset_bytes = sizes.slots_offset_bytes;
+  impl->header->fixed.revoked_offset_bytes = sizes.revoked_offset_bytes;
+  impl->header->fixed.release_offset_bytes = sizes.release_offset_bytes;
+  impl->header->fixed.size_bytes = sizes.submission_bytes;
+  impl->revoked = reinterpret_cast<std::atomic<std::uint64_t>*>(base + sizes.revoked_offset_bytes);
+  impl->releases = reinterpret_cast<ReleaseEntry*>(base + sizes.release_offset_bytes);
+  impl->slots = reinterpret_cast<SubmissionSlot*>(base + sizes.slots_offset_bytes);
+
+  {
+    // The fixed part of the worker's segment is written once, through a mapping that ends here.
+    auto writable = completion->map(Access::kReadWrite);
+    if (!writable) {
+      return fail(std::move(writable.error()));
+    }
+    auto* answers = new (writable->writable_data()) CompletionHeader{};
+    answers->fixed.magic = kCompletionMagic;
+    answers->fixed.version = kLayoutVersion;
+    answers->fixed.slot_count = options.slot_count;
+    answers->fixed.slots_offset_bytes = sizes.completion_slots_offset_bytes;
+    answers->fixed.size_bytes = sizes.completion_bytes;
+  }
+  auto completion_mapping = completion->map(options.in_process ? Access::kReadWrite : Access::kReadOnly);
+  if (!completion_mapping) {
+    return fail(std::move(completion_mapping.error()));
+  }
+  if (auto sealed = submission->seal({.shrink = true, .grow = true, .future_write = true}); !sealed) {
+    return fail(std::move(sealed.error()));
+  }
+  if (auto sealed = completion->seal({.shrink = true, .grow = true}); !sealed) {
+    return fail(std::move(sealed.error()));
+  }
+  impl->answers = reinterpret_cast<const CompletionHeader*>(completion_mapping->data());
+  impl->answer_slots =
+      reinterpret_cast<const CompletionSlot*>(completion_mapping->data() + sizes.completion_slots_offset_bytes);
+  impl->slot_count = options.slot_count;
+  impl->release_count = options.release_count;
+  impl->outstanding = std::make_unique<Outstanding[]>(options.slot_count);
+  impl->in_process = options.in_process;
+  impl->submission = std::make_shared<Mapping>(std::move(*submission_mapping));
+  impl->completion = std::make_shared<Mapping>(std::move(*completion_mapping));
+  impl->submission_descriptor = submission->take_descriptor();
+  impl->completion_descriptor = completion->take_descriptor();
+  return HostEnd(std::move(impl));
+}
+
+const FileDescriptor& HostEnd::submission_descriptor() const noexcept {
+  return impl_->submission_descriptor;
+}
+const FileDescriptor& HostEnd::completion_descriptor() const noexcept {
+  return impl_->completion_descriptor;
+}
+
+void HostEnd::close_descriptors() noexcept {
+  impl_->submission_descriptor.reset();
+  impl_->completion_descriptor.reset();
+}
+
+// -- submitter ----------------------------------------------------------------------------------
+
+std::uint32_t HostEnd::free_slots() const noexcept {
+  // Acquire, with the reaper's release in pop: the slot's record is done with before it is written again.
+  const std::uint64_t popped = impl_->reaper.popped.load(std::memory_order_acquire);
+  return impl_->slot_count - static_cast<std::uint32_t>(impl_->submitter.pushed - popped);
+}
+
+Result<std::uint64_t> HostEnd::push(const SubmissionDescriptor& descriptor, std::optional<BytesView> payload) {
+  Impl& own = *impl_;
+  const std::uint64_t position = own.submitter.pushed;
+  if (position - own.submitter.popped_seen >= own.slot_count) {
+    own.submitter.popped_seen = own.reaper.popped.load(std::memory_order_acquire);
+    if (position - own.submitter.popped_seen >= own.slot_count) {
+      return fail(ErrorCode::kRejected, "the ring of a worker is full");
+    }
+  }
+  if (payload && payload->size() > kSubmissionInlineBytes) {
+    return fail(ErrorCode::kTooLarge, "an argument of " + std::to_string(payload->size()) +
+                                          " bytes does not fit into a slot; put it into an arena");
+  }
+  const std::size_t index = position & (own.slot_count - 1);
+  SubmissionSlot& slot = own.slots[index];
+  slot.descriptor = descriptor;
+  if (payload) {
+    slot.descriptor.argument = {.segment = kInlineSegment, .tag = 0, .offset_bytes = 0, .size_bytes = payload->size()};
+    if (!payload->empty()) {
+      std::memcpy(slot.payload.data(), payload->data(), payload->size());
+    }
+  }
+  Outstanding& record = own.outstanding[index];
+  record.call_id.store(descriptor.call_id, std::memory_order_relaxed);
+  record.session_id.store(descriptor.session_id, std::memory_order_relaxed);
+  record.state.store(Outstanding::State::kOpen, std::memory_order_relaxed);
+  own.submitter.pushed = position + 1;
+  return position;
+}
+
+void HostEnd::publish() noexcept {
+  Impl& own = *impl_;
+  // SUBTLE: both sequentially consistent, against the worker's store of its sleep word and load of this tail: at least
+  // one side sees the other, so no wake-up is lost. The store also releases the slots.
+  own.header->ring.tail.store(own.submitter.pushed, std::memory_order_seq_cst);
+  const std::uint32_t sleep = own.answers->bell.sleep.load(std::memory_order_seq_cst);
+  if ((sleep & 3u) != static_cast<std::uint32_t>(SleepMode::kAwake) && sleep != own.submitter.rung) {
+    own.submitter.rung = sleep;
+    wake_worker();
+  }
+}
+
+Revoked HostEnd::revoke(std::uint64_t position) noexcept {
+  Impl& own = *impl_;
+  if (position >= own.submitter.pushed || own.submitter.pushed - position > own.slot_count) {
+    return Revoked::kUndecided;  // Its slot has another submission already: it was answered long ago.
+  }
+  const std::size_t index = position & (own.slot_count - 1);
+  // SUBTLE: Dekker. The worker stores `begun` and then loads this word, all four sequentially consistent: when the load
+  // below does not see the worker begin, the worker sees this store and leaves the call alone.
+  own.revoked[index].store(position + 1, std::memory_order_seq_cst);
+  if (own.answers->begun.begun.load(std::memory_order_seq_cst) > position) {
+    return Revoked::kUndecided;
+  }
+  // The reaper may have the worker's `returned` in its hands at this moment; whoever changes the state first has the
+  // call.
+  auto open = Outstanding::State::kOpen;
+  const bool taken = own.outstanding[index].state.compare_exchange_strong(
+      open, Outstanding::State::kTaken, std::memory_order_acq_rel, std::memory_order_acquire);
+  return taken ? Revoked::kTaken : Revoked::kUndecided;
+}
+
+// -- reaper -------------------------------------------------------------------------------------
+
+bool HostEnd::has_completion() const noexcept {
+  return impl_->reaper.broken.has_value() || impl_->answers->ring.tail.load(std::memory_order_acquire) !=
+                                                 impl_->reaper.popped.load(std::memory_order_relaxed);
+}
+
+Result<bool> HostEnd::pop(Completion& completion) {
+  Impl& own = *impl_;
+  if (own.reaper.broken) {
+    return fail(*own.reaper.broken);
+  }
+  const auto broken = [&own](const std::string& field) {
+    own.reaper.broken =
+        Error{ErrorCode::kCorrupt, "a worker wrote nonsense into its completion ring: " + field + "; it is ended", {}};
+    return fail(*own.reaper.broken);
+  };
+  for (;;) {
+    const std::uint64_t position = own.reaper.popped.load(std::memory_order_relaxed);
+    if (position == own.reaper.tail_seen) {
+      // Acquire, with the worker's store in publish: the slots below the tail are written.
+      const std::uint64_t tail = own.answers->ring.tail.load(std::memory_order_acquire);
+      if (tail == position) {
+        return false;
+      }
+      // Relaxed: an honest worker answers what it has seen, so that the tail read here is at least what it saw.
+      const std::uint64_t published = own.header->ring.tail.load(std::memory_order_relaxed);
+      if (tail < position || tail > published) {
+        return broken("tail " + std::to_string(tail) + " is not between " + std::to_string(position) + " and " +
+                      std::to_string(published));
+      }
+      own.reaper.tail_seen = tail;
+    }
+    const std::size_t index = position & (own.slot_count - 1);
+    const CompletionSlot& slot = own.answer_slots[index];
+    // SUBTLE: copied first and checked after: the worker can write its slot at any time.
+    std::memcpy(&completion.descriptor, &slot.descriptor, sizeof completion.descriptor);
+    completion.position = position;
+    Outstanding& record = own.outstanding[index];
+    const bool was_revoked = own.revoked[index].load(std::memory_order_relaxed) == position + 1;
+    if (const char* field = broken_field(completion.descriptor, record, was_revoked); field != nullptr) {
+      return broken(std::string(field) + " of completion " + std::to_string(position));
+    }
+    const auto before = record.state.exchange(Outstanding::State::kAnswered, std::memory_order_acq_rel);
+    const bool returned = completion.descriptor.kind == CompletionKind::kReturned;
+    if (before == Outstanding::State::kTaken && !returned) {
+      return broken("kind of completion " + std::to_string(position) + ": it ran a call that was taken back");
+    }
+    if (completion.descriptor.payload.is_inline()) {
+      std::memcpy(completion.inline_bytes.data(), slot.payload.data(), completion.descriptor.payload.size_bytes);
+    }
+    // Release, with the submitter's acquire: the record and both slots may be used again.
+    own.reaper.popped.store(position + 1, std::memory_order_release);
+    if (before != Outstanding::State::kTaken) {
+      return true;
+    }
+  }
+}
+
+WaitResult HostEnd::wait(AdaptiveSpin& spin, MonotonicNs deadline_ns) {
+  Impl& own = *impl_;
+  const auto woken_by_host = [&own] {
+    return own.own_bell.wakes.load(std::memory_order_seq_cst) != own.reaper.wakes_seen;
+  };
+  const auto done = [&](WaitResult result) {
+    const std::uint32_t wakes = own.own_bell.wakes.load(std::memory_order_seq_cst);
+    const bool woken = wakes != own.reaper.wakes_seen;
+    own.reaper.wakes_seen = wakes;
+    return woken || has_completion() ? WaitResult::kWoken : result;
+  };
+  if (spin.spin([&] { return has_completion() || woken_by_host(); })) {
+    return done(WaitResult::kWoken);
+  }
+  // The bell is read before the sleep word is set: a ring after this changes it, and the futex then refuses to sleep.
+  const std::uint32_t bell = own.answers->bell.bell.load(std::memory_order_seq_cst);
+  ++own.reaper.armed_count;
+  own.header->bell.sleep.store(sleep_word(own.reaper.armed_count, SleepMode::kFutex), std::memory_order_seq_cst);
+  own.own_bell.sleeps.fetch_add(1, std::memory_order_seq_cst);
+  WaitResult result = WaitResult::kWoken;
+  // SUBTLE: sequentially consistent against the worker's publish; see there.
+  const std::uint64_t tail = own.answers->ring.tail.load(std::memory_order_seq_cst);
+  if (tail == own.reaper.popped.load(std::memory_order_relaxed) && !woken_by_host()) {
+    result = wait_on_word(own.answers->bell.bell, bell, deadline_ns);
+  }
+  own.own_bell.sleeps.fetch_add(1, std::memory_order_seq_cst);
+  disarm();
+  return done(result);
+}
+
+bool HostEnd::arm_event_bell() noexcept {
+  Impl& own = *impl_;
+  ++own.reaper.armed_count;
+  own.header->bell.sleep.store(sleep_word(own.reaper.armed_count, SleepMode::kEventBell), std::memory_order_seq_cst);
+  // SUBTLE: sequentially consistent against the worker's publish; see there.
+  if (own.reaper.broken ||
+      own.answers->ring.tail.load(std::memory_order_seq_cst) != own.reaper.popped.load(std::memory_order_relaxed)) {
+    disarm();
+    return false;
+  }
+  return true;
+}
+
+void HostEnd::disarm() noexcept {
+  // Relaxed: a ring too many does no harm.
+  impl_->header->bell.sleep.store(sleep_word(impl_->reaper.armed_count, SleepMode::kAwake), std::memory_order_relaxed);
+}
+
+// -- releaser -----------------------------------------------------------------------------------
+
+void HostEnd::release(const BlockRef& block) {
+  impl_->releaser.waiting.push_back(block);
+  flush_releases();
+}
+
+std::size_t HostEnd::flush_releases() {
+  Impl& own = *impl_;
+  auto& list = own.releaser.waiting;
+  if (list.empty()) {
+    return 0;
+  }
+  // Acquire, with the worker's release: it has read the entries below. A head that makes no sense counts as a full
+  // ring.
+  const std::uint64_t used = own.releaser.tail - own.answers->release.head.load(std::memory_order_acquire);
+  std::uint64_t room = used <= own.release_count ? own.release_count - used : 0;
+  for (; room > 0 && !list.empty(); --room) {
+    own.releases[own.releaser.tail & (own.release_count - 1)] = list.front();
+    list.pop_front();
+    ++own.releaser.tail;
+  }
+  // Release: the entries are written. The worker looks when it comes by; nobody is woken for it.
+  own.header->release.tail.store(own.releaser.tail, std::memory_order_release);
+  return list.size();
+}
+
+// -- any thread ---------------------------------------------------------------------------------
+
+void HostEnd::cancel(std::uint64_t call_id) noexcept {
+  // Relaxed: the number alone matters.
+  impl_->header->cancel.cancelled_call_id.store(call_id, std::memory_order_relaxed);
+}
+
+std::optional<ProgressReport> HostEnd::progress() const noexcept {
+  const auto& shared = impl_->answers->progress;
+  // A sequence lock. The acquire loads of the data keep the second look at the version behind them; the writer's
+  // release stores keep its first one before them.
+  const std::uint32_t version = shared.version.load(std::memory_order_acquire);
+  if (version == 0 || (version & 1u) != 0) {
+    return std::nullopt;
+  }
+  const ProgressReport report{.call_id = shared.call_id.load(std::memory_order_acquire),
+                              .done = shared.done.load(std::memory_order_acquire),
+                              .total = shared.total.load(std::memory_order_acquire)};
+  if (shared.version.load(std::memory_order_relaxed) != version) {
+    return std::nullopt;
+  }
+  return report;
+}
+
+std::uint64_t HostEnd::published() const noexcept {
+  return impl_->header->ring.tail.load(std::memory_order_acquire);
+}
+
+std::uint64_t HostEnd::begun() const noexcept {
+  return impl_->answers->begun.begun.load(std::memory_order_acquire);
+}
+
+std::uint64_t HostEnd::in_flight() const noexcept {
+  // popped first: it never passes the tail that is read after it.
+  const std::uint64_t popped = impl_->reaper.popped.load(std::memory_order_acquire);
+  return published() - popped;
+}
+
+void HostEnd::wake_worker() noexcept {
+  impl_->header->bell.bell.fetch_add(1, std::memory_order_seq_cst);
+  wake_word(impl_->header->bell.bell, 1);
+}
+
+void HostEnd::wake_host() noexcept {
+  Impl& own = *impl_;
+  own.own_bell.wakes.fetch_add(1, std::memory_order_seq_cst);
+  // The bell word is the worker's: it cannot be changed here, so a wake between the sleeper's last look and its sleep
+  // would be lost. Hence until that sleep is seen to end; a later one has seen the new count.
+  const std::uint32_t sleep = own.own_bell.sleeps.load(std::memory_order_seq_cst);
+  if ((sleep & 1u) == 0) {
+    return;
+  }
+  while (own.own_bell.sleeps.load(std::memory_order_seq_cst) == sleep) {
+    wake_word(own.answers->bell.bell, 1);
+    std::this_thread::yield();
+  }
+}
+
+}  // namespace tenon::internal

@@ -58,6 +58,9 @@ struct HostEndOptions {
   std::uint32_t slot_count = 256;
   /// Entries of the release ring; more wait in a list of the host. A power of two from 2.
   std::uint32_t release_count = 256;
+  /// For a worker on a thread of this process (tests): both ends then use one mapping, so that the thread sanitizer
+  /// sees them meet; see WorkerEnd::attach_in_process.
+  bool in_process = false;
 };
 
 /// Three roles, each for one thread at a time, all three at once if wanted:
@@ -91,7 +94,7 @@ class HostEnd {
                                            std::optional<BytesView> payload = std::nullopt);
   /// Makes all pushed submissions visible and wakes the worker once if it sleeps.
   void publish() noexcept;
-  /// Takes back a published submission, by its position. Call once per position, before its completion is popped.
+  /// Takes back a published submission, by its position. May come too late at any time: it is then kUndecided.
   [[nodiscard]] Revoked revoke(std::uint64_t position) noexcept;
 
   // -- reaper ---------------------------------------------------------------------------------
@@ -136,6 +139,8 @@ class HostEnd {
   void wake_host() noexcept;
 
   struct Impl;
+  /// For WorkerEnd::attach_in_process.
+  [[nodiscard]] const Impl& impl() const noexcept { return *impl_; }
 
  private:
   explicit HostEnd(std::unique_ptr<Impl> impl) noexcept;

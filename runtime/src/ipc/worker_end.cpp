@@ -1,1 +1,329 @@
 #include "ipc/worker_end.hpp"
+
+#include <bit>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "ipc/arena.hpp"
+#include "ipc/host_end.hpp"
+#include "ipc/host_end_impl.hpp"
+
+namespace tenon::internal {
+
+struct WorkerEnd::Impl {
+  std::shared_ptr<const Mapping> submission;
+  std::shared_ptr<Mapping> completion;
+  EventBell event_bell;
+
+  // Views of the mappings.
+  const SubmissionHeader* calls = nullptr;
+  const std::atomic<std::uint64_t>* revoked = nullptr;
+  const ReleaseEntry* releases = nullptr;
+  const SubmissionSlot* slots = nullptr;
+  CompletionHeader* header = nullptr;
+  CompletionSlot* answer_slots = nullptr;
+  std::uint32_t slot_count = 0;
+  std::uint32_t release_count = 0;
+
+  std::uint64_t answered = 0;  ///< Written into the ring; the next one to begin.
+  std::uint64_t published = 0;
+  std::uint64_t tail_seen = 0;
+  bool running = false;
+  std::uint64_t running_call_id = 0;
+  std::uint64_t running_session_id = 0;
+  std::uint32_t armed_count = 0;
+  std::uint32_t rung = 0;
+  std::uint32_t bell_seen = 0;
+  std::uint64_t release_head = 0;
+
+  [[nodiscard]] static Result<std::unique_ptr<Impl>> over(std::shared_ptr<const Mapping> submission,
+                                                          std::shared_ptr<Mapping> completion, EventBell bell);
+};
+
+namespace {
+
+const char* broken_field(const SubmissionDescriptor& call) noexcept {
+  const auto bad = [](const BlockRef& block, std::uint64_t inline_limit) {
+    if (block.absent()) {
+      return block.offset_bytes != 0 || block.size_bytes != 0;
+    }
+    return block.is_inline() && (block.offset_bytes != 0 || block.size_bytes > inline_limit);
+  };
+  if (call.call_id == 0) {
+    return "call_id";
+  }
+  if (call.kind < CallKind::kCall || call.kind > CallKind::kClose) {
+    return "kind";
+  }
+  if ((call.kind == CallKind::kCall) != (call.session_id == 0)) {
+    return "session_id";
+  }
+  if ((call.flags & ~kSubmissionArgumentFrames) != 0) {
+    return "flags";
+  }
+  if (call.attempt == 0) {
+    return "attempt";
+  }
+  if (bad(call.argument, kSubmissionInlineBytes)) {
+    return "argument";
+  }
+  if (call.checkpoint.is_inline() || bad(call.checkpoint, 0) ||
+      (!call.checkpoint.absent() && call.kind != CallKind::kOpen)) {
+    return "checkpoint";
+  }
+  if (call.reserved != 0) {
+    return "reserved";
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<WorkerEnd::Impl>> WorkerEnd::Impl::over(std::shared_ptr<const Mapping> submission,
+                                                               std::shared_ptr<Mapping> completion, EventBell bell) {
+  const auto corrupt = [](const char* what) {
+    return fail(ErrorCode::kCorrupt, std::string("the shared memory of a worker is broken: ") + what);
+  };
+  if (submission->size_bytes() < sizeof(SubmissionHeader) || completion->size_bytes() < sizeof(CompletionHeader)) {
+    return corrupt("a segment is too small for its header");
+  }
+  auto impl = std::make_unique<Impl>();
+  impl->calls = reinterpret_cast<const SubmissionHeader*>(submission->data());
+  impl->header = reinterpret_cast<CompletionHeader*>(completion->writable_data());
+  const auto& calls = impl->calls->fixed;
+  const auto& answers = impl->header->fixed;
+  if (calls.magic != kSubmissionMagic || answers.magic != kCompletionMagic) {
+    return corrupt("a segment does not begin with its magic number");
+  }
+  if (calls.version != kLayoutVersion || answers.version != kLayoutVersion) {
+    return fail(ErrorCode::kIncompatible, "host and worker are of different builds: their shared memory has version " +
+                                              std::to_string(calls.version) + " and not " +
+                                              std::to_string(kLayoutVersion) + "; install both from one build");
+  }
+  const auto good_count = [](std::uint32_t count) {
+    return std::has_single_bit(count) && count >= kMinSlots && count <= kMaxSlots;
+  };
+  impl->slot_count = calls.slot_count;
+  impl->release_count = calls.release_count;
+  if (!good_count(impl->slot_count) || !good_count(impl->release_count) || answers.slot_count != impl->slot_count) {
+    return corrupt("the number of slots");
+  }
+  const LayoutSizes sizes = layout_sizes(impl->slot_count, impl->release_count);
+  if (sizes.submission_bytes > submission->size_bytes() || sizes.completion_bytes > completion->size_bytes() ||
+      calls.slots_offset_bytes != sizes.slots_offset_bytes ||
+      calls.revoked_offset_bytes != sizes.revoked_offset_bytes ||
+      calls.release_offset_bytes != sizes.release_offset_bytes ||
+      answers.slots_offset_bytes != sizes.completion_slots_offset_bytes) {
+    return corrupt("its size or an offset does not fit its number of slots");
+  }
+  impl->revoked = reinterpret_cast<const std::atomic<std::uint64_t>*>(submission->data() + sizes.revoked_offset_bytes);
+  impl->releases = reinterpret_cast<const ReleaseEntry*>(submission->data() + sizes.release_offset_bytes);
+  impl->slots = reinterpret_cast<const SubmissionSlot*>(submission->data() + sizes.slots_offset_bytes);
+  impl->answer_slots =
+      reinterpret_cast<CompletionSlot*>(completion->writable_data() + sizes.completion_slots_offset_bytes);
+  impl->submission = std::move(submission);
+  impl->completion = std::move(completion);
+  impl->event_bell = std::move(bell);
+  return impl;
+}
+
+WorkerEnd::WorkerEnd(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
+WorkerEnd::WorkerEnd(WorkerEnd&&) noexcept = default;
+WorkerEnd& WorkerEnd::operator=(WorkerEnd&&) noexcept = default;
+WorkerEnd::~WorkerEnd() = default;
+
+Result<WorkerEnd> WorkerEnd::attach(FileDescriptor submission, FileDescriptor completion, EventBell bell) {
+  auto calls = map_foreign_segment(std::move(submission));
+  if (!calls) {
+    return fail(std::move(calls.error()));
+  }
+  auto memory = SharedMemory::adopt(std::move(completion), {.shrink = true, .grow = true});
+  if (!memory) {
+    return fail(std::move(memory.error()));
+  }
+  auto answers = memory->map(Access::kReadWrite);
+  if (!answers) {
+    return fail(std::move(answers.error()));
+  }
+  if (auto sealed = memory->seal({.future_write = true}); !sealed) {
+    return fail(std::move(sealed.error()));
+  }
+  auto impl = Impl::over(std::move(*calls), std::make_shared<Mapping>(std::move(*answers)), std::move(bell));
+  if (!impl) {
+    return fail(std::move(impl.error()));
+  }
+  return WorkerEnd(std::move(*impl));
+}
+
+Result<WorkerEnd> WorkerEnd::attach_in_process(const HostEnd& host, EventBell bell) {
+  if (!host.impl().in_process) {
+    return fail(ErrorCode::kInvalidArgument, "the host's end was not made for a worker in its own process");
+  }
+  auto impl = Impl::over(host.impl().submission, host.impl().completion, std::move(bell));
+  if (!impl) {
+    return fail(std::move(impl.error()));
+  }
+  return WorkerEnd(std::move(*impl));
+}
+
+bool WorkerEnd::has_submission() const noexcept {
+  return impl_->calls->ring.tail.load(std::memory_order_acquire) != impl_->answered;
+}
+
+Result<std::optional<Submission>> WorkerEnd::begin() {
+  Impl& own = *impl_;
+  if (own.running) {
+    return fail(ErrorCode::kInternal, "a worker began a call before it had finished the one before");
+  }
+  for (;;) {
+    const std::uint64_t position = own.answered;
+    if (position == own.tail_seen) {
+      // Acquire, with the host's store in publish: the slots below the tail are written.
+      const std::uint64_t tail = own.calls->ring.tail.load(std::memory_order_acquire);
+      if (tail == position) {
+        return std::optional<Submission>();
+      }
+      if (tail < position || tail - position > own.slot_count) {
+        return fail(ErrorCode::kCorrupt, "the host's submission ring is broken: tail " + std::to_string(tail) +
+                                             " at position " + std::to_string(position));
+      }
+      own.tail_seen = tail;
+    }
+    const std::size_t index = position & (own.slot_count - 1);
+    const SubmissionSlot& slot = own.slots[index];
+    // SUBTLE: Dekker with HostEnd::revoke; all four accesses are sequentially consistent.
+    own.header->begun.begun.store(position + 1, std::memory_order_seq_cst);
+    const bool revoked = own.revoked[index].load(std::memory_order_seq_cst) == position + 1;
+    Submission submission{.descriptor = slot.descriptor, .inline_payload = {}, .position = position};
+    if (revoked) {
+      CompletionSlot& answer = own.answer_slots[index];
+      answer.descriptor = CompletionDescriptor{.call_id = submission.descriptor.call_id,
+                                               .session_id = submission.descriptor.session_id,
+                                               .payload = {},
+                                               .kind = CompletionKind::kReturned};
+      own.answered = position + 1;
+      continue;
+    }
+    if (const char* field = broken_field(submission.descriptor); field != nullptr) {
+      return fail(ErrorCode::kCorrupt, std::string("the host's submission ring is broken: ") + field +
+                                           " of submission " + std::to_string(position));
+    }
+    if (submission.descriptor.argument.is_inline()) {
+      submission.inline_payload = BytesView(slot.payload).first(submission.descriptor.argument.size_bytes);
+    }
+    own.running = true;
+    own.running_call_id = submission.descriptor.call_id;
+    own.running_session_id = submission.descriptor.session_id;
+    return std::optional<Submission>(submission);
+  }
+}
+
+Result<void> WorkerEnd::finish(CompletionDescriptor completion, std::optional<BytesView> payload) {
+  Impl& own = *impl_;
+  if (!own.running) {
+    return fail(ErrorCode::kInternal, "a worker finished a call that had not begun");
+  }
+  if (payload && payload->size() > kCompletionInlineBytes) {
+    return fail(ErrorCode::kTooLarge, "a result of " + std::to_string(payload->size()) +
+                                          " bytes does not fit into a slot; put it into the arena");
+  }
+  CompletionSlot& slot = own.answer_slots[own.answered & (own.slot_count - 1)];
+  completion.call_id = own.running_call_id;
+  completion.session_id = own.running_session_id;
+  if (payload) {
+    completion.payload = {.segment = kInlineSegment, .tag = 0, .offset_bytes = 0, .size_bytes = payload->size()};
+    if (!payload->empty()) {
+      std::memcpy(slot.payload.data(), payload->data(), payload->size());
+    }
+  }
+  slot.descriptor = completion;
+  ++own.answered;
+  own.running = false;
+  return {};
+}
+
+void WorkerEnd::publish() noexcept {
+  Impl& own = *impl_;
+  if (own.published == own.answered) {
+    return;
+  }
+  own.published = own.answered;
+  // SUBTLE: both sequentially consistent, against the host's store of its sleep word and load of this tail: at least
+  // one side sees the other, so no wake-up is lost. The store also releases the slots.
+  own.header->ring.tail.store(own.answered, std::memory_order_seq_cst);
+  const std::uint32_t sleep = own.calls->bell.sleep.load(std::memory_order_seq_cst);
+  const auto mode = static_cast<SleepMode>(sleep & 3u);
+  if (mode == SleepMode::kAwake || sleep == own.rung) {
+    return;
+  }
+  own.rung = sleep;
+  if (mode == SleepMode::kEventBell) {
+    own.event_bell.ring();
+    return;
+  }
+  own.header->bell.bell.fetch_add(1, std::memory_order_seq_cst);
+  wake_word(own.header->bell.bell, 1);
+}
+
+std::uint64_t WorkerEnd::unpublished() const noexcept {
+  return impl_->answered - impl_->published;
+}
+
+WaitResult WorkerEnd::wait(AdaptiveSpin& spin, MonotonicNs deadline_ns) {
+  Impl& own = *impl_;
+  publish();
+  const auto bell_rang = [&own] { return own.calls->bell.bell.load(std::memory_order_seq_cst) != own.bell_seen; };
+  const auto done = [&](WaitResult result) {
+    const std::uint32_t bell = own.calls->bell.bell.load(std::memory_order_seq_cst);
+    const bool woken = bell != own.bell_seen;
+    own.bell_seen = bell;
+    return woken || has_submission() ? WaitResult::kWoken : result;
+  };
+  if (spin.spin([&] { return has_submission() || bell_rang(); })) {
+    return done(WaitResult::kWoken);
+  }
+  ++own.armed_count;
+  own.header->bell.sleep.store((own.armed_count << 2) | static_cast<std::uint32_t>(SleepMode::kFutex),
+                               std::memory_order_seq_cst);
+  WaitResult result = WaitResult::kWoken;
+  // SUBTLE: sequentially consistent against the host's publish; see there. A ring since the last wait changed the bell,
+  // and the futex then refuses to sleep: so wake_worker is never lost either.
+  if (own.calls->ring.tail.load(std::memory_order_seq_cst) == own.answered) {
+    result = wait_on_word(own.calls->bell.bell, own.bell_seen, deadline_ns);
+  }
+  // Relaxed: a ring too many does no harm.
+  own.header->bell.sleep.store(own.armed_count << 2, std::memory_order_relaxed);
+  return done(result);
+}
+
+std::optional<BlockRef> WorkerEnd::pop_release() noexcept {
+  Impl& own = *impl_;
+  // Acquire, with the host's release: the entries below the tail are written.
+  if (own.calls->release.tail.load(std::memory_order_acquire) == own.release_head) {
+    return std::nullopt;
+  }
+  const BlockRef block = own.releases[own.release_head & (own.release_count - 1)];
+  ++own.release_head;
+  // Release, with the host's acquire: the entry has been read.
+  own.header->release.head.store(own.release_head, std::memory_order_release);
+  return block;
+}
+
+bool WorkerEnd::cancelled(std::uint64_t call_id) const noexcept {
+  // Relaxed: the number alone matters, and a look too early is followed by another.
+  return impl_->calls->cancel.cancelled_call_id.load(std::memory_order_relaxed) == call_id;
+}
+
+void WorkerEnd::report_progress(std::uint64_t call_id, std::uint64_t done, std::uint64_t total) noexcept {
+  auto& shared = impl_->header->progress;
+  // The writer's half of HostEnd::progress: the release stores of the data keep the odd version before them.
+  const std::uint32_t version = shared.version.load(std::memory_order_relaxed);
+  shared.version.store(version + 1, std::memory_order_relaxed);
+  shared.call_id.store(call_id, std::memory_order_release);
+  shared.done.store(done, std::memory_order_release);
+  shared.total.store(total, std::memory_order_release);
+  shared.version.store(version + 2, std::memory_order_release);
+}
+
+}  // namespace tenon::internal

@@ -24,6 +24,8 @@
 
 namespace tenon::internal {
 
+class HostEnd;
+
 /// A call that has begun.
 struct Submission {
   SubmissionDescriptor descriptor;  ///< A copy, checked but for what segments hold.
@@ -39,6 +41,8 @@ class WorkerEnd {
   /// The completion segment is sealed against further writers here. Errors: kCorrupt or kIncompatible the segments are
   /// not what this build knows; those of SharedMemory.
   [[nodiscard]] static Result<WorkerEnd> attach(FileDescriptor submission, FileDescriptor completion, EventBell bell);
+  /// The same on a thread of the host's process; `host` was made with in_process. Errors: kInvalidArgument it was not.
+  [[nodiscard]] static Result<WorkerEnd> attach_in_process(const HostEnd& host, EventBell bell);
   WorkerEnd(WorkerEnd&&) noexcept;
   WorkerEnd& operator=(WorkerEnd&&) noexcept;
   ~WorkerEnd();

@@ -75,6 +75,8 @@ class SharedMemory {
   [[nodiscard]] static Result<SharedMemory> adopt(FileDescriptor descriptor, const Seals& required);
 
   [[nodiscard]] const FileDescriptor& descriptor() const noexcept { return descriptor_; }
+  /// Gives the descriptor away; nothing else is then allowed here but size_bytes.
+  [[nodiscard]] FileDescriptor take_descriptor() noexcept { return std::move(descriptor_); }
   /// Size at creation or adoption; with `shrink` sealed it stays true.
   [[nodiscard]] std::uint64_t size_bytes() const noexcept { return size_bytes_; }
 
