@@ -1,0 +1,99 @@
+#include "plugin/inspector.hpp"
+
+#include <chrono>
+#include <csignal>
+
+#include <tenon/plugin.h>
+
+#include <tenon_test/catch.hpp>
+#include <tenon_test/temporary_directory.hpp>
+
+#include "support.hpp"
+
+using tenon::ErrorCode;
+using tenon::internal::inspect_plugin;
+using tenon::internal::InspectOptions;
+using namespace tenon::test;
+
+namespace {
+
+// Long enough for a loaded machine; only the plugin that hangs waits it out, with a time of its own.
+InspectOptions options() {
+  return {.worker_executable = inspector(), .timeout = std::chrono::seconds(60)};
+}
+
+void check(const char* name, ErrorCode code, const char* message) {
+  const auto problem = inspect_plugin(variant(name), options());
+  INFO(name << ": " << (problem ? problem->to_string() : "sound"));
+  REQUIRE(problem.has_value());
+  CHECK(problem->code == code);
+  CHECK(has(problem->message, message));
+}
+
+}  // namespace
+
+TEST_CASE("Inspector: sound plugins pass") {
+  for (const char* name : {"good", "larger", "init_error", "chatty"}) {
+    const auto problem = inspect_plugin(variant(name), options());
+    INFO(name << ": " << (problem ? problem->to_string() : ""));
+    CHECK_FALSE(problem.has_value());
+  }
+}
+
+TEST_CASE("Inspector: a crash is told with its place, signal and last words") {
+  const auto problem = inspect_plugin(variant("crash_constructor"), options());
+  REQUIRE(problem.has_value());
+  CHECK(problem->code == ErrorCode::kCrashed);
+  CHECK(has(problem->message, "while it was loaded"));
+  CHECK(has(problem->context.stderr_tail, "about to fall"));
+  // A sanitizer reports the fault and exits instead.
+  if (TENON_ABI_SANITIZER == TENON_SANITIZER_NONE) {
+    CHECK(problem->context.signal == SIGSEGV);
+  }
+  check("crash_fini", ErrorCode::kCrashed, "in fini");
+  check("crash_exit", ErrorCode::kCrashed, "at the end of its process");
+}
+
+TEST_CASE("Inspector: an exit is no success") {
+  check("exit_init", ErrorCode::kCrashed, "ended its process in init");
+}
+
+TEST_CASE("Inspector: a hang ends with the time-out") {
+  InspectOptions short_time = options();
+  short_time.timeout = std::chrono::milliseconds(1500);
+  const auto problem = inspect_plugin(variant("hang_entry"), short_time);
+  REQUIRE(problem.has_value());
+  CHECK(problem->code == ErrorCode::kDeadline);
+  CHECK(has(problem->message, "the plugin hung"));
+  CHECK(has(problem->message, "1500 ms"));
+}
+
+TEST_CASE("Inspector: a lie is told in the loader's words") {
+  check("wrong_kind", ErrorCode::kIncompatible, "task 'echo' is a source in the descriptor");
+  check("no_entry", ErrorCode::kIncompatible, "does not export");
+}
+
+TEST_CASE("Inspector: a file that is no plugin is refused") {
+  const TemporaryDirectory directory;
+  write_bytes(directory / "bad.so", {});
+  const auto problem = inspect_plugin(directory / "bad.so", options());
+  REQUIRE(problem.has_value());
+  CHECK(problem->code == ErrorCode::kCorrupt);
+}
+
+TEST_CASE("Inspector: a worker that cannot inspect is not the plugin's fault") {
+  InspectOptions other = options();
+  other.worker_executable = "/nonexistent/tenon-worker";
+  CHECK(inspect_plugin(variant("good"), other)->code == ErrorCode::kUnavailable);
+  other.worker_executable = "/bin/true";
+  CHECK(inspect_plugin(variant("good"), other)->code == ErrorCode::kUnavailable);
+}
+
+TEST_CASE("Inspector: main goes on when it is not asked") {
+  const char* none[] = {"tenon-worker"};
+  CHECK_FALSE(tenon::internal::run_inspector_if_asked(1, none).has_value());
+  const char* other[] = {"tenon-worker", "--serve"};
+  CHECK_FALSE(tenon::internal::run_inspector_if_asked(2, other).has_value());
+  const char* half[] = {"tenon-worker", "--inspect", "x.so"};
+  CHECK(tenon::internal::run_inspector_if_asked(3, half) == 2);
+}
