@@ -1,0 +1,272 @@
+#include <fstream>
+
+#include <CLI/CLI.hpp>
+
+#include "base/text.hpp"
+#include "platform/file.hpp"
+#include "tools/tenon/bytes_field.hpp"
+#include "tools/tenon/call_task.hpp"
+#include "tools/tenon/command.hpp"
+#include "tools/tenon/json_input.hpp"
+#include "tools/tenon/json_output.hpp"
+#include "tools/tenon/log_lines.hpp"
+#include "tools/tenon/plugin_places.hpp"
+
+namespace tenon::cli {
+namespace {
+
+struct Arguments {
+  std::string task;
+  std::vector<std::string> json;
+  std::string params;
+  std::string out;
+  std::vector<std::string> plugin_dirs;
+  bool verbose = false;
+};
+
+void add_options(CLI::App& app, Arguments& arguments) {
+  app.add_option("TASK", arguments.task, "Full name of the task, as in text.count")->required();
+  app.add_option("JSON", arguments.json, "The argument: JSON, @file, or - for standard input; {} when not given")
+      ->allow_extra_args(false)
+      ->expected(-1);
+  app.add_option("--params", arguments.params, "The task's params: JSON, @file or -")->type_name("JSON");
+  app.add_option("--out", arguments.out, "Write the result to a file instead of standard output")->type_name("FILE");
+  app.add_option("--plugin-dir", arguments.plugin_dirs, "Look for plugins here first")
+      ->type_name("DIR")
+      ->allow_extra_args(false);
+  app.add_flag("--verbose", arguments.verbose, "Show all log lines, not warnings and errors alone");
+  app.footer(
+      "A source prints each result on a line of its own. A reduce takes several JSON arguments, or one on each line "
+      "of\n"
+      "@file or standard input. Bytes are base64 in JSON. --out writes the bytes alone when the result has one field "
+      "of\n"
+      "bytes, or several and one of them is named 'data'; otherwise the JSON.\n\n"
+      "Examples:\n"
+      "  tenon call text.count '{\"path\": \"README.md\"}'\n"
+      "  echo '{\"path\": \"README.md\"}' | tenon call text.count -\n"
+      "  tenon call image.thumbnail '{\"path\": \"a.jpg\"}' --params '{\"edge\": 64}' --out a.thumbnail.jpg");
+}
+
+/// The arguments of a reduce: each word of JSON is one; a file or standard input has one on each line.
+class ArgumentSequence {
+ public:
+  ArgumentSequence(const World& world, const TaskRef& task, const std::vector<std::string>& words)
+      : world_(world), task_(task), words_(words) {}
+
+  Outcome<std::optional<Buffer>> next() {
+    for (;;) {
+      if (!lines_) {
+        if (at_ == words_.size()) {
+          return std::optional<Buffer>();
+        }
+        const std::string& word = words_[at_++];
+        if (word == "-" || word.starts_with('@')) {
+          if (auto opened = open(word); !opened) {
+            return tl::unexpected<Failure>(std::move(opened.error()));
+          }
+          continue;
+        }
+        return encode_one({word, "argument " + std::to_string(at_)});
+      }
+      auto line = lines_->next();
+      if (!line) {
+        const bool stopped = line.error().code == ErrorCode::kCancelled;
+        return failure(stopped ? ExitCode::kInterrupted : ExitCode::kUsage, std::move(line.error()));
+      }
+      if (!*line) {
+        lines_.reset();
+        continue;
+      }
+      ++line_number_;
+      if (line->value().find_first_not_of(" \t\r") != std::string::npos) {
+        return encode_one({std::move(**line), origin_, line_number_});
+      }
+    }
+  }
+
+ private:
+  Outcome<void> open(const std::string& word) {
+    line_number_ = 0;
+    if (word == "-") {
+      origin_ = "standard input";
+      lines_.emplace(world_.read_input);
+      return {};
+    }
+    auto text = read_text(world_, word, {});
+    if (!text) {
+      return tl::unexpected<Failure>(std::move(text.error()));
+    }
+    origin_ = text->name;
+    lines_.emplace([content = std::move(text->text), given = std::size_t{0}](MutableBytesView buffer) mutable {
+      const std::size_t size = content.copy(reinterpret_cast<char*>(buffer.data()), buffer.size(), given);
+      given += size;
+      return Result<std::size_t>(size);
+    });
+    return {};
+  }
+
+  Outcome<std::optional<Buffer>> encode_one(const NamedText& text) const {
+    return encode(*task_.plugin->schema, task_.task->argument_type, text).map([](Buffer buffer) {
+      return std::optional(std::move(buffer));
+    });
+  }
+
+  const World& world_;
+  const TaskRef& task_;
+  const std::vector<std::string>& words_;
+  std::size_t at_ = 0;
+  std::optional<LineReader> lines_;
+  std::string origin_;
+  std::uint32_t line_number_ = 0;
+};
+
+Outcome<ExitCode> write_file_out(Context& context, const std::string& path, BytesView content) {
+  if (auto written = internal::write_file(path, content, {.sync = false}); !written) {
+    return failure(ExitCode::kFailed, std::move(written.error()));
+  }
+  if (context.json) {
+    nlohmann::ordered_json document;
+    document["out"] = path;
+    document["size_bytes"] = content.size();
+    context.output.write(dump(document));
+  }
+  return ExitCode::kDone;
+}
+
+/// Prints the one result of a plain task or a reduce, or writes it to --out.
+Outcome<ExitCode> deliver(Context& context, const TaskRef& task, const Arguments& asked, const Reply& reply) {
+  const Schema& schema = *task.plugin->schema;
+  const std::string& type = task.task->result_type;
+  if (!asked.out.empty()) {
+    if (const auto field = bytes_field(schema, type)) {
+      if (auto verified = schema.verify(type, reply.bytes()); !verified) {
+        return failure(ExitCode::kFailed, std::move(verified.error()));
+      }
+      return write_file_out(context, asked.out, read_bytes_field(schema, type, *field, reply.bytes()));
+    }
+  }
+  auto json = schema.to_json(type, reply.bytes());
+  if (!json) {
+    return failure(ExitCode::kFailed, std::move(json.error()));
+  }
+  if (!json->ends_with('\n')) {
+    *json += '\n';
+  }
+  if (!asked.out.empty()) {
+    return write_file_out(context, asked.out,
+                          BytesView(reinterpret_cast<const std::uint8_t*>(json->data()), json->size()));
+  }
+  context.output.write(*json);
+  return ExitCode::kDone;
+}
+
+/// A source's results, one JSON line each, to standard output or --out.
+Outcome<ExitCode> stream(TaskCall& call, const Arguments& asked, BytesView argument) {
+  const Schema& schema = *call.task.plugin->schema;
+  std::ofstream file;
+  if (!asked.out.empty()) {
+    file.open(asked.out, std::ios::binary | std::ios::trunc);
+    if (!file) {
+      return failure(ExitCode::kFailed, os_error(errno, "cannot write '" + internal::printable(asked.out) + "'"));
+    }
+  }
+  const auto file_failure = [&asked] {
+    return failure(ExitCode::kFailed, os_error(errno, "cannot write '" + internal::printable(asked.out) + "'"));
+  };
+  auto done = call_source(call, argument, [&](const Reply& result) -> Outcome<bool> {
+    auto json = schema.to_json(call.task.task->result_type, result.bytes(), {.indent = -1});
+    if (!json) {
+      return failure(ExitCode::kFailed, std::move(json.error()));
+    }
+    while (json->ends_with('\n')) {
+      json->pop_back();
+    }
+    *json += '\n';
+    if (asked.out.empty()) {
+      return call.context.output.write(*json);
+    }
+    if (!(file << *json)) {
+      return file_failure();
+    }
+    return true;
+  });
+  if (!done) {
+    return tl::unexpected<Failure>(std::move(done.error()));
+  }
+  if (!asked.out.empty() && !file.flush()) {
+    return file_failure();
+  }
+  return ExitCode::kDone;
+}
+
+}  // namespace
+
+Outcome<ExitCode> call_command(Context& context, const std::vector<std::string>& arguments) {
+  CLI::App app("Calls one task and prints its result as JSON.", "tenon call");
+  Arguments asked;
+  add_options(app, asked);
+  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+    return go_on.map([](bool) { return ExitCode::kDone; });
+  }
+  auto catalog = open_catalog(context.world, asked.plugin_dirs);
+  if (!catalog) {
+    return tl::unexpected<Failure>(std::move(catalog.error()));
+  }
+  auto task = find_task(*catalog, asked.task);
+  if (!task) {
+    return tl::unexpected<Failure>(std::move(task.error()));
+  }
+  const Schema& schema = *task->plugin->schema;
+  const bool reduce = task->task->kind == TaskKind::kReduce;
+  if (!reduce && asked.json.size() > 1) {
+    return usage_failure("'" + asked.task + "' takes one argument, not " + std::to_string(asked.json.size()),
+                         "a reduce alone takes several");
+  }
+
+  Buffer params;
+  if (!asked.params.empty()) {
+    if (task->task->params_type.empty()) {
+      return usage_failure("'" + asked.task + "' has no params",
+                           "'tenon inspect " + asked.task + "' shows what it takes");
+    }
+    auto text = read_text(context.world, asked.params, "params");
+    auto encoded = text ? encode(schema, task->task->params_type, *text)
+                        : Outcome<Buffer>(tl::unexpected<Failure>(std::move(text.error())));
+    if (!encoded) {
+      return tl::unexpected<Failure>(std::move(encoded.error()));
+    }
+    params = std::move(*encoded);
+  }
+  Buffer argument;
+  if (!reduce) {
+    auto text = read_text(context.world, asked.json.empty() ? "{}" : asked.json.front(), "argument");
+    auto encoded = text ? encode(schema, task->task->argument_type, *text)
+                        : Outcome<Buffer>(tl::unexpected<Failure>(std::move(text.error())));
+    if (!encoded) {
+      return tl::unexpected<Failure>(std::move(encoded.error()));
+    }
+    argument = std::move(*encoded);
+  }
+
+  StatusLine status(context.world, true);
+  RuntimeOptions options;
+  options.workers = 1;
+  options.catalog = *catalog;
+  options.log = log_lines(status, asked.verbose ? LogLevel::kDebug : LogLevel::kWarning, context.color_error);
+  auto runtime = Runtime::start(std::move(options));
+  if (!runtime) {
+    return failure(ExitCode::kBadConfiguration, std::move(runtime.error()));
+  }
+  TaskCall call{context, *runtime, *task, params, status};
+  if (task->task->kind == TaskKind::kSource) {
+    return stream(call, asked, argument);
+  }
+  ArgumentSequence sequence(context.world, *task, asked.json);
+  auto reply = reduce ? call_reduce(call, [&sequence] { return sequence.next(); }) : call_plain(call, argument);
+  if (!reply) {
+    return tl::unexpected<Failure>(std::move(reply.error()));
+  }
+  return deliver(context, *task, asked, *reply);
+}
+
+}  // namespace tenon::cli

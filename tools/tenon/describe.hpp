@@ -1,0 +1,26 @@
+/// Plugins, tasks and types for people and for machines.
+#pragma once
+
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include <tenon/catalog.hpp>
+
+namespace tenon::cli {
+
+/// "plain", "source" or "reduce".
+[[nodiscard]] std::string_view kind_name(TaskKind kind) noexcept;
+/// First line of a documentation.
+[[nodiscard]] std::string first_line(std::string_view documentation);
+
+/// A plugin with its tasks in a few lines; a problem instead of tasks when it cannot be used.
+[[nodiscard]] std::string summary_text(const PluginInfo& plugin, bool color);
+/// The same with everything known but the types.
+[[nodiscard]] nlohmann::ordered_json summary_json(const PluginInfo& plugin);
+
+/// Documentation and types of one task, or of all of a plugin's when `task` is null.
+[[nodiscard]] std::string detail_text(const PluginInfo& plugin, const TaskInfo* task, bool color);
+[[nodiscard]] nlohmann::ordered_json detail_json(const PluginInfo& plugin, const TaskInfo* task);
+
+}  // namespace tenon::cli

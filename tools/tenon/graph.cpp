@@ -1,0 +1,64 @@
+#include <CLI/CLI.hpp>
+
+#include "base/text.hpp"
+#include "tools/tenon/command.hpp"
+#include "tools/tenon/pipeline_file.hpp"
+#include "tools/tenon/plugin_places.hpp"
+
+namespace tenon::cli {
+
+Outcome<ExitCode> graph_command(Context& context, const std::vector<std::string>& arguments) {
+  CLI::App app("Prints the graph of a pipeline.", "tenon graph");
+  std::string file;
+  std::string format = context.json ? "json" : "dot";
+  std::vector<std::string> settings;
+  std::vector<std::string> plugin_dirs;
+  app.add_option("FILE", file, "Pipeline file")->required();
+  app.add_option("--format", format, "dot (Graphviz), mermaid or json")->type_name("FORMAT");
+  app.add_option("--set", settings, "Change a value of the file: key=value, dotted key")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  app.add_option("--plugin-dir", plugin_dirs, "Look for plugins here first")->type_name("DIR")->allow_extra_args(false);
+  app.footer("Example:\n  tenon graph plugins/files/inventory.toml --format dot | dot -Tsvg > inventory.svg");
+  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+    return go_on.map([](bool) { return ExitCode::kDone; });
+  }
+  GraphFormat graph_format = GraphFormat::kDot;
+  if (format == "mermaid") {
+    graph_format = GraphFormat::kMermaid;
+  } else if (format == "json") {
+    graph_format = GraphFormat::kJson;
+  } else if (format != "dot") {
+    static const std::vector<std::string> kFormats = {"dot", "mermaid", "json"};
+    return usage_failure("--format takes dot, mermaid or json, not '" + internal::printable(format) + "'",
+                         internal::did_you_mean(format, kFormats, 1));
+  }
+  auto overrides = parse_overrides(settings);
+  if (!overrides) {
+    return tl::unexpected<Failure>(std::move(overrides.error()));
+  }
+  if (auto there = require_file(file); !there) {
+    return tl::unexpected<Failure>(std::move(there.error()));
+  }
+  auto catalog = open_catalog(context.world, plugin_dirs);
+  if (!catalog) {
+    return tl::unexpected<Failure>(std::move(catalog.error()));
+  }
+  LoadOptions options;
+  options.overrides = std::move(*overrides);
+  Diagnostics diagnostics;
+  const auto graph = Graph::load(file, *catalog, options, diagnostics);
+  if (!graph) {
+    write_errors(context, diagnostics);
+    return ExitCode::kBadConfiguration;
+  }
+  context.world.write_error(diagnostics.to_text(context.color_error));  // Warnings.
+  std::string text = graph->to_text(graph_format);
+  if (!text.ends_with('\n')) {
+    text += '\n';
+  }
+  context.output.write(text);
+  return ExitCode::kDone;
+}
+
+}  // namespace tenon::cli

@@ -1,0 +1,55 @@
+#include <CLI/CLI.hpp>
+
+#include "base/text.hpp"
+#include "tools/tenon/command.hpp"
+#include "tools/tenon/describe.hpp"
+#include "tools/tenon/json_output.hpp"
+#include "tools/tenon/plugin_places.hpp"
+
+namespace tenon::cli {
+
+Outcome<ExitCode> inspect_command(Context& context, const std::vector<std::string>& arguments) {
+  CLI::App app("Shows documentation and types of a plugin, or of one of its tasks.", "tenon inspect");
+  std::string name;
+  std::vector<std::string> plugin_dirs;
+  app.add_option("NAME", name, "PLUGIN or PLUGIN.TASK")->required();
+  app.add_option("--plugin-dir", plugin_dirs, "Look for plugins here first")->type_name("DIR")->allow_extra_args(false);
+  app.footer("Example:\n  tenon inspect text.count");
+  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+    return go_on.map([](bool) { return ExitCode::kDone; });
+  }
+  auto catalog = open_catalog(context.world, plugin_dirs);
+  if (!catalog) {
+    return tl::unexpected<Failure>(std::move(catalog.error()));
+  }
+  std::shared_ptr<const PluginInfo> plugin;
+  const TaskInfo* task = nullptr;
+  if (name.find('.') != std::string::npos) {
+    auto found = find_task(*catalog, name);
+    if (!found) {
+      return tl::unexpected<Failure>(std::move(found.error()));
+    }
+    plugin = found->plugin;
+    task = found->task;
+  } else {
+    plugin = catalog->find_plugin(name);
+  }
+  if (plugin == nullptr) {
+    std::vector<std::string> names;
+    for (const auto& known : catalog->plugins()) {
+      if (known->name == name && known->problem) {
+        return failure(ExitCode::kBadConfiguration, *known->problem);
+      }
+      names.push_back(known->name);
+    }
+    std::string hint = internal::did_you_mean(name, names, 1);
+    return failure(ExitCode::kUsage,
+                   Error{ErrorCode::kNotFound, "there is no plugin '" + internal::printable(name) + "'", {}},
+                   hint.empty() ? "'tenon list' shows what there is" : std::move(hint));
+  }
+  context.output.write(context.json ? dump(detail_json(*plugin, task))
+                                    : detail_text(*plugin, task, context.color_output));
+  return ExitCode::kDone;
+}
+
+}  // namespace tenon::cli

@@ -1,0 +1,42 @@
+#include <CLI/CLI.hpp>
+
+#include "tools/tenon/command.hpp"
+#include "tools/tenon/describe.hpp"
+#include "tools/tenon/json_output.hpp"
+#include "tools/tenon/plugin_places.hpp"
+
+namespace tenon::cli {
+
+Outcome<ExitCode> list_command(Context& context, const std::vector<std::string>& arguments) {
+  CLI::App app("Lists plugins with their tasks, and why a plugin cannot be used.", "tenon list");
+  std::vector<std::string> plugin_dirs;
+  app.add_option("--plugin-dir", plugin_dirs, "Look for plugins here first")->type_name("DIR")->allow_extra_args(false);
+  app.footer("Example:\n  tenon list --json");
+  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+    return go_on.map([](bool) { return ExitCode::kDone; });
+  }
+  auto catalog = open_catalog(context.world, plugin_dirs);
+  if (!catalog) {
+    return tl::unexpected<Failure>(std::move(catalog.error()));
+  }
+  if (context.json) {
+    nlohmann::ordered_json document;
+    document["plugins"] = nlohmann::ordered_json::array();
+    for (const auto& plugin : catalog->plugins()) {
+      document["plugins"].push_back(summary_json(*plugin));
+    }
+    context.output.write(dump(document));
+    return ExitCode::kDone;
+  }
+  if (catalog->plugins().empty()) {
+    context.world.write_error("tenon: no plugins found; name their directory with --plugin-dir or TENON_PLUGIN_PATH\n");
+  }
+  std::string text;
+  for (const auto& plugin : catalog->plugins()) {
+    text += (text.empty() ? "" : "\n") + summary_text(*plugin, context.color_output);
+  }
+  context.output.write(text);
+  return ExitCode::kDone;
+}
+
+}  // namespace tenon::cli

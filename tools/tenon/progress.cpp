@@ -1,0 +1,146 @@
+#include "tools/tenon/progress.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "base/text.hpp"
+
+namespace tenon::cli {
+
+std::string group_digits(std::uint64_t number) {
+  std::string digits = std::to_string(number);
+  for (std::size_t at = digits.size(); at > 3;) {
+    at -= 3;
+    digits.insert(at, 1, ',');
+  }
+  return digits;
+}
+
+std::string format_duration(double seconds) {
+  const auto whole = static_cast<std::uint64_t>(std::clamp(std::ceil(seconds), 0.0, 3.6e9));
+  char text[48];
+  if (whole < 60) {
+    std::snprintf(text, sizeof text, "%llu s", static_cast<unsigned long long>(whole));
+  } else if (whole < 3600) {
+    std::snprintf(text, sizeof text, "%llu min %02llu s", static_cast<unsigned long long>(whole / 60),
+                  static_cast<unsigned long long>(whole % 60));
+  } else {
+    std::snprintf(text, sizeof text, "%llu h %02llu min", static_cast<unsigned long long>(whole / 3600),
+                  static_cast<unsigned long long>(whole / 60 % 60));
+  }
+  return text;
+}
+
+std::string cut_to_columns(std::string_view text, std::size_t columns) {
+  std::size_t used = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if ((static_cast<unsigned char>(text[i]) & 0xC0U) == 0x80U) {
+      continue;
+    }
+    if (used == columns) {
+      return std::string(text.substr(0, i));
+    }
+    ++used;
+  }
+  return std::string(text);
+}
+
+RunState run_state(const RunReport& report) {
+  RunState state;
+  std::uint64_t pending = 0;
+  std::uint64_t expected = 0;
+  bool all_known = false;
+  bool any_unknown = false;
+  for (const StageReport& stage : report.stages) {
+    pending += stage.in_flight + stage.queued;
+    if (stage.kind != "source") {
+      continue;
+    }
+    pending -= stage.in_flight + stage.queued;
+    state.given += stage.items_out;
+    if (stage.ended || stage.expected_items >= std::max<std::uint64_t>(stage.items_out, 1)) {
+      expected += stage.ended ? stage.items_out : stage.expected_items;
+      all_known = true;
+    } else {
+      any_unknown = true;
+    }
+  }
+  state.done = state.given - std::min(state.given, pending);
+  state.failed = report.failure_count;
+  if (all_known && !any_unknown) {
+    state.expected = expected;
+  }
+  return state;
+}
+
+std::string ProgressMeter::line(const RunReport& report, double seconds) {
+  constexpr double kWindowSeconds = 5;
+  const RunState state = run_state(report);
+  moments_.push_back({seconds, state.done});
+  while (moments_.size() > 2 && moments_[1].seconds <= seconds - kWindowSeconds) {
+    moments_.pop_front();
+  }
+  const Moment& first = moments_.front();
+  double rate = 0;
+  if (seconds > first.seconds && state.done > first.done) {
+    rate = static_cast<double>(state.done - first.done) / (seconds - first.seconds);
+  }
+  std::string text = internal::printable(name_, 60) + ": ";
+  if (state.expected) {
+    text += group_digits(state.done) + " of " + group_digits(*state.expected) + " items";
+  } else {
+    text += group_digits(state.done) + (state.done == 1 ? " item" : " items");
+  }
+  if (rate >= 10) {
+    text += ", " + group_digits(static_cast<std::uint64_t>(rate)) + "/s";
+  } else if (rate > 0) {
+    char number[32];
+    std::snprintf(number, sizeof number, ", %.1f/s", rate);
+    text += number;
+  }
+  if (state.failed > 0) {
+    text += ", " + group_digits(state.failed) + " failed";
+  }
+  text += ", " + format_duration(seconds);
+  if (state.expected && rate > 0 && *state.expected > state.done) {
+    text += ", " + format_duration(static_cast<double>(*state.expected - state.done) / rate) + " left";
+  }
+  return text;
+}
+
+void StatusLine::update(std::string_view line) {
+  if (!enabled_) {
+    return;
+  }
+  const unsigned width = std::max(world_.error_width(), 2U);
+  // One column stays free: a full line would wrap and could not be drawn over.
+  std::string shown = cut_to_columns(line, width - 1);
+  const std::lock_guard lock(mutex_);
+  if (shown == shown_) {
+    return;
+  }
+  world_.write_error("\r" + shown + "\x1b[K");
+  shown_ = std::move(shown);
+}
+
+void StatusLine::clear() {
+  const std::lock_guard lock(mutex_);
+  if (!shown_.empty()) {
+    world_.write_error("\r\x1b[K");
+    shown_.clear();
+  }
+}
+
+void StatusLine::print(std::string_view text) {
+  const std::lock_guard lock(mutex_);
+  std::string all;
+  if (!shown_.empty()) {
+    all = "\r\x1b[K";
+  }
+  all += text;
+  all += shown_;
+  world_.write_error(all);
+}
+
+}  // namespace tenon::cli

@@ -1,0 +1,120 @@
+#include <chrono>
+
+#include <CLI/CLI.hpp>
+
+#include "tools/tenon/command.hpp"
+#include "tools/tenon/log_lines.hpp"
+#include "tools/tenon/pipeline_file.hpp"
+#include "tools/tenon/plugin_places.hpp"
+#include "tools/tenon/progress.hpp"
+#include "tools/tenon/run_report.hpp"
+
+namespace tenon::cli {
+namespace {
+
+constexpr std::size_t kMaxFailuresShown = 20;
+constexpr unsigned kMaxWorkers = 1024;
+
+struct Arguments {
+  std::string file;
+  std::vector<std::string> settings;
+  std::vector<std::string> plugin_dirs;
+  unsigned workers = 0;
+  bool quiet = false;
+  bool verbose = false;
+};
+
+void add_options(CLI::App& app, Arguments& arguments) {
+  app.add_option("FILE", arguments.file, "Pipeline file")->required();
+  app.add_option("--set", arguments.settings, "Change a value of the file: key=value, dotted key")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  app.add_option("--workers", arguments.workers, "Worker processes; one per core when not given")
+      ->type_name("N")
+      ->check(CLI::Range(1U, kMaxWorkers));
+  app.add_option("--plugin-dir", arguments.plugin_dirs, "Look for plugins here first")
+      ->type_name("DIR")
+      ->allow_extra_args(false);
+  app.add_flag("--quiet", arguments.quiet, "No progress and no summary; failures alone");
+  app.add_flag("--verbose", arguments.verbose, "Show all log lines, not warnings and errors alone");
+  app.footer(
+      "Results of sinks that collect (a reduce as a sink) go to standard output as JSON; the summary and what failed "
+      "go\n"
+      "to standard error. Ctrl-C lets items in flight finish; a second one ends the run at once.\n\n"
+      "Example:\n  tenon run plugins/files/inventory.toml --set sources.tree.args.root=/usr/include");
+}
+
+}  // namespace
+
+Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& arguments) {
+  CLI::App app("Runs a pipeline.", "tenon run");
+  Arguments asked;
+  add_options(app, asked);
+  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+    return go_on.map([](bool) { return ExitCode::kDone; });
+  }
+  auto overrides = parse_overrides(asked.settings);
+  if (!overrides) {
+    return tl::unexpected<Failure>(std::move(overrides.error()));
+  }
+  if (auto there = require_file(asked.file); !there) {
+    return tl::unexpected<Failure>(std::move(there.error()));
+  }
+  auto catalog = open_catalog(context.world, asked.plugin_dirs);
+  if (!catalog) {
+    return tl::unexpected<Failure>(std::move(catalog.error()));
+  }
+  LoadOptions load;
+  load.overrides = std::move(*overrides);
+  Diagnostics diagnostics;
+  const auto graph = Graph::load(asked.file, *catalog, load, diagnostics);
+  if (!graph) {
+    write_errors(context, diagnostics);
+    return ExitCode::kBadConfiguration;
+  }
+  if (!asked.quiet) {
+    context.world.write_error(diagnostics.to_text(context.color_error));  // Warnings.
+  }
+  if (context.world.interrupts->load(std::memory_order_relaxed) > 0) {
+    return ExitCode::kInterrupted;
+  }
+
+  StatusLine status(context.world, !asked.quiet);
+  RuntimeOptions options;
+  options.workers = asked.workers;
+  options.catalog = *catalog;
+  options.plugin_settings = graph->plugin_settings();
+  options.log = log_lines(status, asked.verbose ? LogLevel::kDebug : LogLevel::kWarning, context.color_error);
+  auto runtime = Runtime::start(std::move(options));
+  if (!runtime) {
+    return failure(ExitCode::kBadConfiguration, std::move(runtime.error()));
+  }
+
+  RunOptions run_options;
+  run_options.stop = context.world.interrupts;
+  ProgressMeter meter(graph->name());
+  const auto started = std::chrono::steady_clock::now();
+  if (status.enabled()) {
+    run_options.on_progress = [&](const RunReport& report) {
+      const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - started;
+      status.update(meter.line(report, elapsed.count()));
+    };
+  }
+  const RunReport report = run_pipeline(*runtime, *graph, run_options);
+  runtime->shutdown(report.end == RunReport::End::kDone ? Shutdown::kDrain : Shutdown::kKill);
+  status.clear();
+
+  if (context.json) {
+    context.output.write(report_json(report, *catalog));
+    return exit_code(report);
+  }
+  std::string problems = failures_text(report, kMaxFailuresShown, context.color_error);
+  context.output.write(outputs_text(report, *catalog, problems));
+  context.world.write_error(problems);
+  if (!asked.quiet) {
+    context.world.write_error(summary_text(graph->name(), report));
+  }
+  return exit_code(report);
+}
+
+}  // namespace tenon::cli

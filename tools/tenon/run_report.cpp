@@ -1,0 +1,151 @@
+#include "tools/tenon/run_report.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include "base/text.hpp"
+#include "tools/tenon/json_output.hpp"
+#include "tools/tenon/progress.hpp"
+
+namespace tenon::cli {
+namespace {
+
+Result<std::string> output_json(const std::pair<std::string, Reply>& output, const RunReport& report,
+                                const Catalog& catalog, int indent) {
+  const auto stage = std::find_if(report.stages.begin(), report.stages.end(),
+                                  [&output](const StageReport& one) { return one.name == output.first; });
+  if (stage == report.stages.end()) {
+    return fail(ErrorCode::kInternal, "there is no stage '" + output.first + "'");
+  }
+  return catalog.find_task(stage->task).and_then([&](const TaskRef& task) {
+    return task.plugin->schema->to_json(task.task->result_type, output.second.bytes(), {.indent = indent});
+  });
+}
+
+std::string seconds_text(double seconds) {
+  if (seconds >= 60) {
+    return format_duration(seconds);
+  }
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f s", seconds);
+  return text;
+}
+
+void append_error_line(std::string& text, std::string_view line, bool color) {
+  text += color ? "tenon: \x1b[1;31merror:\x1b[0m " : "tenon: error: ";
+  text += line;
+  text += '\n';
+}
+
+}  // namespace
+
+ExitCode exit_code(const RunReport& report) noexcept {
+  switch (report.end) {
+    case RunReport::End::kInterrupted:
+      return ExitCode::kInterrupted;
+    case RunReport::End::kFailed:
+      return ExitCode::kFailed;
+    case RunReport::End::kDone:
+      break;
+  }
+  return report.failure_count > 0 ? ExitCode::kFailed : ExitCode::kDone;
+}
+
+std::string summary_text(const std::string& name, const RunReport& report) {
+  std::string text = internal::printable(name);
+  switch (report.end) {
+    case RunReport::End::kDone:
+      text += report.failure_count == 0 ? ": done in " : ": done, with failures, in ";
+      break;
+    case RunReport::End::kInterrupted:
+      text += ": interrupted after ";
+      break;
+    case RunReport::End::kFailed:
+      text += ": failed after ";
+      break;
+  }
+  text += seconds_text(report.seconds) + '\n';
+  std::size_t name_columns = 0;
+  std::size_t task_columns = 0;
+  for (const StageReport& stage : report.stages) {
+    name_columns = std::max(name_columns, stage.name.size());
+    task_columns = std::max(task_columns, (stage.task.empty() ? stage.kind : stage.task).size());
+  }
+  for (const StageReport& stage : report.stages) {
+    std::string label = stage.name;
+    label.resize(name_columns, ' ');
+    std::string task = stage.task.empty() ? stage.kind : stage.task;
+    task.resize(task_columns, ' ');
+    text += "  " + label + "  " + task;
+    if (stage.kind != "source") {
+      text += "  " + group_digits(stage.items_in) + " in";
+    }
+    text += "  " + group_digits(stage.items_out) + " out";
+    const auto count = [&text](std::uint64_t number, const char* what) {
+      if (number > 0) {
+        text += "  " + group_digits(number) + ' ' + what;
+      }
+    };
+    count(stage.failed, "failed");
+    count(stage.retried, "retried");
+    count(stage.dropped, "dropped");
+    text += '\n';
+  }
+  return text;
+}
+
+std::string failures_text(const RunReport& report, std::size_t max_items, bool color) {
+  std::string text;
+  if (report.error) {
+    append_error_line(text, report.error->message, color);
+  }
+  const std::size_t shown = std::min(report.failures.size(), max_items);
+  for (std::size_t i = 0; i < shown; ++i) {
+    const ItemFailure& failure = report.failures[i];
+    append_error_line(text,
+                      internal::printable(failure.stage) + ": " + internal::printable(failure.item, 1000) + ": " +
+                          internal::printable(failure.error.message, 2000),
+                      color);
+  }
+  if (report.failure_count > shown) {
+    const std::uint64_t more = report.failure_count - shown;
+    append_error_line(text, "and " + group_digits(more) + " more; --json lists up to 1,000", color);
+  }
+  return text;
+}
+
+std::string report_json(const RunReport& report, const Catalog& catalog) {
+  auto document = nlohmann::ordered_json::parse(report.to_json(), nullptr, false);
+  auto outputs = nlohmann::ordered_json::array();
+  for (const auto& output : report.outputs) {
+    nlohmann::ordered_json entry;
+    entry["sink"] = output.first;
+    if (auto value = output_json(output, report, catalog, -1)) {
+      entry["value"] = nlohmann::ordered_json::parse(*value, nullptr, false);
+    } else {
+      entry["error"] = error_to_json(value.error());
+    }
+    outputs.push_back(std::move(entry));
+  }
+  document["outputs"] = std::move(outputs);
+  document["exit_code"] = static_cast<int>(exit_code(report));
+  return dump(document);
+}
+
+std::string outputs_text(const RunReport& report, const Catalog& catalog, std::string& problems) {
+  std::string text;
+  for (const auto& output : report.outputs) {
+    if (auto value = output_json(output, report, catalog, 2)) {
+      text += *value;
+      if (!text.ends_with('\n')) {
+        text += '\n';
+      }
+    } else {
+      append_error_line(problems, output.first + ": " + value.error().message, false);
+    }
+  }
+  return text;
+}
+
+}  // namespace tenon::cli
