@@ -1,0 +1,202 @@
+// A worker that writes nonsense, and a host whose memory is not what the worker expects.
+#include <cstring>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ipc/host_end.hpp"
+#include "ipc/worker_end.hpp"
+#include "tenon_test/catch.hpp"
+
+using namespace tenon;
+using namespace tenon::internal;
+
+namespace {
+
+/// A host's end with one call published, and the raw memory a hostile worker would write.
+struct Bench {
+  Bench() : host(make()) {
+    auto memory = SharedMemory::adopt(*host.completion_descriptor().duplicate(), {});
+    REQUIRE(memory);
+    auto mapped = memory->map(Access::kReadWrite);
+    REQUIRE(mapped);
+    raw = std::move(*mapped);
+    header = reinterpret_cast<CompletionHeader*>(raw.writable_data());
+    slots = reinterpret_cast<CompletionSlot*>(raw.writable_data() + header->fixed.slots_offset_bytes);
+    SubmissionDescriptor call;
+    call.call_id = 77;
+    call.kind = CallKind::kStep;
+    call.session_id = 5;
+    REQUIRE(host.push(call));
+    host.publish();
+  }
+  static HostEnd make() {
+    auto end = HostEnd::create({.worker_name = "worker", .slot_count = 8, .release_count = 2});
+    REQUIRE(end);
+    return std::move(*end);
+  }
+  HostEnd host;
+  Mapping raw;
+  CompletionHeader* header = nullptr;
+  CompletionSlot* slots = nullptr;
+};
+
+}  // namespace
+
+TEST_CASE("HostEnd: pop names the broken field of a hostile completion and stays broken") {
+  const std::vector<std::pair<std::string, std::function<void(CompletionDescriptor&)>>> table = {
+      {"call_id", [](auto& d) { d.call_id = 78; }},
+      {"session_id", [](auto& d) { d.session_id = 0; }},
+      {"kind", [](auto& d) { d.kind = static_cast<CompletionKind>(9); }},
+      {"kind", [](auto& d) { d.kind = CompletionKind::kReturned; }},
+      {"status", [](auto& d) { d.status = -1; }},
+      {"status", [](auto& d) { d.status = TENON_END; }},
+      {"flags", [](auto& d) { d.flags = 0x8000; }},
+      {"flags", [](auto& d) { d.flags = kCompletionArgument; }},
+      {"reserved", [](auto& d) { d.reserved = 1; }},
+      {"payload.size", [](auto& d) { d.payload = {.segment = kInlineSegment, .size_bytes = 193}; }},
+      {"payload.size", [](auto& d) { d.payload = {.segment = kInlineSegment, .size_bytes = ~std::uint64_t{0}}; }},
+      {"payload.offset", [](auto& d) { d.payload = {.segment = kInlineSegment, .offset_bytes = 16}; }},
+      {"payload.segment", [](auto& d) { d.payload = {.segment = kNoSegment, .size_bytes = 1}; }},
+  };
+  for (const auto& [field, spoil] : table) {
+    INFO(field);
+    Bench bench;
+    CompletionDescriptor answer{.call_id = 77, .session_id = 5, .payload = {}};
+    spoil(answer);
+    bench.slots[0].descriptor = answer;
+    bench.header->ring.tail = 1;
+    Completion completion;
+    const auto popped = bench.host.pop(completion);
+    REQUIRE_FALSE(popped);
+    CHECK(popped.error().code == ErrorCode::kCorrupt);
+    CHECK(popped.error().message.find(": " + field + " of completion 0") != std::string::npos);
+    bench.slots[0].descriptor = {.call_id = 77, .session_id = 5, .payload = {}};
+    CHECK_FALSE(bench.host.pop(completion));
+    CHECK(bench.host.has_completion());
+  }
+}
+
+TEST_CASE("HostEnd: a tail that answers more than was asked, or runs backwards, is refused") {
+  for (const std::uint64_t tail : {std::uint64_t{2}, std::uint64_t{9}, ~std::uint64_t{0}}) {
+    Bench bench;
+    bench.header->ring.tail = tail;
+    Completion completion;
+    CHECK(bench.host.pop(completion).error().code == ErrorCode::kCorrupt);
+  }
+  Bench bench;
+  bench.slots[0].descriptor = {.call_id = 77, .session_id = 5, .payload = {}};
+  bench.header->ring.tail = 1;
+  Completion completion;
+  REQUIRE(bench.host.pop(completion).value());
+  bench.header->ring.tail = 0;
+  CHECK_FALSE(bench.host.pop(completion));
+}
+
+TEST_CASE("HostEnd: a worker that runs a call that was taken back is refused") {
+  Bench bench;
+  REQUIRE(bench.host.revoke(0) == Revoked::kTaken);
+  bench.slots[0].descriptor = {.call_id = 77, .session_id = 5, .payload = {}};
+  bench.header->ring.tail = 1;
+  Completion completion;
+  CHECK_FALSE(bench.host.pop(completion));
+}
+
+TEST_CASE("HostEnd: nonsense in the other words of a worker neither hangs nor overruns") {
+  Bench bench;
+  bench.header->release.head = 0x123456789;
+  for (int i = 0; i < 10; ++i) {
+    bench.host.release({.segment = 1, .tag = 1, .offset_bytes = 64, .size_bytes = 1});
+  }
+  CHECK(bench.host.flush_releases() == 10);
+  bench.header->progress.version = 3;
+  CHECK_FALSE(bench.host.progress());
+  bench.header->bell.sleep = 0xffffffff;
+  bench.host.publish();
+  bench.header->begun.begun = ~std::uint64_t{0};
+  CHECK(bench.host.revoke(0) == Revoked::kUndecided);
+}
+
+TEST_CASE("HostEnd: counts that are no power of two are refused") {
+  for (const std::uint32_t count : {0u, 1u, 3u, 100u, 131072u}) {
+    CHECK(HostEnd::create({.slot_count = count}).error().code == ErrorCode::kInvalidArgument);
+    CHECK(HostEnd::create({.release_count = count}).error().code == ErrorCode::kInvalidArgument);
+  }
+}
+
+TEST_CASE("WorkerEnd: refuses segments that are not what they should be") {
+  const auto attach = [](const SharedMemory& submission, const SharedMemory& completion) {
+    return WorkerEnd::attach(*submission.descriptor().duplicate(), *completion.descriptor().duplicate(), EventBell());
+  };
+  const auto plain = [](std::uint64_t size_bytes) {
+    auto memory = SharedMemory::create("x", size_bytes);
+    REQUIRE(memory);
+    REQUIRE(memory->seal({.shrink = true, .grow = true}));
+    return std::move(*memory);
+  };
+  const LayoutSizes sizes = layout_sizes(8, 2);
+  // The host's header, with one change each.
+  const auto changed = [&](const std::function<void(SubmissionHeader&)>& change) {
+    Bench bench;
+    auto source = SharedMemory::adopt(*bench.host.submission_descriptor().duplicate(), {});
+    REQUIRE(source);
+    auto from = source->map(Access::kReadOnly);
+    REQUIRE(from);
+    SharedMemory memory = plain(sizes.submission_bytes);
+    {
+      auto to = memory.map(Access::kReadWrite);
+      REQUIRE(to);
+      std::memcpy(to->writable_data(), from->data(), sizes.submission_bytes);
+      change(*reinterpret_cast<SubmissionHeader*>(to->writable_data()));
+    }
+    REQUIRE(memory.seal({.future_write = true}));
+    auto completion = SharedMemory::adopt(*bench.host.completion_descriptor().duplicate(), {});
+    REQUIRE(completion);
+    return attach(memory, *completion);
+  };
+  CHECK(changed([](SubmissionHeader&) {}));
+  CHECK(changed([](SubmissionHeader& h) { h.fixed.magic = 1; }).error().code == ErrorCode::kCorrupt);
+  CHECK(changed([](SubmissionHeader& h) { h.fixed.version = 2; }).error().code == ErrorCode::kIncompatible);
+  CHECK(changed([](SubmissionHeader& h) { h.fixed.slot_count = 16; }).error().code == ErrorCode::kCorrupt);
+  CHECK(changed([](SubmissionHeader& h) { h.fixed.slot_count = 7; }).error().code == ErrorCode::kCorrupt);
+  CHECK(changed([](SubmissionHeader& h) { h.fixed.release_count = 1 << 15; }).error().code == ErrorCode::kCorrupt);
+  CHECK(changed([](SubmissionHeader& h) { h.fixed.slots_offset_bytes = 0; }).error().code == ErrorCode::kCorrupt);
+
+  SharedMemory tiny = plain(16);
+  CHECK(attach(tiny, tiny).error().code == ErrorCode::kCorrupt);
+  CHECK_FALSE(WorkerEnd::attach(FileDescriptor(), FileDescriptor(), EventBell()));
+}
+
+TEST_CASE("WorkerEnd: names the broken field of a submission") {
+  const std::vector<std::pair<std::string, std::function<void(SubmissionDescriptor&)>>> table = {
+      {"call_id", [](auto& d) { d.call_id = 0; }},
+      {"kind", [](auto& d) { d.kind = static_cast<CallKind>(0); }},
+      {"kind", [](auto& d) { d.kind = static_cast<CallKind>(6); }},
+      {"session_id", [](auto& d) { d.session_id = 1; }},
+      {"session_id", [](auto& d) { d.kind = CallKind::kOpen; }},
+      {"flags", [](auto& d) { d.flags = 2; }},
+      {"attempt", [](auto& d) { d.attempt = 0; }},
+      {"argument", [](auto& d) { d.argument = {.segment = kInlineSegment, .size_bytes = 161}; }},
+      {"argument", [](auto& d) { d.argument = {.segment = kNoSegment, .offset_bytes = 1}; }},
+      {"checkpoint", [](auto& d) { d.checkpoint = {.segment = 1, .size_bytes = 1}; }},
+      {"checkpoint", [](auto& d) { d.checkpoint = {.segment = kInlineSegment}; }},
+      {"reserved", [](auto& d) { d.reserved = 1; }},
+  };
+  for (const auto& [field, spoil] : table) {
+    INFO(field);
+    auto host = HostEnd::create({.slot_count = 4, .in_process = true});
+    REQUIRE(host);
+    auto worker = WorkerEnd::attach_in_process(*host, EventBell());
+    REQUIRE(worker);
+    SubmissionDescriptor call;
+    call.call_id = 1;
+    spoil(call);
+    REQUIRE(host->push(call));
+    host->publish();
+    const auto begun = worker->begin();
+    REQUIRE_FALSE(begun);
+    CHECK(begun.error().code == ErrorCode::kCorrupt);
+    CHECK(begun.error().message.find(": " + field + " of submission 0") != std::string::npos);
+  }
+}
