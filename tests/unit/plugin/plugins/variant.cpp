@@ -67,11 +67,11 @@ void close(void*) {}
 #if defined(VARIANT_LARGER)
 struct Task {
   tenon_task_t known;
-  std::uint64_t unknown[3];
+  std::uint64_t unknown[3] = {};
 };
 struct Plugin {
   tenon_plugin_t known;
-  std::uint64_t unknown[3];
+  std::uint64_t unknown[3] = {};
 };
 #else
 struct Task {
@@ -124,7 +124,7 @@ const void* extension(const char* id) {
   return std::strcmp(id, "sample/1") == 0 ? &kSection : nullptr;
 }
 
-Plugin plugin = {{sizeof(Plugin), 3, &kSection.manifest, &tasks[0].known, init, nullptr, fini, extension}};
+[[maybe_unused]] Plugin plugin = {{sizeof(Plugin), 3, &kSection.manifest, &tasks[0].known, init, nullptr, fini, extension}};
 
 #if defined(VARIANT_CRASH_CONSTRUCTOR)
 const int kCrashed = (std::fputs("about to fall\n", stderr), crash(), 0);
