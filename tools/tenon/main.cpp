@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "platform/environment.hpp"
+#include "platform/interrupts.hpp"
 #include "platform/signals.hpp"
 #include "platform/standard_streams.hpp"
 #include "tools/tenon/command.hpp"
@@ -13,7 +14,7 @@ int main(int argc, char** argv) {
   using internal::StandardStream;
 
   internal::reserve_standard_streams();
-  internal::ignore_broken_pipes();
+  internal::ignore_broken_pipe();
   const auto interrupts = internal::InterruptCounter::install();
   if (!interrupts) {
     static_cast<void>(

@@ -21,7 +21,7 @@ void reserve_standard_streams() noexcept;
 /// Columns of the terminal; 80 when they are not known. [any-thread]
 [[nodiscard]] unsigned terminal_width(StandardStream stream) noexcept;
 
-/// Writes all of `text`. Errors: kUnavailable when the reader has gone (ignore_broken_pipes is needed for that);
+/// Writes all of `text`. Errors: kUnavailable when the reader has gone (ignore_broken_pipe is needed for that);
 /// others as os_error gives them. [any-thread]
 [[nodiscard]] Result<void> write_standard(StandardStream stream, std::string_view text);
 
