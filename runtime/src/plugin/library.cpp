@@ -96,7 +96,8 @@ Result<LoadedTask> check_task(const tenon_task_t& task, const Schema& schema) {
   }
   if (task.kind != static_cast<tenon_task_kind_t>(info->kind)) {
     return lie("task '" + name + "' is " + std::string(kind_name(task.kind)) + " in the descriptor, " +
-               std::string(kind_name(static_cast<tenon_task_kind_t>(info->kind))) + " in the schema");
+               std::string(kind_name(static_cast<tenon_task_kind_t>(info->kind))) +
+               " in the schema (which keeps `streaming` only when flatc is run with --bfbs-builtins)");
   }
   for (auto [what, given, declared] : {std::tuple("argument", task.argument_type, &info->argument_type),
                                        std::tuple("result", task.result_type, &info->result_type),

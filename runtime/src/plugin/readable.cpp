@@ -99,7 +99,8 @@ class Comparison {
       return true;
     }
     if (!same_shape || written != read) {
-      report(where + " is written as " + written + " and read as " + read);
+      report(written == read ? where + ": " + read + " has another underlying type"
+                             : where + " is written as " + written + " and read as " + read);
       return false;
     }
     if (source.index < 0) {

@@ -265,7 +265,7 @@ class Reader {
                                     : tag->type.base == BaseType::kVector ? tag->type.element
                                                                           : tag->type.base;
           if (!model_.enumeration(type).is_union || tag_kind != BaseType::kUType || tag->id + 1 != field.id ||
-              tag->type.index != type.index || tag->type.base == type.base ||
+              tag->type.index != type.index ||
               (type.base == BaseType::kVector) != (tag->type.base == BaseType::kVector)) {
             return corrupt(where + " is a union without its type field");
           }

@@ -70,6 +70,7 @@ TEST_CASE("Catalog: finds plugins and tasks by name") {
   place.add("good");
   const Catalog catalog = place.open();
   const auto plugin = catalog.find_plugin("good");
+  INFO(problem_of(catalog, "good"));
   REQUIRE(plugin != nullptr);
   CHECK(plugin->version == "1.2.3");
   CHECK(plugin->file == place.plugins / "good.so");

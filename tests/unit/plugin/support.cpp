@@ -25,6 +25,7 @@ Schema sample_schema() {
 Buffer compile_schema(const std::string& text) {
   flatbuffers::IDLOptions options;
   options.binary_schema_comments = true;
+  options.binary_schema_builtins = true;
   flatbuffers::Parser parser(options);
   const std::string include = std::string(TENON_TEST_SOURCE_DIR) + "/schemas";
   const char* includes[] = {include.c_str(), nullptr};
