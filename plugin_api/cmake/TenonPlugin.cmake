@@ -70,7 +70,7 @@ function(tenon_add_plugin name)
   # a mode of its own, so the shared vocabulary stands here by hand.
   set(binary_schema ${generated}/${stem}.bfbs)
   add_custom_command(OUTPUT ${binary_schema}
-    COMMAND ${flatc} --schema -b --bfbs-comments ${includes} -o ${generated} ${schema}
+    COMMAND ${flatc} --schema -b --bfbs-comments --bfbs-builtins ${includes} -o ${generated} ${schema}
     DEPENDS ${schema} ${TENON_SCHEMA_DIR}/tenon/types.fbs VERBATIM COMMENT "flatc ${stem}.fbs (binary schema)")
   set(manifest ${generated}/manifest.c)
   add_custom_command(OUTPUT ${manifest}
