@@ -120,8 +120,10 @@ bool Output::write(std::string_view text) {
 }
 
 void add_common_options(CLI::App& app) {
-  app.add_flag("--json", std::string("Write what is reported, errors too, as JSON on standard output"));
-  app.add_option("--color", std::string("When to use colors: auto, always or never; NO_COLOR turns auto off"))
+  app.add_flag_callback(
+      "--json", [] {}, "Write what is reported, errors too, as JSON on standard output");
+  app.add_option_function<std::string>(
+         "--color", [](const std::string&) {}, "When to use colors: auto, always or never; NO_COLOR turns auto off")
       ->type_name("WHEN")
       ->default_str("auto");
 }

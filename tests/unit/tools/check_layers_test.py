@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""check_layers finds each kind of break in a small tree, and nothing in a right one."""
+
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+SCRIPT = Path(__file__).resolve().parents[3] / "tools" / "check_layers"
+
+
+class CheckLayers(unittest.TestCase):
+    def setUp(self):
+        self.directory = tempfile.TemporaryDirectory()
+        self.root = Path(self.directory.name)
+        self.write("runtime/include/tenon/error.hpp", "#include <string>\n")
+        self.write("runtime/include/tenon/runtime.hpp", "#include <tenon/error.hpp>\n")
+        self.write("plugin_api/include/tenon/plugin.h", "#if defined(_WIN32)\n#define TENON_EXPORT\n#endif\n")
+
+    def tearDown(self):
+        self.directory.cleanup()
+
+    def write(self, path, text):
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+
+    def findings(self):
+        result = subprocess.run([sys.executable, str(SCRIPT), "--root", str(self.root)], capture_output=True, text=True)
+        lines = result.stderr.splitlines()
+        self.assertEqual(result.returncode, 1 if lines else 0)
+        return lines[:-1]
+
+    def test_right_tree_has_no_findings(self):
+        self.write("runtime/src/ipc/ring.cpp", '#include "ipc/ring.hpp"\n#include "platform/doorbell.hpp"\n')
+        self.write("runtime/src/platform/linux/doorbell.cpp", "#include <sys/mman.h>\n#ifdef __linux__\n#endif\n")
+        self.write("plugins/files/walk.cpp", "#include <dirent.h>\n#include <tenon/plugin.h>\n")
+        self.write("tools/tenon/main.cpp", '#include "pipeline/x.hpp"\n#include "tools/tenon/y.hpp"\n')
+        self.assertEqual(self.findings(), [])
+
+    def test_include_from_above_names_file_and_line(self):
+        self.write("runtime/src/ipc/ring.cpp", '#include <array>\n#include "host/pool.hpp"\n')
+        self.assertEqual(self.findings(), ["runtime/src/ipc/ring.cpp:2: 'ipc' includes 'host/pool.hpp' of 'host', "
+                                           "which stands above it"])
+
+    def test_worker_and_host_never_meet(self):
+        self.write("runtime/src/worker/a.cpp", '#include "host/pool.hpp"\n')
+        self.write("runtime/src/host/b.cpp", '#include "worker/worker.hpp"\n')
+        self.assertEqual(len(self.findings()), 2)
+
+    def test_public_header_of_a_higher_floor(self):
+        self.write("runtime/src/plugin/a.cpp", "#include <tenon/runtime.hpp>\n")
+        self.assertEqual(len(self.findings()), 1)
+
+    def test_public_header_keeps_internals_out(self):
+        self.write("runtime/include/tenon/runtime.hpp", '#include "base/text.hpp"\n')
+        self.assertEqual(len(self.findings()), 1)
+
+    def test_plugin_keeps_the_runtime_out(self):
+        self.write("plugins/text/a.cpp", "#include <tenon/runtime.hpp>\n")
+        self.assertEqual(len(self.findings()), 1)
+
+    def test_os_header_and_macro_outside_platform(self):
+        self.write("runtime/src/host/a.cpp", "#include <unistd.h>\n#if defined(_WIN32)\n#endif\n")
+        self.write("runtime/src/platform/process.hpp", "#include <sys/types.h>\n")
+        self.write("tools/tenon/b.cpp", "#include <windows.h>\n")
+        self.assertEqual(len(self.findings()), 4)
+
+    def test_header_of_one_system_from_outside(self):
+        self.write("runtime/src/host/a.cpp", '#include "platform/linux/futex.hpp"\n')
+        self.assertEqual(len(self.findings()), 1)
+
+    def test_comments_do_not_count(self):
+        self.write("runtime/src/ipc/a.cpp", '// #include "host/a.hpp"\n/*\n#include <unistd.h>\n*/\n')
+        self.assertEqual(self.findings(), [])
+
+    def test_a_place_that_is_no_tree(self):
+        result = subprocess.run([sys.executable, str(SCRIPT), "--root", "/proc/self/fd"], capture_output=True, text=True)
+        self.assertEqual(result.returncode, 2)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,156 @@
+#include "tools/tenon/command.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "tenon_test/catch.hpp"
+
+using namespace tenon;       // NOLINT(google-build-using-namespace)
+using namespace tenon::cli;  // NOLINT(google-build-using-namespace)
+
+namespace {
+
+/// Runs a command line in a world of its own.
+struct Run {
+  std::string output;
+  std::string error;
+  int exit = -1;
+  std::atomic<int> interrupts{0};
+
+  explicit Run(const std::vector<std::string>& arguments, std::map<std::string, std::string> variables = {},
+               bool terminal = false, std::optional<Error> write_failure = std::nullopt) {
+    World world;
+    world.write_output = [&](std::string_view text) -> Result<void> {
+      if (write_failure) {
+        return fail(*write_failure);
+      }
+      output += text;
+      return {};
+    };
+    world.write_error = [this](std::string_view text) { error += text; };
+    world.read_input = [](MutableBytesView) -> Result<std::size_t> { return 0U; };
+    world.variable = [&](const std::string& name) -> std::optional<std::string> {
+      const auto found = variables.find(name);
+      return found == variables.end() ? std::nullopt : std::optional(found->second);
+    };
+    world.output_is_terminal = terminal;
+    world.error_is_terminal = terminal;
+    world.error_width = [] { return 80U; };
+    world.interrupts = &interrupts;
+    exit = run(world, arguments);
+  }
+};
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("tenon: help names every command") {
+  const Run help({"--help"});
+  CHECK(help.exit == 0);
+  for (const Command& command : commands()) {
+    CHECK(has(help.output, "  " + std::string(command.name) + " "));
+  }
+}
+
+TEST_CASE("tenon: version") {
+  const Run version({"--version"});
+  CHECK(version.exit == 0);
+  CHECK(version.output.starts_with("tenon "));
+}
+
+TEST_CASE("tenon: every command has help with an example") {
+  for (const Command& command : commands()) {
+    const Run help({std::string(command.name), "--help"});
+    CHECK(help.exit == 0);
+    CHECK(has(help.output, "Example"));
+    CHECK(has(help.output, "--json"));
+    CHECK(help.error.empty());
+  }
+}
+
+TEST_CASE("tenon: no command is wrong usage") {
+  const Run none(std::vector<std::string>{});
+  CHECK(none.exit == 2);
+  CHECK(has(none.error, "tenon: error: "));
+}
+
+TEST_CASE("tenon: a misspelt command gets the nearest one") {
+  const Run wrong({"rnu", "x.toml"});
+  CHECK(wrong.exit == 2);
+  CHECK(has(wrong.error, "did you mean 'run'?"));
+  CHECK(Run({"zzzzzz"}).exit == 2);
+}
+
+TEST_CASE("tenon: a misspelt option gets the nearest one") {
+  const Run wrong({"run", "x.toml", "--wrokers", "3"});
+  CHECK(wrong.exit == 2);
+  CHECK(has(wrong.error, "unknown option '--wrokers'"));
+  CHECK(has(wrong.error, "did you mean '--workers'?"));
+  CHECK(has(Run({"--jsom", "list"}).error, "did you mean '--json'?"));
+}
+
+TEST_CASE("tenon: a superfluous argument is named") {
+  const Run wrong({"list", "extra"});
+  CHECK(wrong.exit == 2);
+  CHECK(has(wrong.error, "'extra'"));
+}
+
+TEST_CASE("tenon: a missing argument, a value that is no number, a range") {
+  CHECK(Run({"run"}).exit == 2);
+  CHECK(Run({"run", "x.toml", "--workers", "many"}).exit == 2);
+  CHECK(Run({"run", "x.toml", "--workers", "0"}).exit == 2);
+  CHECK(Run({"run", "x.toml", "--set", "nonsense"}).exit == 2);
+}
+
+TEST_CASE("tenon: a missing pipeline file is wrong usage") {
+  for (const char* command : {"run", "check", "graph"}) {
+    const Run missing({command, "/nonexistent/x.toml"});
+    CHECK(missing.exit == 2);
+    CHECK(has(missing.error, "/nonexistent/x.toml"));
+  }
+}
+
+TEST_CASE("tenon: a graph format that does not exist gets the nearest one") {
+  const Run wrong({"graph", "x.toml", "--format", "mermiad"});
+  CHECK(wrong.exit == 2);
+  CHECK(has(wrong.error, "did you mean 'mermaid'?"));
+}
+
+TEST_CASE("tenon: with --json errors are an object on standard output") {
+  for (const std::vector<std::string>& arguments :
+       std::vector<std::vector<std::string>>{{"run", "--json"}, {"--json", "rnu"}, {"list", "--json", "--nonsense"}}) {
+    const Run wrong(arguments);
+    CHECK(wrong.exit == 2);
+    CHECK(wrong.error.empty());
+    CHECK(nlohmann::json::parse(wrong.output)["error"]["exit_code"] == 2);
+  }
+}
+
+TEST_CASE("tenon: color follows the terminal, NO_COLOR and --color") {
+  CHECK(has(Run({"rnu"}, {}, true).error, "\x1b["));
+  CHECK_FALSE(has(Run({"rnu"}, {}, false).error, "\x1b["));
+  CHECK_FALSE(has(Run({"rnu"}, {{"NO_COLOR", "1"}}, true).error, "\x1b["));
+  CHECK(has(Run({"rnu"}, {{"NO_COLOR", ""}}, true).error, "\x1b["));
+  CHECK(has(Run({"--color", "always", "rnu"}, {{"NO_COLOR", "1"}}, false).error, "\x1b["));
+  CHECK_FALSE(has(Run({"--color=never", "rnu"}, {}, true).error, "\x1b["));
+  const Run wrong({"--color", "blue", "list"});
+  CHECK(wrong.exit == 2);
+  CHECK(has(wrong.error, "auto, always or never"));
+}
+
+TEST_CASE("tenon: a reader that went away is no failure, a full disk is") {
+  const Error gone{ErrorCode::kUnavailable, "nobody reads", {}};
+  const Run quiet({"--help"}, {}, false, gone);
+  CHECK(quiet.exit == 0);
+  CHECK(quiet.error.empty());
+  const Error full{ErrorCode::kIo, "cannot write: no space left", {}};
+  const Run loud({"--help"}, {}, false, full);
+  CHECK(loud.exit == 1);
+  CHECK(has(loud.error, "no space left"));
+}
