@@ -1,0 +1,26 @@
+/// Names of files, as bytes.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <flatbuffers/flatbuffers.h>
+
+namespace tenon::plugins {
+
+/// A string of a table; empty when it is absent. Valid as long as the table.
+inline std::string_view view(const flatbuffers::String* text) {
+  return text == nullptr ? std::string_view() : std::string_view(text->data(), text->size());
+}
+
+/// What follows the last slash.
+std::string_view base_name(std::string_view path) noexcept;
+
+/// The extension without its dot, ASCII letters in lower case; empty when there is none, as in `Makefile`, `.profile`,
+/// `name.`.
+std::string extension_of(std::string_view path);
+
+/// `path` with its extension, if it has one, replaced: `a/b.PNG`, `-small`, `jpg` gives `a/b-small.jpg`.
+std::string with_extension(std::string_view path, std::string_view suffix, std::string_view extension);
+
+}  // namespace tenon::plugins

@@ -1,0 +1,185 @@
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <tenon/plugin.hpp>
+
+#include "common/content.hpp"
+#include "common/file_name.hpp"
+#include "common/utf8.hpp"
+#include "files/collection.hpp"
+#include "files/digest.hpp"
+#include "files/json.hpp"
+#include "files/report.hpp"
+#include "files/walk.hpp"
+#include "files/write.hpp"
+#include "files_generated.h"
+
+namespace {
+
+using tenon::plugins::Content;
+using tenon::plugins::view;
+
+tenon::plugins::Poll poll_of(const tenon::Call& call) {
+  return [&call] { call.check(); };
+}
+
+/// What an argument says about its file, without the content.
+tenon::FileT describe_argument(const tenon::File& file) {
+  tenon::FileT description;
+  description.path = view(file.path());
+  description.relative_path = view(file.relative_path());
+  description.size_bytes = file.size_bytes();
+  description.mtime_ns = file.mtime_ns();
+  description.mode = file.mode();
+  description.kind = file.kind();
+  description.extension = file.extension() == nullptr ? tenon::plugins::extension_of(description.path)
+                                                      : std::string(view(file.extension()));
+  return description;
+}
+
+tenon::Source<tenon::File> walk(tenon::SourceContext& s, const files::WalkArguments& arguments) {
+  auto& position = s.state<files::WalkPositionT>();
+  const auto poll = poll_of(s);
+  const auto warn = [&s](const std::string& message) { s.log(TENON_LOG_WARNING, message); };
+  files::TreeWalk tree(files::WalkOptions::from(arguments), position, warn, poll);
+  for (;;) {
+    switch (tree.next(poll)) {
+      case files::TreeWalk::Step::kEntry:
+        co_yield tenon::File::Pack(s.builder(512), &tree.entry());
+        break;
+      case files::TreeWalk::Step::kYet:
+        co_await s.pause();
+        break;
+      case files::TreeWalk::Step::kDone:
+        if (position.unreadable != 0) {
+          s.log(TENON_LOG_WARNING, std::to_string(position.unreadable) + " directories or entries below " +
+                                       tenon::plugins::quote(view(arguments.root())) + " could not be read");
+        }
+        co_return;
+    }
+  }
+}
+
+tenon::Offset<tenon::File> read(tenon::Call& call, const tenon::File& argument, const files::ReadParams& params) {
+  Content content(argument);
+  const auto poll = poll_of(call);
+  // A block of transport memory holds less than 2 GiB; some room is for the table around the content.
+  constexpr std::uint64_t kLargest = 0x7FF00000;
+  const std::string data = read_all(content, std::min(params.max_size_bytes(), kLargest), poll);
+  auto file = describe_argument(argument);
+  if (content.is_file()) {
+    tenon::plugins::describe(content.status(), file);
+  }
+  file.size_bytes = data.size();
+  auto& builder = call.builder(data.size() + 1024);
+  const auto content_offset = builder.CreateVector(reinterpret_cast<const std::uint8_t*>(data.data()), data.size());
+  const auto path = builder.CreateString(file.path);
+  const auto relative_path = builder.CreateString(file.relative_path);
+  const auto extension = builder.CreateString(file.extension);
+  return tenon::CreateFile(builder, path, relative_path, file.size_bytes, file.mtime_ns, file.mode, file.kind,
+                           extension, content_offset);
+}
+
+tenon::Offset<tenon::Digest> digest(tenon::Call& call, const tenon::File& argument, const files::DigestParams& params) {
+  Content content(argument);
+  const auto found = files::digest_content(content, params.algorithm(), params.detect_changes(), poll_of(call));
+  auto file = describe_argument(argument);
+  if (content.is_file()) {
+    tenon::plugins::describe(content.status(), file);
+  }
+  file.size_bytes = found.size_bytes;
+  auto& builder = call.builder(1024);
+  const auto file_offset = tenon::File::Pack(builder, &file);
+  const auto algorithm = builder.CreateString(files::EnumNameAlgorithm(params.algorithm()));
+  const auto value = builder.CreateVector(found.value);
+  const auto hex = builder.CreateString(files::to_hex(found.value));
+  return tenon::CreateDigest(builder, file_offset, algorithm, value, hex);
+}
+
+tenon::FileT write(tenon::Call& call, const tenon::File& argument, const files::WriteParams& params) {
+  if (argument.data() == nullptr) {
+    call.fail(TENON_INVALID_ARGUMENT, tenon::plugins::quote(view(argument.path())) +
+                                          ": carries no content to write; put files.read before files.write");
+  }
+  files::WriteRequest request;
+  request.directory = view(params.directory());
+  request.relative_path = files::destination_of(view(argument.path()), view(argument.relative_path()));
+  request.data = {argument.data()->data(), argument.data()->size()};
+  request.mode = params.mode() != 0 ? params.mode() : argument.mode() != 0 ? argument.mode() & 0777 : 0644;
+  request.existing = params.existing();
+  request.sync = params.sync();
+  request.repeated = call.attempt() > 1;
+  return files::write_file(request, poll_of(call));
+}
+
+tenon::Reduce<files::Inventory> inventory(tenon::ReduceContext<tenon::Digest>& s,
+                                          const files::InventoryParams& params) {
+  auto& collection = s.state<files::DigestCollection>();
+  while (const tenon::Digest* digest = co_await s.next()) {
+    collection.add(*digest, params.max_files());
+  }
+  const auto title = view(params.title());
+  co_return collection.take_inventory(title.empty() ? "Inventory" : std::string(title), params.largest());
+}
+
+tenon::Reduce<files::Duplicates> duplicates(tenon::ReduceContext<tenon::Digest>& s,
+                                            const files::DuplicatesParams& params) {
+  auto& collection = s.state<files::DigestCollection>();
+  while (const tenon::Digest* digest = co_await s.next()) {
+    collection.add(*digest, params.max_files());
+  }
+  co_return collection.take_duplicates(params.min_size_bytes());
+}
+
+/// A file that exists as an item alone.
+tenon::Offset<tenon::File> made_file(tenon::Call& call, std::string_view name, const std::string& data) {
+  auto& builder = call.builder(data.size() + 512);
+  const auto content = builder.CreateVector(reinterpret_cast<const std::uint8_t*>(data.data()), data.size());
+  const auto path = builder.CreateString(name.data(), name.size());
+  const auto extension = builder.CreateString(tenon::plugins::extension_of(name));
+  tenon::FileBuilder file(builder);
+  file.add_data(content);
+  file.add_path(path);
+  file.add_relative_path(path);
+  file.add_extension(extension);
+  file.add_size_bytes(data.size());
+  file.add_mode(0644);
+  return file.Finish();
+}
+
+std::string_view name_or(const flatbuffers::String* name, std::string_view otherwise) {
+  return view(name).empty() ? otherwise : view(name);
+}
+
+tenon::Offset<tenon::File> inventory_json(tenon::Call& call, const files::Inventory& argument,
+                                          const files::JsonParams& params) {
+  return made_file(call, name_or(params.name(), "inventory.json"),
+                   files::inventory_to_json(argument, params.files(), poll_of(call)));
+}
+
+tenon::Offset<tenon::File> duplicates_json(tenon::Call& call, const files::Duplicates& argument,
+                                           const files::JsonParams& params) {
+  return made_file(call, name_or(params.name(), "duplicates.json"), files::duplicates_to_json(argument, poll_of(call)));
+}
+
+tenon::Offset<tenon::File> report(tenon::Call& call, const files::Inventory& argument,
+                                  const files::ReportParams& params) {
+  return made_file(call, name_or(params.name(), "inventory.html"),
+                   files::inventory_to_html(argument, params.max_groups()));
+}
+
+}  // namespace
+
+TENON_PLUGIN(files) {
+  plugin.task<walk>("walk");
+  plugin.task<read>("read");
+  plugin.task<digest>("digest");
+  plugin.task<write>("write");
+  plugin.task<inventory>("inventory");
+  plugin.task<duplicates>("duplicates");
+  plugin.task<inventory_json>("inventory_json");
+  plugin.task<duplicates_json>("duplicates_json");
+  plugin.task<report>("report");
+}

@@ -1,0 +1,81 @@
+/// Walks a directory tree in a fixed order.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/poll.hpp"
+#include "files/glob.hpp"
+#include "files_generated.h"
+
+namespace files {
+
+/// What to walk; see the table WalkArguments.
+struct WalkOptions {
+  std::string root;
+  std::vector<Glob> globs;
+  std::vector<Glob> exclude;
+  bool hidden = true;
+  bool follow_links = false;
+  std::vector<tenon::FileKind> kinds{tenon::FileKind::Regular};
+  std::uint32_t max_depth = 0;
+  bool strict = false;
+
+  /// Throws TaskError for patterns and kinds that make no sense.
+  static WalkOptions from(const WalkArguments& arguments);
+};
+
+/// A walk. Each directory comes before what is in it, and names in the order of their bytes. Memory: the names of the
+/// directories between the root and the current place. Only directories are opened, never two at a time.
+class TreeWalk {
+ public:
+  enum class Step {
+    /// `entry()` is the next entry.
+    kEntry,
+    /// Some time was spent and nothing found yet: ask again.
+    kYet,
+    kDone
+  };
+  /// Called with a message for each directory or entry that cannot be read.
+  using Warn = std::function<void(const std::string&)>;
+
+  /// Goes on behind `position`, which is kept up to date and outlives the walk. Throws TaskError when the root cannot
+  /// be read.
+  TreeWalk(WalkOptions options, WalkPositionT& position, Warn warn, const tenon::plugins::Poll& poll);
+
+  /// Throws TaskError when something cannot be read and options.strict is set, and what `poll` throws.
+  Step next(const tenon::plugins::Poll& poll);
+  [[nodiscard]] const tenon::FileT& entry() const noexcept { return entry_; }
+
+ private:
+  using Poll = tenon::plugins::Poll;
+  using Identity = std::pair<std::uint64_t, std::uint64_t>;
+  struct Directory {
+    /// Relative path; empty for the root.
+    std::string path;
+    Identity identity;
+    std::vector<std::string> names;
+    std::size_t next = 0;
+  };
+
+  void resume(const Poll& poll);
+  /// Reads the names of a directory and makes it the current one. Returns whether that worked.
+  bool enter(const std::string& relative, Identity identity, const Poll& poll, bool quiet);
+  /// Looks at one entry; returns whether it is to be given.
+  bool visit(const std::string& relative, const Poll& poll, bool only_enter);
+  [[nodiscard]] std::string full_path(std::string_view relative) const;
+  void trouble(const std::string& relative, std::string_view what, int os_code, bool quiet);
+
+  WalkOptions options_;
+  WalkPositionT& position_;
+  Warn warn_;
+  std::vector<Directory> stack_;
+  tenon::FileT entry_;
+  bool root_is_file_ = false;
+};
+
+}  // namespace files

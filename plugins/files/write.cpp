@@ -1,0 +1,300 @@
+#include "files/write.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <vector>
+
+#include <tenon/plugin.hpp>
+
+#include "common/content.hpp"
+#include "common/file_name.hpp"
+#include "common/utf8.hpp"
+
+namespace files {
+namespace {
+
+using tenon::TaskError;
+using tenon::plugins::FileDescriptor;
+using tenon::plugins::quote;
+using tenon::plugins::throw_os_error;
+
+constexpr std::size_t kChunkBytes = 1u << 20;
+constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+
+std::string_view advice_for(int os_code) {
+  switch (os_code) {
+    case ENOSPC:
+    case EDQUOT:
+      return "free some space, or choose another `directory`";
+    case EROFS:
+      return "it is read-only; choose another `directory`";
+    case EACCES:
+    case EPERM:
+      return "check the permissions of the directory, or choose another `directory`";
+    case ENOTDIR:
+    case ELOOP:
+      return "a file or a link stands where a directory is needed";
+    case EISDIR:
+      return "a directory stands there";
+    default:
+      return "";
+  }
+}
+
+[[noreturn]] void refuse_path(std::string_view path, const char* why) {
+  throw TaskError(TENON_INVALID_ARGUMENT, quote(path) + ": " + why + "; a file is written below `directory` alone");
+}
+
+/// The parts of a relative path that stays below its directory.
+std::vector<std::string> safe_parts(std::string_view path) {
+  if (path.empty()) {
+    refuse_path(path, "the path is empty");
+  }
+  if (path.front() == '/') {
+    refuse_path(path, "the path is absolute");
+  }
+  std::vector<std::string> parts;
+  for (std::size_t begin = 0; begin <= path.size();) {
+    const auto slash = std::min(path.find('/', begin), path.size());
+    const auto part = path.substr(begin, slash - begin);
+    if (part == "..") {
+      refuse_path(path, "the path has a `..`");
+    }
+    if (part.find('\0') != std::string_view::npos) {
+      refuse_path(path, "the path has a zero byte");
+    }
+    if (!part.empty() && part != ".") {
+      parts.emplace_back(part);
+    }
+    begin = slash + 1;
+  }
+  if (parts.empty() || path.back() == '/') {
+    refuse_path(path, "the path names a directory");
+  }
+  return parts;
+}
+
+/// Makes `directory` and what is missing above it.
+void make_directories(const std::string& directory) {
+  for (std::size_t end = directory.find('/', 1);; end = directory.find('/', end + 1)) {
+    const std::string prefix = directory.substr(0, end);
+    if (::mkdir(prefix.c_str(), 0777) != 0 && errno != EEXIST && errno != EISDIR) {
+      // A directory above may be there and not ours to write, so only what is missing is an error.
+      const int code = errno;
+      struct stat status {};
+      if (::stat(prefix.c_str(), &status) != 0) {
+        throw_os_error(prefix, "the directory cannot be made", code, advice_for(code));
+      }
+    }
+    if (end == std::string::npos) {
+      return;
+    }
+  }
+}
+
+/// The directory that the file belongs into, reached step by step so that no link on the way leads out.
+FileDescriptor open_parent(const std::string& directory, const std::vector<std::string>& parts, bool sync) {
+  make_directories(directory);
+  FileDescriptor at(::open(directory.c_str(), kDirectoryFlags));
+  if (!at) {
+    throw_os_error(directory, "the directory cannot be opened", errno, advice_for(errno));
+  }
+  std::string path = directory;
+  for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
+    path += "/" + parts[i];
+    const bool made = ::mkdirat(at.get(), parts[i].c_str(), 0777) == 0;
+    if (!made && errno != EEXIST) {
+      throw_os_error(path, "the directory cannot be made", errno, advice_for(errno));
+    }
+    if (made && sync && ::fsync(at.get()) != 0) {
+      throw_os_error(path, "the directory cannot be flushed to the disk", errno, advice_for(errno));
+    }
+    FileDescriptor next(::openat(at.get(), parts[i].c_str(), kDirectoryFlags | O_NOFOLLOW));
+    if (!next) {
+      throw_os_error(path, "the directory cannot be opened", errno, advice_for(errno));
+    }
+    at = std::move(next);
+  }
+  return at;
+}
+
+/// A new file beside its place, removed unless it is kept.
+class TemporaryFile {
+ public:
+  TemporaryFile(int directory, const std::string& shown) : directory_(directory) {
+    // Workers and their calls share a directory; process and count tell their files apart, O_EXCL catches the rest.
+    static std::atomic<std::uint32_t> count{0};
+    for (int attempt = 0;; ++attempt) {
+      std::array<char, 64> name{};
+      std::snprintf(name.data(), name.size(), ".tenon-%d-%u.part", static_cast<int>(::getpid()), count.fetch_add(1));
+      name_ = name.data();
+      file_ = FileDescriptor(
+          ::openat(directory_, name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+      if (file_) {
+        return;
+      }
+      if (errno != EEXIST || attempt == 1000) {
+        name_.clear();
+        throw_os_error(shown, "cannot be written", errno, advice_for(errno));
+      }
+    }
+  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  ~TemporaryFile() {
+    if (!name_.empty()) {
+      ::unlinkat(directory_, name_.c_str(), 0);
+    }
+  }
+  [[nodiscard]] int get() const noexcept { return file_.get(); }
+  [[nodiscard]] const char* name() const noexcept { return name_.c_str(); }
+  /// It has its final name now.
+  void keep() noexcept { name_.clear(); }
+
+ private:
+  int directory_;
+  std::string name_;
+  FileDescriptor file_;
+};
+
+void write_all(int file, std::span<const std::uint8_t> data, const std::string& shown,
+               const tenon::plugins::Poll& poll) {
+  while (!data.empty()) {
+    poll();
+    const ssize_t count = ::write(file, data.data(), std::min(data.size(), kChunkBytes));
+    if (count >= 0) {
+      data = data.subspan(static_cast<std::size_t>(count));
+    } else if (errno != EINTR) {
+      throw_os_error(shown, "cannot be written", errno, advice_for(errno));
+    }
+  }
+}
+
+bool exists(int directory, const std::string& name) {
+  struct stat status {};
+  return ::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+bool holds(int directory, const std::string& name, std::span<const std::uint8_t> data) {
+  const FileDescriptor file(::openat(directory, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  struct stat status {};
+  if (!file || ::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode) ||
+      static_cast<std::uint64_t>(status.st_size) != data.size()) {
+    return false;
+  }
+  std::vector<std::uint8_t> buffer(kChunkBytes);
+  while (!data.empty()) {
+    const ssize_t count = ::read(file.get(), buffer.data(), buffer.size());
+    if (count <= 0 || static_cast<std::size_t>(count) > data.size() ||
+        std::memcmp(buffer.data(), data.data(), static_cast<std::size_t>(count)) != 0) {
+      return false;
+    }
+    data = data.subspan(static_cast<std::size_t>(count));
+  }
+  return true;
+}
+
+/// Gives the temporary file its name if nothing has it. Returns 0 or the OS code.
+int rename_to_new(int directory, const char* from, const char* to) {
+  if (::renameat2(directory, from, directory, to, RENAME_NOREPLACE) == 0) {
+    return 0;
+  }
+  if (errno != EINVAL && errno != ENOSYS) {
+    return errno;
+  }
+  // File systems without that flag have links instead.
+  if (::linkat(directory, from, directory, to, 0) != 0) {
+    return errno;
+  }
+  return ::unlinkat(directory, from, 0) == 0 ? 0 : errno;
+}
+
+tenon::FileT description(const std::string& path, const std::string& relative_path, int directory,
+                         const std::string& name) {
+  tenon::FileT file;
+  struct stat status {};
+  if (::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+    throw_os_error(path, "was written but is gone", errno, "something else removes files there");
+  }
+  tenon::plugins::describe(status, file);
+  file.path = path;
+  file.relative_path = relative_path;
+  file.extension = tenon::plugins::extension_of(path);
+  return file;
+}
+
+}  // namespace
+
+std::string destination_of(std::string_view path, std::string_view relative_path) {
+  if (!relative_path.empty()) {
+    return std::string(relative_path);
+  }
+  const auto name = tenon::plugins::base_name(path);
+  if (name.empty()) {
+    throw TaskError(TENON_INVALID_ARGUMENT,
+                    "the file to write has no name; give it a `relative_path`, or a `path` that ends in a name");
+  }
+  return std::string(name);
+}
+
+tenon::FileT write_file(const WriteRequest& request, const tenon::plugins::Poll& poll) {
+  if (request.directory.empty()) {
+    throw TaskError(TENON_INVALID_ARGUMENT,
+                    "`directory` is missing; say where to write, `.` for the current directory");
+  }
+  const auto parts = safe_parts(request.relative_path);
+  const std::string& name = parts.back();
+  std::string path = request.directory;
+  for (const std::string& part : parts) {
+    path += path.back() == '/' ? part : "/" + part;
+  }
+  const FileDescriptor directory = open_parent(request.directory, parts, request.sync);
+
+  const auto done = [&] { return description(path, request.relative_path, directory.get(), name); };
+  const auto taken = [&]() -> tenon::FileT {
+    if (request.existing == Existing::keep) {
+      return done();
+    }
+    if (request.repeated && holds(directory.get(), name, request.data)) {
+      return done();
+    }
+    throw TaskError(TENON_IO, quote(path) + ": is there already; remove it, or set `existing` to replace or keep");
+  };
+  if (request.existing != Existing::replace && exists(directory.get(), name)) {
+    return taken();
+  }
+
+  TemporaryFile temporary(directory.get(), path);
+  write_all(temporary.get(), request.data, path, poll);
+  if (::fchmod(temporary.get(), static_cast<mode_t>(request.mode & 07777)) != 0) {
+    throw_os_error(path, "cannot be given its mode", errno);
+  }
+  if (request.sync && ::fsync(temporary.get()) != 0) {
+    throw_os_error(path, "cannot be flushed to the disk", errno, advice_for(errno));
+  }
+  if (request.existing == Existing::replace) {
+    if (::renameat(directory.get(), temporary.name(), directory.get(), name.c_str()) != 0) {
+      throw_os_error(path, "cannot be written", errno, advice_for(errno));
+    }
+  } else if (const int code = rename_to_new(directory.get(), temporary.name(), name.c_str()); code != 0) {
+    if (code == EEXIST) {
+      return taken();
+    }
+    throw_os_error(path, "cannot be written", code, advice_for(code));
+  }
+  temporary.keep();
+  if (request.sync && ::fsync(directory.get()) != 0) {
+    throw_os_error(path, "its directory cannot be flushed to the disk", errno, advice_for(errno));
+  }
+  return done();
+}
+
+}  // namespace files
