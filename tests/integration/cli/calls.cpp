@@ -1,0 +1,256 @@
+#include <fstream>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "program.hpp"
+#include "tenon_test/catch.hpp"
+#include "tenon_test/temporary_directory.hpp"
+
+using nlohmann::json;
+using tenon::test::Ended;
+using tenon::test::OutputKind;
+using tenon::test::Program;
+using tenon::test::ProgramOptions;
+
+namespace {
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+ProgramOptions input(std::string text) {
+  ProgramOptions options;
+  options.input = std::move(text);
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("tenon call: JSON on the command line, in a file, on standard input") {
+  const std::string argument = R"({"data": "aGVsbG8="})";
+  const tenon::test::TemporaryDirectory directory;
+  std::ofstream(directory / "argument.json") << argument;
+  for (const Ended& ended : {tenon::test::tenon({"call", "tenon.echo", argument}),
+                             tenon::test::tenon({"call", "tenon.echo", "@" + (directory / "argument.json").string()}),
+                             tenon::test::tenon({"call", "tenon.echo", "-"}, input(argument))}) {
+    CAPTURE(ended.error);
+    CHECK(ended.exit == 0);
+    REQUIRE(json::accept(ended.output));
+    CHECK(json::parse(ended.output)["data"] == "aGVsbG8=");
+  }
+}
+
+TEST_CASE("tenon call: --out writes the bytes alone") {
+  const tenon::test::TemporaryDirectory directory;
+  const std::string out = (directory / "out.bin").string();
+  const Ended ended = tenon::test::tenon({"call", "tenon.echo", R"({"data": "aGVsbG8="})", "--out", out, "--json"});
+  CAPTURE(ended.error);
+  CHECK(ended.exit == 0);
+  std::ifstream file(out, std::ios::binary);
+  CHECK(std::string(std::istreambuf_iterator<char>(file), {}) == "hello");
+  CHECK(json::parse(ended.output)["size_bytes"] == 5);
+}
+
+TEST_CASE("tenon call: --out to a place that cannot be written") {
+  const Ended ended = tenon::test::tenon({"call", "tenon.echo", R"({"data": ""})", "--out", "/nonexistent/out.bin"});
+  CHECK(ended.exit == 1);
+  CHECK(has(ended.error, "/nonexistent"));
+}
+
+TEST_CASE("tenon call: a misspelt task gets the nearest one") {
+  const Ended ended = tenon::test::tenon({"call", "tenon.ecko", "{}"});
+  CHECK(ended.exit == 2);
+  CHECK(has(ended.error, "did you mean"));
+  CHECK(has(ended.error, "tenon.echo"));
+}
+
+TEST_CASE("tenon call: a misspelt field gets place, caret and the nearest one") {
+  const Ended ended = tenon::test::tenon({"call", "tenon.echo", R"({"dta": "aGVsbG8="})"});
+  CHECK(ended.exit == 2);
+  CHECK(has(ended.error, "argument:1:2: "));
+  CHECK(has(ended.error, "did you mean 'data'?"));
+  CHECK(has(ended.error, "  {\"dta\""));
+  CHECK(has(ended.error, "^"));
+}
+
+TEST_CASE("tenon call: wrong JSON gets line and column of its origin") {
+  const tenon::test::TemporaryDirectory directory;
+  const std::string file = (directory / "argument.json").string();
+  std::ofstream(file) << "{\n  \"data\": ,\n}\n";
+  const Ended ended = tenon::test::tenon({"call", "tenon.echo", "@" + file});
+  CHECK(ended.exit == 2);
+  CHECK(has(ended.error, file + ":2:11: "));
+  CHECK(has(ended.error, "    \"data\": ,"));
+  for (const char* wrong : {"", "{", "[]", "null", "{\"data\": 1.5}", "{} {}", "\"text\""}) {
+    CAPTURE(wrong);
+    CHECK(tenon::test::tenon({"call", "tenon.echo", wrong}).exit == 2);
+  }
+}
+
+TEST_CASE("tenon call: a value that does not fit its field") {
+  const Ended ended = tenon::test::tenon({"call", "tenon.sleep", R"({"duration_ms": -1})"});
+  CHECK(ended.exit == 2);
+  CHECK(has(ended.error, "duration_ms"));
+}
+
+TEST_CASE("tenon call: a missing required field") {
+  const Ended ended = tenon::test::tenon({"call", "tenon.invoke", "{}"});
+  CHECK(ended.exit == 2);
+  CHECK(has(ended.error, "task"));
+}
+
+TEST_CASE("tenon call: params are read and checked") {
+  const Ended failed =
+      tenon::test::tenon({"call", "tenon.fail", "{}", "--params", R"({"message": "as asked"})", "--json"});
+  CHECK(failed.exit == 1);
+  REQUIRE(json::accept(failed.output));
+  CHECK(has(json::parse(failed.output)["error"]["message"].get<std::string>(), "as asked"));
+  const Ended misspelt = tenon::test::tenon({"call", "tenon.fail", "{}", "--params", R"({"mesage": "x"})"});
+  CHECK(misspelt.exit == 2);
+  CHECK(has(misspelt.error, "params:1:2: "));
+  CHECK(has(misspelt.error, "did you mean 'message'?"));
+  CHECK(tenon::test::tenon({"call", "tenon.echo", "{}", "--params", "{}"}).exit == 2);
+}
+
+TEST_CASE("tenon call: a worker that crashes is a failure with its signal") {
+  const Ended ended = tenon::test::tenon({"call", "tenon.fail", "{}", "--params", R"({"mode": "abort"})", "--json"});
+  CHECK(ended.exit == 1);
+  REQUIRE(json::accept(ended.output));
+  const json error = json::parse(ended.output)["error"];
+  CHECK(error["code"] == "crashed");
+  CHECK(error["signal"] == 6);
+}
+
+TEST_CASE("tenon call: a source prints a line for each result") {
+  const Ended ended = tenon::test::tenon({"call", "tenon.numbers", R"({"count": 300, "first": 5})"});
+  CAPTURE(ended.error);
+  CHECK(ended.exit == 0);
+  std::istringstream lines(ended.output);
+  std::string line;
+  std::int64_t expected = 5;
+  while (std::getline(lines, line)) {
+    REQUIRE(json::accept(line));
+    CHECK(json::parse(line).value("value", 0) == expected++);
+  }
+  CHECK(expected == 305);
+}
+
+TEST_CASE("tenon call: a reduce takes lines and several arguments") {
+  const Ended lines = tenon::test::tenon({"call", "tenon.sum", "-"}, input("{\"value\": 1}\n\n{\"value\": 41}"));
+  CAPTURE(lines.error);
+  CHECK(lines.exit == 0);
+  CHECK(json::parse(lines.output)["value"] == 42);
+  const Ended words = tenon::test::tenon({"call", "tenon.sum", R"({"value": 1})", R"({"value": 2})"});
+  CAPTURE(words.error);
+  CHECK(words.exit == 0);
+  CHECK(json::parse(words.output)["value"] == 3);
+}
+
+TEST_CASE("tenon call: a wrong line of a reduce is named") {
+  const Ended ended = tenon::test::tenon({"call", "tenon.sum", "-"}, input("{\"value\": 1}\n{\"valu\": 2}\n"));
+  CHECK(ended.exit == 2);
+  CHECK(has(ended.error, "standard input:2:2: "));
+}
+
+TEST_CASE("tenon call: several arguments for a plain task are wrong usage") {
+  CHECK(tenon::test::tenon({"call", "tenon.echo", "{}", "{}"}).exit == 2);
+}
+
+TEST_CASE("tenon call: one interrupt cancels") {
+  Program program({"call", "tenon.sleep", R"({"duration_ms": 600000})"});
+  program.wait_until_ready();
+  program.interrupt();
+  CHECK(program.wait() == 130);
+}
+
+TEST_CASE("tenon call: two interrupts end a task that does not listen") {
+  Program program({"call", "tenon.fail", "{}", "--params", R"({"mode": "hang"})"});
+  program.wait_until_ready();
+  program.interrupt();
+  program.interrupt();
+  const int exit = program.wait();
+  CHECK(exit == 130);
+}
+
+TEST_CASE("tenon: standard output that is closed, full or not read") {
+  ProgramOptions options;
+  options.output = OutputKind::kClosed;
+  const Ended closed = tenon::test::tenon({"list"}, options);
+  CHECK(closed.exit == 1);
+  CHECK(has(closed.error, "standard output"));
+  options.output = OutputKind::kFullDevice;
+  const Ended full = tenon::test::tenon({"list"}, options);
+  CHECK(full.exit == 1);
+  CHECK(has(full.error, "standard output"));
+  options.output = OutputKind::kBrokenPipe;
+  const Ended gone = tenon::test::tenon({"call", "tenon.numbers", R"({"count": 1000000000})"}, options);
+  CHECK(gone.exit == 0);
+  CHECK(gone.error.empty());
+}
+
+TEST_CASE("tenon: colors on a terminal, none with NO_COLOR") {
+  ProgramOptions options;
+  options.terminal = true;
+  CHECK(has(tenon::test::tenon({"rnu"}, options).error, "\x1b["));
+  options.environment = {{"NO_COLOR", "1"}};
+  CHECK_FALSE(has(tenon::test::tenon({"rnu"}, options).error, "\x1b["));
+  CHECK_FALSE(has(tenon::test::tenon({"rnu"}).error, "\x1b["));
+  CHECK(has(tenon::test::tenon({"rnu", "--color", "always"}).error, "\x1b["));
+}
+
+TEST_CASE("tenon: misspelt verbs and flags") {
+  const Ended verb = tenon::test::tenon({"cal"});
+  CHECK(verb.exit == 2);
+  CHECK(has(verb.error, "did you mean 'call'?"));
+  const Ended flag = tenon::test::tenon({"call", "tenon.echo", "{}", "--pramas", "{}"});
+  CHECK(flag.exit == 2);
+  CHECK(has(flag.error, "did you mean '--params'?"));
+}
+
+TEST_CASE("tenon list: plugins with tasks, and why a file is no plugin") {
+  const tenon::test::TemporaryDirectory directory;
+  std::ofstream(directory / "garbage.so") << "this is no library";
+  const Ended listed = tenon::test::tenon({"list", "--json", "--plugin-dir", directory.path().string()});
+  CAPTURE(listed.error);
+  CHECK(listed.exit == 0);
+  REQUIRE(json::accept(listed.output));
+  bool garbage = false;
+  bool echo = false;
+  for (const json& plugin : json::parse(listed.output)["plugins"]) {
+    if (plugin["name"] == "garbage") {
+      garbage = !plugin["usable"].get<bool>() && !plugin["problem"]["message"].get<std::string>().empty();
+    }
+    for (const json& task : plugin["tasks"]) {
+      echo = echo || task["name"] == "tenon.echo";
+    }
+  }
+  CHECK(garbage);
+  CHECK(echo);
+  const Ended text = tenon::test::tenon({"list", "--plugin-dir", directory.path().string()});
+  CHECK(has(text.output, "tenon.numbers"));
+  CHECK(has(text.output, "cannot be used"));
+  const Ended call = tenon::test::tenon({"call", "garbage.task", "--plugin-dir", directory.path().string()});
+  CHECK(call.exit == 78);
+  CHECK(tenon::test::tenon({"inspect", "garbage", "--plugin-dir", directory.path().string()}).exit == 78);
+  CHECK(tenon::test::tenon({"list", "--plugin-dir", "/nonexistent"}).exit == 2);
+}
+
+TEST_CASE("tenon inspect: documentation, types, fields and defaults") {
+  const Ended text = tenon::test::tenon({"inspect", "tenon.numbers"});
+  CAPTURE(text.error);
+  CHECK(text.exit == 0);
+  CHECK(has(text.output, "source"));
+  CHECK(has(text.output, "count"));
+  CHECK(has(text.output, "= 10"));
+  CHECK_FALSE(has(text.output, "tenon.echo"));
+  const Ended task = tenon::test::tenon({"inspect", "tenon.numbers", "--json"});
+  REQUIRE(json::accept(task.output));
+  CHECK(json::parse(task.output)["tasks"].size() == 1);
+  const Ended plugin = tenon::test::tenon({"inspect", "tenon", "--json"});
+  REQUIRE(json::accept(plugin.output));
+  CHECK(json::parse(plugin.output)["tasks"].size() > 5);
+  const Ended misspelt = tenon::test::tenon({"inspect", "tenno"});
+  CHECK(misspelt.exit == 2);
+  CHECK(has(misspelt.error, "did you mean 'tenon'?"));
+}

@@ -1,0 +1,231 @@
+#include <fstream>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "program.hpp"
+#include "tenon_test/catch.hpp"
+#include "tenon_test/temporary_directory.hpp"
+
+using nlohmann::json;
+using tenon::test::Ended;
+using tenon::test::Program;
+using tenon::test::ProgramOptions;
+
+namespace {
+
+constexpr const char* kSum = R"(
+[pipeline]
+name = "sum"
+
+[sources.numbers]
+task = "tenon.numbers"
+args = { count = 100 }
+
+[sinks.total]
+task = "tenon.sum"
+inputs = ["numbers"]
+)";
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// A pipeline file of a test's own.
+class PipelineFile {
+ public:
+  explicit PipelineFile(const std::string& text) { std::ofstream(path(), std::ios::binary) << text; }
+  [[nodiscard]] std::string path() const { return (directory_ / "pipeline.toml").string(); }
+
+ private:
+  tenon::test::TemporaryDirectory directory_;
+};
+
+/// What each verb says about a file that is wrong: exit 78, its name, and valid JSON on request.
+Ended check_wrong(const std::string& text) {
+  const PipelineFile file(text);
+  CHECK(tenon::test::tenon({"run", file.path()}).exit == 78);
+  const Ended machine = tenon::test::tenon({"check", file.path(), "--json"});
+  CHECK(machine.exit == 78);
+  REQUIRE(json::accept(machine.output));
+  const json result = json::parse(machine.output)["files"][0];
+  CHECK_FALSE(result["ok"].get<bool>());
+  CHECK_FALSE(result["diagnostics"].empty());
+  Ended ended = tenon::test::tenon({"check", file.path()});
+  CHECK(ended.exit == 78);
+  CAPTURE(ended.error.substr(0, 2000));
+  CHECK(has(ended.error, "pipeline.toml"));
+  CHECK(has(ended.error, "error: "));
+  return ended;
+}
+
+}  // namespace
+
+TEST_CASE("tenon run: results of a collecting sink on standard output, the summary on standard error") {
+  const PipelineFile file(kSum);
+  const Ended ended = tenon::test::tenon({"run", file.path()});
+  CAPTURE(ended.error);
+  CHECK(ended.exit == 0);
+  REQUIRE(json::accept(ended.output));
+  CHECK(json::parse(ended.output)["value"] == 4950);
+  CHECK(has(ended.error, "sum: done in "));
+  CHECK_FALSE(has(ended.error, "\r"));
+  const Ended quiet = tenon::test::tenon({"run", file.path(), "--quiet"});
+  CHECK(quiet.exit == 0);
+  CHECK(quiet.error.empty());
+}
+
+TEST_CASE("tenon run: --json reports counts and outputs, --set changes a value") {
+  const PipelineFile file(kSum);
+  const Ended ended =
+      tenon::test::tenon({"run", file.path(), "--json", "--set", "sources.numbers.args.count=10", "--workers", "2"});
+  CAPTURE(ended.error);
+  CHECK(ended.exit == 0);
+  REQUIRE(json::accept(ended.output));
+  const json report = json::parse(ended.output);
+  CHECK(report["end"] == "done");
+  CHECK(report["exit_code"] == 0);
+  CHECK(report["outputs"][0]["value"]["value"] == 45);
+  CHECK(tenon::test::tenon({"run", file.path(), "--set", "sources.numbers.args.cuont=10"}).exit == 78);
+}
+
+TEST_CASE("tenon run: items that fail are listed, exit 1") {
+  const PipelineFile file(R"(
+[pipeline]
+name = "failing"
+
+[sources.numbers]
+task = "tenon.numbers"
+args = { count = 3 }
+
+[stages.broken]
+task = "tenon.discard"
+inputs = ["numbers"]
+
+[sinks.fail]
+task = "tenon.fail"
+inputs = ["broken"]
+params = { message = "as asked" }
+)");
+  const Ended ended = tenon::test::tenon({"run", file.path()});
+  CAPTURE(ended.error);
+  CHECK(ended.exit == 1);
+  CHECK(has(ended.error, "as asked"));
+  CHECK(has(ended.error, "3 failed"));
+  const Ended machine = tenon::test::tenon({"run", file.path(), "--json"});
+  CHECK(machine.exit == 1);
+  REQUIRE(json::accept(machine.output));
+  CHECK(json::parse(machine.output)["failure_count"] == 3);
+}
+
+TEST_CASE("tenon run: an interrupt drains, what was taken is finished") {
+  const PipelineFile file(kSum);
+  ProgramOptions options;
+  options.terminal = true;
+  Program program({"run", file.path(), "--json", "--set", "sources.numbers.args.count=1000000000", "--set",
+                   "sources.numbers.args.interval_ms=1"},
+                  options);
+  REQUIRE(program.wait_for_error(" items"));
+  program.interrupt();
+  CHECK(program.wait() == 130);
+  REQUIRE(json::accept(program.output()));
+  const json report = json::parse(program.output());
+  CHECK(report["end"] == "interrupted");
+  const auto given = report["stages"][0]["items_out"].get<std::int64_t>();
+  CHECK(given > 0);
+  REQUIRE(report["outputs"].size() == 1);
+  CHECK(report["outputs"][0]["value"].value("value", std::int64_t{0}) == given * (given - 1) / 2);
+}
+
+TEST_CASE("tenon run: a second interrupt ends the run") {
+  const PipelineFile file(R"(
+[pipeline]
+name = "hanging"
+
+[sources.numbers]
+task = "tenon.numbers"
+args = { count = 3 }
+
+[stages.drop]
+task = "tenon.discard"
+inputs = ["numbers"]
+
+[sinks.hang]
+task = "tenon.fail"
+inputs = ["drop"]
+params = { mode = "hang" }
+)");
+  Program program({"run", file.path()});
+  program.wait_until_ready();
+  program.interrupt();
+  program.interrupt();
+  CHECK(program.wait() == 130);
+}
+
+TEST_CASE("tenon check: right files, several at once") {
+  const PipelineFile one(kSum);
+  const PipelineFile two(kSum);
+  const Ended ended = tenon::test::tenon({"check", one.path(), two.path()});
+  CHECK(ended.exit == 0);
+  CHECK(has(ended.output, one.path() + ": ok"));
+  CHECK(has(ended.output, two.path() + ": ok"));
+}
+
+TEST_CASE("tenon check: files that are no pipeline") {
+  check_wrong("");
+  check_wrong(
+      std::string("\0\x01\xFF\xFE binary \x7F"
+                  "ELF",
+                  17));
+  check_wrong("[pipeline\nname = ");
+}
+
+TEST_CASE("tenon check: a TOML of 10 MB") {
+  std::string text = kSum;
+  text += "\n# ";
+  text.append(10'000'000, 'x');
+  const PipelineFile comment(text);
+  const int exit = tenon::test::tenon({"check", comment.path()}).exit;
+  CHECK((exit == 0 || exit == 78));
+  std::string stages = "[pipeline]\nname = \"large\"\n";
+  for (int i = 0; stages.size() < 10'000'000; ++i) {
+    stages += "[stages.s" + std::to_string(i) + "]\ntask = \"no.task\"\ninputs = [\"nothing\"]\n";
+  }
+  const PipelineFile large(stages);
+  CHECK(tenon::test::tenon({"check", large.path()}).exit == 78);
+}
+
+TEST_CASE("tenon check: a cycle, a duplicate, an unknown key, an unconnected input") {
+  check_wrong(
+      "[pipeline]\nname = \"x\"\n[stages.a]\ntask = \"tenon.echo\"\ninputs = [\"b\"]\n"
+      "[stages.b]\ntask = \"tenon.echo\"\ninputs = [\"a\"]\n");
+  check_wrong(std::string(kSum) + "[sinks.total]\ntask = \"tenon.sum\"\ninputs = [\"numbers\"]\n");
+  CHECK(has(check_wrong(std::string(kSum) + "input = [\"numbers\"]\n").error, "did you mean"));
+  CHECK(has(check_wrong(std::string(kSum) + "[sinks.more]\ntask = \"tenon.sum\"\ninputs = [\"nubmers\"]\n").error,
+            "numbers"));
+}
+
+TEST_CASE("tenon check: a missing plugin, environment value, and wrong types on an edge") {
+  check_wrong("[pipeline]\nname = \"x\"\n[sources.a]\ntask = \"nosuchplugin.task\"\n");
+  check_wrong(
+      "[pipeline]\nname = \"x\"\n[sources.a]\ntask = \"tenon.numbers\"\nargs = { count = { env = \"NO_SUCH_VALUE\" } "
+      "}\n"
+      "[sinks.b]\ntask = \"tenon.sum\"\ninputs = [\"a\"]\n");
+  check_wrong(
+      "[pipeline]\nname = \"x\"\n[sources.a]\ntask = \"tenon.numbers\"\n"
+      "[stages.b]\ntask = \"tenon.echo\"\ninputs = [\"a\"]\n[sinks.c]\ntask = \"tenon.discard\"\ninputs = [\"b\"]\n");
+}
+
+TEST_CASE("tenon graph: every format") {
+  const PipelineFile file(kSum);
+  const Ended dot = tenon::test::tenon({"graph", file.path(), "--format", "dot"});
+  CAPTURE(dot.error);
+  CHECK(dot.exit == 0);
+  CHECK(has(dot.output, "digraph"));
+  const Ended mermaid = tenon::test::tenon({"graph", file.path(), "--format=mermaid"});
+  CHECK(mermaid.exit == 0);
+  CHECK(has(mermaid.output, "total"));
+  const Ended machine = tenon::test::tenon({"graph", file.path(), "--format", "json"});
+  CHECK(machine.exit == 0);
+  CHECK(json::accept(machine.output));
+}

@@ -1,0 +1,241 @@
+#include "program.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+
+extern char** environ;
+
+namespace tenon::test {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::seconds kHang(120);
+
+std::string read_all(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+std::vector<std::string> make_environment(const ProgramOptions& options, const std::filesystem::path& cache) {
+  std::vector<std::string> variables;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string variable = *entry;
+    if (!variable.starts_with("TENON_") && !variable.starts_with("NO_COLOR=") &&
+        !variable.starts_with("XDG_CACHE_HOME=")) {
+      variables.push_back(variable);
+    }
+  }
+  variables.push_back("XDG_CACHE_HOME=" + cache.string());
+  for (const auto& [name, value] : options.environment) {
+    variables.push_back(name + "=" + value);
+  }
+  return variables;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& texts) {
+  std::vector<char*> result;
+  for (std::string& text : texts) {
+    result.push_back(text.data());
+  }
+  result.push_back(nullptr);
+  return result;
+}
+
+int exit_of(int status) {
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+}  // namespace
+
+Program::Program(const std::vector<std::string>& arguments, const ProgramOptions& options) {
+  std::ofstream(directory_ / "input", std::ios::binary) << options.input;
+  // One cache for all programs of a test program, so that plugins are inspected once.
+  static const TemporaryDirectory cache;
+  std::vector<std::string> words = {TENON_PROGRAM};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<std::string> variables = make_environment(options, cache.path());
+
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  const auto open_as = [&](int fd, const std::string& path, int flags) {
+    posix_spawn_file_actions_addopen(&actions, fd, path.c_str(), flags, 0600);
+  };
+  constexpr int kWrite = O_WRONLY | O_CREAT | O_TRUNC | O_APPEND;
+  open_as(0, (directory_ / "input").string(), O_RDONLY);
+  int broken_pipe[2] = {-1, -1};
+  switch (options.output) {
+    case OutputKind::kFile:
+      open_as(1, (directory_ / "output").string(), kWrite);
+      break;
+    case OutputKind::kClosed:
+      posix_spawn_file_actions_addclose(&actions, 1);
+      break;
+    case OutputKind::kBrokenPipe:
+      if (pipe2(broken_pipe, O_CLOEXEC) != 0) {
+        throw std::runtime_error("pipe2 failed");
+      }
+      close(broken_pipe[0]);
+      posix_spawn_file_actions_adddup2(&actions, broken_pipe[1], 1);
+      break;
+    case OutputKind::kFullDevice:
+      open_as(1, "/dev/full", O_WRONLY);
+      break;
+  }
+  if (options.terminal) {
+    terminal_ = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    char name[128];
+    if (terminal_ < 0 || grantpt(terminal_) != 0 || unlockpt(terminal_) != 0 ||
+        ptsname_r(terminal_, name, sizeof name) != 0) {
+      throw std::runtime_error("no pseudo terminal can be opened");
+    }
+    open_as(2, name, O_RDWR | O_NOCTTY);
+  } else {
+    open_as(2, (directory_ / "error").string(), kWrite);
+  }
+  // The test's own dispositions are no part of what is tested.
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t defaults;
+  sigemptyset(&defaults);
+  sigaddset(&defaults, SIGINT);
+  sigaddset(&defaults, SIGTERM);
+  sigaddset(&defaults, SIGPIPE);
+  posix_spawnattr_setsigdefault(&attributes, &defaults);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+
+  const int failed =
+      posix_spawn(&pid_, TENON_PROGRAM, &actions, &attributes, pointers(words).data(), pointers(variables).data());
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  if (broken_pipe[1] >= 0) {
+    close(broken_pipe[1]);
+  }
+  if (failed != 0) {
+    throw std::runtime_error(std::string("cannot start ") + TENON_PROGRAM + ": " + std::strerror(failed));
+  }
+}
+
+Program::~Program() {
+  if (!exit_) {
+    kill(pid_, SIGKILL);
+    int status = 0;
+    waitpid(pid_, &status, 0);
+  }
+  if (terminal_ >= 0) {
+    close(terminal_);
+  }
+}
+
+void Program::wait_until_ready() const {
+  constexpr unsigned long long kInterruptBit = 1ULL << (SIGINT - 1);
+  const auto deadline = Clock::now() + kHang;
+  while (Clock::now() < deadline) {
+    std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+    std::string line;
+    bool running = false;
+    while (std::getline(status, line)) {
+      if (line.starts_with("State:")) {
+        running = line.find('Z') == std::string::npos;
+      } else if (line.starts_with("SigCgt:") && (std::stoull(line.substr(8), nullptr, 16) & kInterruptBit) != 0) {
+        return;
+      }
+    }
+    if (!running) {
+      return;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+}
+
+bool Program::read_terminal(std::chrono::milliseconds timeout) {
+  pollfd waiting{terminal_, POLLIN, 0};
+  if (poll(&waiting, 1, static_cast<int>(timeout.count())) <= 0) {
+    return true;
+  }
+  char block[4096];
+  const ssize_t count = read(terminal_, block, sizeof block);
+  if (count <= 0) {
+    return false;  // EIO: the other side is closed.
+  }
+  terminal_text_.append(block, static_cast<std::size_t>(count));
+  return true;
+}
+
+bool Program::wait_for_error(const std::string& text) {
+  const auto deadline = Clock::now() + kHang;
+  while (terminal_text_.find(text) == std::string::npos) {
+    if (Clock::now() > deadline || !read_terminal(std::chrono::milliseconds(100))) {
+      return terminal_text_.find(text) != std::string::npos;
+    }
+  }
+  return true;
+}
+
+void Program::interrupt() const {
+  kill(pid_, SIGINT);
+}
+
+int Program::wait() {
+  const auto deadline = Clock::now() + kHang;
+  bool open = terminal_ >= 0;
+  while (!exit_) {
+    if (open) {
+      open = read_terminal(std::chrono::milliseconds(10));
+    }
+    int status = 0;
+    if (waitpid(pid_, &status, WNOHANG) == pid_) {
+      exit_ = exit_of(status);
+      break;
+    }
+    if (Clock::now() > deadline) {
+      kill(pid_, SIGKILL);
+      waitpid(pid_, &status, 0);
+      exit_ = -1;
+      break;
+    }
+    if (!open) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+  }
+  return *exit_;
+}
+
+std::string Program::output() const {
+  return read_all(directory_ / "output");
+}
+
+std::string Program::error() {
+  if (terminal_ < 0) {
+    return read_all(directory_ / "error");
+  }
+  const std::size_t before = terminal_text_.size();
+  for (std::size_t size = before;; size = terminal_text_.size()) {
+    if (!read_terminal(std::chrono::milliseconds(20)) || terminal_text_.size() == size) {
+      return terminal_text_;
+    }
+  }
+}
+
+Ended tenon(const std::vector<std::string>& arguments, const ProgramOptions& options) {
+  Program program(arguments, options);
+  Ended ended;
+  ended.exit = program.wait();
+  ended.output = program.output();
+  ended.error = program.error();
+  return ended;
+}
+
+}  // namespace tenon::test
