@@ -133,6 +133,10 @@ class Session;
 class MapStream;
 struct SessionOptions;
 
+namespace internal {
+struct RuntimeAccess;  // Starts runtimes over other launchers, for tests.
+}
+
 /// A pool of workers. Movable; the destructor is shutdown(kCancel). All members are [any-thread].
 class Runtime {
  public:
@@ -186,6 +190,7 @@ class Runtime {
   class Impl;
 
  private:
+  friend struct internal::RuntimeAccess;
   explicit Runtime(std::shared_ptr<Impl> impl);
   std::shared_ptr<Impl> impl_;
 };

@@ -1,0 +1,45 @@
+/// host/launcher.hpp: how a worker comes to life: as a process, or, in tests, on a thread.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include <tenon/error.hpp>
+
+#include "platform/control_channel.hpp"
+#include "platform/file_descriptor.hpp"
+#include "platform/process.hpp"
+
+namespace tenon::internal {
+
+/// A worker that was started. Used under the scheduler's lock; destroyed once it has ended.
+class WorkerHandle {
+ public:
+  virtual ~WorkerHandle() = default;
+  /// Process number; 0 when it has no process of its own.
+  [[nodiscard]] virtual std::int64_t pid() const noexcept = 0;
+  /// Readable once the worker has ended. Valid as long as this object.
+  [[nodiscard]] virtual const FileDescriptor& exit_handle() const noexcept = 0;
+  /// What the worker writes to stderr, non-blocking; null when there is no such stream.
+  [[nodiscard]] virtual const FileDescriptor* error_stream() const noexcept = 0;
+  /// Ends it as soon as can be. May be called again, also after the end.
+  virtual void kill() noexcept = 0;
+  /// How it ended; nullopt while it lives.
+  [[nodiscard]] virtual std::optional<ExitStatus> exit_status() noexcept = 0;
+};
+
+/// Starts workers. [any-thread], one at a time
+class Launcher {
+ public:
+  virtual ~Launcher() = default;
+  /// Starts a worker that speaks over `channel`, the worker's end. Errors: kUnavailable or others of Process::spawn.
+  [[nodiscard]] virtual Result<std::unique_ptr<WorkerHandle>> launch(ControlChannel channel,
+                                                                     std::uint64_t worker_id) = 0;
+};
+
+/// Workers as processes of `executable` (tenon-worker).
+[[nodiscard]] std::unique_ptr<Launcher> make_process_launcher(std::filesystem::path executable);
+
+}  // namespace tenon::internal

@@ -1,0 +1,410 @@
+#include "host/pool.hpp"
+
+#include <algorithm>
+#include <system_error>
+
+#include "base/checked.hpp"
+#include "base/clock.hpp"
+#include "base/text.hpp"
+#include "platform/doorbell.hpp"
+
+namespace tenon::internal {
+
+namespace {
+
+constexpr std::size_t kMaxIdleRoutes = 1024;
+constexpr std::uint64_t kMinArenaBytes = std::uint64_t{1} << 20;
+constexpr std::uint32_t kMaxWorkers = 4096;
+
+std::int64_t to_ns(std::chrono::milliseconds duration) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count();
+}
+
+Result<void> check(const RuntimeOptions& options) {
+  const auto bad = [](std::string message) { return fail(ErrorCode::kInvalidArgument, std::move(message)); };
+  if (options.workers > kMaxWorkers) {
+    return bad("RuntimeOptions::workers is " + std::to_string(options.workers) + "; " + std::to_string(kMaxWorkers) +
+               " is the most");
+  }
+  if (options.argument_arena_bytes < kMinArenaBytes || options.result_arena_bytes < kMinArenaBytes) {
+    return bad("RuntimeOptions::argument_arena_bytes and result_arena_bytes must be 1 MiB at least");
+  }
+  if (options.max_queued_calls == 0 || options.max_queued_bytes == 0) {
+    return bad("RuntimeOptions::max_queued_calls and max_queued_bytes must not be 0");
+  }
+  if (options.cancel_grace.count() < 0 || options.start_timeout.count() <= 0) {
+    return bad("RuntimeOptions::cancel_grace must not be negative and start_timeout must be positive");
+  }
+  return {};
+}
+
+}  // namespace
+
+void Pool::settle(Effects effects) {
+  if (effects.rearm && !on_reactor()) {
+    bell_.ring();
+  }
+  if (effects.changed) {
+    changed_.notify_all();
+  }
+  for (const LogLine& line : effects.log) {
+    if (log_) {
+      log_(LogRecord{line.level, line.message, line.plugin, line.task, line.worker_id, line.call_id});
+    }
+  }
+  for (const auto& link : effects.buried) {
+    unwatch(*link);
+  }
+  for (Effects::Finished& finished : effects.finished) {
+    finished.call->complete(std::move(finished.outcome));
+  }
+}
+
+Result<std::shared_ptr<Pool>> Pool::start(const RuntimeOptions& options, Catalog catalog,
+                                          std::unique_ptr<Launcher> launcher) {
+  if (auto checked = check(options); !checked) {
+    return fail(std::move(checked.error()));
+  }
+  auto poller = Poller::create();
+  if (!poller) {
+    return fail(std::move(poller.error()));
+  }
+  auto bell = EventBell::create();
+  if (!bell) {
+    return fail(std::move(bell.error()));
+  }
+  auto bell_copy = bell->descriptor().duplicate();
+  if (!bell_copy) {
+    return fail(std::move(bell_copy.error()));
+  }
+  auto retired = std::make_shared<Retired>(EventBell(std::move(*bell_copy)));
+  auto arguments = ArgumentMemory::create(options.argument_arena_bytes, retired);
+  if (!arguments) {
+    return fail(std::move(arguments.error()));
+  }
+  const std::shared_ptr<Pool> pool(new Pool(options, std::move(catalog), std::move(launcher), std::move(*poller),
+                                            std::move(*bell), std::move(retired), std::move(*arguments)));
+  for (const auto& [name, settings] : options.plugin_settings) {
+    auto stored = pool->store(settings);
+    if (!stored) {
+      return fail(std::move(stored.error()));
+    }
+    pool->settings_.emplace(name, std::move(*stored));
+  }
+  if (auto watched = pool->poller_.add(pool->bell_.descriptor(), 0); !watched) {
+    return fail(std::move(watched.error()));
+  }
+  try {
+    // The thread keeps the pool, so that its end does not depend on who lets go of the runtime first.
+    pool->reactor_ = std::thread([pool] { pool->react(); });
+  } catch (const std::system_error& error) {
+    return fail(ErrorCode::kUnavailable, std::string("the system has no more threads: ") + error.what());
+  }
+  std::optional<Error> unavailable;
+  {
+    auto scheduler = pool->scheduler_.lock();
+    scheduler.wait(pool->changed_, [&] { return scheduler->ready_count() > 0 || scheduler->unavailable(); });
+    if (scheduler->ready_count() == 0) {
+      unavailable = scheduler->unavailable();
+    }
+  }
+  if (unavailable) {
+    pool->shutdown(Shutdown::kKill);
+    return fail(std::move(*unavailable));
+  }
+  return pool;
+}
+
+Pool::Pool(const RuntimeOptions& options, Catalog catalog, std::unique_ptr<Launcher> launcher, Poller poller,
+           EventBell bell, std::shared_ptr<Retired> retired, std::shared_ptr<ArgumentMemory> arguments)
+    : workers_(options.workers != 0 ? options.workers : usable_core_count()),
+      max_queued_calls_(options.max_queued_calls),
+      max_queued_bytes_(options.max_queued_bytes),
+      overflow_(options.overflow),
+      link_options_{.result_arena_bytes = options.result_arena_bytes,
+                    .memory_limit_bytes = options.worker_memory_limit_bytes},
+      log_(options.log),
+      catalog_(std::move(catalog)),
+      launcher_(std::move(launcher)),
+      poller_(std::move(poller)),
+      bell_(std::move(bell)),
+      retired_(std::move(retired)),
+      arguments_(std::move(arguments)),
+      scheduler_(Scheduler(SchedulerOptions{.workers = workers_,
+                                            .cancel_grace_ns = to_ns(options.cancel_grace),
+                                            .start_timeout_ns = to_ns(options.start_timeout),
+                                            .copy_results = options.copy_results},
+                           *arguments_, settings_)) {}
+
+Pool::~Pool() = default;
+
+// -- making calls -----------------------------------------------------------------------------
+
+Result<std::shared_ptr<const HostRoute>> Pool::route(std::string_view task, BytesView params) {
+  std::string with_params;
+  std::string_view key = task;
+  if (!params.empty()) {
+    with_params.reserve(task.size() + 1 + params.size());
+    with_params.append(task).push_back('\0');
+    with_params.append(reinterpret_cast<const char*>(params.data()), params.size());
+    key = with_params;
+  }
+  auto routes = routes_.lock();
+  if (const auto found = routes->find(key); found != routes->end()) {
+    return found->second;
+  }
+  auto ref = catalog_.find_task(task);
+  if (!ref) {
+    return fail(std::move(ref.error()));
+  }
+  StoredBytes stored;
+  if (!params.empty()) {
+    if (ref->task->params_type.empty()) {
+      return fail(ErrorCode::kInvalidArgument, ref->task->full_name + " takes no params");
+    }
+    auto copied = store(params);
+    if (!copied) {
+      return fail(std::move(copied.error()));
+    }
+    stored = std::move(*copied);
+  }
+  if (routes->size() >= kMaxIdleRoutes) {
+    // Params that differ from call to call must not pile up: what no call uses goes, here and in the workers.
+    std::erase_if(*routes, [](const auto& entry) { return entry.second.use_count() == 1; });
+  }
+  auto made = std::make_shared<const HostRoute>(static_cast<std::uint32_t>(route_numbers_.next()), std::move(*ref),
+                                                std::move(stored), retired_);
+  routes->emplace(std::string(key), made);
+  return made;
+}
+
+void Pool::fill_options(Call& call, const CallOptions& options) {
+  call.id = call_ids_.next();
+  call.priority = options.priority;
+  call.max_attempts = std::max<std::uint32_t>(options.max_attempts, 1);
+  if (options.timeout) {
+    call.deadline_ns = deadline_after(*options.timeout);
+  }
+  if (options.queue_timeout) {
+    call.queue_deadline_ns = deadline_after(*options.queue_timeout);
+  }
+  if (options.run_timeout) {
+    call.run_timeout_ns = std::max<std::int64_t>(options.run_timeout->count(), 0);
+  }
+  if (!options.affinity_key.empty()) {
+    call.pinned_slot = static_cast<std::int32_t>(std::hash<std::string>{}(options.affinity_key) % workers_);
+  }
+}
+
+Result<CallRef> Pool::make_call(std::string_view task, BytesView argument, const CallOptions& options) {
+  auto found = route(task, options.params);
+  if (!found) {
+    return fail(std::move(found.error()));
+  }
+  if ((*found)->ref.task->kind != TaskKind::kPlain) {
+    return fail(ErrorCode::kInvalidArgument,
+                (*found)->ref.task->full_name + " is a streaming task; open a session of it");
+  }
+  StoredBytes stored;
+  if (argument.size() > kSubmissionInlineBytes) {
+    // A full arena is no error: the bytes then wait in private memory until the call's turn comes.
+    if (auto shared = arguments_->store(argument)) {
+      stored = std::move(*shared);
+    } else if (argument.size() >= kLargeBlockBytes) {
+      return fail(std::move(shared.error()));
+    }
+  }
+  CallRef call = Call::create(shared_from_this(), stored.storage != nullptr ? BytesView() : argument);
+  call->argument = std::move(stored);
+  call->argument_absent = argument.data() == nullptr;
+  call->counted_bytes = argument.size();
+  call->route = std::move(*found);
+  fill_options(*call, options);
+  return call;
+}
+
+Result<CallRef> Pool::make_call(std::string_view task, const Reply& argument, const CallOptions& options) {
+  if (argument.storage() == nullptr || argument.storage()->segment() == nullptr) {
+    return make_call(task, argument.bytes(), options);
+  }
+  auto call = make_call(task, BytesView(), options);
+  if (!call) {
+    return call;
+  }
+  auto shared = share(argument);
+  if (!shared) {
+    return fail(std::move(shared.error()));
+  }
+  (*call)->argument = std::move(*shared);
+  (*call)->argument_absent = false;
+  (*call)->counted_bytes = argument.bytes().size();
+  return call;
+}
+
+CallRef Pool::make_session_call(const std::shared_ptr<SessionRecord>& session, CallKind kind, BytesView payload) {
+  CallRef call = Call::create(shared_from_this(), payload);
+  call->id = call_ids_.next();
+  call->session = session;
+  call->route = session->route;
+  call->kind = kind;
+  call->pinned_slot = session->slot;
+  call->session_bound = kind != CallKind::kOpen;
+  call->argument_absent = payload.data() == nullptr;
+  call->counted_bytes = payload.size();
+  return call;
+}
+
+Result<StoredBytes> Pool::store(BytesView bytes) {
+  auto stored = arguments_->store(bytes);
+  return stored ? std::move(stored) : arguments_->store_apart(bytes);
+}
+
+Result<StoredBytes> Pool::share(const Reply& reply) {
+  StoredBytes stored{reply.storage(), reply.bytes()};
+  if (stored.place()) {
+    return stored;
+  }
+  return store(reply.bytes());
+}
+
+// -- running calls ----------------------------------------------------------------------------
+
+Result<void> Pool::wait_for_room(const Call& call) {
+  const auto closed = [] {
+    return fail(ErrorCode::kRejected, "the runtime is shutting down and takes no further calls");
+  };
+  if (!accepting_.load(std::memory_order_acquire)) {
+    return closed();
+  }
+  auto scheduler = scheduler_.lock();
+  const auto has_room = [&] {
+    // One call is always taken, or one that is larger than the bound could never run.
+    return scheduler->accepted() < max_queued_calls_ &&
+           (scheduler->accepted() == 0 ||
+            call.counted_bytes <= max_queued_bytes_ - std::min(max_queued_bytes_, scheduler->accepted_bytes()));
+  };
+  // The reactor must never wait: a continuation's call goes beyond the bound, by one for each that ended.
+  if (has_room() || on_reactor()) {
+    return {};
+  }
+  if (overflow_ == Overflow::kReject) {
+    return fail(ErrorCode::kRejected, "the queue is full: " + count_of(scheduler->accepted(), "call", "calls") +
+                                          " with " + format_size(scheduler->accepted_bytes()) +
+                                          " of arguments; call later, or raise max_queued_calls or max_queued_bytes");
+  }
+  const auto may_go_on = [&] { return has_room() || !accepting_.load(std::memory_order_relaxed); };
+  const MonotonicNs until_ns = std::min(call.deadline_ns, call.queue_deadline_ns);
+  if (until_ns == kNever) {
+    scheduler.wait(changed_, may_go_on);
+  } else if (!scheduler.wait_until(changed_, std::chrono::steady_clock::time_point(std::chrono::nanoseconds(until_ns)),
+                                   may_go_on)) {
+    return fail(ErrorCode::kDeadline, "the queue stayed full until the call's timeout");
+  }
+  if (!accepting_.load(std::memory_order_relaxed)) {
+    return closed();
+  }
+  return {};
+}
+
+void Pool::submit(CallRef call) {
+  if (auto room = wait_for_room(*call); !room) {
+    Error error = std::move(room.error());
+    error.context.task = call->route->ref.task->full_name;
+    error.context.call_id = call->id;
+    call->complete(fail(std::move(error)));
+    return;
+  }
+  const bool accepted = with([&](Scheduler& scheduler) {
+    if (!accepting_.load(std::memory_order_relaxed)) {
+      return false;
+    }
+    scheduler.submit(call);
+    return true;
+  });
+  if (!accepted) {
+    call->complete(fail(ErrorCode::kRejected, "the runtime is shutting down and takes no further calls"));
+  }
+}
+
+Result<Reply> Pool::run(CallRef call) {
+  if (accepting_.load(std::memory_order_acquire) && !on_reactor()) {
+    const std::shared_ptr<WorkerLink> link = with([&](Scheduler& scheduler) {
+      const bool room = accepting_.load(std::memory_order_relaxed) && scheduler.accepted() < max_queued_calls_ &&
+                        scheduler.accepted_bytes() + call->counted_bytes <= max_queued_bytes_;
+      return room ? scheduler.submit_direct(call) : nullptr;
+    });
+    if (link != nullptr) {
+      while (!with([&](Scheduler& scheduler) { return scheduler.reap_direct(*link, *call); })) {
+        static_cast<void>(link->transport->end().wait(link->spin, kNever));
+      }
+      call->wait();
+      return call->outcome();
+    }
+  }
+  submit(call);
+  call->wait();
+  return call->outcome();
+}
+
+bool Pool::cancel(Call& call) {
+  return with([&](Scheduler& scheduler) { return scheduler.cancel(call); });
+}
+
+std::optional<Progress> Pool::progress(const Call& call) {
+  return scheduler_.lock()->progress(call);
+}
+
+std::int32_t Pool::slot_for_session() {
+  return scheduler_.lock()->slot_for_session();
+}
+
+RuntimeStats Pool::stats() {
+  RuntimeStats stats;
+  scheduler_.lock()->fill_stats(stats);
+  return stats;
+}
+
+// -- the end ----------------------------------------------------------------------------------
+
+void Pool::shutdown(Shutdown how) {
+  with([&](Scheduler& scheduler) {
+    accepting_.store(false, std::memory_order_release);
+    if (how == Shutdown::kCancel) {
+      scheduler.cancel_all();
+    } else if (how == Shutdown::kKill || on_reactor()) {
+      scheduler.kill_workers();
+    }
+    scheduler.effects().changed = true;
+  });
+  if (on_reactor()) {
+    // From a continuation: the thread that would have to be waited for is this one. It ends once the continuation
+    // returns.
+    with([&](Scheduler& scheduler) {
+      closing_ = true;
+      scheduler.stop_workers();
+    });
+    const std::lock_guard lock(join_mutex_);
+    if (reactor_.joinable()) {
+      reactor_.detach();
+    }
+    return;
+  }
+  {
+    auto scheduler = scheduler_.lock();
+    scheduler.wait(changed_, [&] { return scheduler->accepted() == 0; });
+  }
+  with([&](Scheduler& scheduler) {
+    closing_ = true;
+    scheduler.stop_workers();
+  });
+  {
+    auto scheduler = scheduler_.lock();
+    scheduler.wait(changed_, [&] { return reactor_done_; });
+  }
+  const std::lock_guard lock(join_mutex_);
+  if (reactor_.joinable()) {
+    reactor_.join();
+  }
+}
+
+}  // namespace tenon::internal

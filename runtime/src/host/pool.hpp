@@ -1,0 +1,143 @@
+/// host/pool.hpp: the threads around the scheduler: callers, and one reactor that watches the workers. See DESIGN.md.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <type_traits>
+#include <unordered_map>
+#include <utility>
+
+#include <tenon/catalog.hpp>
+#include <tenon/error.hpp>
+#include <tenon/runtime.hpp>
+
+#include "base/guarded.hpp"
+#include "base/unique_id.hpp"
+#include "host/call.hpp"
+#include "host/launcher.hpp"
+#include "host/scheduler.hpp"
+#include "host/storage.hpp"
+#include "platform/reactor/poller.hpp"
+
+namespace tenon::internal {
+
+/// A running pool of workers. [any-thread]
+class Pool : public std::enable_shared_from_this<Pool> {
+ public:
+  /// Starts the reactor and the workers; returns when the first worker is ready. Errors: see Runtime::start.
+  [[nodiscard]] static Result<std::shared_ptr<Pool>> start(const RuntimeOptions& options, Catalog catalog,
+                                                           std::unique_ptr<Launcher> launcher);
+  ~Pool();
+
+  [[nodiscard]] const Catalog& catalog() const noexcept { return catalog_; }
+  [[nodiscard]] std::uint32_t worker_count() const noexcept { return workers_; }
+  [[nodiscard]] RuntimeStats stats();
+
+  /// The route of a task with params. Errors: kNotFound; kInvalidArgument params for a task that has none.
+  [[nodiscard]] Result<std::shared_ptr<const HostRoute>> route(std::string_view task, BytesView params);
+  /// A call of a plain task, ready to be run. Errors: those of route; kInvalidArgument a streaming task.
+  [[nodiscard]] Result<CallRef> make_call(std::string_view task, BytesView argument, const CallOptions& options);
+  [[nodiscard]] Result<CallRef> make_call(std::string_view task, const Reply& argument, const CallOptions& options);
+  /// An operation of a session.
+  [[nodiscard]] CallRef make_session_call(const std::shared_ptr<SessionRecord>& session, CallKind kind,
+                                          BytesView payload = {});
+
+  /// Bytes where workers can read them: where they lie if that is in shared memory, else a copy. Errors: kOutOfMemory.
+  [[nodiscard]] Result<StoredBytes> share(const Reply& reply);
+  [[nodiscard]] Result<StoredBytes> store(BytesView bytes);
+
+  /// Runs a call; its future completes in any case. May wait for room in the queue.
+  void submit(CallRef call);
+  /// Runs a call and waits, on an idle worker without another thread in between.
+  [[nodiscard]] Result<Reply> run(CallRef call);
+  bool cancel(Call& call);
+  [[nodiscard]] std::optional<Progress> progress(const Call& call);
+  [[nodiscard]] std::int32_t slot_for_session();
+  [[nodiscard]] std::uint64_t next_session_id() noexcept { return session_ids_.next(); }
+
+  /// See Runtime::shutdown.
+  void shutdown(Shutdown how);
+
+ private:
+  struct StringHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
+  };
+  using Routes = std::unordered_map<std::string, std::shared_ptr<const HostRoute>, StringHash, std::equal_to<>>;
+
+  Pool(const RuntimeOptions& options, Catalog catalog, std::unique_ptr<Launcher> launcher, Poller poller,
+       EventBell bell, std::shared_ptr<Retired> retired, std::shared_ptr<ArgumentMemory> arguments);
+
+  /// Runs `action` on the scheduler under its lock, then what it left to be done outside.
+  template <typename Action>
+  auto with(Action action) {
+    Effects effects;
+    if constexpr (std::is_void_v<std::invoke_result_t<Action, Scheduler&>>) {
+      {
+        auto scheduler = scheduler_.lock();
+        action(*scheduler);
+        std::swap(effects, scheduler->effects());
+      }
+      settle(std::move(effects));
+    } else {
+      auto value = [&] {
+        auto scheduler = scheduler_.lock();
+        auto result = action(*scheduler);
+        std::swap(effects, scheduler->effects());
+        return result;
+      }();
+      settle(std::move(effects));
+      return value;
+    }
+  }
+  void settle(Effects effects);
+  /// Accepts one more call, or tells why not.
+  [[nodiscard]] Result<void> wait_for_room(const Call& call);
+  void fill_options(Call& call, const CallOptions& options);
+
+  void react();
+  void handle(std::uint64_t link_id, std::uint64_t kind);
+  void read_channel(Scheduler& scheduler, WorkerLink& link);
+  void start_due_workers();
+  /// False when the system cannot watch it: it is useless then.
+  [[nodiscard]] bool watch(WorkerLink& link);
+  void unwatch(const WorkerLink& link) noexcept;
+  [[nodiscard]] bool on_reactor() const noexcept { return std::this_thread::get_id() == reactor_id_.load(); }
+
+  const std::uint32_t workers_;
+  const std::uint64_t max_queued_calls_;
+  const std::uint64_t max_queued_bytes_;
+  const Overflow overflow_;
+  const LinkOptions link_options_;
+  const LogSink log_;
+  const Catalog catalog_;
+  const std::unique_ptr<Launcher> launcher_;
+  Poller poller_;
+  EventBell bell_;
+  const std::shared_ptr<Retired> retired_;
+  const std::shared_ptr<ArgumentMemory> arguments_;
+  std::map<std::string, StoredBytes> settings_;  // Constant once started.
+  IdSequence call_ids_;
+  IdSequence session_ids_;
+  IdSequence link_ids_;
+  IdSequence route_numbers_;
+  Guarded<Routes> routes_;
+
+  Guarded<Scheduler> scheduler_;
+  std::condition_variable changed_;    // With scheduler_'s lock: room, readiness, ends.
+  std::atomic<bool> accepting_{true};  // Written under scheduler_'s lock; read without it as a first look.
+  bool closing_ = false;               // Guarded by scheduler_'s lock: the reactor ends once no worker is left.
+  bool reactor_done_ = false;          // The same.
+  std::atomic<std::thread::id> reactor_id_{};
+  std::mutex join_mutex_;  // Guards reactor_.
+  std::thread reactor_;
+};
+
+}  // namespace tenon::internal

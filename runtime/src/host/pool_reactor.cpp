@@ -1,0 +1,144 @@
+/// The pool's reactor thread: starts workers, hears their bells, messages, stderr and ends, and keeps the time.
+#include <utility>
+
+#include "base/clock.hpp"
+#include "host/pool.hpp"
+
+namespace tenon::internal {
+
+namespace {
+
+enum : std::uint64_t { kBell = 0, kChannel = 1, kExit = 2, kErrorStream = 3, kKinds = 4 };
+/// Messages of one worker read in one go, so that a talkative one cannot hold the reactor.
+constexpr int kMessagesAtOnce = 64;
+
+}  // namespace
+
+void Pool::react() {
+  reactor_id_.store(std::this_thread::get_id());
+  for (;;) {
+    start_due_workers();
+    MonotonicNs deadline_ns = kNever;
+    {
+      auto scheduler = scheduler_.lock();
+      if (closing_ && scheduler->link_count() == 0) {
+        reactor_done_ = true;
+        changed_.notify_all();
+        return;
+      }
+      deadline_ns = scheduler->next_deadline();
+    }
+    auto events = poller_.wait(deadline_ns);
+    if (!events) {
+      continue;
+    }
+    for (const PollEvent& event : *events) {
+      if (event.token == 0) {
+        bell_.drain();
+      } else {
+        handle(event.token / kKinds, event.token % kKinds);
+      }
+    }
+    auto retired = retired_->take();
+    with([&](Scheduler& scheduler) {
+      scheduler.retire(retired);
+      scheduler.flush_outboxes();
+      scheduler.on_timer(monotonic_now_ns());
+    });
+  }
+}
+
+void Pool::handle(std::uint64_t link_id, std::uint64_t kind) {
+  with([&](Scheduler& scheduler) {
+    // An event of a link that has been buried since it was gathered.
+    WorkerLink* link = scheduler.find_link(link_id);
+    if (link == nullptr || link->exited) {
+      return;
+    }
+    switch (kind) {
+      case kBell:
+        scheduler.on_bell(*link);
+        break;
+      case kChannel:
+        read_channel(scheduler, *link);
+        break;
+      case kErrorStream:
+        if (!link->read_error_stream(scheduler.effects().log)) {
+          poller_.remove(*link->handle->error_stream());
+        }
+        break;
+      default:
+        if (!link->control_closed) {
+          read_channel(scheduler, *link);  // Its last words.
+        }
+        poller_.remove(link->handle->exit_handle());
+        scheduler.on_exit(*link);
+        break;
+    }
+  });
+}
+
+void Pool::read_channel(Scheduler& scheduler, WorkerLink& link) {
+  for (int i = 0; i < kMessagesAtOnce && !link.control_closed; ++i) {
+    auto message = link.channel.receive(0);
+    if (message && !*message) {
+      return;
+    }
+    if (!message) {
+      // Closed or broken: its end is near, and the exit handle tells of it. A worker that lives on without a channel is
+      // of no use.
+      poller_.remove(link.channel.descriptor());
+      link.control_closed = true;
+      link.kill();
+      return;
+    }
+    scheduler.on_message(link, **message, [this](std::string_view task) { return route(task, {}); });
+  }
+}
+
+void Pool::start_due_workers() {
+  for (;;) {
+    const auto slot = with([](Scheduler& scheduler) { return scheduler.next_start(monotonic_now_ns()); });
+    if (!slot) {
+      return;
+    }
+    // Outside the lock: calls go on meanwhile.
+    auto link = WorkerLink::start(*launcher_, *arguments_, link_ids_.next(), *slot, link_options_);
+    if (!link) {
+      with([&](Scheduler& scheduler) { scheduler.start_failed(*slot, std::move(link.error())); });
+      continue;
+    }
+    with([&](Scheduler& scheduler) {
+      WorkerLink& started = **link;
+      scheduler.started(*link);
+      if (!watch(started)) {
+        started.refusal = "the system has no more memory to watch it";
+        started.kill();
+        scheduler.on_exit(started);
+      }
+    });
+  }
+}
+
+bool Pool::watch(WorkerLink& link) {
+  const std::uint64_t base = link.id * kKinds;
+  const bool watched = poller_.add(link.bell.descriptor(), base + kBell).has_value() &&
+                       poller_.add(link.channel.descriptor(), base + kChannel).has_value() &&
+                       poller_.add(link.handle->exit_handle(), base + kExit).has_value();
+  if (link.handle->error_stream() != nullptr) {
+    // Without it the worker only writes into the void.
+    static_cast<void>(poller_.add(*link.handle->error_stream(), base + kErrorStream));
+  }
+  return watched;
+}
+
+void Pool::unwatch(const WorkerLink& link) noexcept {
+  poller_.remove(link.bell.descriptor());
+  poller_.remove(link.channel.descriptor());
+  poller_.remove(link.handle->exit_handle());
+  if (link.handle->error_stream() != nullptr) {
+    poller_.remove(*link.handle->error_stream());
+  }
+}
+
+}  // namespace tenon::internal

@@ -1,0 +1,247 @@
+#include "host/worker_link.hpp"
+
+#include <array>
+#include <utility>
+
+#include <tenon/control_generated.h>
+
+#include "base/text.hpp"
+
+namespace tenon::internal {
+
+namespace {
+
+constexpr std::size_t kTailBytes = 4096;
+constexpr std::size_t kMaxLineBytes = 8192;
+
+control::Place to_place(const BlockRef& block) {
+  return control::Place(block.segment, 0, block.offset_bytes, block.size_bytes);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<WorkerLink>> WorkerLink::start(Launcher& launcher, ArgumentMemory& arguments, std::uint64_t id,
+                                                      std::uint32_t slot, const LinkOptions& options) {
+  auto link = std::make_shared<WorkerLink>();
+  link->id = id;
+  link->slot = slot;
+  const std::string name = "tenon worker " + std::to_string(id);
+  auto end = HostEnd::create({.worker_name = name, .slot_count = options.slot_count, .release_count = 256});
+  if (!end) {
+    return fail(std::move(end.error()));
+  }
+  auto memory = SharedMemory::create(name + " results", options.result_arena_bytes);
+  if (!memory) {
+    return fail(std::move(memory.error()));
+  }
+  auto mapping = memory->map(Access::kReadOnly);
+  if (!mapping) {
+    return fail(std::move(mapping.error()));
+  }
+  if (auto sealed = memory->seal({.shrink = true, .grow = true}); !sealed) {
+    return fail(std::move(sealed.error()));
+  }
+  auto descriptor = memory->descriptor().duplicate();
+  if (!descriptor) {
+    return fail(std::move(descriptor.error()));
+  }
+  const std::uint32_t number = arguments.next_segment_number();
+  auto results = std::make_shared<const SharedSegment>(
+      number, std::move(*descriptor), std::make_shared<const Mapping>(std::move(*mapping)), arguments.retired());
+  if (auto added = link->segments.add(number, results->mapping()); !added) {
+    return fail(std::move(added.error()));
+  }
+  link->known_segments_ = {number, arguments.segment()->number()};
+  auto bell = EventBell::create();
+  if (!bell) {
+    return fail(std::move(bell.error()));
+  }
+  link->bell = std::move(*bell);
+  auto ends = ControlChannel::create_pair();
+  if (!ends) {
+    return fail(std::move(ends.error()));
+  }
+  link->channel = std::move(ends->first);
+
+  flatbuffers::FlatBufferBuilder builder;
+  const auto hello = control::CreateHello(builder, kLayoutVersion, id, number, arguments.segment()->number(),
+                                          options.memory_limit_bytes, options.result_arena_bytes);
+  builder.Finish(control::CreateHostEnvelope(builder, control::HostMessage::Hello, hello.Union()));
+  const std::array<int, 5> descriptors = {end->submission_descriptor().get(), end->completion_descriptor().get(),
+                                          results->descriptor().get(), arguments.segment()->descriptor().get(),
+                                          link->bell.descriptor().get()};
+  // The greeting waits in the socket before the worker is there, so that it never waits for the host.
+  if (auto sent = link->channel.send(BytesView(builder.GetBufferPointer(), builder.GetSize()), descriptors, 0); !sent) {
+    return fail(std::move(sent.error()));
+  }
+  end->close_descriptors();
+  link->transport = std::make_shared<Transport>(std::move(*end), std::move(results));
+  auto handle = launcher.launch(std::move(ends->second), id);
+  if (!handle) {
+    return fail(std::move(handle.error()));
+  }
+  link->handle = std::move(*handle);
+  return link;
+}
+
+WorkerLink::~WorkerLink() {
+  // Only a link that never came into the scheduler, or a scheduler that ends without its reactor, gets here alive.
+  if (handle != nullptr && state != State::kDead) {
+    kill();
+  }
+}
+
+void WorkerLink::kill() noexcept {
+  handle->kill();
+  transport->end().wake_worker();
+}
+
+void WorkerLink::send(const flatbuffers::FlatBufferBuilder& builder, std::shared_ptr<const SharedSegment> segment) {
+  Outgoing outgoing{Buffer(builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()),
+                    std::move(segment)};
+  if (!outbox_.empty() || !try_send(outgoing)) {
+    outbox_.push_back(std::move(outgoing));
+  }
+}
+
+bool WorkerLink::try_send(const Outgoing& outgoing) {
+  std::array<int, 1> descriptor{};
+  std::span<const int> descriptors;
+  if (outgoing.segment != nullptr) {
+    descriptor[0] = outgoing.segment->descriptor().get();
+    descriptors = descriptor;
+  }
+  const auto sent = channel.send(outgoing.message, descriptors, 0);
+  // A worker that is gone needs no message; its end is seen elsewhere. Only a full channel is worth another try.
+  return sent || sent.error().code != ErrorCode::kDeadline;
+}
+
+void WorkerLink::flush_outbox() {
+  while (!outbox_.empty() && try_send(outbox_.front())) {
+    outbox_.pop_front();
+  }
+}
+
+void WorkerLink::introduce_segment(const std::shared_ptr<const SharedSegment>& segment) {
+  if (segment == nullptr || !known_segments_.insert(segment->number()).second) {
+    return;
+  }
+  flatbuffers::FlatBufferBuilder builder;
+  const auto add = control::CreateAddSegment(builder, segment->number());
+  builder.Finish(control::CreateHostEnvelope(builder, control::HostMessage::AddSegment, add.Union()));
+  send(builder, segment);
+}
+
+void WorkerLink::introduce_route(const std::shared_ptr<const HostRoute>& route, const StoredBytes& settings) {
+  if (!known_routes_.insert(route->number).second) {
+    return;
+  }
+  for (const StoredBytes* bytes : {&route->params, &settings}) {
+    if (bytes->storage != nullptr) {
+      introduce_segment(bytes->storage->segment());
+    }
+  }
+  const PluginInfo& plugin = *route->ref.plugin;
+  flatbuffers::FlatBufferBuilder builder;
+  const auto params = route->params.place();
+  const auto settings_place = settings.place();
+  const control::Place params_struct = to_place(params.value_or(BlockRef{}));
+  const control::Place settings_struct = to_place(settings_place.value_or(BlockRef{}));
+  const auto bind = control::CreateBindDirect(
+      builder, route->number, plugin.name.c_str(), plugin.version.c_str(), plugin.file.c_str(), plugin.sha256.c_str(),
+      route->ref.task->name.c_str(), params ? &params_struct : nullptr, settings_place ? &settings_struct : nullptr);
+  builder.Finish(control::CreateHostEnvelope(builder, control::HostMessage::Bind, bind.Union()));
+  send(builder);
+}
+
+void WorkerLink::drop_segment(std::uint32_t number) {
+  if (known_segments_.erase(number) == 0) {
+    return;
+  }
+  flatbuffers::FlatBufferBuilder builder;
+  const auto drop = control::CreateDropSegment(builder, number);
+  builder.Finish(control::CreateHostEnvelope(builder, control::HostMessage::DropSegment, drop.Union()));
+  send(builder);
+  transport->end().wake_worker();
+}
+
+void WorkerLink::drop_route(std::uint32_t number) {
+  if (known_routes_.erase(number) == 0) {
+    return;
+  }
+  flatbuffers::FlatBufferBuilder builder;
+  const auto drop = control::CreateUnbind(builder, number);
+  builder.Finish(control::CreateHostEnvelope(builder, control::HostMessage::Unbind, drop.Union()));
+  send(builder);
+}
+
+void WorkerLink::send_resolved(std::uint64_t request, const Result<std::shared_ptr<const HostRoute>>& route) {
+  flatbuffers::FlatBufferBuilder builder;
+  flatbuffers::Offset<control::Resolved> resolved;
+  if (route) {
+    kept_routes_.push_back(*route);
+    resolved = control::CreateResolved(builder, request, (*route)->number, 0);
+  } else {
+    resolved = control::CreateResolvedDirect(builder, request, 0, static_cast<std::int32_t>(route.error().code),
+                                             route.error().message.c_str());
+  }
+  builder.Finish(control::CreateHostEnvelope(builder, control::HostMessage::Resolved, resolved.Union()));
+  send(builder);
+}
+
+void WorkerLink::send_stop() {
+  flatbuffers::FlatBufferBuilder builder;
+  const auto stop = control::CreateStop(builder);
+  builder.Finish(control::CreateHostEnvelope(builder, control::HostMessage::Stop, stop.Union()));
+  send(builder);
+  transport->end().wake_worker();
+}
+
+bool WorkerLink::read_error_stream(std::vector<LogLine>& log) {
+  if (handle->error_stream() == nullptr) {
+    return false;
+  }
+  std::array<std::uint8_t, 4096> buffer{};
+  const auto finish_line = [&] {
+    log.push_back({LogLevel::kInfo, printable(error_line_, kMaxLineBytes), {}, {}, id, 0});
+    error_line_.clear();
+  };
+  // Bounded, so that a worker that never stops writing cannot hold the reactor.
+  for (int round = 0; round < 16; ++round) {
+    const auto count = read_some(*handle->error_stream(), buffer);
+    if (!count) {
+      return count.error().code == ErrorCode::kUnavailable;
+    }
+    if (*count == 0) {
+      if (!error_line_.empty()) {
+        finish_line();
+      }
+      return false;
+    }
+    const std::string_view text(reinterpret_cast<const char*>(buffer.data()), *count);
+    error_tail_.append(text);
+    if (error_tail_.size() > 2 * kTailBytes) {
+      error_tail_.erase(0, error_tail_.size() - kTailBytes);
+    }
+    for (const char letter : text) {
+      if (letter == '\n' || error_line_.size() >= kMaxLineBytes) {
+        finish_line();
+      }
+      if (letter != '\n') {
+        error_line_.push_back(letter);
+      }
+    }
+  }
+  return true;
+}
+
+std::string WorkerLink::error_tail() const {
+  const std::size_t begin = error_tail_.size() > kTailBytes ? error_tail_.size() - kTailBytes : 0;
+  std::string tail = error_tail_.substr(begin);
+  while (!tail.empty() && tail.back() == '\n') {
+    tail.pop_back();
+  }
+  return tail;
+}
+
+}  // namespace tenon::internal

@@ -1,0 +1,132 @@
+/// host/worker_link.hpp: the host's side of one worker, from spawn to the last byte of its stderr.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include <flatbuffers/flatbuffers.h>
+
+#include <tenon/bytes.hpp>
+#include <tenon/error.hpp>
+#include <tenon/log.hpp>
+
+#include "base/clock.hpp"
+#include "host/call.hpp"
+#include "host/launcher.hpp"
+#include "host/storage.hpp"
+#include "ipc/segment_table.hpp"
+#include "platform/control_channel.hpp"
+#include "platform/reactor/poller.hpp"
+
+namespace tenon::internal {
+
+/// A line for the log sink, which is called outside every lock.
+struct LogLine {
+  LogLevel level = LogLevel::kInfo;
+  std::string message;
+  std::string plugin;
+  std::string task;
+  std::uint64_t worker_id = 0;
+  std::uint64_t call_id = 0;
+};
+
+/// What a worker may cost and where its parts come from.
+struct LinkOptions {
+  std::uint64_t result_arena_bytes = 0;
+  std::uint64_t memory_limit_bytes = 0;
+  std::uint32_t slot_count = 128;
+};
+
+/// One worker. Guarded by the scheduler's lock but for `transport`, whose roles the scheduler gives out, and `spin`,
+/// which belongs to the thread that waits directly.
+class WorkerLink {
+ public:
+  enum class State : std::uint8_t { kStarting, kReady, kStopping, kDead };
+
+  /// Starts a worker and greets it. Blocks for the spawn alone. Errors: those of the launcher and of SharedMemory.
+  [[nodiscard]] static Result<std::shared_ptr<WorkerLink>> start(Launcher& launcher, ArgumentMemory& arguments,
+                                                                 std::uint64_t id, std::uint32_t slot,
+                                                                 const LinkOptions& options);
+  WorkerLink() = default;
+  WorkerLink(const WorkerLink&) = delete;
+  WorkerLink& operator=(const WorkerLink&) = delete;
+  ~WorkerLink();
+
+  // -- messages -------------------------------------------------------------------------------
+
+  /// Tells the worker of a segment before the first slot that names it.
+  void introduce_segment(const std::shared_ptr<const SharedSegment>& segment);
+  /// Tells the worker what the route's number means.
+  void introduce_route(const std::shared_ptr<const HostRoute>& route, const StoredBytes& settings);
+  void drop_segment(std::uint32_t number);
+  void drop_route(std::uint32_t number);
+  void send_resolved(std::uint64_t request, const Result<std::shared_ptr<const HostRoute>>& route);
+  void send_stop();
+  /// Sends what waits for room in the channel.
+  void flush_outbox();
+  [[nodiscard]] bool outbox_empty() const noexcept { return outbox_.empty(); }
+
+  // -- stderr ---------------------------------------------------------------------------------
+
+  /// Takes what the worker wrote; whole lines go to `log`. False at the end of the stream.
+  bool read_error_stream(std::vector<LogLine>& log);
+  /// The last of it, for errors.
+  [[nodiscard]] std::string error_tail() const;
+
+  void kill() noexcept;
+
+  std::uint64_t id = 0;
+  std::uint32_t slot = 0;
+  State state = State::kStarting;
+  std::shared_ptr<Transport> transport;
+  std::unique_ptr<WorkerHandle> handle;
+  ControlChannel channel;
+  EventBell bell;
+  SegmentTable segments;  ///< What a completion of this worker may name.
+
+  struct InFlight {
+    std::uint64_t position = 0;
+    CallRef call;
+  };
+  /// Calls in the ring that are the worker's, in the order of their positions.
+  std::deque<InFlight> in_flight;
+  std::uint64_t calls_done = 0;
+  std::uint32_t open_sessions = 0;
+
+  /// A thread that made a synchronous call has the reaper's role; it also buries the worker should it die.
+  bool direct = false;
+  bool exited = false;  ///< The end has been seen while `direct`.
+  bool bell_armed = false;
+  bool unpublished = false;  ///< Something was pushed in this round.
+  bool control_closed = false;
+  AdaptiveSpin spin;
+
+  MonotonicNs start_deadline_ns = kNever;
+  MonotonicNs stop_deadline_ns = kNever;
+  /// Why the host killed it, for the call it was running.
+  std::optional<Error> kill_reason;
+  /// What it said when it refused the hand-shake.
+  std::string refusal;
+
+ private:
+  struct Outgoing {
+    Buffer message;
+    std::shared_ptr<const SharedSegment> segment;  ///< Its descriptor travels along.
+  };
+  void send(const flatbuffers::FlatBufferBuilder& builder, std::shared_ptr<const SharedSegment> segment = nullptr);
+  [[nodiscard]] bool try_send(const Outgoing& outgoing);
+
+  std::deque<Outgoing> outbox_;
+  std::unordered_set<std::uint32_t> known_segments_;
+  std::unordered_set<std::uint32_t> known_routes_;
+  std::vector<std::shared_ptr<const HostRoute>> kept_routes_;  // Named in answers; the worker may use them at any time.
+  std::string error_tail_;
+  std::string error_line_;
+};
+
+}  // namespace tenon::internal
