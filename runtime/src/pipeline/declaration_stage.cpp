@@ -392,6 +392,8 @@ NodeDeclaration read_node(Section section, const Entry& entry, const QueueLimits
                    "'" + std::string(section_name(section)) + "s." + entry.key + "' is " +
                        std::string(kind_name(entry.value.kind)) + "; it takes a table",
                    "write [" + std::string(section_name(section)) + "s." + entry.key + "]");
+    // A sink has no output, so nothing is said of one.
+    node.kind = NodeKind::kSink;
     node.broken = true;
     return node;
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <set>
 #include <tuple>
 #include <utility>
@@ -55,22 +56,51 @@ bool is_continuation(char byte) {
   return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U;
 }
 
-/// One character of a source line as shown, and how many columns it takes.
+/// How many columns a terminal gives a character: the East Asian wide ones and pictures take two, combining marks none.
+std::size_t display_width(char32_t character) {
+  if (character >= 0x300 && character <= 0x36F) {
+    return 0;
+  }
+  struct Range {
+    char32_t first;
+    char32_t last;
+  };
+  static constexpr Range kWide[] = {{0x1100, 0x115F},   {0x2E80, 0xA4CF},  {0xAC00, 0xD7A3}, {0xF900, 0xFAFF},
+                                    {0xFE30, 0xFE6F},   {0xFF00, 0xFF60},  {0xFFE0, 0xFFE6}, {0x1F300, 0x1F64F},
+                                    {0x1F900, 0x1F9FF}, {0x20000, 0x3FFFD}};
+  return std::any_of(std::begin(kWide), std::end(kWide),
+                     [&](const Range& range) { return character >= range.first && character <= range.last; })
+             ? 2
+             : 1;
+}
+
+/// The well-formed sequence `text` as a character.
+char32_t decode(std::string_view text) {
+  const auto first = static_cast<unsigned char>(text.front());
+  char32_t character = text.size() == 1 ? first : first & (0x7FU >> text.size());
+  for (const char byte : text.substr(1)) {
+    character = (character << 6U) | (static_cast<unsigned char>(byte) & 0x3FU);
+  }
+  return character;
+}
+
+/// One character of a source line as shown, how many bytes of the line it is and how many columns it takes.
 struct Shown {
   std::string text;
   std::size_t bytes = 1;
+  std::size_t width = 1;
 };
 
 Shown show(std::string_view rest) {
   const auto byte = static_cast<unsigned char>(rest.front());
   if (byte == '\t') {
-    return {"\t", 1};
+    return {"\t", 1, 1};
   }
   const std::size_t length = utf8_length(rest);
   if (length == 0 || byte < 0x20 || byte == 0x7F) {
-    return {"?", 1};
+    return {"?", 1, 1};
   }
-  return {std::string(rest.substr(0, length)), length};
+  return {std::string(rest.substr(0, length)), length, display_width(decode(rest.substr(0, length)))};
 }
 
 /// The source line and the line with the caret below it, clipped to what fits a screen.
@@ -92,9 +122,9 @@ void append_source(std::string& out, const Diagnostic& item, bool color) {
     const Shown one = show(line.substr(i));
     shown += one.text;
     if (i + one.bytes <= at) {
-      marks += one.text == "\t" ? '\t' : ' ';
+      marks += one.text == "\t" ? std::string("\t") : std::string(one.width, ' ');
     } else if (i < marked_end) {
-      marks += i <= at ? '^' : '~';
+      marks += i <= at ? "^" + std::string(one.width > 1 ? one.width - 1 : 0, '~') : std::string(one.width, '~');
     }
     i += one.bytes;
   }

@@ -281,7 +281,11 @@ std::optional<Value> parse_document(std::string_view text, Reporter& reporter) {
   const toml::parse_result parsed = toml::parse(text);
   if (!parsed) {
     const toml::parse_error& error = parsed.error();
-    reporter.error(columns.place(error.source()), std::string(error.description()));
+    std::string message(error.description());
+    if (message.starts_with("Error ")) {
+      message.erase(0, 6);
+    }
+    reporter.error(columns.place(error.source()), "this is not TOML: " + message);
     return std::nullopt;
   }
   return convert(parsed.table(), &columns, {});

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.hpp"
+
 namespace tenon::internal {
 namespace {
 
@@ -73,6 +75,7 @@ class Writer {
         names.push_back(field.name);
       }
     }
+    std::vector<std::string> meant;
     bool good = true;
     bool first = true;
     static const std::vector<Entry> kNone;
@@ -83,6 +86,9 @@ class Writer {
         reporter_.error(entry.place, "unknown key '" + entry.key + "' in " + what,
                         names.empty() ? type.name + " has no fields"
                                       : suggest(entry.key, names, type.name + " has " + list_names(names)));
+        for (const std::string_view near : nearest_names(entry.key, names, 1)) {
+          meant.emplace_back(near);
+        }
         good = false;
         continue;
       }
@@ -92,7 +98,10 @@ class Writer {
       good = one(entry.value, field->type, "'" + entry.key + "'") && good;
     }
     for (const FieldInfo& field : type.fields) {
-      if (field.required && !field.deprecated && (value == nullptr || value->find(field.name) == nullptr)) {
+      // A misspelt key has been reported; that the right one is missing says nothing new.
+      const bool misspelt = std::find(meant.begin(), meant.end(), field.name) != meant.end();
+      const bool absent = value == nullptr || value->find(field.name) == nullptr;
+      if (field.required && !field.deprecated && absent && !misspelt) {
         reporter_.error(place, what + " lacks '" + field.name + "' (" + field.type + ")",
                         "the schema says that " + type.name + " must have it");
         good = false;
@@ -237,6 +246,11 @@ class Writer {
       }
       text_ += json_quote(value->text);
       return true;
+    }
+    if (Environment::is_reference(written)) {
+      reporter_.error(written.place, what + " takes an array of " + element + "; the environment gives one value",
+                      "write [{ env = \"NAME\" }]");
+      return false;
     }
     if (written.kind != Value::Kind::kArray) {
       return refuse(written, what, "an array of " + element);

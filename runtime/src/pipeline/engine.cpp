@@ -84,11 +84,11 @@ RunReport Engine::run() {
     read_stop();
     show_progress();
   }
+  fill_report();
   // Sessions are closed here, with no operation under way, rather than whenever the engine is destroyed.
   for (NodeState& state : nodes_) {
     state.sessions.clear();
   }
-  fill_report();
   if (draining_ && report_.end == RunReport::End::kDone) {
     report_.end = RunReport::End::kInterrupted;
   }

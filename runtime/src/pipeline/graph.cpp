@@ -10,24 +10,6 @@
 namespace tenon {
 namespace internal {
 
-std::string_view node_kind_name(NodeKind kind) noexcept {
-  switch (kind) {
-    case NodeKind::kSource:
-      return "source";
-    case NodeKind::kMap:
-      return "map";
-    case NodeKind::kRoute:
-      return "route";
-    case NodeKind::kBatch:
-      return "batch";
-    case NodeKind::kReduce:
-      return "reduce";
-    case NodeKind::kSink:
-      return "sink";
-  }
-  return "map";
-}
-
 namespace {
 
 std::vector<std::string> override_texts(const LoadOptions& options) {

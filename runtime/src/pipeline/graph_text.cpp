@@ -7,6 +7,25 @@
 
 namespace tenon {
 namespace internal {
+
+std::string_view node_kind_name(NodeKind kind) noexcept {
+  switch (kind) {
+    case NodeKind::kSource:
+      return "source";
+    case NodeKind::kMap:
+      return "map";
+    case NodeKind::kRoute:
+      return "route";
+    case NodeKind::kBatch:
+      return "batch";
+    case NodeKind::kReduce:
+      return "reduce";
+    case NodeKind::kSink:
+      return "sink";
+  }
+  return "map";
+}
+
 namespace {
 
 std::string_view type_label(const PlanNode& node) {

@@ -155,7 +155,7 @@ class Resolver {
       case NodeKind::kBatch:
       case NodeKind::kReduce:
         if (task.kind != TaskKind::kReduce) {
-          reporter_.error(place, is + "a " + std::string(node_kind_name(node.kind)) + " takes a reduce",
+          reporter_.error(place, is + "a " + std::string(node_kind_name(node.kind)) + " stage takes a reduce task",
                           task.kind == TaskKind::kSource ? "put it under [sources." + node.name + "]"
                                                          : "leave 'kind' out to run it on each item");
           return false;

@@ -113,6 +113,11 @@ class EdgeResolver {
       return std::nullopt;
     }
     if (producer.kind != NodeKind::kRoute) {
+      if (!input.output.empty() && declared(from).broken) {
+        // Its kind may be what was misspelt.
+        excused_.insert(input.node);
+        return std::nullopt;
+      }
       if (!input.output.empty()) {
         reporter_.error(input.place, "'" + input.node + "' has one output, without a name",
                         "write \"" + input.node + "\"");

@@ -1,0 +1,190 @@
+/// A directory of tasks without plugin files. Items and encoded tables are text, so that tests can read them.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "pipeline/task_directory.hpp"
+
+namespace tenon::test {
+
+class FakeDirectory final : public internal::TaskDirectory {
+ public:
+  /// The plugins `files`, `text`, `tenon`, `other` (its tenon.File differs) and `broken` (unusable).
+  FakeDirectory() {
+    add_type("files.WalkArgs", {field("root", "string", true), field("globs", "[string]"), field("follow", "bool"),
+                                field("depth", "uint8"), field("magic", "[ubyte]"), field("inner", "files.Inner")});
+    add_type("files.Inner", {field("ratio", "float64"), field("shift", "int16"), field("large", "uint64")});
+    add_type("files.DigestParams", {field("algorithm", "files.Algorithm"), field("level", "uint8")});
+    add_enum("files.Algorithm", {"sha256", "blake2b"});
+    add_type("files.Settings", {field("threads", "uint32")});
+    add_type("tenon.File", {field("path", "string", true), field("kind", "tenon.FileKind"), field("size", "uint64")});
+    add_enum("tenon.FileKind", {"Regular", "Directory"});
+    add_type("tenon.Digest", {field("file", "tenon.File", true), field("hex", "string")});
+    add_type("tenon.Line", {field("text", "string"), field("origin", "string"), field("number", "uint64")});
+    add_type("tenon.Number", {field("value", "int64"), field("group", "string")});
+    add_type("tenon.Count", {field("first", "int64"), field("count", "uint64")});
+    add_type("tenon.Empty", {});
+    add_type("tenon.Any", {});
+    add_type("text.GrepParams", {field("pattern", "string", true)});
+
+    Plugin files = plugin("files", "1.2.0");
+    files.settings_type = "files.Settings";
+    add_plugin(files);
+    add_task("files", "walk", TaskKind::kSource, "files.WalkArgs", "tenon.File");
+    add_task("files", "digest", TaskKind::kPlain, "tenon.File", "tenon.Digest", "files.DigestParams");
+    add_task("files", "report", TaskKind::kReduce, "tenon.Digest", "tenon.File");
+    add_task("files", "write", TaskKind::kPlain, "tenon.File", "tenon.Empty");
+    add_plugin(plugin("text", "2.0.1"));
+    add_task("text", "lines", TaskKind::kPlain, "tenon.File", "tenon.Line");
+    add_task("text", "grep", TaskKind::kPlain, "tenon.Line", "tenon.Line", "text.GrepParams");
+    add_plugin(plugin("tenon", "0.1.0"));
+    add_task("tenon", "numbers", TaskKind::kSource, "tenon.Count", "tenon.Number");
+    add_task("tenon", "echo", TaskKind::kPlain, "tenon.Any", "tenon.Any");
+    add_task("tenon", "discard", TaskKind::kPlain, "tenon.Any", "tenon.Empty");
+    add_task("tenon", "double", TaskKind::kPlain, "tenon.Number", "tenon.Number");
+    add_task("tenon", "sum", TaskKind::kReduce, "tenon.Number", "tenon.Number");
+    add_plugin(plugin("other", "1.0.0"));
+    add_task("other", "show", TaskKind::kPlain, "tenon.File", "tenon.File");
+    Plugin broken = plugin("broken", "");
+    broken.problem = "the file is truncated";
+    add_plugin(broken);
+  }
+
+  std::vector<std::string> plugin_names() const override {
+    std::vector<std::string> names;
+    for (const auto& [name, plugin] : plugins_) {
+      names.push_back(name);
+    }
+    return names;
+  }
+  std::optional<Plugin> find_plugin(std::string_view name) const override {
+    const auto found = plugins_.find(std::string(name));
+    return found == plugins_.end() ? std::nullopt : std::optional<Plugin>(found->second);
+  }
+  std::optional<TaskInfo> find_task(std::string_view plugin, std::string_view method) const override {
+    const auto found = tasks_.find(std::string(plugin) + "." + std::string(method));
+    return found == tasks_.end() ? std::nullopt : std::optional<TaskInfo>(found->second);
+  }
+  std::optional<TypeInfo> find_type(std::string_view, std::string_view type) const override {
+    const auto found = types_.find(std::string(type));
+    return found == types_.end() ? std::nullopt : std::optional<TypeInfo>(found->second);
+  }
+  /// The JSON itself without line breaks; a text "refuse" in it fails at its line.
+  Result<Buffer> encode(std::string_view, std::string_view, std::string_view json) const override {
+    Buffer out;
+    std::size_t line = 1;
+    for (std::size_t i = 0; i < json.size(); ++i) {
+      if (json.substr(i).starts_with("refuse")) {
+        return fail(ErrorCode::kInvalidArgument, std::to_string(line) + ":3: the schema refuses it");
+      }
+      if (json[i] == '\n') {
+        ++line;
+      } else {
+        out.push_back(static_cast<std::uint8_t>(json[i]));
+      }
+    }
+    return out;
+  }
+  Result<void> check_readable(std::string_view writer, std::string_view type, std::string_view reader,
+                              std::string_view) const override {
+    if (type == "tenon.File" && (writer == "other" || reader == "other")) {
+      return fail(ErrorCode::kIncompatible, "field 'path' is a string in one and a number in the other");
+    }
+    return {};
+  }
+  /// Items are "field=value;field=value".
+  Result<internal::ItemReader> field_reader(std::string_view, std::string_view type,
+                                            std::string_view path) const override {
+    const TypeInfo* at = &types_.at(std::string(type));
+    std::string_view rest = path;
+    while (true) {
+      const std::size_t dot = rest.find('.');
+      const FieldInfo* found = nullptr;
+      for (const FieldInfo& one : at->fields) {
+        found = one.name == rest.substr(0, dot) ? &one : found;
+      }
+      if (found == nullptr) {
+        return fail(ErrorCode::kNotFound, "no field");
+      }
+      const auto inner = types_.find(found->type);
+      const bool table = inner != types_.end() && inner->second.enum_values.empty();
+      if (dot == std::string_view::npos) {
+        if (table) {
+          return fail(ErrorCode::kInvalidArgument, "field '" + std::string(path) + "' is a table");
+        }
+        return reader_of(std::string(path));
+      }
+      if (!table) {
+        return fail(ErrorCode::kNotFound, "no field");
+      }
+      at = &inner->second;
+      rest.remove_prefix(dot + 1);
+    }
+  }
+
+  /// The reader behind field_reader, for tests of the engine.
+  static internal::ItemReader reader_of(std::string name) {
+    return [name = std::move(name)](BytesView item) -> Result<std::string> {
+      const std::string text(item.begin(), item.end());
+      if (text.find("corrupt") != std::string::npos) {
+        return fail(ErrorCode::kCorrupt, "the item does not verify");
+      }
+      const std::size_t at = text.find(name + "=");
+      if (at == std::string::npos) {
+        return std::string();
+      }
+      const std::size_t begin = at + name.size() + 1;
+      return text.substr(begin, text.find(';', begin) - begin);
+    };
+  }
+
+ private:
+  static FieldInfo field(std::string name, std::string type, bool required = false) {
+    FieldInfo info;
+    info.name = std::move(name);
+    info.type = std::move(type);
+    info.required = required;
+    return info;
+  }
+  static Plugin plugin(std::string name, std::string version) {
+    Plugin out;
+    out.name = std::move(name);
+    out.version = std::move(version);
+    return out;
+  }
+  void add_plugin(Plugin plugin) { plugins_[plugin.name] = std::move(plugin); }
+  void add_type(const std::string& name, std::vector<FieldInfo> fields) {
+    TypeInfo type;
+    type.name = name;
+    type.fields = std::move(fields);
+    types_[name] = std::move(type);
+  }
+  void add_enum(const std::string& name, std::vector<std::string> values) {
+    TypeInfo type;
+    type.name = name;
+    type.enum_values = std::move(values);
+    types_[name] = std::move(type);
+  }
+  void add_task(const std::string& plugin, const std::string& name, TaskKind kind, std::string argument,
+                std::string result, std::string params = {}) {
+    TaskInfo task;
+    task.name = name;
+    task.full_name = plugin + "." + name;
+    task.kind = kind;
+    task.argument_type = std::move(argument);
+    task.result_type = std::move(result);
+    task.params_type = std::move(params);
+    tasks_[task.full_name] = std::move(task);
+    plugins_[plugin].tasks.push_back(name);
+  }
+
+  std::map<std::string, Plugin> plugins_;
+  std::map<std::string, TaskInfo> tasks_;
+  std::map<std::string, TypeInfo> types_;
+};
+
+}  // namespace tenon::test

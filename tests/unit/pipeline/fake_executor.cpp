@@ -1,0 +1,205 @@
+#include "fake_executor.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace tenon::test {
+
+using internal::Ended;
+
+Reply make_reply(std::string_view text) {
+  const auto content = std::make_shared<const std::string>(text);
+  // Only the ownership counts here; nobody looks into the storage.
+  const std::shared_ptr<const internal::ReplyStorage> storage(
+      content, reinterpret_cast<const internal::ReplyStorage*>(content.get()));
+  return Reply(storage, BytesView(reinterpret_cast<const std::uint8_t*>(content->data()), content->size()));
+}
+
+std::string text_of(const Reply& reply) {
+  return {reply.bytes().begin(), reply.bytes().end()};
+}
+
+namespace {
+
+/// The number behind `"key": ` in a JSON text.
+std::int64_t number_in(const std::string& json, const std::string& key) {
+  const std::size_t at = json.find("\"" + key + "\": ");
+  return at == std::string::npos ? 0 : std::stoll(json.substr(at + key.size() + 4));
+}
+
+}  // namespace
+
+/// A source counts up to its argument's `count`; a reduce joins what it is fed.
+class FakeSession final : public internal::ExecutorSession {
+ public:
+  FakeSession(FakeExecutor& executor, std::uint32_t first, std::uint32_t second)
+      : executor_(executor), ended_{Ended::Kind::kSession, first, second} {}
+
+  void open(const std::string& task, const SessionOptions& options) override {
+    task_ = task;
+    ++spec().opened;
+    const std::string argument(options.argument.begin(), options.argument.end());
+    const std::string checkpoint(options.checkpoint.begin(), options.checkpoint.end());
+    source_ = !argument.empty();
+    count_ = number_in(argument, "count");
+    if (source_) {
+      given_ = checkpoint.empty() ? number_in(argument, "first") : std::stoll(checkpoint);
+    } else {
+      joined_ = checkpoint;
+    }
+    begin({});
+  }
+  void next(std::uint32_t max_results) override {
+    Outcome outcome;
+    const int operation = spec().operations++;
+    if (!disturb(operation, outcome) && spec().pauses.count(operation) == 0) {
+      while (given_ < count_ && outcome.results.size() < max_results) {
+        outcome.results.push_back(
+            make_reply("value=" + std::to_string(given_) + ";group=g" + std::to_string(given_ % 3)));
+        ++given_;
+      }
+      outcome.ended = given_ >= count_;
+    }
+    begin(std::move(outcome));
+  }
+  void feed(const std::vector<Reply>& arguments) override {
+    Outcome outcome;
+    if (!disturb(spec().operations++, outcome)) {
+      spec().fed.push_back(arguments.size());
+      for (const Reply& argument : arguments) {
+        joined_ += text_of(argument) + "|";
+      }
+    }
+    begin(std::move(outcome));
+  }
+  void finish() override {
+    Outcome outcome;
+    if (!disturb(spec().operations++, outcome)) {
+      outcome.results.push_back(make_reply(joined_));
+    }
+    begin(std::move(outcome));
+  }
+  void checkpoint() override {
+    Outcome outcome;
+    if (spec().checkpoints) {
+      outcome.results.push_back(make_reply(source_ ? std::to_string(given_) : joined_));
+    } else {
+      outcome.error = Error{ErrorCode::kUnsupported, "no checkpoint", {}};
+    }
+    begin(std::move(outcome));
+  }
+  void cancel() override {
+    outcome_ = {};
+    outcome_.error = Error{ErrorCode::kCancelled, "cancelled", {}};
+    for (auto& pending : executor_.pending_) {
+      if (pending.ended.kind == ended_.kind && pending.ended.first == ended_.first &&
+          pending.ended.second == ended_.second) {
+        pending.at = executor_.now_;
+      }
+    }
+  }
+  Outcome take() override { return std::exchange(outcome_, {}); }
+  std::optional<Progress> progress() const override {
+    return source_ ? std::optional<Progress>({static_cast<std::uint64_t>(given_), static_cast<std::uint64_t>(count_)})
+                   : std::nullopt;
+  }
+
+ private:
+  FakeTask& spec() { return executor_.tasks_[task_]; }
+  bool disturb(int operation, Outcome& outcome) {
+    if (spec().crashes.count(operation) > 0) {
+      outcome.error = Error{ErrorCode::kCrashed, "the worker died with signal 11", {}};
+      return true;
+    }
+    if (spec().failures.count(operation) > 0) {
+      outcome.error = Error{ErrorCode::kFailed, "the disk is full", {}};
+      return true;
+    }
+    return false;
+  }
+  void begin(Outcome outcome) {
+    outcome_ = std::move(outcome);
+    executor_.begin(task_, ended_, executor_.finish_time(spec()));
+  }
+
+  FakeExecutor& executor_;
+  Ended ended_;
+  std::string task_;
+  bool source_ = false;
+  std::int64_t count_ = 0;
+  std::int64_t given_ = 0;
+  std::string joined_;
+  Outcome outcome_;
+};
+
+FakeExecutor::Clock::time_point FakeExecutor::finish_time(const FakeTask& task) {
+  std::uniform_int_distribution<std::int64_t> draw(task.least.count(), task.most.count());
+  return now_ + std::chrono::microseconds(draw(random_));
+}
+
+void FakeExecutor::begin(const std::string& task, const Ended& ended, Clock::time_point at) {
+  FakeTask& spec = tasks_[task];
+  spec.most_running = std::max(spec.most_running, ++spec.running);
+  pending_.push_back({at, ended, task});
+}
+
+void FakeExecutor::submit(std::uint32_t slot, const std::string& task, const Reply& argument,
+                          const CallOptions& options) {
+  FakeTask& spec = tasks_[task];
+  spec.arguments.push_back(text_of(argument));
+  Result<Reply> outcome = argument;
+  if (spec.run) {
+    outcome = spec.run(spec.arguments.back()).map([](const std::string& text) { return make_reply(text); });
+  }
+  Clock::time_point at = finish_time(spec);
+  if (options.run_timeout && at > now_ + *options.run_timeout) {
+    at = now_ + std::chrono::duration_cast<Clock::duration>(*options.run_timeout);
+    outcome = fail(ErrorCode::kDeadline, "the call did not end in time");
+  }
+  outcomes_.insert_or_assign(slot, std::move(outcome));
+  begin(task, {Ended::Kind::kCall, slot, 0}, at);
+}
+
+void FakeExecutor::cancel(std::uint32_t slot) {
+  for (Pending& pending : pending_) {
+    if (pending.ended.kind == Ended::Kind::kCall && pending.ended.first == slot) {
+      pending.at = now_;
+      outcomes_.insert_or_assign(slot, fail(ErrorCode::kCancelled, "cancelled"));
+    }
+  }
+}
+
+Result<Reply> FakeExecutor::take(std::uint32_t slot) {
+  Result<Reply> outcome = std::move(outcomes_.at(slot));
+  outcomes_.erase(slot);
+  return outcome;
+}
+
+std::unique_ptr<internal::ExecutorSession> FakeExecutor::make_session(std::uint32_t first, std::uint32_t second) {
+  return std::make_unique<FakeSession>(*this, first, second);
+}
+
+void FakeExecutor::wait(Clock::time_point deadline, std::vector<Ended>& ended) {
+  ++waits_;
+  if (on_wait) {
+    on_wait();
+  }
+  const auto first = std::min_element(pending_.begin(), pending_.end(),
+                                      [](const Pending& a, const Pending& b) { return a.at < b.at; });
+  if (first == pending_.end() || first->at > deadline) {
+    now_ = std::max(now_, deadline);
+    return;
+  }
+  now_ = std::max(now_, first->at);
+  for (std::size_t i = 0; i < pending_.size();) {
+    if (pending_[i].at <= now_) {
+      ended.push_back(pending_[i].ended);
+      --tasks_[pending_[i].task].running;
+      pending_.erase(pending_.begin() + static_cast<std::ptrdiff_t>(i));
+    } else {
+      ++i;
+    }
+  }
+}
+
+}  // namespace tenon::test

@@ -1,0 +1,86 @@
+/// An executor that simulates workers and time: runs are deterministic for a seed, and hours pass in microseconds.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "pipeline/executor.hpp"
+
+namespace tenon::test {
+
+/// A reply that owns a text.
+[[nodiscard]] Reply make_reply(std::string_view text);
+[[nodiscard]] std::string text_of(const Reply& reply);
+
+/// How a simulated task behaves.
+struct FakeTask {
+  /// Plain tasks: the result of an argument.
+  std::function<Result<std::string>(const std::string&)> run;
+  /// How long one operation takes; drawn from this range.
+  std::chrono::microseconds least{10};
+  std::chrono::microseconds most{500};
+  /// Sources and reduces.
+  bool checkpoints = true;
+  /// Operations of sessions (next, feed, finish), counted over all of the task's sessions from 0, that die.
+  std::set<int> crashes;
+  /// Operations that fail.
+  std::set<int> failures;
+  /// Sources: each step number in here gives nothing.
+  std::set<int> pauses;
+
+  // What happened.
+  int operations = 0;
+  int opened = 0;
+  std::uint32_t running = 0;
+  std::uint32_t most_running = 0;
+  std::vector<std::string> arguments;  ///< Of plain calls, in the order of submission.
+  std::vector<std::size_t> fed;        ///< Sizes of feeds.
+};
+
+class FakeExecutor final : public internal::Executor {
+ public:
+  explicit FakeExecutor(std::uint32_t seed = 1, unsigned workers = 4) : random_(seed), workers_(workers) {}
+
+  /// Made on first use. Sources are those whose name ends in "numbers" or "walk"; they give `count` items.
+  FakeTask& task(const std::string& name) { return tasks_[name]; }
+  /// Called before each wait; for looking at the run from outside.
+  std::function<void()> on_wait;
+  [[nodiscard]] std::uint64_t waits() const noexcept { return waits_; }
+
+  unsigned worker_count() const override { return workers_; }
+  Clock::time_point now() const override { return now_; }
+  void submit(std::uint32_t slot, const std::string& task, const Reply& argument, const CallOptions& options) override;
+  void cancel(std::uint32_t slot) override;
+  Result<Reply> take(std::uint32_t slot) override;
+  std::unique_ptr<internal::ExecutorSession> make_session(std::uint32_t first, std::uint32_t second) override;
+  void wait(Clock::time_point deadline, std::vector<internal::Ended>& ended) override;
+
+ private:
+  friend class FakeSession;
+  struct Pending {
+    Clock::time_point at;
+    internal::Ended ended;
+    std::string task;
+  };
+  Clock::time_point finish_time(const FakeTask& task);
+  void begin(const std::string& task, const internal::Ended& ended, Clock::time_point at);
+
+  std::mt19937 random_;
+  unsigned workers_;
+  Clock::time_point now_{std::chrono::hours(1)};
+  std::uint64_t waits_ = 0;
+  std::map<std::string, FakeTask> tasks_;
+  std::vector<Pending> pending_;
+  std::map<std::uint32_t, Result<Reply>> outcomes_;
+};
+
+}  // namespace tenon::test

@@ -1,0 +1,92 @@
+#include "pipeline/graph_text.hpp"
+
+#include "load.hpp"
+#include "tenon_test/catch.hpp"
+
+namespace tenon::test {
+namespace {
+
+Graph::Impl graph() {
+  Loaded loaded = load(R"toml(
+[pipeline]
+name = "a \"b\" \\ <c>"
+description = "two\nlines"
+[sources.end]
+task = "files.walk"
+args = { root = "/" }
+[stages.by]
+kind = "route"
+inputs = ["end"]
+field = "path"
+cases = { a = "x" }
+[stages.each]
+task = "files.digest"
+inputs = ["by.a"]
+[sinks.out]
+task = "files.report"
+inputs = ["each"]
+[sinks.rest]
+task = "tenon.discard"
+inputs = ["by.else"]
+)toml");
+  INFO(loaded.messages);
+  REQUIRE(loaded.graph);
+  return std::move(*loaded.graph);
+}
+
+}  // namespace
+
+TEST_CASE("graph_text: dot") {
+  CHECK(internal::graph_text(graph(), GraphFormat::kDot) == R"(digraph "a \"b\" \\ <c>" {
+  rankdir = LR;
+  node [shape = box];
+  label = "two\nlines";
+  "end" [label = "end\nfiles.walk", shape = invhouse];
+  "by" [label = "by\nby path", shape = diamond];
+  "each" [label = "each\nfiles.digest", shape = box];
+  "out" [label = "out\nfiles.report", shape = house];
+  "rest" [label = "rest\ntenon.discard", shape = house];
+  "end" -> "by" [label = "tenon.File"];
+  "by" -> "each" [label = "a: tenon.File"];
+  "each" -> "out" [label = "tenon.Digest"];
+  "by" -> "rest" [label = "else: tenon.File"];
+}
+)");
+}
+
+TEST_CASE("graph_text: mermaid numbers its ids, so that no name is a keyword") {
+  CHECK(internal::graph_text(graph(), GraphFormat::kMermaid) == R"text(flowchart LR
+  n0(["end (files.walk)"])
+  n1{"by (by path)"}
+  n2["each (files.digest)"]
+  n3[("out (files.report)")]
+  n4[("rest (tenon.discard)")]
+  n0 -->|"tenon.File"| n1
+  n1 -->|"a: tenon.File"| n2
+  n2 -->|"tenon.Digest"| n3
+  n1 -->|"else: tenon.File"| n4
+)text");
+}
+
+TEST_CASE("graph_text: json") {
+  CHECK(internal::graph_text(graph(), GraphFormat::kJson) == R"({
+  "name": "a \"b\" \\ <c>",
+  "description": "two\nlines",
+  "nodes": [
+    {"name": "end", "kind": "source", "task": "files.walk", "gives": "tenon.File"},
+    {"name": "by", "kind": "route", "field": "path", "takes": "tenon.File", "queue": {"items": 1024, "bytes": 67108864}, "gives": "tenon.File"},
+    {"name": "each", "kind": "map", "task": "files.digest", "takes": "tenon.File", "queue": {"items": 1024, "bytes": 67108864}, "gives": "tenon.Digest"},
+    {"name": "out", "kind": "sink", "task": "files.report", "takes": "tenon.Digest", "queue": {"items": 1024, "bytes": 67108864}},
+    {"name": "rest", "kind": "sink", "task": "tenon.discard", "takes": "tenon.File", "queue": {"items": 1024, "bytes": 67108864}}
+  ],
+  "edges": [
+    {"from": "end", "output": "", "to": "by", "type": "tenon.File"},
+    {"from": "by", "output": "a", "to": "each", "type": "tenon.File"},
+    {"from": "each", "output": "", "to": "out", "type": "tenon.Digest"},
+    {"from": "by", "output": "else", "to": "rest", "type": "tenon.File"}
+  ]
+}
+)");
+}
+
+}  // namespace tenon::test
