@@ -5,6 +5,10 @@
 
 #include <boost/dll/shared_library.hpp>
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/lsan_interface.h>
+#endif
+
 namespace tenon::internal {
 
 struct DynamicLibrary::Impl {
@@ -27,6 +31,9 @@ Result<DynamicLibrary> DynamicLibrary::load(const std::filesystem::path& file) {
   } catch (const std::exception& problem) {
     return fail(ErrorCode::kIncompatible, "cannot load '" + absolute.string() + "': " + problem.what());
   }
+#if defined(__SANITIZE_ADDRESS__)
+  __lsan_ignore_object(impl.get());  // Kept for ever on purpose.
+#endif
   return DynamicLibrary(impl.release());
 }
 
