@@ -9,8 +9,8 @@ namespace tenon::internal {
 /// [setup]
 void ignore_broken_pipe() noexcept;
 
-/// Whether this process handles, blocks or ignores nothing unusual: for tests of spawned children. Returns a text such
-/// as "blocked=0 ignored=0 caught=0" from the system's own view. [any-thread]
+/// The signals this process blocks, ignores and catches, as the system sees them, in hexadecimal masks:
+/// "blocked=0 ignored=0 caught=0". For tests of spawned children. [any-thread]
 [[nodiscard]] std::string signal_state();
 
 }  // namespace tenon::internal

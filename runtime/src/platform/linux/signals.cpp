@@ -1,6 +1,9 @@
 #include "platform/signals.hpp"
 
+#include <array>
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <string_view>
 #include <utility>
@@ -20,10 +23,14 @@ std::string signal_state() {
                                     {"SigIgn:\t", "ignored="},
                                     {"SigCgt:\t", "caught="}}) {
       if (line.starts_with(key)) {
-        const std::size_t first = line.find_first_not_of('0', key.size());
+        // Without signals 32 and 33, which the C library keeps for itself and ignores in what posix_spawn starts.
+        constexpr unsigned long long kLibraryOwn = 3ull << 31;
+        const unsigned long long bits = std::strtoull(line.c_str() + key.size(), nullptr, 16) & ~kLibraryOwn;
+        std::array<char, 24> digits{};
+        std::snprintf(digits.data(), digits.size(), "%llx", bits);
         text += text.empty() ? "" : " ";
         text += name;
-        text += first == std::string::npos ? "0" : line.substr(first);
+        text += digits.data();
       }
     }
   }

@@ -1,0 +1,213 @@
+// What process_test.cpp and its neighbours spawn. The first argument says what to do; output goes to standard output.
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "platform/control_channel.hpp"
+#include "platform/process.hpp"
+#include "platform/sandbox.hpp"
+#include "platform/shared_memory.hpp"
+#include "platform/signals.hpp"
+
+using namespace tenon::internal;
+
+namespace {
+
+int list_descriptors() {
+  std::string text;
+  for (int number = 0; number < 1024; ++number) {
+    if (::fcntl(number, F_GETFD) >= 0) {
+      text += std::to_string(number) + ' ';
+    }
+  }
+  std::puts(text.c_str());
+  return 0;
+}
+
+int sandboxed(const std::string& limit, std::uint64_t value) {
+  SandboxOptions options;
+  if (limit == "address_space") {
+    options.address_space_bytes = value;
+  } else if (limit == "data") {
+    options.data_bytes = value;
+  } else if (limit == "file_size") {
+    options.file_size_bytes = value;
+  } else if (limit == "cpu") {
+    options.cpu_seconds = value;
+  }
+  if (auto applied = apply_sandbox(options); !applied) {
+    std::puts(applied.error().to_string().c_str());
+    return 2;
+  }
+  if (limit == "cpu") {
+    for (std::atomic<unsigned> turns{0};; ++turns) {
+    }
+  }
+  const std::uint64_t size_bytes = value * 4;
+  auto report = [](const tenon::Error& error) {
+    std::puts(error.to_string().c_str());
+    return 1;
+  };
+  if (limit == "data") {
+    auto mapping = Mapping::anonymous(size_bytes);
+    return mapping ? 0 : report(mapping.error());
+  }
+  if (limit == "file_size") {
+    ::signal(SIGXFSZ, SIG_IGN);
+  }
+  auto memory = SharedMemory::create("test", size_bytes);
+  if (!memory) {
+    return report(memory.error());
+  }
+  auto mapping = memory->map(Access::kReadWrite);
+  return mapping ? 0 : report(mapping.error());
+}
+
+/// Tries every road to write into memory that was handed over on descriptor 3; prints those that are open.
+int break_seals() {
+  const int fd = 3;
+  std::string open_roads;
+  const long page = ::sysconf(_SC_PAGESIZE);
+  const auto size = static_cast<std::size_t>(page);
+  if (void* data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0); data != MAP_FAILED) {
+    open_roads += "map ";
+  }
+  void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
+  if (data == MAP_FAILED) {
+    return 5;
+  }
+  if (::mprotect(data, size, PROT_READ | PROT_WRITE) == 0) {
+    open_roads += "mprotect ";
+  }
+  if (::pwrite(fd, "x", 1, 0) == 1) {
+    open_roads += "write ";
+  }
+  if (::ftruncate(fd, 1) == 0 || ::ftruncate(fd, page * 100) == 0) {
+    open_roads += "truncate ";
+  }
+  if (::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, page) == 0) {
+    open_roads += "punch ";
+  }
+  const int again = ::open("/proc/self/fd/3", O_RDWR | O_CLOEXEC);
+  if (again >= 0 && ::pwrite(again, "x", 1, 0) == 1) {
+    open_roads += "reopen-write ";
+  }
+  if (again >= 0 && ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, again, 0) != MAP_FAILED) {
+    open_roads += "reopen-map ";
+  }
+  std::printf("open:%s read:%c\n", open_roads.c_str(), *static_cast<const char*>(data));
+  return 0;
+}
+
+int echo_channel() {
+  auto channel = ControlChannel::adopt(FileDescriptor(3));
+  if (!channel) {
+    return 2;
+  }
+  for (;;) {
+    auto message = channel->receive();
+    if (!message) {
+      return message.error().code == tenon::ErrorCode::kUnavailable ? 0 : 3;
+    }
+    std::vector<int> numbers;
+    for (const FileDescriptor& descriptor : (*message)->descriptors) {
+      numbers.push_back(descriptor.get());
+    }
+    if (!channel->send((*message)->bytes, numbers)) {
+      return 4;
+    }
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string what = argc > 1 ? argv[1] : "";
+  if (what == "exit") {
+    return std::atoi(argv[2]);
+  }
+  if (what == "raise") {
+    ::raise(std::atoi(argv[2]));
+    return 0;
+  }
+  if (what == "wait") {
+    for (;;) {
+      ::pause();
+    }
+  }
+  if (what == "grandchild") {
+    // A grandchild that keeps the pipes open and outlives this process unless its group is ended.
+    if (::fork() == 0) {
+      for (;;) {
+        ::pause();
+      }
+    }
+    std::puts("ready");
+    std::fflush(stdout);
+    return 0;
+  }
+  if (what == "descriptors") {
+    return list_descriptors();
+  }
+  if (what == "signals") {
+    std::puts(signal_state().c_str());
+    return 0;
+  }
+  if (what == "group") {
+    std::printf("%d\n", ::getpgrp() == ::getpid() ? 1 : 0);
+    return 0;
+  }
+  if (what == "environment") {
+    const char* value = std::getenv(argv[2]);
+    std::puts(value == nullptr ? "(unset)" : value);
+    return 0;
+  }
+  if (what == "directory") {
+    std::puts(std::filesystem::current_path().c_str());
+    return 0;
+  }
+  if (what == "arguments") {
+    for (int i = 2; i < argc; ++i) {
+      std::printf("[%s]", argv[i]);
+    }
+    return 0;
+  }
+  if (what == "cat") {
+    char buffer[4096];
+    for (ssize_t count; (count = ::read(0, buffer, sizeof buffer)) > 0;) {
+      if (::write(1, buffer, static_cast<std::size_t>(count)) != count) {
+        return 1;
+      }
+    }
+    return 0;
+  }
+  if (what == "flood") {
+    const std::string line(1000, 'x');
+    for (;;) {
+      std::puts(line.c_str());
+    }
+  }
+  if (what == "read") {
+    char letter = '?';
+    return ::read(std::atoi(argv[2]), &letter, 1) == 1 ? letter : 99;
+  }
+  if (what == "sandbox") {
+    return sandboxed(argv[2], std::strtoull(argv[3], nullptr, 10));
+  }
+  if (what == "seals") {
+    return break_seals();
+  }
+  if (what == "echo") {
+    return echo_channel();
+  }
+  return 100;
+}
