@@ -101,7 +101,7 @@ TEST_CASE("Catalog: broken plugins are listed with their reason and hurt nobody"
   const Catalog catalog = place.open();
   CHECK(catalog.plugins().size() == 8);
   CHECK(catalog.find_plugin("good") != nullptr);
-  CHECK(has(problem_of(catalog, "crash_constructor"), "crashed"));
+  CHECK(has(problem_of(catalog, "crash_constructor"), "while it was loaded"));
   CHECK(has(problem_of(catalog, "exit_init"), "ended its process in init"));
   CHECK(has(problem_of(catalog, "wrong_kind"), "is a source in the descriptor"));
   CHECK(has(problem_of(catalog, "larger"), "truncated"));
