@@ -50,6 +50,7 @@ void read_section(const Value& document, Section section, const QueueLimits& que
     if (declaration.nodes.size() == kMaxNodes) {
       reporter.error(one.place,
                      "the file declares more than " + std::to_string(kMaxNodes) + " sources, stages and sinks");
+      declaration.complete = false;
       return;
     }
     declaration.nodes.push_back(read_node(section, one, queue, environment, reporter));

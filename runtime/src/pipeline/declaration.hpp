@@ -81,6 +81,7 @@ struct PipelineDeclaration {
   std::string description;
   std::vector<PluginDeclaration> plugins;
   std::vector<NodeDeclaration> nodes;
+  bool complete = true;  ///< False when there are more than kMaxNodes; nothing can then be said of edges.
 };
 
 /// Reads all declarations. `document` must outlive what it returns.

@@ -303,6 +303,9 @@ std::optional<Graph::Impl> load_graph(const LoadRequest& request, const TaskDire
   apply_overrides(*document, options.overrides, reporter);
   const Environment environment(options.environment);
   const PipelineDeclaration declaration = read_declarations(*document, environment, reporter);
+  if (!declaration.complete) {
+    return std::nullopt;
+  }
   Graph::Impl graph = resolve(declaration, directory, environment, reporter);
   if (reporter.has_errors()) {
     return std::nullopt;

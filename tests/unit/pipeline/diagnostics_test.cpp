@@ -34,10 +34,10 @@ p.toml:5:8: note: 'out' takes tenon.Line (task text.grep)
 
 TEST_CASE("Diagnostics: the caret stands right after tabs and beyond ASCII") {
   Reporter reporter("f.toml", "\tü = \"日本\" x\r\nsecond");
-  reporter.error(Place{1, 18, 1, 0}, "here");
+  reporter.error(Place{1, 16, 1, 0}, "here");
   Diagnostics diagnostics;
   reporter.move_to(diagnostics);
-  CHECK(diagnostics.to_text() == "f.toml:1:18: error: here\n    1 | \tü = \"日本\" x\n      | \t           ^\n");
+  CHECK(diagnostics.to_text() == "f.toml:1:16: error: here\n    1 | \tü = \"日本\" x\n      | \t           ^\n");
 }
 
 TEST_CASE("Diagnostics: a long line is clipped around the caret") {

@@ -538,9 +538,9 @@ TEST_CASE("Loader: what is wrong with a --set is said of it, after the file's ow
                                                      {"sources.walk.task.x", "1"},
                                                      {"sources..walk", "1"},
                                                      {"sources.walk.args.rot", "/"}});
-  CHECK(loaded.messages == R"(15:8: error: sink 'x' has no task
+  CHECK(loaded.messages == R"(14:8: error: sink 'x' has no task
   = add task = "<plugin>.<task>"
-15:8: error: sink 'x' has no inputs
+14:8: error: sink 'x' has no inputs
   = add inputs = ["<source or stage>"]
 --set stages.digset.workers=5: error: the file has no [stages.digset]
   = did you mean 'digest'?
