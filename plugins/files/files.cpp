@@ -62,7 +62,8 @@ tenon::Source<tenon::File> walk(tenon::SourceContext& s, const files::WalkArgume
   }
 }
 
-tenon::Offset<tenon::File> read(tenon::Call& call, const tenon::File& argument, const files::ReadParams& params) {
+tenon::Offset<tenon::File> read_content(tenon::Call& call, const tenon::File& argument,
+                                        const files::ReadParams& params) {
   Content content(argument);
   const auto poll = poll_of(call);
   // A block of transport memory holds less than 2 GiB; some room is for the table around the content.
@@ -98,7 +99,7 @@ tenon::Offset<tenon::Digest> digest(tenon::Call& call, const tenon::File& argume
   return tenon::CreateDigest(builder, file_offset, algorithm, value, hex);
 }
 
-tenon::FileT write(tenon::Call& call, const tenon::File& argument, const files::WriteParams& params) {
+tenon::FileT write_content(tenon::Call& call, const tenon::File& argument, const files::WriteParams& params) {
   if (argument.data() == nullptr) {
     call.fail(TENON_INVALID_ARGUMENT, tenon::plugins::quote(view(argument.path())) +
                                           ": carries no content to write; put files.read before files.write");
@@ -174,9 +175,9 @@ tenon::Offset<tenon::File> report(tenon::Call& call, const files::Inventory& arg
 
 TENON_PLUGIN(files) {
   plugin.task<walk>("walk");
-  plugin.task<read>("read");
+  plugin.task<read_content>("read");
   plugin.task<digest>("digest");
-  plugin.task<write>("write");
+  plugin.task<write_content>("write");
   plugin.task<inventory>("inventory");
   plugin.task<duplicates>("duplicates");
   plugin.task<inventory_json>("inventory_json");

@@ -1,0 +1,211 @@
+#include "text/unpack.hpp"
+
+#include <zlib.h>
+#include <zstd.h>
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <vector>
+
+#include <tenon/plugin.hpp>
+
+#include "common/utf8.hpp"
+
+namespace text {
+
+using tenon::TaskError;
+using tenon::plugins::Content;
+using tenon::plugins::quote;
+
+namespace {
+
+constexpr std::size_t kInputBytes = 256u << 10;
+constexpr int kMaxZstdWindowLog = 27;
+
+[[noreturn]] void throw_broken(const Content& content, const char* format, const std::string& why) {
+  throw TaskError(TENON_CORRUPT, quote(content.path()) + ": the " + format + " data is broken: " + why);
+}
+
+[[noreturn]] void throw_cut_off(const Content& content, const char* format) {
+  throw TaskError(TENON_CORRUPT,
+                  quote(content.path()) + ": the " + format + " data ends too early; the file is cut off");
+}
+
+}  // namespace
+
+/// Unpacks one format. What follows the first member of a file, further members, belongs to it.
+class TextReader::Decoder {
+ public:
+  explicit Decoder(Content& content) : content_(content), input_(kInputBytes) {}
+  virtual ~Decoder() = default;
+  virtual std::size_t read(std::span<std::uint8_t> buffer) = 0;
+
+ protected:
+  /// Whether there is input left, more of it fetched if need be.
+  bool fill() {
+    if (position_ == size_) {
+      size_ = content_.read(input_);
+      position_ = 0;
+    }
+    return size_ != 0;
+  }
+  Content& content_;
+  std::vector<std::uint8_t> input_;
+  std::size_t position_ = 0;
+  std::size_t size_ = 0;
+};
+
+namespace {
+
+class GzipDecoder final : public TextReader::Decoder {
+ public:
+  explicit GzipDecoder(Content& content) : Decoder(content) {
+    constexpr int kGzipOnly = 15 + 16;
+    if (::inflateInit2(&stream_, kGzipOnly) != Z_OK) {
+      throw std::bad_alloc();
+    }
+  }
+  ~GzipDecoder() override { ::inflateEnd(&stream_); }
+  GzipDecoder(const GzipDecoder&) = delete;
+  GzipDecoder& operator=(const GzipDecoder&) = delete;
+
+  std::size_t read(std::span<std::uint8_t> buffer) override {
+    stream_.next_out = buffer.data();
+    stream_.avail_out = static_cast<uInt>(std::min<std::size_t>(buffer.size(), 1u << 30));
+    const uInt room = stream_.avail_out;
+    while (stream_.avail_out == room) {
+      if (!fill()) {
+        if (in_member_) {
+          throw_cut_off(content_, "gzip");
+        }
+        return 0;
+      }
+      if (!in_member_) {
+        // gzip pads with zeros to whole blocks on tapes; such an end is no member.
+        if (members_ != 0 && input_[position_] == 0) {
+          ++position_;
+          continue;
+        }
+        ::inflateReset(&stream_);
+        in_member_ = true;
+      }
+      stream_.next_in = input_.data() + position_;
+      stream_.avail_in = static_cast<uInt>(size_ - position_);
+      const int status = ::inflate(&stream_, Z_NO_FLUSH);
+      position_ = size_ - stream_.avail_in;
+      if (status == Z_STREAM_END) {
+        in_member_ = false;
+        ++members_;
+      } else if (status == Z_MEM_ERROR) {
+        throw std::bad_alloc();
+      } else if (status != Z_OK && status != Z_BUF_ERROR) {
+        throw_broken(content_, "gzip", stream_.msg != nullptr ? stream_.msg : "unknown reason");
+      }
+    }
+    return room - stream_.avail_out;
+  }
+
+ private:
+  z_stream stream_{};
+  bool in_member_ = false;
+  std::uint64_t members_ = 0;
+};
+
+class ZstdDecoder final : public TextReader::Decoder {
+ public:
+  explicit ZstdDecoder(Content& content) : Decoder(content), stream_(::ZSTD_createDStream()) {
+    if (stream_ == nullptr) {
+      throw std::bad_alloc();
+    }
+    ::ZSTD_DCtx_setParameter(stream_.get(), ZSTD_d_windowLogMax, kMaxZstdWindowLog);
+  }
+
+  std::size_t read(std::span<std::uint8_t> buffer) override {
+    ZSTD_outBuffer output{buffer.data(), buffer.size(), 0};
+    while (output.pos == 0) {
+      // Output may still be held back when all input is taken, so an empty input counts only between frames.
+      const bool more = fill();
+      if (!more && !in_frame_) {
+        return 0;
+      }
+      ZSTD_inBuffer input{input_.data(), size_, position_};
+      const std::size_t status = ::ZSTD_decompressStream(stream_.get(), &output, &input);
+      position_ = input.pos;
+      if (::ZSTD_isError(status) != 0) {
+        throw_broken(content_, "zstd", ::ZSTD_getErrorName(status));
+      }
+      in_frame_ = status != 0;
+      if (!more && in_frame_ && output.pos == 0) {
+        throw_cut_off(content_, "zstd");
+      }
+    }
+    return output.pos;
+  }
+
+ private:
+  struct Free {
+    void operator()(ZSTD_DStream* stream) const noexcept { ::ZSTD_freeDStream(stream); }
+  };
+  std::unique_ptr<ZSTD_DStream, Free> stream_;
+  bool in_frame_ = false;
+};
+
+bool begins_with(std::span<const std::uint8_t> head, std::initializer_list<std::uint8_t> magic) {
+  return head.size() >= magic.size() && std::equal(magic.begin(), magic.end(), head.begin());
+}
+
+}  // namespace
+
+TextReader::TextReader(Content& content, std::uint64_t max_size_bytes)
+    : content_(content), max_size_bytes_(max_size_bytes) {
+  std::array<std::uint8_t, 4> head{};
+  std::size_t size = 0;
+  while (size < head.size()) {
+    const std::size_t count = content_.read(std::span(head).subspan(size));
+    if (count == 0) {
+      break;
+    }
+    size += count;
+  }
+  content_.seek(0);
+  const auto seen = std::span<const std::uint8_t>(head).first(size);
+  if (begins_with(seen, {0x1F, 0x8B, 0x08})) {
+    decoder_ = std::make_unique<GzipDecoder>(content_);
+  } else if (begins_with(seen, {0x28, 0xB5, 0x2F, 0xFD})) {
+    decoder_ = std::make_unique<ZstdDecoder>(content_);
+  }
+}
+
+TextReader::~TextReader() = default;
+
+std::size_t TextReader::read(std::span<std::uint8_t> buffer) {
+  if (buffer.empty()) {
+    return 0;
+  }
+  const std::size_t count = decoder_ ? decoder_->read(buffer) : content_.read(buffer);
+  unpacked_bytes_ += count;
+  if (unpacked_bytes_ > max_size_bytes_) {
+    tenon::plugins::throw_too_large(content_.path(), unpacked_bytes_, max_size_bytes_, "max_size_bytes");
+  }
+  return count;
+}
+
+bool TextReader::skip_to(std::uint64_t offset_bytes, const tenon::plugins::Poll& poll) {
+  if (!decoder_) {
+    content_.seek(offset_bytes);
+    unpacked_bytes_ = offset_bytes;
+    return offset_bytes <= content_.size_bytes();
+  }
+  std::vector<std::uint8_t> buffer(1u << 20);
+  while (unpacked_bytes_ < offset_bytes) {
+    poll();
+    const auto left = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), offset_bytes - unpacked_bytes_));
+    if (read({buffer.data(), left}) == 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace text

@@ -1,0 +1,41 @@
+/// Text as it is read: plain, gzip or zstd, told apart by their first bytes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "common/content.hpp"
+
+namespace text {
+
+/// Reads unpacked bytes from start to end. Memory: some buffers; for zstd up to 128 MiB if the file asks for so large a
+/// window.
+class TextReader {
+ public:
+  /// Borrows `content`. More than `max_size_bytes` unpacked bytes are an error, which stops
+  /// decompression bombs. Throws TaskError TENON_IO.
+  TextReader(tenon::plugins::Content& content, std::uint64_t max_size_bytes);
+  ~TextReader();
+  TextReader(const TextReader&) = delete;
+  TextReader& operator=(const TextReader&) = delete;
+
+  /// Up to buffer.size() bytes, 0 at the end alone. Throws TaskError: TENON_IO; TENON_CORRUPT for a broken or cut off
+  /// file; TENON_TOO_LARGE.
+  std::size_t read(std::span<std::uint8_t> buffer);
+
+  /// Goes forward to `offset_bytes` of the unpacked text; for a plain file at once. To be called before the first read.
+  /// `poll` is called for each MiB. Returns whether the text is that long.
+  bool skip_to(std::uint64_t offset_bytes, const tenon::plugins::Poll& poll);
+
+  class Decoder;
+
+ private:
+  tenon::plugins::Content& content_;
+  std::unique_ptr<Decoder> decoder_;
+  std::uint64_t max_size_bytes_;
+  std::uint64_t unpacked_bytes_ = 0;
+};
+
+}  // namespace text
