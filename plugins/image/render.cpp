@@ -1,0 +1,55 @@
+#include "image/render.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "image/orient.hpp"
+#include "image/scale.hpp"
+
+namespace image {
+namespace {
+
+void require_size(const ImageInfoT& info, std::uint64_t max_pixels) {
+  const std::uint64_t limit = std::min(max_pixels, Downscaler::kMaxPixels);
+  const std::uint64_t pixels = std::uint64_t{info.width} * info.height;
+  if (pixels > limit) {
+    throw PictureError(TENON_TOO_LARGE, "the picture is " + std::to_string(info.width) + "x" +
+                                            std::to_string(info.height) + ", that is " + std::to_string(pixels) +
+                                            " pixels, the limit is " + std::to_string(limit) +
+                                            "; raise `max_pixels` if the file can be trusted");
+  }
+}
+
+Picture read_scaled(PictureReader& reader, const Shape& from, const Shape& to) {
+  if (from.width == to.width && from.height == to.height) {
+    Picture picture(from);
+    for (std::uint32_t y = 0; y < from.height; ++y) {
+      reader.read_row(picture.row(y));
+    }
+    return picture;
+  }
+  Downscaler scaler(from, to);
+  std::vector<std::uint8_t> row(from.row_bytes());
+  for (std::uint32_t y = 0; y < from.height; ++y) {
+    reader.read_row(row);
+    scaler.add_row(row);
+  }
+  return scaler.take();
+}
+
+}  // namespace
+
+Picture render(PictureReader& reader, const RenderOptions& options, const Poll& poll) {
+  const ImageInfoT& info = reader.info();
+  require_size(info, options.max_pixels);
+  const Shape from = reader.start(options.edge);
+  // Measured on the whole picture: a reader that comes with a smaller one has rounded its edges.
+  const Shape to = fit({info.width, info.height, from.channels}, options.edge);
+  Picture picture = read_scaled(reader, from, to);
+  reader.finish();
+  return upright(std::move(picture), info.orientation, poll);
+}
+
+}  // namespace image

@@ -1,0 +1,143 @@
+#include "image/scale.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <utility>
+
+namespace image {
+namespace {
+
+/// One pixel as what is added up: colours times alpha, then alpha.
+template <std::uint32_t kChannels>
+std::array<std::uint64_t, kChannels> terms(const std::uint8_t* pixel) noexcept {
+  std::array<std::uint64_t, kChannels> out{};
+  if constexpr (kChannels == 2 || kChannels == 4) {
+    const std::uint64_t alpha = pixel[kChannels - 1];
+    for (std::uint32_t c = 0; c + 1 < kChannels; ++c) {
+      out[c] = pixel[c] * alpha;
+    }
+    out[kChannels - 1] = alpha;
+  } else {
+    for (std::uint32_t c = 0; c < kChannels; ++c) {
+      out[c] = pixel[c];
+    }
+  }
+  return out;
+}
+
+std::uint8_t rounded_quotient(std::uint64_t sum, std::uint64_t divisor) noexcept {
+  // The sum is at most 255 divisors, so half a divisor more still fits.
+  return static_cast<std::uint8_t>((sum + divisor / 2) / divisor);
+}
+
+}  // namespace
+
+Shape fit(const Shape& shape, std::uint32_t edge) noexcept {
+  const std::uint64_t longer = std::max(shape.width, shape.height);
+  if (longer <= edge) {
+    return shape;
+  }
+  const auto scaled = [&](std::uint32_t length) {
+    return static_cast<std::uint32_t>(std::max<std::uint64_t>(1, (std::uint64_t{length} * edge + longer / 2) / longer));
+  };
+  return {scaled(shape.width), scaled(shape.height), shape.channels};
+}
+
+Downscaler::Downscaler(const Shape& from, const Shape& to)
+    : from_(from), result_(to), row_sums_(to.row_bytes()), sums_(to.row_bytes()) {
+  covers_.reserve(to.width);
+  for (std::uint64_t x = 0; x < to.width; ++x) {
+    const std::uint64_t begin = x * from.width;
+    const std::uint64_t end = begin + from.width;
+    const std::uint64_t first = begin / to.width;
+    const std::uint64_t last = (end - 1) / to.width;
+    covers_.push_back({static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(last),
+                       static_cast<std::uint32_t>(std::min((first + 1) * to.width, end) - begin),
+                       static_cast<std::uint32_t>(end - std::max(last * to.width, begin))});
+  }
+}
+
+template <std::uint32_t kChannels>
+void Downscaler::sum_row(std::span<const std::uint8_t> row) {
+  std::uint64_t* out = row_sums_.data();
+  for (const Cover& cover : covers_) {
+    std::array<std::uint64_t, kChannels> sums{};
+    const std::uint8_t* pixel = row.data() + std::size_t{cover.first} * kChannels;
+    const auto add = [&sums](const std::array<std::uint64_t, kChannels>& more, std::uint64_t weight) {
+      for (std::uint32_t c = 0; c < kChannels; ++c) {
+        sums[c] += more[c] * weight;
+      }
+    };
+    if (cover.last > cover.first) {
+      // All pixels between the two ends have the same weight: it is multiplied once.
+      for (std::uint32_t x = cover.first + 1; x < cover.last; ++x) {
+        add(terms<kChannels>(pixel + std::size_t{x - cover.first} * kChannels), 1);
+      }
+      for (std::uint64_t& sum : sums) {
+        sum *= result_.shape.width;
+      }
+      add(terms<kChannels>(pixel + std::size_t{cover.last - cover.first} * kChannels), cover.last_weight);
+    }
+    add(terms<kChannels>(pixel), cover.first_weight);
+    out = std::copy(sums.begin(), sums.end(), out);
+  }
+}
+
+void Downscaler::add_sums(std::uint64_t weight) {
+  for (std::size_t i = 0; i < sums_.size(); ++i) {
+    sums_[i] += row_sums_[i] * weight;
+  }
+}
+
+void Downscaler::finish_target_row() {
+  const std::uint64_t area = std::uint64_t{from_.width} * from_.height;
+  const std::uint32_t channels = from_.channels;
+  const std::span<std::uint8_t> row = result_.row(target_y_);
+  if (!from_.has_alpha()) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      row[i] = rounded_quotient(sums_[i], area);
+    }
+  } else {
+    for (std::size_t i = 0; i < row.size(); i += channels) {
+      const std::uint64_t alpha = sums_[i + channels - 1];
+      for (std::uint32_t c = 0; c + 1 < channels; ++c) {
+        row[i + c] = alpha == 0 ? std::uint8_t{0} : rounded_quotient(sums_[i + c], alpha);
+      }
+      row[i + channels - 1] = rounded_quotient(alpha, area);
+    }
+  }
+  std::fill(sums_.begin(), sums_.end(), 0);
+  ++target_y_;
+}
+
+void Downscaler::add_row(std::span<const std::uint8_t> row) {
+  switch (from_.channels) {
+    case 1:
+      sum_row<1>(row);
+      break;
+    case 2:
+      sum_row<2>(row);
+      break;
+    case 3:
+      sum_row<3>(row);
+      break;
+    default:
+      sum_row<4>(row);
+      break;
+  }
+  // A source row is no longer than a target row, so it touches two of them at most.
+  const std::uint64_t begin = std::uint64_t{source_y_} * result_.shape.height;
+  const std::uint64_t end = begin + result_.shape.height;
+  const std::uint64_t border = (std::uint64_t{target_y_} + 1) * from_.height;
+  add_sums(std::min(end, border) - begin);
+  if (end >= border) {
+    finish_target_row();
+    if (end > border) {
+      add_sums(end - border);
+    }
+  }
+  ++source_y_;
+}
+
+}  // namespace image
