@@ -44,16 +44,16 @@ struct RuntimeOptions {
   /// Worker processes; 0 for one per core. More workers run more calls at once and hold more memory.
   unsigned workers = 0;
   /// Where plugins are looked for; see CatalogOptions.
-  std::vector<std::filesystem::path> plugin_dirs;
+  std::vector<std::filesystem::path> plugin_dirs = {};
   /// A catalog opened before, instead of plugin_dirs.
-  std::optional<Catalog> catalog;
+  std::optional<Catalog> catalog = {};
   /// The tenon-worker to run. Empty: $TENON_WORKER, beside the running executable, the library's own build or
   /// install place, in this order.
-  std::filesystem::path worker_executable;
+  std::filesystem::path worker_executable = {};
   /// See CatalogOptions.
-  std::filesystem::path cache_dir;
+  std::filesystem::path cache_dir = {};
   /// Settings of plugins by plugin name: a FlatBuffer of the plugin's settings table, given to its `init` in each worker.
-  std::map<std::string, Buffer> plugin_settings;
+  std::map<std::string, Buffer> plugin_settings = {};
 
   /// Calls accepted but not finished, at most. A higher bound costs some 100 bytes a call.
   std::uint64_t max_queued_calls = std::uint64_t{1} << 24;
@@ -77,29 +77,29 @@ struct RuntimeOptions {
   std::chrono::milliseconds start_timeout{10000};
 
   /// Gets every log line; empty: lines are dropped.
-  LogSink log;
+  LogSink log = {};
 };
 
 /// Options of one call.
 struct CallOptions {
   /// FlatBuffer of the task's params table; empty for its defaults. Copied.
-  BytesView params;
+  BytesView params = {};
   /// Higher runs first; calls of one priority run in the order of submission.
   int priority = 0;
   /// From submission to the end; none by default.
-  std::optional<std::chrono::nanoseconds> timeout;
+  std::optional<std::chrono::nanoseconds> timeout = std::nullopt;
   /// From submission to the begin of the first attempt; none by default.
-  std::optional<std::chrono::nanoseconds> queue_timeout;
+  std::optional<std::chrono::nanoseconds> queue_timeout = std::nullopt;
   /// From the begin of an attempt to its end; none by default. Holds against a busy loop: the worker is killed.
-  std::optional<std::chrono::nanoseconds> run_timeout;
+  std::optional<std::chrono::nanoseconds> run_timeout = std::nullopt;
   /// Calls with the same non-empty key run on the same worker, one after another, as long as that worker lives.
-  std::string affinity_key;
+  std::string affinity_key = {};
   /// Attempts of an idempotent task whose worker dies; others have one. At least 1.
   std::uint32_t max_attempts = 3;
 };
 
 struct MapOptions {
-  CallOptions call;
+  CallOptions call = {};
   /// Calls in flight at most; 0 for 64 per worker. Bounds memory.
   std::size_t window = 0;
   /// Results in the order of the arguments; false: as they come.
@@ -218,11 +218,11 @@ class MapStream {
 
 struct SessionOptions {
   /// FlatBuffer of the params table; empty for its defaults. Copied.
-  BytesView params;
+  BytesView params = {};
   /// A source's argument. Copied.
-  BytesView argument;
+  BytesView argument = {};
   /// What Session::checkpoint gave for an earlier session of this task; empty for a fresh one. Copied.
-  BytesView checkpoint;
+  BytesView checkpoint = {};
 };
 
 /// An open session of a source or a reduce, pinned to one worker, which it occupies only while a step runs. One
