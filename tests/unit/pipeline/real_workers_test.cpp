@@ -1,0 +1,213 @@
+// Whole pipelines from TOML over worker processes.
+#include <atomic>
+#include <chrono>
+#include <fstream>
+#include <string>
+
+#include <tenon/types_generated.h>
+#include <tenon/pipeline.hpp>
+
+#include "tenon_test/catch.hpp"
+#include "tenon_test/runtime.hpp"
+#include "tenon_test/temporary_directory.hpp"
+
+namespace tenon::test {
+namespace {
+
+Runtime start(unsigned workers) {
+  Result<Runtime> runtime = Runtime::start(runtime_options(workers));
+  INFO((runtime ? std::string() : runtime.error().to_string()));
+  REQUIRE(runtime);
+  return std::move(*runtime);
+}
+
+Graph parse(const Runtime& runtime, const std::string& text) {
+  Diagnostics diagnostics;
+  std::optional<Graph> graph = Graph::parse(text, "test.toml", runtime.catalog(), {}, diagnostics);
+  INFO(diagnostics.to_text());
+  REQUIRE(graph);
+  return std::move(*graph);
+}
+
+std::int64_t number(const RunReport& report) {
+  INFO(report.to_json());
+  REQUIRE(report.outputs.size() == 1);
+  const auto value = TypedReply<Number>::verify(report.outputs[0].second);
+  REQUIRE(value);
+  return (*value)->value();
+}
+
+std::string numbers(int count) {
+  return "[sources.numbers]\ntask = \"tenon.numbers\"\nargs = { count = " + std::to_string(count) + " }\n";
+}
+
+const StageReport& stage(const RunReport& report, const std::string& name) {
+  for (const StageReport& one : report.stages) {
+    if (one.name == name) {
+      return one;
+    }
+  }
+  FAIL("no stage " + name);
+  return report.stages.front();
+}
+
+}  // namespace
+
+TEST_CASE("Pipeline: numbers through maps into a sum, with real workers") {
+  Runtime runtime = start(2);
+  const Graph graph = parse(runtime, numbers(20000) + R"(
+[stages.twice]
+task = "steps.twice"
+params = { factor = 3 }
+inputs = ["numbers"]
+order = "input"
+[stages.pass]
+task = "steps.pass"
+inputs = ["twice"]
+[sinks.sum]
+task = "tenon.sum"
+inputs = ["pass"]
+)");
+  const RunReport report = run_pipeline(runtime, graph);
+  INFO(report.to_json());
+  CHECK(report.end == RunReport::End::kDone);
+  CHECK(number(report) == 3LL * 20000 * 19999 / 2);
+  CHECK(stage(report, "sum").grouped == 20000);
+}
+
+TEST_CASE("Pipeline: route by an enum, batches, and a failing item named by its field") {
+  Runtime runtime = start(2);
+  const Graph graph = parse(runtime, numbers(1000) + R"(
+[stages.twice]
+task = "steps.twice"
+params = { factor = 1, fail_at = 500 }
+inputs = ["numbers"]
+[stages.judge]
+task = "steps.judge"
+inputs = ["twice"]
+[stages.by]
+kind = "route"
+inputs = ["judge"]
+field = "parity"
+cases = { odd = "odd" }
+else = "drop"
+[sinks.odd]
+task = "tenon.discard"
+inputs = ["by.odd"]
+[stages.batch]
+kind = "batch"
+task = "tenon.sum"
+inputs = ["twice"]
+size = 100
+[sinks.sum]
+task = "tenon.sum"
+inputs = ["batch"]
+)");
+  const RunReport report = run_pipeline(runtime, graph);
+  INFO(report.to_json());
+  CHECK(report.end == RunReport::End::kDone);
+  CHECK(number(report) == 1000 * 999 / 2 - 500);
+  CHECK(stage(report, "odd").items_out == 500);
+  CHECK(stage(report, "by").dropped == 499);
+  CHECK(stage(report, "batch").items_out == 10);
+  REQUIRE(report.failures.size() == 1);
+  CHECK(report.failures[0].stage == "twice");
+  CHECK(report.failures[0].item == "item 500");
+  CHECK(report.failures[0].error.message.find("asked to fail at 500") != std::string::npos);
+}
+
+TEST_CASE("Pipeline: a worker that dies costs one item; its sessions go on from their checkpoints") {
+  for (const unsigned workers : {1U, 2U}) {
+    Runtime runtime = start(workers);
+    const Graph graph = parse(runtime, numbers(3000) + R"(
+[stages.twice]
+task = "steps.twice"
+params = { factor = 1, crash_at = 700 }
+inputs = ["numbers"]
+[sinks.sum]
+task = "tenon.sum"
+inputs = ["twice"]
+)");
+    const RunReport report = run_pipeline(runtime, graph);
+    INFO(report.to_json());
+    CHECK(report.end == RunReport::End::kDone);
+    CHECK(number(report) == 3000LL * 2999 / 2 - 700);
+    REQUIRE(report.failures.size() == 1);
+    CHECK(report.failures[0].item == "item 700");
+    CHECK(report.failures[0].error.code == ErrorCode::kCrashed);
+  }
+}
+
+TEST_CASE("Pipeline: a stop drains, a second one cancels, with real workers") {
+  for (const int how : {1, 2}) {
+    Runtime runtime = start(2);
+    const Graph graph = parse(runtime, numbers(100000000) + R"(
+[stages.twice]
+task = "steps.twice"
+inputs = ["numbers"]
+[sinks.sum]
+task = "tenon.sum"
+inputs = ["twice"]
+)");
+    std::atomic<int> stop{0};
+    RunOptions options;
+    options.stop = &stop;
+    options.on_progress = [&](const RunReport& report) {
+      if (stage(report, "sum").grouped > 0) {
+        stop = how;
+      }
+    };
+    const RunReport report = run_pipeline(runtime, graph, options);
+    INFO(report.to_json());
+    CHECK(report.end == RunReport::End::kInterrupted);
+    CHECK(report.failure_count == 0);
+    if (how == 1) {
+      CHECK(stage(report, "sum").grouped == stage(report, "numbers").items_out);
+      CHECK(report.outputs.size() == 1);
+    }
+  }
+}
+
+TEST_CASE("Pipeline: plugins' own schemas judge a file") {
+  Runtime runtime = start(1);
+  Diagnostics diagnostics;
+  const std::string text = R"([sources.numbers]
+task = "tenon.numbers"
+args = { cuont = 3, first = "x" }
+[stages.judge]
+task = "steps.judge"
+inputs = ["numbers"]
+[sinks.sum]
+task = "tenon.sum"
+inputs = ["judge"]
+)";
+  CHECK_FALSE(Graph::parse(text, "test.toml", runtime.catalog(), {}, diagnostics));
+  const std::string shown = diagnostics.to_text();
+  INFO(shown);
+  CHECK(shown.find("test.toml:3:10: error: unknown key 'cuont' in args of source 'numbers'") != std::string::npos);
+  CHECK(shown.find("did you mean 'count'?") != std::string::npos);
+  CHECK(shown.find("test.toml:3:29: error: 'first' is \"x\"; it takes an integer") != std::string::npos);
+  CHECK(shown.find("test.toml:9:11: error: 'sum' takes tenon.Number, but 'judge' gives steps.Judged") !=
+        std::string::npos);
+}
+
+TEST_CASE("Graph: load says what is wrong with the file itself") {
+  Runtime runtime = start(1);
+  const TemporaryDirectory directory;
+  const auto shown = [&](const std::filesystem::path& file) {
+    Diagnostics diagnostics;
+    CHECK_FALSE(Graph::load(file, runtime.catalog(), {}, diagnostics));
+    return diagnostics.to_text();
+  };
+  CHECK(shown(directory / "absent.toml").find("absent.toml: error: ") != std::string::npos);
+  CHECK(shown(directory.path()).find(": error: this is a directory; give a pipeline file") != std::string::npos);
+  {
+    std::ofstream large(directory / "large.toml");
+    large << std::string(10'000'000, '#');
+  }
+  CHECK(shown(directory / "large.toml").find("larger than a pipeline may be") != std::string::npos);
+  std::ofstream(directory / "empty.toml").close();
+  CHECK(shown(directory / "empty.toml").find("empty.toml:1:1: error: the file is empty") != std::string::npos);
+}
+
+}  // namespace tenon::test
