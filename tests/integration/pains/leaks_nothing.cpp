@@ -24,7 +24,9 @@
 namespace {
 
 std::atomic<int> forks = 0;
-void count_fork() { ++forks; }
+void count_fork() {
+  ++forks;
+}
 void ignore_signal(int) {}
 
 std::uint64_t status_mask(std::int64_t pid, const std::string& key) {

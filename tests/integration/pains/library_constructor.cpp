@@ -18,4 +18,6 @@ __attribute__((constructor)) void start_when_loaded() {
 
 }  // namespace
 
-extern "C" __attribute__((visibility("default"))) std::size_t bytes_echoed_by_the_constructor() { return echoed_bytes; }
+extern "C" __attribute__((visibility("default"))) std::size_t bytes_echoed_by_the_constructor() {
+  return echoed_bytes;
+}

@@ -12,7 +12,8 @@ namespace {
 
 struct StartedBeforeMain {
   StartedBeforeMain() : runtime(TENON_VALUE(tenon::Runtime::start(tenon::test::runtime_options(2)))) {
-    const auto reply = TENON_VALUE(runtime.call<tenon::Bytes>("tenon.echo", tenon::test::bytes_argument("before main")));
+    const auto reply =
+        TENON_VALUE(runtime.call<tenon::Bytes>("tenon.echo", tenon::test::bytes_argument("before main")));
     text.assign(reply->data()->begin(), reply->data()->end());
   }
   tenon::Runtime runtime;
@@ -27,8 +28,8 @@ int main_runs = 0;
 int main() {
   ++main_runs;
   TENON_CHECK(started_before_main.text == "before main");
-  const auto reply = TENON_VALUE(
-      started_before_main.runtime.call<tenon::Bytes>("tenon.echo", tenon::test::bytes_argument("in main")));
+  const auto reply =
+      TENON_VALUE(started_before_main.runtime.call<tenon::Bytes>("tenon.echo", tenon::test::bytes_argument("in main")));
   TENON_CHECK(reply->data()->size() == 7);
   // The workers are processes of tenon-worker: none of them is this program over again.
   TENON_CHECK(main_runs == 1);

@@ -5,20 +5,20 @@
 #include <cstdlib>
 
 /// Ends the program with exit code 1 and the place when `condition` does not hold.
-#define TENON_CHECK(condition)                                                                \
-  do {                                                                                        \
-    if (!(condition)) {                                                                       \
-      std::fprintf(stderr, "%s:%d: check failed: %s\n", __FILE__, __LINE__, #condition);       \
-      std::exit(1);                                                                           \
-    }                                                                                         \
+#define TENON_CHECK(condition)                                                           \
+  do {                                                                                   \
+    if (!(condition)) {                                                                  \
+      std::fprintf(stderr, "%s:%d: check failed: %s\n", __FILE__, __LINE__, #condition); \
+      std::exit(1);                                                                      \
+    }                                                                                    \
   } while (false)
 
 /// The value of a Result; ends the program with its error's text when there is none.
-#define TENON_VALUE(result)                                                                   \
-  [&](auto&& tenon_result) -> decltype(auto) {                                                \
-    if (!tenon_result) {                                                                      \
+#define TENON_VALUE(result)                                                                              \
+  [&](auto&& tenon_result) -> decltype(auto) {                                                           \
+    if (!tenon_result) {                                                                                 \
       std::fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, tenon_result.error().to_string().c_str()); \
-      std::exit(1);                                                                           \
-    }                                                                                         \
-    return *std::forward<decltype(tenon_result)>(tenon_result);                               \
+      std::exit(1);                                                                                      \
+    }                                                                                                    \
+    return *std::forward<decltype(tenon_result)>(tenon_result);                                          \
   }(result)

@@ -1,5 +1,5 @@
-/// Workers on threads of the test's own process, over the same rings, segments and messages: a thread sanitizer then sees both
-/// sides at once.
+/// Workers on threads of the test's own process, over the same rings, segments and messages: a thread sanitizer then
+/// sees both sides at once.
 #pragma once
 
 #include <memory>

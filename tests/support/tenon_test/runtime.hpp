@@ -8,13 +8,17 @@
 
 #include <flatbuffers/flatbuffers.h>
 
-#include <tenon/runtime.hpp>
 #include <tenon/types_generated.h>
+#include <tenon/runtime.hpp>
 
 namespace tenon::test {
 
-inline std::filesystem::path build_dir() { return TENON_TEST_BINARY_DIR; }
-inline std::filesystem::path source_dir() { return TENON_TEST_SOURCE_DIR; }
+inline std::filesystem::path build_dir() {
+  return TENON_TEST_BINARY_DIR;
+}
+inline std::filesystem::path source_dir() {
+  return TENON_TEST_SOURCE_DIR;
+}
 
 /// Options with this build's plugins, the tests' own ones among them, and its worker.
 inline RuntimeOptions runtime_options(unsigned workers) {
@@ -36,16 +40,14 @@ inline flatbuffers::FlatBufferBuilder bytes_argument(std::string_view text) {
 
 /// A FlatBuffer of a task's argument table from JSON, so that a test needs no generated header of the plugin.
 inline Result<Buffer> argument_from_json(const Runtime& runtime, std::string_view task, std::string_view json) {
-  return runtime.catalog().find_task(task).and_then([&](const TaskRef& found) {
-    return found.plugin->schema->from_json(found.task->argument_type, json);
-  });
+  return runtime.catalog().find_task(task).and_then(
+      [&](const TaskRef& found) { return found.plugin->schema->from_json(found.task->argument_type, json); });
 }
 
 /// The same for its params table.
 inline Result<Buffer> params_from_json(const Runtime& runtime, std::string_view task, std::string_view json) {
-  return runtime.catalog().find_task(task).and_then([&](const TaskRef& found) {
-    return found.plugin->schema->from_json(found.task->params_type, json);
-  });
+  return runtime.catalog().find_task(task).and_then(
+      [&](const TaskRef& found) { return found.plugin->schema->from_json(found.task->params_type, json); });
 }
 
 /// A result as JSON on one line.

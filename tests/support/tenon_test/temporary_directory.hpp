@@ -14,7 +14,8 @@ class TemporaryDirectory {
   TemporaryDirectory() {
     std::random_device random;
     for (;;) {
-      path_ = std::filesystem::temp_directory_path() / ("tenon-test-" + std::to_string(random()) + std::to_string(random()));
+      path_ = std::filesystem::temp_directory_path() /
+              ("tenon-test-" + std::to_string(random()) + std::to_string(random()));
       if (std::filesystem::create_directory(path_)) {
         return;
       }
