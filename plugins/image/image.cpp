@@ -1,6 +1,10 @@
+#include <algorithm>
 #include <cstdint>
+#include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -8,125 +12,209 @@
 
 #include "common/content.hpp"
 #include "common/file_name.hpp"
-#include "image/codec.hpp"
+#include "common/utf8.hpp"
+#include "image/jpeg.hpp"
+#include "image/orient.hpp"
 #include "image/picture.hpp"
+#include "image/png_picture.hpp"
+#include "image/render.hpp"
 #include "image_generated.h"
 
 namespace {
 
-using image::Bytes;
 using image::Format;
+using image::Picture;
+using image::PictureError;
+using tenon::TaskError;
 using tenon::plugins::Content;
+using tenon::plugins::Poll;
+using tenon::plugins::quote;
 using tenon::plugins::view;
 
-tenon::plugins::Poll poll_of(const tenon::Call& call) {
+// A block of transport memory holds less than 2 GiB; some room is for the table around the content.
+constexpr std::uint64_t kLargestResultBytes = 0x7FF00000;
+
+Poll poll_of(const tenon::Call& call) {
   return [&call] { call.check(); };
 }
 
-/// The whole file in memory: data that the argument carries is borrowed, a file is read.
-class Loaded {
- public:
-  Loaded(const tenon::File& file, std::uint64_t max_size_bytes, const tenon::plugins::Poll& poll) {
-    if (file.data() != nullptr) {
-      if (file.data()->size() > max_size_bytes) {
-        tenon::plugins::throw_too_large(view(file.path()), file.data()->size(), max_size_bytes, "max_size_bytes");
-      }
-      bytes_ = {file.data()->data(), file.data()->size()};
-    } else {
-      Content content(file);
-      owned_ = read_all(content, max_size_bytes, poll);
-      bytes_ = {reinterpret_cast<const std::uint8_t*>(owned_.data()), owned_.size()};
+/// Runs `work` on the picture of `file`; what it says of the picture gets the file's name.
+template <typename Work>
+auto with_name(const tenon::File& file, Work&& work) {
+  try {
+    return std::forward<Work>(work)();
+  } catch (const PictureError& error) {
+    const auto path = view(file.path());
+    throw TaskError(error.code(), (path.empty() ? std::string("the data") : quote(path)) + ": " + error.what());
+  }
+}
+
+/// What thumbnail and convert have in common.
+struct Request {
+  image::RenderOptions render;
+  Format format = Format::auto_;
+  std::uint8_t quality = 85;
+  std::uint32_t background = 0xFFFFFF;
+  std::string_view suffix;
+  std::uint64_t max_size_bytes = 0;
+
+  /// Throws TaskError TENON_INVALID_ARGUMENT for what is out of its range.
+  void check() const {
+    const auto refuse = [](const char* name, const std::string& value, const char* range) {
+      throw TaskError(TENON_INVALID_ARGUMENT, std::string("`") + name + "` is " + value + "; it takes " + range);
+    };
+    if (render.edge == 0) {
+      refuse("edge", "0", "a number of pixels, 1 or more");
+    }
+    if (quality < 1 || quality > 100) {
+      refuse("quality", std::to_string(quality), "1 to 100");
+    }
+    if (background > 0xFFFFFF) {
+      refuse("background", std::to_string(background), "a colour as 0xRRGGBB, at most 0xFFFFFF (16777215)");
+    }
+    if (format > Format::MAX) {
+      refuse("format", std::to_string(static_cast<unsigned>(format)), "auto, jpeg or png");
+    }
+    if (suffix.find('/') != std::string_view::npos || suffix.find('\0') != std::string_view::npos) {
+      refuse("suffix", quote(suffix), "a part of a file's name, without '/'");
     }
   }
-  Loaded(const Loaded&) = delete;
-  Loaded& operator=(const Loaded&) = delete;
-  [[nodiscard]] Bytes bytes() const noexcept { return bytes_; }
-
- private:
-  std::string owned_;
-  Bytes bytes_;
 };
 
-image::Decoded decode(Bytes bytes, Format format, const image::DecodeOptions& options,
-                      const tenon::plugins::Poll& poll) {
-  return format == Format::jpeg ? image::decode_jpeg(bytes, options, poll) : image::decode_png(bytes, options, poll);
-}
-
-/// The extension that the result gets: the present one where it fits the format already.
-std::string extension_for(Format format, std::string_view path) {
-  std::string extension = tenon::plugins::extension_of(path);
-  if (format == Format::png) {
-    return "png";
+/// The extension as the file has it where it says `format` already, so that a.jpg and a.jpeg stay two files.
+std::string_view extension_for(std::string_view path, Format format) {
+  const std::string lower = tenon::plugins::extension_of(path);
+  const auto is_one_of = [&lower](std::initializer_list<std::string_view> names) {
+    return std::find(names.begin(), names.end(), lower) != names.end();
+  };
+  if (format == Format::jpeg ? is_one_of({"jpg", "jpeg", "jpe", "jfif"}) : is_one_of({"png"})) {
+    return path.substr(path.size() - lower.size());
   }
-  return extension == "jpeg" || extension == "jpe" || extension == "jfif" ? extension : "jpg";
+  return format == Format::jpeg ? "jpg" : "png";
 }
 
-Format result_format(Format wanted, Format present) {
-  if (wanted > Format::MAX) {
-    throw tenon::TaskError(TENON_INVALID_ARGUMENT, "`format` is " + std::to_string(static_cast<unsigned>(wanted)) +
-                                                       "; it is auto, jpeg or png");
+/// The picture made anew as `request` says: the bytes of its file, and their format.
+std::pair<std::vector<std::uint8_t>, Format> make_picture(std::span<const std::uint8_t> bytes, const Request& request,
+                                                          const Poll& poll) {
+  Picture picture;
+  Format format = request.format;
+  {
+    const auto reader = image::open_picture(bytes, poll);
+    if (format == Format::auto_) {
+      format = reader->info().format;
+    }
+    picture = render(*reader, request.render, poll);
   }
-  return wanted == Format::auto_ ? present : wanted;
+  if (format == Format::jpeg) {
+    picture = on_background(std::move(picture), request.background, poll);
+    return {write_jpeg(picture, request.quality, poll), format};
+  }
+  return {write_png(picture, poll), format};
 }
 
-/// A picture as a File that carries it, named after `argument`.
-tenon::Offset<tenon::File> picture_file(tenon::Call& call, const tenon::File& argument, image::Picture picture,
-                                        Format format, unsigned quality, std::uint32_t background,
-                                        std::string_view suffix) {
-  const auto poll = poll_of(call);
-  const std::vector<std::uint8_t> data =
-      format == Format::jpeg ? image::encode_jpeg(image::flatten(std::move(picture), background), quality, poll)
-                             : image::encode_png(picture, poll);
-  auto& builder = call.builder(data.size() + 1024);
-  const auto content = builder.CreateVector(data);
-  const auto path_text = view(argument.path());
-  const auto relative_text = view(argument.relative_path());
-  const std::string extension_text = extension_for(format, path_text);
-  const auto path = builder.CreateString(tenon::plugins::with_extension(path_text, suffix, extension_text));
-  const auto relative_path = builder.CreateString(
-      relative_text.empty() ? std::string() : tenon::plugins::with_extension(relative_text, suffix, extension_text));
-  const auto extension = builder.CreateString(extension_text);
-  return tenon::CreateFile(builder, path, relative_path, data.size(), argument.mtime_ns(), argument.mode(),
-                           tenon::FileKind::Regular, extension, content);
+tenon::Offset<tenon::File> process(tenon::Call& call, const tenon::File& argument, const Request& request) {
+  request.check();
+  const Poll poll = poll_of(call);
+  tenon::FileT file;
+  file.mtime_ns = argument.mtime_ns();
+  file.mode = argument.mode();
+  std::vector<std::uint8_t> made;
+  {
+    std::string read;
+    std::span<const std::uint8_t> bytes;
+    Content content(argument);
+    if (content.is_file()) {
+      read = read_all(content, request.max_size_bytes, poll);
+      bytes = {reinterpret_cast<const std::uint8_t*>(read.data()), read.size()};
+      tenon::plugins::describe(content.status(), file);
+    } else {
+      bytes = {argument.data()->data(), argument.data()->size()};
+      if (bytes.size() > request.max_size_bytes) {
+        tenon::plugins::throw_too_large(content.path(), bytes.size(), request.max_size_bytes, "max_size_bytes");
+      }
+    }
+    Format format{};
+    std::tie(made, format) = with_name(argument, [&] { return make_picture(bytes, request, poll); });
+    const auto rename = [&](std::string_view path) {
+      return path.empty() ? std::string()
+                          : tenon::plugins::with_extension(path, request.suffix, extension_for(path, format));
+    };
+    file.path = rename(view(argument.path()));
+    file.relative_path = rename(view(argument.relative_path()));
+    file.extension = tenon::plugins::extension_of(file.path);
+  }
+  if (made.size() > kLargestResultBytes) {
+    call.fail(TENON_TOO_LARGE, quote(view(argument.path())) + ": the new file would have " +
+                                   std::to_string(made.size()) + " bytes, the limit is " +
+                                   std::to_string(kLargestResultBytes) + "; choose `jpeg` as the `format`");
+  }
+  auto& builder = call.builder(made.size() + 1024);
+  const auto data = builder.CreateVector(made);
+  const auto path = builder.CreateString(file.path);
+  const auto relative_path = builder.CreateString(file.relative_path);
+  const auto extension = builder.CreateString(file.extension);
+  return tenon::CreateFile(builder, path, relative_path, made.size(), file.mtime_ns, file.mode,
+                           tenon::FileKind::Regular, extension, data);
+}
+
+/// Reads as much of the file as its header needs: more and more, as long as the bytes end too early.
+image::ImageInfoT read_info(Content& content, std::uint64_t max_size_bytes, const Poll& poll) {
+  constexpr std::size_t kFirstBytes = 64 * 1024;
+  std::vector<std::uint8_t> bytes;
+  bool at_end = false;
+  for (std::size_t wanted = kFirstBytes;; wanted *= 4) {
+    std::size_t size = bytes.size();
+    bytes.resize(wanted);
+    while (size < wanted && !at_end) {
+      poll();
+      const std::size_t count = content.read(std::span(bytes).subspan(size));
+      size += count;
+      at_end = count == 0;
+    }
+    bytes.resize(size);
+    try {
+      return image::open_picture(bytes, poll)->info();
+    } catch (const PictureError& error) {
+      if (!error.ends_early() || at_end) {
+        throw;
+      }
+    }
+    if (bytes.size() >= max_size_bytes) {
+      tenon::plugins::throw_too_large(content.path(), bytes.size(), max_size_bytes, "max_size_bytes");
+    }
+  }
 }
 
 image::ImageInfoT probe(tenon::Call& call, const tenon::File& argument, const image::ProbeParams& params) {
-  const Loaded loaded(argument, params.max_size_bytes(), poll_of(call));
-  const auto path = view(argument.path());
-  auto info = image::detect_format(loaded.bytes(), path) == Format::jpeg ? image::probe_jpeg(loaded.bytes(), path)
-                                                                         : image::probe_png(loaded.bytes(), path);
-  info.path = path;
+  Content content(argument);
+  const Poll poll = poll_of(call);
+  auto info = with_name(argument, [&] { return read_info(content, params.max_size_bytes(), poll); });
+  info.path = view(argument.path());
   return info;
 }
 
 tenon::Offset<tenon::File> thumbnail(tenon::Call& call, const tenon::File& argument,
                                      const image::ThumbnailParams& params) {
-  if (params.edge() == 0) {
-    call.fail(TENON_INVALID_ARGUMENT, "`edge` is 0; give the longer edge of the thumbnail in pixels");
-  }
-  const auto poll = poll_of(call);
-  const Loaded loaded(argument, params.max_size_bytes(), poll);
-  const auto path = view(argument.path());
-  const Format present = image::detect_format(loaded.bytes(), path);
-  const Format format = result_format(params.format(), present);
-  auto decoded = decode(loaded.bytes(), present, {params.max_pixels(), params.edge(), path}, poll);
-  // From the stored size: the decoder may have scaled already, and rounded.
-  const image::Size size = image::fit(decoded.stored, params.edge());
-  auto small = image::scale_down(decoded.picture, size, poll);
-  decoded.picture = {};
-  return picture_file(call, argument, image::make_upright(std::move(small), decoded.orientation), format,
-                      params.quality(), params.background(), view(params.suffix()));
+  Request request;
+  request.render.edge = params.edge();
+  request.render.max_pixels = params.max_pixels();
+  request.format = params.format();
+  request.quality = params.quality();
+  request.background = params.background();
+  request.suffix = view(params.suffix());
+  request.max_size_bytes = params.max_size_bytes();
+  return process(call, argument, request);
 }
 
 tenon::Offset<tenon::File> convert(tenon::Call& call, const tenon::File& argument, const image::ConvertParams& params) {
-  const auto poll = poll_of(call);
-  const Loaded loaded(argument, params.max_size_bytes(), poll);
-  const auto path = view(argument.path());
-  const Format present = image::detect_format(loaded.bytes(), path);
-  const Format format = result_format(params.format(), present);
-  auto decoded = decode(loaded.bytes(), present, {params.max_pixels(), 0, path}, poll);
-  return picture_file(call, argument, image::make_upright(std::move(decoded.picture), decoded.orientation), format,
-                      params.quality(), params.background(), {});
+  Request request;
+  request.render.max_pixels = params.max_pixels();
+  request.format = params.format();
+  request.quality = params.quality();
+  request.background = params.background();
+  request.suffix = view(params.suffix());
+  request.max_size_bytes = params.max_size_bytes();
+  return process(call, argument, request);
 }
 
 }  // namespace

@@ -1,45 +1,84 @@
-/// A picture in memory and what is done with its pixels.
+/// What readers, scaling and writers share.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
 #include <vector>
 
+#include <tenon/plugin.hpp>
+
 #include "common/poll.hpp"
+#include "image_generated.h"
 
 namespace image {
 
-/// Rows from top to bottom without gaps, 8 bits a sample, sRGB. Alpha is not premultiplied.
-struct Picture {
+using tenon::plugins::Poll;
+
+/// Thrown for a picture that cannot be used. The message says what is wrong and what to do, not which file it was: who
+/// knows its name adds it.
+class PictureError : public tenon::TaskError {
+ public:
+  PictureError(tenon_status_t code, const std::string& message, bool ends_early = false)
+      : TaskError(code, message), ends_early_(ends_early) {}
+  /// Whether the bytes ended before the picture did.
+  [[nodiscard]] bool ends_early() const noexcept { return ends_early_; }
+
+ private:
+  bool ends_early_;
+};
+
+/// Width, height and samples of a pixel: 1 gray, 2 gray and alpha, 3 red green blue, 4 red green blue alpha. Samples
+/// have 8 bits; colours are not multiplied by alpha.
+struct Shape {
   std::uint32_t width = 0;
   std::uint32_t height = 0;
-  /// 1 gray, 3 red green blue, 4 with alpha.
-  std::uint32_t channels = 3;
-  std::vector<std::uint8_t> samples;
+  std::uint32_t channels = 0;
 
   [[nodiscard]] std::size_t row_bytes() const noexcept { return std::size_t{width} * channels; }
-  [[nodiscard]] const std::uint8_t* row(std::uint32_t y) const noexcept { return samples.data() + y * row_bytes(); }
-  [[nodiscard]] std::uint8_t* row(std::uint32_t y) noexcept { return samples.data() + y * row_bytes(); }
+  [[nodiscard]] std::size_t size_bytes() const noexcept { return row_bytes() * height; }
+  [[nodiscard]] bool has_alpha() const noexcept { return channels == 2 || channels == 4; }
 };
 
-/// Width and height in pixels.
-struct Size {
-  std::uint32_t width = 0;
-  std::uint32_t height = 0;
+/// A picture in memory, row by row from the top, without gaps.
+struct Picture {
+  Shape shape;
+  std::vector<std::uint8_t> pixels;
+
+  Picture() = default;
+  explicit Picture(const Shape& made_shape) : shape(made_shape), pixels(made_shape.size_bytes()) {}
+  [[nodiscard]] std::span<std::uint8_t> row(std::uint32_t y) noexcept {
+    return {pixels.data() + y * shape.row_bytes(), shape.row_bytes()};
+  }
+  [[nodiscard]] std::span<const std::uint8_t> row(std::uint32_t y) const noexcept {
+    return {pixels.data() + y * shape.row_bytes(), shape.row_bytes()};
+  }
 };
 
-/// The size whose longer edge is `edge`, with the same proportions, at least one pixel wide and high; the size itself
-/// if it is that small already.
-Size fit(Size size, std::uint32_t edge);
+/// Reads one picture from bytes that outlive it: first its header, then its rows from the top. Not thread-safe.
+/// The functions throw PictureError, or what the poll throws.
+class PictureReader {
+ public:
+  virtual ~PictureReader() = default;
+  PictureReader() = default;
+  PictureReader(const PictureReader&) = delete;
+  PictureReader& operator=(const PictureReader&) = delete;
 
-/// Each new pixel is the mean of the area that it covers, taken in linear light, with alpha as weight. `size` is not
-/// larger than the picture in either direction.
-Picture scale_down(const Picture& picture, Size size, const tenon::plugins::Poll& poll);
+  /// What the header says; `path` is empty.
+  [[nodiscard]] virtual const ImageInfoT& info() const noexcept = 0;
+  /// Begins with the pixels. Rows come in the shape that is returned; it may be smaller than the picture, where the
+  /// format makes that cheap, but its longer edge is not below `least_edge`. Called once.
+  virtual Shape start(std::uint64_t least_edge) = 0;
+  /// The next row; `row` has row_bytes() bytes. Called once for each row after start().
+  virtual void read_row(std::span<std::uint8_t> row) = 0;
+  /// Looks at what follows the last row. Called once after it.
+  virtual void finish() = 0;
+};
 
-/// Turns and mirrors as an EXIF orientation of 1 to 8 asks for.
-Picture make_upright(Picture picture, unsigned orientation);
-
-/// Puts a picture with alpha onto a background of 0xRRGGBB; others stay as they are.
-Picture flatten(Picture picture, std::uint32_t background);
+/// Opens a JPEG or PNG picture and reads its header. `poll` is called in long work, while the reader lives.
+/// Throws PictureError: TENON_UNSUPPORTED for other files, saying what they seem to be; TENON_CORRUPT for broken ones.
+std::unique_ptr<PictureReader> open_picture(std::span<const std::uint8_t> bytes, const Poll& poll);
 
 }  // namespace image
