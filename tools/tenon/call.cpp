@@ -47,6 +47,33 @@ void add_options(CLI::App& app, Arguments& arguments) {
       "  tenon call image.thumbnail '{\"path\": \"a.jpg\"}' --params '{\"edge\": 64}' --out a.thumbnail.jpg");
 }
 
+/// The parser takes a word in brackets apart as a list, which JSON is not meant for. A space in front, taken away again
+/// behind the parser, keeps it from that.
+std::vector<std::string> shield(std::vector<std::string> words) {
+  for (std::string& word : words) {
+    if (word.starts_with('[') || word.starts_with(' ')) {
+      word.insert(0, 1, ' ');
+    }
+  }
+  return words;
+}
+
+void unshield(Arguments& arguments) {
+  const auto strip = [](std::string& word) {
+    if (word.starts_with(' ')) {
+      word.erase(0, 1);
+    }
+  };
+  for (std::vector<std::string>* words : {&arguments.json, &arguments.plugin_dirs}) {
+    for (std::string& word : *words) {
+      strip(word);
+    }
+  }
+  strip(arguments.task);
+  strip(arguments.params);
+  strip(arguments.out);
+}
+
 /// The arguments of a reduce: each word of JSON is one; a file or standard input has one on each line.
 class ArgumentSequence {
  public:
@@ -145,7 +172,7 @@ Outcome<ExitCode> deliver(Context& context, const TaskRef& task, const Arguments
       return write_file_out(context, asked.out, read_bytes_field(schema, type, *field, reply.bytes()));
     }
   }
-  auto json = schema.to_json(type, reply.bytes());
+  auto json = schema.to_json(type, reply.bytes(), {.defaults = true});
   if (!json) {
     return failure(ExitCode::kFailed, std::move(json.error()));
   }
@@ -174,7 +201,7 @@ Outcome<ExitCode> stream(TaskCall& call, const Arguments& asked, BytesView argum
     return failure(ExitCode::kFailed, os_error(errno, "cannot write '" + internal::printable(asked.out) + "'"));
   };
   auto done = call_source(call, argument, [&](const Reply& result) -> Outcome<bool> {
-    auto json = schema.to_json(call.task.task->result_type, result.bytes(), {.indent = -1});
+    auto json = schema.to_json(call.task.task->result_type, result.bytes(), {.indent = -1, .defaults = true});
     if (!json) {
       return failure(ExitCode::kFailed, std::move(json.error()));
     }
@@ -205,9 +232,10 @@ Outcome<ExitCode> call_command(Context& context, const std::vector<std::string>&
   CLI::App app("Calls one task and prints its result as JSON.", "tenon call");
   Arguments asked;
   add_options(app, asked);
-  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+  if (auto go_on = parse(app, context, shield(arguments)); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }
+  unshield(asked);
   auto catalog = open_catalog(context.world, asked.plugin_dirs);
   if (!catalog) {
     return tl::unexpected<Failure>(std::move(catalog.error()));
@@ -259,13 +287,18 @@ Outcome<ExitCode> call_command(Context& context, const std::vector<std::string>&
   }
   TaskCall call{context, *runtime, *task, params, status};
   if (task->task->kind == TaskKind::kSource) {
-    return stream(call, asked, argument);
+    auto streamed = stream(call, asked, argument);
+    if (streamed) {
+      runtime->shutdown(Shutdown::kDrain);  // The session is still being closed.
+    }
+    return streamed;
   }
   ArgumentSequence sequence(context.world, *task, asked.json);
   auto reply = reduce ? call_reduce(call, [&sequence] { return sequence.next(); }) : call_plain(call, argument);
   if (!reply) {
     return tl::unexpected<Failure>(std::move(reply.error()));
   }
+  runtime->shutdown(Shutdown::kDrain);
   return deliver(context, *task, asked, *reply);
 }
 

@@ -19,7 +19,8 @@ Result<std::string> output_json(const std::pair<std::string, Reply>& output, con
     return fail(ErrorCode::kInternal, "there is no stage '" + output.first + "'");
   }
   return catalog.find_task(stage->task).and_then([&](const TaskRef& task) {
-    return task.plugin->schema->to_json(task.task->result_type, output.second.bytes(), {.indent = indent});
+    return task.plugin->schema->to_json(task.task->result_type, output.second.bytes(),
+                                        {.indent = indent, .defaults = true});
   });
 }
 

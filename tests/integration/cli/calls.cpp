@@ -217,7 +217,8 @@ TEST_CASE("tenon list: plugins with tasks, and why a file is no plugin") {
   REQUIRE(json::accept(listed.output));
   bool garbage = false;
   bool echo = false;
-  for (const json& plugin : json::parse(listed.output)["plugins"]) {
+  const json plugins = json::parse(listed.output)["plugins"];
+  for (const json& plugin : plugins) {
     if (plugin["name"] == "garbage") {
       garbage = !plugin["usable"].get<bool>() && !plugin["problem"]["message"].get<std::string>().empty();
     }
