@@ -20,6 +20,9 @@ namespace tenon::internal {
 constexpr std::size_t kMaxNodes = 1000;
 
 enum class Section { kSource, kStage, kSink };
+/// More inputs of one node, or cases of one route, are refused.
+constexpr std::size_t kMaxNamesInList = 1000;
+
 /// "source", "stage" or "sink".
 [[nodiscard]] std::string_view section_name(Section section) noexcept;
 

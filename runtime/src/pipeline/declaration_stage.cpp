@@ -159,6 +159,10 @@ class NodeReader {
     if (values->empty()) {
       table_.fail(entry->value.place, "'inputs' is empty", "name at least one source or stage");
     }
+    if (values->size() > kMaxNamesInList) {
+      table_.fail(entry->value.place, "there are more than " + std::to_string(kMaxNamesInList) + " inputs");
+      return;
+    }
     std::map<std::string, Place> seen;
     for (const Value& written : *values) {
       const std::optional<Value> value = environment_.settle(written, reporter_);
@@ -294,6 +298,10 @@ class NodeReader {
     }
     if (cases->entries.empty()) {
       table_.fail(cases->place, "'cases' is empty", "give at least one: { <output> = [\"<value>\", ...] }");
+    }
+    if (cases->entries.size() > kMaxNamesInList) {
+      table_.fail(cases->place, "there are more than " + std::to_string(kMaxNamesInList) + " cases");
+      return;
     }
     std::map<std::string, Place> seen;
     for (const Entry& entry : cases->entries) {

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#define TOML_MAX_NESTED_VALUES 64
 #define TOML_EXCEPTIONS 0
 #define TOML_HEADER_ONLY 1
 #if defined(__GNUC__)
@@ -137,6 +138,49 @@ Place place_of(std::string_view text, std::size_t offset) {
   return place;
 }
 
+/// More parts than this in one key are refused: each is a table in a table, and trees are walked by recursion.
+constexpr std::size_t kMaxKeyParts = 32;
+
+/// End of the string that begins at `at`, multi-line ones included; the text's end when it is not closed.
+std::size_t skip_string(std::string_view text, std::size_t at) {
+  const char quote = text[at];
+  const std::string three(3, quote);
+  const bool multi_line = text.substr(at).starts_with(three);
+  for (std::size_t i = at + (multi_line ? 3 : 1); i < text.size(); ++i) {
+    if (text[i] == '\\' && quote == '"') {
+      ++i;
+    } else if (multi_line ? text.substr(i).starts_with(three) : text[i] == quote || text[i] == '\n') {
+      return i + (multi_line ? 3 : 1);
+    }
+  }
+  return text.size();
+}
+
+/// Where a key has too many parts; npos when none has.
+std::size_t find_deep_key(std::string_view text) {
+  std::size_t dots = 0;
+  for (std::size_t i = 0; i < text.size();) {
+    const char c = text[i];
+    if (c == '"' || c == '\'') {
+      i = skip_string(text, i);
+      continue;
+    }
+    if (c == '#') {
+      i = std::min(text.find('\n', i), text.size());
+      continue;
+    }
+    if (c == '.') {
+      if (++dots >= kMaxKeyParts) {
+        return i;
+      }
+    } else if (std::string_view("=,[]{}\n").find(c) != std::string_view::npos) {
+      dots = 0;
+    }
+    ++i;
+  }
+  return std::string_view::npos;
+}
+
 bool report_bad_text(std::string_view text, Reporter& reporter) {
   if (text.size() > kMaxDocumentBytes) {
     reporter.error({},
@@ -157,6 +201,10 @@ bool report_bad_text(std::string_view text, Reporter& reporter) {
       return true;
     }
     at += length;
+  }
+  if (const std::size_t deep = find_deep_key(text); deep != std::string_view::npos) {
+    reporter.error(place_of(text, deep), "a key has at most " + std::to_string(kMaxKeyParts) + " parts");
+    return true;
   }
   if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) {
     reporter.error({1, 1, 1, 0}, "the file is empty", "a pipeline has at least one [sources.<name>] and one consumer");

@@ -87,6 +87,10 @@ class EdgeResolver {
   }
 
   void report_unknown(const InputDeclaration& input) {
+    if (reporter_.saturated()) {
+      reporter_.error(input.place, "there is no source or stage '" + input.node + "'");
+      return;
+    }
     const std::string written = input.output.empty() ? input.node : input.node + "." + input.output;
     const std::vector<std::string> names = output_names();
     const std::string hint = suggest(written, names, names.empty() ? "" : "outputs are " + list_names(names));
@@ -126,7 +130,6 @@ class EdgeResolver {
       }
       return 0;
     }
-    std::vector<std::string> names;
     for (std::uint32_t i = 0; i < producer.outputs.size(); ++i) {
       if (producer.outputs[i].name == input.output) {
         if (i == producer.else_output && producer.else_dropped) {
@@ -137,7 +140,12 @@ class EdgeResolver {
         }
         return i;
       }
-      names.push_back(input.node + "." + producer.outputs[i].name);
+    }
+    std::vector<std::string> names;
+    for (const PlanOutput& output : producer.outputs) {
+      if (!reporter_.saturated()) {
+        names.push_back(input.node + "." + output.name);
+      }
     }
     if (input.output.empty()) {
       reporter_.error(input.place, "route '" + input.node + "' has several outputs", "name one: " + list_names(names));

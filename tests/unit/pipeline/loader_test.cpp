@@ -416,6 +416,38 @@ TEST_CASE("Loader: more nodes than the limit are refused") {
         std::string::npos);
 }
 
+TEST_CASE("Loader: hostile lists end soon") {
+  std::string inputs;
+  for (int i = 0; i < 200000; ++i) {
+    inputs += "\"x" + std::to_string(i) + "\", ";
+  }
+  CHECK(load(kGood + "[sinks.many]\ntask = \"tenon.discard\"\ninputs = [" + inputs + "]\n").messages ==
+        "16:10: error: there are more than 1000 inputs\n");
+  std::string stages;
+  for (int i = 0; i < 900; ++i) {
+    stages += "[stages.s" + std::to_string(i) + "]\ntask = \"tenon.echo\"\ninputs = [";
+    for (int j = 0; j < 200; ++j) {
+      stages += "\"walx" + std::to_string(j) + "\", ";
+    }
+    stages += "]\n";
+  }
+  CHECK(load(kGood + stages).diagnostics.items.size() == 201);
+}
+
+TEST_CASE("Loader: dotted keys are bounded, dots in strings are not") {
+  std::string key = "a";
+  for (int i = 0; i < 1000000; ++i) {
+    key += ".a";
+  }
+  CHECK(load(key + " = 1\n").messages == "1:64: error: a key has at most 32 parts\n");
+  CHECK(load("x = 1\n[\"a.b\"" + key.substr(1) + "]\n").messages == "2:69: error: a key has at most 32 parts\n");
+  const std::string dots(1000, '.');
+  const Loaded loaded =
+      load("# " + dots + "\n[pipeline]\nname = \"" + dots + "\"\ndescription = '''\n" + dots + "\n'''\n" + kGood);
+  INFO(loaded.messages);
+  CHECK(loaded.graph);
+}
+
 TEST_CASE("Loader: deep nesting is an error of the text") {
   const Loaded loaded = load("a = " + std::string(100000, '[') + "\n");
   CHECK_FALSE(loaded.graph);
