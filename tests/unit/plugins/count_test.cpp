@@ -1,0 +1,88 @@
+#include <string>
+
+#include <tenon/plugin_test.hpp>
+
+#include "packed.hpp"
+#include "support.hpp"
+#include "tenon_test/catch.hpp"
+#include "tenon_test/temporary_directory.hpp"
+#include "text/count.hpp"
+#include "text_generated.h"
+
+using tenon::test::file_at;
+using tenon::test::file_with;
+using tenon::test::TemporaryDirectory;
+using tenon::test::Worker;
+using tenon::test::write_text;
+
+namespace {
+
+text::CountsT count_in_pieces(const std::string& text, std::size_t piece) {
+  text::Counter counter;
+  for (std::size_t at = 0; at < text.size(); at += piece) {
+    const auto part = text.substr(at, piece);
+    counter.add({reinterpret_cast<const std::uint8_t*>(part.data()), part.size()});
+  }
+  return counter.finish();
+}
+
+}  // namespace
+
+TEST_CASE("Count: table of texts, cut anywhere") {
+  struct Row {
+    std::string text;
+    std::uint64_t lines, words, characters, longest;
+  };
+  const Row rows[] = {
+      {"", 0, 0, 0, 0},
+      {"\n", 1, 0, 1, 0},
+      {"a", 0, 1, 1, 1},
+      {"one two\nthree\n", 2, 3, 14, 7},
+      {" \t\v\f\r\n ", 1, 0, 7, 5},
+      {"\xC3\xBC\xE6\x97\xA5\xF0\x9F\x98\x80", 0, 1, 3, 9},
+      {"\xFF\xFE", 0, 1, 2, 2},
+      {"\xE6\x97", 0, 1, 2, 2},
+      {"\xE6\x97z", 0, 1, 3, 3},
+      {"\xE6\xE6\x97\xA5", 0, 1, 2, 4},
+      {"\xED\xA0\x80", 0, 1, 3, 3},
+      {"\xC0\xAF", 0, 1, 2, 2},
+  };
+  for (const Row& row : rows) {
+    for (const std::size_t piece : {1u, 2u, 3u, 100u}) {
+      INFO(row.text << " in pieces of " << piece);
+      const auto counts = count_in_pieces(row.text, piece);
+      CHECK(counts.lines == row.lines);
+      CHECK(counts.words == row.words);
+      CHECK(counts.characters == row.characters);
+      CHECK(counts.longest_line_bytes == row.longest);
+      CHECK(counts.size_bytes == row.text.size());
+    }
+  }
+}
+
+TEST_CASE("Count: a path alone is enough, for plain and packed files") {
+  const TemporaryDirectory directory;
+  const std::string text = "hello big world\nbye\n";
+  write_text(directory / "plain.txt", text);
+  write_text(directory / "packed.gz", tenon::test::gzip(text));
+  write_text(directory / "packed.zst", tenon::test::zstd(text));
+  Worker worker;
+  for (const char* name : {"plain.txt", "packed.gz", "packed.zst"}) {
+    const auto outcome = worker.call("count", file_at(directory / name));
+    const auto& counts = outcome.as<text::Counts>();
+    CHECK(counts.lines() == 2);
+    CHECK(counts.words() == 4);
+    CHECK(counts.size_bytes() == text.size());
+    CHECK(counts.path()->str() == (directory / name).string());
+  }
+}
+
+TEST_CASE("Count: missing files, limits and cancelling") {
+  Worker worker;
+  CHECK(worker.call("count", file_at("/nowhere")).status == TENON_NOT_FOUND);
+  text::CountParamsT params;
+  params.max_size_bytes = 3;
+  CHECK(worker.call("count", file_with("f", "1234"), params).status == TENON_TOO_LARGE);
+  worker.settings.polls_before_stop = 0;
+  CHECK(worker.call("count", file_with("f", "1234")).status == TENON_CANCELLED);
+}

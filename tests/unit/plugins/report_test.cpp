@@ -1,0 +1,179 @@
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include <tenon/plugin_test.hpp>
+
+#include "files/json.hpp"
+#include "files/report.hpp"
+#include "files_generated.h"
+#include "tenon_test/catch.hpp"
+
+using tenon::test::Block;
+using tenon::test::Worker;
+
+namespace {
+
+const std::vector<std::string> kNames{"/t/plain.txt", "/t/<b>&amp;\"quoted'.html", "/t/new\nline",
+                                      "/t/bad-\xFF\xFE.txt", "/t/\xC3\xBC.txt"};
+
+/// An inventory of files that all have the same content.
+Block inventory_of(const std::vector<std::string>& names) {
+  Worker worker;
+  files::InventoryParamsT params;
+  params.title = "T <script>";
+  auto session = worker.open("inventory", {}, params);
+  for (const std::string& name : names) {
+    tenon::DigestT digest;
+    digest.file = std::make_unique<tenon::FileT>();
+    digest.file->path = name;
+    digest.file->size_bytes = 2000;
+    digest.file->extension = name.find(".txt") != std::string::npos ? "txt" : "<x>";
+    digest.algorithm = "sha256";
+    digest.value = {1};
+    digest.hex = "0123";
+    REQUIRE(session.take(digest).ok());
+  }
+  return session.finish().results.front();
+}
+
+std::string content_of(const tenon::test::Outcome& outcome) {
+  const auto& file = outcome.as<tenon::File>();
+  return {file.data()->begin(), file.data()->end()};
+}
+
+std::size_t count(const std::string& text, const std::string& part) {
+  std::size_t found = 0;
+  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) {
+    ++found;
+  }
+  return found;
+}
+
+/// Whether every element that is opened is closed in order, as far as this page's elements go.
+bool is_balanced(const std::string& html) {
+  std::vector<std::string> open;
+  for (auto at = html.find('<'); at != std::string::npos; at = html.find('<', at + 1)) {
+    const auto end = html.find('>', at);
+    if (end == std::string::npos) {
+      return false;
+    }
+    const std::string tag = html.substr(at + 1, end - at - 1);
+    const std::string name = tag.substr(0, tag.find_first_of(" \n"));
+    if (name == "!DOCTYPE" || name == "meta" || tag.back() == '/') {
+      continue;
+    }
+    if (name.front() != '/') {
+      open.push_back(name);
+    } else if (open.empty() || open.back() != name.substr(1)) {
+      return false;
+    } else {
+      open.pop_back();
+    }
+  }
+  return open.empty();
+}
+
+}  // namespace
+
+TEST_CASE("InventoryJson: is valid for names of any bytes and lists all files") {
+  Worker worker;
+  const auto outcome = worker.call("inventory_json", inventory_of(kNames));
+  CHECK(outcome.as<tenon::File>().path()->str() == "inventory.json");
+  CHECK(outcome.as<tenon::File>().relative_path()->str() == "inventory.json");
+  const auto json = nlohmann::json::parse(content_of(outcome));
+  CHECK(json["total_files"] == 5);
+  CHECK(json["algorithm"] == "sha256");
+  REQUIRE(json["files"].size() == 5);
+  std::size_t exact = 0;
+  for (const auto& file : json["files"]) {
+    CHECK(file["sha256"] == "0123");
+    CHECK(file["size_bytes"] == 2000);
+    if (file.contains("path_base64")) {
+      CHECK(file["path"] == "/t/bad-\xEF\xBF\xBD\xEF\xBF\xBD.txt");
+      CHECK(file["path_base64"] == "L3QvYmFkLf/+LnR4dA==");
+    } else {
+      ++exact;
+      CHECK(std::find(kNames.begin(), kNames.end(), file["path"].get<std::string>()) != kNames.end());
+    }
+  }
+  CHECK(exact == 4);
+  REQUIRE(json["duplicates"]["groups"].size() == 1);
+  CHECK(json["duplicates"]["groups"][0]["files"].size() == 5);
+  CHECK(json["duplicates"]["groups"][0]["wasted_bytes"] == 8000);
+}
+
+TEST_CASE("InventoryJson: an empty inventory, and one without its files") {
+  Worker worker;
+  const auto empty = nlohmann::json::parse(content_of(worker.call("inventory_json", inventory_of({}))));
+  CHECK(empty["files"].empty());
+  files::JsonParamsT params;
+  params.files = false;
+  params.name = "short.json";
+  const auto outcome = worker.call("inventory_json", inventory_of(kNames), params);
+  CHECK(outcome.as<tenon::File>().path()->str() == "short.json");
+  CHECK_FALSE(nlohmann::json::parse(content_of(outcome)).contains("files"));
+}
+
+TEST_CASE("DuplicatesJson: lists the groups") {
+  Worker worker;
+  const auto inventory = inventory_of(kNames);
+  files::DuplicatesT duplicates;
+  inventory.as<files::Inventory>().duplicates()->UnPackTo(&duplicates);
+  const auto json = nlohmann::json::parse(content_of(worker.call("duplicates_json", duplicates)));
+  CHECK(json["groups"][0]["sha256"] == "0123");
+  CHECK(json["wasted_bytes"] == 8000);
+}
+
+TEST_CASE("InventoryJson: every byte makes a valid string") {
+  std::string all;
+  for (int c = 0; c < 256; ++c) {
+    all += static_cast<char>(c);
+  }
+  CHECK_NOTHROW(nlohmann::json::parse(files::json_string(all)));
+}
+
+TEST_CASE("Report: is a whole page with charts, tables and groups, and all names escaped") {
+  Worker worker;
+  const auto outcome = worker.call("report", inventory_of(kNames));
+  const std::string html = content_of(outcome);
+  CHECK(outcome.as<tenon::File>().path()->str() == "inventory.html");
+  CHECK(outcome.as<tenon::File>().extension()->str() == "html");
+  CHECK(html.rfind("<!DOCTYPE html>", 0) == 0);
+  CHECK(is_balanced(html));
+  CHECK(count(html, "<svg ") == 2);
+  CHECK(count(html, "<details") == 1);
+  CHECK(count(html, "<script>") == 0);
+  CHECK(count(html, "T &lt;script&gt;") == 2);
+  CHECK(count(html, "/t/&lt;b&gt;&amp;amp;&quot;quoted&#39;.html") == 2);
+  CHECK(count(html, "/t/new\xE2\x90\x8Aline") == 2);
+  CHECK(count(html, "/t/bad-\xEF\xBF\xBD\xEF\xBF\xBD.txt") == 2);
+  CHECK(count(html, ".&lt;x&gt;") >= 1);
+  CHECK(count(html, "http") == 0);
+}
+
+TEST_CASE("Report: an empty inventory has a page") {
+  Worker worker;
+  const std::string html = content_of(worker.call("report", inventory_of({})));
+  CHECK(is_balanced(html));
+  CHECK(count(html, "No two files have the same content.") == 1);
+}
+
+TEST_CASE("Report: shows as many groups as asked for") {
+  Worker worker;
+  files::ReportParamsT params;
+  params.max_groups = 0;
+  const std::string html = content_of(worker.call("report", inventory_of(kNames), params));
+  CHECK(count(html, "<details") == 0);
+  CHECK(count(html, "1 more groups") == 1);
+}
+
+TEST_CASE("Report: sizes for people") {
+  CHECK(files::human_size(0) == "0 B");
+  CHECK(files::human_size(1023) == "1023 B");
+  CHECK(files::human_size(1024) == "1 KiB");
+  CHECK(files::human_size(1536) == "1.5 KiB");
+  CHECK(files::human_size(1ull << 40) == "1 TiB");
+}

@@ -1,0 +1,205 @@
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include <tenon/plugin_test.hpp>
+
+#include "files_generated.h"
+#include "support.hpp"
+#include "tenon_test/catch.hpp"
+#include "tenon_test/temporary_directory.hpp"
+
+using tenon::test::Block;
+using tenon::test::file_with;
+using tenon::test::Outcome;
+using tenon::test::read_text;
+using tenon::test::TemporaryDirectory;
+using tenon::test::Worker;
+using tenon::test::write_text;
+
+namespace {
+
+files::WriteParamsT into(const std::filesystem::path& directory) {
+  files::WriteParamsT params;
+  params.directory = directory.string();
+  return params;
+}
+
+tenon::FileT item(const std::string& relative_path, const std::string& text) {
+  auto file = file_with("/from/" + relative_path, text);
+  file.relative_path = relative_path;
+  return file;
+}
+
+std::size_t entries_in(const std::filesystem::path& directory) {
+  std::size_t count = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
+    ++count;
+  }
+  return count;
+}
+
+/// Files larger than this cannot be written in its scope.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t size_bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    rlimit limit = before_;
+    limit.rlim_cur = size_bytes;
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  rlimit before_{};
+  void (*handler_)(int);
+};
+
+}  // namespace
+
+TEST_CASE("Write: puts the content at its relative path and makes the directories") {
+  const TemporaryDirectory directory;
+  Worker worker;
+  auto file = item("a/b/c d\n.txt", "content");
+  file.mode = 0600;
+  const auto outcome = worker.call("write", file, into(directory / "new/out"));
+  const auto& written = outcome.as<tenon::File>();
+  CHECK(read_text(directory / "new/out/a/b/c d\n.txt") == "content");
+  CHECK(written.path()->str() == (directory / "new/out/a/b/c d\n.txt").string());
+  CHECK(written.relative_path()->str() == "a/b/c d\n.txt");
+  CHECK(written.size_bytes() == 7);
+  CHECK(written.mode() == 0600);
+  CHECK(written.data() == nullptr);
+  CHECK(entries_in(directory / "new/out") == 3);
+}
+
+TEST_CASE("Write: without a relative path the name alone counts; an empty file is written") {
+  const TemporaryDirectory directory;
+  Worker worker;
+  CHECK(worker.call("write", file_with("/etc/passwd", ""), into(directory.path())).status == TENON_INVALID_ARGUMENT);
+  flatbuffers::FlatBufferBuilder builder;
+  const std::vector<std::uint8_t> nothing;
+  builder.ForceDefaults(true);
+  builder.Finish(
+      tenon::CreateFileDirect(builder, "/etc/passwd", nullptr, 0, 0, 0, tenon::FileKind::Regular, nullptr, &nothing));
+  CHECK(worker.call("write", Block(builder), into(directory.path())).ok());
+  CHECK(std::filesystem::file_size(directory / "passwd") == 0);
+}
+
+TEST_CASE("Write: no path leads out of the directory") {
+  const TemporaryDirectory directory;
+  std::filesystem::create_directory(directory / "out");
+  std::filesystem::create_directory(directory / "outside");
+  std::filesystem::create_directory_symlink(directory / "outside", directory / "out/link");
+  Worker worker;
+  for (const char* path : {"../x", "a/../../x", "/x", "a/..", "..", ".", "a/"}) {
+    INFO(path);
+    const auto outcome = worker.call("write", item(path, "x"), into(directory / "out"));
+    CHECK(outcome.status == TENON_INVALID_ARGUMENT);
+    CHECK(outcome.message.find(path) != std::string::npos);
+  }
+  CHECK(worker.call("write", item("link/x", "x"), into(directory / "out")).status == TENON_IO);
+  CHECK(entries_in(directory / "outside") == 0);
+  CHECK_FALSE(std::filesystem::exists(directory / "x"));
+}
+
+TEST_CASE("Write: a link in the place of the file is replaced, its target untouched") {
+  const TemporaryDirectory directory;
+  write_text(directory / "target", "old");
+  std::filesystem::create_directory(directory / "out");
+  std::filesystem::create_symlink(directory / "target", directory / "out/f");
+  Worker worker;
+  CHECK(worker.call("write", item("f", "new"), into(directory / "out")).ok());
+  CHECK(read_text(directory / "target") == "old");
+  CHECK(read_text(directory / "out/f") == "new");
+  CHECK_FALSE(std::filesystem::is_symlink(directory / "out/f"));
+}
+
+TEST_CASE("Write: replace, keep and refuse") {
+  const TemporaryDirectory directory;
+  write_text(directory / "f", "old");
+  Worker worker;
+  auto params = into(directory.path());
+  params.existing = files::Existing::keep;
+  CHECK(worker.call("write", item("f", "new"), params).as<tenon::File>().size_bytes() == 3);
+  CHECK(read_text(directory / "f") == "old");
+  params.existing = files::Existing::refuse;
+  const auto refused = worker.call("write", item("f", "new"), params);
+  CHECK(refused.status == TENON_IO);
+  CHECK(refused.message.find("`existing`") != std::string::npos);
+  CHECK(read_text(directory / "f") == "old");
+  CHECK(worker.call("write", item("g", "new"), params).ok());
+  CHECK(read_text(directory / "g") == "new");
+  worker.settings.attempt = 2;
+  CHECK(worker.call("write", item("g", "new"), params).ok());
+  CHECK(worker.call("write", item("g", "other"), params).status == TENON_IO);
+  params.existing = files::Existing::replace;
+  CHECK(worker.call("write", item("f", "new"), params).ok());
+  CHECK(read_text(directory / "f") == "new");
+  CHECK(entries_in(directory.path()) == 2);
+}
+
+TEST_CASE("Write: the mode is that of the params, else the item's, else 0644, whatever the umask") {
+  const TemporaryDirectory directory;
+  Worker worker;
+  const mode_t before = ::umask(077);
+  auto params = into(directory.path());
+  CHECK(worker.call("write", item("a", "x"), params).as<tenon::File>().mode() == 0644);
+  auto file = item("b", "x");
+  file.mode = 04755;
+  CHECK(worker.call("write", file, params).as<tenon::File>().mode() == 0755);
+  params.mode = 0400;
+  CHECK(worker.call("write", file, params).as<tenon::File>().mode() == 0400);
+  ::umask(before);
+}
+
+TEST_CASE("Write: a disk that is full leaves the old file and no temporary one") {
+  const TemporaryDirectory directory;
+  write_text(directory / "f", "old");
+  Worker worker;
+  Outcome outcome;
+  {
+    const FileSizeLimit limit(100000);
+    outcome = worker.call("write", item("f", std::string(3000000, 'x')), into(directory.path()));
+  }
+  CHECK(outcome.status == TENON_IO);
+  CHECK(outcome.message.find((directory / "f").string()) != std::string::npos);
+  CHECK(outcome.message.find("File too large") != std::string::npos);
+  CHECK(read_text(directory / "f") == "old");
+  CHECK(entries_in(directory.path()) == 1);
+}
+
+TEST_CASE("Write: cancelled in the middle leaves nothing behind") {
+  const TemporaryDirectory directory;
+  Worker worker;
+  worker.settings.polls_before_stop = 2;
+  CHECK(worker.call("write", item("f", std::string(5000000, 'x')), into(directory.path())).status == TENON_CANCELLED);
+  CHECK(entries_in(directory.path()) == 0);
+}
+
+TEST_CASE("Write: obstacles are errors that name them") {
+  const TemporaryDirectory directory;
+  write_text(directory / "file", "x");
+  std::filesystem::create_directories(directory / "dir/full");
+  Worker worker;
+  CHECK(worker.call("write", item("f", "x"), into("")).status == TENON_INVALID_ARGUMENT);
+  CHECK(worker.call("write", item("f", "x"), into(directory / "file")).status == TENON_IO);
+  CHECK(worker.call("write", item("file/f", "x"), into(directory.path())).status == TENON_IO);
+  CHECK(worker.call("write", item("dir", "x"), into(directory.path())).status == TENON_IO);
+  CHECK(worker.call("write", item(std::string(300, 'n'), "x"), into(directory.path())).status == TENON_IO);
+  CHECK(worker.call("write", item("f", "x"), into("/proc/no/such")).status != TENON_OK);
+  auto empty = item("f", "");
+  const auto no_data = worker.call("write", empty, into(directory.path()));
+  CHECK(no_data.status == TENON_INVALID_ARGUMENT);
+  CHECK(no_data.message.find("files.read") != std::string::npos);
+}
