@@ -107,6 +107,7 @@ FOR_EACH_LAUNCHER("call: endless nesting ends with an error and the worker lives
   const auto nest = argument(runtime, "tenon.nest", R"({"depth": 4000000})");
   const auto reply = runtime.call("tenon.nest", nest);
   REQUIRE_FALSE(reply);
+  INFO(reply.error().to_string());
   REQUIRE(reply.error().message.find("nested") != std::string::npos);
   REQUIRE(runtime.call("tenon.echo", view(bytes_argument(3))));
   REQUIRE(runtime.stats().crashed_workers == 0);
@@ -328,16 +329,15 @@ FOR_EACH_LAUNCHER("map: ordered and unordered give each result once") {
     constexpr std::uint64_t kCount = 2000;
     std::uint64_t given = 0;
     flatbuffers::FlatBufferBuilder builder;
-    auto stream = runtime.map(
-        "tenon.echo",
-        [&]() -> std::optional<tenon::BytesView> {
-          if (given == kCount) {
-            return std::nullopt;
-          }
-          builder = tenon::test::bytes_argument(std::to_string(given++));
-          return view(builder);
-        },
-        {.call = {}, .window = 32, .ordered = ordered});
+    auto stream = runtime.map("tenon.echo",
+                              [&]() -> std::optional<tenon::BytesView> {
+                                if (given == kCount) {
+                                  return std::nullopt;
+                                }
+                                builder = tenon::test::bytes_argument(std::to_string(given++));
+                                return view(builder);
+                              },
+                              {.call = {}, .window = 32, .ordered = ordered});
     std::vector<bool> seen(kCount, false);
     std::uint64_t expected = 0;
     while (auto item = stream.next()) {
@@ -358,8 +358,9 @@ FOR_EACH_LAUNCHER("map: a stream that is dropped early leaves nothing behind") {
   auto runtime = start<TestType>(1);
   const auto pause = argument(runtime, "tenon.sleep", R"({"duration_ms": 5})");
   {
-    auto stream = runtime.map("tenon.sleep", [&]() -> std::optional<tenon::BytesView> { return tenon::BytesView(pause); },
-                              {.call = {}, .window = 100, .ordered = true});
+    auto stream =
+        runtime.map("tenon.sleep", [&]() -> std::optional<tenon::BytesView> { return tenon::BytesView(pause); },
+                    {.call = {}, .window = 100, .ordered = true});
     REQUIRE(stream.next());
   }
   REQUIRE(runtime.call("tenon.echo", view(bytes_argument(1)), {.timeout = 30s}));

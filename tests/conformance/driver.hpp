@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include <tenon/runtime.hpp>
 #include <tenon/types_generated.h>
+#include <tenon/runtime.hpp>
 
 #include "host/launcher.hpp"
 #include "host/runtime_access.hpp"

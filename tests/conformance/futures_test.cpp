@@ -39,13 +39,13 @@ Detached echo_twice(tenon::Runtime& runtime, tenon::internal::Promise<std::size_
 FOR_EACH_LAUNCHER("future: then passes results and errors on") {
   auto runtime = start<TestType>(1);
   const auto argument = bytes_argument(10);
-  const auto size = runtime.submit("tenon.echo", view(argument))
-                        .then([](const tenon::Result<tenon::Reply>& reply) { return reply ? reply->bytes().size() : 0; })
-                        .then([](tenon::Result<std::size_t> bytes) -> tenon::Result<std::string> {
-                          return std::to_string(*bytes);
-                        });
+  const auto size =
+      runtime.submit("tenon.echo", view(argument))
+          .then([](const tenon::Result<tenon::Reply>& reply) { return reply ? reply->bytes().size() : 0; })
+          .then([](tenon::Result<std::size_t> bytes) -> tenon::Result<std::string> { return std::to_string(*bytes); });
   REQUIRE(value(size.get()) == std::to_string(view(argument).size()));
-  const auto thrown = runtime.submit("tenon.echo", view(argument)).then([](auto&&) -> int { throw std::runtime_error("no"); });
+  const auto thrown =
+      runtime.submit("tenon.echo", view(argument)).then([](auto&&) -> int { throw std::runtime_error("no"); });
   REQUIRE(thrown.get().error().code == ErrorCode::kFailed);
 }
 
@@ -60,13 +60,14 @@ FOR_EACH_LAUNCHER("future: a continuation may call the runtime") {
   auto runtime = start<TestType>(1);
   const tenon::internal::Promise<int> done;
   std::function<void(int)> again = [&](int left) {
-    static_cast<void>(runtime.submit("tenon.echo", view(bytes_argument(1))).then([&, left](const tenon::Result<tenon::Reply>& reply) {
-      if (!reply || left == 0) {
-        done.complete(left);
-      } else {
-        again(left - 1);
-      }
-    }));
+    static_cast<void>(
+        runtime.submit("tenon.echo", view(bytes_argument(1))).then([&, left](const tenon::Result<tenon::Reply>& reply) {
+          if (!reply || left == 0) {
+            done.complete(left);
+          } else {
+            again(left - 1);
+          }
+        }));
   };
   again(200);
   REQUIRE(value(done.future().get()) == 0);
@@ -76,7 +77,8 @@ FOR_EACH_LAUNCHER("future: wait_any, as_completed and time-outs") {
   auto runtime = start<TestType>(2);
   const auto slow = argument(runtime, "tenon.sleep", R"({"duration_ms": 400})");
   const auto quick = argument(runtime, "tenon.sleep", R"({"duration_ms": 1})");
-  std::vector<tenon::Future<tenon::Reply>> futures{runtime.submit("tenon.sleep", slow), runtime.submit("tenon.sleep", quick)};
+  std::vector<tenon::Future<tenon::Reply>> futures{runtime.submit("tenon.sleep", slow),
+                                                   runtime.submit("tenon.sleep", quick)};
   REQUIRE_FALSE(futures[0].wait_for(1ms));
   REQUIRE(tenon::wait_any(futures) == 1U);
   std::vector<std::size_t> order;

@@ -58,6 +58,8 @@ class InProcessLauncher final : public Launcher {
 
 }  // namespace
 
-std::unique_ptr<Launcher> make_in_process_launcher() { return std::make_unique<InProcessLauncher>(); }
+std::unique_ptr<Launcher> make_in_process_launcher() {
+  return std::make_unique<InProcessLauncher>();
+}
 
 }  // namespace tenon::test

@@ -52,7 +52,8 @@ struct RuntimeOptions {
   std::filesystem::path worker_executable = {};
   /// See CatalogOptions.
   std::filesystem::path cache_dir = {};
-  /// Settings of plugins by plugin name: a FlatBuffer of the plugin's settings table, given to its `init` in each worker.
+  /// Settings of plugins by plugin name: a FlatBuffer of the plugin's settings table, given to its `init` in each
+  /// worker.
   std::map<std::string, Buffer> plugin_settings = {};
 
   /// Calls accepted but not finished, at most. A higher bound costs some 100 bytes a call.
@@ -61,7 +62,8 @@ struct RuntimeOptions {
   std::uint64_t max_queued_bytes = std::uint64_t{4} << 30;
   Overflow overflow = Overflow::kBlock;
 
-  /// Shared memory for arguments beyond the size that travels in the ring, in bytes of address space; memory is taken as it is used.
+  /// Shared memory for arguments beyond the size that travels in the ring, in bytes of address space; memory is taken
+  /// as it is used.
   std::uint64_t argument_arena_bytes = std::uint64_t{1} << 30;
   /// The same for the results of each worker.
   std::uint64_t result_arena_bytes = std::uint64_t{1} << 30;
@@ -117,7 +119,7 @@ enum class Shutdown {
 struct RuntimeStats {
   std::uint64_t submitted = 0;
   std::uint64_t succeeded = 0;
-  std::uint64_t failed = 0;      ///< All terminal states but ok.
+  std::uint64_t failed = 0;  ///< All terminal states but ok.
   std::uint64_t crashed_workers = 0;
   std::uint64_t queued = 0;
   std::uint64_t running = 0;
@@ -150,16 +152,25 @@ class Runtime {
 
   // -- untyped: a task's name and a FlatBuffer ------------------------------------------------
 
-  /// Runs a task and waits for it. `argument` is copied into shared memory. Errors: every call ends in exactly one of ok,
-  /// kFailed (or another code of the task's choice), kCancelled, kDeadline, kCrashed, kRejected; kNotFound for an unknown task.
+  /// Runs a task and waits for it. `argument` is copied into shared memory. Errors: every call ends in exactly one of
+  /// ok, kFailed (or another code of the task's choice), kCancelled, kDeadline, kCrashed, kRejected; kNotFound for an
+  /// unknown task.
   [[nodiscard]] Result<Reply> call(std::string_view task, BytesView argument, const CallOptions& options = {});
-  /// The same without waiting. Destroying the future does not cancel the call.
-  [[nodiscard]] Future<Reply> submit(std::string_view task, BytesView argument, const CallOptions& options = {});
+  /// The same without waiting. Destroying the future does not cancel the call. In a `co_await` expression give options
+  /// by name, not as a temporary: GCC 12 copies temporary aggregates bit by bit there.
+  [[nodiscard]] Future<Reply> submit(std::string_view task, BytesView argument, const CallOptions& options);
+  [[nodiscard]] Future<Reply> submit(std::string_view task, BytesView argument) {
+    return submit(task, argument, CallOptions());
+  }
   /// As submit, with an earlier result as the argument, without a copy.
-  [[nodiscard]] Future<Reply> submit(std::string_view task, const Reply& argument, const CallOptions& options = {});
+  [[nodiscard]] Future<Reply> submit(std::string_view task, const Reply& argument, const CallOptions& options);
+  [[nodiscard]] Future<Reply> submit(std::string_view task, const Reply& argument) {
+    return submit(task, argument, CallOptions());
+  }
   /// Runs a task on each argument that `next` gives (nullopt ends) with a bounded number in flight. `next` is called on
   /// the thread that asks the stream for results. Bytes it gives are valid until its next call.
-  [[nodiscard]] MapStream map(std::string_view task, std::function<std::optional<BytesView>()> next, const MapOptions& options = {});
+  [[nodiscard]] MapStream map(std::string_view task, std::function<std::optional<BytesView>()> next,
+                              const MapOptions& options = {});
   /// Opens a session of a streaming task on a worker.
   [[nodiscard]] Future<Session> open(std::string_view task, const SessionOptions& options);
 
@@ -169,14 +180,19 @@ class Runtime {
   template <typename R>
   [[nodiscard]] Result<TypedReply<R>> call(std::string_view task, const flatbuffers::FlatBufferBuilder& argument,
                                            const CallOptions& options = {}) {
-    return call(task, BytesView(argument.GetBufferPointer(), argument.GetSize()), options).and_then(TypedReply<R>::verify);
+    return call(task, BytesView(argument.GetBufferPointer(), argument.GetSize()), options)
+        .and_then(TypedReply<R>::verify);
   }
   /// The typed form of submit.
   template <typename R>
   [[nodiscard]] Future<TypedReply<R>> submit(std::string_view task, const flatbuffers::FlatBufferBuilder& argument,
-                                             const CallOptions& options = {}) {
+                                             const CallOptions& options) {
     return submit(task, BytesView(argument.GetBufferPointer(), argument.GetSize()), options)
         .then([](Result<Reply> reply) { return std::move(reply).and_then(TypedReply<R>::verify); });
+  }
+  template <typename R>
+  [[nodiscard]] Future<TypedReply<R>> submit(std::string_view task, const flatbuffers::FlatBufferBuilder& argument) {
+    return submit<R>(task, argument, CallOptions());
   }
 
   // -- the rest -------------------------------------------------------------------------------
@@ -226,8 +242,8 @@ struct SessionOptions {
 };
 
 /// An open session of a source or a reduce, pinned to one worker, which it occupies only while a step runs. One
-/// operation at a time; [any-thread]. Move-only; the destructor closes it. When its worker dies, every operation ends as kCrashed;
-/// open a new one from the last checkpoint.
+/// operation at a time; [any-thread]. Move-only; the destructor closes it. When its worker dies, every operation ends
+/// as kCrashed; open a new one from the last checkpoint.
 class Session {
  public:
   struct Batch {

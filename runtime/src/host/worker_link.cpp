@@ -101,6 +101,7 @@ void WorkerLink::send(const flatbuffers::FlatBufferBuilder& builder, std::shared
                     std::move(segment)};
   if (!outbox_.empty() || !try_send(outgoing)) {
     outbox_.push_back(std::move(outgoing));
+    transport->end().wake_worker();  // One that sleeps does not read.
   }
 }
 
@@ -119,6 +120,9 @@ bool WorkerLink::try_send(const Outgoing& outgoing) {
 void WorkerLink::flush_outbox() {
   while (!outbox_.empty() && try_send(outbox_.front())) {
     outbox_.pop_front();
+  }
+  if (!outbox_.empty()) {
+    transport->end().wake_worker();
   }
 }
 

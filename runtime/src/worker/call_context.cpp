@@ -24,6 +24,24 @@ std::string_view cut(const char* message) {
   return std::string_view(message, ::strnlen(message, kMaxMessageBytes));
 }
 
+/// An error's message: one that is too long loses its middle, because nested calls put their names before it and the
+/// cause stands at its end.
+std::string shorten(const char* message) {
+  constexpr std::size_t kLongestBytes = std::size_t{1} << 20;
+  constexpr std::string_view kGap = " ... ";
+  constexpr std::size_t kHalfBytes = (kMaxMessageBytes - kGap.size()) / 2;
+  if (message == nullptr) {
+    return "(no message)";
+  }
+  const std::string_view text(message, ::strnlen(message, kLongestBytes));
+  if (text.size() <= kMaxMessageBytes) {
+    return std::string(text);
+  }
+  std::string shortened(text.substr(0, kHalfBytes));
+  shortened.append(kGap).append(text.substr(text.size() - kHalfBytes));
+  return shortened;
+}
+
 bool is_error(tenon_status_t status) {
   return status >= TENON_FAILED && status <= TENON_INTERNAL;
 }
@@ -68,7 +86,7 @@ struct CallContext::Functions {
   static tenon_status_t fail(tenon_call_t* call, tenon_status_t code, const char* message) {
     CallContext& context = context_of(call);
     context.failed_status_ = code;
-    context.failed_message_ = cut(message);
+    context.failed_message_ = shorten(message);
     return code;
   }
   static tenon_status_t reserve(tenon_call_t* call, std::uint64_t size_bytes, std::uint8_t** buffer) {

@@ -155,16 +155,16 @@ WorkerExit loop(WorkerCore& core, Executor& executor, std::string& message) {
       if (--calls_until_read > 0) {
         continue;
       }
+    } else if (core.stopping) {
+      // Nothing is left, what was taken back included.
+      core.end.publish();
+      return WorkerExit::kStopped;
     } else {
       static_cast<void>(core.end.wait(spin, kNever));
     }
     calls_until_read = kCallsPerControlRead;
     if (auto read = core.read_control(); !read) {
       return gone_or_broken(std::move(read.error()));
-    }
-    if (core.stopping && !core.end.has_submission()) {
-      core.end.publish();
-      return WorkerExit::kStopped;
     }
   }
 }
