@@ -259,7 +259,7 @@ class CompletionQueue {
 
 /// `now + duration` without overflow; nullopt when that is beyond the clock.
 template <typename Rep, typename Period>
-[[nodiscard]] std::optional<std::chrono::steady_clock::time_point> deadline_after(
+[[nodiscard]] std::optional<std::chrono::steady_clock::time_point> time_point_after(
     std::chrono::duration<Rep, Period> duration) {
   using Clock = std::chrono::steady_clock;
   const Clock::time_point now = Clock::now();
@@ -293,7 +293,7 @@ class [[nodiscard]] Future {
     if (!state_) {
       return false;
     }
-    if (const auto deadline = internal::deadline_after(duration)) {
+    if (const auto deadline = internal::time_point_after(duration)) {
       return state_->wait_until(*deadline);
     }
     state_->wait();
@@ -407,7 +407,7 @@ template <typename T, typename Rep, typename Period>
   for (std::size_t i = 0; i < futures.size(); ++i) {
     queue.add(futures[i].state(), i);
   }
-  return queue.next(internal::deadline_after(duration));
+  return queue.next(internal::time_point_after(duration));
 }
 
 /// The indices of some futures, in the order of their completion: an input range that waits at each step. One pass, one
