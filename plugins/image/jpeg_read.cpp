@@ -73,15 +73,15 @@ class JpegReader final : public PictureReader {
 
   [[nodiscard]] const ImageInfoT& info() const noexcept override { return info_; }
 
-  Shape start(std::uint64_t least_edge) override {
+  Rows start(std::uint64_t least_edge) override {
     choose_colours();
     choose_scale(least_edge);
     errors_.guard(kBroken, [jpeg = &jpeg_] { jpeg_start_decompress(jpeg); });
     if (is_cmyk_) {
       cmyk_row_.resize(std::size_t{jpeg_.output_width} * 4);
     }
-    return {jpeg_.output_width, jpeg_.output_height,
-            is_cmyk_ ? 3u : static_cast<std::uint32_t>(jpeg_.output_components)};
+    const std::uint32_t channels = is_cmyk_ ? 3u : static_cast<std::uint32_t>(jpeg_.output_components);
+    return {{jpeg_.output_width, jpeg_.output_height, channels}, jpeg_.scale_denom};
   }
 
   void read_row(std::span<std::uint8_t> row) override {

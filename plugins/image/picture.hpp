@@ -57,6 +57,13 @@ struct Picture {
   }
 };
 
+/// How a reader gives a picture: each pixel of `shape` stands for a square of `divisor` by `divisor` pixels of it;
+/// those at the right and lower edge for what is left.
+struct Rows {
+  Shape shape;
+  std::uint32_t divisor = 1;
+};
+
 /// Reads one picture from bytes that outlive it: first its header, then its rows from the top. Not thread-safe.
 /// The functions throw PictureError, or what the poll throws.
 class PictureReader {
@@ -68,10 +75,10 @@ class PictureReader {
 
   /// What the header says; `path` is empty.
   [[nodiscard]] virtual const ImageInfoT& info() const noexcept = 0;
-  /// Begins with the pixels. Rows come in the shape that is returned; it may be smaller than the picture, where the
-  /// format makes that cheap, but its longer edge is not below `least_edge`. Called once.
-  virtual Shape start(std::uint64_t least_edge) = 0;
-  /// The next row; `row` has row_bytes() bytes. Called once for each row after start().
+  /// Begins with the pixels. They may come reduced where the format makes that cheap, but the longer edge is then not
+  /// below `least_edge`. Called once.
+  virtual Rows start(std::uint64_t least_edge) = 0;
+  /// The next row; `row` has shape.row_bytes() bytes. Called once for each row after start().
   virtual void read_row(std::span<std::uint8_t> row) = 0;
   /// Looks at what follows the last row. Called once after it.
   virtual void finish() = 0;

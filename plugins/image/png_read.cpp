@@ -53,7 +53,7 @@ class PngReader final : public PictureReader {
 
   [[nodiscard]] const ImageInfoT& info() const noexcept override { return info_; }
 
-  Shape start(std::uint64_t) override {
+  Rows start(std::uint64_t) override {
     errors_.guard(kBroken, [png = png_, info = info_struct_] {
       png_set_expand(png);
       png_set_scale_16(png);
@@ -67,7 +67,7 @@ class PngReader final : public PictureReader {
     if (info_.progressive) {
       read_passes();
     }
-    return shape_;
+    return {shape_, 1};
   }
 
   void read_row(std::span<std::uint8_t> row) override {

@@ -22,7 +22,9 @@ void require_size(const ImageInfoT& info, std::uint64_t max_pixels) {
   }
 }
 
-Picture read_scaled(PictureReader& reader, const Shape& from, const Shape& to) {
+/// `whole` is the picture, `rows` how it comes.
+Picture read_scaled(PictureReader& reader, const Shape& whole, const Rows& rows, const Shape& to) {
+  const Shape& from = rows.shape;
   if (from.width == to.width && from.height == to.height) {
     Picture picture(from);
     for (std::uint32_t y = 0; y < from.height; ++y) {
@@ -30,7 +32,7 @@ Picture read_scaled(PictureReader& reader, const Shape& from, const Shape& to) {
     }
     return picture;
   }
-  Downscaler scaler(from, to);
+  Downscaler scaler(whole, rows.divisor, to);
   std::vector<std::uint8_t> row(from.row_bytes());
   for (std::uint32_t y = 0; y < from.height; ++y) {
     reader.read_row(row);
@@ -44,10 +46,10 @@ Picture read_scaled(PictureReader& reader, const Shape& from, const Shape& to) {
 Picture render(PictureReader& reader, const RenderOptions& options, const Poll& poll) {
   const ImageInfoT& info = reader.info();
   require_size(info, options.max_pixels);
-  const Shape from = reader.start(options.edge);
-  // Measured on the whole picture: a reader that comes with a smaller one has rounded its edges.
-  const Shape to = fit({info.width, info.height, from.channels}, options.edge);
-  Picture picture = read_scaled(reader, from, to);
+  const Rows rows = reader.start(options.edge);
+  const Shape whole{info.width, info.height, rows.shape.channels};
+  const Shape to = fit(whole, options.edge);
+  Picture picture = read_scaled(reader, whole, rows, to);
   reader.finish();
   return upright(std::move(picture), info.orientation, poll);
 }

@@ -44,22 +44,24 @@ Shape fit(const Shape& shape, std::uint32_t edge) noexcept {
   return {scaled(shape.width), scaled(shape.height), shape.channels};
 }
 
-Downscaler::Downscaler(const Shape& from, const Shape& to)
-    : from_(from), result_(to), row_sums_(to.row_bytes()), sums_(to.row_bytes()) {
+Downscaler::Downscaler(const Shape& whole, std::uint32_t divisor, const Shape& to)
+    : whole_(whole), divisor_(divisor), result_(to), row_sums_(to.row_bytes()), sums_(to.row_bytes()) {
+  const std::uint64_t pixel_length = divisor_ * to.width;
   covers_.reserve(to.width);
   for (std::uint64_t x = 0; x < to.width; ++x) {
-    const std::uint64_t begin = x * from.width;
-    const std::uint64_t end = begin + from.width;
-    const std::uint64_t first = begin / to.width;
-    const std::uint64_t last = (end - 1) / to.width;
+    const std::uint64_t begin = x * whole.width;
+    const std::uint64_t end = begin + whole.width;
+    const std::uint64_t first = begin / pixel_length;
+    const std::uint64_t last = (end - 1) / pixel_length;
     covers_.push_back({static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(last),
-                       static_cast<std::uint32_t>(std::min((first + 1) * to.width, end) - begin),
-                       static_cast<std::uint32_t>(end - std::max(last * to.width, begin))});
+                       static_cast<std::uint32_t>(std::min((first + 1) * pixel_length, end) - begin),
+                       static_cast<std::uint32_t>(end - std::max(last * pixel_length, begin))});
   }
 }
 
 template <std::uint32_t kChannels>
 void Downscaler::sum_row(std::span<const std::uint8_t> row) {
+  const std::uint64_t pixel_length = divisor_ * result_.shape.width;
   std::uint64_t* out = row_sums_.data();
   for (const Cover& cover : covers_) {
     std::array<std::uint64_t, kChannels> sums{};
@@ -75,7 +77,7 @@ void Downscaler::sum_row(std::span<const std::uint8_t> row) {
         add(terms<kChannels>(pixel + std::size_t{x - cover.first} * kChannels), 1);
       }
       for (std::uint64_t& sum : sums) {
-        sum *= result_.shape.width;
+        sum *= pixel_length;
       }
       add(terms<kChannels>(pixel + std::size_t{cover.last - cover.first} * kChannels), cover.last_weight);
     }
@@ -91,10 +93,10 @@ void Downscaler::add_sums(std::uint64_t weight) {
 }
 
 void Downscaler::finish_target_row() {
-  const std::uint64_t area = std::uint64_t{from_.width} * from_.height;
-  const std::uint32_t channels = from_.channels;
+  const std::uint64_t area = std::uint64_t{whole_.width} * whole_.height;
+  const std::uint32_t channels = whole_.channels;
   const std::span<std::uint8_t> row = result_.row(target_y_);
-  if (!from_.has_alpha()) {
+  if (!whole_.has_alpha()) {
     for (std::size_t i = 0; i < row.size(); ++i) {
       row[i] = rounded_quotient(sums_[i], area);
     }
@@ -112,7 +114,7 @@ void Downscaler::finish_target_row() {
 }
 
 void Downscaler::add_row(std::span<const std::uint8_t> row) {
-  switch (from_.channels) {
+  switch (whole_.channels) {
     case 1:
       sum_row<1>(row);
       break;
@@ -126,16 +128,16 @@ void Downscaler::add_row(std::span<const std::uint8_t> row) {
       sum_row<4>(row);
       break;
   }
-  // A source row is no longer than a target row, so it touches two of them at most.
-  const std::uint64_t begin = std::uint64_t{source_y_} * result_.shape.height;
-  const std::uint64_t end = begin + result_.shape.height;
-  const std::uint64_t border = (std::uint64_t{target_y_} + 1) * from_.height;
-  add_sums(std::min(end, border) - begin);
-  if (end >= border) {
-    finish_target_row();
-    if (end > border) {
-      add_sums(end - border);
+  std::uint64_t at = source_y_ * divisor_ * result_.shape.height;
+  const std::uint64_t end = std::min((source_y_ + 1) * divisor_, std::uint64_t{whole_.height}) * result_.shape.height;
+  while (at < end) {
+    const std::uint64_t border = (std::uint64_t{target_y_} + 1) * whole_.height;
+    const std::uint64_t until = std::min(end, border);
+    add_sums(until - at);
+    if (until == border) {
+      finish_target_row();
     }
+    at = until;
   }
   ++source_y_;
 }

@@ -16,17 +16,19 @@ Shape fit(const Shape& shape, std::uint32_t edge) noexcept;
 /// Scales a picture down while its rows come: each pixel of the result is the mean of the area it covers, with parts of
 /// pixels counted as parts. Transparent pixels count by their alpha. Memory: the result and one row.
 ///
-/// The arithmetic is exact. Lengths are counted in units in which a source pixel is `to` and a target pixel is `from`
-/// long, so that all overlaps are whole numbers and the weights of one target pixel add up to from.width * from.height.
+/// The arithmetic is exact. Lengths are counted in units in which a pixel of the picture is `to` and a target pixel is
+/// `whole` long, so that all overlaps are whole numbers and the weights of one target pixel add up to
+/// whole.width * whole.height.
 class Downscaler {
  public:
-  /// Source of at most this many pixels keep the sums below 2^64.
+  /// Pictures of at most this many pixels keep the sums below 2^64.
   static constexpr std::uint64_t kMaxPixels = std::uint64_t{1} << 47;
 
-  /// `to` has the channels of `from` and no longer edges. `from` has at most kMaxPixels.
-  Downscaler(const Shape& from, const Shape& to);
+  /// `whole` is the picture; it comes reduced by `divisor` as Rows says. `to` has its channels and no longer edges.
+  /// `whole` has at most kMaxPixels.
+  Downscaler(const Shape& whole, std::uint32_t divisor, const Shape& to);
 
-  /// Takes the next row of the source; called from.height times.
+  /// Takes the next row as it comes; called whole.height / divisor times, rounded up.
   void add_row(std::span<const std::uint8_t> row);
   /// The result, after the last row.
   [[nodiscard]] Picture take() { return std::move(result_); }
@@ -45,13 +47,14 @@ class Downscaler {
   void add_sums(std::uint64_t weight);
   void finish_target_row();
 
-  Shape from_;
+  Shape whole_;
+  std::uint64_t divisor_;
   Picture result_;
   std::vector<Cover> covers_;
   /// Of the source row at hand, and of the target row at hand.
   std::vector<std::uint64_t> row_sums_;
   std::vector<std::uint64_t> sums_;
-  std::uint32_t source_y_ = 0;
+  std::uint64_t source_y_ = 0;
   std::uint32_t target_y_ = 0;
 };
 

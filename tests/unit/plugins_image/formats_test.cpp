@@ -176,7 +176,7 @@ TEST_CASE("Orientation: thumbnails of JPEG files are upright, in both byte order
     for (const bool little_endian : {true, false}) {
       const auto file =
           encode_jpeg(stored_as(seen, orientation), {.orientation = orientation, .little_endian = little_endian});
-      CHECK(largest_difference(picture_of(thumbnail(worker, file, 24)), expected) <= kLossy);
+      CHECK(largest_difference(picture_of(thumbnail(worker, file, 24)), expected) <= 2 * kLossy);
     }
   }
 }
@@ -193,17 +193,19 @@ TEST_CASE("Orientation: the result says nothing of it any more") {
 
 TEST_CASE("Thumbnail: JPEG files of every size are scaled to the pixel") {
   Worker worker;
-  // Across the sizes at which the decoder itself begins to scale by 2, 4 and 8.
-  for (const unsigned width : {31u, 32u, 33u, 63u, 64u, 65u, 127u, 128u, 129u, 255u, 256u, 257u, 300u}) {
+  image::ThumbnailParamsT params;
+  params.edge = 16;
+  params.format = image::Format::png;
+  // Across the sizes at which the decoder itself begins to scale by 2, 4 and 8; against the same picture without loss.
+  for (const unsigned width : {31u, 32u, 33u, 63u, 64u, 65u, 127u, 128u, 129u, 255u, 256u, 257u, 263u, 300u}) {
     const Canvas canvas = gradient(width, width * 2 / 3, 3);
-    const Canvas made = picture_of(thumbnail(worker, encode_jpeg(canvas), 16));
+    const Canvas expected = picture_of(thumbnail(worker, encode_png(canvas), 16));
+    const Canvas made =
+        picture_of(worker.call("thumbnail", tenon::test::file_of(encode_jpeg(canvas, {.quality = 100})), params));
     CHECK(made.width == 16);
     CHECK((made.height == 10 || made.height == 11));
-    const auto before = mean_colour(canvas);
-    const auto after = mean_colour(made);
-    for (std::size_t c = 0; c < 3; ++c) {
-      CHECK(std::abs(before[c] - after[c]) < 3.0);
-    }
+    INFO(width);
+    CHECK(largest_difference(made, expected) <= 6);
   }
 }
 

@@ -12,11 +12,20 @@
 
 namespace tenon::test {
 
-inline tenon::FileT file_of(FileBytes bytes, std::string path = "in/picture.bin") {
-  tenon::FileT file;
-  file.path = std::move(path);
-  file.data = std::move(bytes);
-  return file;
+/// Of each File that file_of makes.
+inline constexpr std::int64_t kModifiedNs = 123;
+inline constexpr std::uint32_t kMode = 0640;
+
+/// A File with data, also when that is empty: an object without bytes would have none.
+inline Block file_of(const FileBytes& bytes, const std::string& path = "in/picture.bin",
+                     const std::string& relative_path = {}) {
+  flatbuffers::FlatBufferBuilder builder;
+  const auto data = builder.CreateVector(bytes);
+  const auto path_offset = builder.CreateString(path);
+  const auto relative_offset = builder.CreateString(relative_path);
+  builder.Finish(
+      CreateFile(builder, path_offset, relative_offset, bytes.size(), kModifiedNs, kMode, FileKind::Regular, 0, data));
+  return Block(builder);
 }
 
 inline std::span<const std::uint8_t> data_of(const Outcome& outcome) {

@@ -15,7 +15,7 @@ using tenon::test::Canvas;
 namespace {
 
 Canvas scaled(const Canvas& from, unsigned width, unsigned height) {
-  Downscaler scaler({from.width, from.height, from.channels}, {width, height, from.channels});
+  Downscaler scaler({from.width, from.height, from.channels}, 1, {width, height, from.channels});
   for (unsigned y = 0; y < from.height; ++y) {
     scaler.add_row({from.at(0, y), std::size_t{from.width} * from.channels});
   }
@@ -82,6 +82,20 @@ TEST_CASE("Scale: each pixel is the mean of the area it covers") {
       CHECK(worst <= 0.5 + 1e-6);
     }
   }
+}
+
+TEST_CASE("Scale: a picture that comes reduced gives the mean of what its pixels stand for") {
+  // 9 pixels, reduced by 8: the first stands for eight of them, the second for one.
+  Downscaler to_one({9, 1, 1}, 8, {1, 1, 1});
+  to_one.add_row(std::vector<std::uint8_t>{90, 180});
+  CHECK(to_one.take().pixels == std::vector<std::uint8_t>{100});
+  Downscaler to_three({9, 1, 1}, 8, {3, 1, 1});
+  to_three.add_row(std::vector<std::uint8_t>{90, 180});
+  CHECK(to_three.take().pixels == std::vector<std::uint8_t>{90, 90, 120});
+  Downscaler in_height({1, 9, 1}, 8, {1, 3, 1});
+  in_height.add_row(std::vector<std::uint8_t>{90});
+  in_height.add_row(std::vector<std::uint8_t>{180});
+  CHECK(in_height.take().pixels == std::vector<std::uint8_t>{90, 90, 120});
 }
 
 TEST_CASE("Scale: one colour stays that colour") {

@@ -36,10 +36,7 @@ bool is_jpeg(const Outcome& outcome) {
 
 TEST_CASE("Thumbnail: the result is named after the argument") {
   Worker worker;
-  auto argument = file_of(encode_png(gradient(20, 10, 3)), "/photos/a.b/Sea.PNG");
-  argument.relative_path = "a.b/Sea.PNG";
-  argument.mtime_ns = 123;
-  argument.mode = 0640;
+  const auto argument = file_of(encode_png(gradient(20, 10, 3)), "/photos/a.b/Sea.PNG", "a.b/Sea.PNG");
   ThumbnailParamsT params;
   params.edge = 10;
   params.suffix = "-small";
@@ -49,8 +46,8 @@ TEST_CASE("Thumbnail: the result is named after the argument") {
   CHECK(file.relative_path()->str() == "a.b/Sea-small.PNG");
   CHECK(file.extension()->str() == "png");
   CHECK(file.size_bytes() == file.data()->size());
-  CHECK(file.mtime_ns() == 123);
-  CHECK(file.mode() == 0640);
+  CHECK(file.mtime_ns() == tenon::test::kModifiedNs);
+  CHECK(file.mode() == tenon::test::kMode);
   CHECK(file.kind() == tenon::FileKind::Regular);
   CHECK_FALSE(is_jpeg(same));
 
