@@ -156,10 +156,18 @@ std::size_t skip_string(std::string_view text, std::size_t at) {
   return text.size();
 }
 
-/// Where a key has too many parts; npos when none has.
-std::size_t find_deep_key(std::string_view text) {
+/// Something outside strings and comments that the parser must not see.
+struct Unfit {
+  std::size_t offset = 0;
+  std::string message;
+  std::string hint;
+};
+
+std::optional<Unfit> find_unfit(std::string_view text) {
+  // A byte order mark may come first.
+  std::size_t i = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
   std::size_t dots = 0;
-  for (std::size_t i = 0; i < text.size();) {
+  while (i < text.size()) {
     const char c = text[i];
     if (c == '"' || c == '\'') {
       i = skip_string(text, i);
@@ -169,16 +177,21 @@ std::size_t find_deep_key(std::string_view text) {
       i = std::min(text.find('\n', i), text.size());
       continue;
     }
+    if ((static_cast<unsigned char>(c) & 0x80U) != 0) {
+      // TOML has ASCII alone here, and toml++ 3.3 reaches undefined behaviour on some of what is not.
+      return Unfit{i, "this is not TOML: outside of quotes there is ASCII alone",
+                   "put a name that has other letters in quotes"};
+    }
     if (c == '.') {
       if (++dots >= kMaxKeyParts) {
-        return i;
+        return Unfit{i, "a key has at most " + std::to_string(kMaxKeyParts) + " parts", {}};
       }
     } else if (std::string_view("=,[]{}\n").find(c) != std::string_view::npos) {
       dots = 0;
     }
     ++i;
   }
-  return std::string_view::npos;
+  return std::nullopt;
 }
 
 bool report_bad_text(std::string_view text, Reporter& reporter) {
@@ -202,8 +215,8 @@ bool report_bad_text(std::string_view text, Reporter& reporter) {
     }
     at += length;
   }
-  if (const std::size_t deep = find_deep_key(text); deep != std::string_view::npos) {
-    reporter.error(place_of(text, deep), "a key has at most " + std::to_string(kMaxKeyParts) + " parts");
+  if (const std::optional<Unfit> unfit = find_unfit(text)) {
+    reporter.error(place_of(text, unfit->offset), unfit->message, unfit->hint);
     return true;
   }
   if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) {
@@ -235,7 +248,7 @@ std::vector<std::string> split(std::string_view dotted) {
 }
 
 Value override_value(const std::string& text, const Place& place) {
-  if (text.size() <= kMaxDocumentBytes) {
+  if (text.size() <= kMaxDocumentBytes && !find_unfit(text)) {
     const toml::parse_result parsed = toml::parse("v = " + text);
     // A line break could smuggle in further keys: then it is a string like any other.
     if (parsed && parsed.table().size() == 1 && parsed.table().contains("v")) {

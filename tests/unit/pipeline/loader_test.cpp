@@ -332,7 +332,8 @@ settings = {}
 task = "tenon.numbers" # ü
 "ü" = { "é" = 3, x = 4 }
 )toml",
-     R"text(1:10: error: this is not TOML: while parsing key: expected bare key starting character or string delimiter, saw 'ä'
+     R"text(1:10: error: this is not TOML: outside of quotes there is ASCII alone
+  = put a name that has other letters in quotes
 )text"},
     {"columns count bytes",
      R"toml([pipeline]
@@ -554,6 +555,19 @@ TEST_CASE("Loader: --set changes values and adds keys") {
   CHECK(loaded.graph->nodes[1].workers == 5);
   CHECK(loaded.graph->nodes[1].timeout == std::chrono::seconds(2));
   CHECK(text_of(loaded.graph->nodes[1].params) == R"({"algorithm": "sha256"})");
+}
+
+TEST_CASE("Loader: --set takes what is not TOML as a string") {
+  for (const char* text : {"ä", "a b", "[1", "", "'x", "2024-13-45", "\xFF"}) {
+    INFO(text);
+    const Loaded loaded = load(kGood, {{"pipeline.description", text}});
+    REQUIRE(loaded.graph);
+    CHECK(loaded.graph->description == text);
+  }
+}
+
+TEST_CASE("Loader: a byte order mark is no error") {
+  CHECK(load("\xEF\xBB\xBF" + kGood).graph);
 }
 
 TEST_CASE("Loader: --set with a line break is one string") {
