@@ -70,6 +70,9 @@ class AlignedBytes {
 /// A finished FlatBuffer whose root is a table without fields: any table at its defaults.
 /// root -> 8, at 4 the vtable (its size 4, table size 4), at 8 the table (its vtable 4 below).
 alignas(16) inline constexpr std::uint8_t kEmptyTable[12] = {8, 0, 0, 0, 4, 0, 4, 0, 4, 0, 0, 0};
+/// SUBTLE: volatile keeps the array's size from the optimiser. GCC 12 otherwise warns (-Warray-bounds) of reads of fields
+/// that the table's empty vtable rules out.
+inline const std::uint8_t* const volatile kEmptyTableAddress = kEmptyTable;
 
 /// The root of verified bytes. `what` is "argument", "params" ... for the message.
 /// Throws TaskError: TENON_CORRUPT naming the type; TENON_TOO_LARGE beyond what FlatBuffers can hold.
@@ -96,12 +99,13 @@ const T& verified_root_or_default(std::span<const std::uint8_t> bytes, const cha
   if (bytes.data() != nullptr) {
     return verified_root<T>(bytes, what);
   }
-  flatbuffers::Verifier verifier(kEmptyTable, sizeof(kEmptyTable));
+  const std::uint8_t* const empty_table = kEmptyTableAddress;
+  flatbuffers::Verifier verifier(empty_table, sizeof(kEmptyTable));
   if (!verifier.VerifyBuffer<T>(nullptr)) {
     throw TaskError(TENON_INVALID_ARGUMENT, std::string("the ") + what + " are absent, but " +
                                                 T::GetFullyQualifiedName() + " has required fields; give them");
   }
-  return *flatbuffers::GetRoot<T>(kEmptyTable);
+  return *flatbuffers::GetRoot<T>(empty_table);
 }
 
 inline std::span<const std::uint8_t> as_span(tenon_bytes_t bytes) noexcept {
