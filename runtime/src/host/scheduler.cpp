@@ -296,6 +296,12 @@ bool Scheduler::take_back(WorkerLink& link, Call& call) {
   return link.transport->end().revoke(call.position) == Revoked::kTaken;
 }
 
+void Scheduler::wake_direct(WorkerLink& link) noexcept {
+  if (link.direct) {
+    link.transport->end().wake_host();
+  }
+}
+
 void Scheduler::steal_for(WorkerLink& link) {
   if (!queue_.empty() || !link.in_flight.empty() || !can_take(link)) {
     return;
@@ -369,6 +375,7 @@ bool Scheduler::cancel(Call& call) {
     CallRef taken = std::move(found->call);
     link.in_flight.erase(found);
     finish_error(std::move(taken), ErrorCode::kCancelled, "the call was cancelled before it began");
+    wake_direct(link);
     return true;
   }
   ask_to_stop(link, call, StopReason::kCancelled);
@@ -484,6 +491,7 @@ void Scheduler::on_call_timer(Call& call, MonotonicNs now_ns) {
     CallRef taken = std::move(found->call);
     link.in_flight.erase(found);
     finish_error(std::move(taken), ErrorCode::kDeadline, why);
+    wake_direct(link);
     return;
   }
   if (late || call.run_deadline_ns <= now_ns) {

@@ -63,7 +63,8 @@ class Scheduler {
   /// Takes a call for an idle worker whose completions the calling thread will reap itself. Null when there is none,
   /// or others wait already: submit it then.
   [[nodiscard]] std::shared_ptr<WorkerLink> submit_direct(CallRef call);
-  /// The direct thread looks: reaps, and when `call` is done gives the role back. Returns whether it is.
+  /// The direct thread looks: reaps, and gives the role back when `call` is done or another worker's. Returns whether
+  /// it did; the call's future then says the rest.
   bool reap_direct(WorkerLink& link, const Call& call);
   /// See Future::cancel.
   bool cancel(Call& call);
@@ -131,6 +132,8 @@ class Scheduler {
   bool send(WorkerLink& link, Call& call);
   void publish();
   void steal_for(WorkerLink& link);
+  /// Lets the thread that waits directly see that its call has been taken from under it.
+  void wake_direct(WorkerLink& link) noexcept;
   void take_back_lower(int priority);
   /// Takes a sent call back from its worker; false when the worker has it or will say so.
   bool take_back(WorkerLink& link, Call& call);

@@ -196,25 +196,22 @@ void Scheduler::on_bell(WorkerLink& link) {
 }
 
 bool Scheduler::reap_direct(WorkerLink& link, const Call& call) {
-  if (call.phase != Call::Phase::kDone) {
-    reap(link);
-  }
+  reap(link);
   if (link.exited) {
     link.direct = false;
     bury(link);
-    return call.phase == Call::Phase::kDone;
+    return true;
   }
-  if (call.phase != Call::Phase::kDone) {
+  // Not done, and not taken back for another worker either: it is still this worker's.
+  const bool waiting = std::any_of(link.in_flight.begin(), link.in_flight.end(),
+                                   [&](const WorkerLink::InFlight& entry) { return entry.call.get() == &call; });
+  if (waiting) {
     return false;
   }
   link.direct = false;
+  steal_for(link);
   if (!queue_.empty() || pinned_calls_ > 0) {
     dispatch();
-  } else {
-    steal_for(link);
-    if (!queue_.empty()) {
-      dispatch();
-    }
   }
   ensure_reaper(link);
   return true;

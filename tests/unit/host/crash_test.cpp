@@ -1,0 +1,198 @@
+/// Workers that die, hang or run out of memory.
+#include <csignal>
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+#include <vector>
+
+#include "tenon_test/catch.hpp"
+#include "tenon_test/runtime.hpp"
+
+using namespace std::chrono_literals;
+using tenon::ErrorCode;
+
+namespace {
+
+tenon::Runtime start(tenon::RuntimeOptions options) {
+  options.plugin_dirs = {tenon::test::build_dir() / "plugins"};
+  auto runtime = tenon::Runtime::start(std::move(options));
+  if (!runtime) {
+    FAIL(runtime.error().to_string());
+  }
+  return std::move(*runtime);
+}
+tenon::Runtime start(unsigned workers) {
+  return start(tenon::test::runtime_options(workers));
+}
+
+tenon::Buffer empty() {
+  flatbuffers::FlatBufferBuilder builder;
+  builder.Finish(tenon::CreateEmpty(builder));
+  return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
+}
+
+tenon::Buffer params(const tenon::Runtime& runtime, std::string_view json) {
+  return *tenon::test::params_from_json(runtime, "tenon.fail", json);
+}
+tenon::Buffer sleep_ms(const tenon::Runtime& runtime, int duration_ms) {
+  return *tenon::test::argument_from_json(runtime, "tenon.sleep",
+                                          "{\"duration_ms\": " + std::to_string(duration_ms) + "}");
+}
+
+}  // namespace
+
+TEST_CASE("crash: the call reports how its worker ended, and the next one runs") {
+  auto runtime = start(1);
+  {
+    const auto aborting = params(runtime, R"({"mode": "abort"})");
+    const auto reply = runtime.call("tenon.fail", empty(), {.params = aborting});
+    REQUIRE_FALSE(reply);
+    REQUIRE(reply.error().code == ErrorCode::kCrashed);
+    REQUIRE(reply.error().context.signal == SIGABRT);
+    REQUIRE(reply.error().context.attempt == 1);
+  }
+  {
+    const auto leaving = params(runtime, R"({"mode": "exit", "exit_code": 42})");
+    const auto reply = runtime.submit("tenon.fail", empty(), {.params = leaving}).get();
+    REQUIRE_FALSE(reply);
+    REQUIRE(reply.error().code == ErrorCode::kCrashed);
+    REQUIRE(reply.error().context.exit_code == 42);
+  }
+  REQUIRE(runtime.call("tenon.whoami", empty()));
+  REQUIRE(runtime.stats().crashed_workers == 2);
+}
+
+TEST_CASE("crash: an idempotent call is tried again, three times at most") {
+  auto runtime = start(1);
+  std::atomic<bool> stop{false};
+  const auto pause = sleep_ms(runtime, 60'000);
+  const auto future = runtime.submit("tenon.sleep", pause);
+  // Kills each worker as soon as it runs the call.
+  std::uint64_t last = 0;
+  int kills = 0;
+  while (!future.ready()) {
+    const auto stats = runtime.stats();
+    if (stats.running == 1 && stats.workers.size() == 1 && stats.workers.front().id != last) {
+      std::this_thread::sleep_for(
+          20ms);  // Lets it begin; a call that has not is not charged, and then one more kill follows.
+      last = stats.workers.front().id;
+      ::kill(static_cast<pid_t>(stats.workers.front().pid), SIGKILL);
+      ++kills;
+    }
+    std::this_thread::sleep_for(1ms);
+  }
+  const auto reply = future.get();
+  REQUIRE_FALSE(reply);
+  REQUIRE(reply.error().code == ErrorCode::kCrashed);
+  REQUIRE(reply.error().context.signal == SIGKILL);
+  REQUIRE(reply.error().context.attempt == 3);
+  REQUIRE(kills >= 3);
+}
+
+TEST_CASE("crash: a worker killed while 1000 calls are queued fails exactly one") {
+  auto runtime = start(2);
+  const auto dying = params(runtime, R"({"mode": "segfault"})");
+  std::vector<tenon::Future<tenon::Reply>> futures;
+  const auto argument = empty();
+  const auto dead = runtime.submit("tenon.fail", argument, {.params = dying});
+  for (int i = 0; i < 1000; ++i) {
+    futures.push_back(runtime.submit("tenon.whoami", argument));
+  }
+  REQUIRE(dead.get().error().code == ErrorCode::kCrashed);
+  for (const auto& future : futures) {
+    const auto reply = future.get();
+    if (!reply) {
+      FAIL(reply.error().to_string());
+    }
+  }
+  const auto stats = runtime.stats();
+  REQUIRE(stats.failed == 1);
+  REQUIRE(stats.succeeded == 1000);
+}
+
+TEST_CASE("crash: a worker that is killed while it is idle is replaced") {
+  auto runtime = start(1);
+  const auto before = runtime.stats().workers;
+  REQUIRE(before.size() == 1);
+  ::kill(static_cast<pid_t>(before.front().pid), SIGKILL);
+  // The next calls may meet it on its way out; whoami is idempotent and none of them may fail.
+  for (int i = 0; i < 100; ++i) {
+    const auto reply = runtime.call("tenon.whoami", empty());
+    if (!reply) {
+      FAIL(reply.error().to_string());
+    }
+  }
+}
+
+TEST_CASE("crash: sessions of the worker end as crashed, and a new one opens") {
+  auto runtime = start(1);
+  const auto numbers = *tenon::test::argument_from_json(runtime, "tenon.numbers", R"({"count": 100})");
+  tenon::SessionOptions options;
+  options.argument = numbers;
+  auto session = runtime.open("tenon.numbers", options).get();
+  REQUIRE(session);
+  REQUIRE(session->next(10).get());
+  const auto aborting = params(runtime, R"({"mode": "abort"})");
+  REQUIRE_FALSE(runtime.call("tenon.fail", empty(), {.params = aborting}));
+  REQUIRE(session->next(10).get().error().code == ErrorCode::kCrashed);
+  REQUIRE(session->checkpoint().get().error().code == ErrorCode::kCrashed);
+  auto again = runtime.open("tenon.numbers", options).get();
+  REQUIRE(again);
+  REQUIRE(again->next(10).get()->results.size() == 10);
+}
+
+TEST_CASE("deadline: holds against a busy loop, and so does cancel") {
+  tenon::RuntimeOptions options = tenon::test::runtime_options(1);
+  options.cancel_grace = 50ms;
+  auto runtime = start(options);
+  const auto hanging = params(runtime, R"({"mode": "hang"})");
+  REQUIRE(runtime.call("tenon.fail", empty(), {.params = hanging, .run_timeout = 50ms}).error().code ==
+          ErrorCode::kDeadline);
+  REQUIRE(runtime.call("tenon.fail", empty(), {.params = hanging, .timeout = 50ms}).error().code ==
+          ErrorCode::kDeadline);
+  const auto future = runtime.submit("tenon.fail", empty(), {.params = hanging});
+  while (runtime.stats().running == 0) {
+    std::this_thread::sleep_for(1ms);
+  }
+  std::this_thread::sleep_for(20ms);
+  future.cancel();
+  REQUIRE(future.get().error().code == ErrorCode::kCancelled);
+  REQUIRE(runtime.call("tenon.whoami", empty()));
+}
+
+TEST_CASE("shutdown: a task that never polls does not hold it up") {
+  tenon::RuntimeOptions options = tenon::test::runtime_options(1);
+  options.cancel_grace = 50ms;
+  auto runtime = start(options);
+  const auto hanging = params(runtime, R"({"mode": "hang"})");
+  const auto future = runtime.submit("tenon.fail", empty(), {.params = hanging});
+  runtime.shutdown(tenon::Shutdown::kCancel);
+  REQUIRE(future.get().error().code == ErrorCode::kCancelled);
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST_CASE("memory limit: running into it is an error of its own") {
+  tenon::RuntimeOptions options = tenon::test::runtime_options(1);
+  options.worker_memory_limit_bytes = std::uint64_t{128} << 20;
+  auto runtime = start(options);
+  const auto much = *tenon::test::argument_from_json(runtime, "tenon.allocate", R"({"size_bytes": 1000000000})");
+  REQUIRE(runtime.call("tenon.allocate", much).error().code == ErrorCode::kOutOfMemory);
+  const auto little = *tenon::test::argument_from_json(runtime, "tenon.allocate", R"({"size_bytes": 1000000})");
+  REQUIRE(runtime.call("tenon.allocate", little));
+}
+#endif
+
+TEST_CASE("start: a worker that cannot be started is an error with its reason") {
+  tenon::RuntimeOptions options = tenon::test::runtime_options(1);
+  options.plugin_dirs = {tenon::test::build_dir() / "plugins"};
+  auto catalog = tenon::Catalog::open({.plugin_dirs = options.plugin_dirs,
+                                       .cache_dir = options.cache_dir,
+                                       .worker_executable = options.worker_executable});
+  REQUIRE(catalog);
+  options.catalog = *catalog;
+  options.worker_executable = "/bin/false";
+  const auto runtime = tenon::Runtime::start(options);
+  REQUIRE_FALSE(runtime);
+  REQUIRE(runtime.error().code == ErrorCode::kUnavailable);
+}

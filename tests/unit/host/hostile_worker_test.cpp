@@ -1,0 +1,172 @@
+/// Workers that lie: the host ends them, reports their call, and lives on.
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include <tenon/control_generated.h>
+
+#include "host/launcher.hpp"
+#include "host/runtime_access.hpp"
+#include "ipc/worker_end.hpp"
+#include "platform/reactor/poller.hpp"
+#include "tenon_test/catch.hpp"
+#include "tenon_test/runtime.hpp"
+
+using namespace tenon::internal;
+using tenon::ErrorCode;
+
+namespace {
+
+namespace control = tenon::control;
+
+enum class Lie {
+  kUnknownSegment,
+  kBeyondSegment,
+  kHugeOffset,
+  kWrongStatus,
+  kGarbageMessage,
+  kReadyTwice,
+  kLeavesWithoutAnswer,
+  kNeverReady,
+};
+
+/// A worker on a thread that shakes hands properly and then lies.
+class HostileHandle final : public WorkerHandle {
+ public:
+  HostileHandle(ControlChannel channel, EventBell ended, Lie lie)
+      : ended_(std::move(ended)), thread_([this, lie, end = std::move(channel)]() mutable {
+          serve(end, lie);
+          ended_.ring();
+        }) {}
+  ~HostileHandle() override {
+    killed_.store(true);
+    thread_.join();
+  }
+  [[nodiscard]] std::int64_t pid() const noexcept override { return 0; }
+  [[nodiscard]] const FileDescriptor& exit_handle() const noexcept override { return ended_.descriptor(); }
+  [[nodiscard]] const FileDescriptor* error_stream() const noexcept override { return nullptr; }
+  void kill() noexcept override { killed_.store(true); }
+  [[nodiscard]] std::optional<ExitStatus> exit_status() noexcept override {
+    ExitStatus status;
+    status.signal = 9;
+    return status;
+  }
+
+ private:
+  static void send(ControlChannel& channel, const flatbuffers::FlatBufferBuilder& builder) {
+    static_cast<void>(channel.send(tenon::BytesView(builder.GetBufferPointer(), builder.GetSize())));
+  }
+  void say_ready(ControlChannel& channel) {
+    flatbuffers::FlatBufferBuilder builder;
+    const auto ready = control::CreateReady(builder, kLayoutVersion, TENON_ABI_MAJOR, TENON_ABI_MINOR, 0);
+    builder.Finish(control::CreateWorkerEnvelope(builder, control::WorkerMessage::Ready, ready.Union()));
+    send(channel, builder);
+  }
+  void serve(ControlChannel& channel, Lie lie) {
+    auto hello = channel.receive();
+    if (!hello || !*hello) {
+      return;
+    }
+    auto& descriptors = (*hello)->descriptors;
+    auto end =
+        WorkerEnd::attach(std::move(descriptors[0]), std::move(descriptors[1]), EventBell(std::move(descriptors[4])));
+    if (!end || lie == Lie::kNeverReady) {
+      return;
+    }
+    say_ready(channel);
+    AdaptiveSpin spin;
+    while (!killed_.load()) {
+      auto submission = end->begin();
+      if (!submission) {
+        return;
+      }
+      if (!*submission) {
+        static_cast<void>(end->wait(spin, deadline_after(std::chrono::milliseconds(5))));
+        continue;
+      }
+      CompletionDescriptor completion;
+      switch (lie) {
+        case Lie::kUnknownSegment:
+          completion.payload = {77, 0, 0, 64};
+          break;
+        case Lie::kBeyondSegment:
+          completion.payload = {1, 0, std::uint64_t{1} << 40, 64};
+          break;
+        case Lie::kHugeOffset:
+          completion.payload = {2, 0, ~std::uint64_t{15}, ~std::uint64_t{0}};
+          break;
+        case Lie::kWrongStatus:
+          completion.status = 12345;
+          break;
+        case Lie::kGarbageMessage:
+          static_cast<void>(channel.send(tenon::Buffer(100, 0xee)));
+          continue;
+        case Lie::kReadyTwice:
+          say_ready(channel);
+          continue;
+        default:
+          return;
+      }
+      static_cast<void>(end->finish(completion));
+      end->publish();
+    }
+  }
+
+  std::atomic<bool> killed_{false};
+  EventBell ended_;
+  std::thread thread_;
+};
+
+/// The first worker lies, the others are real.
+class HostileLauncher final : public Launcher {
+ public:
+  explicit HostileLauncher(Lie lie) : lie_(lie) {}
+  tenon::Result<std::unique_ptr<WorkerHandle>> launch(ControlChannel channel, std::uint64_t worker_id) override {
+    if (lied_) {
+      return real_->launch(std::move(channel), worker_id);
+    }
+    lied_ = true;
+    return std::make_unique<HostileHandle>(std::move(channel), std::move(*EventBell::create()), lie_);
+  }
+
+ private:
+  Lie lie_;
+  bool lied_ = false;
+  std::unique_ptr<Launcher> real_ = make_process_launcher(tenon::test::build_dir() / "bin" / "tenon-worker");
+};
+
+tenon::Result<tenon::Runtime> start(Lie lie) {
+  tenon::RuntimeOptions options = tenon::test::runtime_options(1);
+  options.plugin_dirs = {tenon::test::build_dir() / "plugins"};
+  options.cancel_grace = std::chrono::milliseconds(200);
+  return RuntimeAccess::start(std::move(options), std::make_unique<HostileLauncher>(lie));
+}
+
+}  // namespace
+
+TEST_CASE("hostile worker: is ended, its call fails, the host goes on with another") {
+  const Lie lie = GENERATE(Lie::kUnknownSegment, Lie::kBeyondSegment, Lie::kHugeOffset, Lie::kWrongStatus,
+                           Lie::kGarbageMessage, Lie::kReadyTwice, Lie::kLeavesWithoutAnswer);
+  const bool direct = GENERATE(false, true);
+  CAPTURE(static_cast<int>(lie), direct);
+  auto runtime = start(lie);
+  REQUIRE(runtime);
+  flatbuffers::FlatBufferBuilder builder;
+  builder.Finish(tenon::CreateEmpty(builder));
+  const tenon::BytesView argument(builder.GetBufferPointer(), builder.GetSize());
+  // tenon.fail is not idempotent, so that the lie is what the call ends with.
+  const auto reply = direct ? runtime->call("tenon.fail", argument) : runtime->submit("tenon.fail", argument).get();
+  REQUIRE_FALSE(reply);
+  REQUIRE((reply.error().code == ErrorCode::kCrashed || reply.error().code == ErrorCode::kCorrupt));
+  REQUIRE(runtime->call("tenon.whoami", argument));
+}
+
+TEST_CASE("hostile worker: one that never says that it is ready is replaced") {
+  auto runtime = start(Lie::kNeverReady);
+  REQUIRE(runtime);
+  flatbuffers::FlatBufferBuilder builder;
+  builder.Finish(tenon::CreateEmpty(builder));
+  REQUIRE(runtime->call("tenon.whoami", tenon::BytesView(builder.GetBufferPointer(), builder.GetSize())));
+}

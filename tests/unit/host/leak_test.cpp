@@ -1,0 +1,59 @@
+/// What is left behind: nothing.
+#include <thread>
+#include <vector>
+
+#include "platform/file_descriptor.hpp"
+#include "tenon_test/catch.hpp"
+#include "tenon_test/runtime.hpp"
+
+namespace {
+
+tenon::Buffer argument(std::size_t size) {
+  flatbuffers::FlatBufferBuilder builder;
+  const tenon::Buffer content(size, 7);
+  builder.Finish(tenon::CreateBytes(builder, builder.CreateVector(content)));
+  return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
+}
+
+void use(tenon::Runtime& runtime) {
+  std::vector<tenon::Future<tenon::Reply>> futures;
+  for (int i = 0; i < 20; ++i) {
+    futures.push_back(runtime.submit("tenon.echo", argument(i % 2 == 0 ? 100 : 2'000'000)));
+  }
+  for (const auto& future : futures) {
+    REQUIRE(future.get());
+  }
+}
+
+}  // namespace
+
+TEST_CASE("Runtime: leaves no descriptor behind") {
+  tenon::RuntimeOptions options = tenon::test::runtime_options(2);
+  options.plugin_dirs = {tenon::test::build_dir() / "plugins"};
+  {
+    auto warm_up = tenon::Runtime::start(options);
+    REQUIRE(warm_up);
+    use(*warm_up);
+  }
+  const std::size_t before = *tenon::internal::open_descriptor_count();
+  for (int round = 0; round < 3; ++round) {
+    auto runtime = tenon::Runtime::start(options);
+    REQUIRE(runtime);
+    use(*runtime);
+  }
+  REQUIRE(*tenon::internal::open_descriptor_count() == before);
+}
+
+TEST_CASE("Runtime: large arguments give their descriptors back while it runs") {
+  tenon::RuntimeOptions options = tenon::test::runtime_options(2);
+  options.plugin_dirs = {tenon::test::build_dir() / "plugins"};
+  auto runtime = tenon::Runtime::start(options);
+  REQUIRE(runtime);
+  use(*runtime);
+  const std::size_t before = *tenon::internal::open_descriptor_count();
+  for (int round = 0; round < 20; ++round) {
+    use(*runtime);
+  }
+  // A call's last reference may still be on its way to be dropped by the thread that completed it.
+  REQUIRE(*tenon::internal::open_descriptor_count() <= before + 20);
+}
