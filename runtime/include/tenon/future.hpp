@@ -368,7 +368,11 @@ class Promise {
  public:
   Promise() : state_(StateRef<TypedState<T>>::adopt(new TypedState<T>)) {}
   [[nodiscard]] Future<T> future() const { return Future<T>(state_); }
-  bool complete(Result<T> outcome) const noexcept { return state_->complete(std::move(outcome)); }
+  bool complete(Result<T> outcome) const noexcept {
+    // A reference of its own: who waits may destroy this promise as soon as it sees the outcome.
+    const StateRef<TypedState<T>> state = state_;
+    return state->complete(std::move(outcome));
+  }
 
  private:
   StateRef<TypedState<T>> state_;
