@@ -283,8 +283,9 @@ Result<void> Pool::wait_for_room(const Call& call) {
            (scheduler->accepted() == 0 ||
             call.counted_bytes <= max_queued_bytes_ - std::min(max_queued_bytes_, scheduler->accepted_bytes()));
   };
-  // The reactor must never wait: a continuation's call goes beyond the bound, by one for each that ended.
-  if (has_room() || on_reactor()) {
+  // The reactor must never wait: a continuation's call goes beyond the bound, by one for each that ended. The close of
+  // a session is never refused, or the session would stay in its worker for ever.
+  if (has_room() || on_reactor() || call.kind == CallKind::kClose) {
     return {};
   }
   if (overflow_ == Overflow::kReject) {

@@ -11,6 +11,8 @@ namespace tenon::internal {
 namespace {
 
 constexpr std::size_t kPrioritiesWatched = 8;
+/// Between two looks at a call that is to be killed once its turn comes; cancel_grace may be 0.
+constexpr std::int64_t kShortestGraceNs = 1'000'000;
 /// Calls of one run_timeout that a worker gets when it is idle know their deadline; others learn it when their turn
 /// comes.
 MonotonicNs later(MonotonicNs now_ns, std::int64_t duration_ns) {
@@ -187,9 +189,8 @@ std::shared_ptr<WorkerLink> Scheduler::submit_direct(CallRef call) {
       slot.link->bell_armed = false;
       Call& queued = *call.take();
       enqueue(queued, false);
-      if (!send(*slot.link, queued)) {
-        slot.link->direct = false;
-      }
+      // Also when the call ended instead: the role is the caller's until it gives it back.
+      static_cast<void>(send(*slot.link, queued));
       publish();
       return slot.link;
     }
@@ -285,6 +286,9 @@ void Scheduler::begin_next(WorkerLink& link) {
   }
   Call& call = *link.in_flight.front().call;
   call.run_deadline_ns = call.run_timeout_ns == kNever ? kNever : later(monotonic_now_ns(), call.run_timeout_ns);
+  if (call.stop_reason != StopReason::kNone) {
+    link.transport->end().cancel(call.id);  // It was asked before its turn; the word holds one call at a time.
+  }
   set_timer(call);
 }
 
@@ -296,10 +300,20 @@ bool Scheduler::take_back(WorkerLink& link, Call& call) {
   return link.transport->end().revoke(call.position) == Revoked::kTaken;
 }
 
-void Scheduler::wake_direct(WorkerLink& link) noexcept {
+CallRef Scheduler::take_out(WorkerLink& link, const Call& call) {
+  const auto found = std::find_if(link.in_flight.begin(), link.in_flight.end(),
+                                  [&](const WorkerLink::InFlight& entry) { return entry.call.get() == &call; });
+  const bool was_front = found == link.in_flight.begin();
+  CallRef taken = std::move(found->call);
+  link.in_flight.erase(found);
+  if (was_front) {
+    begin_next(link);
+  }
   if (link.direct) {
+    // Lets the thread that waits directly see that its call has been taken from under it.
     link.transport->end().wake_host();
   }
+  return taken;
 }
 
 void Scheduler::steal_for(WorkerLink& link) {
@@ -343,7 +357,9 @@ void Scheduler::take_back_lower(int priority) {
     auto& in_flight = slot.link->in_flight;
     for (std::size_t i = in_flight.size(); i-- > 1;) {
       Call& call = *in_flight[i].call;
-      if (call.priority < priority && !call.revoke_tried && call.stop_reason == StopReason::kNone) {
+      // Steps of a session stay: one that comes back late would fall behind those after it.
+      if (call.priority < priority && !call.session_bound && !call.revoke_tried &&
+          call.stop_reason == StopReason::kNone) {
         if (take_back(*slot.link, call)) {
           CallRef taken = std::move(in_flight[i].call);
           in_flight.erase(in_flight.begin() + static_cast<std::ptrdiff_t>(i));
@@ -370,12 +386,7 @@ bool Scheduler::cancel(Call& call) {
   }
   WorkerLink& link = *slots_[call.slot].link;
   if (take_back(link, call)) {
-    const auto found = std::find_if(link.in_flight.begin(), link.in_flight.end(),
-                                    [&](const WorkerLink::InFlight& entry) { return entry.call.get() == &call; });
-    CallRef taken = std::move(found->call);
-    link.in_flight.erase(found);
-    finish_error(std::move(taken), ErrorCode::kCancelled, "the call was cancelled before it began");
-    wake_direct(link);
+    finish_error(take_out(link, call), ErrorCode::kCancelled, "the call was cancelled before it began");
     return true;
   }
   ask_to_stop(link, call, StopReason::kCancelled);
@@ -385,7 +396,9 @@ bool Scheduler::cancel(Call& call) {
 void Scheduler::ask_to_stop(WorkerLink& link, Call& call, StopReason reason) {
   call.stop_reason = reason;
   call.kill_at_ns = later(monotonic_now_ns(), options_.cancel_grace_ns);
-  link.transport->end().cancel(call.id);
+  if (link.in_flight.front().call.get() == &call || call.position < link.transport->end().begun()) {
+    link.transport->end().cancel(call.id);  // Otherwise begin_next does: the word may hold the call that runs.
+  }
   set_timer(call);
 }
 
@@ -461,11 +474,17 @@ void Scheduler::on_call_timer(Call& call, MonotonicNs now_ns) {
   }
   WorkerLink& link = *slots_[call.slot].link;
   if (call.kill_at_ns <= now_ns) {
-    // Asked to stop, and still here.
+    // Asked to stop, and still here; unless its answer, or that of the call before it, waits to be read.
+    if (!link.direct) {
+      reap(link);
+      if (call.phase != Call::Phase::kSent || link.kill_reason) {
+        return;
+      }
+    }
     const bool began = &call == link.in_flight.front().call.get();
     if (!began) {
       // Not its turn yet: it will be returned, or asked again when it runs.
-      call.kill_at_ns = later(now_ns, options_.cancel_grace_ns);
+      call.kill_at_ns = later(now_ns, std::max(options_.cancel_grace_ns, kShortestGraceNs));
       set_timer(call);
       return;
     }
@@ -481,17 +500,13 @@ void Scheduler::on_call_timer(Call& call, MonotonicNs now_ns) {
     call.kill_at_ns = kNever;
     set_timer(call);
     link.kill_reason = std::move(reason);
+    link.killed_call_id = call.id;
     link.kill();
     return;
   }
   const bool begun = call.position < link.transport->end().begun();
   if (!begun && take_back(link, call)) {
-    const auto found = std::find_if(link.in_flight.begin(), link.in_flight.end(),
-                                    [&](const WorkerLink::InFlight& entry) { return entry.call.get() == &call; });
-    CallRef taken = std::move(found->call);
-    link.in_flight.erase(found);
-    finish_error(std::move(taken), ErrorCode::kDeadline, why);
-    wake_direct(link);
+    finish_error(take_out(link, call), ErrorCode::kDeadline, why);
     return;
   }
   if (late || call.run_deadline_ns <= now_ns) {

@@ -132,11 +132,11 @@ class Scheduler {
   bool send(WorkerLink& link, Call& call);
   void publish();
   void steal_for(WorkerLink& link);
-  /// Lets the thread that waits directly see that its call has been taken from under it.
-  void wake_direct(WorkerLink& link) noexcept;
   void take_back_lower(int priority);
   /// Takes a sent call back from its worker; false when the worker has it or will say so.
   bool take_back(WorkerLink& link, Call& call);
+  /// Removes a call that was taken back from its worker's list, for its end.
+  [[nodiscard]] CallRef take_out(WorkerLink& link, const Call& call);
 
   void reap(WorkerLink& link);
   void ensure_reaper(WorkerLink& link);

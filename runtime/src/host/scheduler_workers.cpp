@@ -15,6 +15,9 @@ namespace {
 /// Results up to this size are copied, so that a worker's memory is not held by what is small.
 constexpr std::uint64_t kCopiedResultBytes = 64 * 1024;
 constexpr std::size_t kMaxErrorBytes = 8192;
+constexpr std::size_t kMaxNameBytes = 256;
+/// Messages that wait for a worker when it asks for something; more than honest work brings about.
+constexpr std::size_t kMaxUnreadMessages = 16'384;
 constexpr std::int64_t kFirstBackoffNs = 50'000'000;
 constexpr std::int64_t kLongestBackoffNs = 5'000'000'000;
 /// Starts of one slot that fail in a row before calls fail with the reason.
@@ -130,8 +133,14 @@ void Scheduler::on_message(WorkerLink& link, const ControlMessage& message, cons
   } else if (const auto* log = envelope->message_as_Log()) {
     const int level = std::clamp(log->level(), TENON_LOG_DEBUG + 0, TENON_LOG_ERROR + 0);
     effects_.log.push_back({static_cast<LogLevel>(level), printable(log->message()->str(), kMaxErrorBytes),
-                            text_of(log->plugin()), text_of(log->task()), link.id, log->call_id()});
+                            printable(text_of(log->plugin()), kMaxNameBytes),
+                            printable(text_of(log->task()), kMaxNameBytes), link.id, log->call_id()});
   } else if (const auto* wanted = envelope->message_as_Resolve()) {
+    if (link.outbox_size() > kMaxUnreadMessages) {
+      // An honest worker waits for one answer before it asks again.
+      break_link(link, Error{ErrorCode::kCorrupt, "the worker asks without reading the answers", {}});
+      return;
+    }
     auto route = resolve(wanted->task()->str());
     if (route) {
       const auto settings = settings_.find((*route)->ref.plugin->name);
@@ -218,6 +227,8 @@ bool Scheduler::reap_direct(WorkerLink& link, const Call& call) {
 }
 
 void Scheduler::reap(WorkerLink& link) {
+  // What found the release ring full would otherwise wait for a further release, which may never come.
+  link.transport->flush_releases();
   Completion completion;
   for (;;) {
     auto popped = link.transport->end().pop(completion);
@@ -343,7 +354,7 @@ void Scheduler::bury(WorkerLink& link) {
   Slot& slot = slots_[link.slot];
   const std::shared_ptr<WorkerLink> keep = slot.link;
   const bool was_ready = link.state != WorkerLink::State::kStarting;
-  if (was_ready && !link.kill_reason) {
+  if (was_ready && (!link.kill_reason || link.killed_call_id != 0)) {
     reap(link);  // What it answered before it died counts.
   }
   link.read_error_stream(effects_.log);
@@ -415,7 +426,8 @@ void Scheduler::retry_or_crash(WorkerLink& link, CallRef call, const ExitStatus&
   context.signal = status.signal;
   context.exit_code = status.exit_code;
   context.stderr_tail = link.error_tail();
-  if (link.kill_reason) {
+  // It may have gone on to the next call just before it was killed for one; that one is not to blame.
+  if (link.kill_reason && (link.killed_call_id == 0 || link.killed_call_id == call->id)) {
     Error error = *link.kill_reason;
     error.context = std::move(context);
     finish(std::move(call), fail(std::move(error)));

@@ -1,5 +1,6 @@
 #include "host/worker_link.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -113,8 +114,9 @@ bool WorkerLink::try_send(const Outgoing& outgoing) {
     descriptors = descriptor;
   }
   const auto sent = channel.send(outgoing.message, descriptors, 0);
-  // A worker that is gone needs no message; its end is seen elsewhere. Only a full channel is worth another try.
-  return sent || sent.error().code != ErrorCode::kDeadline;
+  // A worker that is gone needs no message; its end is seen elsewhere. A full channel is worth another try, and so is a
+  // system that is short of memory or of descriptors under way.
+  return sent || (sent.error().code != ErrorCode::kDeadline && sent.error().context.os_code == 0);
 }
 
 void WorkerLink::flush_outbox() {
@@ -183,7 +185,9 @@ void WorkerLink::send_resolved(std::uint64_t request, const Result<std::shared_p
   flatbuffers::FlatBufferBuilder builder;
   flatbuffers::Offset<control::Resolved> resolved;
   if (route) {
-    kept_routes_.push_back(*route);
+    if (std::find(kept_routes_.begin(), kept_routes_.end(), *route) == kept_routes_.end()) {
+      kept_routes_.push_back(*route);
+    }
     resolved = control::CreateResolved(builder, request, (*route)->number, 0);
   } else {
     resolved = control::CreateResolvedDirect(builder, request, 0, static_cast<std::int32_t>(route.error().code),

@@ -70,6 +70,7 @@ class WorkerLink {
   /// Sends what waits for room in the channel.
   void flush_outbox();
   [[nodiscard]] bool outbox_empty() const noexcept { return outbox_.empty(); }
+  [[nodiscard]] std::size_t outbox_size() const noexcept { return outbox_.size(); }
 
   // -- stderr ---------------------------------------------------------------------------------
 
@@ -110,6 +111,8 @@ class WorkerLink {
   MonotonicNs stop_deadline_ns = kNever;
   /// Why the host killed it, for the call it was running.
   std::optional<Error> kill_reason;
+  /// The call that it was killed for; 0 when it broke the protocol.
+  std::uint64_t killed_call_id = 0;
   /// What it said when it refused the hand-shake.
   std::string refusal;
 

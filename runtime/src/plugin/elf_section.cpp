@@ -157,7 +157,7 @@ Result<Buffer> read_elf_section(const ByteSource& source, std::string_view name,
     return fail(ErrorCode::kCorrupt,
                 "a shared library without sections, so without a manifest; do not strip its section headers");
   }
-  if (entry_bytes < kSectionHeader64Bytes) {
+  if (entry_bytes != kSectionHeader64Bytes) {
     return fail(ErrorCode::kCorrupt, "its section headers have an impossible size");
   }
   auto first = read_range(source, table_offset, kSectionHeader64Bytes, "the section table");

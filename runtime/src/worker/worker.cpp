@@ -148,6 +148,7 @@ WorkerExit loop(WorkerCore& core, Executor& executor, std::string& message) {
       return gone_or_broken(std::move(submission.error()));
     }
     if (*submission) {
+      core.end.publish();  // What was returned on the way here must not wait for this call's end.
       if (auto executed = executor.execute(**submission); !executed) {
         return gone_or_broken(std::move(executed.error()));
       }
