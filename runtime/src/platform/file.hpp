@@ -1,8 +1,10 @@
-/// Files: read whole, written so that a reader sees the old or the new content, never a half.
+/// Files: read whole, written so that a reader sees the old or the new content, never a half. What a user named may
+/// also be a fifo or a device, which are read and written as they stand.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 
 #include <tenon/bytes.hpp>
 #include <tenon/error.hpp>
@@ -33,8 +35,17 @@ struct FileIdentity {
 /// kInvalidArgument not a regular file; kIo. [any-thread]
 [[nodiscard]] Result<FileDescriptor> open_for_reading(const std::filesystem::path& path);
 
-/// Reads a whole regular file of at most `max_bytes`. Errors: those of open_for_reading; kTooLarge. [any-thread]
-[[nodiscard]] Result<Buffer> read_file(const std::filesystem::path& path, std::uint64_t max_bytes);
+/// What may stand behind a name that is read.
+enum class ReadFrom {
+  kRegularFile,  ///< Anything else is refused, so that nothing is waited for.
+  /// Fifos and character devices too, to their end: for names that a user gave (`/dev/stdin`, `<(command)`). Opening a
+  /// fifo waits for its writer; a signal that comes first ends the wait with kCancelled.
+  kStream,
+};
+
+/// Reads a whole file of at most `max_bytes`. Errors: those of open_for_reading; kTooLarge; kCancelled. [any-thread]
+[[nodiscard]] Result<Buffer> read_file(const std::filesystem::path& path, std::uint64_t max_bytes,
+                                       ReadFrom from = ReadFrom::kRegularFile);
 /// Reads the rest of an open file of at most `max_bytes`.
 [[nodiscard]] Result<Buffer> read_file(const FileDescriptor& descriptor, std::uint64_t max_bytes);
 
@@ -50,5 +61,31 @@ struct WriteOptions {
 /// [any-thread]
 [[nodiscard]] Result<void> write_file(const std::filesystem::path& path, BytesView content,
                                       const WriteOptions& options = {});
+
+/// Writes to a name that a user gave, piece by piece. What stands there decides: a missing or a regular file is
+/// replaced as a whole by `finish`, and behind a symbolic link it is the target that is replaced; a fifo or a device is
+/// written to as it stands, at once. Not thread-safe.
+class NamedOutput {
+ public:
+  /// Opening a fifo waits for its reader. Errors: kInvalidArgument a directory; kNotFound no such directory; kCancelled
+  /// when a signal came while a fifo was waited for; kIo. [any-thread]
+  [[nodiscard]] static Result<NamedOutput> open(const std::filesystem::path& path, const WriteOptions& options = {});
+  NamedOutput(NamedOutput&&) noexcept;
+  NamedOutput& operator=(NamedOutput&&) noexcept;
+  /// Without `finish` the old file stays as it was.
+  ~NamedOutput();
+
+  /// Errors: kIo; kUnavailable nobody reads the fifo any more; kCancelled a signal came while it was full.
+  [[nodiscard]] Result<void> write(BytesView bytes);
+  /// Puts a replaced file in its place; nothing is written after it. Errors: kIo.
+  [[nodiscard]] Result<void> finish();
+  /// Whether others see each write at once.
+  [[nodiscard]] bool direct() const noexcept;
+
+ private:
+  struct State;
+  explicit NamedOutput(std::unique_ptr<State> state) noexcept;
+  std::unique_ptr<State> state_;
+};
 
 }  // namespace tenon::internal

@@ -2,11 +2,14 @@
 
 #include <csignal>
 #include <fstream>
+#include <iterator>
 #include <string>
+#include <thread>
 
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "tenon_test/catch.hpp"
@@ -28,6 +31,11 @@ std::size_t entries_of(const std::filesystem::path& directory) {
     ++count;
   }
   return count;
+}
+
+std::string text_of(const std::filesystem::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
 }
 
 }  // namespace
@@ -78,6 +86,109 @@ TEST_CASE("file: a write that fails leaves the old content and no temporary file
   REQUIRE_FALSE(written);
   CHECK(written.error().message.find("file") != std::string::npos);
   CHECK(read_file(directory / "file", 100)->size() == 3);
+  CHECK(entries_of(directory.path()) == 1);
+}
+
+TEST_CASE("file: a named fifo is read like a stream, as far as the bound") {
+  const TemporaryDirectory directory;
+  const std::filesystem::path fifo = directory / "fifo";
+  REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+  const auto read_while_written = [&fifo](std::size_t size, std::uint64_t max_bytes) {
+    std::thread writer([&fifo, size] { std::ofstream(fifo) << std::string(size, 'x'); });
+    auto content = read_file(fifo, max_bytes, ReadFrom::kStream);
+    writer.join();
+    return content;
+  };
+  auto whole = read_while_written(50'000, 50'000);
+  REQUIRE(whole);
+  CHECK(whole->size() == 50'000);
+  auto none = read_while_written(0, 10);
+  REQUIRE(none);
+  CHECK(none->empty());
+  CHECK(read_while_written(20, 10).error().code == ErrorCode::kTooLarge);
+  CHECK(read_file(directory.path(), 10, ReadFrom::kStream).error().code == ErrorCode::kInvalidArgument);
+  CHECK(read_file(directory / "none", 10, ReadFrom::kStream).error().code == ErrorCode::kNotFound);
+}
+
+TEST_CASE("NamedOutput: a file is replaced as a whole, or not at all") {
+  const TemporaryDirectory directory;
+  const std::filesystem::path file = directory / "file";
+  for (const bool finished : {true, false}) {
+    auto output = NamedOutput::open(file, {.sync = false});
+    REQUIRE(output);
+    CHECK_FALSE(output->direct());
+    REQUIRE(output->write(bytes_of(finished ? "whole " : "half ")));
+    if (finished) {
+      CHECK_FALSE(std::filesystem::exists(file));
+      REQUIRE(output->write(bytes_of("content")));
+      REQUIRE(output->finish());
+    }
+  }
+  CHECK(text_of(file) == "whole content");
+  CHECK(entries_of(directory.path()) == 1);
+  const auto refused = NamedOutput::open(directory.path());
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::kInvalidArgument);
+  CHECK(refused.error().message.find("it is a directory") != std::string::npos);
+}
+
+TEST_CASE("NamedOutput: behind a link it is the target that is written") {
+  const TemporaryDirectory directory;
+  std::filesystem::create_directory(directory / "inner");
+  const std::filesystem::path target = directory / "inner" / "target";
+  std::filesystem::create_symlink("inner/target", directory / "link");
+  std::filesystem::create_symlink("link", directory / "outer");
+  for (const std::string content : {"missing before", "there before"}) {
+    auto output = NamedOutput::open(directory / "outer", {.sync = false});
+    REQUIRE(output);
+    REQUIRE(output->write(bytes_of(content)));
+    REQUIRE(output->finish());
+    CHECK(std::filesystem::is_symlink(directory / "outer"));
+    CHECK(std::filesystem::is_symlink(directory / "link"));
+    CHECK(text_of(target) == content);
+  }
+  CHECK(entries_of(directory / "inner") == 1);
+  std::filesystem::create_symlink("round", directory / "round");
+  CHECK_FALSE(NamedOutput::open(directory / "round"));
+}
+
+TEST_CASE("NamedOutput: a fifo is written to and stays a fifo") {
+  const TemporaryDirectory directory;
+  const std::filesystem::path fifo = directory / "fifo";
+  REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+  std::string seen;
+  std::thread reader([&] { seen = text_of(fifo); });
+  {
+    auto output = NamedOutput::open(fifo);
+    REQUIRE(output);
+    CHECK(output->direct());
+    CHECK(output->write(bytes_of("through")));
+    CHECK(output->finish());
+  }
+  reader.join();
+  CHECK(seen == "through");
+  CHECK(std::filesystem::is_fifo(fifo));
+  CHECK(entries_of(directory.path()) == 1);
+}
+
+TEST_CASE("NamedOutput: a device is written to and stays a device") {
+  const TemporaryDirectory directory;
+  const std::filesystem::path device = directory / "full";
+  constexpr unsigned kMemoryDevices = 1;
+  constexpr unsigned kFull = 7;
+  if (::mknod(device.c_str(), S_IFCHR | 0600, makedev(kMemoryDevices, kFull)) != 0) {
+    WARN("skipped: making a device needs rights that this process does not have");
+    return;
+  }
+  auto output = NamedOutput::open(device);
+  if (!output) {
+    WARN("skipped: the file system of the temporary directory allows no devices");
+    return;
+  }
+  const auto written = output->write(bytes_of("x"));
+  REQUIRE_FALSE(written);
+  CHECK(written.error().message.find("disk is full") != std::string::npos);
+  CHECK(std::filesystem::is_character_file(device));
   CHECK(entries_of(directory.path()) == 1);
 }
 

@@ -3,7 +3,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <memory>
+#include <optional>
 #include <string>
+#include <system_error>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -31,6 +35,127 @@ FileIdentity identity_of(const struct stat& status) noexcept {
 
 std::string quoted(const std::filesystem::path& path) {
   return "'" + printable(path.string(), 1024) + "'";
+}
+
+Error interrupted(const std::string& what) {
+  return Error{ErrorCode::kCancelled, what + ": interrupted", {}};
+}
+
+/// Opens what may make the caller wait; a signal ends the wait.
+Result<FileDescriptor> open_waiting(const std::filesystem::path& path, int flags, const std::string& what) {
+  FileDescriptor descriptor(::open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY));
+  if (!descriptor.valid()) {
+    return fail(errno == EINTR ? interrupted(what) : os_error(errno, what));
+  }
+  return descriptor;
+}
+
+/// Opens what a user named: regular, a fifo or a character device.
+Result<FileDescriptor> open_stream(const std::filesystem::path& path) {
+  const std::string what = "cannot read " + quoted(path);
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) {
+    return fail(os_error(errno, "cannot open " + quoted(path)));
+  }
+  if (!S_ISFIFO(status.st_mode) && !S_ISCHR(status.st_mode)) {
+    return open_for_reading(path);
+  }
+  return open_waiting(path, O_RDONLY, what);
+}
+
+/// Like read_some, but a signal ends the wait for a fifo or a terminal.
+Result<std::size_t> read_waiting(const FileDescriptor& descriptor, std::span<std::uint8_t> buffer) {
+  const ssize_t count = ::read(descriptor.get(), buffer.data(), buffer.size());
+  if (count < 0) {
+    return fail(errno == EINTR ? Error{ErrorCode::kCancelled, "interrupted", {}} : os_error(errno, "cannot read"));
+  }
+  return static_cast<std::size_t>(count);
+}
+
+/// A new content beside the file whose place it takes in the end.
+class Replacement {
+ public:
+  static Result<Replacement> begin(const std::filesystem::path& path, const WriteOptions& options) {
+    Replacement made;
+    made.path_ = path;
+    made.sync_ = options.sync;
+    made.directory_ = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+    // A name of its own length, so that a file name near the limit still has a temporary neighbour.
+    made.temporary_ = made.directory_ / (".tenon-" + random_name() + ".tmp");
+    made.descriptor_ = FileDescriptor(
+        ::open(made.temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, options.mode));
+    if (!made.descriptor_.valid()) {
+      return fail(os_error(errno, "cannot write " + quoted(path)));
+    }
+    return made;
+  }
+  Replacement() = default;
+  Replacement(Replacement&& other) noexcept = default;
+  Replacement& operator=(Replacement&& other) = delete;
+  ~Replacement() {
+    if (descriptor_.valid()) {
+      ::unlink(temporary_.c_str());
+    }
+  }
+
+  Result<void> write(BytesView content) {
+    if (auto written = write_all(descriptor_, content); !written) {
+      return fail(os_error(written.error().context.os_code, what()));
+    }
+    return {};
+  }
+
+  Result<void> finish() {
+    ScopeGuard remove_temporary([this] { ::unlink(temporary_.c_str()); });
+    if (sync_ && ::fsync(descriptor_.get()) != 0) {
+      const int os_code = errno;
+      descriptor_.reset();
+      return fail(os_error(os_code, what()));
+    }
+    // close tells of a full disk or quota on network file systems.
+    if (::close(descriptor_.release()) != 0 && errno != EINTR) {
+      return fail(os_error(errno, what()));
+    }
+    if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
+      return fail(os_error(errno, what()));
+    }
+    remove_temporary.dismiss();
+    if (sync_) {
+      // The content is on the disk; this puts its name there. A file system that cannot do so keeps names its own way.
+      const FileDescriptor parent(::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+      if (parent.valid()) {
+        ::fsync(parent.get());
+      }
+    }
+    return {};
+  }
+
+ private:
+  std::string what() const { return "cannot write " + quoted(path_); }
+
+  std::filesystem::path path_;
+  std::filesystem::path directory_;
+  std::filesystem::path temporary_;
+  FileDescriptor descriptor_;  // Valid while the temporary file is there.
+  bool sync_ = true;
+};
+
+/// Where the chain of links from `path` ends, whether something is there or not.
+Result<std::filesystem::path> link_target(std::filesystem::path path) {
+  constexpr int kMaxLinks = 40;  // As the kernel has it.
+  const std::string what = "cannot write " + quoted(path);
+  for (int links = 0; links < kMaxLinks; ++links) {
+    std::error_code problem;
+    if (!std::filesystem::is_symlink(std::filesystem::symlink_status(path, problem))) {
+      return path;
+    }
+    const std::filesystem::path target = std::filesystem::read_symlink(path, problem);
+    if (problem) {
+      return fail(os_error(problem.value(), what));
+    }
+    path = path.parent_path() / target;  // An absolute target takes the place of all.
+  }
+  return fail(os_error(ELOOP, what));
 }
 
 }  // namespace
@@ -92,7 +217,8 @@ Result<Buffer> read_file(const FileDescriptor& descriptor, std::uint64_t max_byt
     if (filled == content.size()) {
       return too_large(filled);
     }
-    auto count = read_some(descriptor, std::span(content).subspan(filled));
+    const auto rest = std::span(content).subspan(filled);
+    auto count = identity->regular ? read_some(descriptor, rest) : read_waiting(descriptor, rest);
     if (!count) {
       return fail(std::move(count.error()));
     }
@@ -107,8 +233,8 @@ Result<Buffer> read_file(const FileDescriptor& descriptor, std::uint64_t max_byt
   }
 }
 
-Result<Buffer> read_file(const std::filesystem::path& path, std::uint64_t max_bytes) {
-  auto descriptor = open_for_reading(path);
+Result<Buffer> read_file(const std::filesystem::path& path, std::uint64_t max_bytes, ReadFrom from) {
+  auto descriptor = from == ReadFrom::kStream ? open_stream(path) : open_for_reading(path);
   if (!descriptor) {
     return fail(std::move(descriptor.error()));
   }
@@ -120,40 +246,90 @@ Result<Buffer> read_file(const std::filesystem::path& path, std::uint64_t max_by
 }
 
 Result<void> write_file(const std::filesystem::path& path, BytesView content, const WriteOptions& options) {
-  const std::filesystem::path directory = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-  // A name of its own length, so that a file name near the limit still has a temporary neighbour.
-  const std::filesystem::path temporary = directory / (".tenon-" + random_name() + ".tmp");
-  const std::string what = "cannot write " + quoted(path);
+  auto replacement = Replacement::begin(path, options);
+  if (!replacement) {
+    return fail(std::move(replacement.error()));
+  }
+  return replacement->write(content).and_then([&replacement] { return replacement->finish(); });
+}
 
-  FileDescriptor descriptor(
-      ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, options.mode));
-  if (!descriptor.valid()) {
-    return fail(os_error(errno, what));
+struct NamedOutput::State {
+  std::string what;
+  std::optional<Replacement> replacement;
+  FileDescriptor descriptor;  // Of what is written to as it stands.
+};
+
+NamedOutput::NamedOutput(std::unique_ptr<State> state) noexcept : state_(std::move(state)) {}
+NamedOutput::NamedOutput(NamedOutput&&) noexcept = default;
+NamedOutput& NamedOutput::operator=(NamedOutput&&) noexcept = default;
+NamedOutput::~NamedOutput() = default;
+
+Result<NamedOutput> NamedOutput::open(const std::filesystem::path& path, const WriteOptions& options) {
+  auto state = std::make_unique<State>();
+  state->what = "cannot write " + quoted(path);
+  struct stat named {};
+  const bool missing = ::stat(path.c_str(), &named) != 0;
+  if (missing && errno != ENOENT) {
+    return fail(os_error(errno, state->what));
   }
-  ScopeGuard remove_temporary([&temporary] { ::unlink(temporary.c_str()); });
-  if (auto written = write_all(descriptor, content); !written) {
-    Error error = os_error(written.error().context.os_code, what);
-    return fail(std::move(error));
+  if (!missing && S_ISDIR(named.st_mode)) {
+    return fail(ErrorCode::kInvalidArgument, state->what + ": it is a directory");
   }
-  if (options.sync && ::fsync(descriptor.get()) != 0) {
-    return fail(os_error(errno, what));
-  }
-  // close tells of a full disk or quota on network file systems.
-  if (::close(descriptor.release()) != 0 && errno != EINTR) {
-    return fail(os_error(errno, what));
-  }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) {
-    return fail(os_error(errno, what));
-  }
-  remove_temporary.dismiss();
-  if (options.sync) {
-    // The content is on the disk; this puts its name there. A file system that cannot do so keeps names in its own way.
-    const FileDescriptor parent(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (parent.valid()) {
-      ::fsync(parent.get());
+  if (missing || S_ISREG(named.st_mode)) {
+    auto target = link_target(path);
+    if (!target) {
+      return fail(std::move(target.error()));
+    }
+    // Links of /proc lead to open files whose name may be gone, or by now be another's.
+    struct stat there {};
+    const bool same =
+        ::stat(target->c_str(), &there) == 0 && there.st_dev == named.st_dev && there.st_ino == named.st_ino;
+    if (missing || same) {
+      auto replacement = Replacement::begin(*target, options);
+      if (!replacement) {
+        return fail(std::move(replacement.error()));
+      }
+      state->replacement.emplace(std::move(*replacement));
+      return NamedOutput(std::move(state));
     }
   }
+  auto descriptor = open_waiting(path, O_WRONLY, state->what);
+  if (!descriptor) {
+    return fail(std::move(descriptor.error()));
+  }
+  state->descriptor = std::move(*descriptor);
+  return NamedOutput(std::move(state));
+}
+
+Result<void> NamedOutput::write(BytesView bytes) {
+  if (state_->replacement) {
+    return state_->replacement->write(bytes);
+  }
+  while (!bytes.empty()) {
+    const ssize_t count = ::write(state_->descriptor.get(), bytes.data(), bytes.size());
+    if (count < 0) {
+      if (errno == EPIPE) {
+        return fail(ErrorCode::kUnavailable, state_->what + ": nobody reads it any more");
+      }
+      return fail(errno == EINTR ? interrupted(state_->what) : os_error(errno, state_->what));
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+  }
   return {};
+}
+
+Result<void> NamedOutput::finish() {
+  if (state_->replacement) {
+    return state_->replacement->finish();
+  }
+  if (::close(state_->descriptor.release()) != 0 && errno != EINTR) {
+    return fail(os_error(errno, state_->what));
+  }
+  return {};
+}
+
+bool NamedOutput::direct() const noexcept {
+  return !state_->replacement;
 }
 
 }  // namespace tenon::internal
