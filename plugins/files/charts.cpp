@@ -12,8 +12,11 @@ namespace {
 
 using tenon::plugins::view;
 
+/// Width of both drawings. The page shows them between two thirds of it, on a phone, and a little more than all of it:
+/// the text stays near the page's own size.
+constexpr double kWidth = 430;
 constexpr std::size_t kMaxBars = 12;
-constexpr std::size_t kMaxLabelCharacters = 16;
+constexpr std::size_t kMaxLabelCharacters = 14;
 
 struct Bar {
   std::string label;
@@ -38,10 +41,6 @@ std::string shorten(std::string_view text) {
     }
   }
   return std::string(text);
-}
-
-std::string plural(std::uint64_t count, const char* one, const char* many) {
-  return std::to_string(count) + " " + (count == 1 ? one : many);
 }
 
 std::string open_svg(double width, double height, const std::string& label) {
@@ -77,7 +76,7 @@ std::string extension_chart(const Inventory& inventory) {
   std::vector<Bar> bars;
   const auto add = [&](const std::string& label, std::uint64_t size_bytes, std::uint64_t files) {
     bars.push_back({shorten(label), human_size(size_bytes),
-                    label + ": " + human_size(size_bytes) + " in " + plural(files, "file", "files"),
+                    label + ": " + human_size(size_bytes) + " in " + human_count(files, "file", "files"),
                     static_cast<double>(size_bytes) / static_cast<double>(largest)});
   };
   for (std::size_t i = 0; i < shown; ++i) {
@@ -86,13 +85,12 @@ std::string extension_chart(const Inventory& inventory) {
     add(extension.empty() ? "no extension" : "." + std::string(extension), total.size_bytes(), total.files());
   }
   if (other_extensions != 0) {
-    add(std::to_string(other_extensions) + " others", other_bytes, other_files);
+    add(human_count(other_extensions) + " others", other_bytes, other_files);
   }
 
   constexpr double kRow = 28;
-  constexpr double kLeft = 132;
-  constexpr double kBar = 330;
-  constexpr double kWidth = 560;
+  constexpr double kLeft = 112;
+  constexpr double kBar = 242;
   std::string svg =
       open_svg(kWidth, kRow * static_cast<double>(std::max<std::size_t>(bars.size(), 1)), "Bytes by extension");
   for (std::size_t i = 0; i < bars.size(); ++i) {
@@ -116,7 +114,6 @@ std::string size_chart(const Inventory& inventory) {
   for (const SizeRange* range : ranges) {
     largest = std::max(largest, range->files());
   }
-  constexpr double kWidth = 560;
   constexpr double kTop = 24;
   constexpr double kHeight = 230;
   constexpr double kBottom = 44;
@@ -135,13 +132,15 @@ std::string size_chart(const Inventory& inventory) {
     const double left = column * static_cast<double>(i);
     const double middle = left + column / 2;
     svg += "<g><title>" +
-           html_escape((empty_files ? "empty" : first + " " + second) + ": " + plural(range.files(), "file", "files") +
-                       ", " + human_size(range.size_bytes())) +
+           html_escape((empty_files ? "empty" : first + " " + second) + ": " +
+                       human_count(range.files(), "file", "files") + ", " + human_size(range.size_bytes())) +
            "</title>\n";
-    svg += "<rect class=\"bar\" x=\"" + px(left + 6) + "\" y=\"" + px(kTop + kHeight - height) + "\" width=\"" +
-           px(column - 12) + "\" height=\"" + px(height) + "\" rx=\"" + px(std::min(4.0, height / 2)) + "\"/>\n";
+    svg += "<rect class=\"bar\" x=\"" + px(left + 4) + "\" y=\"" + px(kTop + kHeight - height) + "\" width=\"" +
+           px(column - 8) + "\" height=\"" + px(height) + "\" rx=\"" + px(std::min(4.0, height / 2)) + "\"/>\n";
     if (range.files() != 0) {
-      svg += text_at(middle, kTop + kHeight - height - 7, "value middle", std::to_string(range.files()));
+      // From a million on, a column is too narrow for the text's usual size.
+      svg += text_at(middle, kTop + kHeight - height - 7,
+                     range.files() < 1'000'000 ? "value middle" : "value middle small", human_count(range.files()));
     }
     svg += text_at(middle, kTop + kHeight + 18, "label middle small", first);
     svg += text_at(middle, kTop + kHeight + 34, "label middle small", second) + "</g>\n";

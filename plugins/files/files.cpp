@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -167,8 +168,10 @@ tenon::Offset<tenon::File> duplicates_json(tenon::Call& call, const files::Dupli
 
 tenon::Offset<tenon::File> report(tenon::Call& call, const files::Inventory& argument,
                                   const files::ReportParams& params) {
+  const std::int64_t now_s =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   return made_file(call, name_or(params.name(), "inventory.html"),
-                   files::inventory_to_html(argument, params.max_groups()));
+                   files::inventory_to_html(argument, params.max_groups(), params.made_s().value_or(now_s)));
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <tenon/plugin_test.hpp>
@@ -154,11 +156,83 @@ TEST_CASE("Report: is a whole page with charts, tables and groups, and all names
   CHECK(count(html, "http") == 0);
 }
 
-TEST_CASE("Report: an empty inventory has a page") {
+TEST_CASE("Report: an empty inventory has a page that says so, without charts") {
   Worker worker;
   const std::string html = content_of(worker.call("report", inventory_of({})));
   CHECK(is_balanced(html));
-  CHECK(count(html, "No two files have the same content.") == 1);
+  CHECK(count(html, "No files.") == 1);
+  CHECK(count(html, "<svg") == 0);
+  CHECK(count(html, "<h1>T &lt;script&gt;</h1>") == 1);
+}
+
+TEST_CASE("Report: says which tree, and when") {
+  Worker worker;
+  files::ReportParamsT params;
+  params.made_s = 1'772'373'900;
+  const std::string html = content_of(worker.call("report", inventory_of(kNames), params));
+  CHECK(count(html, "<p class=\"path tree\">/t</p>") == 1);
+  CHECK(count(html, "<title>T &lt;script&gt;: /t</title>") == 1);
+  CHECK(count(html, "5 files, compared by sha256, 2026-03-01 14:05 UTC") == 1);
+  CHECK(content_of(worker.call("report", inventory_of(kNames), params)) == html);
+  CHECK(count(content_of(worker.call("report", inventory_of(kNames))), " UTC</p>") == 1);
+}
+
+TEST_CASE("Report: one of a thing is not called by its plural, and no extension is none") {
+  Worker worker;
+  const std::string html = content_of(worker.call("report", inventory_of({"/t/a.txt"})));
+  CHECK(count(html, "1 file, compared") == 1);
+  CHECK(count(html, "<b>1</b><span class=\"soft\">file</span>") == 1);
+  CHECK(count(html, "<b>1</b><span class=\"soft\">extension</span>") == 1);
+  files::InventoryT inventory;
+  inventory_of({"/t/a.txt"}).as<files::Inventory>().UnPackTo(&inventory);
+  inventory.extensions.front()->extension.clear();
+  const std::string without = content_of(worker.call("report", inventory));
+  CHECK(count(without, "<b>0</b><span class=\"soft\">extensions</span>") == 1);
+  CHECK(count(without, "no extension") == 2);
+}
+
+TEST_CASE("Report: charts group their digits as the rest of the page") {
+  Worker worker;
+  files::InventoryT inventory;
+  inventory_of({"/t/a.txt"}).as<files::Inventory>().UnPackTo(&inventory);
+  for (auto& range : inventory.sizes) {
+    range->files = 1'234'567;
+  }
+  inventory.total_files = 12345;
+  const std::string html = content_of(worker.call("report", inventory));
+  CHECK(count(html, "1234567") == 0);
+  CHECK(count(html,
+              "1\xE2\x80\xAF"
+              "234\xE2\x80\xAF"
+              "567</text>") == inventory.sizes.size());
+  CHECK(count(html,
+              "<b>12\xE2\x80\xAF"
+              "345</b>") == 1);
+}
+
+TEST_CASE("Report: the tree is what was walked, else the deepest directory of all files") {
+  using Files = std::vector<std::pair<std::string, std::string>>;
+  const auto tree = [](const Files& names) {
+    files::InventoryT inventory;
+    inventory.duplicates = std::make_unique<files::DuplicatesT>();
+    for (const auto& [path, relative_path] : names) {
+      inventory.files.push_back(std::make_unique<files::EntryT>());
+      inventory.files.back()->path = path;
+      inventory.files.back()->relative_path = relative_path;
+    }
+    const Block block(inventory);
+    return std::string(files::tree_of(block.as<files::Inventory>()));
+  };
+  CHECK(tree({}).empty());
+  CHECK(tree({{"name", "name"}}).empty());
+  CHECK(tree({{"/a/b/c/x", "b/c/x"}, {"/a/b/c/y", "b/c/y"}}) == "/a");
+  CHECK(tree({{"./x", "x"}}) == ".");
+  CHECK(tree({{"/x", "x"}}) == "/");
+  CHECK(tree({{"/a/b/x", ""}, {"/a/bc/y", ""}}) == "/a");
+  CHECK(tree({{"/a/b/x", ""}, {"/a/b/c/y", ""}}) == "/a/b");
+  CHECK(tree({{"/a/x", ""}, {"/b/y", ""}}) == "/");
+  CHECK(tree({{"/a/x", "x"}, {"/a/b/y", "y"}}) == "/a");
+  CHECK(tree({{"a/x", ""}, {"/b/y", ""}}).empty());
 }
 
 TEST_CASE("Report: shows as many groups as asked for") {
@@ -167,7 +241,7 @@ TEST_CASE("Report: shows as many groups as asked for") {
   params.max_groups = 0;
   const std::string html = content_of(worker.call("report", inventory_of(kNames), params));
   CHECK(count(html, "<details") == 0);
-  CHECK(count(html, "1 more groups") == 1);
+  CHECK(count(html, "and 1 more group, ") == 1);
 }
 
 TEST_CASE("Report: sizes for people") {
@@ -176,4 +250,19 @@ TEST_CASE("Report: sizes for people") {
   CHECK(files::human_size(1024) == "1 KiB");
   CHECK(files::human_size(1536) == "1.5 KiB");
   CHECK(files::human_size(1ull << 40) == "1 TiB");
+}
+
+TEST_CASE("Report: counts, shares and times for people") {
+  CHECK(files::human_count(999) == "999");
+  CHECK(files::human_count(1000, "file", "files") ==
+        "1\xE2\x80\xAF"
+        "000 files");
+  CHECK(files::human_share(1, 7) == "14.3 %");
+  CHECK(files::human_share(1999, 2000) == "100.0 %");
+  CHECK(files::human_share(5, 5) == "100.0 %");
+  CHECK(files::human_share(0, 0) == "0.0 %");
+  CHECK(files::human_time(0) == "1970-01-01 00:00 UTC");
+  CHECK(files::human_time(1'772'373'900) == "2026-03-01 14:05 UTC");
+  CHECK(files::human_time(INT64_MIN) == "0000-01-01 00:00 UTC");
+  CHECK(files::human_time(INT64_MAX) == "9999-12-31 23:59 UTC");
 }
