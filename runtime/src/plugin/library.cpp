@@ -44,6 +44,46 @@ tl::unexpected<Error> lie(const std::string& what) {
   return fail(ErrorCode::kIncompatible, what + "; build the plugin again from its schema with tenon_add_plugin()");
 }
 
+/// "a", "a and b", "a, b and c".
+std::string enumerate(const std::vector<std::string>& names) {
+  std::string text;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    text += i == 0 ? "" : i + 1 == names.size() ? " and " : ", ";
+    text += names[i];
+  }
+  return text;
+}
+
+/// Which of the `declared` tasks are not among the `registered` ones, at the same index, and how to add them.
+Error not_registered(const std::vector<TaskInfo>& declared, const std::vector<LoadedTask>& registered) {
+  std::vector<std::string> missing;
+  std::string registrations;
+  for (std::size_t i = 0; i < declared.size(); ++i) {
+    if (i >= registered.size() || registered[i].info == nullptr) {
+      missing.push_back(declared[i].name);
+      registrations += (registrations.empty() ? "" : ", ") + ("plugin.task<...>(\"" + declared[i].name + "\")");
+    }
+  }
+  const std::string says = registered.empty()
+                               ? "TENON_PLUGIN registers no task, but the schema declares " + enumerate(missing)
+                               : "the schema declares " + enumerate(missing) + ", but TENON_PLUGIN does not register " +
+                                     (missing.size() == 1 ? "it" : "them");
+  return {ErrorCode::kIncompatible, says + "; add " + registrations, {}};
+}
+
+/// How the function of a kind of task begins.
+std::string_view function_form(TaskKind kind) {
+  switch (kind) {
+    case TaskKind::kPlain:
+      return "Offset<T> f(Call&, const Arg&)";
+    case TaskKind::kSource:
+      return "Source<T> f(SourceContext&, const Arg&)";
+    case TaskKind::kReduce:
+      return "Reduce<T> f(ReduceContext<Arg>&)";
+  }
+  return "";
+}
+
 std::string_view kind_name(tenon_task_kind_t kind) {
   switch (kind) {
     case TENON_TASK_PLAIN:
@@ -54,6 +94,18 @@ std::string_view kind_name(tenon_task_kind_t kind) {
       return "a reduce";
     default:
       return "of an unknown kind";
+  }
+}
+
+/// What makes a method of the schema one of a kind of task.
+std::string_view attribute_of(tenon_task_kind_t kind) {
+  switch (kind) {
+    case TENON_TASK_SOURCE:
+      return "(streaming: \"server\")";
+    case TENON_TASK_REDUCE:
+      return "(streaming: \"client\")";
+    default:
+      return "no `streaming`";
   }
 }
 
@@ -75,14 +127,16 @@ Result<void> check_manifest(const tenon_manifest_t* given, const Manifest& manif
   return {};
 }
 
-/// One type name of a task against the schema's.
-Result<void> check_type(const std::string& task, const char* what, const char* given, const std::string& declared) {
+/// One type name of a task against the schema's. `verb` is as in "takes ", `none` as in "takes nothing".
+Result<void> check_type(const std::string& task, const std::string& verb, const std::string& none, const char* given,
+                        const std::string& declared) {
   if (given == nullptr ? declared.empty() : declared == given) {
     return {};
   }
-  const std::string found = given == nullptr ? "none" : "'" + printable(given, 128) + "'";
-  return lie("task '" + task + "' has the " + what + " type " + found + " in the descriptor, " +
-             (declared.empty() ? "none" : "'" + declared + "'") + " in the schema");
+  return fail(ErrorCode::kIncompatible, "the function registered as '" + task + "' " +
+                                            (given == nullptr ? none : verb + printable(given, 128)) +
+                                            ", but the schema's " + task + " " +
+                                            (declared.empty() ? none : verb + declared) + "; change one of them");
 }
 
 Result<LoadedTask> check_task(const tenon_task_t& task, const Schema& schema) {
@@ -92,17 +146,28 @@ Result<LoadedTask> check_task(const tenon_task_t& task, const Schema& schema) {
   const TaskInfo* info = schema.find_task(task.name);
   const std::string name = printable(task.name, 128);
   if (info == nullptr) {
-    return lie("the descriptor has a task '" + name + "', which the schema does not declare");
+    std::vector<std::string> declared;
+    for (const TaskInfo& other : schema.tasks()) {
+      declared.push_back(other.name);
+    }
+    const std::string meant = did_you_mean(task.name, declared);
+    return fail(ErrorCode::kIncompatible,
+                "TENON_PLUGIN registers a task '" + name + "', which the schema does not declare; " +
+                    (meant.empty() ? "add the method to its rpc_service, or remove the registration" : meant));
   }
   if (task.kind != static_cast<tenon_task_kind_t>(info->kind)) {
-    return lie("task '" + name + "' is " + std::string(kind_name(task.kind)) + " in the descriptor, " +
-               std::string(kind_name(static_cast<tenon_task_kind_t>(info->kind))) +
-               " in the schema (which keeps `streaming` only when flatc is run with --bfbs-builtins)");
+    return fail(ErrorCode::kIncompatible,
+                "the function registered as '" + name + "' is " + std::string(kind_name(task.kind)) +
+                    ", but the schema's " + name + " is " +
+                    std::string(kind_name(static_cast<tenon_task_kind_t>(info->kind))) + "; give the method " +
+                    std::string(attribute_of(task.kind)) + " in the schema, or make the function " +
+                    std::string(function_form(info->kind)));
   }
-  for (auto [what, given, declared] : {std::tuple("argument", task.argument_type, &info->argument_type),
-                                       std::tuple("result", task.result_type, &info->result_type),
-                                       std::tuple("params", task.params_type, &info->params_type)}) {
-    if (auto checked = check_type(name, what, given, *declared); !checked) {
+  for (auto [verb, none, given, declared] :
+       {std::tuple("takes ", "takes nothing", task.argument_type, &info->argument_type),
+        std::tuple("gives ", "gives nothing", task.result_type, &info->result_type),
+        std::tuple("takes the params ", "takes no params", task.params_type, &info->params_type)}) {
+    if (auto checked = check_type(name, verb, none, given, *declared); !checked) {
       return fail(std::move(checked.error()));
     }
   }
@@ -181,7 +246,8 @@ Result<std::unique_ptr<LoadedPlugin>> LoadedPlugin::load(const std::filesystem::
   const tenon_plugin_t* descriptor = (*entry)(options.worker);
   stage(LoadStage::kCheckDescriptor);
   const auto in_file = [&](Error error) {
-    error.message = file.string() + ": " + error.message;
+    error.message =
+        file.string() + ": plugin '" + impl->manifest.name + "' " + impl->manifest.version + ": " + error.message;
     return fail(std::move(error));
   };
   if (descriptor == nullptr) {
@@ -201,11 +267,8 @@ Result<std::unique_ptr<LoadedPlugin>> LoadedPlugin::load(const std::filesystem::
   }
   const std::vector<TaskInfo>& declared = impl->schema.tasks();
   const std::uint32_t count = impl->descriptor.task_count;
-  if (count != declared.size() || impl->descriptor.tasks == nullptr) {
-    return in_file(lie("the descriptor has " +
-                       count_of(impl->descriptor.tasks == nullptr ? 0 : count, "task", "tasks") +
-                       ", the schema declares " + std::to_string(declared.size()))
-                       .value());
+  if (count == 0 || impl->descriptor.tasks == nullptr) {
+    return in_file(not_registered(declared, {}));
   }
   const std::uint32_t stride = leading_size(impl->descriptor.tasks);
   if (stride < TENON_TASK_MIN_SIZE || stride % alignof(tenon_task_t) != 0) {
@@ -214,7 +277,7 @@ Result<std::unique_ptr<LoadedPlugin>> LoadedPlugin::load(const std::filesystem::
                        .value());
   }
   const auto* tasks = reinterpret_cast<const std::uint8_t*>(impl->descriptor.tasks);
-  impl->tasks.resize(count);
+  impl->tasks.resize(declared.size());
   for (std::uint32_t i = 0; i < count; ++i) {
     const auto task = copy_struct<tenon_task_t>(tasks + std::size_t{i} * stride, stride);
     if (task.size_bytes != stride) {
@@ -228,9 +291,15 @@ Result<std::unique_ptr<LoadedPlugin>> LoadedPlugin::load(const std::filesystem::
     }
     LoadedTask& place = impl->tasks[static_cast<std::size_t>(loaded->info - declared.data())];
     if (place.info != nullptr) {
-      return in_file(lie("the descriptor has task '" + loaded->info->name + "' twice").value());
+      return in_file({ErrorCode::kIncompatible,
+                      "TENON_PLUGIN registers the task '" + loaded->info->name + "' twice; remove one of the two",
+                      {}});
     }
     place = *loaded;
+  }
+  if (std::any_of(impl->tasks.begin(), impl->tasks.end(),
+                  [](const LoadedTask& task) { return task.info == nullptr; })) {
+    return in_file(not_registered(declared, impl->tasks));
   }
   return std::unique_ptr<LoadedPlugin>(new LoadedPlugin(std::move(impl)));
 }

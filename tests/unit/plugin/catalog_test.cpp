@@ -103,7 +103,7 @@ TEST_CASE("Catalog: broken plugins are listed with their reason and hurt nobody"
   CHECK(catalog.find_plugin("good") != nullptr);
   CHECK(has(problem_of(catalog, "crash_constructor"), "while it was loaded"));
   CHECK(has(problem_of(catalog, "exit_init"), "ended its process in init"));
-  CHECK(has(problem_of(catalog, "wrong_kind"), "is a source in the descriptor"));
+  CHECK(has(problem_of(catalog, "wrong_kind"), "'echo' is a source, but"));
   CHECK(has(problem_of(catalog, "larger"), "truncated"));
   CHECK(has(problem_of(catalog, "text"), "not a shared library"));
   CHECK(has(problem_of(catalog, "better"), "rename the file to good.so"));
@@ -168,7 +168,7 @@ TEST_CASE("Catalog: a second start inspects nothing that is known") {
   const auto second = Catalog::open(options);
   CHECK(inspections() == 2);
   CHECK(second->find_plugin("good") != nullptr);
-  CHECK(has(problem_of(*second, "wrong_kind"), "is a source in the descriptor"));
+  CHECK(has(problem_of(*second, "wrong_kind"), "'echo' is a source, but"));
 
   SECTION("broken records are made again") {
     for (const auto& record : fs::recursive_directory_iterator(place.root / "cache")) {

@@ -69,7 +69,7 @@ TEST_CASE("Inspector: a hang ends with the time-out") {
 }
 
 TEST_CASE("Inspector: a lie is told in the loader's words") {
-  check("wrong_kind", ErrorCode::kIncompatible, "task 'echo' is a source in the descriptor");
+  check("wrong_kind", ErrorCode::kIncompatible, "'echo' is a source, but the schema's echo is plain");
   check("no_entry", ErrorCode::kIncompatible, "does not export");
 }
 

@@ -156,6 +156,10 @@ extern "C" const tenon_plugin_t* tenon_plugin_entry(const tenon_worker_t*) {
   tasks[1].known.kind = TENON_TASK_SOURCE;
 #elif defined(VARIANT_WRONG_TYPE)
   tasks[1].known.result_type = "sample.Leaf";
+#elif defined(VARIANT_WRONG_ARGUMENT)
+  tasks[1].known.argument_type = "sample.Leaf";
+#elif defined(VARIANT_UNNEEDED_PARAMS)
+  tasks[2].known.params_type = "sample.Leaf";
 #elif defined(VARIANT_WRONG_PARAMS)
   tasks[1].known.params_type = nullptr;
 #elif defined(VARIANT_NO_RUN)
@@ -164,10 +168,16 @@ extern "C" const tenon_plugin_t* tenon_plugin_entry(const tenon_worker_t*) {
   tasks[2].known.step = nullptr;
 #elif defined(VARIANT_UNKNOWN_TASK)
   tasks[1].known.name = "ecko";
+#elif defined(VARIANT_STRANGE_TASK)
+  tasks[1].known.name = "paint";
 #elif defined(VARIANT_TASK_TWICE)
   tasks[2] = tasks[0];
 #elif defined(VARIANT_FEWER_TASKS)
   plugin.known.task_count = 2;
+#elif defined(VARIANT_ONE_TASK)
+  plugin.known.task_count = 1;
+#elif defined(VARIANT_NO_TASKS)
+  plugin.known.task_count = 0;
 #elif defined(VARIANT_OTHER_MANIFEST)
   std::strcpy(other_section.manifest.version, "9.9.9");
   plugin.known.manifest = &other_section.manifest;
