@@ -116,24 +116,21 @@ std::string size_chart(const Inventory& inventory) {
   }
   constexpr double kTop = 24;
   constexpr double kHeight = 230;
-  constexpr double kBottom = 44;
+  constexpr double kBottom = 54;
   const double column = kWidth / static_cast<double>(std::max<flatbuffers::uoffset_t>(ranges.size(), 1));
   std::string svg = open_svg(kWidth, kTop + kHeight + kBottom, "Files by size");
   for (flatbuffers::uoffset_t i = 0; i < ranges.size(); ++i) {
     const SizeRange& range = *ranges.Get(i);
     const bool empty_files = range.below_bytes() == 1;
-    // Two lines, because the columns are narrow.
-    const std::string first = empty_files ? "empty" : range.below_bytes() == 0 ? "from" : "below";
-    const std::string second = empty_files                ? ""
-                               : range.below_bytes() == 0 ? human_size(range.from_bytes())
-                                                          : human_size(range.below_bytes());
+    const std::string bound = human_size(range.below_bytes() == 0 ? range.from_bytes() : range.below_bytes());
+    const std::string words = empty_files ? "empty" : (range.below_bytes() == 0 ? "from " : "below ") + bound;
     const double share = static_cast<double>(range.files()) / static_cast<double>(largest);
     const double height = range.files() == 0 ? 0 : std::max(2.0, kHeight * share);
     const double left = column * static_cast<double>(i);
     const double middle = left + column / 2;
     svg += "<g><title>" +
-           html_escape((empty_files ? "empty" : first + " " + second) + ": " +
-                       human_count(range.files(), "file", "files") + ", " + human_size(range.size_bytes())) +
+           html_escape(words + ": " + human_count(range.files(), "file", "files") + ", " +
+                       human_size(range.size_bytes())) +
            "</title>\n";
     svg += "<rect class=\"bar\" x=\"" + px(left + 4) + "\" y=\"" + px(kTop + kHeight - height) + "\" width=\"" +
            px(column - 8) + "\" height=\"" + px(height) + "\" rx=\"" + px(std::min(4.0, height / 2)) + "\"/>\n";
@@ -142,8 +139,13 @@ std::string size_chart(const Inventory& inventory) {
       svg += text_at(middle, kTop + kHeight - height - 7,
                      range.files() < 1'000'000 ? "value middle" : "value middle small", human_count(range.files()));
     }
-    svg += text_at(middle, kTop + kHeight + 18, "label middle small", first);
-    svg += text_at(middle, kTop + kHeight + 34, "label middle small", second) + "</g>\n";
+    // A line for each word, because the columns are narrow.
+    double baseline = kTop + kHeight;
+    for (std::size_t begin = 0, end = 0; end != std::string::npos; begin = end + 1) {
+      end = words.find(' ', begin);
+      svg += text_at(middle, baseline += 16, "label middle", words.substr(begin, end - begin));
+    }
+    svg += "</g>\n";
   }
   svg += "<line class=\"axis\" x1=\"0\" y1=\"" + px(kTop + kHeight) + "\" x2=\"" + px(kWidth) + "\" y2=\"" +
          px(kTop + kHeight) + "\"/>\n";
