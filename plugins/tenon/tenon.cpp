@@ -100,6 +100,7 @@ tenon::Source<tenon::Number> numbers(tenon::SourceContext& s, const tasks::Numbe
     const std::uint64_t value =
         static_cast<std::uint64_t>(argument.first()) + at.next * static_cast<std::uint64_t>(argument.step());
     ++at.next;
+    s.progress(at.next, argument.count());
     co_yield tenon::CreateNumber(s.builder(64), static_cast<std::int64_t>(value));
   }
 }
