@@ -54,6 +54,9 @@ struct LoadOptions {
   std::vector<std::pair<std::string, std::string>> overrides;
   /// Looks up environment values; empty: the process's own.
   std::function<std::optional<std::string>(const std::string&)> environment;
+  /// Graph::load reads a fifo or a character device too, to its end: for names a user gave (`/dev/stdin`,
+  /// `<(command)`).
+  bool streams = false;
 };
 
 enum class GraphFormat { kDot, kMermaid, kJson };
@@ -94,12 +97,15 @@ struct StageReport {
   std::uint64_t grouped = 0;    ///< Batch, reduce and collecting sinks: items that went into a result.
   std::uint64_t failed = 0;
   std::uint64_t retried = 0;  ///< Attempts beyond the first that the pipeline made itself.
-  std::uint64_t dropped = 0;  ///< Asked for by the file, as in a route's ignored case.
+  /// Asked for by the file, as in a route's ignored case; or taken for a result that an interrupted run does not give.
+  std::uint64_t dropped = 0;
   std::uint64_t in_flight = 0;
   std::uint64_t queued = 0;
   /// Sources: how many items they will give in all, as their task reports by `progress`; 0 when unknown.
   std::uint64_t expected_items = 0;
   bool ended = false;  ///< Nothing further comes out of it.
+  /// Why a result is missing, as after an interrupt; empty when none is.
+  std::string note;
   double busy_seconds = 0;
 };
 
@@ -126,7 +132,8 @@ struct RunReport {
 struct RunOptions {
   /// Called some ten times a second, on the runner's thread, with counts so far.
   std::function<void(const RunReport&)> on_progress;
-  /// Set from anywhere (a signal handler too): 1 drains (sources stop, items in flight finish), 2 cancels.
+  /// Set from anywhere (a signal handler too): 1 drains (sources stop, items in flight finish; a reduce whose input was
+  /// cut short gives no result), 2 cancels.
   const std::atomic<int>* stop = nullptr;
   std::size_t max_reported_failures = 1000;
 };

@@ -339,6 +339,7 @@ void Engine::finish_node(std::uint32_t node) {
     for (const std::uint32_t edge : output.edges) {
       const std::uint32_t to = graph_.edges[edge].to;
       --nodes_[to].open_producers;
+      nodes_[to].cut = nodes_[to].cut || state.cut;
       schedule(to);
     }
   }

@@ -107,6 +107,7 @@ class Engine {
     std::uint64_t gathered_generation = 0;
     bool gathered_due = false;
     bool draining = false;
+    bool cut = false;      ///< Its input, or a source's output, ended early because of a stop.
     bool waiting = false;  ///< A source that had nothing to give.
     std::chrono::nanoseconds pause{0};
     TimePoint busy_since{};
@@ -174,6 +175,7 @@ class Engine {
   void source_stepped(std::uint32_t node, SessionState& state, ExecutorSession::Outcome outcome);
   [[nodiscard]] std::uint32_t source_room(const NodeState& state) const;
   void pump_reduce(std::uint32_t node);
+  void drop_reduce(std::uint32_t node);
   void feed_kept(std::uint32_t node, std::uint32_t which);
   void reduce_stepped(std::uint32_t node, SessionState& state, ExecutorSession::Outcome outcome);
 

@@ -28,6 +28,16 @@ void Engine::pump_batch(std::uint32_t node) {
       state.gathered.push_back(pop(edge));
       ++state.active;
     }
+    if (state.cut && input_ended(state) && !state.gathered.empty() && state.gathered.size() < plan.batch_size &&
+        !state.gathered_due) {
+      // The rest of what belongs into it does not come.
+      state.report.dropped += state.gathered.size();
+      state.report.note = "the last batch, of " + std::to_string(state.gathered.size()) +
+                          ", was dropped: the run was interrupted before its input ended";
+      state.active -= state.gathered.size();
+      state.gathered.clear();
+      ++state.gathered_generation;
+    }
     const bool due = state.gathered.size() == plan.batch_size || state.gathered_due ||
                      (!state.gathered.empty() && input_ended(state));
     const auto free = std::find_if(state.sessions.begin(), state.sessions.end(),

@@ -152,6 +152,8 @@ void Engine::pump_source(std::uint32_t node) {
     return;
   }
   if (session.ended || state.draining) {
+    // What it gave is all there is only if it said so itself.
+    state.cut = !session.ended;
     session.ended = true;
     finish_node(node);
     return;
@@ -212,6 +214,10 @@ void Engine::pump_reduce(std::uint32_t node) {
     }
     return;
   }
+  if (state.cut) {
+    drop_reduce(node);
+    return;
+  }
   if (session.phase == SessionPhase::kClosed) {
     open_session(node, 0);
     return;
@@ -246,6 +252,32 @@ void Engine::pump_reduce(std::uint32_t node) {
     session.phase = SessionPhase::kFinishing;
     operation_began(node);
     session.session->finish();
+  }
+}
+
+void Engine::drop_reduce(std::uint32_t node) {
+  NodeState& state = nodes_[node];
+  SessionState& session = state.sessions[0];
+  if (session.phase != SessionPhase::kClosed && session.phase != SessionPhase::kIdle) {
+    return;
+  }
+  session.session.reset();
+  session.phase = SessionPhase::kClosed;
+  // A result over a part of the stream would look like one over all of it.
+  state.report.dropped += state.active + std::exchange(state.report.grouped, 0);
+  state.active = 0;
+  session.kept.clear();
+  session.kept_bytes = 0;
+  session.fed = 0;
+  session.counted = 0;
+  for (std::uint32_t edge = next_edge(state); edge != kNone; edge = next_edge(state)) {
+    static_cast<void>(pop(edge));
+    ++state.report.dropped;
+  }
+  if (input_ended(state)) {
+    session.ended = true;
+    state.report.note = "no result: the run was interrupted before its input ended";
+    finish_node(node);
   }
 }
 

@@ -36,7 +36,9 @@ std::optional<Graph::Impl> load(std::string_view text, std::string_view file, st
 std::optional<Graph> Graph::load(const std::filesystem::path& file, const Catalog& catalog, const LoadOptions& options,
                                  Diagnostics& diagnostics) {
   const std::string name = file.string();
-  const Result<Buffer> content = internal::read_file(file, internal::kMaxDocumentBytes);
+  const Result<Buffer> content =
+      internal::read_file(file, internal::kMaxDocumentBytes,
+                          options.streams ? internal::ReadFrom::kStream : internal::ReadFrom::kRegularFile);
   if (!content) {
     internal::Reporter reporter(name, {});
     if (content.error().code == ErrorCode::kTooLarge) {

@@ -61,6 +61,9 @@ std::string stage_json(const StageReport& stage) {
   count("queued", stage.queued);
   count("expected_items", stage.expected_items);
   out += std::string(", \"ended\": ") + (stage.ended ? "true" : "false");
+  if (!stage.note.empty()) {
+    out += ", \"note\": " + json_quote(stage.note);
+  }
   return out + ", \"busy_seconds\": " + seconds_text(stage.busy_seconds) + "}";
 }
 
