@@ -18,7 +18,9 @@ class EdgeResolver {
 
   void run() {
     for (std::uint32_t i = 0; i < nodes_.size(); ++i) {
-      index_.emplace(nodes_[i].declaration->name, i);
+      if (!index_.emplace(declared(i).name, i).second) {
+        ambiguous_.insert(declared(i).name);
+      }
       make_outputs(i);
     }
     for (std::uint32_t i = 0; i < nodes_.size(); ++i) {
@@ -70,6 +72,11 @@ class EdgeResolver {
       const auto found = index_.find(input.node);
       if (found == index_.end()) {
         report_unknown(input);
+        broken_inputs_.insert(to);
+        continue;
+      }
+      if (ambiguous_.count(input.node) > 0) {
+        // Reported already; which of the two is meant is not known.
         broken_inputs_.insert(to);
         continue;
       }
@@ -387,7 +394,7 @@ class EdgeResolver {
     for (std::uint32_t i = 0; i < nodes_.size(); ++i) {
       const NodeDeclaration& node = declared(i);
       const PlanNode& plan = graph_.nodes[i];
-      if (index_.at(node.name) != i) {
+      if (ambiguous_.count(node.name) > 0) {
         continue;
       }
       for (std::uint32_t output = 0; output < plan.outputs.size(); ++output) {
@@ -415,7 +422,8 @@ class EdgeResolver {
   const TaskDirectory& directory_;
   Reporter& reporter_;
   std::map<std::string, std::uint32_t, std::less<>> index_;
-  std::vector<Place> places_;  ///< Of each edge, where the consumer names it.
+  std::set<std::string> ambiguous_;  ///< Names taken twice.
+  std::vector<Place> places_;        ///< Of each edge, where the consumer names it.
   std::vector<std::uint32_t> order_;
   std::set<std::uint32_t> broken_inputs_;
   std::set<std::string> excused_;

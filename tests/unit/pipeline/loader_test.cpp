@@ -61,6 +61,23 @@ inputs = ["a"]
   = sources, stages and sinks share their names; choose another
 1:10: note: 'a' is declared here
 )text"},
+    {"a name taken twice says nothing about types",
+     R"toml([sources.a]
+task = "files.walk"
+args = { root = "/" }
+[stages.a]
+task = "tenon.double"
+inputs = "b"
+[sources.b]
+task = "tenon.numbers"
+[sinks.s]
+task = "tenon.sum"
+inputs = "a"
+)toml",
+     R"text(4:9: error: the name 'a' is taken by a source
+  = sources, stages and sinks share their names; choose another
+1:10: note: 'a' is declared here
+)text"},
     {"outputs that nobody takes",
      R"toml([sources.a]
 task = "tenon.numbers"
