@@ -7,6 +7,7 @@
 
 #include "base/text.hpp"
 #include "tools/tenon/json_output.hpp"
+#include "tools/tenon/progress.hpp"
 
 namespace tenon::cli {
 namespace {
@@ -176,14 +177,38 @@ std::string_view kind_name(TaskKind kind) noexcept {
   return "plain";
 }
 
-std::string first_line(std::string_view documentation) {
-  while (documentation.starts_with(' ') || documentation.starts_with('\n')) {
-    documentation.remove_prefix(1);
+std::string first_sentence(std::string_view documentation) {
+  const auto is_space = [](char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; };
+  std::string text;
+  bool blank_line = false;
+  for (std::size_t i = 0; i < documentation.size() && !blank_line; ++i) {
+    if (!is_space(documentation[i])) {
+      text += documentation[i];
+      continue;
+    }
+    int lines = 0;
+    for (; i < documentation.size() && is_space(documentation[i]); ++i) {
+      lines += documentation[i] == '\n' ? 1 : 0;
+    }
+    --i;
+    if (text.empty()) {
+      continue;
+    }
+    // A single letter before the stop is an abbreviation, as in "e.g.".
+    const std::size_t size = text.size();
+    const bool stop = text.back() == '.' && !(size >= 3 && (text[size - 3] == '.' || text[size - 3] == ' '));
+    blank_line = lines > 1 || stop;
+    if (!blank_line) {
+      text += ' ';
+    }
   }
-  return std::string(documentation.substr(0, documentation.find('\n')));
+  while (text.ends_with(' ')) {
+    text.pop_back();
+  }
+  return text;
 }
 
-std::string summary_text(const PluginInfo& plugin, bool color) {
+std::string summary_text(const PluginInfo& plugin, bool color, std::size_t columns) {
   std::string text = bold(plugin.name, color);
   if (!plugin.version.empty()) {
     text += ' ' + plugin.version;
@@ -195,13 +220,17 @@ std::string summary_text(const PluginInfo& plugin, bool color) {
   if (!plugin.usable()) {
     return text;
   }
-  std::size_t columns = 0;
+  std::size_t name_columns = 0;
   for (const TaskInfo& task : plugin.schema->tasks()) {
-    columns = std::max(columns, task.full_name.size());
+    name_columns = std::max(name_columns, task.full_name.size());
   }
   for (const TaskInfo& task : plugin.schema->tasks()) {
-    text += "  " + pad(task.full_name, columns) + "  " + pad(std::string(kind_name(task.kind)), 6);
-    text += "  " + first_line(task.documentation) + '\n';
+    std::string line = "  " + pad(task.full_name, name_columns) + "  " + pad(std::string(kind_name(task.kind)), 6);
+    line += "  " + first_sentence(task.documentation);
+    if (columns > 0 && cut_to_columns(line, columns).size() < line.size()) {
+      line = cut_to_columns(line, columns - 1) + "\xE2\x80\xA6";
+    }
+    text += line + '\n';
   }
   return text;
 }

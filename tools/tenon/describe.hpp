@@ -11,11 +11,12 @@ namespace tenon::cli {
 
 /// "plain", "source" or "reduce".
 [[nodiscard]] std::string_view kind_name(TaskKind kind) noexcept;
-/// First line of a documentation.
-[[nodiscard]] std::string first_line(std::string_view documentation);
+/// First sentence of a documentation, on one line.
+[[nodiscard]] std::string first_sentence(std::string_view documentation);
 
-/// A plugin with its tasks in a few lines; a problem instead of tasks when it cannot be used.
-[[nodiscard]] std::string summary_text(const PluginInfo& plugin, bool color);
+/// A plugin with its tasks in a few lines; a problem instead of tasks when it cannot be used. Lines of
+/// tasks are cut to `columns`, with an ellipsis; 0 leaves them whole.
+[[nodiscard]] std::string summary_text(const PluginInfo& plugin, bool color, std::size_t columns);
 /// The same with everything known but the types.
 [[nodiscard]] nlohmann::ordered_json summary_json(const PluginInfo& plugin);
 

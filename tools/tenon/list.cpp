@@ -31,9 +31,10 @@ Outcome<ExitCode> list_command(Context& context, const std::vector<std::string>&
   if (catalog->plugins().empty()) {
     context.world.write_error("tenon: no plugins found; name their directory with --plugin-dir or TENON_PLUGIN_PATH\n");
   }
+  const std::size_t columns = context.world.output_is_terminal ? context.world.output_width() : 0;
   std::string text;
   for (const auto& plugin : catalog->plugins()) {
-    text += (text.empty() ? "" : "\n") + summary_text(*plugin, context.color_output);
+    text += (text.empty() ? "" : "\n") + summary_text(*plugin, context.color_output, columns);
   }
   context.output.write(text);
   return ExitCode::kDone;

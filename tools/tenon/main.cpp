@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
   world.variable = [](const std::string& name) { return internal::get_environment(name); };
   world.output_is_terminal = internal::is_terminal(StandardStream::kOutput);
   world.error_is_terminal = internal::is_terminal(StandardStream::kError);
+  world.output_width = [] { return internal::terminal_width(StandardStream::kOutput); };
   world.error_width = [] { return internal::terminal_width(StandardStream::kError); };
   world.executable = internal::executable_path().value_or(std::filesystem::path());
   world.interrupts = &interrupts->count();

@@ -25,7 +25,8 @@ struct World {
   std::function<std::optional<std::string>(const std::string&)> variable;
   bool output_is_terminal = false;
   bool error_is_terminal = false;
-  /// Columns of standard error now.
+  /// Columns of the streams now.
+  std::function<unsigned()> output_width;
   std::function<unsigned()> error_width;
   /// The running program; plugins are looked for beside it.
   std::filesystem::path executable;
