@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <CLI/CLI.hpp>
 
 #include "tools/tenon/command.hpp"
@@ -17,7 +19,11 @@ Outcome<ExitCode> check_command(Context& context, const std::vector<std::string>
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
   app.add_option("--plugin-dir", plugin_dirs, "Look for plugins here first")->type_name("DIR")->allow_extra_args(false);
-  app.footer("Example:\n  tenon check plugins/files/*.toml");
+  app.footer(
+      "Every file is checked, whatever the others are like. The exit code is that of the worst: 0 all are right, 2 "
+      "one\n"
+      "cannot be found, 78 one is wrong.\n\n"
+      "Example:\n  tenon check plugins/files/*.toml");
   if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }
@@ -25,24 +31,37 @@ Outcome<ExitCode> check_command(Context& context, const std::vector<std::string>
   if (!overrides) {
     return tl::unexpected<Failure>(std::move(overrides.error()));
   }
-  for (const std::string& file : files) {
-    if (auto there = require_file(file); !there) {
-      return tl::unexpected<Failure>(std::move(there.error()));
-    }
-  }
   auto catalog = open_catalog(context.world, plugin_dirs);
   if (!catalog) {
     return tl::unexpected<Failure>(std::move(catalog.error()));
   }
   LoadOptions options;
   options.overrides = std::move(*overrides);
+  options.streams = true;
   auto results = nlohmann::ordered_json::array();
   ExitCode exit = ExitCode::kDone;
+  const auto worsen = [&exit](ExitCode other) { exit = std::max(exit, other); };
   for (const std::string& file : files) {
+    if (context.world.interrupts->load(std::memory_order_relaxed) > 0) {
+      return ExitCode::kInterrupted;
+    }
+    if (auto there = require_file(file); !there) {
+      worsen(there.error().exit);
+      if (context.json) {
+        nlohmann::ordered_json result;
+        result["file"] = file;
+        result["ok"] = false;
+        result["error"] = error_to_json(there.error().error);
+        results.push_back(std::move(result));
+      } else {
+        context.world.write_error(to_text(there.error(), context.color_error));
+      }
+      continue;
+    }
     Diagnostics diagnostics;
     const auto graph = Graph::load(file, *catalog, options, diagnostics);
     if (!graph) {
-      exit = ExitCode::kBadConfiguration;
+      worsen(ExitCode::kBadConfiguration);
     }
     if (context.json) {
       nlohmann::ordered_json result;

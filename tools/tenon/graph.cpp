@@ -46,6 +46,7 @@ Outcome<ExitCode> graph_command(Context& context, const std::vector<std::string>
   }
   LoadOptions options;
   options.overrides = std::move(*overrides);
+  options.streams = true;
   Diagnostics diagnostics;
   const auto graph = Graph::load(file, *catalog, options, diagnostics);
   if (!graph) {

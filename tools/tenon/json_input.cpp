@@ -90,7 +90,7 @@ Outcome<NamedText> read_text(const World& world, const std::string& word, std::s
   }
   if (word.starts_with('@')) {
     const std::string file = word.substr(1);
-    auto content = internal::read_file(file, kMaxTextBytes);
+    auto content = internal::read_file(file, kMaxTextBytes, internal::ReadFrom::kStream);
     if (!content) {
       return tl::unexpected<Failure>(input_failure(std::move(content.error())));
     }
