@@ -1,4 +1,8 @@
-#include <fstream>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -30,7 +34,7 @@ void add_options(CLI::App& app, Arguments& arguments) {
       ->allow_extra_args(false)
       ->expected(-1);
   app.add_option("--params", arguments.params, "The task's params: JSON, @file or -")->type_name("JSON");
-  app.add_option("--out", arguments.out, "Write the result to a file instead of standard output")->type_name("FILE");
+  app.add_option("--out", arguments.out, "Write the result to a file, or - for standard output")->type_name("FILE");
   app.add_option("--plugin-dir", arguments.plugin_dirs, "Look for plugins here first")
       ->type_name("DIR")
       ->allow_extra_args(false);
@@ -40,7 +44,9 @@ void add_options(CLI::App& app, Arguments& arguments) {
       "of\n"
       "@file or standard input. Bytes are base64 in JSON. --out writes the bytes alone when the result has one field "
       "of\n"
-      "bytes, or several and one of them is named 'data'; otherwise the JSON.\n\n"
+      "bytes, or several and one of them is named 'data'; otherwise the JSON. A file is put in its place whole, when "
+      "the call is\n"
+      "done; a fifo or a device is written to as it stands.\n\n"
       "Examples:\n"
       "  tenon call text.count '{\"path\": \"README.md\"}'\n"
       "  echo '{\"path\": \"README.md\"}' | tenon call text.count -\n"
@@ -147,21 +153,79 @@ class ArgumentSequence {
   std::uint32_t line_number_ = 0;
 };
 
-Outcome<ExitCode> write_file_out(Context& context, const std::string& path, BytesView content) {
-  if (auto written = internal::write_file(path, content, {.sync = false}); !written) {
-    return failure(ExitCode::kFailed, std::move(written.error()));
+/// Where results go: standard output, or what --out names.
+class ResultOutput {
+ public:
+  static Outcome<ResultOutput> open(Context& context, const std::string& out) {
+    ResultOutput made(context, out);
+    if (!out.empty() && out != "-") {
+      auto file = internal::NamedOutput::open(out, {.sync = false});
+      if (!file) {
+        return file_failure(std::move(file.error()));
+      }
+      made.file_.emplace(std::move(*file));
+    }
+    return made;
   }
-  if (context.json) {
-    nlohmann::ordered_json document;
-    document["out"] = path;
-    document["size_bytes"] = content.size();
-    context.output.write(dump(document));
-  }
-  return ExitCode::kDone;
-}
 
-/// Prints the one result of a plain task or a reduce, or writes it to --out.
-Outcome<ExitCode> deliver(Context& context, const TaskRef& task, const Arguments& asked, const Reply& reply) {
+  /// False when nobody reads standard output any more.
+  Outcome<bool> write(std::string_view text) {
+    if (!file_) {
+      return context_.output.write(text);
+    }
+    size_bytes_ += text.size();
+    pending_ += text;
+    // Small writes are gathered where nobody sees them before the end.
+    return file_->direct() || pending_.size() >= kGatherBytes ? flush() : Outcome<bool>(true);
+  }
+
+  Outcome<ExitCode> finish() {
+    if (!file_) {
+      return ExitCode::kDone;
+    }
+    if (auto flushed = flush(); !flushed) {
+      return tl::unexpected<Failure>(std::move(flushed.error()));
+    }
+    if (auto finished = file_->finish(); !finished) {
+      return file_failure(std::move(finished.error()));
+    }
+    if (context_.json) {
+      nlohmann::ordered_json document;
+      document["out"] = out_;
+      document["size_bytes"] = size_bytes_;
+      context_.output.write(dump(document));
+    }
+    return ExitCode::kDone;
+  }
+
+ private:
+  static constexpr std::size_t kGatherBytes = 64 * 1024;
+
+  ResultOutput(Context& context, const std::string& out) : context_(context), out_(out) {}
+
+  static tl::unexpected<Failure> file_failure(Error error) {
+    const bool stopped = error.code == ErrorCode::kCancelled;
+    return failure(stopped ? ExitCode::kInterrupted : ExitCode::kFailed, std::move(error));
+  }
+
+  Outcome<bool> flush() {
+    const BytesView bytes(reinterpret_cast<const std::uint8_t*>(pending_.data()), pending_.size());
+    if (auto written = file_->write(bytes); !written) {
+      return file_failure(std::move(written.error()));
+    }
+    pending_.clear();
+    return true;
+  }
+
+  Context& context_;
+  const std::string& out_;
+  std::optional<internal::NamedOutput> file_;
+  std::string pending_;
+  std::uint64_t size_bytes_ = 0;
+};
+
+/// The text or bytes that stand for the one result of a plain task or a reduce.
+Outcome<std::string> result_text(const TaskRef& task, const Arguments& asked, const Reply& reply) {
   const Schema& schema = *task.plugin->schema;
   const std::string& type = task.task->result_type;
   if (!asked.out.empty()) {
@@ -169,7 +233,8 @@ Outcome<ExitCode> deliver(Context& context, const TaskRef& task, const Arguments
       if (auto verified = schema.verify(type, reply.bytes()); !verified) {
         return failure(ExitCode::kFailed, std::move(verified.error()));
       }
-      return write_file_out(context, asked.out, read_bytes_field(schema, type, *field, reply.bytes()));
+      const BytesView bytes = read_bytes_field(schema, type, *field, reply.bytes());
+      return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     }
   }
   auto json = schema.to_json(type, reply.bytes(), {.defaults = true});
@@ -179,27 +244,31 @@ Outcome<ExitCode> deliver(Context& context, const TaskRef& task, const Arguments
   if (!json->ends_with('\n')) {
     *json += '\n';
   }
-  if (!asked.out.empty()) {
-    return write_file_out(context, asked.out,
-                          BytesView(reinterpret_cast<const std::uint8_t*>(json->data()), json->size()));
-  }
-  context.output.write(*json);
-  return ExitCode::kDone;
+  return std::move(*json);
 }
 
-/// A source's results, one JSON line each, to standard output or --out.
+Outcome<ExitCode> deliver(Context& context, const TaskRef& task, const Arguments& asked, const Reply& reply) {
+  auto text = result_text(task, asked, reply);
+  if (!text) {
+    return tl::unexpected<Failure>(std::move(text.error()));
+  }
+  auto output = ResultOutput::open(context, asked.out);
+  if (!output) {
+    return tl::unexpected<Failure>(std::move(output.error()));
+  }
+  if (auto written = output->write(*text); !written) {
+    return tl::unexpected<Failure>(std::move(written.error()));
+  }
+  return output->finish();
+}
+
+/// A source's results, one JSON line each.
 Outcome<ExitCode> stream(TaskCall& call, const Arguments& asked, BytesView argument) {
   const Schema& schema = *call.task.plugin->schema;
-  std::ofstream file;
-  if (!asked.out.empty()) {
-    file.open(asked.out, std::ios::binary | std::ios::trunc);
-    if (!file) {
-      return failure(ExitCode::kFailed, os_error(errno, "cannot write '" + internal::printable(asked.out) + "'"));
-    }
+  auto output = ResultOutput::open(call.context, asked.out);
+  if (!output) {
+    return tl::unexpected<Failure>(std::move(output.error()));
   }
-  const auto file_failure = [&asked] {
-    return failure(ExitCode::kFailed, os_error(errno, "cannot write '" + internal::printable(asked.out) + "'"));
-  };
   auto done = call_source(call, argument, [&](const Reply& result) -> Outcome<bool> {
     auto json = schema.to_json(call.task.task->result_type, result.bytes(), {.indent = -1, .defaults = true});
     if (!json) {
@@ -209,21 +278,12 @@ Outcome<ExitCode> stream(TaskCall& call, const Arguments& asked, BytesView argum
       json->pop_back();
     }
     *json += '\n';
-    if (asked.out.empty()) {
-      return call.context.output.write(*json);
-    }
-    if (!(file << *json)) {
-      return file_failure();
-    }
-    return true;
+    return output->write(*json);
   });
   if (!done) {
     return tl::unexpected<Failure>(std::move(done.error()));
   }
-  if (!asked.out.empty() && !file.flush()) {
-    return file_failure();
-  }
-  return ExitCode::kDone;
+  return output->finish();
 }
 
 }  // namespace
@@ -277,10 +337,11 @@ Outcome<ExitCode> call_command(Context& context, const std::vector<std::string>&
   }
 
   StatusLine status(context.world, true);
+  LogLines log(status, asked.verbose ? LogLevel::kDebug : LogLevel::kWarning, context.color_error);
   RuntimeOptions options;
   options.workers = 1;
   options.catalog = *catalog;
-  options.log = log_lines(status, asked.verbose ? LogLevel::kDebug : LogLevel::kWarning, context.color_error);
+  options.log = log.sink();
   auto runtime = Runtime::start(std::move(options));
   if (!runtime) {
     return failure(ExitCode::kBadConfiguration, std::move(runtime.error()));

@@ -1,5 +1,9 @@
 #include "tools/tenon/log_lines.hpp"
 
+#include <cstdint>
+#include <mutex>
+#include <utility>
+
 #include "base/text.hpp"
 
 namespace tenon::cli {
@@ -40,12 +44,50 @@ std::string to_text(const LogRecord& record, bool color) {
   return text;
 }
 
-LogSink log_lines(StatusLine& status, LogLevel least, bool color) {
-  return [&status, least, color](const LogRecord& record) {
-    if (record.level >= least) {
-      status.print(to_text(record, color));
+struct LogLines::State {
+  StatusLine& status;
+  LogLevel least;
+  bool color;
+  std::mutex mutex;
+  std::string last{};         // Guarded by mutex, as is what follows.
+  std::uint64_t repeats = 0;  // Of `last`, not written yet.
+
+  void flush_locked() {
+    if (repeats > 0) {
+      status.print("tenon: the last message came " + group_digits(repeats) +
+                   (repeats == 1 ? " more time\n" : " more times\n"));
     }
+    repeats = 0;
+  }
+};
+
+LogLines::LogLines(StatusLine& status, LogLevel least, bool color)
+    : state_(new State{.status = status, .least = least, .color = color, .mutex = {}}) {}
+
+LogLines::~LogLines() {
+  flush();
+}
+
+LogSink LogLines::sink() const {
+  return [state = state_](const LogRecord& record) {
+    if (record.level < state->least) {
+      return;
+    }
+    std::string line = to_text(record, state->color);
+    const std::lock_guard lock(state->mutex);
+    if (line == state->last) {
+      ++state->repeats;
+      return;
+    }
+    state->flush_locked();
+    state->status.print(line);
+    state->last = std::move(line);
   };
+}
+
+void LogLines::flush() {
+  const std::lock_guard lock(state_->mutex);
+  state_->flush_locked();
 }
 
 }  // namespace tenon::cli

@@ -1,6 +1,7 @@
 /// Log lines of the runtime and of tasks on standard error.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include <tenon/log.hpp>
@@ -12,7 +13,23 @@ namespace tenon::cli {
 /// "tenon: warning: text.count: message" with a newline.
 [[nodiscard]] std::string to_text(const LogRecord& record, bool color);
 
-/// Writes lines of `least` and above; `status` outlives it.
-[[nodiscard]] LogSink log_lines(StatusLine& status, LogLevel least, bool color);
+/// Writes log lines above a status line. A line that comes again at once is counted, and the count is written when
+/// another line comes or on `flush`. [any-thread]
+class LogLines {
+ public:
+  /// Lines of `least` and above; `status` outlives this and all sinks.
+  LogLines(StatusLine& status, LogLevel least, bool color);
+  LogLines(const LogLines&) = delete;
+  LogLines& operator=(const LogLines&) = delete;
+  /// Flushes.
+  ~LogLines();
+
+  [[nodiscard]] LogSink sink() const;
+  void flush();
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
 
 }  // namespace tenon::cli

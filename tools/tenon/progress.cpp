@@ -66,12 +66,19 @@ RunState run_state(const RunReport& report) {
       any_unknown = true;
     }
   }
+  state.in_flight = pending;
   state.done = state.given - std::min(state.given, pending);
   state.failed = report.failure_count;
   if (all_known && !any_unknown) {
     state.expected = expected;
   }
   return state;
+}
+
+std::string interrupted_line(const RunReport& report) {
+  const std::uint64_t in_flight = run_state(report).in_flight;
+  return "interrupted: finishing " + group_digits(in_flight) + (in_flight == 1 ? " item" : " items") +
+         " in flight; Ctrl-C again ends at once";
 }
 
 std::string ProgressMeter::line(const RunReport& report, double seconds) {
@@ -141,6 +148,16 @@ void StatusLine::print(std::string_view text) {
   all += text;
   all += shown_;
   world_.write_error(all);
+}
+
+void RunProgress::show(const RunReport& report, double seconds) {
+  const bool interrupted = world_.interrupts->load(std::memory_order_relaxed) > 0;
+  if (status_.enabled()) {
+    status_.update(interrupted ? interrupted_line(report) : meter_.line(report, seconds));
+  } else if (interrupted && !interrupt_said_) {
+    world_.write_error("tenon: " + interrupted_line(report) + '\n');
+  }
+  interrupt_said_ = interrupted;
 }
 
 }  // namespace tenon::cli

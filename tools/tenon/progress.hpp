@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <tenon/pipeline.hpp>
 
@@ -27,9 +28,13 @@ struct RunState {
   std::uint64_t given = 0;  ///< Items the sources gave.
   std::uint64_t done = 0;   ///< Of these, no longer waiting or running anywhere.
   std::uint64_t failed = 0;
+  std::uint64_t in_flight = 0;            ///< In the stages and sinks and the queues before them.
   std::optional<std::uint64_t> expected;  ///< All items there will be, once every source knows.
 };
 [[nodiscard]] RunState run_state(const RunReport& report);
+
+/// What the first interrupt leads to: "interrupted: finishing 12 items in flight; Ctrl-C again ends at once".
+[[nodiscard]] std::string interrupted_line(const RunReport& report);
 
 /// Turns counts at moments into a line. Not thread-safe.
 class ProgressMeter {
@@ -68,6 +73,23 @@ class StatusLine {
   const bool enabled_;
   std::mutex mutex_;
   std::string shown_;  // Guarded by mutex_.
+};
+
+/// Shows how far a run is: on a terminal a line that is drawn over again. The first interrupt is said there, and
+/// elsewhere on one line of its own. Not thread-safe.
+class RunProgress {
+ public:
+  /// `world` and `status` outlive it.
+  RunProgress(const World& world, StatusLine& status, std::string name)
+      : world_(world), status_(status), meter_(std::move(name)) {}
+  /// `seconds` since the start.
+  void show(const RunReport& report, double seconds);
+
+ private:
+  const World& world_;
+  StatusLine& status_;
+  ProgressMeter meter_;
+  bool interrupt_said_ = false;
 };
 
 }  // namespace tenon::cli

@@ -38,9 +38,11 @@ void add_options(CLI::App& app, Arguments& arguments) {
   app.add_flag("--quiet", arguments.quiet, "No progress and no summary; failures alone");
   app.add_flag("--verbose", arguments.verbose, "Show all log lines, not warnings and errors alone");
   app.footer(
-      "Results of sinks that collect (a reduce as a sink) go to standard output as JSON; the summary and what failed "
-      "go\n"
-      "to standard error. Ctrl-C lets items in flight finish; a second one ends the run at once.\n\n"
+      "Results of sinks that collect (a reduce as a sink) go to standard output as JSON; the summary and\n"
+      "what failed go to standard error. Ctrl-C lets items in flight finish; a reduce whose input is cut short\n"
+      "by it gives no result. A second Ctrl-C ends the run at once.\n\n"
+      "exit codes: 0 done, 1 some items failed, 2 wrong usage, 78 bad configuration, 130 interrupted. Values of\n"
+      "--set become a part of the file: a misspelt key among them is bad configuration, 78, as one in the file is.\n\n"
       "Example:\n  tenon run plugins/files/inventory.toml --set sources.tree.args.root=/usr/include");
 }
 
@@ -66,11 +68,13 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
   }
   LoadOptions load;
   load.overrides = std::move(*overrides);
+  load.streams = true;
   Diagnostics diagnostics;
   const auto graph = Graph::load(asked.file, *catalog, load, diagnostics);
   if (!graph) {
     write_errors(context, diagnostics);
-    return ExitCode::kBadConfiguration;
+    const bool stopped = context.world.interrupts->load(std::memory_order_relaxed) > 0;
+    return stopped ? ExitCode::kInterrupted : ExitCode::kBadConfiguration;
   }
   if (!asked.quiet) {
     context.world.write_error(diagnostics.to_text(context.color_error));  // Warnings.
@@ -80,11 +84,12 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
   }
 
   StatusLine status(context.world, !asked.quiet);
+  LogLines log(status, asked.verbose ? LogLevel::kDebug : LogLevel::kWarning, context.color_error);
   RuntimeOptions options;
   options.workers = asked.workers;
   options.catalog = *catalog;
   options.plugin_settings = graph->plugin_settings();
-  options.log = log_lines(status, asked.verbose ? LogLevel::kDebug : LogLevel::kWarning, context.color_error);
+  options.log = log.sink();
   auto runtime = Runtime::start(std::move(options));
   if (!runtime) {
     return failure(ExitCode::kBadConfiguration, std::move(runtime.error()));
@@ -92,17 +97,18 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
 
   RunOptions run_options;
   run_options.stop = context.world.interrupts;
-  ProgressMeter meter(graph->name());
+  RunProgress progress(context.world, status, graph->name());
   const auto started = std::chrono::steady_clock::now();
-  if (status.enabled()) {
+  if (!asked.quiet) {
     run_options.on_progress = [&](const RunReport& report) {
       const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - started;
-      status.update(meter.line(report, elapsed.count()));
+      progress.show(report, elapsed.count());
     };
   }
   const RunReport report = run_pipeline(*runtime, *graph, run_options);
   runtime->shutdown(report.end == RunReport::End::kDone ? Shutdown::kDrain : Shutdown::kKill);
   status.clear();
+  log.flush();
 
   if (context.json) {
     context.output.write(report_json(report, *catalog));

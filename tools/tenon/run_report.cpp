@@ -1,6 +1,7 @@
 #include "tools/tenon/run_report.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <utility>
 
@@ -31,6 +32,22 @@ std::string seconds_text(double seconds) {
   char text[32];
   std::snprintf(text, sizeof text, "%.1f s", seconds);
   return text;
+}
+
+/// Whether `text` names `item`, not a longer name that holds it.
+bool names(std::string_view text, std::string_view item) {
+  const auto part_of_name = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '/' || c == '-';
+  };
+  for (std::size_t at = text.find(item); !item.empty() && at != std::string_view::npos; at = text.find(item, at + 1)) {
+    const std::size_t end = at + item.size();
+    const bool begins = at == 0 || !part_of_name(text[at - 1]);
+    const bool ends = end == text.size() || !part_of_name(text[end]);
+    if (begins && ends) {
+      return true;
+    }
+  }
+  return false;
 }
 
 void append_error_line(std::string& text, std::string_view line, bool color) {
@@ -92,6 +109,9 @@ std::string summary_text(const std::string& name, const RunReport& report) {
     count(stage.retried, "retried");
     count(stage.dropped, "dropped");
     text += '\n';
+    if (!stage.note.empty()) {
+      text += "  " + std::string(name_columns, ' ') + "  " + stage.note + '\n';
+    }
   }
   return text;
 }
@@ -104,10 +124,10 @@ std::string failures_text(const RunReport& report, std::size_t max_items, bool c
   const std::size_t shown = std::min(report.failures.size(), max_items);
   for (std::size_t i = 0; i < shown; ++i) {
     const ItemFailure& failure = report.failures[i];
-    append_error_line(text,
-                      internal::printable(failure.stage) + ": " + internal::printable(failure.item, 1000) + ": " +
-                          internal::printable(failure.error.message, 2000),
-                      color);
+    const std::string item = internal::printable(failure.item, 1000);
+    const std::string message = internal::printable(failure.error.message, 2000);
+    append_error_line(
+        text, internal::printable(failure.stage) + ": " + (names(message, item) ? "" : item + ": ") + message, color);
   }
   if (report.failure_count > shown) {
     const std::uint64_t more = report.failure_count - shown;

@@ -1,5 +1,12 @@
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -50,6 +57,77 @@ TEST_CASE("tenon call: --out writes the bytes alone") {
   std::ifstream file(out, std::ios::binary);
   CHECK(std::string(std::istreambuf_iterator<char>(file), {}) == "hello");
   CHECK(json::parse(ended.output)["size_bytes"] == 5);
+}
+
+TEST_CASE("tenon call: --out leaves a fifo a fifo, for a source too") {
+  const tenon::test::TemporaryDirectory directory;
+  const std::string fifo = (directory / "fifo").string();
+  REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+  for (const bool source : {false, true}) {
+    std::string seen;
+    std::thread reader([&] {
+      std::ifstream file(fifo, std::ios::binary);
+      seen.assign(std::istreambuf_iterator<char>(file), {});
+    });
+    const Ended ended = tenon::test::tenon(
+        source ? std::vector<std::string>{"call", "tenon.numbers", R"({"count": 3})", "--out", fifo}
+               : std::vector<std::string>{"call", "tenon.echo", R"({"data": "aGVsbG8="})", "--out", fifo});
+    if (ended.exit != 0) {
+      const std::ofstream release(fifo);  // So that the reader ends.
+    }
+    reader.join();
+    CAPTURE(ended.error);
+    CHECK(ended.exit == 0);
+    CHECK(ended.output.empty());
+    CHECK(std::filesystem::is_fifo(fifo));
+    CHECK((source ? std::count(seen.begin(), seen.end(), '\n') == 3 : seen == "hello"));
+  }
+}
+
+TEST_CASE("tenon call: --out through a link writes its target, for a source too") {
+  const tenon::test::TemporaryDirectory directory;
+  const std::string link = (directory / "link").string();
+  std::ofstream(directory / "target") << "old";
+  std::filesystem::create_symlink("target", link);
+  for (const std::vector<std::string>& call :
+       std::vector<std::vector<std::string>>{{"call", "tenon.echo", R"({"data": "aGVsbG8="})", "--out", link},
+                                             {"call", "tenon.numbers", R"({"count": 3})", "--out", link}}) {
+    CHECK(tenon::test::tenon(call).exit == 0);
+    CHECK(std::filesystem::is_symlink(link));
+    std::ifstream file(directory / "target", std::ios::binary);
+    const std::string content(std::istreambuf_iterator<char>(file), {});
+    CHECK((call[1] == "tenon.echo" ? content == "hello" : std::count(content.begin(), content.end(), '\n') == 3));
+  }
+}
+
+TEST_CASE("tenon call: --out - writes raw bytes to standard output") {
+  const Ended ended = tenon::test::tenon({"call", "tenon.echo", R"({"data": "aGVsbG8="})", "--out", "-"});
+  CAPTURE(ended.error);
+  CHECK(ended.exit == 0);
+  CHECK(ended.output == "hello");
+  CHECK_FALSE(std::filesystem::exists("-"));
+}
+
+TEST_CASE("tenon call: --out to a directory is an error") {
+  const tenon::test::TemporaryDirectory directory;
+  const Ended ended = tenon::test::tenon({"call", "tenon.echo", R"({"data": ""})", "--out", directory.path().string()});
+  CHECK(ended.exit == 1);
+  CHECK(has(ended.error, "it is a directory"));
+}
+
+TEST_CASE("tenon call: an argument from a fifo, as <(command) makes one") {
+  const tenon::test::TemporaryDirectory directory;
+  const std::string fifo = (directory / "fifo").string();
+  REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+  std::thread writer([&fifo] { std::ofstream(fifo) << R"({"data": "aGVsbG8="})"; });
+  const Ended ended = tenon::test::tenon({"call", "tenon.echo", "@" + fifo});
+  if (ended.exit != 0) {
+    const std::ifstream release(fifo);  // So that the writer ends.
+  }
+  writer.join();
+  CAPTURE(ended.error);
+  CHECK(ended.exit == 0);
+  CHECK(has(ended.output, "aGVsbG8="));
 }
 
 TEST_CASE("tenon call: --out to a place that cannot be written") {

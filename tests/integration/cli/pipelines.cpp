@@ -1,5 +1,8 @@
+#include <sys/stat.h>
+
 #include <fstream>
 #include <string>
+#include <thread>
 
 #include <nlohmann/json.hpp>
 
@@ -118,7 +121,7 @@ params = { message = "as asked" }
   CHECK(json::parse(machine.output)["failure_count"] == 3);
 }
 
-TEST_CASE("tenon run: an interrupt drains, what was taken is finished") {
+TEST_CASE("tenon run: an interrupt is heard and gives no result over a part of the stream") {
   const PipelineFile file(kSum);
   ProgramOptions options;
   options.terminal = true;
@@ -133,8 +136,38 @@ TEST_CASE("tenon run: an interrupt drains, what was taken is finished") {
   CHECK(report["end"] == "interrupted");
   const auto given = report["stages"][0]["items_out"].get<std::int64_t>();
   CHECK(given > 0);
-  REQUIRE(report["outputs"].size() == 1);
-  CHECK(report["outputs"][0]["value"].value("value", std::int64_t{0}) == given * (given - 1) / 2);
+  CHECK(report["outputs"].empty());
+  CHECK(report["stages"][1]["dropped"] == given);
+  CHECK(has(report["stages"][1].value("note", ""), "no result: "));
+}
+
+TEST_CASE("tenon run: the first interrupt is heard while items hang") {
+  const PipelineFile file(R"(
+[pipeline]
+name = "slow"
+
+[sources.numbers]
+task = "tenon.numbers"
+args = { count = 3 }
+
+[stages.drop]
+task = "tenon.discard"
+inputs = ["numbers"]
+
+[sinks.hang]
+task = "tenon.fail"
+inputs = ["drop"]
+params = { mode = "hang" }
+)");
+  ProgramOptions options;
+  options.terminal = true;
+  Program program({"run", file.path()}, options);
+  REQUIRE(program.wait_for_error(" item"));
+  program.interrupt();
+  CHECK(program.wait_for_error("interrupted: finishing "));
+  CHECK(program.wait_for_error("Ctrl-C again ends at once"));
+  program.interrupt();
+  CHECK(program.wait() == 130);
 }
 
 TEST_CASE("tenon run: a second interrupt ends the run") {
@@ -169,6 +202,39 @@ TEST_CASE("tenon check: right files, several at once") {
   CHECK(ended.exit == 0);
   CHECK(has(ended.output, one.path() + ": ok"));
   CHECK(has(ended.output, two.path() + ": ok"));
+}
+
+TEST_CASE("tenon check: every file is judged, the worst gives the exit code") {
+  const PipelineFile good(kSum);
+  const PipelineFile bad("[sources.numbers]\ntask = 3\n");
+  const std::string missing = "/nonexistent/x.toml";
+  const Ended all = tenon::test::tenon({"check", missing, bad.path(), good.path()});
+  CHECK(all.exit == 78);
+  CHECK(has(all.error, missing));
+  CHECK(has(all.error, bad.path()));
+  CHECK(has(all.output, good.path() + ": ok"));
+  const Ended some = tenon::test::tenon({"check", missing, good.path(), "--json"});
+  CHECK(some.exit == 2);
+  REQUIRE(json::accept(some.output));
+  const json files = json::parse(some.output)["files"];
+  REQUIRE(files.size() == 2);
+  CHECK_FALSE(files[0]["ok"].get<bool>());
+  CHECK(has(files[0]["error"]["message"].get<std::string>(), missing));
+  CHECK(files[1]["ok"].get<bool>());
+}
+
+TEST_CASE("tenon check: a pipeline from a fifo") {
+  const tenon::test::TemporaryDirectory directory;
+  const std::string fifo = (directory / "fifo").string();
+  REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+  std::thread writer([&fifo] { std::ofstream(fifo) << kSum; });
+  const Ended ended = tenon::test::tenon({"check", fifo});
+  if (ended.exit != 0) {
+    const std::ifstream release(fifo);  // So that the writer ends.
+  }
+  writer.join();
+  CAPTURE(ended.error);
+  CHECK(ended.exit == 0);
 }
 
 TEST_CASE("tenon check: files that are no pipeline") {

@@ -38,6 +38,7 @@ struct Run {
     };
     world.output_is_terminal = terminal;
     world.error_is_terminal = terminal;
+    world.output_width = [] { return 80U; };
     world.error_width = [] { return 80U; };
     world.interrupts = &interrupts;
     exit = run(world, arguments);
@@ -114,6 +115,11 @@ TEST_CASE("tenon: a missing pipeline file is wrong usage") {
     CHECK(missing.exit == 2);
     CHECK(has(missing.error, "/nonexistent/x.toml"));
   }
+}
+
+TEST_CASE("tenon: help says which exit code a misspelt key of --set and the worst of several files give") {
+  CHECK(has(Run({"run", "--help"}).output, "misspelt key among them is bad configuration, 78"));
+  CHECK(has(Run({"check", "--help"}).output, "that of the worst"));
 }
 
 TEST_CASE("tenon: a graph format that does not exist gets the nearest one") {

@@ -1,5 +1,6 @@
 #include "tools/tenon/progress.hpp"
 
+#include <atomic>
 #include <string>
 
 #include "tenon_test/catch.hpp"
@@ -141,4 +142,30 @@ TEST_CASE("StatusLine: draws nothing when it is off or there is no terminal") {
     none.print("text\n");
   }
   CHECK(terminal.written == "text\n");
+}
+
+TEST_CASE("RunProgress: the first interrupt is said on the line, and without a terminal once") {
+  for (const bool is_terminal : {true, false}) {
+    Terminal terminal;
+    std::atomic<int> interrupts{0};
+    terminal.world.error_is_terminal = is_terminal;
+    terminal.world.error_width = [] { return 200U; };
+    terminal.world.interrupts = &interrupts;
+    StatusLine status(terminal.world, true);
+    RunProgress progress(terminal.world, status, "walk");
+    RunReport report;
+    report.stages = {source(9, 0, false), map_stage(2, 3)};
+    progress.show(report, 1);
+    CHECK(terminal.written == (is_terminal ? "\rwalk: 4 items, 1 s\x1b[K" : ""));
+    terminal.written.clear();
+    interrupts = 1;
+    progress.show(report, 2);
+    const std::string line = "interrupted: finishing 5 items in flight; Ctrl-C again ends at once";
+    CHECK(terminal.written == (is_terminal ? "\r" + line + "\x1b[K" : "tenon: " + line + "\n"));
+    terminal.written.clear();
+    report.stages[1] = map_stage(1, 0);
+    progress.show(report, 3);
+    CHECK(terminal.written ==
+          (is_terminal ? "\rinterrupted: finishing 1 item in flight; Ctrl-C again ends at once\x1b[K" : ""));
+  }
 }

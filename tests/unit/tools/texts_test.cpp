@@ -1,0 +1,94 @@
+#include <string>
+#include <vector>
+
+#include "tenon_test/catch.hpp"
+#include "tools/tenon/describe.hpp"
+#include "tools/tenon/log_lines.hpp"
+#include "tools/tenon/progress.hpp"
+#include "tools/tenon/run_report.hpp"
+
+using namespace tenon;       // NOLINT(google-build-using-namespace)
+using namespace tenon::cli;  // NOLINT(google-build-using-namespace)
+
+namespace {
+
+LogRecord record(std::string message) {
+  LogRecord made;
+  made.level = LogLevel::kError;
+  made.message = std::move(message);
+  return made;
+}
+
+std::string failure_line(std::string item, std::string message) {
+  RunReport report;
+  report.failures.push_back({"thumbnail", std::move(item), Error{ErrorCode::kFailed, std::move(message), {}}});
+  report.failure_count = 1;
+  return failures_text(report, 10, false);
+}
+
+}  // namespace
+
+TEST_CASE("LogLines: a line that comes again at once is counted") {
+  std::string written;
+  World world;
+  world.write_error = [&written](std::string_view text) { written += text; };
+  {
+    StatusLine status(world, true);
+    LogLines log(status, LogLevel::kWarning, false);
+    const LogSink sink = log.sink();
+    for (const char* message : {"full", "full", "full", "other", "full", "full"}) {
+      sink(record(message));
+    }
+    CHECK(written ==
+          "tenon: error: full\ntenon: the last message came 2 more times\ntenon: error: other\ntenon: error: full\n");
+    written.clear();
+  }
+  CHECK(written == "tenon: the last message came 1 more time\n");
+}
+
+TEST_CASE("failures_text: an item is named once") {
+  CHECK(failure_line("pics/empty.png", "'pics/empty.png': is empty") ==
+        "tenon: error: thumbnail: 'pics/empty.png': is empty\n");
+  CHECK(failure_line("pics/empty.png", "is empty") == "tenon: error: thumbnail: pics/empty.png: is empty\n");
+  CHECK(failure_line("a", "a task failed at b/a").find("thumbnail: a task") != std::string::npos);
+  CHECK(failure_line("item 1", "item 12 was not there") == "tenon: error: thumbnail: item 1: item 12 was not there\n");
+  CHECK(failure_line("a.png", "cannot read pics/a.png") == "tenon: error: thumbnail: a.png: cannot read pics/a.png\n");
+}
+
+TEST_CASE("first_sentence: whole, on one line, and no more than it") {
+  CHECK(first_sentence(" Gives the files\n of a tree. Links are left out.\n") == "Gives the files of a tree.");
+  CHECK(first_sentence("Reads 1.5 bytes, e.g. two. Or more.") == "Reads 1.5 bytes, e.g. two.");
+  CHECK(first_sentence("No stop\n\nanother paragraph") == "No stop");
+  CHECK(first_sentence(" \n ").empty());
+  CHECK(first_sentence("One.") == "One.");
+}
+
+TEST_CASE("interrupted_line: says what is waited for and how to end it") {
+  RunReport report;
+  StageReport stage;
+  stage.kind = "map";
+  stage.in_flight = 1000;
+  stage.queued = 234;
+  report.stages = {stage};
+  CHECK(interrupted_line(report) == "interrupted: finishing 1,234 items in flight; Ctrl-C again ends at once");
+  report.stages[0].queued = 0;
+  report.stages[0].in_flight = 1;
+  CHECK(interrupted_line(report) == "interrupted: finishing 1 item in flight; Ctrl-C again ends at once");
+}
+
+TEST_CASE("summary_text: a missing result is explained below its stage") {
+  RunReport report;
+  report.end = RunReport::End::kInterrupted;
+  StageReport stage;
+  stage.name = "total";
+  stage.kind = "sink";
+  stage.task = "tenon.sum";
+  stage.items_in = 7;
+  stage.dropped = 7;
+  stage.note = "no result: the run was interrupted before its input ended";
+  report.stages = {stage};
+  CHECK(summary_text("sum", report) ==
+        "sum: interrupted after 0.0 s\n"
+        "  total  tenon.sum  7 in  0 out  7 dropped\n"
+        "         no result: the run was interrupted before its input ended\n");
+}
