@@ -75,6 +75,8 @@ struct RuntimeOptions {
 
   /// How long a cancelled or late call may go on before its worker is killed.
   std::chrono::milliseconds cancel_grace{1000};
+  /// How long shutdown(kDrain) waits for the accepted calls; it then goes on as kCancel. 0: at once.
+  std::chrono::milliseconds drain_timeout{3'600'000};
   /// How long a worker may take from spawn to hand-shake.
   std::chrono::milliseconds start_timeout{10000};
 
@@ -110,7 +112,7 @@ struct MapOptions {
 
 /// How a runtime ends.
 enum class Shutdown {
-  kDrain,   ///< Takes no new calls, finishes all accepted ones.
+  kDrain,   ///< Takes no new calls, finishes all accepted ones; after drain_timeout as kCancel.
   kCancel,  ///< Cancels what is queued, lets what runs finish or be cancelled within cancel_grace.
   kKill,    ///< Kills the workers; open calls end as kCancelled.
 };

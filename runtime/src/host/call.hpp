@@ -66,7 +66,7 @@ class Call final : public TypedState<Reply> {
   std::uint64_t id = 0;
   std::shared_ptr<const HostRoute> route;
   std::shared_ptr<SessionRecord> session;
-  StoredBytes argument;    ///< Without storage: the argument is `payload`.
+  StoredBytes argument;    ///< Without storage: the argument is `payload`. Without a place: gets one in its turn.
   StoredBytes checkpoint;  ///< Sessions' open alone.
   MonotonicNs deadline_ns = kNever;
   MonotonicNs queue_deadline_ns = kNever;

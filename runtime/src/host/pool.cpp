@@ -1,6 +1,7 @@
 #include "host/pool.hpp"
 
 #include <algorithm>
+#include <new>
 #include <system_error>
 
 #include "base/checked.hpp"
@@ -14,7 +15,12 @@ namespace {
 
 constexpr std::size_t kMaxIdleRoutes = 1024;
 constexpr std::uint64_t kMinArenaBytes = std::uint64_t{1} << 20;
+/// Large arguments that have a segment, and with it a descriptor, before their call's turn; the usual limit of a
+/// process is 1024.
+constexpr std::uint64_t kMaxHeldApart = 256;
 constexpr std::uint32_t kMaxWorkers = 4096;
+/// Beyond it a point in time might not be a number any more.
+constexpr std::chrono::milliseconds kLongestDrain = std::chrono::hours(24 * 365);
 
 std::int64_t to_ns(std::chrono::milliseconds duration) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count();
@@ -32,8 +38,9 @@ Result<void> check(const RuntimeOptions& options) {
   if (options.max_queued_calls == 0 || options.max_queued_bytes == 0) {
     return bad("RuntimeOptions::max_queued_calls and max_queued_bytes must not be 0");
   }
-  if (options.cancel_grace.count() < 0 || options.start_timeout.count() <= 0) {
-    return bad("RuntimeOptions::cancel_grace must not be negative and start_timeout must be positive");
+  if (options.cancel_grace.count() < 0 || options.drain_timeout.count() < 0 || options.start_timeout.count() <= 0) {
+    return bad(
+        "RuntimeOptions::cancel_grace and drain_timeout must not be negative and start_timeout must be positive");
   }
   return {};
 }
@@ -56,6 +63,8 @@ void Pool::settle(Effects effects) {
     unwatch(*link);
   }
   for (Effects::Finished& finished : effects.finished) {
+    finished.argument = {};
+    finished.checkpoint = {};
     finished.call->complete(std::move(finished.outcome));
   }
 }
@@ -121,6 +130,7 @@ Pool::Pool(const RuntimeOptions& options, Catalog catalog, std::unique_ptr<Launc
       max_queued_calls_(options.max_queued_calls),
       max_queued_bytes_(options.max_queued_bytes),
       overflow_(options.overflow),
+      drain_timeout_(std::min(options.drain_timeout, kLongestDrain)),
       link_options_{.result_arena_bytes = options.result_arena_bytes,
                     .memory_limit_bytes = options.worker_memory_limit_bytes},
       log_(options.log),
@@ -207,12 +217,11 @@ Result<CallRef> Pool::make_call(std::string_view task, BytesView argument, const
   }
   StoredBytes stored;
   if (argument.size() > kSubmissionInlineBytes) {
-    // A full arena is no error: the bytes then wait in private memory until the call's turn comes.
-    if (auto shared = arguments_->store(argument)) {
-      stored = std::move(*shared);
-    } else if (argument.size() >= kLargeBlockBytes) {
-      return fail(std::move(shared.error()));
+    auto placed = place_or_copy(argument);
+    if (!placed) {
+      return fail(std::move(placed.error()));
     }
+    stored = std::move(*placed);
   }
   CallRef call = Call::create(shared_from_this(), stored.storage != nullptr ? BytesView() : argument);
   call->argument = std::move(stored);
@@ -257,6 +266,23 @@ CallRef Pool::make_session_call(const std::shared_ptr<SessionRecord>& session, C
 Result<StoredBytes> Pool::store(BytesView bytes) {
   auto stored = arguments_->store(bytes);
   return stored ? std::move(stored) : arguments_->store_apart(bytes);
+}
+
+Result<StoredBytes> Pool::place_or_copy(BytesView argument) {
+  // A full arena is no error, nor are many large arguments: the bytes then wait in private memory until the call's turn
+  // comes, so that a long queue does not take the descriptors of the whole process.
+  if (argument.size() < kLargeBlockBytes || arguments_->held_apart() < kMaxHeldApart) {
+    auto placed = arguments_->store(argument);
+    if (placed || !is_shortage(placed.error())) {
+      return placed;
+    }
+  }
+  try {
+    return copy_to_host(argument);
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorCode::kOutOfMemory,
+                "no memory is left for an argument of " + format_size(argument.size()) + "; call with fewer at a time");
+  }
 }
 
 Result<StoredBytes> Pool::share(const Reply& reply) {
@@ -367,6 +393,16 @@ RuntimeStats Pool::stats() {
 
 // -- the end ----------------------------------------------------------------------------------
 
+bool Pool::wait_until_drained(bool bounded) {
+  auto scheduler = scheduler_.lock();
+  const auto drained = [&] { return scheduler->accepted() == 0; };
+  if (bounded) {
+    return scheduler.wait_until(changed_, std::chrono::steady_clock::now() + drain_timeout_, drained);
+  }
+  scheduler.wait(changed_, drained);
+  return true;
+}
+
 void Pool::shutdown(Shutdown how) {
   with([&](Scheduler& scheduler) {
     accepting_.store(false, std::memory_order_release);
@@ -390,9 +426,18 @@ void Pool::shutdown(Shutdown how) {
     }
     return;
   }
-  {
-    auto scheduler = scheduler_.lock();
-    scheduler.wait(changed_, [&] { return scheduler->accepted() == 0; });
+  if (!wait_until_drained(how == Shutdown::kDrain)) {
+    with([&](Scheduler& scheduler) {
+      scheduler.effects().log.push_back(
+          {LogLevel::kWarning,
+           count_of(scheduler.accepted(), "call", "calls") + " did not end within drain_timeout and are cancelled",
+           {},
+           {},
+           0,
+           0});
+      scheduler.cancel_all();
+    });
+    static_cast<void>(wait_until_drained(false));
   }
   with([&](Scheduler& scheduler) {
     closing_ = true;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <map>
@@ -100,7 +101,12 @@ class Pool : public std::enable_shared_from_this<Pool> {
   void settle(Effects effects);
   /// Accepts one more call, or tells why not.
   [[nodiscard]] Result<void> wait_for_room(const Call& call);
+  /// An argument where workers can read it, or a private copy when there is no room. Errors: kOutOfMemory; kTooLarge.
+  [[nodiscard]] Result<StoredBytes> place_or_copy(BytesView argument);
   void fill_options(Call& call, const CallOptions& options);
+
+  /// Waits until no call is open; `bounded`: for drain_timeout at most. Returns whether none is.
+  bool wait_until_drained(bool bounded);
 
   void react();
   void handle(std::uint64_t link_id, std::uint64_t kind);
@@ -115,6 +121,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   const std::uint64_t max_queued_calls_;
   const std::uint64_t max_queued_bytes_;
   const Overflow overflow_;
+  const std::chrono::milliseconds drain_timeout_;
   const LinkOptions link_options_;
   const LogSink log_;
   const Catalog catalog_;

@@ -13,8 +13,13 @@ namespace {
 constexpr std::size_t kPrioritiesWatched = 8;
 /// Between two looks at a call that is to be killed once its turn comes; cancel_grace may be 0.
 constexpr std::int64_t kShortestGraceNs = 1'000'000;
-/// Calls of one run_timeout that a worker gets when it is idle know their deadline; others learn it when their turn
-/// comes.
+/// Calls ahead of one whose large argument still needs a segment: what a worker is given beyond costs descriptors
+/// early.
+constexpr std::size_t kPlacedAhead = 4;
+/// How soon an argument without room is tried again, and for how long while no call is in flight.
+constexpr std::int64_t kRetryPlaceNs = 20'000'000;
+constexpr std::int64_t kStarvedNs = 1'000'000'000;
+
 MonotonicNs later(MonotonicNs now_ns, std::int64_t duration_ns) {
   return duration_ns > kNever - now_ns ? kNever : now_ns + duration_ns;
 }
@@ -109,7 +114,9 @@ void Scheduler::finish(CallRef call, Result<Reply> outcome) {
   accepted_bytes_ -= call->counted_bytes;
   ++(outcome ? succeeded_ : failed_);
   effects_.changed = true;
-  effects_.finished.push_back({std::move(call), std::move(outcome)});
+  StoredBytes argument = std::exchange(call->argument, {});
+  StoredBytes checkpoint = std::exchange(call->checkpoint, {});
+  effects_.finished.push_back({std::move(call), std::move(outcome), std::move(argument), std::move(checkpoint)});
 }
 
 void Scheduler::finish_error(CallRef call, ErrorCode code, std::string message, const WorkerLink* link) {
@@ -152,23 +159,22 @@ Call* Scheduler::next_for(const WorkerLink& link) const noexcept {
 }
 
 void Scheduler::dispatch() {
+  retry_place_ns_ = kNever;
   if (pinned_calls_ > 0) {
     for (Slot& slot : slots_) {
       while (slot.link != nullptr && can_take(*slot.link)) {
         Call* call = next_for(*slot.link);
-        if (call == nullptr) {
+        if (call == nullptr || send(*slot.link, *call) == Sent::kWaits) {
           break;
         }
-        send(*slot.link, *call);
       }
     }
   }
   while (Call* call = queue_.front()) {
     WorkerLink* link = least_loaded();
-    if (link == nullptr) {
+    if (link == nullptr || send(*link, *call) == Sent::kWaits) {
       break;
     }
-    send(*link, *call);
   }
   publish();
 }
@@ -189,7 +195,7 @@ std::shared_ptr<WorkerLink> Scheduler::submit_direct(CallRef call) {
       slot.link->bell_armed = false;
       Call& queued = *call.take();
       enqueue(queued, false);
-      // Also when the call ended instead: the role is the caller's until it gives it back.
+      // Also when the call ended or waits instead: the role is the caller's until it gives it back.
       static_cast<void>(send(*slot.link, queued));
       publish();
       return slot.link;
@@ -198,27 +204,61 @@ std::shared_ptr<WorkerLink> Scheduler::submit_direct(CallRef call) {
   return nullptr;
 }
 
-bool Scheduler::send(WorkerLink& link, Call& queued) {
+Result<bool> Scheduler::place_argument(const WorkerLink& link, Call& call) {
+  const BytesView bytes = call.argument.bytes;
+  if (bytes.size() >= kLargeBlockBytes && link.in_flight.size() >= kPlacedAhead) {
+    return false;  // The worker's next answer brings the call its turn.
+  }
+  auto stored = arguments_.store(bytes);
+  if (!stored && bytes.size() < kLargeBlockBytes) {
+    stored = arguments_.store_apart(bytes);
+  }
+  if (stored) {
+    starved_since_ns_ = kNever;
+    call.argument = std::move(*stored);
+    return true;
+  }
+  if (!is_shortage(stored.error())) {
+    return fail(std::move(stored.error()));
+  }
+  // Calls in flight give descriptors back when they end; what ended just now may not have done so yet.
+  const MonotonicNs now_ns = monotonic_now_ns();
+  const bool in_flight = std::any_of(slots_.begin(), slots_.end(), [](const Slot& slot) {
+    return slot.link != nullptr && !slot.link->in_flight.empty();
+  });
+  if (in_flight) {
+    starved_since_ns_ = kNever;
+  } else if (starved_since_ns_ == kNever) {
+    starved_since_ns_ = now_ns;
+  } else if (now_ns - starved_since_ns_ >= kStarvedNs) {
+    return fail(std::move(stored.error()));
+  }
+  retry_place_ns_ = later(now_ns, kRetryPlaceNs);
+  effects_.rearm = true;
+  return false;
+}
+
+Scheduler::Sent Scheduler::send(WorkerLink& link, Call& queued) {
+  const bool session_lost = queued.session_bound && queued.session->link_id != link.id;
+  if (!session_lost && queued.argument.storage != nullptr && !queued.argument.place()) {
+    auto placed = place_argument(link, queued);
+    if (!placed) {
+      dequeue(queued);
+      Error error = std::move(placed.error());
+      error.context = context_of(queued);
+      finish(CallRef::adopt(&queued), fail(std::move(error)));
+      return Sent::kEnded;
+    }
+    if (!*placed) {
+      return Sent::kWaits;
+    }
+  }
   dequeue(queued);
   CallRef call = CallRef::adopt(&queued);
-  if (call->session_bound && call->session->link_id != link.id) {
+  if (session_lost) {
     finish_error(std::move(call), ErrorCode::kCrashed,
                  "the worker of this session is gone; open a new session from the last checkpoint");
-    return false;
-  }
-  if (call->argument.storage == nullptr && call->payload().size() > kSubmissionInlineBytes) {
-    // The argument arena was full when the call was made; its turn has come, so a segment of its own must do.
-    auto stored = arguments_.store(call->payload());
-    if (!stored) {
-      stored = arguments_.store_apart(call->payload());
-    }
-    if (!stored) {
-      Error error = std::move(stored.error());
-      error.context = context_of(*call);
-      finish(std::move(call), fail(std::move(error)));
-      return false;
-    }
-    call->argument = std::move(*stored);
+    return Sent::kEnded;
   }
   SubmissionDescriptor descriptor;
   descriptor.call_id = call->id;
@@ -252,7 +292,7 @@ bool Scheduler::send(WorkerLink& link, Call& queued) {
     Error error = std::move(position.error());
     error.context = context_of(*call);
     finish(std::move(call), fail(std::move(error)));
-    return false;
+    return Sent::kEnded;
   }
   if (call->kind == CallKind::kOpen) {
     call->session->link_id = link.id;
@@ -267,7 +307,7 @@ bool Scheduler::send(WorkerLink& link, Call& queued) {
   } else {
     set_timer(*link.in_flight.back().call);
   }
-  return true;
+  return Sent::kSent;
 }
 
 void Scheduler::publish() {
@@ -544,7 +584,7 @@ void Scheduler::on_timer(MonotonicNs now_ns) {
 
 MonotonicNs Scheduler::next_deadline() const noexcept {
   constexpr MonotonicNs kRetryNs = 5'000'000;
-  MonotonicNs next_ns = timers_.empty() ? kNever : timers_.begin()->first;
+  MonotonicNs next_ns = std::min(retry_place_ns_, timers_.empty() ? kNever : timers_.begin()->first);
   for (const Slot& slot : slots_) {
     if (slot.link != nullptr) {
       next_ns = std::min({next_ns, slot.link->start_deadline_ns, slot.link->stop_deadline_ns});

@@ -39,6 +39,9 @@ struct Effects {
   struct Finished {
     CallRef call;
     Result<Reply> outcome;
+    // Given back at once, however long the future is kept; not under the lock.
+    StoredBytes argument = {};
+    StoredBytes checkpoint = {};
   };
   std::vector<Finished> finished;
   std::vector<LogLine> log;
@@ -128,8 +131,12 @@ class Scheduler {
   [[nodiscard]] bool can_take(const WorkerLink& link) const noexcept;
   [[nodiscard]] WorkerLink* least_loaded() const noexcept;
   [[nodiscard]] Call* next_for(const WorkerLink& link) const noexcept;
-  /// Takes a queued call out of its queue and gives it to the worker. False when it ended instead.
-  bool send(WorkerLink& link, Call& call);
+  enum class Sent : std::uint8_t { kSent, kEnded, kWaits };
+  /// Takes a queued call out of its queue and gives it to the worker. kEnded: it ended instead. kWaits: it stays in the
+  /// queue, because there is no room for its argument just now.
+  Sent send(WorkerLink& link, Call& call);
+  /// Gives an argument that is private a place for workers. False: not now. Errors: those of ArgumentMemory::store.
+  [[nodiscard]] Result<bool> place_argument(const WorkerLink& link, Call& call);
   void publish();
   void steal_for(WorkerLink& link);
   void take_back_lower(int priority);
@@ -166,6 +173,8 @@ class Scheduler {
   std::set<std::pair<MonotonicNs, Call*>> timers_;
   std::set<int> priorities_;  // Seen so far, the first few: more than one makes prefetched calls worth a look.
   std::optional<Error> unavailable_;
+  MonotonicNs starved_since_ns_ = kNever;  // No descriptors for an argument, and no call in flight that holds some.
+  MonotonicNs retry_place_ns_ = kNever;
   bool stopping_ = false;
   bool killing_ = false;
 

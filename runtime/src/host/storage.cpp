@@ -35,11 +35,16 @@ class HeapBytes final : public ReplyStorage {
 
 class SegmentBytes final : public ReplyStorage {
  public:
-  explicit SegmentBytes(std::shared_ptr<const SharedSegment> segment) : segment_(std::move(segment)) {}
+  SegmentBytes(std::shared_ptr<const SharedSegment> segment, std::shared_ptr<std::atomic<std::uint64_t>> held)
+      : segment_(std::move(segment)), held_(std::move(held)) {
+    held_->fetch_add(1, std::memory_order_relaxed);
+  }
+  ~SegmentBytes() override { held_->fetch_sub(1, std::memory_order_relaxed); }
   [[nodiscard]] std::shared_ptr<const SharedSegment> segment() const noexcept override { return segment_; }
 
  private:
   std::shared_ptr<const SharedSegment> segment_;
+  std::shared_ptr<std::atomic<std::uint64_t>> held_;
 };
 
 }  // namespace
@@ -74,6 +79,10 @@ std::optional<BlockRef> StoredBytes::place() const noexcept {
     return std::nullopt;
   }
   return BlockRef{segment->number(), 0, offset, bytes.size()};
+}
+
+bool is_shortage(const Error& error) noexcept {
+  return error.code == ErrorCode::kOutOfMemory || error.code == ErrorCode::kUnavailable;
 }
 
 StoredBytes copy_to_host(BytesView bytes) {
@@ -135,7 +144,7 @@ Result<StoredBytes> ArgumentMemory::store_apart(BytesView bytes) {
   const BytesView stored(block->mapping->data(), bytes.size());
   auto segment =
       std::make_shared<const SharedSegment>(number, std::move(block->descriptor), std::move(block->mapping), retired_);
-  return StoredBytes{std::make_shared<SegmentBytes>(std::move(segment)), stored};
+  return StoredBytes{std::make_shared<SegmentBytes>(std::move(segment), held_apart_), stored};
 }
 
 class Transport::Lease final : public ReplyStorage {

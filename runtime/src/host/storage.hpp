@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -85,7 +86,10 @@ struct StoredBytes {
   [[nodiscard]] std::optional<BlockRef> place() const noexcept;
 };
 
-/// A private copy.
+/// Whether an error of storing means that the system is short of descriptors or memory just now.
+[[nodiscard]] bool is_shortage(const Error& error) noexcept;
+
+/// A private copy. Throws std::bad_alloc.
 [[nodiscard]] StoredBytes copy_to_host(BytesView bytes);
 
 /// The argument memory of one runtime. [any-thread]
@@ -103,6 +107,8 @@ class ArgumentMemory : public std::enable_shared_from_this<ArgumentMemory> {
   [[nodiscard]] Result<StoredBytes> store(BytesView bytes);
   /// The same in a segment of its own, whatever the size.
   [[nodiscard]] Result<StoredBytes> store_apart(BytesView bytes);
+  /// Segments of their own that are held now; each is a descriptor of this process.
+  [[nodiscard]] std::uint64_t held_apart() const noexcept { return held_apart_->load(std::memory_order_relaxed); }
 
   [[nodiscard]] const std::shared_ptr<const SharedSegment>& segment() const noexcept { return segment_; }
   [[nodiscard]] const std::shared_ptr<Retired>& retired() const noexcept { return retired_; }
@@ -115,6 +121,8 @@ class ArgumentMemory : public std::enable_shared_from_this<ArgumentMemory> {
   std::shared_ptr<const SharedSegment> segment_;
   std::shared_ptr<Retired> retired_;
   IdSequence numbers_;
+  // Outlives the memory as long as a reply holds a segment. Relaxed: a count to steer by, nothing else goes with it.
+  std::shared_ptr<std::atomic<std::uint64_t>> held_apart_ = std::make_shared<std::atomic<std::uint64_t>>(0);
 };
 
 /// The memory shared with one worker; outlives it as long as replies lie in it.

@@ -1,0 +1,128 @@
+/// Calls beyond what the process may hold: they wait, or end with the reason.
+#include <sys/resource.h>
+
+#include <chrono>
+#include <cstdint>
+#include <vector>
+
+#include "platform/file_descriptor.hpp"
+#include "tenon_test/catch.hpp"
+#include "tenon_test/runtime.hpp"
+
+using namespace std::chrono_literals;
+using tenon::ErrorCode;
+
+namespace {
+
+/// Leaves this process about `spare` descriptors beyond those it has open; none for 0.
+class FewDescriptors {
+ public:
+  explicit FewDescriptors(std::size_t spare) {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    rlimit few = before_;
+    few.rlim_cur = spare == 0 ? 0 : *tenon::internal::open_descriptor_count() + spare;
+    ::setrlimit(RLIMIT_NOFILE, &few);
+  }
+  FewDescriptors(const FewDescriptors&) = delete;
+  FewDescriptors& operator=(const FewDescriptors&) = delete;
+  ~FewDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+tenon::Buffer argument(std::size_t size) {
+  flatbuffers::FlatBufferBuilder builder;
+  const tenon::Buffer content(size, 7);
+  builder.Finish(tenon::CreateBytes(builder, builder.CreateVector(content)));
+  return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
+}
+
+tenon::Runtime start(unsigned workers, std::chrono::milliseconds drain_timeout = 1h) {
+  tenon::RuntimeOptions options = tenon::test::runtime_options(workers);
+  options.plugin_dirs = {tenon::test::build_dir() / "plugins"};
+  options.drain_timeout = drain_timeout;
+  options.cancel_grace = 50ms;
+  auto runtime = tenon::Runtime::start(std::move(options));
+  if (!runtime) {
+    FAIL(runtime.error().to_string());
+  }
+  return std::move(*runtime);
+}
+
+tenon::Buffer sleep_ms(const tenon::Runtime& runtime, int duration_ms) {
+  return *tenon::test::argument_from_json(runtime, "tenon.sleep",
+                                          "{\"duration_ms\": " + std::to_string(duration_ms) + "}");
+}
+
+}  // namespace
+
+TEST_CASE("limits: more large arguments are queued than there are descriptors, and all calls succeed") {
+  auto runtime = start(2);
+  const FewDescriptors few(32);
+  const auto pause = sleep_ms(runtime, 300);
+  const auto first = runtime.submit("tenon.sleep", pause);
+  const auto second = runtime.submit("tenon.sleep", pause);
+  const auto large = argument(std::size_t{1} << 20);
+  std::vector<tenon::Future<tenon::Reply>> futures;
+  for (int i = 0; i < 300; ++i) {
+    futures.push_back(runtime.submit("tenon.discard", large));
+  }
+  for (const auto& future : futures) {
+    const auto reply = future.get();
+    if (!reply) {
+      FAIL(reply.error().to_string());
+    }
+  }
+  REQUIRE(first.get());
+  REQUIRE(second.get());
+}
+
+TEST_CASE("limits: queued large arguments leave descriptors to the rest of the process") {
+  auto runtime = start(1);
+  const auto busy = runtime.submit("tenon.sleep", sleep_ms(runtime, 60'000));
+  const std::size_t before = *tenon::internal::open_descriptor_count();
+  const auto large = argument(std::size_t{1} << 20);
+  std::vector<tenon::Future<tenon::Reply>> futures;
+  for (int i = 0; i < 400; ++i) {
+    futures.push_back(runtime.submit("tenon.discard", large));
+  }
+  REQUIRE(*tenon::internal::open_descriptor_count() <= before + 300);
+  busy.cancel();
+  for (const auto& future : futures) {
+    REQUIRE(future.get());
+  }
+}
+
+TEST_CASE("limits: a large argument without any descriptor left is an error in the end, not a hang") {
+  auto runtime = start(1);
+  const auto large = argument(std::size_t{1} << 20);
+  {
+    const FewDescriptors none(0);
+    const auto reply = runtime.call("tenon.discard", large);
+    REQUIRE_FALSE(reply);
+    REQUIRE(reply.error().code == ErrorCode::kUnavailable);
+  }
+  REQUIRE(runtime.call("tenon.discard", large));
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST_CASE("limits: an argument larger than any memory is an error") {
+  auto runtime = start(1);
+  const tenon::Buffer little(16);
+  // Nothing is read of it: neither a segment nor private memory can be had for it.
+  const tenon::BytesView huge(little.data(), std::size_t{1} << 47);
+  const auto reply = runtime.submit("tenon.discard", huge).get();
+  REQUIRE_FALSE(reply);
+  REQUIRE((reply.error().code == ErrorCode::kOutOfMemory || reply.error().code == ErrorCode::kTooLarge));
+}
+#endif
+
+TEST_CASE("shutdown: draining ends with drain_timeout") {
+  auto runtime = start(1, 50ms);
+  const auto future = runtime.submit("tenon.sleep", sleep_ms(runtime, 600'000));
+  const auto behind = runtime.submit("tenon.sleep", sleep_ms(runtime, 600'000));
+  runtime.shutdown(tenon::Shutdown::kDrain);
+  REQUIRE(future.get().error().code == ErrorCode::kCancelled);
+  REQUIRE(behind.get().error().code == ErrorCode::kCancelled);
+}
