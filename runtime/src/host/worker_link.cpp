@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string_view>
 #include <utility>
 
 #include <tenon/control_generated.h>
@@ -245,9 +246,20 @@ bool WorkerLink::read_error_stream(std::vector<LogLine>& log) {
 
 std::string WorkerLink::error_tail() const {
   const std::size_t begin = error_tail_.size() > kTailBytes ? error_tail_.size() - kTailBytes : 0;
-  std::string tail = error_tail_.substr(begin);
-  while (!tail.empty() && tail.back() == '\n') {
-    tail.pop_back();
+  std::string_view rest = std::string_view(error_tail_).substr(begin);
+  while (!rest.empty() && rest.back() == '\n') {
+    rest.remove_suffix(1);
+  }
+  // It ends up on terminals: line by line without control characters.
+  std::string tail;
+  while (!rest.empty()) {
+    const std::size_t length = std::min(rest.find('\n'), rest.size());
+    tail += printable(rest.substr(0, length), kMaxLineBytes);
+    rest.remove_prefix(length);
+    if (!rest.empty()) {
+      tail += '\n';
+      rest.remove_prefix(1);
+    }
   }
   return tail;
 }
