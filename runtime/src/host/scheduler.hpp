@@ -155,6 +155,7 @@ class Scheduler {
   void retry_or_crash(WorkerLink& link, CallRef call, const ExitStatus& status);
   void fail_sessions(std::uint64_t link_id, std::uint32_t slot);
   void fail_queued(const Error& error);
+  void fail_all(CallQueue& queue, const Error& error);
   void note_start_failure(Slot& slot, Error error);
   void warn(const WorkerLink& link, std::string message);
 

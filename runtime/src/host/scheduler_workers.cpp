@@ -71,8 +71,11 @@ void Scheduler::note_start_failure(Slot& slot, Error error) {
   const bool hopeless = std::all_of(slots_.begin(), slots_.end(), [](const Slot& each) {
     return each.failures >= kStartsBeforeUnavailable && each.link == nullptr;
   });
+  error.code = ErrorCode::kUnavailable;
+  if (!hopeless && slot.failures >= kStartsBeforeUnavailable) {
+    fail_all(slot.pinned, error);  // Calls of this slot alone have no other worker to go to.
+  }
   if (hopeless) {
-    error.code = ErrorCode::kUnavailable;
     unavailable_ = std::move(error);
     fail_queued(*unavailable_);
   }
@@ -475,21 +478,22 @@ void Scheduler::fail_sessions(std::uint64_t link_id, std::uint32_t slot) {
   }
 }
 
+void Scheduler::fail_all(CallQueue& queue, const Error& error) {
+  while (Call* call = queue.front()) {
+    dequeue(*call);
+    Error each = error;
+    const ErrorContext context = context_of(*call);
+    each.context.task = context.task;
+    each.context.plugin = context.plugin;
+    each.context.call_id = context.call_id;
+    finish(CallRef::adopt(call), fail(std::move(each)));
+  }
+}
+
 void Scheduler::fail_queued(const Error& error) {
-  const auto fail_all = [&](CallQueue& queue) {
-    while (Call* call = queue.front()) {
-      dequeue(*call);
-      Error each = error;
-      const ErrorContext context = context_of(*call);
-      each.context.task = context.task;
-      each.context.plugin = context.plugin;
-      each.context.call_id = context.call_id;
-      finish(CallRef::adopt(call), fail(std::move(each)));
-    }
-  };
-  fail_all(queue_);
+  fail_all(queue_, error);
   for (Slot& slot : slots_) {
-    fail_all(slot.pinned);
+    fail_all(slot.pinned, error);
   }
 }
 
