@@ -8,6 +8,7 @@
 #include "base/clock.hpp"
 #include "base/text.hpp"
 #include "platform/doorbell.hpp"
+#include "platform/thread_signals.hpp"
 
 namespace tenon::internal {
 
@@ -104,6 +105,7 @@ Result<std::shared_ptr<Pool>> Pool::start(const RuntimeOptions& options, Catalog
     return fail(std::move(watched.error()));
   }
   try {
+    const SignalsBlocked blocked;  // The reactor inherits it: the program's handlers run on its own threads.
     // The thread keeps the pool, so that its end does not depend on who lets go of the runtime first.
     pool->reactor_ = std::thread([pool] { pool->react(); });
   } catch (const std::system_error& error) {

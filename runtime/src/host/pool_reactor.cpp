@@ -1,8 +1,11 @@
 /// The pool's reactor thread: starts workers, hears their bells, messages, stderr and ends, and keeps the time.
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "base/clock.hpp"
 #include "host/pool.hpp"
+#include "platform/thread_signals.hpp"
 
 namespace tenon::internal {
 
@@ -11,11 +14,13 @@ namespace {
 enum : std::uint64_t { kBell = 0, kChannel = 1, kExit = 2, kErrorStream = 3, kKinds = 4 };
 /// Messages of one worker read in one go, so that a talkative one cannot hold the reactor.
 constexpr int kMessagesAtOnce = 64;
+constexpr std::chrono::seconds kKilledPatience{1};
 
 }  // namespace
 
 void Pool::react() {
   reactor_id_.store(std::this_thread::get_id());
+  name_this_thread("tenon-reactor");
   for (;;) {
     start_due_workers();
     MonotonicNs deadline_ns = kNever;
@@ -108,12 +113,20 @@ void Pool::start_due_workers() {
       with([&](Scheduler& scheduler) { scheduler.start_failed(*slot, std::move(link.error())); });
       continue;
     }
+    const bool watched = watch(**link);
+    if (!watched) {
+      // Its end would be heard by nobody: ended and awaited here, so that it does not stay behind as a zombie.
+      (*link)->refusal = "the system has no more memory to watch it";
+      (*link)->kill();
+      const MonotonicNs until_ns = deadline_after(kKilledPatience);
+      while (!(*link)->handle->exit_status() && monotonic_now_ns() < until_ns) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
+    }
     with([&](Scheduler& scheduler) {
       WorkerLink& started = **link;
       scheduler.started(*link);
-      if (!watch(started)) {
-        started.refusal = "the system has no more memory to watch it";
-        started.kill();
+      if (!watched) {
         scheduler.on_exit(started);
       }
     });
