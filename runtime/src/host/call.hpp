@@ -51,6 +51,9 @@ struct SessionRecord {
 /// Why a running call has been asked to stop.
 enum class StopReason : std::uint8_t { kNone, kCancelled, kDeadline };
 
+/// Which of a call's limits in time has passed.
+enum class TimeLimit : std::uint8_t { kTimeout, kQueueTimeout, kRunTimeout };
+
 /// The shared state of a call's future. What the submitter sets before it hands the call over is constant from then on;
 /// the rest is guarded by the scheduler's lock.
 class Call final : public TypedState<Reply> {
@@ -61,6 +64,8 @@ class Call final : public TypedState<Reply> {
   bool cancel() noexcept override;
   [[nodiscard]] std::optional<Progress> progress() const override;
   [[nodiscard]] BytesView payload() const noexcept;
+  /// "the call passed its timeout of 3 s", for the limit in `passed`.
+  [[nodiscard]] std::string deadline_text() const;
 
   // -- set by the submitter -------------------------------------------------------------------
   std::uint64_t id = 0;
@@ -71,7 +76,9 @@ class Call final : public TypedState<Reply> {
   MonotonicNs deadline_ns = kNever;
   MonotonicNs queue_deadline_ns = kNever;
   std::int64_t run_timeout_ns = kNever;
-  std::uint64_t counted_bytes = 0;  ///< Against max_queued_bytes.
+  std::uint64_t counted_bytes = 0;         ///< Against max_queued_bytes.
+  std::int64_t timeout_ns = kNever;        ///< As given, for messages.
+  std::int64_t queue_timeout_ns = kNever;  ///< The same.
   int priority = 0;
   std::uint32_t max_attempts = 1;
   std::uint32_t max_results = 0;
@@ -85,6 +92,7 @@ class Call final : public TypedState<Reply> {
   enum class Phase : std::uint8_t { kNew, kQueued, kSent, kDone };
   Phase phase = Phase::kNew;
   StopReason stop_reason = StopReason::kNone;
+  TimeLimit passed = TimeLimit::kTimeout;  ///< Of a call that ends as kDeadline.
   bool revoke_tried = false;
   bool moving = false;  ///< Being taken back for another worker; the answer says whether it came.
   std::uint16_t completion_flags = 0;

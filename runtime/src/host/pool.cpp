@@ -196,9 +196,11 @@ void Pool::fill_options(Call& call, const CallOptions& options) {
   call.max_attempts = std::max<std::uint32_t>(options.max_attempts, 1);
   if (options.timeout) {
     call.deadline_ns = deadline_after(*options.timeout);
+    call.timeout_ns = std::max<std::int64_t>(options.timeout->count(), 0);
   }
   if (options.queue_timeout) {
     call.queue_deadline_ns = deadline_after(*options.queue_timeout);
+    call.queue_timeout_ns = std::max<std::int64_t>(options.queue_timeout->count(), 0);
   }
   if (options.run_timeout) {
     call.run_timeout_ns = std::max<std::int64_t>(options.run_timeout->count(), 0);
@@ -327,7 +329,10 @@ Result<void> Pool::wait_for_room(const Call& call) {
     scheduler.wait(changed_, may_go_on);
   } else if (!scheduler.wait_until(changed_, std::chrono::steady_clock::time_point(std::chrono::nanoseconds(until_ns)),
                                    may_go_on)) {
-    return fail(ErrorCode::kDeadline, "the queue stayed full until the call's timeout");
+    return fail(ErrorCode::kDeadline,
+                (until_ns == call.deadline_ns ? std::string("the call passed its timeout")
+                                              : std::string("the call passed its queue_timeout")) +
+                    " while the queue was full; give it more time, or raise max_queued_calls or max_queued_bytes");
   }
   if (!accepting_.load(std::memory_order_relaxed)) {
     return closed();

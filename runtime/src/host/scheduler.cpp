@@ -505,11 +505,15 @@ void Scheduler::clear_timer(Call& call) noexcept {
 
 void Scheduler::on_call_timer(Call& call, MonotonicNs now_ns) {
   const bool late = call.deadline_ns <= now_ns;
-  const std::string why =
-      late ? "the call did not end within its timeout" : "no worker began the call within its queue_timeout";
+  if (call.stop_reason == StopReason::kNone) {
+    call.passed = late                             ? TimeLimit::kTimeout
+                  : call.run_deadline_ns <= now_ns ? TimeLimit::kRunTimeout
+                                                   : TimeLimit::kQueueTimeout;
+  }
   if (call.phase == Call::Phase::kQueued) {
     dequeue(call);
-    finish_error(CallRef::adopt(&call), ErrorCode::kDeadline, why);
+    std::string why = call.deadline_text();
+    finish_error(CallRef::adopt(&call), ErrorCode::kDeadline, std::move(why));
     return;
   }
   WorkerLink& link = *slots_[call.slot].link;
@@ -529,14 +533,13 @@ void Scheduler::on_call_timer(Call& call, MonotonicNs now_ns) {
       return;
     }
     ErrorContext context = context_of(call);
-    Error reason =
-        call.stop_reason == StopReason::kDeadline
-            ? Error{ErrorCode::kDeadline,
-                    "the call passed its deadline and did not stop within cancel_grace; its worker was ended",
-                    std::move(context)}
-            : Error{ErrorCode::kCancelled,
-                    "the call was cancelled and did not stop within cancel_grace; its worker was ended",
-                    std::move(context)};
+    Error reason = call.stop_reason == StopReason::kDeadline
+                       ? Error{ErrorCode::kDeadline,
+                               call.deadline_text() + " and did not stop within cancel_grace; its worker was ended",
+                               std::move(context)}
+                       : Error{ErrorCode::kCancelled,
+                               "the call was cancelled and did not stop within cancel_grace; its worker was ended",
+                               std::move(context)};
     call.kill_at_ns = kNever;
     set_timer(call);
     link.kill_reason = std::move(reason);
@@ -546,7 +549,8 @@ void Scheduler::on_call_timer(Call& call, MonotonicNs now_ns) {
   }
   const bool begun = call.position < link.transport->end().begun();
   if (!begun && take_back(link, call)) {
-    finish_error(take_out(link, call), ErrorCode::kDeadline, why);
+    std::string why = call.deadline_text();
+    finish_error(take_out(link, call), ErrorCode::kDeadline, std::move(why));
     return;
   }
   if (late || call.run_deadline_ns <= now_ns) {

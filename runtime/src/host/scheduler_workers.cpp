@@ -261,7 +261,8 @@ void Scheduler::complete(WorkerLink& link, const Completion& completion) {
     } else if (call->stop_reason == StopReason::kCancelled) {
       finish_error(std::move(call), ErrorCode::kCancelled, "the call was cancelled before it began");
     } else {
-      finish_error(std::move(call), ErrorCode::kDeadline, "the call did not begin within its deadline");
+      std::string why = call->deadline_text();
+      finish_error(std::move(call), ErrorCode::kDeadline, std::move(why));
     }
     return;
   }
@@ -301,7 +302,7 @@ Result<Reply> Scheduler::make_reply(WorkerLink& link, const Call& call, const Co
     if (call.stop_reason == StopReason::kDeadline && code == ErrorCode::kCancelled) {
       // The worker's poll knows cancellation alone; the reason was a deadline.
       code = ErrorCode::kDeadline;
-      message = "the call passed its deadline";
+      message = call.deadline_text();
     }
     return fail(code, std::move(message), context_of(call));
   }
@@ -391,7 +392,8 @@ void Scheduler::bury(WorkerLink& link) {
     } else if (killing_ || call->stop_reason == StopReason::kCancelled) {
       finish_error(std::move(call), ErrorCode::kCancelled, "the call was cancelled before it began");
     } else if (call->stop_reason == StopReason::kDeadline) {
-      finish_error(std::move(call), ErrorCode::kDeadline, "the call did not begin within its deadline");
+      std::string why = call->deadline_text();
+      finish_error(std::move(call), ErrorCode::kDeadline, std::move(why));
     } else {
       --call->attempt;
       if (call->kind == CallKind::kOpen) {
@@ -442,8 +444,8 @@ void Scheduler::retry_or_crash(WorkerLink& link, CallRef call, const ExitStatus&
     return;
   }
   if (call->stop_reason == StopReason::kDeadline) {
-    finish(std::move(call),
-           fail(ErrorCode::kDeadline, "the call passed its deadline and its worker ended", std::move(context)));
+    std::string why = call->deadline_text() + " and its worker ended";
+    finish(std::move(call), fail(ErrorCode::kDeadline, std::move(why), std::move(context)));
     return;
   }
   const bool idempotent = call->kind == CallKind::kCall && call->route->ref.task->idempotent;

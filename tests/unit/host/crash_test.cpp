@@ -161,6 +161,49 @@ TEST_CASE("deadline: holds against a busy loop, and so does cancel") {
   REQUIRE(runtime.call("tenon.whoami", empty()));
 }
 
+TEST_CASE("deadline: the error names the limit and its value") {
+  tenon::RuntimeOptions options = tenon::test::runtime_options(1);
+  options.cancel_grace = 50ms;
+  auto runtime = start(options);
+  const auto pause = sleep_ms(runtime, 60'000);
+  const auto message = [&](const tenon::CallOptions& limits) {
+    return runtime.submit("tenon.sleep", pause, limits).get().error().message;
+  };
+  using Catch::Matchers::StartsWith;
+  REQUIRE_THAT(message({.timeout = 30ms}), StartsWith("the call passed its timeout of 30 ms"));
+  REQUIRE_THAT(message({.run_timeout = 1500us}), StartsWith("the call passed its run_timeout of 1.5 ms"));
+  const auto busy = runtime.submit("tenon.sleep", pause);
+  REQUIRE_THAT(message({.queue_timeout = 30ms}), StartsWith("the call passed its queue_timeout of 30 ms"));
+  busy.cancel();
+}
+
+TEST_CASE("direct: a call whose worker is killed is tried again") {
+  auto runtime = start(1);
+  const auto pause = sleep_ms(runtime, 500);
+  const auto pid = static_cast<pid_t>(runtime.stats().workers.front().pid);
+  std::thread killer([&] {
+    while (runtime.stats().running == 0) {
+      std::this_thread::sleep_for(1ms);
+    }
+    ::kill(pid, SIGKILL);
+  });
+  const auto reply = runtime.call("tenon.sleep", pause);
+  killer.join();
+  REQUIRE(reply);
+}
+
+TEST_CASE("direct: a deadline holds on a stopped worker") {
+  tenon::RuntimeOptions options = tenon::test::runtime_options(1);
+  options.cancel_grace = 50ms;
+  auto runtime = start(options);
+  const auto pause = sleep_ms(runtime, 1);
+  REQUIRE(runtime.call("tenon.sleep", pause));
+  ::kill(static_cast<pid_t>(runtime.stats().workers.front().pid), SIGSTOP);
+  const auto reply = runtime.call("tenon.sleep", pause, {.timeout = 200ms});
+  REQUIRE_FALSE(reply);
+  REQUIRE(reply.error().code == ErrorCode::kDeadline);
+}
+
 TEST_CASE("shutdown: a task that never polls does not hold it up") {
   tenon::RuntimeOptions options = tenon::test::runtime_options(1);
   options.cancel_grace = 50ms;
