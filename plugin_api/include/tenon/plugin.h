@@ -55,12 +55,7 @@ extern "C" {
 
 /// Values of tenon_manifest_t.sanitizer. A library built with a sanitizer can live only in a worker
 /// built with the same one.
-enum {
-  TENON_SANITIZER_NONE = 0,
-  TENON_SANITIZER_ADDRESS = 1,
-  TENON_SANITIZER_THREAD = 2,
-  TENON_SANITIZER_MEMORY = 3
-};
+enum { TENON_SANITIZER_NONE = 0, TENON_SANITIZER_ADDRESS = 1, TENON_SANITIZER_THREAD = 2, TENON_SANITIZER_MEMORY = 3 };
 
 #if defined(__SANITIZE_ADDRESS__)
 #define TENON_ABI_SANITIZER TENON_SANITIZER_ADDRESS

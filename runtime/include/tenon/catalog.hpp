@@ -35,12 +35,12 @@ struct CatalogOptions {
 
 /// What is known of one plugin file.
 struct PluginInfo {
-  std::string name;                 ///< From the manifest; the file's stem when that cannot be read.
-  std::string version;              ///< "1.2.0"; empty when it cannot be read.
-  std::filesystem::path file;       ///< Absolute.
-  std::string sha256;               ///< Of the file's content, lower-case hexadecimal.
+  std::string name;            ///< From the manifest; the file's stem when that cannot be read.
+  std::string version;         ///< "1.2.0"; empty when it cannot be read.
+  std::filesystem::path file;  ///< Absolute.
+  std::string sha256;          ///< Of the file's content, lower-case hexadecimal.
   std::uint64_t size_bytes = 0;
-  std::optional<Schema> schema;     ///< Absent when the plugin cannot be used.
+  std::optional<Schema> schema;  ///< Absent when the plugin cannot be used.
   /// Why the plugin cannot be used: no manifest, truncated, other ABI, crash or hang in the inspector, a lie about its
   /// schema, shadowed by another file. Absent when it can.
   std::optional<Error> problem;
@@ -50,14 +50,15 @@ struct PluginInfo {
 /// A task with the plugin that has it. Valid as long as the catalog.
 struct TaskRef {
   std::shared_ptr<const PluginInfo> plugin;
-  const TaskInfo* task = nullptr;   ///< Inside plugin->schema.
+  const TaskInfo* task = nullptr;  ///< Inside plugin->schema.
 };
 
 /// The plugins found at one time. Immutable; copies share; [any-thread].
 class Catalog {
  public:
-  /// Scans the directories and inspects what the cache does not know, several at a time. A broken plugin is listed with its
-  /// problem. Errors: kNotFound when a directory of `plugin_dirs` does not exist; kUnavailable without a tenon-worker.
+  /// Scans the directories and inspects what the cache does not know, several at a time. A broken plugin is listed with
+  /// its problem. Errors: kNotFound when a directory of `plugin_dirs` does not exist; kUnavailable without a
+  /// tenon-worker.
   [[nodiscard]] static Result<Catalog> open(const CatalogOptions& options);
 
   /// All plugins, usable or not, by name.

@@ -19,21 +19,21 @@ namespace tenon {
 /// What went wrong, by kind. The numbers are those of tenon_status_t in <tenon/plugin.h>.
 /// WIRE: never renumber.
 enum class ErrorCode : std::int32_t {
-  kFailed = 1,            ///< The task ran and reported failure.
-  kCancelled = 2,         ///< The call was cancelled.
-  kDeadline = 3,          ///< A deadline passed.
-  kCrashed = 4,           ///< The worker died while it ran the call.
-  kRejected = 5,          ///< Not accepted: a queue is full, or the runtime is shutting down.
-  kInvalidArgument = 6,   ///< An argument, params or an option does not make sense.
-  kNotFound = 7,          ///< No such plugin, task, file or key.
-  kOutOfMemory = 8,       ///< Out of memory, or a memory limit was reached.
-  kIncompatible = 9,      ///< ABI, version or schema do not fit together.
-  kCorrupt = 10,          ///< Bytes do not verify.
-  kIo = 11,               ///< The operating system refused.
-  kTooLarge = 12,         ///< Larger than a limit allows.
-  kUnavailable = 13,      ///< The other side is gone or cannot be started.
-  kUnsupported = 14,      ///< This ability is not there.
-  kInternal = 15,         ///< A bug in tenon itself.
+  kFailed = 1,           ///< The task ran and reported failure.
+  kCancelled = 2,        ///< The call was cancelled.
+  kDeadline = 3,         ///< A deadline passed.
+  kCrashed = 4,          ///< The worker died while it ran the call.
+  kRejected = 5,         ///< Not accepted: a queue is full, or the runtime is shutting down.
+  kInvalidArgument = 6,  ///< An argument, params or an option does not make sense.
+  kNotFound = 7,         ///< No such plugin, task, file or key.
+  kOutOfMemory = 8,      ///< Out of memory, or a memory limit was reached.
+  kIncompatible = 9,     ///< ABI, version or schema do not fit together.
+  kCorrupt = 10,         ///< Bytes do not verify.
+  kIo = 11,              ///< The operating system refused.
+  kTooLarge = 12,        ///< Larger than a limit allows.
+  kUnavailable = 13,     ///< The other side is gone or cannot be started.
+  kUnsupported = 14,     ///< This ability is not there.
+  kInternal = 15,        ///< A bug in tenon itself.
 };
 
 /// Lower-case name of a code, as in "not_found". Valid for ever.
@@ -41,14 +41,14 @@ enum class ErrorCode : std::int32_t {
 
 /// Where an error happened. Fields that do not apply stay empty or zero.
 struct ErrorContext {
-  std::string task;             ///< Full name of the task.
-  std::string plugin;           ///< Plugin with version, as in "image 1.2.0 (sha256:ab12...)".
-  std::uint64_t call_id = 0;    ///< Call, unique in one runtime.
-  std::uint32_t attempt = 0;    ///< Attempt, from 1.
-  int os_code = 0;              ///< errno or GetLastError().
-  int signal = 0;               ///< Signal that ended the worker.
-  std::optional<int> exit_code; ///< Exit code the worker ended with.
-  std::string stderr_tail;      ///< Last lines the worker wrote to stderr.
+  std::string task;              ///< Full name of the task.
+  std::string plugin;            ///< Plugin with version, as in "image 1.2.0 (sha256:ab12...)".
+  std::uint64_t call_id = 0;     ///< Call, unique in one runtime.
+  std::uint32_t attempt = 0;     ///< Attempt, from 1.
+  int os_code = 0;               ///< errno or GetLastError().
+  int signal = 0;                ///< Signal that ended the worker.
+  std::optional<int> exit_code;  ///< Exit code the worker ended with.
+  std::string stderr_tail;       ///< Last lines the worker wrote to stderr.
 };
 
 /// An error: a code for programs, a message for people. The message is one sentence or two that say what is
@@ -69,7 +69,9 @@ using Result = tl::expected<T, Error>;
 [[nodiscard]] inline tl::unexpected<Error> fail(ErrorCode code, std::string message, ErrorContext context = {}) {
   return tl::unexpected<Error>(Error{code, std::move(message), std::move(context)});
 }
-[[nodiscard]] inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(std::move(error)); }
+[[nodiscard]] inline tl::unexpected<Error> fail(Error error) {
+  return tl::unexpected<Error>(std::move(error));
+}
 
 /// An error of the operating system: `what` with the text and number of `os_code`. The code is kIo, or a more
 /// telling one where errno has it (ENOENT kNotFound, ENOMEM kOutOfMemory ...).

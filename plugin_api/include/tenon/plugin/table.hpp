@@ -70,8 +70,8 @@ class AlignedBytes {
 /// A finished FlatBuffer whose root is a table without fields: any table at its defaults.
 /// root -> 8, at 4 the vtable (its size 4, table size 4), at 8 the table (its vtable 4 below).
 alignas(16) inline constexpr std::uint8_t kEmptyTable[12] = {8, 0, 0, 0, 4, 0, 4, 0, 4, 0, 0, 0};
-/// SUBTLE: volatile keeps the array's size from the optimiser. GCC 12 otherwise warns (-Warray-bounds) of reads of fields
-/// that the table's empty vtable rules out.
+/// SUBTLE: volatile keeps the array's size from the optimiser. GCC 12 otherwise warns (-Warray-bounds) of reads of
+/// fields that the table's empty vtable rules out.
 inline const std::uint8_t* const volatile kEmptyTableAddress = kEmptyTable;
 
 /// The root of verified bytes. `what` is "argument", "params" ... for the message.

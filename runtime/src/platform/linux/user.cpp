@@ -4,6 +4,8 @@
 
 namespace tenon::internal {
 
-std::uint32_t current_user_id() noexcept { return ::geteuid(); }
+std::uint32_t current_user_id() noexcept {
+  return ::geteuid();
+}
 
 }  // namespace tenon::internal

@@ -7,7 +7,9 @@
 static uint32_t read_u32(const uint8_t* at) {
   return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
 }
-static uint32_t read_u16(const uint8_t* at) { return (uint32_t)at[0] | (uint32_t)at[1] << 8; }
+static uint32_t read_u16(const uint8_t* at) {
+  return (uint32_t)at[0] | (uint32_t)at[1] << 8;
+}
 
 /* Position of the first field (id 0) of the root table, `size_bytes` bytes wide; 0 when it is absent, UINT64_MAX when
    the bytes are broken. */
@@ -52,7 +54,8 @@ static tenon_status_t upper(tenon_call_t* call) {
   if (field == UINT64_MAX) {
     return call->functions->fail(call, TENON_CORRUPT, "the argument does not verify as tenon.Bytes");
   }
-  /* The same FlatBuffer with other letters. The block's size is a multiple of 16 so that the copy keeps its alignment. */
+  /* The same FlatBuffer with other letters. The block's size is a multiple of 16 so that the copy keeps its alignment.
+   */
   uint8_t* result = NULL;
   const tenon_status_t status = call->functions->reserve(call, (argument.size_bytes + 15) / 16 * 16, &result);
   if (status != TENON_OK) {
@@ -120,7 +123,9 @@ static tenon_status_t blanks_checkpoint(tenon_call_t* call, void* session) {
   return commit_copy(call, &blanks->left, sizeof(blanks->left));
 }
 
-static void blanks_close(void* session) { free(session); }
+static void blanks_close(void* session) {
+  free(session);
+}
 
 static const tenon_task_t tasks[] = {
     {.size_bytes = sizeof(tenon_task_t),

@@ -124,7 +124,8 @@ const void* extension(const char* id) {
   return std::strcmp(id, "sample/1") == 0 ? &kSection : nullptr;
 }
 
-[[maybe_unused]] Plugin plugin = {{sizeof(Plugin), 3, &kSection.manifest, &tasks[0].known, init, nullptr, fini, extension}};
+[[maybe_unused]] Plugin plugin = {
+    {sizeof(Plugin), 3, &kSection.manifest, &tasks[0].known, init, nullptr, fini, extension}};
 
 #if defined(VARIANT_CRASH_CONSTRUCTOR)
 const int kCrashed = (std::fputs("about to fall\n", stderr), crash(), 0);
