@@ -55,8 +55,8 @@ BytesView Call::payload() const noexcept {
   return BytesView(reinterpret_cast<const std::uint8_t*>(this) + kPayloadOffset, payload_size_);
 }
 
-std::string Call::deadline_text() const {
-  switch (passed) {
+std::string Call::deadline_text(TimeLimit limit) const {
+  switch (limit) {
     case TimeLimit::kQueueTimeout:
       return "the call passed its queue_timeout of " + format_duration(queue_timeout_ns) + ": no worker began it";
     case TimeLimit::kRunTimeout:

@@ -65,7 +65,8 @@ class Call final : public TypedState<Reply> {
   [[nodiscard]] std::optional<Progress> progress() const override;
   [[nodiscard]] BytesView payload() const noexcept;
   /// "the call passed its timeout of 3 s", for the limit in `passed`.
-  [[nodiscard]] std::string deadline_text() const;
+  [[nodiscard]] std::string deadline_text() const { return deadline_text(passed); }
+  [[nodiscard]] std::string deadline_text(TimeLimit limit) const;
 
   // -- set by the submitter -------------------------------------------------------------------
   std::uint64_t id = 0;

@@ -303,6 +303,11 @@ Result<Reply> Scheduler::make_reply(WorkerLink& link, const Call& call, const Co
       // The worker's poll knows cancellation alone; the reason was a deadline.
       code = ErrorCode::kDeadline;
       message = call.deadline_text();
+    } else if (code == ErrorCode::kDeadline && monotonic_now_ns() >= call.deadline_ns) {
+      // The worker's clock was the first to see it.
+      message = call.deadline_text(TimeLimit::kTimeout);
+    } else if (code == ErrorCode::kDeadline && monotonic_now_ns() >= call.run_deadline_ns) {
+      message = call.deadline_text(TimeLimit::kRunTimeout);
     }
     return fail(code, std::move(message), context_of(call));
   }

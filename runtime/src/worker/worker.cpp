@@ -8,6 +8,10 @@
 #include <tenon/control_generated.h>
 #include <tenon/plugin.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/lsan_interface.h>
+#endif
+
 #include "base/clock.hpp"
 #include "platform/process.hpp"
 #include "platform/sandbox.hpp"
@@ -183,6 +187,9 @@ WorkerExit run_worker(ControlChannel channel, const WorkerOptions& options, std:
   core.stack_base = &stack_base;
   core.killed = options.killed;
   auto* view = new PluginView;
+#if defined(__SANITIZE_ADDRESS__)
+  __lsan_ignore_object(view);  // Plugins may use it as long as the process lives.
+#endif
   view->worker = {.size_bytes = sizeof(tenon_worker_t),
                   .abi_major = TENON_ABI_MAJOR,
                   .abi_minor = TENON_ABI_MINOR,

@@ -11,7 +11,7 @@ int main() {
   // A large argument and a large result, so that blocks of shared memory of every kind are there.
   const std::string large(std::size_t{8} << 20, 'x');
   (void)TENON_VALUE(runtime.call<tenon::Bytes>("tenon.echo", tenon::test::bytes_argument(large)));
-  for (const auto& worker : runtime.stats().workers) {
+  for (const auto& worker : tenon::test::stats_of_all_workers(runtime).workers) {
     std::printf("%lld ", static_cast<long long>(worker.pid));
   }
   std::printf("\n");

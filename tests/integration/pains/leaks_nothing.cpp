@@ -93,7 +93,7 @@ int main() {
     for (int i = 0; i < 20; ++i) {
       (void)TENON_VALUE(runtime.call<tenon::Bytes>("tenon.echo", tenon::test::bytes_argument("x")));
     }
-    const auto stats = runtime.stats();
+    const auto stats = tenon::test::stats_of_all_workers(runtime);
     TENON_CHECK(stats.workers.size() == 2);
     for (const auto& worker : stats.workers) {
       for (const auto& entry : std::filesystem::directory_iterator("/proc/" + std::to_string(worker.pid) + "/fd")) {

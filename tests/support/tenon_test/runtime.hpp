@@ -1,9 +1,11 @@
 /// A runtime over the plugins and the worker of this build, for tests with real processes.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include <flatbuffers/flatbuffers.h>
@@ -28,6 +30,17 @@ inline RuntimeOptions runtime_options(unsigned workers) {
   options.worker_executable = build_dir() / "bin" / "tenon-worker";
   options.cache_dir = build_dir() / "tests" / "cache";
   return options;
+}
+
+/// What a runtime says of its workers once all of them are there: start() returns with the first. Gives up, with what
+/// there is, after a minute.
+inline RuntimeStats stats_of_all_workers(const Runtime& runtime) {
+  RuntimeStats stats = runtime.stats();
+  for (int i = 0; i < 6000 && stats.workers.size() < runtime.worker_count(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    stats = runtime.stats();
+  }
+  return stats;
 }
 
 /// A tenon.Bytes argument.

@@ -45,9 +45,9 @@ TEST_CASE("Inspector: a crash is told with its place, signal and last words") {
   REQUIRE(problem.has_value());
   CHECK(problem->code == ErrorCode::kCrashed);
   CHECK(has(problem->message, "while it was loaded"));
-  CHECK(has(problem->context.stderr_tail, "about to fall"));
-  // A sanitizer reports the fault and exits instead.
+  // A sanitizer reports the fault, at length, and exits instead.
   if (TENON_ABI_SANITIZER == TENON_SANITIZER_NONE) {
+    CHECK(has(problem->context.stderr_tail, "about to fall"));
     CHECK(problem->context.signal == SIGSEGV);
   }
   check("crash_fini", ErrorCode::kCrashed, "in fini");
