@@ -290,7 +290,7 @@ Result<bool> HostEnd::pop(Completion& completion) {
   }
 }
 
-WaitResult HostEnd::wait(AdaptiveSpin& spin, MonotonicNs deadline_ns) {
+WaitResult HostEnd::wait(AdaptiveSpin& spin, MonotonicNs deadline_ns, std::uint64_t position) {
   Impl& own = *impl_;
   const auto woken_by_host = [&own] {
     return own.own_bell.wakes.load(std::memory_order_seq_cst) != own.reaper.wakes_seen;
@@ -307,6 +307,7 @@ WaitResult HostEnd::wait(AdaptiveSpin& spin, MonotonicNs deadline_ns) {
   // The bell is read before the sleep word is set: a ring after this changes it, and the futex then refuses to sleep.
   const std::uint32_t bell = own.answers->bell.bell.load(std::memory_order_seq_cst);
   ++own.reaper.armed_count;
+  move_bell(position);
   own.header->bell.sleep.store(sleep_word(own.reaper.armed_count, SleepMode::kFutex), std::memory_order_seq_cst);
   own.own_bell.sleeps.fetch_add(1, std::memory_order_seq_cst);
   WaitResult result = WaitResult::kWoken;
@@ -320,9 +321,16 @@ WaitResult HostEnd::wait(AdaptiveSpin& spin, MonotonicNs deadline_ns) {
   return done(result);
 }
 
-bool HostEnd::arm_event_bell() noexcept {
+void HostEnd::move_bell(std::uint64_t position) noexcept {
+  // Relaxed: the store of the sleep word that follows releases it; when the bell is armed already, a worker that sees
+  // it late rings later, by no more than it ever may.
+  impl_->header->bell.ring_at.store(position + 1, std::memory_order_relaxed);
+}
+
+bool HostEnd::arm_event_bell(std::uint64_t position) noexcept {
   Impl& own = *impl_;
   ++own.reaper.armed_count;
+  move_bell(position);
   own.header->bell.sleep.store(sleep_word(own.reaper.armed_count, SleepMode::kEventBell), std::memory_order_seq_cst);
   // SUBTLE: sequentially consistent against the worker's publish; see there.
   if (own.reaper.broken ||

@@ -106,11 +106,14 @@ class HostEnd {
   /// Whether pop would give something (or an error).
   [[nodiscard]] bool has_completion() const noexcept;
   /// Spins, then sleeps until there is a completion, a wake_host, or the deadline. The end of the worker does not wake
-  /// it: the exit handle's watcher calls wake_host.
-  WaitResult wait(AdaptiveSpin& spin, MonotonicNs deadline_ns);
-  /// Asks the worker to ring its event bell once at the next completion, for a poller. False: there is a completion
-  /// already, and nothing is armed.
-  [[nodiscard]] bool arm_event_bell() noexcept;
+  /// it: the exit handle's watcher calls wake_host. `position`: sleep on until that submission is answered, or the
+  /// worker has nothing left to do, or some ten microseconds have passed; without it the next answer wakes.
+  WaitResult wait(AdaptiveSpin& spin, MonotonicNs deadline_ns, std::uint64_t position = 0);
+  /// Asks the worker to ring its event bell once, for a poller: when it has answered `position`, or has nothing left to
+  /// do, or holds answers for some ten microseconds. False: there is a completion already, and nothing is armed.
+  [[nodiscard]] bool arm_event_bell(std::uint64_t position = 0) noexcept;
+  /// Moves the position that an armed bell waits for.
+  void move_bell(std::uint64_t position) noexcept;
   /// Ends what arm_event_bell began. Also done by `wait` and needless after the bell rang and pop found all.
   void disarm() noexcept;
 

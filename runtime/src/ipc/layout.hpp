@@ -16,7 +16,7 @@
 
 namespace tenon::internal {
 
-inline constexpr std::uint32_t kLayoutVersion = 1;
+inline constexpr std::uint32_t kLayoutVersion = 2;
 inline constexpr std::uint64_t kSubmissionMagic = 0x31627553'6e6f6e65;  // "enonSub1"
 inline constexpr std::uint64_t kCompletionMagic = 0x31706d43'6e6f6e65;  // "enonCmp1"
 
@@ -144,8 +144,9 @@ struct SubmissionHeader {
     std::atomic<std::uint64_t> tail;  ///< Submissions published so far.
   } ring;
   struct alignas(kLineBytes) {
-    std::atomic<std::uint32_t> bell;   ///< The worker sleeps on it.
-    std::atomic<std::uint32_t> sleep;  ///< SleepMode of the host, with its count.
+    std::atomic<std::uint32_t> bell;     ///< The worker sleeps on it.
+    std::atomic<std::uint32_t> sleep;    ///< SleepMode of the host, with its count.
+    std::atomic<std::uint64_t> ring_at;  ///< Completions at which a sleeping host is rung without delay.
   } bell;
   struct alignas(kLineBytes) {
     std::atomic<std::uint64_t> cancelled_call_id;  ///< The worker's poll compares it with its running call.

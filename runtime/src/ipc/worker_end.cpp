@@ -37,6 +37,9 @@ struct WorkerEnd::Impl {
   std::uint32_t bell_seen = 0;
   std::uint64_t release_head = 0;
 
+  /// Wakes the host if it sleeps as `sleep` says and has not been rung for that.
+  void ring_for(std::uint32_t sleep) noexcept;
+
   [[nodiscard]] static Result<std::unique_ptr<Impl>> over(std::shared_ptr<const Mapping> submission,
                                                           std::shared_ptr<Mapping> completion, EventBell bell);
 };
@@ -253,35 +256,48 @@ void WorkerEnd::publish() noexcept {
   // one side sees the other, so no wake-up is lost. The store also releases the slots.
   own.header->ring.tail.store(own.answered, std::memory_order_seq_cst);
   const std::uint32_t sleep = own.calls->bell.sleep.load(std::memory_order_seq_cst);
+  // Relaxed: the host stores it before the sleep word, and one that is read too early or late moves the ring by as much
+  // as `ring` bounds anyway.
+  if (own.published >= own.calls->bell.ring_at.load(std::memory_order_relaxed)) {
+    own.ring_for(sleep);
+  }
+}
+
+void WorkerEnd::ring() noexcept {
+  impl_->ring_for(impl_->calls->bell.sleep.load(std::memory_order_seq_cst));
+}
+
+void WorkerEnd::Impl::ring_for(std::uint32_t sleep) noexcept {
   const auto mode = static_cast<SleepMode>(sleep & 3u);
-  if (mode == SleepMode::kAwake || sleep == own.rung) {
+  if (mode == SleepMode::kAwake || sleep == rung) {
     return;
   }
-  own.rung = sleep;
+  rung = sleep;
   if (mode == SleepMode::kEventBell) {
-    own.event_bell.ring();
+    event_bell.ring();
     return;
   }
-  own.header->bell.bell.fetch_add(1, std::memory_order_seq_cst);
-  wake_word(own.header->bell.bell, 1);
+  header->bell.bell.fetch_add(1, std::memory_order_seq_cst);
+  wake_word(header->bell.bell, 1);
 }
 
 std::uint64_t WorkerEnd::unpublished() const noexcept {
   return impl_->answered - impl_->published;
 }
 
-WaitResult WorkerEnd::wait(AdaptiveSpin& spin, MonotonicNs deadline_ns) {
+WorkerWake WorkerEnd::wait(AdaptiveSpin& spin, MonotonicNs deadline_ns) {
   Impl& own = *impl_;
   publish();
+  ring();
   const auto bell_rang = [&own] { return own.calls->bell.bell.load(std::memory_order_seq_cst) != own.bell_seen; };
-  const auto done = [&](WaitResult result) {
+  const auto done = [&](bool timed_out) {
     const std::uint32_t bell = own.calls->bell.bell.load(std::memory_order_seq_cst);
-    const bool woken = bell != own.bell_seen;
+    const bool rung = bell != own.bell_seen;
     own.bell_seen = bell;
-    return woken || has_submission() ? WaitResult::kWoken : result;
+    return rung ? WorkerWake::kRung : timed_out && !has_submission() ? WorkerWake::kTimeout : WorkerWake::kSubmission;
   };
   if (spin.spin([&] { return has_submission() || bell_rang(); })) {
-    return done(WaitResult::kWoken);
+    return done(false);
   }
   ++own.armed_count;
   own.header->bell.sleep.store((own.armed_count << 2) | static_cast<std::uint32_t>(SleepMode::kFutex),
@@ -294,7 +310,7 @@ WaitResult WorkerEnd::wait(AdaptiveSpin& spin, MonotonicNs deadline_ns) {
   }
   // Relaxed: a ring too many does no harm.
   own.header->bell.sleep.store(own.armed_count << 2, std::memory_order_relaxed);
-  return done(result);
+  return done(result == WaitResult::kTimeout);
 }
 
 std::optional<BlockRef> WorkerEnd::pop_release() noexcept {

@@ -34,6 +34,13 @@ struct Submission {
   std::uint64_t position = 0;
 };
 
+/// Why a wait ended.
+enum class WorkerWake {
+  kSubmission,  ///< There is a submission.
+  kRung,        ///< The host rang: for a submission, or for its control channel; look into both.
+  kTimeout,     ///< The deadline passed.
+};
+
 /// All members are for the task thread, except where marked.
 class WorkerEnd {
  public:
@@ -57,14 +64,16 @@ class WorkerEnd {
   /// kCompletionInlineBytes): completion.payload is then set here. Call id and session are set here too.
   /// Errors: kTooLarge; kInternal nothing has begun.
   [[nodiscard]] Result<void> finish(CompletionDescriptor completion, std::optional<BytesView> payload = std::nullopt);
-  /// Makes all answers visible and wakes the host once if it sleeps. Before a call that may take long, and before
-  /// waiting (wait does so itself).
+  /// Makes all answers visible, and rings a host that sleeps once as many are there as it waits for.
   void publish() noexcept;
+  /// Rings a host that sleeps and has not been rung since, for fewer answers than it waits for: before a call that may
+  /// take long, before waiting (wait does so itself), and every now and then.
+  void ring() noexcept;
   /// Answers that are not visible yet.
   [[nodiscard]] std::uint64_t unpublished() const noexcept;
 
-  /// Publishes, spins, then sleeps until there is a submission, HostEnd::wake_worker, or the deadline.
-  WaitResult wait(AdaptiveSpin& spin, MonotonicNs deadline_ns);
+  /// Publishes and rings, spins, then sleeps until there is a submission, HostEnd::wake_worker, or the deadline.
+  WorkerWake wait(AdaptiveSpin& spin, MonotonicNs deadline_ns);
 
   /// The next block that the host has released; nullopt when there is none. From the host; Arena::free checks it.
   [[nodiscard]] std::optional<BlockRef> pop_release() noexcept;

@@ -6,6 +6,7 @@
 
 #include <tenon/error.hpp>
 
+#include "base/clock.hpp"
 #include "worker/call_context.hpp"
 #include "worker/core.hpp"
 #include "worker/session_table.hpp"
@@ -20,6 +21,12 @@ class Executor {
   /// Runs the submission and writes its answer; not yet published. Errors: host and worker do not understand each
   /// other.
   [[nodiscard]] Result<void> execute(const Submission& submission);
+  /// Whether the calls of its task have been so short that what was answered before can wait for its end.
+  [[nodiscard]] bool is_short(const Submission& submission) const noexcept;
+  /// When the last submission was done.
+  [[nodiscard]] MonotonicNs last_end_ns() const noexcept { return last_end_ns_; }
+  /// The worker has waited since the last submission: the time between does not count for the next one.
+  void waited() noexcept { last_end_ns_ = 0; }
   void close_sessions() { sessions_.close_all(); }
 
  private:
@@ -29,6 +36,7 @@ class Executor {
     CompletionDescriptor completion;
   };
 
+  [[nodiscard]] Result<void> dispatch(const Submission& submission);
   [[nodiscard]] Result<void> run_call(const Submission& submission, const Route& route);
   [[nodiscard]] Result<void> open(const Submission& submission, const Route& route);
   [[nodiscard]] Result<void> step(const Submission& submission, OpenSession& session);
@@ -44,6 +52,7 @@ class Executor {
 
   WorkerCore& core_;
   SessionTable sessions_;
+  MonotonicNs last_end_ns_ = 0;
 };
 
 }  // namespace tenon::internal

@@ -15,6 +15,7 @@
 #include <tenon/bytes.hpp>
 #include <tenon/error.hpp>
 
+#include "base/clock.hpp"
 #include "ipc/layout.hpp"
 #include "plugin/library.hpp"
 
@@ -40,6 +41,8 @@ struct Route {
   BlockRef params;
   /// Once loaded.
   const LoadedTask* loaded = nullptr;
+  /// How long its calls took lately; kNever before the first.
+  std::int64_t mean_ns = kNever;
 };
 
 /// Not thread-safe: the task thread has it.

@@ -25,6 +25,8 @@ namespace {
 
 /// Calls between two looks into the control channel while no call waits for it.
 constexpr int kCallsPerControlRead = 64;
+/// How long answers may wait for a host that sleeps until there are more of them.
+constexpr std::int64_t kRingPatienceNs = 50'000;
 constexpr std::chrono::seconds kHelloPatience{30};
 constexpr std::size_t kHelloDescriptors = 5;
 
@@ -134,6 +136,7 @@ Result<std::unique_ptr<WorkerCore>> shake_hands(ControlChannel channel, const Wo
 WorkerExit loop(WorkerCore& core, Executor& executor, std::string& message) {
   AdaptiveSpin spin;
   int calls_until_read = kCallsPerControlRead;
+  MonotonicNs rung_ns = monotonic_now_ns();
   const auto gone_or_broken = [&](Error error) {
     message = std::move(error.message);
     return error.code == ErrorCode::kUnavailable ? WorkerExit::kHostGone : WorkerExit::kBroken;
@@ -153,19 +156,36 @@ WorkerExit loop(WorkerCore& core, Executor& executor, std::string& message) {
     }
     if (*submission) {
       core.end.publish();  // What was returned on the way here must not wait for this call's end.
+      if (!executor.is_short(**submission)) {
+        core.end.ring();  // Neither must what was answered.
+      }
       if (auto executed = executor.execute(**submission); !executed) {
         return gone_or_broken(std::move(executed.error()));
       }
       core.end.publish();
+      if (const MonotonicNs now_ns = executor.last_end_ns(); now_ns - rung_ns >= kRingPatienceNs) {
+        rung_ns = now_ns;
+        core.end.ring();
+      }
       if (--calls_until_read > 0) {
         continue;
       }
     } else if (core.stopping) {
       // Nothing is left, what was taken back included.
       core.end.publish();
+      core.end.ring();
       return WorkerExit::kStopped;
     } else {
-      static_cast<void>(core.end.wait(spin, kNever));
+      const WorkerWake wake = core.end.wait(spin, kNever);
+      executor.waited();
+      if (wake == WorkerWake::kSubmission) {
+        continue;  // Nobody rang: the control channel need not be looked at now.
+      }
+      if (core.end.has_submission()) {
+        // The call first: the look costs a system call, and what the call refers to is waited for anyway.
+        calls_until_read = 1;
+        continue;
+      }
     }
     calls_until_read = kCallsPerControlRead;
     if (auto read = core.read_control(); !read) {

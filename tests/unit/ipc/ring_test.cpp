@@ -215,12 +215,12 @@ TEST_CASE("wait: deadlines end it on both sides, wakes are not lost when they co
   Ends ends;
   AdaptiveSpin spin({.limit_ns = 0});
   CHECK(ends.host.wait(spin, monotonic_now_ns() + 1'000'000) == WaitResult::kTimeout);
-  CHECK(ends.worker.wait(spin, monotonic_now_ns() + 1'000'000) == WaitResult::kTimeout);
+  CHECK(ends.worker.wait(spin, monotonic_now_ns() + 1'000'000) == WorkerWake::kTimeout);
   ends.host.wake_host();
   CHECK(ends.host.wait(spin, soon()) == WaitResult::kWoken);
   ends.host.wake_worker();
-  CHECK(ends.worker.wait(spin, soon()) == WaitResult::kWoken);
-  CHECK(ends.worker.wait(spin, monotonic_now_ns()) == WaitResult::kTimeout);
+  CHECK(ends.worker.wait(spin, soon()) == WorkerWake::kRung);
+  CHECK(ends.worker.wait(spin, monotonic_now_ns()) == WorkerWake::kTimeout);
 }
 
 TEST_CASE("wait: sleepers on both sides are woken by calls, answers and wakes") {
@@ -255,6 +255,67 @@ TEST_CASE("wait: sleepers on both sides are woken by calls, answers and wakes") 
     CHECK(ends.host.wait(spin, soon()) == WaitResult::kWoken);
     waker.join();
   }
+}
+
+TEST_CASE("bell: one armed for a position rings once that is answered, or when the worker says so") {
+  HostEnd host = Ends::make(16, 4);
+  auto bell = EventBell::create();
+  REQUIRE(bell);
+  auto worker_bell = bell->descriptor().duplicate();
+  REQUIRE(worker_bell);
+  auto attached = WorkerEnd::attach_in_process(host, EventBell(std::move(*worker_bell)));
+  REQUIRE(attached);
+  WorkerEnd worker = std::move(*attached);
+  const auto submit = [&](std::uint64_t count) {
+    for (std::uint64_t id = 1; id <= count; ++id) {
+      REQUIRE(host.push({.call_id = id, .argument = {}, .checkpoint = {}}));
+    }
+    host.publish();
+  };
+  const auto serve_one = [&] {
+    REQUIRE(worker.begin().value());
+    REQUIRE(worker.finish({}));
+    worker.publish();
+  };
+  const auto pop_all = [&] {
+    Completion completion;
+    while (host.pop(completion).value()) {
+    }
+  };
+  submit(4);
+  REQUIRE(host.arm_event_bell(2));
+  serve_one();
+  serve_one();
+  CHECK_FALSE(bell->drain());
+  serve_one();
+  CHECK(bell->drain());
+  serve_one();
+  CHECK_FALSE(bell->drain());  // One ring for one arming.
+  pop_all();
+
+  submit(4);
+  REQUIRE(host.arm_event_bell(7));
+  serve_one();
+  CHECK_FALSE(bell->drain());
+  worker.ring();
+  CHECK(bell->drain());
+  pop_all();
+
+  REQUIRE(host.arm_event_bell(7));
+  serve_one();
+  CHECK_FALSE(bell->drain());
+  host.move_bell(5);
+  serve_one();
+  CHECK(bell->drain());
+  pop_all();
+
+  // A worker that has nothing to do leaves nobody waiting.
+  REQUIRE(host.arm_event_bell(1000));
+  serve_one();
+  CHECK_FALSE(bell->drain());
+  AdaptiveSpin spin({.limit_ns = 0});
+  CHECK(worker.wait(spin, monotonic_now_ns()) == WorkerWake::kTimeout);
+  CHECK(bell->drain());
 }
 
 TEST_CASE("ring: submitter, reaper and worker on three threads lose and mix up nothing, revocations included") {

@@ -157,7 +157,7 @@ TEST_CASE("WorkerEnd: refuses segments that are not what they should be") {
   };
   CHECK(changed([](SubmissionHeader&) {}));
   CHECK(changed([](SubmissionHeader& h) { h.fixed.magic = 1; }).error().code == ErrorCode::kCorrupt);
-  CHECK(changed([](SubmissionHeader& h) { h.fixed.version = 2; }).error().code == ErrorCode::kIncompatible);
+  CHECK(changed([](SubmissionHeader& h) { h.fixed.version = kLayoutVersion + 1; }).error().code == ErrorCode::kIncompatible);
   CHECK(changed([](SubmissionHeader& h) { h.fixed.slot_count = 16; }).error().code == ErrorCode::kCorrupt);
   CHECK(changed([](SubmissionHeader& h) { h.fixed.slot_count = 7; }).error().code == ErrorCode::kCorrupt);
   CHECK(changed([](SubmissionHeader& h) { h.fixed.release_count = 1 << 15; }).error().code == ErrorCode::kCorrupt);
