@@ -24,6 +24,8 @@
 #include <vector>
 
 #include <tenon/error.hpp>
+#include <tenon/internal/shared_object.hpp>
+#include <tenon/reply.hpp>
 
 namespace tenon {
 
@@ -43,21 +45,10 @@ struct Waiter {
   void (*run)(Waiter* self) noexcept = nullptr;
 };
 
-/// The untyped part of what the handles of one future share: reference count, completion, waiters. [any-thread]
-class FutureState {
+/// The untyped part of what the handles of one future share: completion and waiters. May be the storage of its own
+/// result. [any-thread]
+class FutureState : public ReplyStorage {
  public:
-  FutureState() = default;
-  FutureState(const FutureState&) = delete;
-  FutureState& operator=(const FutureState&) = delete;
-
-  void add_reference() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
-  void release() noexcept {
-    // acq_rel: the last holder sees what every other did to the object before it destroys it.
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-      destroy();
-    }
-  }
-
   [[nodiscard]] bool ready() const noexcept { return word_.load(std::memory_order_acquire) == kReady; }
   void wait() const noexcept;
   /// Returns ready().
@@ -73,10 +64,6 @@ class FutureState {
   [[nodiscard]] virtual std::optional<Progress> progress() const { return std::nullopt; }
 
  protected:
-  virtual ~FutureState() = default;
-  /// Frees the object; a state that lives in a pool gives itself back here.
-  virtual void destroy() noexcept { delete this; }
-
   /// True for the one caller who may store the outcome.
   [[nodiscard]] bool claim() noexcept { return !claimed_.exchange(true, std::memory_order_acq_rel); }
   /// Makes the stored outcome visible, wakes who waits and runs the waiters. After a claim, once. The caller holds a
@@ -91,57 +78,10 @@ class FutureState {
   void lock() noexcept;
   void unlock() noexcept;
 
-  std::atomic<std::uint32_t> references_{1};
   mutable std::atomic<std::uint32_t> word_{kPending};
   std::atomic<std::uint32_t> lock_{0};
   std::atomic<bool> claimed_{false};
   Waiter* waiters_ = nullptr;  // Guarded by lock_; in reverse order of adding.
-};
-
-/// Counted handle on a state.
-template <typename S>
-class StateRef {
- public:
-  StateRef() = default;
-  /// Takes over the reference that `state` was made with.
-  [[nodiscard]] static StateRef adopt(S* state) noexcept {
-    StateRef ref;
-    ref.state_ = state;
-    return ref;
-  }
-  [[nodiscard]] static StateRef share(S* state) noexcept {
-    if (state != nullptr) {
-      state->add_reference();
-    }
-    return adopt(state);
-  }
-  StateRef(const StateRef& other) noexcept : state_(other.state_) {
-    if (state_ != nullptr) {
-      state_->add_reference();
-    }
-  }
-  StateRef(StateRef&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
-  template <typename Other>
-  requires std::is_convertible_v<Other*, S*> StateRef(StateRef<Other> other)
-  noexcept : state_(other.take()) {}  // NOLINT(google-explicit-constructor): as pointers convert
-  StateRef& operator=(StateRef other) noexcept {
-    std::swap(state_, other.state_);
-    return *this;
-  }
-  ~StateRef() {
-    if (state_ != nullptr) {
-      state_->release();
-    }
-  }
-  [[nodiscard]] S* get() const noexcept { return state_; }
-  /// Hands the reference over to the caller.
-  [[nodiscard]] S* take() noexcept { return std::exchange(state_, nullptr); }
-  S* operator->() const noexcept { return state_; }
-  S& operator*() const noexcept { return *state_; }
-  explicit operator bool() const noexcept { return state_ != nullptr; }
-
- private:
-  S* state_ = nullptr;
 };
 
 /// The typed part: holds the outcome. Errors are rare and large, so they stand outside.
@@ -203,7 +143,7 @@ struct ThenValue<Result<U>> {
 template <typename T, typename U, typename F>
 class ThenState final : public TypedState<U>, public Waiter {
  public:
-  ThenState(StateRef<TypedState<T>> parent, F function) : parent_(std::move(parent)), function_(std::move(function)) {
+  ThenState(Shared<TypedState<T>> parent, F function) : parent_(std::move(parent)), function_(std::move(function)) {
     run = [](Waiter* self) noexcept { static_cast<ThenState*>(self)->finish(); };
   }
   /// Takes a reference of its own for as long as the parent is pending.
@@ -236,7 +176,7 @@ class ThenState final : public TypedState<U>, public Waiter {
       return fail(ErrorCode::kFailed, "the function given to then() threw something that is no std::exception");
     }
   }
-  StateRef<TypedState<T>> parent_;
+  Shared<TypedState<T>> parent_;
   F function_;
 };
 
@@ -247,14 +187,14 @@ class CompletionQueue {
   ~CompletionQueue();
   CompletionQueue(CompletionQueue&&) noexcept;
   CompletionQueue& operator=(CompletionQueue&&) noexcept;
-  void add(StateRef<FutureState> state, std::size_t index);
+  void add(Shared<FutureState> state, std::size_t index);
   /// The next completed one; nullopt after the last, or when the deadline has passed.
   [[nodiscard]] std::optional<std::size_t> next(std::optional<std::chrono::steady_clock::time_point> deadline);
 
  private:
-  struct Shared;
+  struct State;
   struct Link;
-  Shared* shared_;
+  State* state_;
 };
 
 /// `now + duration` without overflow; nullopt when that is beyond the clock.
@@ -324,7 +264,7 @@ class [[nodiscard]] Future {
       return Future<U>();
     }
     auto* state = new internal::ThenState<T, U, F>(state_, std::move(function));
-    Future<U> future(internal::StateRef<internal::TypedState<U>>::adopt(state));
+    Future<U> future(internal::Shared<internal::TypedState<U>>::adopt(state));
     state->start();
     return future;
   }
@@ -332,7 +272,7 @@ class [[nodiscard]] Future {
   /// `co_await future` gives Result<T>; the coroutine goes on on the completing thread, as `then` does.
   class Awaiter : internal::Waiter {
    public:
-    explicit Awaiter(internal::StateRef<internal::TypedState<T>> state) : state_(std::move(state)) {}
+    explicit Awaiter(internal::Shared<internal::TypedState<T>> state) : state_(std::move(state)) {}
     [[nodiscard]] bool await_ready() const noexcept { return !state_ || state_->ready(); }
     [[nodiscard]] bool await_suspend(std::coroutine_handle<> handle) noexcept {
       handle_ = handle;
@@ -347,17 +287,17 @@ class [[nodiscard]] Future {
     }
 
    private:
-    internal::StateRef<internal::TypedState<T>> state_;
+    internal::Shared<internal::TypedState<T>> state_;
     std::coroutine_handle<> handle_;
   };
   [[nodiscard]] Awaiter operator co_await() const { return Awaiter(state_); }
 
   /// For the runtime: makes a handle on a state.
-  explicit Future(internal::StateRef<internal::TypedState<T>> state) noexcept : state_(std::move(state)) {}
-  [[nodiscard]] const internal::StateRef<internal::TypedState<T>>& state() const noexcept { return state_; }
+  explicit Future(internal::Shared<internal::TypedState<T>> state) noexcept : state_(std::move(state)) {}
+  [[nodiscard]] const internal::Shared<internal::TypedState<T>>& state() const noexcept { return state_; }
 
  private:
-  internal::StateRef<internal::TypedState<T>> state_;
+  internal::Shared<internal::TypedState<T>> state_;
 };
 
 namespace internal {
@@ -366,16 +306,16 @@ namespace internal {
 template <typename T>
 class Promise {
  public:
-  Promise() : state_(StateRef<TypedState<T>>::adopt(new TypedState<T>)) {}
+  Promise() : state_(Shared<TypedState<T>>::adopt(new TypedState<T>)) {}
   [[nodiscard]] Future<T> future() const { return Future<T>(state_); }
   bool complete(Result<T> outcome) const noexcept {
     // A reference of its own: who waits may destroy this promise as soon as it sees the outcome.
-    const StateRef<TypedState<T>> state = state_;
+    const Shared<TypedState<T>> state = state_;
     return state->complete(std::move(outcome));
   }
 
  private:
-  StateRef<TypedState<T>> state_;
+  Shared<TypedState<T>> state_;
 };
 
 /// A future that is complete from the start.

@@ -2,20 +2,28 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
-#include <string_view>
 #include <utility>
 
 #include <flatbuffers/flatbuffers.h>
 
 #include <tenon/bytes.hpp>
 #include <tenon/error.hpp>
+#include <tenon/internal/shared_object.hpp>
 
 namespace tenon {
 
 namespace internal {
-class ReplyStorage;  // Keeps the bytes alive; gives a worker's block back when the last handle goes.
-}
+
+class SharedSegment;
+
+/// Keeps bytes alive for replies and for calls whose argument they are; gives a block back with the last handle.
+class ReplyStorage : public SharedObject {
+ public:
+  /// The segment the bytes lie in, valid as long as this; null when they are private to the host.
+  [[nodiscard]] virtual const SharedSegment* segment() const noexcept { return nullptr; }
+};
+
+}  // namespace internal
 
 /// A result where it lies: in memory of the host when it is small, in the worker's result memory (mapped
 /// read-only) when it is large. Copies share the bytes. Outlives the runtime and the worker. [any-thread] for
@@ -23,16 +31,16 @@ class ReplyStorage;  // Keeps the bytes alive; gives a worker's block back when 
 class Reply {
  public:
   Reply() = default;
-  explicit Reply(std::shared_ptr<const internal::ReplyStorage> storage, BytesView bytes) noexcept
+  explicit Reply(internal::Shared<const internal::ReplyStorage> storage, BytesView bytes) noexcept
       : storage_(std::move(storage)), bytes_(bytes) {}
 
   /// The FlatBuffer, aligned to 16. Valid as long as any copy of this reply.
   [[nodiscard]] BytesView bytes() const noexcept { return bytes_; }
   /// The storage, for handing the result to another call without a copy.
-  [[nodiscard]] const std::shared_ptr<const internal::ReplyStorage>& storage() const noexcept { return storage_; }
+  [[nodiscard]] const internal::Shared<const internal::ReplyStorage>& storage() const noexcept { return storage_; }
 
  private:
-  std::shared_ptr<const internal::ReplyStorage> storage_;
+  internal::Shared<const internal::ReplyStorage> storage_;
   BytesView bytes_;
 };
 

@@ -37,7 +37,7 @@ std::string format_duration(std::int64_t duration_ns) {
 
 }  // namespace
 
-StateRef<Call> Call::create(std::shared_ptr<Pool> pool, BytesView payload) {
+Shared<Call> Call::create(std::shared_ptr<Pool> pool, BytesView payload) {
   void* memory = ::operator new(kPayloadOffset + payload.size());
   auto* call = new (memory) Call(std::move(pool), payload.size());
   std::copy(payload.begin(), payload.end(), static_cast<std::uint8_t*>(memory) + kPayloadOffset);

@@ -59,7 +59,7 @@ enum class TimeLimit : std::uint8_t { kTimeout, kQueueTimeout, kRunTimeout };
 class Call final : public TypedState<Reply> {
  public:
   /// Makes a call with room for a private copy of `payload` behind the object: one allocation for both.
-  [[nodiscard]] static StateRef<Call> create(std::shared_ptr<Pool> pool, BytesView payload);
+  [[nodiscard]] static Shared<Call> create(std::shared_ptr<Pool> pool, BytesView payload);
 
   bool cancel() noexcept override;
   [[nodiscard]] std::optional<Progress> progress() const override;
@@ -114,6 +114,6 @@ class Call final : public TypedState<Reply> {
   std::size_t payload_size_;
 };
 
-using CallRef = StateRef<Call>;
+using CallRef = Shared<Call>;
 
 }  // namespace tenon::internal

@@ -109,13 +109,13 @@ void FutureState::publish() noexcept {
 }
 
 struct CompletionQueue::Link : Waiter {
-  Shared* shared = nullptr;
-  StateRef<FutureState> state;
+  State* queue = nullptr;
+  Shared<FutureState> state;
   std::size_t index = 0;
 };
 
 // Lives until the queue is gone and every link has run or been removed.
-struct CompletionQueue::Shared {
+struct CompletionQueue::State {
   std::mutex mutex;
   std::condition_variable completed;
   std::deque<std::size_t> ready;
@@ -133,47 +133,47 @@ struct CompletionQueue::Shared {
   }
 };
 
-CompletionQueue::CompletionQueue() : shared_(new Shared) {}
-CompletionQueue::CompletionQueue(CompletionQueue&& other) noexcept : shared_(std::exchange(other.shared_, nullptr)) {}
+CompletionQueue::CompletionQueue() : state_(new State) {}
+CompletionQueue::CompletionQueue(CompletionQueue&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
 CompletionQueue& CompletionQueue::operator=(CompletionQueue&& other) noexcept {
-  std::swap(shared_, other.shared_);
+  std::swap(state_, other.state_);
   return *this;
 }
 
 CompletionQueue::~CompletionQueue() {
-  if (shared_ == nullptr) {
+  if (state_ == nullptr) {
     return;
   }
   std::size_t removed = 0;
-  for (Link& link : shared_->links) {
+  for (Link& link : state_->links) {
     if (link.state->remove_waiter(&link)) {
       ++removed;
     }
   }
-  std::unique_lock lock(shared_->mutex);
-  shared_->users -= removed;
-  shared_->leave(std::move(lock));
+  std::unique_lock lock(state_->mutex);
+  state_->users -= removed;
+  state_->leave(std::move(lock));
 }
 
-void CompletionQueue::add(StateRef<FutureState> state, std::size_t index) {
+void CompletionQueue::add(Shared<FutureState> state, std::size_t index) {
   if (!state) {
     return;
   }
   Link* link = nullptr;
   {
-    const std::lock_guard lock(shared_->mutex);
-    link = &shared_->links.emplace_back();
-    ++shared_->users;
-    ++shared_->added;
+    const std::lock_guard lock(state_->mutex);
+    link = &state_->links.emplace_back();
+    ++state_->users;
+    ++state_->added;
   }
-  link->shared = shared_;
+  link->queue = state_;
   link->index = index;
   link->run = [](Waiter* self) noexcept {
     auto* completed = static_cast<Link*>(self);
-    std::unique_lock lock(completed->shared->mutex);
-    completed->shared->ready.push_back(completed->index);
-    completed->shared->completed.notify_one();
-    completed->shared->leave(std::move(lock));
+    std::unique_lock lock(completed->queue->mutex);
+    completed->queue->ready.push_back(completed->index);
+    completed->queue->completed.notify_one();
+    completed->queue->leave(std::move(lock));
   };
   link->state = std::move(state);
   if (!link->state->add_waiter(link)) {
@@ -182,19 +182,19 @@ void CompletionQueue::add(StateRef<FutureState> state, std::size_t index) {
 }
 
 std::optional<std::size_t> CompletionQueue::next(std::optional<std::chrono::steady_clock::time_point> deadline) {
-  std::unique_lock lock(shared_->mutex);
-  if (shared_->handed_out == shared_->added) {
+  std::unique_lock lock(state_->mutex);
+  if (state_->handed_out == state_->added) {
     return std::nullopt;
   }
-  const auto any = [this] { return !shared_->ready.empty(); };
+  const auto any = [this] { return !state_->ready.empty(); };
   if (!deadline) {
-    shared_->completed.wait(lock, any);
-  } else if (!shared_->completed.wait_until(lock, *deadline, any)) {
+    state_->completed.wait(lock, any);
+  } else if (!state_->completed.wait_until(lock, *deadline, any)) {
     return std::nullopt;
   }
-  const std::size_t index = shared_->ready.front();
-  shared_->ready.pop_front();
-  ++shared_->handed_out;
+  const std::size_t index = state_->ready.front();
+  state_->ready.pop_front();
+  ++state_->handed_out;
   return index;
 }
 

@@ -36,7 +36,7 @@ Future<Reply> MapStream::Impl::start(BytesView argument) {
   if (!call) {
     return internal::completed_future<Reply>(fail(std::move(call.error())));
   }
-  Future<Reply> future{internal::StateRef<internal::TypedState<Reply>>(*call)};
+  Future<Reply> future{internal::Shared<internal::TypedState<Reply>>(*call)};
   pool_->submit(std::move(*call));
   return future;
 }

@@ -96,7 +96,7 @@ Future<Reply> Runtime::submit(std::string_view task, BytesView argument, const C
   if (!call) {
     return internal::completed_future<Reply>(fail(std::move(call.error())));
   }
-  Future<Reply> future{internal::StateRef<internal::TypedState<Reply>>(*call)};
+  Future<Reply> future{internal::Shared<internal::TypedState<Reply>>(*call)};
   impl_->pool()->submit(std::move(*call));
   return future;
 }
@@ -109,7 +109,7 @@ Future<Reply> Runtime::submit(std::string_view task, const Reply& argument, cons
   if (!call) {
     return internal::completed_future<Reply>(fail(std::move(call.error())));
   }
-  Future<Reply> future{internal::StateRef<internal::TypedState<Reply>>(*call)};
+  Future<Reply> future{internal::Shared<internal::TypedState<Reply>>(*call)};
   impl_->pool()->submit(std::move(*call));
   return future;
 }

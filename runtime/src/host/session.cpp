@@ -77,7 +77,7 @@ Future<std::shared_ptr<SessionHandle>> open_session(const std::shared_ptr<Pool>&
     }
     call->checkpoint = std::move(*stored);
   }
-  const Future<Reply> opened{StateRef<TypedState<Reply>>(call)};
+  const Future<Reply> opened{Shared<TypedState<Reply>>(call)};
   auto session = opened.then([pool, record](const Result<Reply>& reply) -> Result<Handle> {
     if (!reply) {
       return fail(reply.error());
@@ -104,7 +104,7 @@ Result<void> SessionHandle::check_kind(TaskKind kind, std::string_view operation
 }
 
 Future<Reply> SessionHandle::submit(CallRef call) {
-  Future<Reply> future{StateRef<TypedState<Reply>>(call)};
+  Future<Reply> future{Shared<TypedState<Reply>>(call)};
   pool_->submit(std::move(call));
   return future;
 }
@@ -115,7 +115,7 @@ Future<Session::Batch> SessionHandle::next(std::uint32_t max_results) {
   }
   CallRef call = pool_->make_session_call(record_, CallKind::kStep);
   call->max_results = std::clamp<std::uint32_t>(max_results, 1, kMaxFrames);
-  const Future<Reply> stepped{StateRef<TypedState<Reply>>(call)};
+  const Future<Reply> stepped{Shared<TypedState<Reply>>(call)};
   // The flags were written before the call completed, which is when the function runs.
   auto batch = stepped.then([call](Result<Reply> reply) -> Result<Session::Batch> {
     if (!reply) {
@@ -205,7 +205,7 @@ Future<void> SessionHandle::feed(const std::vector<Reply>& arguments) {
   auto all = std::make_shared<AllDone>(steps.size());
   Future<void> future = all->future();
   for (CallRef& step : steps) {
-    const Future<Reply> stepped{StateRef<TypedState<Reply>>(step)};
+    const Future<Reply> stepped{Shared<TypedState<Reply>>(step)};
     static_cast<void>(stepped.then([all](const Result<Reply>& outcome) { all->one(outcome); }));
     pool_->submit(std::move(step));
   }

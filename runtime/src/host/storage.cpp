@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 #include "base/checked.hpp"
 
@@ -11,39 +12,44 @@ namespace {
 
 constexpr std::uint64_t kPlaceAlignment = 16;
 
-class SmallBytes final : public ReplyStorage {
+/// Bytes that lie behind the object, in one allocation with it.
+class HostBytes final : public ReplyStorage {
  public:
-  explicit SmallBytes(BytesView bytes) { std::copy(bytes.begin(), bytes.end(), data_.begin()); }
-  [[nodiscard]] const std::uint8_t* data() const noexcept { return data_.data(); }
-
- private:
-  alignas(16) std::array<std::uint8_t, kCompletionInlineBytes> data_;
-};
-
-class HeapBytes final : public ReplyStorage {
- public:
-  explicit HeapBytes(BytesView bytes) : data_(new std::uint8_t[bytes.size()]) {
-    // operator new aligns to 16, as replies promise.
-    static_assert(__STDCPP_DEFAULT_NEW_ALIGNMENT__ >= 16);
-    std::memcpy(data_.get(), bytes.data(), bytes.size());
+  [[nodiscard]] static StoredBytes copy_of(BytesView bytes) {
+    // operator new aligns to 16, as replies promise, and so does the offset.
+    static_assert(__STDCPP_DEFAULT_NEW_ALIGNMENT__ >= kPlaceAlignment);
+    void* memory = ::operator new(kDataOffset + bytes.size());
+    const auto* storage = new (memory) HostBytes;
+    std::uint8_t* data = static_cast<std::uint8_t*>(memory) + kDataOffset;
+    if (!bytes.empty()) {
+      std::memcpy(data, bytes.data(), bytes.size());
+    }
+    return {Shared<const ReplyStorage>::adopt(storage), BytesView(data, bytes.size())};
   }
-  [[nodiscard]] const std::uint8_t* data() const noexcept { return data_.get(); }
 
  private:
-  std::unique_ptr<std::uint8_t[]> data_;
+  static const std::size_t kDataOffset;
+  HostBytes() = default;
+  void destroy() noexcept override {
+    this->~HostBytes();
+    ::operator delete(static_cast<void*>(this));
+  }
 };
+
+constexpr std::size_t HostBytes::kDataOffset =
+    (sizeof(HostBytes) + kPlaceAlignment - 1) / kPlaceAlignment * kPlaceAlignment;
 
 class SegmentBytes final : public ReplyStorage {
  public:
-  SegmentBytes(std::shared_ptr<const SharedSegment> segment, std::shared_ptr<std::atomic<std::uint64_t>> held)
+  SegmentBytes(Shared<const SharedSegment> segment, std::shared_ptr<std::atomic<std::uint64_t>> held)
       : segment_(std::move(segment)), held_(std::move(held)) {
     held_->fetch_add(1, std::memory_order_relaxed);
   }
   ~SegmentBytes() override { held_->fetch_sub(1, std::memory_order_relaxed); }
-  [[nodiscard]] std::shared_ptr<const SharedSegment> segment() const noexcept override { return segment_; }
+  [[nodiscard]] const SharedSegment* segment() const noexcept override { return segment_.get(); }
 
  private:
-  std::shared_ptr<const SharedSegment> segment_;
+  Shared<const SharedSegment> segment_;
   std::shared_ptr<std::atomic<std::uint64_t>> held_;
 };
 
@@ -70,7 +76,7 @@ SharedSegment::~SharedSegment() {
 }
 
 std::optional<BlockRef> StoredBytes::place() const noexcept {
-  const auto segment = storage == nullptr ? nullptr : storage->segment();
+  const SharedSegment* segment = storage == nullptr ? nullptr : storage->segment();
   if (segment == nullptr) {
     return std::nullopt;
   }
@@ -86,21 +92,14 @@ bool is_shortage(const Error& error) noexcept {
 }
 
 StoredBytes copy_to_host(BytesView bytes) {
-  if (bytes.size() <= kCompletionInlineBytes) {
-    auto small = std::make_shared<SmallBytes>(bytes);
-    const BytesView copy(small->data(), bytes.size());
-    return {std::move(small), copy};
-  }
-  auto heap = std::make_shared<HeapBytes>(bytes);
-  const BytesView copy(heap->data(), bytes.size());
-  return {std::move(heap), copy};
+  return HostBytes::copy_of(bytes);
 }
 
 class ArgumentMemory::Block final : public ReplyStorage {
  public:
   Block(std::shared_ptr<ArgumentMemory> memory, const BlockRef& ref) : memory_(std::move(memory)), ref_(ref) {}
   ~Block() override { static_cast<void>(memory_->arena_.lock()->free(ref_)); }
-  [[nodiscard]] std::shared_ptr<const SharedSegment> segment() const noexcept override { return memory_->segment_; }
+  [[nodiscard]] const SharedSegment* segment() const noexcept override { return memory_->segment_.get(); }
 
  private:
   std::shared_ptr<ArgumentMemory> memory_;
@@ -118,7 +117,7 @@ Result<std::shared_ptr<ArgumentMemory>> ArgumentMemory::create(std::uint64_t siz
     return fail(std::move(descriptor.error()));
   }
   auto segment =
-      std::make_shared<const SharedSegment>(kFirstSegment, std::move(*descriptor), arena->mapping(), nullptr);
+      make_shared_object<const SharedSegment>(kFirstSegment, std::move(*descriptor), arena->mapping(), nullptr);
   return std::make_shared<ArgumentMemory>(std::move(*arena), std::move(segment), std::move(retired));
 }
 
@@ -131,7 +130,7 @@ Result<StoredBytes> ArgumentMemory::store(BytesView bytes) {
     return fail(std::move(block.error()));
   }
   std::copy(bytes.begin(), bytes.end(), block->bytes.begin());
-  return StoredBytes{std::make_shared<Block>(shared_from_this(), block->ref), block->bytes.first(bytes.size())};
+  return StoredBytes{make_shared_object<Block>(shared_from_this(), block->ref), block->bytes.first(bytes.size())};
 }
 
 Result<StoredBytes> ArgumentMemory::store_apart(BytesView bytes) {
@@ -142,16 +141,16 @@ Result<StoredBytes> ArgumentMemory::store_apart(BytesView bytes) {
   }
   std::copy(bytes.begin(), bytes.end(), block->mapping->writable_data());
   const BytesView stored(block->mapping->data(), bytes.size());
-  auto segment =
-      std::make_shared<const SharedSegment>(number, std::move(block->descriptor), std::move(block->mapping), retired_);
-  return StoredBytes{std::make_shared<SegmentBytes>(std::move(segment), held_apart_), stored};
+  auto segment = make_shared_object<const SharedSegment>(number, std::move(block->descriptor),
+                                                         std::move(block->mapping), retired_);
+  return StoredBytes{make_shared_object<SegmentBytes>(std::move(segment), held_apart_), stored};
 }
 
 class Transport::Lease final : public ReplyStorage {
  public:
   Lease(std::shared_ptr<Transport> transport, const BlockRef& ref) : transport_(std::move(transport)), ref_(ref) {}
   ~Lease() override { transport_->release(ref_); }
-  [[nodiscard]] std::shared_ptr<const SharedSegment> segment() const noexcept override { return transport_->results_; }
+  [[nodiscard]] const SharedSegment* segment() const noexcept override { return transport_->results_.get(); }
 
  private:
   std::shared_ptr<Transport> transport_;
@@ -159,7 +158,7 @@ class Transport::Lease final : public ReplyStorage {
 };
 
 StoredBytes Transport::lease(const BlockRef& block, BytesView bytes) {
-  return {std::make_shared<Lease>(shared_from_this(), block), bytes};
+  return {make_shared_object<Lease>(shared_from_this(), block), bytes};
 }
 
 void Transport::release(const BlockRef& block) {

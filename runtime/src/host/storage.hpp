@@ -12,6 +12,7 @@
 
 #include <tenon/bytes.hpp>
 #include <tenon/error.hpp>
+#include <tenon/internal/shared_object.hpp>
 #include <tenon/reply.hpp>
 
 #include "base/guarded.hpp"
@@ -43,7 +44,7 @@ class Retired {
 };
 
 /// A segment that workers may read: the argument arena, a large argument, a worker's result arena.
-class SharedSegment {
+class SharedSegment final : public SharedObject {
  public:
   /// `retired` hears of the end; null for the argument arena, which outlives the workers.
   SharedSegment(std::uint32_t number, FileDescriptor descriptor, std::shared_ptr<const Mapping> mapping,
@@ -52,35 +53,23 @@ class SharedSegment {
         descriptor_(std::move(descriptor)),
         mapping_(std::move(mapping)),
         retired_(std::move(retired)) {}
-  SharedSegment(const SharedSegment&) = delete;
-  SharedSegment& operator=(const SharedSegment&) = delete;
-  ~SharedSegment();
 
   [[nodiscard]] std::uint32_t number() const noexcept { return number_; }
   [[nodiscard]] const FileDescriptor& descriptor() const noexcept { return descriptor_; }
   [[nodiscard]] const std::shared_ptr<const Mapping>& mapping() const noexcept { return mapping_; }
 
  private:
+  ~SharedSegment() override;
+
   std::uint32_t number_;
   FileDescriptor descriptor_;
   std::shared_ptr<const Mapping> mapping_;
   std::shared_ptr<Retired> retired_;
 };
 
-/// Keeps bytes alive for replies and for calls whose argument they are.
-class ReplyStorage {
- public:
-  ReplyStorage() = default;
-  ReplyStorage(const ReplyStorage&) = delete;
-  ReplyStorage& operator=(const ReplyStorage&) = delete;
-  virtual ~ReplyStorage() = default;
-  /// The segment the bytes lie in; null when they are private to the host.
-  [[nodiscard]] virtual std::shared_ptr<const SharedSegment> segment() const noexcept { return nullptr; }
-};
-
 /// Bytes with what keeps them.
 struct StoredBytes {
-  std::shared_ptr<const ReplyStorage> storage;
+  Shared<const ReplyStorage> storage;
   BytesView bytes;
   /// The place for a worker; nullopt when the bytes are private or not aligned as a worker needs them.
   [[nodiscard]] std::optional<BlockRef> place() const noexcept;
@@ -99,7 +88,7 @@ class ArgumentMemory : public std::enable_shared_from_this<ArgumentMemory> {
   [[nodiscard]] static Result<std::shared_ptr<ArgumentMemory>> create(std::uint64_t size_bytes,
                                                                       std::shared_ptr<Retired> retired);
   /// For create().
-  ArgumentMemory(Arena arena, std::shared_ptr<const SharedSegment> segment, std::shared_ptr<Retired> retired)
+  ArgumentMemory(Arena arena, Shared<const SharedSegment> segment, std::shared_ptr<Retired> retired)
       : arena_(std::move(arena)), segment_(std::move(segment)), retired_(std::move(retired)) {}
 
   /// A copy of `bytes` where every worker can read it: in the arena, or in a segment of its own when it is large.
@@ -110,7 +99,7 @@ class ArgumentMemory : public std::enable_shared_from_this<ArgumentMemory> {
   /// Segments of their own that are held now; each is a descriptor of this process.
   [[nodiscard]] std::uint64_t held_apart() const noexcept { return held_apart_->load(std::memory_order_relaxed); }
 
-  [[nodiscard]] const std::shared_ptr<const SharedSegment>& segment() const noexcept { return segment_; }
+  [[nodiscard]] const Shared<const SharedSegment>& segment() const noexcept { return segment_; }
   [[nodiscard]] const std::shared_ptr<Retired>& retired() const noexcept { return retired_; }
   /// A number for a further segment of this runtime.
   [[nodiscard]] std::uint32_t next_segment_number() noexcept { return static_cast<std::uint32_t>(numbers_.next()) + 1; }
@@ -118,7 +107,7 @@ class ArgumentMemory : public std::enable_shared_from_this<ArgumentMemory> {
  private:
   class Block;
   Guarded<Arena> arena_;
-  std::shared_ptr<const SharedSegment> segment_;
+  Shared<const SharedSegment> segment_;
   std::shared_ptr<Retired> retired_;
   IdSequence numbers_;
   // Outlives the memory as long as a reply holds a segment. Relaxed: a count to steer by, nothing else goes with it.
@@ -128,11 +117,10 @@ class ArgumentMemory : public std::enable_shared_from_this<ArgumentMemory> {
 /// The memory shared with one worker; outlives it as long as replies lie in it.
 class Transport : public std::enable_shared_from_this<Transport> {
  public:
-  Transport(HostEnd end, std::shared_ptr<const SharedSegment> results)
-      : end_(std::move(end)), results_(std::move(results)) {}
+  Transport(HostEnd end, Shared<const SharedSegment> results) : end_(std::move(end)), results_(std::move(results)) {}
 
   [[nodiscard]] HostEnd& end() noexcept { return end_; }
-  [[nodiscard]] const std::shared_ptr<const SharedSegment>& results() const noexcept { return results_; }
+  [[nodiscard]] const Shared<const SharedSegment>& results() const noexcept { return results_; }
   /// A result in place; the block goes back to the worker with the last copy.
   [[nodiscard]] StoredBytes lease(const BlockRef& block, BytesView bytes);
   /// Gives a block of the result arena back to the worker. [any-thread]
@@ -142,7 +130,7 @@ class Transport : public std::enable_shared_from_this<Transport> {
  private:
   class Lease;
   HostEnd end_;
-  std::shared_ptr<const SharedSegment> results_;
+  Shared<const SharedSegment> results_;
   std::mutex release_mutex_;  // Guards the releaser's role of end_.
 };
 

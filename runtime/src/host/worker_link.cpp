@@ -48,7 +48,7 @@ Result<std::shared_ptr<WorkerLink>> WorkerLink::start(Launcher& launcher, Argume
     return fail(std::move(descriptor.error()));
   }
   const std::uint32_t number = arguments.next_segment_number();
-  auto results = std::make_shared<const SharedSegment>(
+  auto results = make_shared_object<const SharedSegment>(
       number, std::move(*descriptor), std::make_shared<const Mapping>(std::move(*mapping)), arguments.retired());
   if (auto added = link->segments.add(number, results->mapping()); !added) {
     return fail(std::move(added.error()));
@@ -98,7 +98,7 @@ void WorkerLink::kill() noexcept {
   transport->end().wake_worker();
 }
 
-void WorkerLink::send(const flatbuffers::FlatBufferBuilder& builder, std::shared_ptr<const SharedSegment> segment) {
+void WorkerLink::send(const flatbuffers::FlatBufferBuilder& builder, Shared<const SharedSegment> segment) {
   Outgoing outgoing{Buffer(builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()),
                     std::move(segment)};
   if (!outbox_.empty() || !try_send(outgoing)) {
@@ -129,14 +129,14 @@ void WorkerLink::flush_outbox() {
   }
 }
 
-void WorkerLink::introduce_segment(const std::shared_ptr<const SharedSegment>& segment) {
+void WorkerLink::introduce_segment(const SharedSegment* segment) {
   if (segment == nullptr || !known_segments_.insert(segment->number()).second) {
     return;
   }
   flatbuffers::FlatBufferBuilder builder;
   const auto add = control::CreateAddSegment(builder, segment->number());
   builder.Finish(control::CreateHostEnvelope(builder, control::HostMessage::AddSegment, add.Union()));
-  send(builder, segment);
+  send(builder, Shared<const SharedSegment>::share(segment));
 }
 
 void WorkerLink::introduce_route(const std::shared_ptr<const HostRoute>& route, const StoredBytes& settings) {

@@ -60,7 +60,7 @@ class WorkerLink {
   // -- messages -------------------------------------------------------------------------------
 
   /// Tells the worker of a segment before the first slot that names it.
-  void introduce_segment(const std::shared_ptr<const SharedSegment>& segment);
+  void introduce_segment(const SharedSegment* segment);
   /// Tells the worker what the route's number means.
   void introduce_route(const std::shared_ptr<const HostRoute>& route, const StoredBytes& settings);
   void drop_segment(std::uint32_t number);
@@ -119,9 +119,9 @@ class WorkerLink {
  private:
   struct Outgoing {
     Buffer message;
-    std::shared_ptr<const SharedSegment> segment;  ///< Its descriptor travels along.
+    Shared<const SharedSegment> segment;  ///< Its descriptor travels along.
   };
-  void send(const flatbuffers::FlatBufferBuilder& builder, std::shared_ptr<const SharedSegment> segment = nullptr);
+  void send(const flatbuffers::FlatBufferBuilder& builder, Shared<const SharedSegment> segment = nullptr);
   [[nodiscard]] bool try_send(const Outgoing& outgoing);
 
   std::deque<Outgoing> outbox_;

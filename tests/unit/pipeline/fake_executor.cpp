@@ -7,12 +7,19 @@ namespace tenon::test {
 
 using internal::Ended;
 
+namespace {
+
+struct TextStorage final : internal::ReplyStorage {
+  explicit TextStorage(std::string_view text) : content(text) {}
+  const std::string content;
+};
+
+}  // namespace
+
 Reply make_reply(std::string_view text) {
-  const auto content = std::make_shared<const std::string>(text);
-  // Only the ownership counts here; nobody looks into the storage.
-  const std::shared_ptr<const internal::ReplyStorage> storage(
-      content, reinterpret_cast<const internal::ReplyStorage*>(content.get()));
-  return Reply(storage, BytesView(reinterpret_cast<const std::uint8_t*>(content->data()), content->size()));
+  auto storage = internal::make_shared_object<const TextStorage>(text);
+  const std::string& content = storage->content;
+  return Reply(std::move(storage), BytesView(reinterpret_cast<const std::uint8_t*>(content.data()), content.size()));
 }
 
 std::string text_of(const Reply& reply) {

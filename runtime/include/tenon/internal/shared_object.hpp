@@ -1,0 +1,93 @@
+/// tenon/internal/shared_object.hpp: objects that count their handles themselves. For the public headers' own use.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+namespace tenon::internal {
+
+/// An object that several handles keep alive. Made with one reference, which Shared::adopt takes over. [any-thread]
+class SharedObject {
+ public:
+  SharedObject() = default;
+  SharedObject(const SharedObject&) = delete;
+  SharedObject& operator=(const SharedObject&) = delete;
+
+  // Relaxed: whoever adds a reference holds one, so that nothing is made visible by it.
+  void add_reference() const noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+  void release() const noexcept {
+    // acq_rel: the last holder sees what every other did to the object before it destroys it. An only holder stays the
+    // only one, so that the load is enough for it; it is acquire for the same reason.
+    if (references_.load(std::memory_order_acquire) == 1 || references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      const_cast<SharedObject*>(this)->destroy();
+    }
+  }
+
+ protected:
+  virtual ~SharedObject() = default;
+  /// Frees the object; one that lives in a pool gives itself back here.
+  virtual void destroy() noexcept { delete this; }
+
+ private:
+  mutable std::atomic<std::uint32_t> references_{1};
+};
+
+/// Counted handle on a SharedObject; 8 bytes.
+template <typename T>
+class Shared {
+ public:
+  Shared() noexcept = default;
+  Shared(std::nullptr_t) noexcept {}  // NOLINT(google-explicit-constructor): as pointers convert
+  /// Takes over a reference, such as the one that `object` was made with.
+  [[nodiscard]] static Shared adopt(T* object) noexcept {
+    Shared handle;
+    handle.object_ = object;
+    return handle;
+  }
+  /// A further handle on an object that some other handle keeps alive meanwhile.
+  [[nodiscard]] static Shared share(T* object) noexcept {
+    if (object != nullptr) {
+      object->add_reference();
+    }
+    return adopt(object);
+  }
+  Shared(const Shared& other) noexcept : object_(other.object_) {
+    if (object_ != nullptr) {
+      object_->add_reference();
+    }
+  }
+  Shared(Shared&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
+  template <typename Other>
+  requires std::is_convertible_v<Other*, T*> Shared(Shared<Other> other)
+  noexcept : object_(other.take()) {}  // NOLINT(google-explicit-constructor): as pointers convert
+  Shared& operator=(Shared other) noexcept {
+    std::swap(object_, other.object_);
+    return *this;
+  }
+  ~Shared() {
+    if (object_ != nullptr) {
+      object_->release();
+    }
+  }
+  [[nodiscard]] T* get() const noexcept { return object_; }
+  /// Hands the reference over to the caller.
+  [[nodiscard]] T* take() noexcept { return std::exchange(object_, nullptr); }
+  T* operator->() const noexcept { return object_; }
+  T& operator*() const noexcept { return *object_; }
+  explicit operator bool() const noexcept { return object_ != nullptr; }
+  friend bool operator==(const Shared& handle, std::nullptr_t) noexcept { return handle.object_ == nullptr; }
+
+ private:
+  T* object_ = nullptr;
+};
+
+/// A new T behind a handle.
+template <typename T, typename... Arguments>
+[[nodiscard]] Shared<T> make_shared_object(Arguments&&... arguments) {
+  return Shared<T>::adopt(new T(std::forward<Arguments>(arguments)...));
+}
+
+}  // namespace tenon::internal
