@@ -71,6 +71,7 @@ RunReport Engine::run() {
       break;
     }
     ended_.clear();
+    executor_.flush();
     executor_.wait(next_deadline(), ended_);
     now_ = executor_.now();
     for (const Ended& one : ended_) {

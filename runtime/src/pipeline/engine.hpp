@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <queue>
@@ -191,7 +192,7 @@ class Engine {
   const RunOptions& options_;
   std::vector<NodeState> nodes_;
   std::vector<EdgeState> edges_;
-  std::vector<Call> calls_;
+  std::deque<Call> calls_;  ///< A deque, because arguments stay where they are.
   std::vector<std::uint32_t> free_calls_;
   Ring<std::uint32_t> scheduled_;
   std::priority_queue<Timer> timers_;

@@ -87,7 +87,7 @@ void Engine::start_call(std::uint32_t slot) {
   NodeState& state = nodes_[call.node];
   call.under_way = true;
   operation_began(call.node);
-  executor_.submit(slot, state.plan->task, call.item.reply, state.call_options);
+  executor_.submit(slot, state.plan->task, call.item.reply, &state.call_options);
 }
 
 void Engine::call_ended(std::uint32_t slot) {

@@ -63,10 +63,14 @@ class Executor {
 
   [[nodiscard]] virtual unsigned worker_count() const = 0;
   [[nodiscard]] virtual Clock::time_point now() const = 0;
-  /// Begins a call. Its slot is free again after `take`. `options` stay valid until then.
+  /// A call to begin, at the latest at the next flush, so that calls may be gathered. Its slot is free again after
+  /// `take`; `task` and `argument` stay where they are until then. `options` is one object per stage, valid for the
+  /// whole run: calls with the same pointer are of one task with the same options.
   virtual void submit(std::uint32_t slot, const std::string& task, const Reply& argument,
-                      const CallOptions& options) = 0;
-  /// Asks a call under way to end; its end still comes.
+                      const CallOptions* options) = 0;
+  /// Begins what has been submitted. Comes after each round of submits, before `wait`.
+  virtual void flush() = 0;
+  /// Asks a submitted call to end; its end still comes, after a flush.
   virtual void cancel(std::uint32_t slot) = 0;
   /// The outcome of a call that has ended, once.
   [[nodiscard]] virtual Result<Reply> take(std::uint32_t slot) = 0;

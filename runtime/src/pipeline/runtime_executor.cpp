@@ -93,16 +93,19 @@ class RuntimeExecutor final : public Executor {
   unsigned worker_count() const override { return runtime_.worker_count(); }
   Clock::time_point now() const override { return Clock::now(); }
 
-  void submit(std::uint32_t slot, const std::string& task, const Reply& argument, const CallOptions& options) override {
+  void submit(std::uint32_t slot, const std::string& task, const Reply& argument, const CallOptions* options) override {
     while (calls_.size() <= slot) {
       calls_.emplace_back();
       calls_.back().notice.queue = &queue_;
       calls_.back().notice.ended = {Ended::Kind::kCall, static_cast<std::uint32_t>(calls_.size() - 1), 0};
     }
     CallSlot& call = calls_[slot];
-    call.future = runtime_.submit(task, argument, options);
+    call.future = runtime_.submit(task, argument, *options);
     call.notice.watch(call.future);
   }
+
+  // Each call begins as it is submitted.
+  void flush() override {}
 
   void cancel(std::uint32_t slot) override { calls_[slot].future.cancel(); }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "tenon_test/catch.hpp"
+
 namespace tenon::test {
 
 using internal::Ended;
@@ -151,7 +153,8 @@ void FakeExecutor::begin(const std::string& task, const Ended& ended, Clock::tim
 }
 
 void FakeExecutor::submit(std::uint32_t slot, const std::string& task, const Reply& argument,
-                          const CallOptions& options) {
+                          const CallOptions* options) {
+  ++unflushed_;
   FakeTask& spec = tasks_[task];
   spec.arguments.push_back(text_of(argument));
   Result<Reply> outcome = argument;
@@ -159,8 +162,8 @@ void FakeExecutor::submit(std::uint32_t slot, const std::string& task, const Rep
     outcome = spec.run(spec.arguments.back()).map([](const std::string& text) { return make_reply(text); });
   }
   Clock::time_point at = finish_time(spec);
-  if (options.run_timeout && at > now_ + *options.run_timeout) {
-    at = now_ + std::chrono::duration_cast<Clock::duration>(*options.run_timeout);
+  if (options->run_timeout && at > now_ + *options->run_timeout) {
+    at = now_ + std::chrono::duration_cast<Clock::duration>(*options->run_timeout);
     outcome = fail(ErrorCode::kDeadline, "the call did not end in time");
   }
   outcomes_.insert_or_assign(slot, std::move(outcome));
@@ -188,6 +191,9 @@ std::unique_ptr<internal::ExecutorSession> FakeExecutor::make_session(std::uint3
 
 void FakeExecutor::wait(Clock::time_point deadline, std::vector<Ended>& ended) {
   ++waits_;
+  if (unflushed_ != 0) {
+    FAIL("the engine waits for calls it has not flushed");
+  }
   if (on_wait) {
     on_wait();
   }
