@@ -1,0 +1,62 @@
+/// A runtime over this build's plugins and worker, and arguments of a given size.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <thread>
+
+#include <flatbuffers/flatbuffers.h>
+
+#include <tenon/types_generated.h>
+#include <tenon/runtime.hpp>
+
+#include "tenon_test/check.hpp"
+
+namespace tenon::bench {
+
+inline RuntimeOptions runtime_options(unsigned workers) {
+  const std::filesystem::path build = TENON_BENCH_BINARY_DIR;
+  RuntimeOptions options;
+  options.workers = workers;
+  options.plugin_dirs = {build / "plugins", build / "tests" / "bench_plugins"};
+  options.worker_executable = build / "bin" / "tenon-worker";
+  options.cache_dir = build / "tests" / "bench_cache";
+  return options;
+}
+
+inline Runtime start_runtime(unsigned workers) {
+  return TENON_VALUE(Runtime::start(runtime_options(workers)));
+}
+
+/// Runtime::start returns with the first worker; this waits for all.
+inline void wait_for_all_workers(const Runtime& runtime) {
+  while (runtime.stats().workers.size() < runtime.worker_count()) {
+    std::this_thread::sleep_for(std::chrono::microseconds(100));
+  }
+}
+
+inline BytesView view(const flatbuffers::FlatBufferBuilder& finished) {
+  return BytesView(finished.GetBufferPointer(), finished.GetSize());
+}
+
+/// A tenon.Bytes whose FlatBuffer is `size_bytes` long, a multiple of 4.
+inline flatbuffers::FlatBufferBuilder bytes_argument(std::size_t size_bytes) {
+  constexpr std::size_t kFrameBytes = 24;  // What a FlatBuffer of tenon.Bytes adds to its data.
+  flatbuffers::FlatBufferBuilder builder(size_bytes + 64);
+  std::uint8_t* data = nullptr;
+  const auto vector = builder.CreateUninitializedVector(size_bytes - kFrameBytes, &data);
+  std::memset(data, 'x', size_bytes - kFrameBytes);
+  builder.Finish(CreateBytes(builder, vector));
+  TENON_CHECK(builder.GetSize() == size_bytes);
+  return builder;
+}
+
+/// Whether a reply of tenon.echo is as long as its argument, and begins and ends like it.
+inline bool echoed(BytesView reply, BytesView argument) {
+  return reply.size() == argument.size() && reply.front() == argument.front() && reply.back() == argument.back();
+}
+
+}  // namespace tenon::bench
