@@ -1,0 +1,139 @@
+#include "pipeline/engine.hpp"
+
+#include <chrono>
+#include <map>
+#include <string>
+
+#include "engine_fixture.hpp"
+#include "fake_executor.hpp"
+#include "tenon_test/catch.hpp"
+
+namespace tenon::test {
+
+TEST_CASE("Engine: a failed item is tried again as the file says") {
+  FakeExecutor executor;
+  std::map<std::string, int> attempts;
+  executor.task("tenon.double").run = [&](const std::string& text) -> Result<std::string> {
+    ++attempts[text];
+    if (text.starts_with("value=1;")) {
+      return fail(ErrorCode::kInvalidArgument, "never right");
+    }
+    if (text.starts_with("value=2;")) {
+      return fail(ErrorCode::kCrashed, "always dies");
+    }
+    if (text.starts_with("value=3;") && attempts[text] < 3) {
+      return fail(ErrorCode::kIo, "twice");
+    }
+    return text;
+  };
+  const Graph::Impl graph =
+      graph_of(numbers(5) + chain("retry = { attempts = 4, backoff = \"200ms\", max = \"500ms\" }\norder = \"input\""));
+  const RunReport report = run(graph, executor);
+  CHECK(attempts[values(5)[0]] == 1);
+  CHECK(attempts[values(5)[1]] == 1);
+  CHECK(attempts[values(5)[2]] == 4);
+  CHECK(attempts[values(5)[3]] == 3);
+  CHECK(report.failure_count == 2);
+  CHECK(stage(report, "double").retried == 5);
+  // 200 + 400 + 500 ms of waiting.
+  CHECK(report.seconds >= 1.1);
+  CHECK(report.seconds < 1.3);
+  check_accounts(graph, report, true);
+}
+
+TEST_CASE("Engine: an item beyond its time-out fails") {
+  const Graph::Impl graph = graph_of(numbers(3) + chain("timeout = \"5ms\""));
+  FakeExecutor executor;
+  executor.task("tenon.double").least = std::chrono::seconds(1);
+  executor.task("tenon.double").most = std::chrono::seconds(1);
+  const RunReport report = run(graph, executor);
+  CHECK(report.failure_count == 3);
+  CHECK(report.failures.at(0).error.code == ErrorCode::kDeadline);
+  check_accounts(graph, report, true);
+}
+
+TEST_CASE("Engine: failures beyond the limit are counted only") {
+  const Graph::Impl graph = graph_of(numbers(100) + chain(""));
+  FakeExecutor executor;
+  executor.task("tenon.double").run = [](const std::string&) -> Result<std::string> {
+    return fail(ErrorCode::kFailed, "no");
+  };
+  RunOptions options;
+  options.max_reported_failures = 7;
+  const RunReport report = run(graph, executor, options);
+  CHECK(report.end == RunReport::End::kDone);
+  CHECK(report.failures.size() == 7);
+  CHECK(report.failure_count == 100);
+  CHECK(stage(report, "double").failed == 100);
+}
+
+TEST_CASE("Engine: a failing source or reduce fails the run and says why") {
+  const Graph::Impl graph = graph_of(numbers(5000) + chain(""));
+  SECTION("source") {
+    FakeExecutor executor;
+    executor.task("tenon.numbers").failures = {2};
+    const RunReport report = run(graph, executor);
+    CHECK(report.end == RunReport::End::kFailed);
+    REQUIRE(report.error);
+    CHECK(report.error->message == "source 'numbers' (tenon.numbers) failed: the disk is full");
+    check_accounts(graph, report, false);
+  }
+  SECTION("reduce") {
+    FakeExecutor executor;
+    executor.task("tenon.sum").failures = {3};
+    const RunReport report = run(graph, executor);
+    CHECK(report.end == RunReport::End::kFailed);
+    REQUIRE(report.error);
+    CHECK(report.error->message == "sink 'sum' (tenon.sum) failed: the disk is full");
+    CHECK(report.outputs.empty());
+    check_accounts(graph, report, false);
+  }
+  SECTION("a crash without checkpoints") {
+    FakeExecutor executor;
+    executor.task("tenon.sum").checkpoints = false;
+    executor.task("tenon.sum").crashes = {3};
+    const RunReport report = run(graph, executor);
+    CHECK(report.end == RunReport::End::kFailed);
+    REQUIRE(report.error);
+    CHECK(report.error->code == ErrorCode::kCrashed);
+    CHECK(report.error->message ==
+          "sink 'sum' (tenon.sum) failed: the worker died with signal 11; the task gives no checkpoint to go on from");
+  }
+}
+
+TEST_CASE("Engine: a session whose worker dies goes on from its checkpoint, nothing lost or doubled") {
+  const Graph::Impl graph = graph_of(numbers(20000) + chain("order = \"input\""));
+  FakeExecutor executor;
+  executor.task("tenon.numbers").crashes = {0, 3, 40, 41, 42, 70};
+  executor.task("tenon.sum").crashes = {0, 5, 30, 31, 80};
+  const RunReport report = run(graph, executor);
+  INFO((report.error ? report.error->message : std::string()));
+  REQUIRE(report.end == RunReport::End::kDone);
+  CHECK(split(text_of(report.outputs.at(0).second)) == values(20000));
+  CHECK(stage(report, "numbers").retried == 6);
+  CHECK(stage(report, "sum").retried == 5);
+  check_accounts(graph, report, true);
+}
+
+TEST_CASE("Engine: a session that dies at the same place again and again fails the run") {
+  const Graph::Impl graph = graph_of(numbers(100) + chain(""));
+  FakeExecutor executor;
+  executor.task("tenon.numbers").crashes = {0, 1, 2, 3, 4, 5, 6, 7};
+  const RunReport report = run(graph, executor);
+  CHECK(report.end == RunReport::End::kFailed);
+  REQUIRE(report.error);
+  CHECK(report.error->message.find("it died 4 times at the same place") != std::string::npos);
+  CHECK(executor.task("tenon.numbers").opened == 4);
+}
+
+TEST_CASE("Engine: a source that waits is asked again") {
+  const Graph::Impl graph = graph_of(numbers(100) + chain(""));
+  FakeExecutor executor;
+  executor.task("tenon.numbers").pauses = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
+  const RunReport report = run(graph, executor);
+  CHECK(stage(report, "sum").grouped == 100);
+  // The pauses grow, so that waiting costs little.
+  CHECK(report.seconds > 0.2);
+}
+
+}  // namespace tenon::test
