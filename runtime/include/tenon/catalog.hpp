@@ -33,6 +33,17 @@ struct CatalogOptions {
   std::uint64_t inspect_memory_limit_bytes = std::uint64_t{4} << 30;
 };
 
+/// One state of a file, told from others without reading it: a change of the content shows in the change time, which
+/// nobody can set back.
+struct PluginFileState {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::uint64_t size_bytes = 0;
+  std::int64_t mtime_ns = 0;
+  std::int64_t ctime_ns = 0;
+  friend bool operator==(const PluginFileState&, const PluginFileState&) = default;
+};
+
 /// What is known of one plugin file.
 struct PluginInfo {
   std::string name;            ///< From the manifest; the file's stem when that cannot be read.
@@ -40,6 +51,9 @@ struct PluginInfo {
   std::filesystem::path file;  ///< Absolute.
   std::string sha256;          ///< Of the file's content, lower-case hexadecimal.
   std::uint64_t size_bytes = 0;
+  /// The state of the file that was hashed: a worker that finds it so loads it unread. Absent when it had changed so
+  /// shortly before that a further change might not show; a worker then hashes it again.
+  std::optional<PluginFileState> state;
   std::optional<Schema> schema;  ///< Absent when the plugin cannot be used.
   /// Why the plugin cannot be used: no manifest, truncated, other ABI, crash or hang in the inspector, a lie about its
   /// schema, shadowed by another file. Absent when it can.

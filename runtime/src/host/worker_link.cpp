@@ -154,9 +154,12 @@ void WorkerLink::introduce_route(const std::shared_ptr<const HostRoute>& route, 
   const auto settings_place = settings.place();
   const control::Place params_struct = to_place(params.value_or(BlockRef{}));
   const control::Place settings_struct = to_place(settings_place.value_or(BlockRef{}));
+  const PluginFileState known = plugin.state.value_or(PluginFileState{});
+  const control::FileState file_state(known.device, known.inode, known.size_bytes, known.mtime_ns, known.ctime_ns);
   const auto bind = control::CreateBindDirect(
       builder, route->number, plugin.name.c_str(), plugin.version.c_str(), plugin.file.c_str(), plugin.sha256.c_str(),
-      route->ref.task->name.c_str(), params ? &params_struct : nullptr, settings_place ? &settings_struct : nullptr);
+      route->ref.task->name.c_str(), params ? &params_struct : nullptr, settings_place ? &settings_struct : nullptr,
+      plugin.state ? &file_state : nullptr);
   builder.Finish(control::CreateHostEnvelope(builder, control::HostMessage::Bind, bind.Union()));
   send(builder);
 }

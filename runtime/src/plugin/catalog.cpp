@@ -16,6 +16,7 @@
 #include "plugin/file_trust.hpp"
 #include "plugin/inspector.hpp"
 #include "plugin/manifest_reader.hpp"
+#include "plugin/plugin_file.hpp"
 
 namespace tenon {
 
@@ -47,6 +48,10 @@ class Examiner {
         return;
       }
       plugin.schema.reset();
+      plugin.state.reset();
+      if (internal::has_settled(*before)) {
+        plugin.state = internal::file_state(*before);
+      }
       plugin.problem = examine_content(plugin, *before);
       const auto after = internal::file_identity(plugin.file);
       if (after && *after == *before) {
@@ -69,6 +74,9 @@ class Examiner {
     plugin.size_bytes = identity.size_bytes;
     if (auto trusted = internal::check_plugin_trust(plugin.file); !trusted) {
       return std::move(trusted.error());
+    }
+    if (auto checked = internal::check_plugin_size(plugin.file, identity); !checked) {
+      return std::move(checked.error());
     }
     auto hash = cache_.hash_file(plugin.file, identity);
     if (!hash) {

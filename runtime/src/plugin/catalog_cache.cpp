@@ -46,6 +46,11 @@ BytesView payload_of(const flatbuffers::FlatBufferBuilder& builder) {
 
 }  // namespace
 
+bool has_settled(const FileIdentity& identity) {
+  // The change time, unlike the modification time, cannot be set back.
+  return wall_clock() - std::chrono::nanoseconds(identity.ctime_ns) > kSettleTime;
+}
+
 std::filesystem::path CatalogCache::record_path(const char* kind, const std::string& key) const {
   return directory_ / kind / (sha256_of_bytes(bytes_of(key)) + ".bin");
 }
@@ -139,9 +144,10 @@ Result<std::string> CatalogCache::hash_file(const std::filesystem::path& file, c
       return stamp->sha256()->str();
     }
   }
+  // Looked at before the content is: what changes from now on shows in the change time.
+  const bool settled = has_settled(identity);
   auto hash = sha256_of_file(file);
-  // The change time, unlike the modification time, cannot be set back.
-  if (hash && wall_clock() - std::chrono::nanoseconds(identity.ctime_ns) > kSettleTime) {
+  if (hash && settled) {
     flatbuffers::FlatBufferBuilder builder;
     builder.Finish(cache::CreateStampDirect(builder, kCacheFormat, path.c_str(), identity.device, identity.inode,
                                             identity.size_bytes, identity.mtime_ns, identity.ctime_ns, hash->c_str()));

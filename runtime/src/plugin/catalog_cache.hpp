@@ -12,6 +12,9 @@
 
 namespace tenon::internal {
 
+/// Whether the file changed so long ago that any further change will show in its identity. [any-thread]
+[[nodiscard]] bool has_settled(const FileIdentity& identity);
+
 /// What an inspection found: sound, or the problem.
 struct Verdict {
   std::optional<Error> problem;

@@ -9,6 +9,7 @@
 #include "base/text.hpp"
 #include "platform/dynamic_library.hpp"
 #include "plugin/manifest_reader.hpp"
+#include "plugin/plugin_file.hpp"
 
 namespace tenon::internal {
 
@@ -236,6 +237,14 @@ Result<std::unique_ptr<LoadedPlugin>> LoadedPlugin::load(const std::filesystem::
   auto library = DynamicLibrary::load(file);
   if (!library) {
     return fail(std::move(library.error()));
+  }
+  if (options.inspected) {
+    // The loader went by name: it had the inspected file in its hands only if the name still leads to it, unchanged.
+    // Its static initialisers have run by now; nothing else of it has.
+    const auto loaded = file_identity(file);
+    if (!loaded || *loaded != *options.inspected) {
+      return fail(changed_since_inspection(file, "it was replaced or written to while it was loaded"));
+    }
   }
   auto entry = library->function<tenon_plugin_entry_fn>(TENON_PLUGIN_ENTRY_NAME);
   if (!entry) {

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,8 @@
 #include <tenon/bytes.hpp>
 #include <tenon/error.hpp>
 #include <tenon/schema.hpp>
+
+#include "platform/file.hpp"
 
 namespace tenon::internal {
 
@@ -53,6 +56,8 @@ struct LoadOptions {
   const tenon_worker_t* worker = nullptr;
   /// Called before each stage begins; may be empty.
   std::function<void(LoadStage)> on_stage;
+  /// What check_inspected found; absent: the file is taken as it is.
+  std::optional<FileIdentity> inspected = std::nullopt;
 };
 
 /// A loaded plugin. Never unloaded: the library ends with its process. Not thread-safe: the task thread has it.
@@ -61,8 +66,8 @@ class LoadedPlugin {
  public:
   /// Reads the manifest, loads the library, calls tenon_plugin_entry and checks the descriptor against manifest and
   /// schema. Errors: those of read_manifest; kCorrupt or kNotFound when the loader refuses the file (its words are in
-  /// the message); kIncompatible names what the descriptor lies about; kUnavailable when the entry gave no descriptor.
-  /// [task-thread]
+  /// the message); kIncompatible names what the descriptor lies about, or the file changed meanwhile; kUnavailable when
+  /// the entry gave no descriptor. [task-thread]
   [[nodiscard]] static Result<std::unique_ptr<LoadedPlugin>> load(const std::filesystem::path& file,
                                                                   const LoadOptions& options);
 

@@ -19,6 +19,13 @@ BlockRef to_block(const control::Place* place) {
   return BlockRef{place->segment_id(), 0, place->offset_bytes(), place->size_bytes()};
 }
 
+std::optional<PluginFileState> to_state(const control::FileState* state) {
+  if (state == nullptr) {
+    return std::nullopt;
+  }
+  return PluginFileState{state->device(), state->inode(), state->size_bytes(), state->mtime_ns(), state->ctime_ns()};
+}
+
 std::string to_string(const flatbuffers::String* text) {
   return text == nullptr ? std::string() : text->str();
 }
@@ -111,7 +118,7 @@ Result<void> WorkerCore::handle(ControlMessage& message) {
     Route bound;
     bound.number = bind->route();
     bound.slot = routes.slot(bind->plugin()->str(), to_string(bind->version()), bind->file()->str(),
-                             bind->sha256()->str(), to_block(bind->settings()));
+                             bind->sha256()->str(), to_state(bind->state()), to_block(bind->settings()));
     bound.task = bind->task()->str();
     bound.full_name = bound.slot->name + "." + bound.task;
     bound.params = to_block(bind->params());

@@ -1,41 +1,8 @@
 #include "worker/route_table.hpp"
 
-#include <sodium.h>
-
-#include <array>
-#include <limits>
-
-#include "base/text.hpp"
-#include "platform/file.hpp"
+#include "plugin/plugin_file.hpp"
 
 namespace tenon::internal {
-
-namespace {
-
-Result<std::string> sha256_of(const std::filesystem::path& file) {
-  auto descriptor = open_for_reading(file);
-  if (!descriptor) {
-    return fail(std::move(descriptor.error()));
-  }
-  crypto_hash_sha256_state state;
-  crypto_hash_sha256_init(&state);
-  std::vector<std::uint8_t> buffer(std::size_t{1} << 18);
-  for (;;) {
-    auto count = read_some(*descriptor, buffer);
-    if (!count) {
-      return fail(std::move(count.error()));
-    }
-    if (*count == 0) {
-      break;
-    }
-    crypto_hash_sha256_update(&state, buffer.data(), *count);
-  }
-  std::array<std::uint8_t, crypto_hash_sha256_BYTES> digest{};
-  crypto_hash_sha256_final(&state, digest.data());
-  return to_hex(digest);
-}
-
-}  // namespace
 
 void RouteTable::bind(Route route) {
   const std::uint32_t number = route.number;
@@ -53,7 +20,7 @@ Route* RouteTable::find(std::uint32_t number) noexcept {
 
 std::shared_ptr<PluginSlot> RouteTable::slot(const std::string& name, const std::string& version,
                                              const std::string& file, const std::string& sha256,
-                                             const BlockRef& settings) {
+                                             const std::optional<PluginFileState>& state, const BlockRef& settings) {
   for (const auto& slot : slots_) {
     if (slot->file == file && slot->sha256 == sha256) {
       return slot;
@@ -64,6 +31,7 @@ std::shared_ptr<PluginSlot> RouteTable::slot(const std::string& name, const std:
   slot->version = version;
   slot->file = file;
   slot->sha256 = sha256;
+  slot->state = state;
   slot->settings = settings;
   slots_.push_back(slot);
   return slot;
@@ -80,16 +48,12 @@ Result<void> RouteTable::load(Route& route, const tenon_worker_t* worker,
   }
   if (slot.plugin == nullptr) {
     const auto load_plugin = [&]() -> Result<std::unique_ptr<LoadedPlugin>> {
-      auto hash = sha256_of(slot.file);
-      if (!hash) {
-        return fail(std::move(hash.error()));
+      auto inspected = check_inspected(slot.file, slot.state, slot.sha256);
+      if (!inspected) {
+        return fail(std::move(inspected.error()));
       }
-      if (*hash != slot.sha256) {
-        return fail(ErrorCode::kIncompatible, slot.file + " has changed since the runtime inspected it (it was " +
-                                                  slot.sha256.substr(0, 12) + ", it is " + hash->substr(0, 12) +
-                                                  "); start the runtime again to use the new file");
-      }
-      auto loaded = LoadedPlugin::load(slot.file, LoadOptions{.worker = worker, .on_stage = {}});
+      auto loaded =
+          LoadedPlugin::load(slot.file, LoadOptions{.worker = worker, .on_stage = {}, .inspected = *inspected});
       if (!loaded) {
         return loaded;
       }

@@ -13,6 +13,7 @@
 
 #include <tenon/plugin.h>
 #include <tenon/bytes.hpp>
+#include <tenon/catalog.hpp>
 #include <tenon/error.hpp>
 
 #include "base/clock.hpp"
@@ -27,6 +28,7 @@ struct PluginSlot {
   std::string version;
   std::string file;
   std::string sha256;
+  std::optional<PluginFileState> state;  ///< Of the file that has the hash.
   BlockRef settings;
   std::unique_ptr<LoadedPlugin> plugin;
   std::optional<Error> problem;
@@ -55,7 +57,7 @@ class RouteTable {
   /// The slot of a plugin file, made if need be.
   [[nodiscard]] std::shared_ptr<PluginSlot> slot(const std::string& name, const std::string& version,
                                                  const std::string& file, const std::string& sha256,
-                                                 const BlockRef& settings);
+                                                 const std::optional<PluginFileState>& state, const BlockRef& settings);
   /// Loads the route's plugin and runs its `init` unless done. `settings` gives the bytes of the settings block.
   /// Errors: those of LoadedPlugin; kIncompatible the file has changed since the host inspected it; kNotFound no such
   /// task.

@@ -1,0 +1,54 @@
+#include "plugin/plugin_file.hpp"
+
+#include <utility>
+
+#include "base/text.hpp"
+#include "plugin/file_hash.hpp"
+
+namespace tenon::internal {
+
+PluginFileState file_state(const FileIdentity& identity) noexcept {
+  return {identity.device, identity.inode, identity.size_bytes, identity.mtime_ns, identity.ctime_ns};
+}
+
+Result<void> check_plugin_size(const std::filesystem::path& file, const FileIdentity& identity) {
+  if (identity.size_bytes > kMaxPluginBytes) {
+    return fail(ErrorCode::kTooLarge,
+                file.string() + ": the file has " + format_size(identity.size_bytes) + "; at most " +
+                    format_size(kMaxPluginBytes) +
+                    " are loaded: strip its debug information (strip -g), or keep large data in files of its own");
+  }
+  return {};
+}
+
+Error changed_since_inspection(const std::filesystem::path& file, const std::string& what) {
+  return {ErrorCode::kIncompatible,
+          file.string() + " has changed since the runtime inspected it (" + what +
+              "); start the runtime again to use the new file",
+          {}};
+}
+
+Result<FileIdentity> check_inspected(const std::filesystem::path& file, const std::optional<PluginFileState>& state,
+                                     const std::string& sha256) {
+  auto descriptor = open_for_reading(file);
+  if (!descriptor) {
+    return fail(std::move(descriptor.error()));
+  }
+  auto identity = file_identity(*descriptor);
+  if (!identity || (state && file_state(*identity) == *state)) {
+    return identity;
+  }
+  if (auto checked = check_plugin_size(file, *identity); !checked) {
+    return fail(std::move(checked.error()));
+  }
+  auto hash = sha256_of_file(*descriptor);
+  if (!hash) {
+    return fail(std::move(hash.error()));
+  }
+  if (*hash != sha256) {
+    return fail(changed_since_inspection(file, "it was " + sha256.substr(0, 12) + ", it is " + hash->substr(0, 12)));
+  }
+  return identity;
+}
+
+}  // namespace tenon::internal

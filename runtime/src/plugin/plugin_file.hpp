@@ -1,0 +1,34 @@
+/// plugin/plugin_file.hpp: whether a plugin file is the one that was inspected.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include <tenon/catalog.hpp>
+#include <tenon/error.hpp>
+
+#include "platform/file.hpp"
+
+namespace tenon::internal {
+
+/// Largest plugin file. Hashing bounds it: a larger one would hold up every start for many seconds.
+inline constexpr std::uint64_t kMaxPluginBytes = std::uint64_t{1} << 30;
+
+[[nodiscard]] PluginFileState file_state(const FileIdentity& identity) noexcept;
+
+/// Errors: kTooLarge above kMaxPluginBytes, with what to do. [any-thread]
+[[nodiscard]] Result<void> check_plugin_size(const std::filesystem::path& file, const FileIdentity& identity);
+
+/// Whether `file` still is what was inspected: in the same `state`, or else with the same content. Gives the identity
+/// that was found, which LoadedPlugin::load compares with what it loaded. Errors: kIncompatible the content is another;
+/// kTooLarge; those of open_for_reading. [any-thread]
+[[nodiscard]] Result<FileIdentity> check_inspected(const std::filesystem::path& file,
+                                                   const std::optional<PluginFileState>& state,
+                                                   const std::string& sha256);
+
+/// The error for a file that is not what was inspected. `what` tells the difference.
+[[nodiscard]] Error changed_since_inspection(const std::filesystem::path& file, const std::string& what);
+
+}  // namespace tenon::internal
