@@ -46,6 +46,10 @@ class FileDescriptor {
 /// non-blocking descriptor has nothing. [any-thread]
 [[nodiscard]] Result<std::size_t> read_some(const FileDescriptor& descriptor, std::span<std::uint8_t> buffer);
 
+/// The same at an offset from the begin of a file, wherever reads stand. [any-thread]
+[[nodiscard]] Result<std::size_t> read_some_at(const FileDescriptor& descriptor, std::uint64_t offset_bytes,
+                                               std::span<std::uint8_t> buffer);
+
 /// Writes all bytes. Goes on after interruptions and short writes. Never raises SIGPIPE on sockets; pipes may.
 /// Errors: kIo (disk full in words). [any-thread]
 [[nodiscard]] Result<void> write_all(const FileDescriptor& descriptor, std::span<const std::uint8_t> bytes);

@@ -3,15 +3,16 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
+#include <utility>
 
 #include <tenon/error.hpp>
 
+#include "platform/file_descriptor.hpp"
 #include "plugin/byte_source.hpp"
 
 namespace tenon::internal {
 
-/// An open regular file, of which only what is asked for is read. One thread at a time.
+/// An open regular file, of which only what is asked for is read.
 class FileSource final : public ByteSource {
  public:
   /// Errors: kNotFound; kInvalidArgument for what is no regular file; kIo.
@@ -21,8 +22,9 @@ class FileSource final : public ByteSource {
   [[nodiscard]] Result<Buffer> read(std::uint64_t offset, std::uint64_t size_bytes) const override;
 
  private:
-  FileSource(std::ifstream stream, std::uint64_t size_bytes) : stream_(std::move(stream)), size_bytes_(size_bytes) {}
-  mutable std::ifstream stream_;
+  FileSource(FileDescriptor descriptor, std::uint64_t size_bytes) noexcept
+      : descriptor_(std::move(descriptor)), size_bytes_(size_bytes) {}
+  FileDescriptor descriptor_;
   std::uint64_t size_bytes_;
 };
 

@@ -3,6 +3,8 @@
 #include <system_error>
 #include <utility>
 
+// Without it the library would need Boost.Filesystem, which each worker would load.
+#define BOOST_DLL_USE_STD_FS
 #include <boost/dll/shared_library.hpp>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -26,8 +28,7 @@ Result<DynamicLibrary> DynamicLibrary::load(const std::filesystem::path& file) {
   impl->file = absolute;
   // Boost.DLL keeps the loader's own words in the exception alone.
   try {
-    impl->library.load(boost::dll::fs::path(absolute.string()),
-                       boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
+    impl->library.load(absolute, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
   } catch (const std::exception& problem) {
     return fail(ErrorCode::kIncompatible, "cannot load '" + absolute.string() + "': " + problem.what());
   }

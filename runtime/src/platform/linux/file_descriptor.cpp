@@ -38,6 +38,19 @@ Result<std::size_t> read_some(const FileDescriptor& descriptor, std::span<std::u
   }
 }
 
+Result<std::size_t> read_some_at(const FileDescriptor& descriptor, std::uint64_t offset_bytes,
+                                 std::span<std::uint8_t> buffer) {
+  for (;;) {
+    const ssize_t count = ::pread(descriptor.get(), buffer.data(), buffer.size(), static_cast<off_t>(offset_bytes));
+    if (count >= 0) {
+      return static_cast<std::size_t>(count);
+    }
+    if (errno != EINTR) {
+      return fail(os_error(errno, "cannot read"));
+    }
+  }
+}
+
 Result<void> write_all(const FileDescriptor& descriptor, std::span<const std::uint8_t> bytes) {
   bool is_socket = true;
   while (!bytes.empty()) {
