@@ -11,14 +11,20 @@ using std::chrono::milliseconds;
 /// Between two looks at RunOptions::stop, which cannot wake anybody: a signal handler sets it.
 constexpr milliseconds kStopInterval{50};
 constexpr milliseconds kProgressInterval{100};
-/// Calls under way per worker where the file does not say less: enough that none waits for the next.
-constexpr std::uint32_t kCallsPerWorker = 64;
 
 }  // namespace
 
 Engine::Engine(const Graph::Impl& graph, Executor& executor, const RunOptions& options)
-    : graph_(graph), executor_(executor), options_(options), nodes_(graph.nodes.size()), edges_(graph.edges.size()) {
+    : graph_(graph),
+      executor_(executor),
+      options_(options),
+      nodes_(graph.nodes.size()),
+      decided_outputs_(graph.edges.size(), kNone) {
   const std::uint32_t workers = std::max(1U, executor.worker_count());
+  edges_.reserve(graph.edges.size());
+  for (const PlanEdge& edge : graph.edges) {
+    edges_.emplace_back(edge, graph.nodes[edge.to].queue);
+  }
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     NodeState& state = nodes_[i];
     const PlanNode& plan = graph.nodes[i];
@@ -32,19 +38,16 @@ Engine::Engine(const Graph::Impl& graph, Executor& executor, const RunOptions& o
     }
     const bool sessions = plan.collects || plan.kind == NodeKind::kSource;
     if (!sessions) {
-      // With as many calls under way as workers or more, the pool itself is the bound.
-      const bool bounded = plan.workers > 0 && plan.workers < workers;
-      state.window = bounded ? plan.workers : workers * kCallsPerWorker;
-      state.hold = plan.order == OrderKind::kNone ? 2 * state.window : 4 * state.window + 64;
+      state.window = plan.workers > 0 ? CallWindow::fixed(plan.workers) : CallWindow::adaptive(workers);
       if (plan.kind == NodeKind::kSink && plan.order == OrderKind::kInput) {
         // A sink has nothing to put in order but the calls themselves.
-        state.window = 1;
-        state.hold = 1;
+        state.window = CallWindow::fixed(1);
       }
     } else if (plan.kind == NodeKind::kBatch) {
-      state.window = plan.workers > 0 ? plan.workers : workers;
+      state.sessions.resize(plan.workers > 0 ? plan.workers : workers);
+    } else {
+      state.sessions.resize(1);
     }
-    state.sessions.resize(sessions ? state.window : 0);
     state.report.name = plan.name;
     state.report.task = plan.task;
     state.report.kind = std::string(node_kind_name(plan.kind));
@@ -143,10 +146,11 @@ void Engine::pump_route(std::uint32_t node) {
   const PlanNode& plan = *state.plan;
   // An input whose first item finds no room waits; the others go on.
   for (const std::uint32_t edge_index : plan.inputs) {
-    EdgeState& edge = edges_[edge_index];
-    while (!edge.queue.empty()) {
-      if (edge.decided_output == kNone) {
-        Result<std::string> value = plan.route_reader(edge.queue.front().reply.bytes());
+    Edge& edge = edges_[edge_index];
+    std::uint32_t& decided = decided_outputs_[edge_index];
+    while (!edge.empty()) {
+      if (decided == kNone) {
+        Result<std::string> value = plan.route_reader(edge.front().reply.bytes());
         if (!value) {
           Item item = pop(edge_index);
           ++state.report.failed;
@@ -154,21 +158,18 @@ void Engine::pump_route(std::uint32_t node) {
           continue;
         }
         const auto found = plan.cases.find(*value);
-        edge.decided_output = found == plan.cases.end() ? plan.else_output : found->second;
+        decided = found == plan.cases.end() ? plan.else_output : found->second;
       }
-      if (edge.decided_output == plan.else_output && plan.else_dropped) {
+      if (decided == plan.else_output && plan.else_dropped) {
         ++state.report.dropped;
-      } else if (has_room(plan.outputs[edge.decided_output], edge.queue.front().reply.bytes().size())) {
-        const std::uint32_t output = edge.decided_output;
-        edge.decided_output = kNone;
+        static_cast<void>(pop(edge_index));
+      } else if (has_room(plan.outputs[decided], edge.front().bytes())) {
         ++state.report.items_out;
-        push(plan.outputs[output], pop(edge_index));
-        continue;
+        push(plan.outputs[decided], pop(edge_index));
       } else {
         break;
       }
-      edge.decided_output = kNone;
-      static_cast<void>(pop(edge_index));
+      decided = kNone;
     }
   }
   if (input_ended(state)) {
@@ -251,37 +252,27 @@ Engine::TimePoint Engine::next_deadline() const {
   return deadline;
 }
 
-bool Engine::edge_has_room(std::uint32_t edge, std::uint64_t bytes) const {
-  const EdgeState& state = edges_[edge];
-  const QueueLimits& limits = graph_.nodes[graph_.edges[edge].to].queue;
-  // An item beyond the limit goes alone, or it would never go.
-  return state.queue.size() < limits.items && (state.queue.empty() || state.bytes + bytes <= limits.bytes);
-}
-
 bool Engine::has_room(const PlanOutput& output, std::uint64_t bytes) const {
   return std::all_of(output.edges.begin(), output.edges.end(),
-                     [&](std::uint32_t edge) { return edge_has_room(edge, bytes); });
+                     [&](std::uint32_t edge) { return edges_[edge].has_room(bytes); });
 }
 
 void Engine::push(const PlanOutput& output, Item item) {
-  const std::uint64_t bytes = item.reply.bytes().size();
   for (std::size_t i = 0; i < output.edges.size(); ++i) {
-    EdgeState& edge = edges_[output.edges[i]];
-    const std::uint32_t to = graph_.edges[output.edges[i]].to;
-    edge.bytes += bytes;
-    ++nodes_[to].report.items_in;
+    Edge& edge = edges_[output.edges[i]];
+    ++nodes_[edge.to()].report.items_in;
     if (i + 1 == output.edges.size()) {
-      edge.queue.push_back(std::move(item));
+      edge.push(std::move(item));
     } else {
-      edge.queue.push_back(item);
+      edge.push(item);
     }
-    schedule(to);
+    schedule(edge.to());
   }
 }
 
 bool Engine::deliver(std::uint32_t node, std::uint32_t output, Item& item) {
   const PlanOutput& target = nodes_[node].plan->outputs[output];
-  if (!has_room(target, item.reply.bytes().size())) {
+  if (!has_room(target, item.bytes())) {
     return false;
   }
   ++nodes_[node].report.items_out;
@@ -305,27 +296,26 @@ bool Engine::flush_outbox(std::uint32_t node) {
 
 std::uint32_t Engine::next_edge(NodeState& state) const {
   const std::vector<std::uint32_t>& inputs = state.plan->inputs;
+  std::size_t at = state.next_input;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const std::size_t at = (state.next_input + i) % inputs.size();
-    if (!edges_[inputs[at]].queue.empty()) {
-      state.next_input = (at + 1) % inputs.size();
-      return inputs[at];
+    const std::uint32_t edge = inputs[at];
+    at = at + 1 < inputs.size() ? at + 1 : 0;
+    if (!edges_[edge].empty()) {
+      state.next_input = at;
+      return edge;
     }
   }
   return kNone;
 }
 
-Engine::Item Engine::pop(std::uint32_t edge) {
-  EdgeState& state = edges_[edge];
-  Item item = state.queue.pop_front();
-  state.bytes -= item.reply.bytes().size();
-  schedule(graph_.edges[edge].from);
-  return item;
+Item Engine::pop(std::uint32_t edge) {
+  schedule(edges_[edge].from());
+  return edges_[edge].pop();
 }
 
 bool Engine::input_ended(const NodeState& state) const {
   return state.open_producers == 0 && std::all_of(state.plan->inputs.begin(), state.plan->inputs.end(),
-                                                  [&](std::uint32_t edge) { return edges_[edge].queue.empty(); });
+                                                  [&](std::uint32_t edge) { return edges_[edge].empty(); });
 }
 
 void Engine::finish_node(std::uint32_t node) {
@@ -351,6 +341,7 @@ void Engine::operation_began(std::uint32_t node) {
   ++under_way_;
   if (state.under_way++ == 0) {
     state.busy_since = now_;
+    state.window.began(now_);
   }
 }
 
@@ -359,6 +350,7 @@ void Engine::operation_ended(std::uint32_t node) {
   --under_way_;
   if (--state.under_way == 0) {
     state.busy += now_ - state.busy_since;
+    state.window.became_idle(now_);
   }
 }
 
@@ -413,7 +405,7 @@ void Engine::fill_report() {
     state.report.in_flight = state.active;
     state.report.queued = 0;
     for (const std::uint32_t edge : state.plan->inputs) {
-      state.report.queued += edges_[edge].queue.size();
+      state.report.queued += edges_[edge].size();
     }
     std::chrono::nanoseconds busy = state.busy;
     if (state.under_way > 0) {

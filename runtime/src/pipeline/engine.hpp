@@ -13,7 +13,9 @@
 
 #include <tenon/pipeline.hpp>
 
+#include "pipeline/edge.hpp"
 #include "pipeline/executor.hpp"
+#include "pipeline/pace.hpp"
 #include "pipeline/plan.hpp"
 #include "pipeline/ring.hpp"
 
@@ -32,24 +34,16 @@ class Engine {
 
   static constexpr std::uint32_t kNone = UINT32_MAX;
 
-  /// A value on its way.
-  struct Item {
-    Reply reply;
-    std::uint64_t index = 0;  ///< Its number where it began: a source, batch or reduce.
-  };
-
-  struct EdgeState {
-    Ring<Item> queue;
-    std::uint64_t bytes = 0;
-    std::uint32_t decided_output = kNone;  ///< Of a route's first item, once it has been read.
-  };
-
   /// A place in the input order, given on when everything before it is.
   struct Ordered {
     bool done = false;
     bool failed = false;
     Item item;
   };
+
+  /// Busy keys with the calls that wait for them.
+  using Keys = std::unordered_map<std::string, Ring<std::uint32_t>>;
+  using KeyEntry = Keys::value_type;
 
   /// A call from its item's leaving the queue to its terminal answer, retries included.
   struct Call {
@@ -58,7 +52,7 @@ class Engine {
     std::uint32_t attempt = 1;
     bool under_way = false;
     std::uint64_t sequence = 0;  ///< order = "input".
-    std::string key;             ///< order = "key:...".
+    KeyEntry* key = nullptr;     ///< order = "key:...".
   };
 
   enum class SessionPhase { kClosed, kOpening, kProbing, kIdle, kWorking, kCheckpointing, kFinishing };
@@ -83,13 +77,14 @@ class Engine {
     std::uint64_t number = 0;      ///< Batch.
     std::uint64_t generation = 0;  ///< Tells timers of an earlier use.
     bool timed_out = false;
+    StepSize step;
+    TimePoint step_began{};
   };
 
   struct NodeState {
     const PlanNode* plan = nullptr;
     CallOptions call_options;
-    std::uint32_t window = 1;     ///< Calls (batch: sessions) under way at most.
-    std::uint32_t hold = 2;       ///< Items taken and not given on, at most.
+    CallWindow window;
     std::uint32_t under_way = 0;  ///< Operations of the executor.
     std::uint64_t active = 0;     ///< Items taken and not given on.
     std::uint64_t active_bytes = 0;
@@ -100,10 +95,10 @@ class Engine {
     Ring<Item> outbox;
     Ring<std::uint32_t> again;  ///< Calls whose wait before a retry is over.
     Ring<Ordered> sequence;
-    std::uint64_t sequence_base = 0;                            ///< Number of the first place in `sequence`.
-    std::unordered_map<std::string, Ring<std::uint32_t>> keys;  ///< Busy keys with the calls that wait for them.
+    std::uint64_t sequence_base = 0;  ///< Number of the first place in `sequence`.
+    Keys keys;
     std::uint64_t next_index = 0;
-    std::vector<SessionState> sessions;  ///< Source, reduce: one. Batch: `window`.
+    std::vector<SessionState> sessions;  ///< Source, reduce: one. Batch: as many as run at once.
     std::vector<Item> gathered;          ///< Batch: the next one.
     std::uint64_t gathered_generation = 0;
     bool gathered_due = false;
@@ -136,7 +131,6 @@ class Engine {
   void show_progress();
   [[nodiscard]] TimePoint next_deadline() const;
   [[nodiscard]] bool has_room(const PlanOutput& output, std::uint64_t bytes) const;
-  [[nodiscard]] bool edge_has_room(std::uint32_t edge, std::uint64_t bytes) const;
   void push(const PlanOutput& output, Item item);
   [[nodiscard]] bool deliver(std::uint32_t node, std::uint32_t output, Item& item);
   [[nodiscard]] bool flush_outbox(std::uint32_t node);
@@ -159,6 +153,8 @@ class Engine {
   void start_call(std::uint32_t slot);
   /// Whether results wait for those of the items before them.
   [[nodiscard]] static bool resequences(const PlanNode& plan) noexcept;
+  /// Items that a node has taken and not given on, at most.
+  [[nodiscard]] static std::uint32_t hold(const NodeState& state) noexcept;
   void call_ended(std::uint32_t slot);
   void answer(std::uint32_t slot, Reply reply);
   void fail_call(std::uint32_t slot, Error error);
@@ -191,8 +187,9 @@ class Engine {
   Executor& executor_;
   const RunOptions& options_;
   std::vector<NodeState> nodes_;
-  std::vector<EdgeState> edges_;
-  std::deque<Call> calls_;  ///< A deque, because arguments stay where they are.
+  std::vector<Edge> edges_;
+  std::vector<std::uint32_t> decided_outputs_;  ///< By edge into a route: of its first item, once that has been read.
+  std::deque<Call> calls_;                      ///< A deque, because arguments stay where they are.
   std::vector<std::uint32_t> free_calls_;
   Ring<std::uint32_t> scheduled_;
   std::priority_queue<Timer> timers_;

@@ -42,7 +42,7 @@ void Engine::pump_batch(std::uint32_t node) {
                      (!state.gathered.empty() && input_ended(state));
     const auto free = std::find_if(state.sessions.begin(), state.sessions.end(),
                                    [](const SessionState& session) { return session.kept.empty(); });
-    if (!due || free == state.sessions.end() || state.outbox.size() >= state.window) {
+    if (!due || free == state.sessions.end() || state.outbox.size() >= state.sessions.size()) {
       break;
     }
     free->kept = std::exchange(state.gathered, {});

@@ -15,15 +15,18 @@ void Engine::pump_calls(std::uint32_t node) {
     // Even when not everything fits, calls may go on within `hold`.
     static_cast<void>(flush_outbox(node));
   }
-  while (state.under_way < state.window && !state.again.empty()) {
+  state.window.measure(now_);
+  const std::uint32_t window = state.window.size();
+  while (state.under_way < window && !state.again.empty()) {
     start_call(state.again.pop_front());
   }
-  while (state.under_way < state.window && state.active < state.hold && state.sequence.size() < state.hold) {
+  const std::uint32_t most_active = hold(state);
+  while (state.under_way < window && state.active < most_active && state.sequence.size() < most_active) {
     const std::uint32_t edge = next_edge(state);
     if (edge == kNone) {
       break;
     }
-    const std::uint64_t bytes = edges_[edge].queue.front().reply.bytes().size();
+    const std::uint64_t bytes = edges_[edge].front().bytes();
     if (state.active > 0 && state.active_bytes + bytes > plan.queue.bytes) {
       break;
     }
@@ -36,6 +39,15 @@ void Engine::pump_calls(std::uint32_t node) {
 
 bool Engine::resequences(const PlanNode& plan) noexcept {
   return plan.kind == NodeKind::kMap && plan.order == OrderKind::kInput;
+}
+
+std::uint32_t Engine::hold(const NodeState& state) noexcept {
+  const PlanNode& plan = *state.plan;
+  if (plan.order == OrderKind::kNone) {
+    return 2 * state.window.size();
+  }
+  // In an ordered sink an item that waits for its next attempt holds up the others.
+  return plan.kind == NodeKind::kSink && plan.order == OrderKind::kInput ? 1 : 4 * state.window.size() + 64;
 }
 
 std::uint32_t Engine::new_call() {
@@ -62,7 +74,7 @@ void Engine::take_item(std::uint32_t node, Item item) {
     key = std::move(*value);
   }
   ++state.active;
-  state.active_bytes += item.reply.bytes().size();
+  state.active_bytes += item.bytes();
   const std::uint32_t slot = new_call();
   Call& call = calls_[slot];
   call.item = std::move(item);
@@ -72,8 +84,8 @@ void Engine::take_item(std::uint32_t node, Item item) {
     call.sequence = state.sequence_base + state.sequence.size();
     state.sequence.push_back({});
   } else if (plan.order == OrderKind::kKey) {
-    call.key = std::move(key);
-    const auto [busy, inserted] = state.keys.try_emplace(call.key);
+    const auto [busy, inserted] = state.keys.try_emplace(std::move(key));
+    call.key = &*busy;
     if (!inserted) {
       busy->second.push_back(slot);
       return;
@@ -96,6 +108,7 @@ void Engine::call_ended(std::uint32_t slot) {
   const std::uint32_t node = call.node;
   const PlanNode& plan = *nodes_[node].plan;
   call.under_way = false;
+  nodes_[node].window.ended();
   operation_ended(node);
   if (aborted_) {
     // What a sink has taken counts; everything else stays unfinished.
@@ -127,7 +140,12 @@ void Engine::answer(std::uint32_t slot, Reply reply) {
     place.done = true;
     place.item = {std::move(reply), call.item.index};
   } else {
-    state.outbox.push_back({std::move(reply), call.item.index});
+    Item item{std::move(reply), call.item.index};
+    if (state.outbox.empty() && deliver(call.node, 0, item)) {
+      --state.active;
+    } else {
+      state.outbox.push_back(std::move(item));
+    }
   }
   release_call(slot);
 }
@@ -150,16 +168,16 @@ void Engine::release_call(std::uint32_t slot) {
   Call& call = calls_[slot];
   const std::uint32_t node = call.node;
   NodeState& state = nodes_[node];
-  state.active_bytes -= call.item.reply.bytes().size();
+  state.active_bytes -= call.item.bytes();
   call.item = {};
   call.node = kNone;
   free_calls_.push_back(slot);
   if (state.plan->order != OrderKind::kKey) {
     return;
   }
-  const auto busy = state.keys.find(call.key);
+  KeyEntry* const busy = std::exchange(call.key, nullptr);
   if (busy->second.empty()) {
-    state.keys.erase(busy);
+    state.keys.erase(state.keys.find(busy->first));
   } else if (!aborted_) {
     start_call(busy->second.pop_front());
   }

@@ -7,8 +7,6 @@
 namespace tenon::internal {
 namespace {
 
-constexpr std::uint32_t kMaxStepResults = 256;
-constexpr std::size_t kMaxFeedItems = 256;
 constexpr std::uint64_t kMaxFeedBytes = std::uint64_t{16} << 20;
 /// A new checkpoint after so many items, or bytes held for feeding them again.
 constexpr std::uint64_t kCheckpointItems = 4096;
@@ -124,19 +122,20 @@ void Engine::recover(std::uint32_t node, SessionState& state, Error error) {
 }
 
 std::uint32_t Engine::source_room(const NodeState& state) const {
-  std::uint64_t room = kMaxStepResults;
+  const StepSize& step = state.sessions[0].step;
+  std::uint64_t room = step.size();
   for (const std::uint32_t index : state.plan->outputs[0].edges) {
-    const QueueLimits& limits = graph_.nodes[graph_.edges[index].to].queue;
-    const EdgeState& edge = edges_[index];
-    if (edge.bytes >= limits.bytes) {
+    const Edge& edge = edges_[index];
+    const QueueLimits& limits = edge.limits();
+    if (edge.bytes() >= limits.bytes) {
       return 0;
     }
-    const std::uint64_t free = limits.items - std::min<std::uint64_t>(limits.items, edge.queue.size());
+    const std::uint64_t free = limits.items - std::min<std::uint64_t>(limits.items, edge.size());
     // Half a queue at a time, so that a full one does not make the source step for single items.
     if (free * 2 < limits.items) {
       return 0;
     }
-    room = std::min(room, free);
+    room = std::min({room, free, std::uint64_t{step.within(limits.bytes - edge.bytes())}});
   }
   return static_cast<std::uint32_t>(room);
 }
@@ -174,6 +173,7 @@ void Engine::pump_source(std::uint32_t node) {
   const std::uint32_t room = source_room(state);
   if (room > 0) {
     session.phase = SessionPhase::kWorking;
+    session.step_began = now_;
     operation_began(node);
     session.session->next(room);
   }
@@ -187,7 +187,10 @@ void Engine::source_stepped(std::uint32_t node, SessionState& session, ExecutorS
   }
   session.phase = SessionPhase::kIdle;
   session.ended = outcome.ended;
+  session.step.stepped(outcome.results.size(), now_ - session.step_began);
+  std::uint64_t bytes = 0;
   for (Reply& reply : outcome.results) {
+    bytes += reply.bytes().size();
     if (session.skip > 0) {
       --session.skip;
       continue;
@@ -197,6 +200,7 @@ void Engine::source_stepped(std::uint32_t node, SessionState& session, ExecutorS
     session.recoveries = 0;
   }
   if (!outcome.results.empty() || outcome.ended) {
+    session.step.carried(outcome.results.size(), bytes);
     state.pause = {};
     return;
   }
@@ -236,7 +240,7 @@ void Engine::pump_reduce(std::uint32_t node) {
     return;
   }
   std::uint64_t bytes = 0;
-  for (std::size_t i = 0; i < kMaxFeedItems && bytes < kMaxFeedBytes; ++i) {
+  for (std::size_t i = 0; i < session.step.size() && bytes < kMaxFeedBytes; ++i) {
     const std::uint32_t edge = next_edge(state);
     if (edge == kNone) {
       break;
@@ -283,12 +287,15 @@ void Engine::drop_reduce(std::uint32_t node) {
 
 void Engine::feed_kept(std::uint32_t node, std::uint32_t which) {
   SessionState& session = nodes_[node].sessions[which];
-  session.feeding = std::min(kMaxFeedItems, session.kept.size() - session.fed);
+  // A batch is one unit of work already.
+  const std::size_t most = nodes_[node].plan->kind == NodeKind::kBatch ? StepSize::kMost : session.step.size();
+  session.feeding = std::min(most, session.kept.size() - session.fed);
   feed_.clear();
   for (std::size_t i = 0; i < session.feeding; ++i) {
     feed_.push_back(session.kept[session.fed + i].reply);
   }
   session.phase = SessionPhase::kWorking;
+  session.step_began = now_;
   operation_began(node);
   session.session->feed(feed_);
   feed_.clear();
@@ -316,11 +323,13 @@ void Engine::reduce_stepped(std::uint32_t node, SessionState& session, ExecutorS
     return;
   }
   session.phase = SessionPhase::kIdle;
+  session.step.stepped(session.feeding, now_ - session.step_began);
   session.fed += session.feeding;
   if (session.fed > session.counted) {
     state.active -= session.fed - session.counted;
     state.report.grouped += session.fed - session.counted;
     session.counted = session.fed;
+    session.recoveries = 0;
   }
   if (!session.recoverable) {
     session.kept.clear();

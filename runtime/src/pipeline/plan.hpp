@@ -77,7 +77,7 @@ struct PlanNode {
   std::vector<PlanOutput> outputs;
   QueueLimits queue;
 
-  std::uint32_t workers = 0;  ///< Calls in flight; 0 for as many as there are workers.
+  std::uint32_t workers = 0;  ///< Calls in flight; 0 for as many as keep every worker busy.
   std::optional<std::chrono::nanoseconds> timeout;
   RetryPolicy retry;
   bool retries = false;  ///< The file gives `retry`.

@@ -7,7 +7,7 @@
 
 namespace tenon::internal {
 
-/// First in, first out; also by index from the front. Not thread-safe.
+/// First in, first out; also by index from the front. A T that was moved from holds nothing. Not thread-safe.
 template <typename T>
 class Ring {
  public:
@@ -25,14 +25,13 @@ class Ring {
   }
   T pop_front() {
     T value = std::move(slots_[head_]);
-    slots_[head_] = T();
     head_ = (head_ + 1) & (slots_.size() - 1);
     --size_;
     return value;
   }
   void clear() {
     while (!empty()) {
-      pop_front();
+      static_cast<void>(pop_front());
     }
   }
 

@@ -102,14 +102,14 @@ TEST_CASE("Engine: a failing source or reduce fails the run and says why") {
 }
 
 TEST_CASE("Engine: a session whose worker dies goes on from its checkpoint, nothing lost or doubled") {
-  const Graph::Impl graph = graph_of(numbers(20000) + chain("order = \"input\""));
+  const Graph::Impl graph = graph_of(numbers(40000) + chain("order = \"input\""));
   FakeExecutor executor;
-  executor.task("tenon.numbers").crashes = {0, 3, 40, 41, 42, 70};
-  executor.task("tenon.sum").crashes = {0, 5, 30, 31, 80};
+  executor.task("tenon.numbers").crashes = {0, 3, 20, 21, 22, 35};
+  executor.task("tenon.sum").crashes = {0, 5, 15, 16, 30};
   const RunReport report = run(graph, executor);
   INFO((report.error ? report.error->message : std::string()));
   REQUIRE(report.end == RunReport::End::kDone);
-  CHECK(split(text_of(report.outputs.at(0).second)) == values(20000));
+  CHECK(split(text_of(report.outputs.at(0).second)) == values(40000));
   CHECK(stage(report, "numbers").retried == 6);
   CHECK(stage(report, "sum").retried == 5);
   check_accounts(graph, report, true);

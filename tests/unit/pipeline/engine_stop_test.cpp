@@ -74,7 +74,7 @@ inputs = ["endless"]
   FakeExecutor executor;
   RunOptions options;
   options.stop = &stop;
-  executor.on_wait = [&] { stop = executor.waits() > 2000 ? 1 : 0; };
+  executor.on_wait = [&] { stop = executor.waits() > 500 ? 1 : 0; };
   const RunReport report = run(graph, executor, options);
   CHECK(report.end == RunReport::End::kInterrupted);
   REQUIRE(report.outputs.size() == 1);

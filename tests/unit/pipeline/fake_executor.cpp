@@ -61,6 +61,7 @@ class FakeSession final : public internal::ExecutorSession {
   void next(std::uint32_t max_results) override {
     Outcome outcome;
     const int operation = spec().operations++;
+    spec().asked.push_back(max_results);
     if (!disturb(operation, outcome) && spec().pauses.count(operation) == 0) {
       while (given_ < count_ && outcome.results.size() < max_results) {
         outcome.results.push_back(
@@ -69,7 +70,8 @@ class FakeSession final : public internal::ExecutorSession {
       }
       outcome.ended = given_ >= count_;
     }
-    begin(std::move(outcome));
+    const std::size_t items = outcome.results.size();
+    begin(std::move(outcome), items);
   }
   void feed(const std::vector<Reply>& arguments) override {
     Outcome outcome;
@@ -79,7 +81,7 @@ class FakeSession final : public internal::ExecutorSession {
         joined_ += text_of(argument) + "|";
       }
     }
-    begin(std::move(outcome));
+    begin(std::move(outcome), arguments.size());
   }
   void finish() override {
     Outcome outcome;
@@ -126,9 +128,9 @@ class FakeSession final : public internal::ExecutorSession {
     }
     return false;
   }
-  void begin(Outcome outcome) {
+  void begin(Outcome outcome, std::size_t items = 0) {
     outcome_ = std::move(outcome);
-    executor_.begin(task_, ended_, executor_.finish_time(spec()));
+    executor_.begin(task_, ended_, executor_.finish_time(spec()) + items * spec().per_item);
   }
 
   FakeExecutor& executor_;
@@ -162,6 +164,11 @@ void FakeExecutor::submit(std::uint32_t slot, const std::string& task, const Rep
     outcome = spec.run(spec.arguments.back()).map([](const std::string& text) { return make_reply(text); });
   }
   Clock::time_point at = finish_time(spec);
+  if (!free_at_.empty()) {
+    Clock::time_point& worker = *std::min_element(free_at_.begin(), free_at_.end());
+    at += std::max(latency_, std::chrono::duration_cast<std::chrono::microseconds>(worker - now_));
+    worker = at;
+  }
   if (options->run_timeout && at > now_ + *options->run_timeout) {
     at = now_ + std::chrono::duration_cast<Clock::duration>(*options->run_timeout);
     outcome = fail(ErrorCode::kDeadline, "the call did not end in time");
@@ -204,15 +211,16 @@ void FakeExecutor::wait(Clock::time_point deadline, std::vector<Ended>& ended) {
     return;
   }
   now_ = std::max(now_, first->at);
-  for (std::size_t i = 0; i < pending_.size();) {
-    if (pending_[i].at <= now_) {
-      ended.push_back(pending_[i].ended);
-      --tasks_[pending_[i].task].running;
-      pending_.erase(pending_.begin() + static_cast<std::ptrdiff_t>(i));
-    } else {
-      ++i;
+  std::size_t left = 0;
+  for (Pending& pending : pending_) {
+    if (pending.at <= now_) {
+      ended.push_back(pending.ended);
+      --tasks_[pending.task].running;
+    } else if (&pending != &pending_[left++]) {
+      pending_[left - 1] = std::move(pending);
     }
   }
+  pending_.resize(left);
 }
 
 }  // namespace tenon::test

@@ -28,6 +28,8 @@ struct FakeTask {
   /// How long one operation takes; drawn from this range.
   std::chrono::microseconds least{10};
   std::chrono::microseconds most{500};
+  /// Of a step of a session in addition, for each item.
+  std::chrono::microseconds per_item{0};
   /// Sources and reduces.
   bool checkpoints = true;
   /// Operations of sessions (next, feed, finish), counted over all of the task's sessions from 0, that die.
@@ -44,6 +46,7 @@ struct FakeTask {
   std::uint32_t most_running = 0;
   std::vector<std::string> arguments;  ///< Of plain calls, in the order of submission.
   std::vector<std::size_t> fed;        ///< Sizes of feeds.
+  std::vector<std::uint32_t> asked;    ///< What each step of a source might give.
 };
 
 class FakeExecutor final : public internal::Executor {
@@ -52,6 +55,11 @@ class FakeExecutor final : public internal::Executor {
 
   /// Made on first use. Sources are those whose name ends in "numbers" or "walk"; they give `count` items.
   FakeTask& task(const std::string& name) { return tasks_[name]; }
+  /// From now on calls wait for one of the workers, which takes `latency` more to begin one.
+  void queue_calls(std::chrono::microseconds latency) {
+    latency_ = latency;
+    free_at_.assign(workers_, now_);
+  }
   /// Called before each wait; for looking at the run from outside.
   std::function<void()> on_wait;
   [[nodiscard]] std::uint64_t waits() const noexcept { return waits_; }
@@ -82,6 +90,8 @@ class FakeExecutor final : public internal::Executor {
   std::uint64_t unflushed_ = 0;  ///< Calls since the last flush, none of which need have begun.
   std::map<std::string, FakeTask> tasks_;
   std::vector<Pending> pending_;
+  std::chrono::microseconds latency_{0};
+  std::vector<Clock::time_point> free_at_;  ///< By worker; empty while calls do not wait for one.
   std::map<std::uint32_t, Result<Reply>> outcomes_;
 };
 

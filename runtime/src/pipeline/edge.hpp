@@ -1,0 +1,57 @@
+/// What lies between two nodes of a running graph.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include <tenon/reply.hpp>
+
+#include "pipeline/plan.hpp"
+#include "pipeline/ring.hpp"
+
+namespace tenon::internal {
+
+/// A value on its way.
+struct Item {
+  Reply reply;
+  std::uint64_t index = 0;  ///< Its number where it began: a source, batch or reduce.
+
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return reply.bytes().size(); }
+};
+
+/// A queue bounded by items and bytes. Not thread-safe.
+class Edge {
+ public:
+  Edge(const PlanEdge& plan, const QueueLimits& limits) : limits_(limits), from_(plan.from), to_(plan.to) {}
+
+  [[nodiscard]] std::uint32_t from() const noexcept { return from_; }
+  [[nodiscard]] std::uint32_t to() const noexcept { return to_; }
+  [[nodiscard]] const QueueLimits& limits() const noexcept { return limits_; }
+  [[nodiscard]] bool empty() const noexcept { return queue_.empty(); }
+  [[nodiscard]] std::size_t size() const noexcept { return queue_.size(); }
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
+  [[nodiscard]] Item& front() noexcept { return queue_.front(); }
+
+  [[nodiscard]] bool has_room(std::uint64_t bytes) const noexcept {
+    // An item beyond the limit goes alone, or it would never go.
+    return queue_.size() < limits_.items && (queue_.empty() || bytes_ + bytes <= limits_.bytes);
+  }
+  void push(Item item) {
+    bytes_ += item.bytes();
+    queue_.push_back(std::move(item));
+  }
+  [[nodiscard]] Item pop() {
+    Item item = queue_.pop_front();
+    bytes_ -= item.bytes();
+    return item;
+  }
+
+ private:
+  Ring<Item> queue_;
+  std::uint64_t bytes_ = 0;
+  QueueLimits limits_;
+  std::uint32_t from_ = 0;
+  std::uint32_t to_ = 0;
+};
+
+}  // namespace tenon::internal

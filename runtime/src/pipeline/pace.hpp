@@ -1,0 +1,101 @@
+/// How much is kept under way where the file leaves it open: enough that no worker waits for the engine, little enough
+/// that a slow stage holds back those before it.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdint>
+
+namespace tenon::internal {
+
+/// Calls of one stage under way at most. Two for each worker, so that the next is there when one ends; more when calls
+/// are short: as many as end within `kTime`, by the best rate of the last intervals. Not thread-safe.
+class CallWindow {
+ public:
+  using TimePoint = std::chrono::steady_clock::time_point;
+
+  /// How long a call may wait for those of its stage before it.
+  static constexpr std::chrono::milliseconds kTime{1};
+  static constexpr std::uint32_t kLeastPerWorker = 2;
+  static constexpr std::uint32_t kMostPerWorker = 512;
+  /// Intervals of at least kTime that a rate counts for. Single ones are slow because something else had the core.
+  static constexpr std::size_t kIntervals = 16;
+
+  CallWindow() = default;
+  /// Grows and shrinks.
+  [[nodiscard]] static CallWindow adaptive(std::uint32_t workers) noexcept {
+    return {workers * kLeastPerWorker, workers * kMostPerWorker};
+  }
+  [[nodiscard]] static CallWindow fixed(std::uint32_t calls) noexcept { return {calls, calls}; }
+
+  [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
+  /// The first call after none was under way. What lies between does not count, unless that is the end of one round.
+  void began(TimePoint now) noexcept {
+    if (now != idle_since_) {
+      since_ = now;
+      ended_ = 0;
+    }
+  }
+  /// The last call under way has ended.
+  void became_idle(TimePoint now) noexcept { idle_since_ = now; }
+  void ended() noexcept { ++ended_; }
+  /// After each round of ends.
+  void measure(TimePoint now) noexcept {
+    if (ended_ == 0 || now - since_ < kTime) {
+      return;
+    }
+    const double within = static_cast<double>(ended_) * (std::chrono::duration<double>(kTime) / (now - since_));
+    rates_[next_++ % kIntervals] = static_cast<std::uint32_t>(std::min(within, static_cast<double>(most_)));
+    size_ = std::clamp(*std::max_element(rates_.begin(), rates_.end()), least_, most_);
+    since_ = now;
+    ended_ = 0;
+  }
+
+ private:
+  CallWindow(std::uint32_t least, std::uint32_t most) noexcept : least_(least), most_(most), size_(least) {}
+
+  std::uint32_t least_ = 1;
+  std::uint32_t most_ = 1;
+  std::uint32_t size_ = 1;
+  std::uint32_t ended_ = 0;
+  TimePoint since_{};
+  TimePoint idle_since_{};
+  std::size_t next_ = 0;
+  std::array<std::uint32_t, kIntervals> rates_{};  ///< Calls that ended within kTime.
+};
+
+/// Items that one step of a session gives or takes at most. Not thread-safe.
+class StepSize {
+ public:
+  /// A step occupies its worker, and nobody sees its results before it ends.
+  static constexpr std::chrono::milliseconds kTime{5};
+  static constexpr std::uint32_t kFirst = 4;
+  static constexpr std::uint32_t kMost = 1024;
+
+  [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
+  /// The items of `most_bytes`, if they are like those of the last step; at least 1.
+  [[nodiscard]] std::uint32_t within(std::uint64_t most_bytes) const noexcept {
+    if (item_bytes_ * size_ <= most_bytes) {
+      return size_;
+    }
+    return static_cast<std::uint32_t>(std::max<std::uint64_t>(1, most_bytes / item_bytes_));
+  }
+  void carried(std::size_t items, std::uint64_t bytes) noexcept { item_bytes_ = items > 0 ? bytes / items : 0; }
+  /// A step is over.
+  void stepped(std::size_t items, std::chrono::nanoseconds took) noexcept {
+    if (items > 0 && took > kTime) {
+      const double share = std::chrono::duration<double>(kTime) / took;
+      size_ = std::max<std::uint32_t>(
+          1, static_cast<std::uint32_t>(static_cast<double>(std::min<std::size_t>(items, kMost)) * share));
+    } else if (items >= size_ && 2 * took <= kTime) {
+      size_ = std::min(kMost, size_ * 2);
+    }
+  }
+
+ private:
+  std::uint32_t size_ = kFirst;
+  std::uint64_t item_bytes_ = 0;
+};
+
+}  // namespace tenon::internal
