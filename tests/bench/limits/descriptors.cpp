@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "limits/child.hpp"
+#include "harness/child.hpp"
 #include "limits/limits.hpp"
 
 namespace tenon::bench {

@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "limits/child.hpp"
+#include "harness/child.hpp"
 #include "limits/limits.hpp"
 
 namespace tenon::bench {

@@ -2,7 +2,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "limits/child.hpp"
+#include "harness/child.hpp"
 #include "limits/limits.hpp"
 #include "platform/doorbell.hpp"
 

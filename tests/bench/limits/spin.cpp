@@ -1,7 +1,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "limits/child.hpp"
+#include "harness/child.hpp"
 #include "limits/limits.hpp"
 #include "platform/doorbell.hpp"
 

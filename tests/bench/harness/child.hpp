@@ -1,4 +1,4 @@
-/// A forked child and memory shared with it. For programs without threads.
+/// A forked child and memory shared with it.
 #pragma once
 
 #include <sys/mman.h>
@@ -14,7 +14,8 @@
 
 namespace tenon::bench {
 
-/// Runs a function in a child process; the destructor waits for its end.
+/// Runs a function in a child process; the destructor waits for its end. With threads around, the function must come
+/// to exec without taking a lock.
 class Child {
  public:
   template <typename Run>
@@ -32,7 +33,12 @@ class Child {
   }
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
-  ~Child() { waitpid(pid_, nullptr, 0); }
+  ~Child() {
+    if (pid_ > 0) {
+      waitpid(pid_, nullptr, 0);
+    }
+  }
+  void kill() const { ::kill(pid_, SIGKILL); }
 
  private:
   pid_t pid_ = -1;

@@ -1,0 +1,121 @@
+"""The workloads that every Python system is measured at."""
+
+import json
+import sys
+import time
+from itertools import islice, repeat
+
+from tasks import echo
+
+WORKERS = 2
+PAUSE_S = 0.002  # As harness/measure.hpp: long enough that both sides sleep.
+PAYLOAD = b"x" * 64
+LARGE_BYTES = 256 << 20
+
+
+def report(name, unit, samples):
+    """One line for tests/bench/run, at once: what was measured is not lost when something later takes too long."""
+    print(json.dumps({"name": name, "unit": unit, "samples": samples}), flush=True)
+
+
+def absent(reason):
+    print(json.dumps({"absent": reason}), flush=True)
+    sys.exit(0)
+
+
+def latencies(call, time_s, most, pause_s=0.0):
+    """Microseconds of each of many calls, for a time."""
+    call()
+    samples = []
+    end = time.perf_counter() + time_s
+    while len(samples) < most and (len(samples) < 5 or time.perf_counter() < end):
+        if pause_s:
+            time.sleep(pause_s)
+        begin = time.perf_counter()
+        call()
+        samples.append((time.perf_counter() - begin) * 1e6)
+    return samples
+
+
+def rates(run, time_s, first):
+    """Calls a second of `run(count)`, with a count that takes about `time_s`."""
+    count, took = first, 0.0
+    while took < time_s / 3:
+        if took:
+            count = int(count * min(10.0, time_s / took)) + 1
+        begin = time.perf_counter()
+        run(count)
+        took = time.perf_counter() - begin
+    samples = [count / took]
+    begin = time.perf_counter()
+    run(count)
+    samples.append(count / (time.perf_counter() - begin))
+    return samples
+
+
+class System:
+    """One system, started. Those below overwrite what they have."""
+
+    def call(self, value):
+        """Runs echo(value) and waits for the result."""
+        raise NotImplementedError
+
+    def futures(self, count):
+        """`count` calls, one future each; then all their results."""
+
+    def map(self, count):
+        """`count` calls in whatever way the system has for many."""
+
+    def stop(self):
+        raise NotImplementedError
+
+
+def futures_of(submit, count):
+    """The workload futures.1 over concurrent.futures' interface."""
+    futures = [submit(echo, payload) for payload in repeat(PAYLOAD, count)]
+    for future in futures:
+        assert future.result() == PAYLOAD
+
+
+def check_all(results, count):
+    """The workload map.tiny gives each number back, in order."""
+    assert all(got == wanted for wanted, got in enumerate(islice(results, count)))
+
+
+def overwrites(system, method):
+    return getattr(type(system), method) is not getattr(System, method)
+
+
+def measure(start, arguments):
+    """All workloads of one system. `--quick`: less of each. `--large`: the 256 MiB echo too."""
+    quick, large = "--quick" in arguments, "--large" in arguments
+    time_s = 0.3 if quick else 1.0
+    samples = []
+    system = None
+    for _ in range(1 if quick else 3):
+        if system is not None:
+            system.stop()
+        begin = time.perf_counter()
+        system = start()
+        if overwrites(system, "call"):
+            assert system.call(PAYLOAD) == PAYLOAD
+            samples.append((time.perf_counter() - begin) * 1e6)
+        if time.perf_counter() - begin > 1:
+            break
+    try:
+        if overwrites(system, "call"):
+            report("start.2", "us", samples)
+            call = lambda: system.call(PAYLOAD)  # noqa: E731
+            report("call.64B.sleeping", "us", latencies(call, time_s, 300, PAUSE_S))
+            report("call.64B.awake", "us", latencies(call, time_s, 5000))
+        if overwrites(system, "futures"):
+            report("futures.1", "calls/s", rates(system.futures, time_s, 100))
+        if overwrites(system, "map"):
+            report("map.tiny", "calls/s", rates(system.map, time_s, 1000))
+        if large and overwrites(system, "call"):
+            argument = bytes(LARGE_BYTES)
+            begin = time.perf_counter()
+            assert len(system.call(argument)) == LARGE_BYTES
+            report("echo.256MiB", "us", [(time.perf_counter() - begin) * 1e6])
+    finally:
+        system.stop()
