@@ -30,6 +30,9 @@ class WorkerHandle {
   [[nodiscard]] virtual std::optional<ExitStatus> exit_status() noexcept = 0;
 };
 
+/// Waits for the end of a worker that was killed, for a second at most, so that it does not stay behind as a zombie.
+void await_end(WorkerHandle& handle) noexcept;
+
 /// Starts workers. [any-thread], one at a time
 class Launcher {
  public:

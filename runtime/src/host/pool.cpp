@@ -70,7 +70,8 @@ void Pool::settle(Effects effects) {
   }
 }
 
-Result<std::shared_ptr<Pool>> Pool::start(const RuntimeOptions& options, Catalog catalog,
+Result<std::shared_ptr<Pool>> Pool::start(const RuntimeOptions& options,
+                                          const std::function<Result<Catalog>()>& open_catalog,
                                           std::unique_ptr<Launcher> launcher) {
   if (auto checked = check(options); !checked) {
     return fail(std::move(checked.error()));
@@ -92,8 +93,8 @@ Result<std::shared_ptr<Pool>> Pool::start(const RuntimeOptions& options, Catalog
   if (!arguments) {
     return fail(std::move(arguments.error()));
   }
-  const std::shared_ptr<Pool> pool(new Pool(options, std::move(catalog), std::move(launcher), std::move(*poller),
-                                            std::move(*bell), std::move(retired), std::move(*arguments)));
+  const std::shared_ptr<Pool> pool(new Pool(options, std::move(launcher), std::move(*poller), std::move(*bell),
+                                            std::move(retired), std::move(*arguments)));
   for (const auto& [name, settings] : options.plugin_settings) {
     auto stored = pool->store(settings);
     if (!stored) {
@@ -104,12 +105,24 @@ Result<std::shared_ptr<Pool>> Pool::start(const RuntimeOptions& options, Catalog
   if (auto watched = pool->poller_.add(pool->bell_.descriptor(), 0); !watched) {
     return fail(std::move(watched.error()));
   }
+  // The first worker comes up while this thread makes the reactor, which starts the others, and opens the catalog.
+  pool->start_due_worker();
   try {
     const SignalsBlocked blocked;  // The reactor inherits it: the program's handlers run on its own threads.
     // The thread keeps the pool, so that its end does not depend on who lets go of the runtime first.
     pool->reactor_ = std::thread([pool] { pool->react(); });
   } catch (const std::system_error& error) {
+    pool->with([](Scheduler& scheduler) { scheduler.kill_workers(); });
     return fail(ErrorCode::kUnavailable, std::string("the system has no more threads: ") + error.what());
+  }
+  auto catalog = open_catalog();
+  if (!catalog) {
+    pool->shutdown(Shutdown::kKill);
+    return fail(std::move(catalog.error()));
+  }
+  {
+    const auto routes = pool->routes_.lock();
+    pool->catalog_ = std::move(*catalog);
   }
   std::optional<Error> unavailable;
   {
@@ -126,8 +139,8 @@ Result<std::shared_ptr<Pool>> Pool::start(const RuntimeOptions& options, Catalog
   return pool;
 }
 
-Pool::Pool(const RuntimeOptions& options, Catalog catalog, std::unique_ptr<Launcher> launcher, Poller poller,
-           EventBell bell, std::shared_ptr<Retired> retired, std::shared_ptr<ArgumentMemory> arguments)
+Pool::Pool(const RuntimeOptions& options, std::unique_ptr<Launcher> launcher, Poller poller, EventBell bell,
+           std::shared_ptr<Retired> retired, std::shared_ptr<ArgumentMemory> arguments)
     : workers_(options.workers != 0 ? options.workers : usable_core_count()),
       max_queued_calls_(options.max_queued_calls),
       max_queued_bytes_(options.max_queued_bytes),
@@ -136,7 +149,6 @@ Pool::Pool(const RuntimeOptions& options, Catalog catalog, std::unique_ptr<Launc
       link_options_{.result_arena_bytes = options.result_arena_bytes,
                     .memory_limit_bytes = options.worker_memory_limit_bytes},
       log_(options.log),
-      catalog_(std::move(catalog)),
       launcher_(std::move(launcher)),
       poller_(std::move(poller)),
       bell_(std::move(bell)),
@@ -165,7 +177,10 @@ Result<std::shared_ptr<const HostRoute>> Pool::route(std::string_view task, Byte
   if (const auto found = routes->find(key); found != routes->end()) {
     return found->second;
   }
-  auto ref = catalog_.find_task(task);
+  if (!catalog_) {
+    return fail(ErrorCode::kUnavailable, "the runtime is still starting");
+  }
+  auto ref = catalog_->find_task(task);
   if (!ref) {
     return fail(std::move(ref.error()));
   }

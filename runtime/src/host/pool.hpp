@@ -5,9 +5,11 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -32,12 +34,14 @@ namespace tenon::internal {
 /// A running pool of workers. [any-thread]
 class Pool : public std::enable_shared_from_this<Pool> {
  public:
-  /// Starts the reactor and the workers; returns when the first worker is ready. Errors: see Runtime::start.
-  [[nodiscard]] static Result<std::shared_ptr<Pool>> start(const RuntimeOptions& options, Catalog catalog,
+  /// Starts the workers and the reactor, opens the catalog while they come up, and returns when the first worker is
+  /// ready. Errors: see Runtime::start; those of `open_catalog`.
+  [[nodiscard]] static Result<std::shared_ptr<Pool>> start(const RuntimeOptions& options,
+                                                           const std::function<Result<Catalog>()>& open_catalog,
                                                            std::unique_ptr<Launcher> launcher);
   ~Pool();
 
-  [[nodiscard]] const Catalog& catalog() const noexcept { return catalog_; }
+  [[nodiscard]] const Catalog& catalog() const noexcept { return *catalog_; }
   [[nodiscard]] std::uint32_t worker_count() const noexcept { return workers_; }
   [[nodiscard]] RuntimeStats stats();
 
@@ -73,8 +77,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
   };
   using Routes = std::unordered_map<std::string, std::shared_ptr<const HostRoute>, StringHash, std::equal_to<>>;
 
-  Pool(const RuntimeOptions& options, Catalog catalog, std::unique_ptr<Launcher> launcher, Poller poller,
-       EventBell bell, std::shared_ptr<Retired> retired, std::shared_ptr<ArgumentMemory> arguments);
+  Pool(const RuntimeOptions& options, std::unique_ptr<Launcher> launcher, Poller poller, EventBell bell,
+       std::shared_ptr<Retired> retired, std::shared_ptr<ArgumentMemory> arguments);
 
   /// Runs `action` on the scheduler under its lock, then what it left to be done outside.
   template <typename Action>
@@ -111,7 +115,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
   void react();
   void handle(std::uint64_t link_id, std::uint64_t kind);
   void read_channel(Scheduler& scheduler, WorkerLink& link);
-  void start_due_workers();
+  /// Starts one of the workers that are due. False when none is.
+  bool start_due_worker();
   /// False when the system cannot watch it: it is useless then.
   [[nodiscard]] bool watch(WorkerLink& link);
   void unwatch(const WorkerLink& link) noexcept;
@@ -124,7 +129,9 @@ class Pool : public std::enable_shared_from_this<Pool> {
   const std::chrono::milliseconds drain_timeout_;
   const LinkOptions link_options_;
   const LogSink log_;
-  const Catalog catalog_;
+  // Set once, under routes_'s lock, before start() returns; only then do calls come. A worker that asks for a route
+  // before is told so.
+  std::optional<Catalog> catalog_;
   const std::unique_ptr<Launcher> launcher_;
   Poller poller_;
   EventBell bell_;

@@ -14,7 +14,6 @@ namespace {
 enum : std::uint64_t { kBell = 0, kChannel = 1, kExit = 2, kErrorStream = 3, kKinds = 4 };
 /// Messages of one worker read in one go, so that a talkative one cannot hold the reactor.
 constexpr int kMessagesAtOnce = 64;
-constexpr std::chrono::seconds kKilledPatience{1};
 
 }  // namespace
 
@@ -22,7 +21,7 @@ void Pool::react() {
   reactor_id_.store(std::this_thread::get_id());
   name_this_thread("tenon-reactor");
   for (;;) {
-    start_due_workers();
+    const bool more_to_start = start_due_worker();
     MonotonicNs deadline_ns = kNever;
     {
       auto scheduler = scheduler_.lock();
@@ -33,7 +32,8 @@ void Pool::react() {
       }
       deadline_ns = scheduler->next_deadline();
     }
-    auto events = poller_.wait(deadline_ns);
+    // A worker that is ready does not wait until all the others have been started.
+    auto events = poller_.wait(more_to_start ? 0 : deadline_ns);
     if (!events) {
       continue;
     }
@@ -101,36 +101,32 @@ void Pool::read_channel(Scheduler& scheduler, WorkerLink& link) {
   }
 }
 
-void Pool::start_due_workers() {
-  for (;;) {
-    const auto slot = with([](Scheduler& scheduler) { return scheduler.next_start(monotonic_now_ns()); });
-    if (!slot) {
-      return;
-    }
-    // Outside the lock: calls go on meanwhile.
-    auto link = WorkerLink::start(*launcher_, *arguments_, link_ids_.next(), *slot, link_options_);
-    if (!link) {
-      with([&](Scheduler& scheduler) { scheduler.start_failed(*slot, std::move(link.error())); });
-      continue;
-    }
-    const bool watched = watch(**link);
-    if (!watched) {
-      // Its end would be heard by nobody: ended and awaited here, so that it does not stay behind as a zombie.
-      (*link)->refusal = "the system has no more memory to watch it";
-      (*link)->kill();
-      const MonotonicNs until_ns = deadline_after(kKilledPatience);
-      while (!(*link)->handle->exit_status() && monotonic_now_ns() < until_ns) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-      }
-    }
-    with([&](Scheduler& scheduler) {
-      WorkerLink& started = **link;
-      scheduler.started(*link);
-      if (!watched) {
-        scheduler.on_exit(started);
-      }
-    });
+bool Pool::start_due_worker() {
+  const auto slot = with([](Scheduler& scheduler) { return scheduler.next_start(monotonic_now_ns()); });
+  if (!slot) {
+    return false;
   }
+  // Outside the lock: calls go on meanwhile.
+  auto link = WorkerLink::start(*launcher_, *arguments_, link_ids_.next(), *slot, link_options_);
+  if (!link) {
+    with([&](Scheduler& scheduler) { scheduler.start_failed(*slot, std::move(link.error())); });
+    return true;
+  }
+  const bool watched = watch(**link);
+  if (!watched) {
+    // Its end would be heard by nobody: ended and awaited here, so that it does not stay behind as a zombie.
+    (*link)->refusal = "the system has no more memory to watch it";
+    (*link)->kill();
+    await_end(*(*link)->handle);
+  }
+  with([&](Scheduler& scheduler) {
+    WorkerLink& started = **link;
+    scheduler.started(*link);
+    if (!watched) {
+      scheduler.on_exit(started);
+    }
+  });
+  return true;
 }
 
 bool Pool::watch(WorkerLink& link) {

@@ -1,6 +1,9 @@
+#include <chrono>
 #include <string>
+#include <thread>
 #include <utility>
 
+#include "base/clock.hpp"
 #include "host/launcher.hpp"
 
 namespace tenon::internal {
@@ -57,6 +60,14 @@ class ProcessLauncher final : public Launcher {
 };
 
 }  // namespace
+
+void await_end(WorkerHandle& handle) noexcept {
+  constexpr std::chrono::seconds kPatience{1};
+  const MonotonicNs until_ns = deadline_after(kPatience);
+  while (!handle.exit_status() && monotonic_now_ns() < until_ns) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
 
 std::unique_ptr<Launcher> make_process_launcher(std::filesystem::path executable) {
   return std::make_unique<ProcessLauncher>(std::move(executable));

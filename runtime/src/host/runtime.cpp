@@ -38,11 +38,8 @@ Result<Catalog> open_catalog(const RuntimeOptions& options) {
 }  // namespace
 
 Result<Runtime> internal::RuntimeAccess::start(RuntimeOptions options, std::unique_ptr<Launcher> launcher) {
-  auto catalog = open_catalog(options);
-  if (!catalog) {
-    return fail(std::move(catalog.error()));
-  }
-  auto pool = Pool::start(options, std::move(*catalog), std::move(launcher));
+  auto pool = Pool::start(
+      options, [&options] { return open_catalog(options); }, std::move(launcher));
   if (!pool) {
     return fail(std::move(pool.error()));
   }

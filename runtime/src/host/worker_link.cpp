@@ -7,6 +7,7 @@
 
 #include <tenon/control_generated.h>
 
+#include "base/scope_guard.hpp"
 #include "base/text.hpp"
 
 namespace tenon::internal {
@@ -27,6 +28,23 @@ Result<std::shared_ptr<WorkerLink>> WorkerLink::start(Launcher& launcher, Argume
   auto link = std::make_shared<WorkerLink>();
   link->id = id;
   link->slot = slot;
+  auto ends = ControlChannel::create_pair();
+  if (!ends) {
+    return fail(std::move(ends.error()));
+  }
+  link->channel = std::move(ends->first);
+  auto handle = launcher.launch(std::move(ends->second), id);
+  if (!handle) {
+    return fail(std::move(handle.error()));
+  }
+  link->handle = std::move(*handle);
+  // The system starts the process while the rest is made; the worker waits for its greeting.
+  ScopeGuard end_unused([&link] {
+    link->channel = ControlChannel();
+    link->handle->kill();
+    await_end(*link->handle);
+    link->handle.reset();
+  });
   const std::string name = "tenon worker " + std::to_string(id);
   auto end = HostEnd::create({.worker_name = name, .slot_count = options.slot_count, .release_count = 256});
   if (!end) {
@@ -59,12 +77,6 @@ Result<std::shared_ptr<WorkerLink>> WorkerLink::start(Launcher& launcher, Argume
     return fail(std::move(bell.error()));
   }
   link->bell = std::move(*bell);
-  auto ends = ControlChannel::create_pair();
-  if (!ends) {
-    return fail(std::move(ends.error()));
-  }
-  link->channel = std::move(ends->first);
-
   flatbuffers::FlatBufferBuilder builder;
   const auto hello = control::CreateHello(builder, kLayoutVersion, id, number, arguments.segment()->number(),
                                           options.memory_limit_bytes, options.result_arena_bytes);
@@ -72,17 +84,15 @@ Result<std::shared_ptr<WorkerLink>> WorkerLink::start(Launcher& launcher, Argume
   const std::array<int, 5> descriptors = {end->submission_descriptor().get(), end->completion_descriptor().get(),
                                           results->descriptor().get(), arguments.segment()->descriptor().get(),
                                           link->bell.descriptor().get()};
-  // The greeting waits in the socket before the worker is there, so that it never waits for the host.
-  if (auto sent = link->channel.send(BytesView(builder.GetBufferPointer(), builder.GetSize()), descriptors, 0); !sent) {
+  auto sent = link->channel.send(BytesView(builder.GetBufferPointer(), builder.GetSize()), descriptors, 0);
+  // A worker that has ended already has no need of it; its exit handle will tell how it ended.
+  const bool ended = !sent && sent.error().code == ErrorCode::kUnavailable && sent.error().context.os_code == 0;
+  if (!sent && !ended) {
     return fail(std::move(sent.error()));
   }
   end->close_descriptors();
   link->transport = std::make_shared<Transport>(std::move(*end), std::move(results));
-  auto handle = launcher.launch(std::move(ends->second), id);
-  if (!handle) {
-    return fail(std::move(handle.error()));
-  }
-  link->handle = std::move(*handle);
+  end_unused.dismiss();
   return link;
 }
 
