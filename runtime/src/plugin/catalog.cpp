@@ -106,11 +106,7 @@ class Examiner {
         return std::move(verdict.problem);
       }
     }
-    auto schema = Schema::from_binary(manifest->schema, manifest->name);
-    if (!schema) {
-      return std::move(schema.error());
-    }
-    plugin.schema = std::move(*schema);
+    plugin.schema = std::move(manifest->parsed_schema);
     return std::nullopt;
   }
 

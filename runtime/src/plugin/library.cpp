@@ -15,7 +15,6 @@ namespace tenon::internal {
 
 struct LoadedPlugin::Impl {
   Manifest manifest;
-  Schema schema;
   LoadOptions options;
   tenon_plugin_t descriptor{};  ///< Copy; what lies beyond the plugin's own struct is zero.
   std::vector<LoadedTask> tasks;
@@ -229,10 +228,6 @@ Result<std::unique_ptr<LoadedPlugin>> LoadedPlugin::load(const std::filesystem::
   if (!manifest) {
     return fail(std::move(manifest.error()));
   }
-  auto schema = Schema::from_binary(manifest->schema, manifest->name);
-  if (!schema) {
-    return fail(std::move(schema.error()));
-  }
   stage(LoadStage::kLoadLibrary);
   auto library = DynamicLibrary::load(file);
   if (!library) {
@@ -250,7 +245,7 @@ Result<std::unique_ptr<LoadedPlugin>> LoadedPlugin::load(const std::filesystem::
   if (!entry) {
     return lie(file.string() + ": the library does not export " TENON_PLUGIN_ENTRY_NAME);
   }
-  auto impl = std::make_unique<Impl>(Impl{std::move(*manifest), std::move(*schema), options, {}, {}});
+  auto impl = std::make_unique<Impl>(Impl{std::move(*manifest), options, {}, {}});
   stage(LoadStage::kEntry);
   const tenon_plugin_t* descriptor = (*entry)(options.worker);
   stage(LoadStage::kCheckDescriptor);
@@ -274,7 +269,7 @@ Result<std::unique_ptr<LoadedPlugin>> LoadedPlugin::load(const std::filesystem::
   if (auto checked = check_manifest(impl->descriptor.manifest, impl->manifest); !checked) {
     return in_file(std::move(checked.error()));
   }
-  const std::vector<TaskInfo>& declared = impl->schema.tasks();
+  const std::vector<TaskInfo>& declared = impl->manifest.parsed_schema->tasks();
   const std::uint32_t count = impl->descriptor.task_count;
   if (count == 0 || impl->descriptor.tasks == nullptr) {
     return in_file(not_registered(declared, {}));
@@ -294,7 +289,7 @@ Result<std::unique_ptr<LoadedPlugin>> LoadedPlugin::load(const std::filesystem::
                          count_of(task.size_bytes, "byte", "bytes") + ", the first one " + std::to_string(stride))
                          .value());
     }
-    auto loaded = check_task(task, impl->schema);
+    auto loaded = check_task(task, *impl->manifest.parsed_schema);
     if (!loaded) {
       return in_file(std::move(loaded.error()));
     }
@@ -360,7 +355,7 @@ const std::string& LoadedPlugin::version() const noexcept {
   return impl_->manifest.version;
 }
 const Schema& LoadedPlugin::schema() const noexcept {
-  return impl_->schema;
+  return *impl_->manifest.parsed_schema;
 }
 void* LoadedPlugin::state() const noexcept {
   return impl_->state;

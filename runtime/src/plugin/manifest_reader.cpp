@@ -6,7 +6,6 @@
 #include <utility>
 
 #include <tenon/plugin.h>
-#include <tenon/schema.hpp>
 
 #include "base/text.hpp"
 #include "platform/file.hpp"
@@ -140,9 +139,11 @@ Result<Manifest> parse_section(const Buffer& section, std::string_view expected_
   result.header.assign(section.begin(), section.begin() + manifest.size_bytes);
   result.schema.assign(section.begin() + static_cast<std::ptrdiff_t>(begin),
                        section.begin() + static_cast<std::ptrdiff_t>(begin + size_bytes));
-  if (auto schema = Schema::from_binary(result.schema, result.name); !schema) {
+  auto schema = Schema::from_binary(result.schema, result.name);
+  if (!schema) {
     return fail(std::move(schema.error()));
   }
+  result.parsed_schema = std::move(*schema);
   return result;
 }
 

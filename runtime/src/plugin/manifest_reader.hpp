@@ -6,11 +6,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include <tenon/bytes.hpp>
 #include <tenon/error.hpp>
+#include <tenon/schema.hpp>
 
 namespace tenon::internal {
 
@@ -23,8 +25,10 @@ struct Manifest {
   std::uint8_t sanitizer = 0;  ///< TENON_SANITIZER_*.
   /// The manifest struct as the file has it (its own size_bytes long, which may be more than this build knows).
   Buffer header;
-  /// The binary schema; Schema::from_binary has accepted it.
+  /// The binary schema, as the file has it and as it was read; the latter is never absent in a manifest that was given
+  /// out.
   Buffer schema;
+  std::optional<Schema> parsed_schema;
 };
 
 /// Reads and checks the manifest of an image in memory. `expected_name` is the file's stem. Any bytes may be given.
