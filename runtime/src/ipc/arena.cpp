@@ -89,7 +89,8 @@ Result<void> Arena::free(const BlockRef& block) {
   return allocator_.free(block.tag, block.offset_bytes);
 }
 
-Result<LargeBlock> create_large_block(std::string_view name, std::uint32_t segment, std::uint64_t size_bytes) {
+Result<LargeBlock> create_large_block(std::string_view name, std::uint32_t segment, std::uint64_t size_bytes,
+                                      BytesView content) {
   auto memory = SharedMemory::create(name, size_bytes);
   if (!memory) {
     return fail(std::move(memory.error()));
@@ -97,6 +98,15 @@ Result<LargeBlock> create_large_block(std::string_view name, std::uint32_t segme
   auto mapping = memory->map(Access::kReadWrite);
   if (!mapping) {
     return fail(std::move(mapping.error()));
+  }
+  if (!content.empty()) {
+    const auto room = checked_align_up<std::uint64_t>(content.size(), 16);
+    if (!room || *room > size_bytes) {
+      return fail(ErrorCode::kInvalidArgument, "the content of a large block is larger than the block");
+    }
+    if (auto written = memory->write(size_bytes - *room, content); !written) {
+      return fail(std::move(written.error()));
+    }
   }
   if (auto sealed = memory->seal(kOneWriter); !sealed) {
     return fail(std::move(sealed.error()));

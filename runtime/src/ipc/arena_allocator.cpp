@@ -163,7 +163,7 @@ Result<ArenaRange> ArenaAllocator::allocate(std::uint64_t size_bytes) {
   }
   const auto granules =
       static_cast<std::uint32_t>(std::max<std::uint64_t>(1, (size_bytes + kGranuleBytes - 1) / kGranuleBytes));
-  const std::uint32_t index = granules <= capacity_granules_ ? find_fit(granules) : kNone;
+  std::uint32_t index = granules <= capacity_granules_ ? find_fit(granules) : kNone;
   if (index == kNone) {
     return fail(ErrorCode::kOutOfMemory, "no room for a block of " + format_size(size_bytes) + ": " +
                                              format_size(free_bytes()) + " of " + format_size(capacity_bytes()) +
@@ -171,9 +171,10 @@ Result<ArenaRange> ArenaAllocator::allocate(std::uint64_t size_bytes) {
   }
   remove_free(index);
   if (records_[index].size > granules) {
-    split_tail(index, granules);
-    // Its neighbour behind is in use, or it would have been joined before.
-    insert_free(records_[index].next);
+    // From the end of the free range: the front of a block, which `trim` mostly gives back, then joins what is left.
+    split_tail(index, records_[index].size - granules);
+    insert_free(index);
+    index = records_[index].next;
   }
   records_[index].state = Record::State::kUsed;
   free_granules_ -= granules;

@@ -86,6 +86,9 @@ class SharedMemory {
   /// Adds seals. Errors: kIo, as with `write` while a writable mapping exists.
   [[nodiscard]] Result<void> seal(const Seals& seals) const;
   [[nodiscard]] Result<Seals> seals() const;
+  /// Copies bytes in without a mapping: a page that is not there yet costs half of what writing to it costs, and full
+  /// memory is an error and no signal. Errors: kOutOfMemory; kIo when a seal forbids it.
+  [[nodiscard]] Result<void> write(std::uint64_t offset_bytes, BytesView bytes) const;
   /// Takes all pages now, so that a later write cannot find memory full. Errors: kOutOfMemory.
   [[nodiscard]] Result<void> commit_all() const;
 
@@ -96,7 +99,12 @@ class SharedMemory {
   std::uint64_t size_bytes_ = 0;
 };
 
-/// BytesView of a page. [any-thread]
+/// Whether shared memory has all of these seals; what `adopt` asks, of memory that stays where it is. Errors: kCorrupt.
+[[nodiscard]] Result<void> check_seals(const FileDescriptor& descriptor, const Seals& required);
+
+/// Size of a page. [any-thread]
 [[nodiscard]] std::uint64_t page_size_bytes() noexcept;
+/// Memory of the machine. [any-thread]
+[[nodiscard]] std::uint64_t physical_memory_bytes() noexcept;
 
 }  // namespace tenon::internal

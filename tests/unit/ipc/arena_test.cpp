@@ -16,7 +16,7 @@ TEST_CASE("ArenaAllocator: gives aligned ranges that do not overlap, and all of 
   for (int i = 0; i < 16; ++i) {
     auto range = allocator.allocate(64);
     REQUIRE(range);
-    CHECK(range->offset_bytes == static_cast<std::uint64_t>(i) * 64);
+    CHECK(range->offset_bytes == static_cast<std::uint64_t>(15 - i) * 64);
     ranges.push_back(*range);
   }
   CHECK(allocator.free_bytes() == 0);
@@ -68,6 +68,18 @@ TEST_CASE("ArenaAllocator: trim gives front and back of a range back") {
   CHECK_FALSE(allocator.trim(range.tag, kept->offset_bytes, 193));
   CHECK(allocator.free(kept->tag, kept->offset_bytes));
   CHECK(allocator.free_bytes() == allocator.capacity_bytes());
+  CHECK(allocator.consistent());
+}
+
+TEST_CASE("ArenaAllocator: blocks of which only the end is kept leave no holes") {
+  ArenaAllocator allocator(1 << 20);
+  const std::uint64_t kept_bytes = 4096;
+  for (std::uint64_t i = 0; i < 200; ++i) {
+    const auto range = allocator.allocate(200'000);
+    REQUIRE(range);
+    REQUIRE(allocator.trim(range->tag, range->offset_bytes + range->size_bytes - kept_bytes, kept_bytes));
+  }
+  CHECK(allocator.allocate(allocator.free_bytes()));
   CHECK(allocator.consistent());
 }
 
@@ -165,6 +177,24 @@ TEST_CASE("map_foreign_segment: refuses memory that its maker could still shrink
   REQUIRE(memory->seal({.future_write = true}));
   CHECK(map_foreign_segment(*memory->descriptor().duplicate()));
   CHECK_FALSE(map_foreign_segment(FileDescriptor()));
+}
+
+TEST_CASE("create_large_block: its content lies at its end, aligned") {
+  Buffer content(100'001);
+  for (std::size_t i = 0; i < content.size(); ++i) {
+    content[i] = static_cast<std::uint8_t>(i * 7);
+  }
+  auto block = create_large_block("large", 12, kLargeBlockBytes, content);
+  REQUIRE(block);
+  const std::uint64_t offset = kLargeBlockBytes - 100'016;
+  CHECK(std::memcmp(block->mapping->data() + offset, content.data(), content.size()) == 0);
+  CHECK(block->mapping->data()[offset - 1] == 0);
+  auto foreign = map_foreign_segment(std::move(block->descriptor));
+  REQUIRE(foreign);
+  CHECK(std::memcmp((*foreign)->data() + offset, content.data(), content.size()) == 0);
+  const auto small = create_large_block("small", 12, 16, BytesView(content).first(17));
+  REQUIRE_FALSE(small);
+  CHECK(small.error().code == ErrorCode::kInvalidArgument);
 }
 
 TEST_CASE("create_large_block: a segment of its own that others can only read") {

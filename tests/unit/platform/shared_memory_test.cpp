@@ -121,6 +121,25 @@ TEST_CASE("Mapping: discard gives pages back, and bad ranges do nothing") {
   CHECK_FALSE(mapping->valid());
 }
 
+TEST_CASE("SharedMemory: write copies bytes in without a mapping, until a seal forbids it") {
+  auto memory = SharedMemory::create("test", 10'000);
+  REQUIRE(memory);
+  const tenon::Buffer bytes(5000, 3);
+  REQUIRE(memory->write(4999, bytes));
+  auto mapping = memory->map(Access::kReadWrite);
+  REQUIRE(mapping);
+  REQUIRE(mapping->data()[4998] == 0);
+  REQUIRE(mapping->data()[4999] == 3);
+  REQUIRE(mapping->data()[9998] == 3);
+  REQUIRE(mapping->data()[9999] == 0);
+  REQUIRE_FALSE(check_seals(memory->descriptor(), {.future_write = true}));
+  REQUIRE(memory->seal({.grow = true, .future_write = true}));
+  REQUIRE_FALSE(memory->write(0, bytes));
+  REQUIRE(check_seals(memory->descriptor(), {.future_write = true}));
+  REQUIRE_FALSE(check_seals(memory->descriptor(), {.shrink = true}));
+  REQUIRE_FALSE(check_seals(FileDescriptor(), {}));
+}
+
 TEST_CASE("SharedMemory: commit_all takes the pages") {
   const SharedMemory memory = memory_of(1 << 20);
   CHECK(memory.commit_all());

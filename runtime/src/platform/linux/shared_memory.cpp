@@ -183,11 +183,8 @@ Result<SharedMemory> SharedMemory::adopt(FileDescriptor descriptor, const Seals&
   if (status.st_size <= 0) {
     return fail(ErrorCode::kCorrupt, "shared memory from another process is empty");
   }
-  // A write seal is more than a seal of future writes.
-  const int held = (flags & F_SEAL_WRITE) != 0 ? flags | kSealFutureWrite : flags;
-  if ((to_flags(required) & ~held) != 0) {
-    return fail(ErrorCode::kCorrupt,
-                "shared memory from another process lacks seals: it could change under its reader");
+  if (auto checked = check_seals(descriptor, required); !checked) {
+    return fail(std::move(checked.error()));
   }
   return SharedMemory(std::move(descriptor), static_cast<std::uint64_t>(status.st_size));
 }
@@ -239,6 +236,41 @@ Result<void> SharedMemory::commit_all() const {
     return fail(std::move(error));
   }
   return {};
+}
+
+Result<void> SharedMemory::write(std::uint64_t offset_bytes, BytesView bytes) const {
+  while (!bytes.empty()) {
+    const ssize_t count = ::pwrite(descriptor_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset_bytes));
+    if (count < 0 && errno == EINTR) {
+      continue;
+    }
+    if (count <= 0) {
+      Error error =
+          os_error(count == 0 ? ENOSPC : errno, "cannot write " + format_size(bytes.size()) + " into shared memory");
+      if (error.context.os_code == ENOSPC) {
+        error.code = ErrorCode::kOutOfMemory;
+      }
+      return fail(std::move(error));
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+    offset_bytes += static_cast<std::uint64_t>(count);
+  }
+  return {};
+}
+
+Result<void> check_seals(const FileDescriptor& descriptor, const Seals& required) {
+  const int flags = ::fcntl(descriptor.get(), F_GET_SEALS);
+  // A write seal is more than a seal of future writes.
+  const int held = flags >= 0 && (flags & F_SEAL_WRITE) != 0 ? flags | kSealFutureWrite : flags;
+  if (flags < 0 || (to_flags(required) & ~held) != 0) {
+    return fail(ErrorCode::kCorrupt,
+                "shared memory from another process lacks seals: it could change under its reader");
+  }
+  return {};
+}
+
+std::uint64_t physical_memory_bytes() noexcept {
+  return static_cast<std::uint64_t>(std::max(::sysconf(_SC_PHYS_PAGES), 0L)) * page_size_bytes();
 }
 
 std::uint64_t page_size_bytes() noexcept {
