@@ -67,6 +67,10 @@ struct RuntimeOptions {
   std::uint64_t argument_arena_bytes = std::uint64_t{1} << 30;
   /// The same for the results of each worker.
   std::uint64_t result_arena_bytes = std::uint64_t{1} << 30;
+  /// Arguments from 1 MiB on lie in blocks of their own. Those that no call uses just now are kept for the next, up to
+  /// so many bytes and an eighth of the machine's memory, for some seconds: taking fresh memory from the system costs
+  /// five times the copy into it. 0: none is kept.
+  std::uint64_t large_block_cache_bytes = std::uint64_t{1} << 30;
   /// Limit of a worker's private memory in bytes (RLIMIT_DATA); 0 for none.
   std::uint64_t worker_memory_limit_bytes = 0;
   /// Copies every result into host memory before it is verified, so that a worker that goes bad after its reply cannot

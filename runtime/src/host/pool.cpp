@@ -89,7 +89,8 @@ Result<std::shared_ptr<Pool>> Pool::start(const RuntimeOptions& options,
     return fail(std::move(bell_copy.error()));
   }
   auto retired = std::make_shared<Retired>(EventBell(std::move(*bell_copy)));
-  auto arguments = ArgumentMemory::create(options.argument_arena_bytes, retired);
+  auto arguments = ArgumentMemory::create(
+      {.arena_bytes = options.argument_arena_bytes, .cache_bytes = options.large_block_cache_bytes}, retired);
   if (!arguments) {
     return fail(std::move(arguments.error()));
   }
@@ -306,7 +307,7 @@ Result<StoredBytes> Pool::place_or_copy(BytesView argument) {
 
 Result<StoredBytes> Pool::share(const Reply& reply) {
   StoredBytes stored{reply.storage(), reply.bytes()};
-  if (stored.place()) {
+  if (knows(stored)) {
     return stored;
   }
   return store(reply.bytes());

@@ -1,4 +1,5 @@
 /// The pool's reactor thread: starts workers, hears their bells, messages, stderr and ends, and keeps the time.
+#include <algorithm>
 #include <chrono>
 #include <thread>
 #include <utility>
@@ -22,15 +23,17 @@ void Pool::react() {
   name_this_thread("tenon-reactor");
   for (;;) {
     const bool more_to_start = start_due_worker();
+    const MonotonicNs trim_ns = arguments_->trim(monotonic_now_ns());
     MonotonicNs deadline_ns = kNever;
     {
       auto scheduler = scheduler_.lock();
       if (closing_ && scheduler->link_count() == 0) {
+        arguments_->close();
         reactor_done_ = true;
         changed_.notify_all();
         return;
       }
-      deadline_ns = scheduler->next_deadline();
+      deadline_ns = std::min(trim_ns, scheduler->next_deadline());
     }
     // A worker that is ready does not wait until all the others have been started.
     auto events = poller_.wait(more_to_start ? 0 : deadline_ns);

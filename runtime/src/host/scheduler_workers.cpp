@@ -120,6 +120,14 @@ void Scheduler::on_message(WorkerLink& link, const ControlMessage& message, cons
       link.kill();
       return;
     }
+    if (auto sealed = check_seals(link.transport->results()->descriptor(),
+                                  {.shrink = true, .grow = true, .future_write = true});
+        !sealed) {
+      link.refusal = "it did not seal its result memory against other writers; use the tenon-worker that was built " +
+                     std::string("with this library");
+      link.kill();
+      return;
+    }
     link.state = WorkerLink::State::kReady;
     link.start_deadline_ns = kNever;
     unavailable_.reset();

@@ -179,7 +179,7 @@ Future<void> SessionHandle::feed(const std::vector<Reply>& arguments) {
   const auto add_all = [&]() -> Result<void> {
     for (const Reply& argument : arguments) {
       StoredBytes in_place{argument.storage(), argument.bytes()};
-      if (argument.bytes().size() < kGatheredBytes || !in_place.place()) {
+      if (argument.bytes().size() < kGatheredBytes || !pool_->knows(in_place)) {
         if (gathered_bytes + argument.bytes().size() > kStepBytes) {
           if (auto flushed = flush(); !flushed) {
             return flushed;

@@ -5,12 +5,15 @@
 #include <new>
 
 #include "base/checked.hpp"
+#include "base/text.hpp"
 
 namespace tenon::internal {
 
 namespace {
 
 constexpr std::uint64_t kPlaceAlignment = 16;
+/// Idle segments take this part of the machine's memory at most.
+constexpr std::uint64_t kCacheShare = 8;
 
 /// Bytes that lie behind the object, in one allocation with it.
 class HostBytes final : public ReplyStorage {
@@ -39,41 +42,7 @@ class HostBytes final : public ReplyStorage {
 constexpr std::size_t HostBytes::kDataOffset =
     (sizeof(HostBytes) + kPlaceAlignment - 1) / kPlaceAlignment * kPlaceAlignment;
 
-class SegmentBytes final : public ReplyStorage {
- public:
-  SegmentBytes(Shared<const SharedSegment> segment, std::shared_ptr<std::atomic<std::uint64_t>> held)
-      : segment_(std::move(segment)), held_(std::move(held)) {
-    held_->fetch_add(1, std::memory_order_relaxed);
-  }
-  ~SegmentBytes() override { held_->fetch_sub(1, std::memory_order_relaxed); }
-  [[nodiscard]] const SharedSegment* segment() const noexcept override { return segment_.get(); }
-
- private:
-  Shared<const SharedSegment> segment_;
-  std::shared_ptr<std::atomic<std::uint64_t>> held_;
-};
-
 }  // namespace
-
-void Retired::add_segment(std::uint32_t number) {
-  numbers_.lock()->segments.push_back(number);
-  bell_.ring();
-}
-
-void Retired::add_route(std::uint32_t number) {
-  numbers_.lock()->routes.push_back(number);
-  bell_.ring();
-}
-
-Retired::Numbers Retired::take() {
-  return std::exchange(*numbers_.lock(), {});
-}
-
-SharedSegment::~SharedSegment() {
-  if (retired_ != nullptr) {
-    retired_->add_segment(number_);
-  }
-}
 
 std::optional<BlockRef> StoredBytes::place() const noexcept {
   const SharedSegment* segment = storage == nullptr ? nullptr : storage->segment();
@@ -95,20 +64,41 @@ StoredBytes copy_to_host(BytesView bytes) {
   return HostBytes::copy_of(bytes);
 }
 
-class ArgumentMemory::Block final : public ReplyStorage {
+class ArgumentMemory::ArenaBytes final : public ReplyStorage {
  public:
-  Block(std::shared_ptr<ArgumentMemory> memory, const BlockRef& ref) : memory_(std::move(memory)), ref_(ref) {}
-  ~Block() override { static_cast<void>(memory_->arena_.lock()->free(ref_)); }
+  ArenaBytes(std::shared_ptr<ArgumentMemory> memory, const ArenaBlock& block)
+      : memory_(std::move(memory)), block_(block) {}
+  ~ArenaBytes() override { static_cast<void>(memory_->arena_.lock()->free(block_.ref)); }
   [[nodiscard]] const SharedSegment* segment() const noexcept override { return memory_->segment_.get(); }
+  /// Gives back all but `bytes`.
+  void keep(BytesView bytes) {
+    if (auto kept = memory_->arena_.lock()->keep(block_, bytes.data(), bytes.size())) {
+      block_.ref = *kept;
+    }
+  }
 
  private:
   std::shared_ptr<ArgumentMemory> memory_;
-  BlockRef ref_;
+  ArenaBlock block_;
 };
 
-Result<std::shared_ptr<ArgumentMemory>> ArgumentMemory::create(std::uint64_t size_bytes,
+class ArgumentMemory::SegmentBytes final : public ReplyStorage {
+ public:
+  SegmentBytes(Shared<const SharedSegment> segment, std::shared_ptr<std::atomic<std::uint64_t>> held)
+      : segment_(std::move(segment)), held_(std::move(held)) {
+    held_->fetch_add(1, std::memory_order_relaxed);
+  }
+  ~SegmentBytes() override { held_->fetch_sub(1, std::memory_order_relaxed); }
+  [[nodiscard]] const SharedSegment* segment() const noexcept override { return segment_.get(); }
+
+ private:
+  Shared<const SharedSegment> segment_;
+  std::shared_ptr<std::atomic<std::uint64_t>> held_;
+};
+
+Result<std::shared_ptr<ArgumentMemory>> ArgumentMemory::create(const ArgumentMemoryOptions& options,
                                                                std::shared_ptr<Retired> retired) {
-  auto arena = Arena::create("tenon arguments", kFirstSegment, size_bytes, true);
+  auto arena = Arena::create("tenon arguments", options.first_segment, options.arena_bytes, true);
   if (!arena) {
     return fail(std::move(arena.error()));
   }
@@ -117,8 +107,75 @@ Result<std::shared_ptr<ArgumentMemory>> ArgumentMemory::create(std::uint64_t siz
     return fail(std::move(descriptor.error()));
   }
   auto segment =
-      make_shared_object<const SharedSegment>(kFirstSegment, std::move(*descriptor), arena->mapping(), nullptr);
-  return std::make_shared<ArgumentMemory>(std::move(*arena), std::move(segment), std::move(retired));
+      make_shared_object<const SharedSegment>(options.first_segment, std::move(*descriptor), arena->mapping(), retired);
+  return std::make_shared<ArgumentMemory>(options, std::move(*arena), std::move(segment), std::move(retired));
+}
+
+ArgumentMemory::ArgumentMemory(const ArgumentMemoryOptions& options, Arena arena, Shared<const SharedSegment> segment,
+                               std::shared_ptr<Retired> retired)
+    : arena_(std::move(arena)),
+      segment_(std::move(segment)),
+      retired_(std::move(retired)),
+      cache_(std::make_shared<SegmentCache>(std::min(options.cache_bytes, physical_memory_bytes() / kCacheShare),
+                                            retired_)),
+      first_segment_(options.first_segment) {}
+
+ArgumentMemory::~ArgumentMemory() {
+  cache_->close();
+}
+
+Result<std::uint32_t> ArgumentMemory::next_segment_number() {
+  const std::uint64_t number = first_segment_ + numbers_.next();
+  if (number >= kInlineSegment) {
+    return fail(ErrorCode::kUnavailable, "this runtime has given out all of its " +
+                                             std::to_string(kInlineSegment - kFirstSegment) +
+                                             " segment numbers; start a new runtime");
+  }
+  return static_cast<std::uint32_t>(number);
+}
+
+bool ArgumentMemory::owns(const StoredBytes& bytes) const noexcept {
+  const SharedSegment* segment = bytes.storage == nullptr ? nullptr : bytes.storage->segment();
+  return segment != nullptr && segment->belongs_to(*retired_);
+}
+
+Result<Shared<SharedSegment>> ArgumentMemory::new_segment(std::uint64_t capacity_bytes, BytesView content) {
+  auto number = next_segment_number();
+  if (!number) {
+    return fail(std::move(number.error()));
+  }
+  auto block = create_large_block("tenon argument", *number, capacity_bytes, content);
+  if (!block) {
+    return fail(std::move(block.error()));
+  }
+  return make_shared_object<SharedSegment>(*number, std::move(block->descriptor), std::move(block->mapping), retired_);
+}
+
+Result<Shared<SharedSegment>> ArgumentMemory::large_segment(std::uint64_t size_bytes, BytesView content) {
+  if (auto cached = cache_->take(size_bytes)) {
+    if (!content.empty()) {
+      const Mapping& mapping = *cached->mapping();
+      std::memcpy(mapping.writable_data() + (mapping.size_bytes() - size_bytes), content.data(), content.size());
+    }
+    return cached;
+  }
+  auto segment = new_segment(large_block_capacity(size_bytes), content);
+  if (!segment && segment.error().code != ErrorCode::kUnavailable) {
+    // Some limit that the size alone may keep.
+    segment = new_segment(size_bytes, content);
+  }
+  if (!segment && is_shortage(segment.error()) && cache_->idle_segments() != 0) {
+    cache_->clear();
+    segment = new_segment(size_bytes, content);
+  }
+  if (segment) {
+    cache_->adopt(**segment, size_bytes);
+  }
+  return segment;
+}
+
+Shared<const ReplyStorage> ArgumentMemory::hold(Shared<const SharedSegment> segment) {
+  return make_shared_object<const SegmentBytes>(std::move(segment), held_apart_);
 }
 
 Result<StoredBytes> ArgumentMemory::store(BytesView bytes) {
@@ -130,20 +187,62 @@ Result<StoredBytes> ArgumentMemory::store(BytesView bytes) {
     return fail(std::move(block.error()));
   }
   std::copy(bytes.begin(), bytes.end(), block->bytes.begin());
-  return StoredBytes{make_shared_object<Block>(shared_from_this(), block->ref), block->bytes.first(bytes.size())};
+  return StoredBytes{make_shared_object<const ArenaBytes>(shared_from_this(), *block),
+                     block->bytes.first(bytes.size())};
 }
 
 Result<StoredBytes> ArgumentMemory::store_apart(BytesView bytes) {
-  const std::uint32_t number = next_segment_number();
-  auto block = create_large_block("tenon argument", number, std::max<std::uint64_t>(bytes.size(), 1));
-  if (!block) {
-    return fail(std::move(block.error()));
+  const auto room = checked_align_up<std::uint64_t>(std::max<std::size_t>(bytes.size(), 1), kPlaceAlignment);
+  if (!room) {
+    return fail(ErrorCode::kTooLarge, "an argument of " + format_size(bytes.size()) + " is more than memory can hold");
   }
-  std::copy(bytes.begin(), bytes.end(), block->mapping->writable_data());
-  const BytesView stored(block->mapping->data(), bytes.size());
-  auto segment = make_shared_object<const SharedSegment>(number, std::move(block->descriptor),
-                                                         std::move(block->mapping), retired_);
-  return StoredBytes{make_shared_object<SegmentBytes>(std::move(segment), held_apart_), stored};
+  // At the end of the segment, where builders put theirs: the same pages are warm for both.
+  auto segment = large_segment(*room, bytes);
+  if (!segment) {
+    return fail(std::move(segment.error()));
+  }
+  const Mapping& mapping = *(*segment)->mapping();
+  const BytesView stored(mapping.data() + (mapping.size_bytes() - *room), bytes.size());
+  return StoredBytes{hold(std::move(*segment)), stored};
+}
+
+Result<ArgumentMemory::Block> ArgumentMemory::reserve(std::uint64_t size_bytes) {
+  const auto room = checked_align_up<std::uint64_t>(std::max<std::uint64_t>(size_bytes, 1), kPlaceAlignment);
+  if (!room) {
+    return fail(ErrorCode::kTooLarge, "an argument of " + format_size(size_bytes) + " is more than memory can hold");
+  }
+  if (*room < kLargeBlockBytes) {
+    if (auto block = arena_.lock()->allocate(*room)) {
+      auto storage = make_shared_object<ArenaBytes>(shared_from_this(), *block);
+      ArenaBytes* arena = storage.get();
+      return Block{std::move(storage), block->bytes.first(*room), arena, nullptr};
+    }
+  }
+  auto segment = large_segment(*room, {});
+  if (!segment) {
+    return fail(std::move(segment.error()));
+  }
+  SharedSegment* own = segment->get();
+  std::uint8_t* end = own->mapping()->writable_data() + own->mapping()->size_bytes();
+  return Block{hold(std::move(*segment)), MutableBytesView(end - *room, *room), nullptr, own};
+}
+
+bool ArgumentMemory::extend(Block& block, std::uint64_t size_bytes) {
+  const auto room = checked_align_up<std::uint64_t>(size_bytes, kPlaceAlignment);
+  if (block.segment == nullptr || !room || *room > block.segment->mapping()->size_bytes()) {
+    return false;
+  }
+  cache_->adopt(*block.segment, *room);
+  std::uint8_t* end = block.bytes.data() + block.bytes.size();
+  block.bytes = MutableBytesView(end - *room, *room);
+  return true;
+}
+
+StoredBytes ArgumentMemory::commit(Block block, BytesView bytes) {
+  if (block.arena != nullptr) {
+    block.arena->keep(bytes);
+  }
+  return StoredBytes{std::move(block.storage), bytes};
 }
 
 class Transport::Lease final : public ReplyStorage {

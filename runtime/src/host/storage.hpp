@@ -1,71 +1,28 @@
 /// host/storage.hpp: where arguments and results lie, and who gives the memory back.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <utility>
-#include <vector>
 
 #include <tenon/bytes.hpp>
 #include <tenon/error.hpp>
 #include <tenon/internal/shared_object.hpp>
 #include <tenon/reply.hpp>
 
+#include "base/clock.hpp"
 #include "base/guarded.hpp"
 #include "base/unique_id.hpp"
+#include "host/segment.hpp"
 #include "ipc/arena.hpp"
 #include "ipc/host_end.hpp"
 #include "ipc/layout.hpp"
-#include "platform/file_descriptor.hpp"
-#include "platform/reactor/poller.hpp"
 #include "platform/shared_memory.hpp"
 
 namespace tenon::internal {
-
-/// Numbers of segments and routes that nobody uses any more, for the reactor to tell the workers. [any-thread]
-class Retired {
- public:
-  struct Numbers {
-    std::vector<std::uint32_t> segments;
-    std::vector<std::uint32_t> routes;
-  };
-  explicit Retired(EventBell bell) : bell_(std::move(bell)) {}
-  void add_segment(std::uint32_t number);
-  void add_route(std::uint32_t number);
-  [[nodiscard]] Numbers take();
-
- private:
-  Guarded<Numbers> numbers_;
-  EventBell bell_;
-};
-
-/// A segment that workers may read: the argument arena, a large argument, a worker's result arena.
-class SharedSegment final : public SharedObject {
- public:
-  /// `retired` hears of the end; null for the argument arena, which outlives the workers.
-  SharedSegment(std::uint32_t number, FileDescriptor descriptor, std::shared_ptr<const Mapping> mapping,
-                std::shared_ptr<Retired> retired)
-      : number_(number),
-        descriptor_(std::move(descriptor)),
-        mapping_(std::move(mapping)),
-        retired_(std::move(retired)) {}
-
-  [[nodiscard]] std::uint32_t number() const noexcept { return number_; }
-  [[nodiscard]] const FileDescriptor& descriptor() const noexcept { return descriptor_; }
-  [[nodiscard]] const std::shared_ptr<const Mapping>& mapping() const noexcept { return mapping_; }
-
- private:
-  ~SharedSegment() override;
-
-  std::uint32_t number_;
-  FileDescriptor descriptor_;
-  std::shared_ptr<const Mapping> mapping_;
-  std::shared_ptr<Retired> retired_;
-};
 
 /// Bytes with what keeps them.
 struct StoredBytes {
@@ -81,34 +38,76 @@ struct StoredBytes {
 /// A private copy. Throws std::bad_alloc.
 [[nodiscard]] StoredBytes copy_to_host(BytesView bytes);
 
+struct ArgumentMemoryOptions {
+  std::uint64_t arena_bytes = 0;
+  /// Idle large segments kept, in bytes; less where the machine has little memory. 0: none.
+  std::uint64_t cache_bytes = 0;
+  std::uint32_t first_segment = kFirstSegment;  ///< Number of the arena; later for tests.
+};
+
 /// The argument memory of one runtime. [any-thread]
 class ArgumentMemory : public std::enable_shared_from_this<ArgumentMemory> {
  public:
+  class ArenaBytes;
+  /// Memory for an argument that is being built: in the arena or in a segment of its own. Nobody else sees it before
+  /// `commit`.
+  struct Block {
+    Shared<const ReplyStorage> storage;
+    MutableBytesView bytes;            ///< Both ends aligned to 16.
+    ArenaBytes* arena = nullptr;       ///< Storage in the arena.
+    SharedSegment* segment = nullptr;  ///< A segment of its own.
+  };
+
   /// Errors: those of SharedMemory.
-  [[nodiscard]] static Result<std::shared_ptr<ArgumentMemory>> create(std::uint64_t size_bytes,
+  [[nodiscard]] static Result<std::shared_ptr<ArgumentMemory>> create(const ArgumentMemoryOptions& options,
                                                                       std::shared_ptr<Retired> retired);
   /// For create().
-  ArgumentMemory(Arena arena, Shared<const SharedSegment> segment, std::shared_ptr<Retired> retired)
-      : arena_(std::move(arena)), segment_(std::move(segment)), retired_(std::move(retired)) {}
+  ArgumentMemory(const ArgumentMemoryOptions& options, Arena arena, Shared<const SharedSegment> segment,
+                 std::shared_ptr<Retired> retired);
+  ArgumentMemory(const ArgumentMemory&) = delete;
+  ArgumentMemory& operator=(const ArgumentMemory&) = delete;
+  ~ArgumentMemory();
 
   /// A copy of `bytes` where every worker can read it: in the arena, or in a segment of its own when it is large.
   /// Errors: kOutOfMemory when the arena is full; those of SharedMemory.
   [[nodiscard]] Result<StoredBytes> store(BytesView bytes);
   /// The same in a segment of its own, whatever the size.
   [[nodiscard]] Result<StoredBytes> store_apart(BytesView bytes);
+  /// Memory to build an argument of about `size_bytes` in; beyond the arena's room in a segment of its own. Errors:
+  /// those of SharedMemory.
+  [[nodiscard]] Result<Block> reserve(std::uint64_t size_bytes);
+  /// Makes a block longer at its start, to `size_bytes`, where there is room for it without a copy.
+  [[nodiscard]] bool extend(Block& block, std::uint64_t size_bytes);
+  /// What has been built in a block: `bytes` inside it, from a multiple of 16 on. The rest goes back.
+  [[nodiscard]] StoredBytes commit(Block block, BytesView bytes);
   /// Segments of their own that are held now; each is a descriptor of this process.
   [[nodiscard]] std::uint64_t held_apart() const noexcept { return held_apart_->load(std::memory_order_relaxed); }
+  /// Whether workers of this runtime know the place by its number.
+  [[nodiscard]] bool owns(const StoredBytes& bytes) const noexcept;
+
+  /// Gives back large segments that have lain idle for some seconds. Returns when to call again.
+  [[nodiscard]] MonotonicNs trim(MonotonicNs now_ns) { return cache_->trim(now_ns); }
+  /// Gives all idle ones back and keeps none from now on.
+  void close() { cache_->close(); }
+  [[nodiscard]] SegmentCache& cache() noexcept { return *cache_; }
 
   [[nodiscard]] const Shared<const SharedSegment>& segment() const noexcept { return segment_; }
   [[nodiscard]] const std::shared_ptr<Retired>& retired() const noexcept { return retired_; }
-  /// A number for a further segment of this runtime.
-  [[nodiscard]] std::uint32_t next_segment_number() noexcept { return static_cast<std::uint32_t>(numbers_.next()) + 1; }
+  /// A number for a further segment of this runtime. Errors: kUnavailable they are used up.
+  [[nodiscard]] Result<std::uint32_t> next_segment_number();
 
  private:
-  class Block;
+  class SegmentBytes;
+  /// A segment with room for `size_bytes`, its content undefined but for `content`, which lies at its end.
+  [[nodiscard]] Result<Shared<SharedSegment>> large_segment(std::uint64_t size_bytes, BytesView content);
+  [[nodiscard]] Result<Shared<SharedSegment>> new_segment(std::uint64_t capacity_bytes, BytesView content);
+  [[nodiscard]] Shared<const ReplyStorage> hold(Shared<const SharedSegment> segment);
+
   Guarded<Arena> arena_;
   Shared<const SharedSegment> segment_;
   std::shared_ptr<Retired> retired_;
+  std::shared_ptr<SegmentCache> cache_;
+  std::uint64_t first_segment_;
   IdSequence numbers_;
   // Outlives the memory as long as a reply holds a segment. Relaxed: a count to steer by, nothing else goes with it.
   std::shared_ptr<std::atomic<std::uint64_t>> held_apart_ = std::make_shared<std::atomic<std::uint64_t>>(0);

@@ -65,7 +65,11 @@ Result<std::shared_ptr<WorkerLink>> WorkerLink::start(Launcher& launcher, Argume
   if (!descriptor) {
     return fail(std::move(descriptor.error()));
   }
-  const std::uint32_t number = arguments.next_segment_number();
+  const auto given = arguments.next_segment_number();
+  if (!given) {
+    return fail(given.error());
+  }
+  const std::uint32_t number = *given;
   auto results = make_shared_object<const SharedSegment>(
       number, std::move(*descriptor), std::make_shared<const Mapping>(std::move(*mapping)), arguments.retired());
   if (auto added = link->segments.add(number, results->mapping()); !added) {

@@ -11,6 +11,7 @@
 #include "host/runtime_access.hpp"
 #include "ipc/worker_end.hpp"
 #include "platform/reactor/poller.hpp"
+#include "platform/shared_memory.hpp"
 #include "tenon_test/catch.hpp"
 #include "tenon_test/runtime.hpp"
 
@@ -30,6 +31,7 @@ enum class Lie {
   kReadyTwice,
   kLeavesWithoutAnswer,
   kNeverReady,
+  kUnsealedResults,
 };
 
 /// A worker on a thread that shakes hands properly and then lies.
@@ -74,6 +76,12 @@ class HostileHandle final : public WorkerHandle {
         WorkerEnd::attach(std::move(descriptors[0]), std::move(descriptors[1]), EventBell(std::move(descriptors[4])));
     if (!end || lie == Lie::kNeverReady) {
       return;
+    }
+    if (lie != Lie::kUnsealedResults) {
+      const auto results = SharedMemory::adopt(std::move(descriptors[2]), {.shrink = true});
+      if (!results || !results->seal({.future_write = true})) {
+        return;
+      }
     }
     say_ready(channel);
     AdaptiveSpin spin;
@@ -163,8 +171,8 @@ TEST_CASE("hostile worker: is ended, its call fails, the host goes on with anoth
   REQUIRE(runtime->call("tenon.whoami", argument));
 }
 
-TEST_CASE("hostile worker: one that never says that it is ready is replaced") {
-  auto runtime = start(Lie::kNeverReady);
+TEST_CASE("hostile worker: one that never says that it is ready, or leaves its results unsealed, is replaced") {
+  auto runtime = start(GENERATE(Lie::kNeverReady, Lie::kUnsealedResults));
   REQUIRE(runtime);
   flatbuffers::FlatBufferBuilder builder;
   builder.Finish(tenon::CreateEmpty(builder));

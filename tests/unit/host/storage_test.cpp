@@ -17,7 +17,7 @@ tenon::Buffer pattern(std::size_t size) {
 struct Memory {
   EventBell bell = std::move(*EventBell::create());
   std::shared_ptr<Retired> retired = std::make_shared<Retired>(EventBell(std::move(*bell.descriptor().duplicate())));
-  std::shared_ptr<ArgumentMemory> arguments = *ArgumentMemory::create(std::uint64_t{4} << 20, retired);
+  std::shared_ptr<ArgumentMemory> arguments = *ArgumentMemory::create({.arena_bytes = std::uint64_t{4} << 20}, retired);
 };
 
 }  // namespace

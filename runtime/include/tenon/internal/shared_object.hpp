@@ -20,15 +20,21 @@ class SharedObject {
   void add_reference() const noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
   void release() const noexcept {
     // acq_rel: the last holder sees what every other did to the object before it destroys it. An only holder stays the
-    // only one, so that the load is enough for it; it is acquire for the same reason.
-    if (references_.load(std::memory_order_acquire) == 1 || references_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+    // only one, so that a load, acquire for the same reason, and a store are enough for it.
+    bool last = references_.load(std::memory_order_acquire) == 1;
+    if (last) {
+      references_.store(0, std::memory_order_relaxed);
+    } else {
+      last = references_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+    }
+    if (last) {
       const_cast<SharedObject*>(this)->destroy();
     }
   }
 
  protected:
   virtual ~SharedObject() = default;
-  /// Frees the object; one that lives in a pool gives itself back here.
+  /// Frees the object; one that lives in a pool gives itself back here. It has no reference any more.
   virtual void destroy() noexcept { delete this; }
 
  private:
