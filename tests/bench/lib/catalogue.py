@@ -59,18 +59,31 @@ def _targets():
 
 TARGETS = _targets()
 
+LIMIT_NAMES = (
+    *(f"limit.futex_ping_pong{paused}{cores}" for paused in ("", ".paused") for cores in ("", ".one_core", ".two_cores")),
+    "limit.spin_ping_pong", "limit.eventfd_ping_pong", "limit.pipe_ping_pong", "limit.unix_socket_ping_pong",
+    "limit.ring.64B", *(f"limit.memcpy.{size}" for size in (*SIZES, "bandwidth")),
+    "limit.memcpy_fresh.64MiB", "limit.memcpy_fresh.bandwidth", *(f"limit.spawn.{count}" for count in (1, 2, 8)),
+    "limit.thread_pool.call", "limit.thread_pool.futures",
+)
+PEER_FIGURES = ("call.64B.sleeping", "call.64B.awake", "futures.1", "map.tiny", "echo.256MiB", "start.2")
+
 # Figures in which more is better. All others are costs.
 RATES = ("calls/s", "items/s", "GB/s")
 
 
 @dataclass(frozen=True)
 class Step:
-    """One run of a measuring program. `figures` are the beginnings of the names it gives."""
+    """One run of a measuring program. `prefixes`: what the names of its figures begin with."""
     program: str
     name: str
-    figures: tuple
+    prefixes: tuple
     every: int = 1  # Runs in the first round and in each `every`-th after it.
     timeout_s: int = 120
+
+    def gives(self, names):
+        """Whether it gives one of these."""
+        return any(name.startswith(self.prefixes) for name in names)
 
 
 # In the order of a round: a limit stands beside what is held against it, so that noise hits both.
@@ -108,6 +121,10 @@ class Peer:
     every: int = 2
     timeout_s: int = 90
 
+    def names(self):
+        """What figures of it may be called."""
+        return tuple(f"peer.{self.name}.{figure}" for figure in PEER_FIGURES)
+
 
 PEERS = (
     Peer("process_pool_fork", "Python ProcessPoolExecutor (fork)", "process_pool.py", "python3"),
@@ -121,9 +138,22 @@ PEERS = (
 )
 
 
+_LIMIT_TITLES = {
+    "limit.futex_ping_pong": "futex ping-pong", "limit.futex_ping_pong.paused": "futex ping-pong with pauses",
+    "limit.spin_ping_pong": "spin ping-pong", "limit.eventfd_ping_pong": "eventfd ping-pong",
+    "limit.pipe_ping_pong": "pipe ping-pong", "limit.unix_socket_ping_pong": "Unix socket ping-pong",
+    "limit.thread_pool.call": "boost::asio::thread_pool, one process",
+    "limit.thread_pool.futures": "boost::asio::thread_pool, one process",
+    "limit.ring.64B": "ring of 64 bytes, there and back", "limit.spawn.2": "two bare spawns, to the first byte",
+}
+
+
 def title_of(name):
-    """A figure's name as a person reads it in a chart."""
+    """What a figure is of, as a person reads it beside a bar."""
     for peer in PEERS:
-        if name.startswith(f"peer.{peer.name}."):
+        if name in peer.names():
             return peer.title
-    return name
+    if name.startswith("tenon.pipeline."):
+        stages = name.rsplit(".", 1)[1]
+        return f"tenon, {stages} stage{'' if stages == '1' else 's'}"
+    return "tenon" if name.startswith("tenon.") else _LIMIT_TITLES.get(name, name)

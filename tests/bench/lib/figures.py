@@ -92,6 +92,16 @@ def make_figures(samples):
     return figures
 
 
+def matching(chosen, only):
+    """Those whose names match, and what they are held against."""
+    kept = set()
+    for figure in chosen:
+        if only.search(figure["name"]):
+            limit = figure["limit_name"].split(" / ")[0] if figure["limit_name"] else None
+            kept |= {figure["name"], figure["best_peer_name"], limit}
+    return [figure for figure in chosen if figure["name"] in kept]
+
+
 def _order(name):
     """Limits, ours in the order of the catalogue, peers."""
     ours = list(catalogue.TARGETS)

@@ -11,8 +11,15 @@ _FONT = "font-family=\"system-ui, 'DejaVu Sans', sans-serif\""
 
 
 def _text(x, y, text, size=12, anchor="start", colour=_INK, weight="normal"):
+    """Text with a rim, so that no line runs through it."""
     return (f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}" fill="{colour}" '
-            f'font-weight="{weight}">{escape(text)}</text>')
+            f'font-weight="{weight}" stroke="{_PAPER}" stroke-width="4" stroke-linejoin="round" '
+            f'paint-order="stroke">{escape(text)}</text>')
+
+
+def _tick_text(value, unit):
+    number, name = table.scaled(value, unit)
+    return f"{number:g} {name}".replace("calls/s", "/s").replace("items/s", "/s").replace(" /s", "/s")
 
 
 def _page(width, height, title, subtitle, body):
@@ -67,11 +74,11 @@ def bars(title, subtitle, chosen):
     for tick in scale.ticks():
         x = scale.place(tick)
         body.append(f'<line x1="{x:.1f}" y1="{top - 4}" x2="{x:.1f}" y2="{bottom}" stroke="{_FAINT}"/>')
-        body.append(_text(x, bottom + 18, table.text_of(tick, unit), 11, "middle", "#57606a"))
+        body.append(_text(x, bottom + 18, _tick_text(tick, unit), 11, "middle", "#57606a"))
     for row, figure in enumerate(chosen):
         y = top + step * row
         colour = _COLOURS[_kind(figure["name"])]
-        body.append(_text(label_width - 8, y + 15, figure.get("label") or catalogue.title_of(figure["name"]), 12, "end"))
+        body.append(_text(label_width - 8, y + 15, catalogue.title_of(figure["name"]), 12, "end"))
         end = scale.place(figure["p50"])
         body.append(f'<rect x="{label_width}" y="{y + 3}" width="{max(1.5, end - label_width):.1f}" height="{step - 9}" '
                     f'rx="2" fill="{colour}"/>')
@@ -100,9 +107,9 @@ def lines(title, subtitle, series, points):
     for tick in vertical.ticks():
         y = vertical.place(tick)
         body.append(f'<line x1="{left}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}" stroke="{_FAINT}"/>')
-        body.append(_text(left - 8, y + 4, table.text_of(tick, "us"), 11, "end", "#57606a"))
+        body.append(_text(left - 8, y + 4, _tick_text(tick, "us"), 11, "end", "#57606a"))
     for name, x in horizontal.items():
-        body.append(_text(x, bottom + 20, name.replace("iB", " iB").replace(" iB", "iB"), 11, "middle", "#57606a"))
+        body.append(_text(x, bottom + 20, name, 11, "middle", "#57606a"))
     labels = []
     for label, kind, dash, path in series:
         places = [(horizontal[name], vertical.place(value)) for name, value in path]
@@ -133,16 +140,23 @@ def _spread(labels, x, top, bottom):
     return parts
 
 
+def _same_work(figure):
+    """Names of ours and of the others' at one workload."""
+    return (f"tenon.{figure}", *(f"peer.{peer.name}.{figure}" for peer in catalogue.PEERS))
+
+
 _BARS = (
-    ("latency-sleeping", "A call of 64 bytes, both sides asleep", "", "call.64B.sleeping",
-     ("limit.futex_ping_pong.paused",)),
-    ("latency-awake", "A call of 64 bytes, back to back", "", "call.64B.awake",
+    ("latency-sleeping", "A call of 64 bytes, both sides asleep",
+     ("limit.futex_ping_pong.paused", *_same_work("call.64B.sleeping"))),
+    ("latency-awake", "A call of 64 bytes, back to back",
      ("limit.spin_ping_pong", "limit.futex_ping_pong", "limit.eventfd_ping_pong", "limit.pipe_ping_pong",
-      "limit.unix_socket_ping_pong", "limit.thread_pool.call")),
-    ("throughput-futures", "Calls a second, one submitter, one future each", "", "futures.1",
-     ("limit.ring.64B", "limit.thread_pool.futures")),
-    ("throughput-map", "Calls a second, map over tiny arguments", "", "map.tiny", ("limit.ring.64B",)),
-    ("start", "Two workers, from start to the first result", "", "start.2", ("limit.spawn.2",)),
+      "limit.unix_socket_ping_pong", "limit.thread_pool.call", *_same_work("call.64B.awake"))),
+    ("throughput-futures", "Calls a second, one submitter, a future each",
+     ("limit.ring.64B", "limit.thread_pool.futures", *_same_work("futures.1"))),
+    ("throughput-map", "Calls a second, map over tiny arguments", ("limit.ring.64B", *_same_work("map.tiny"))),
+    ("throughput-pipeline", "Items a second through a pipeline whose stages do nothing",
+     ("tenon.pipeline.1", "tenon.pipeline.5", "tenon.pipeline.20")),
+    ("start", "Two workers, from start to the first result", ("limit.spawn.2", *_same_work("start.2"))),
 )
 
 
@@ -150,24 +164,24 @@ def draw(report):
     """{file name: text} of all charts that have something to show."""
     by_name = {figure["name"]: figure for figure in report["figures"]}
     machine = report["machine"]
-    where = f"{machine.get('cpu', '')}, {machine.get('cores', '?')} cores; median, with a line to p99"
+    where = f"{machine.get('cpu', 'unknown')}, {machine.get('cores', '?')} cores; median"
     drawn = {}
-    for file, title, _, suffix, limits in _BARS:
-        names = [*limits, f"tenon.{suffix}", *(f"peer.{peer.name}.{suffix}" for peer in catalogue.PEERS)]
+    for file, title, names in _BARS:
         chosen = [by_name[name] for name in names if name in by_name and by_name[name]["p50"] > 0]
         if any(_kind(figure["name"]) == "tenon" for figure in chosen):
-            subtitle = where.replace("; median, with a line to p99", "; median") if figures.is_rate(
-                chosen[0]["unit"]) else where
+            subtitle = where if figures.is_rate(chosen[0]["unit"]) else f"{where}, with a line to p99"
             drawn[f"{file}.svg"] = bars(title, subtitle, chosen)
     sizes = _sizes(by_name)
     if sizes:
-        drawn["sizes.svg"] = lines("Echo of an argument, by its size", where.replace(", with a line to p99", ""), *sizes)
+        drawn["sizes.svg"] = lines("Echo of an argument, by its size", where, *sizes)
     return drawn
 
 
 def _sizes(by_name):
     def path(pattern):
         found = [(size, by_name.get(pattern.format(size))) for size in catalogue.SIZES]
+        if pattern == "tenon.echo.{}.copied":
+            found.insert(0, ("64B", by_name.get("tenon.call.64B.awake")))
         return [(size, figure["p50"]) for size, figure in found if figure]
 
     series = [(label, kind, dash, path(pattern)) for label, kind, dash, pattern in (

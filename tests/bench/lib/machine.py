@@ -76,6 +76,7 @@ class Watch:
         busy, stolen = _busy_and_stolen()
         others = max(0.0, (busy - self._busy) - (_own() - self._own))
         return {
+            "seconds": round(self._clock() - self._begin),
             "load_average": [round(self._load, 2), round(os.getloadavg()[0], 2)],
             "busy_with_others": f"{100 * others / wall:.0f} %",
             "taken_by_hypervisor": f"{100 * (stolen - self._stolen) / wall:.1f} %",
