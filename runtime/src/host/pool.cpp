@@ -7,6 +7,7 @@
 #include "base/checked.hpp"
 #include "base/clock.hpp"
 #include "base/text.hpp"
+#include "host/descriptor_budget.hpp"
 #include "platform/doorbell.hpp"
 #include "platform/thread_signals.hpp"
 
@@ -75,6 +76,9 @@ Result<std::shared_ptr<Pool>> Pool::start(const RuntimeOptions& options,
                                           std::unique_ptr<Launcher> launcher) {
   if (auto checked = check(options); !checked) {
     return fail(std::move(checked.error()));
+  }
+  if (auto enough = check_descriptor_budget(options.workers != 0 ? options.workers : usable_core_count()); !enough) {
+    return fail(std::move(enough.error()));
   }
   auto poller = Poller::create();
   if (!poller) {

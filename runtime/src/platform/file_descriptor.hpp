@@ -57,6 +57,14 @@ class FileDescriptor {
 /// Makes reads and writes fail with kUnavailable instead of waiting. Errors: kIo. [any-thread]
 [[nodiscard]] Result<void> set_non_blocking(const FileDescriptor& descriptor, bool non_blocking);
 
+/// How many descriptors this process may open (RLIMIT_NOFILE): as it stands, and as far as it may raise that itself.
+struct DescriptorLimit {
+  std::uint64_t soft = 0;
+  std::uint64_t hard = 0;
+};
+/// [any-thread]
+[[nodiscard]] DescriptorLimit descriptor_limit() noexcept;
+
 /// Number of this process's open descriptors, for tests and diagnostics. Errors: kIo. [any-thread]
 [[nodiscard]] Result<std::size_t> open_descriptor_count();
 

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -77,6 +78,14 @@ Result<void> set_non_blocking(const FileDescriptor& descriptor, bool non_blockin
     return fail(os_error(errno, "cannot set the flags of a descriptor"));
   }
   return {};
+}
+
+DescriptorLimit descriptor_limit() noexcept {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    return {.soft = RLIM_INFINITY, .hard = RLIM_INFINITY};
+  }
+  return {.soft = limit.rlim_cur, .hard = limit.rlim_max};
 }
 
 Result<std::size_t> open_descriptor_count() {
