@@ -1,4 +1,4 @@
-/// tenon/reply.hpp: the result of a call.
+/// tenon/reply.hpp: the result of a call, or an argument that has been built.
 #pragma once
 
 #include <cstdint>

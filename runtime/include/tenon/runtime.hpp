@@ -25,6 +25,7 @@
 
 #include <flatbuffers/flatbuffers.h>
 
+#include <tenon/argument.hpp>
 #include <tenon/bytes.hpp>
 #include <tenon/catalog.hpp>
 #include <tenon/error.hpp>
@@ -162,17 +163,22 @@ class Runtime {
   /// ok, kFailed (or another code of the task's choice), kCancelled, kDeadline, kCrashed, kRejected; kNotFound for an
   /// unknown task.
   [[nodiscard]] Result<Reply> call(std::string_view task, BytesView argument, const CallOptions& options = {});
+  /// As call, with an earlier result or a built argument, without a copy. One of another runtime is copied.
+  [[nodiscard]] Result<Reply> call(std::string_view task, const Reply& argument, const CallOptions& options = {});
   /// The same without waiting. Destroying the future does not cancel the call. In a `co_await` expression give options
   /// by name, not as a temporary: GCC 12 copies temporary aggregates bit by bit there.
   [[nodiscard]] Future<Reply> submit(std::string_view task, BytesView argument, const CallOptions& options);
   [[nodiscard]] Future<Reply> submit(std::string_view task, BytesView argument) {
     return submit(task, argument, CallOptions());
   }
-  /// As submit, with an earlier result as the argument, without a copy.
+  /// As submit, with an earlier result or a built argument, without a copy. One of another runtime is copied.
   [[nodiscard]] Future<Reply> submit(std::string_view task, const Reply& argument, const CallOptions& options);
   [[nodiscard]] Future<Reply> submit(std::string_view task, const Reply& argument) {
     return submit(task, argument, CallOptions());
   }
+  /// Memory to build an argument in, which is then given to calls without a copy; see tenon/argument.hpp. Errors:
+  /// kOutOfMemory, kUnavailable with the limit that refused; kTooLarge.
+  [[nodiscard]] Result<ArgumentBuilder> build_argument(std::size_t size_hint_bytes = 1024);
   /// Runs a task on each argument that `next` gives (nullopt ends) with a bounded number in flight. `next` is called on
   /// the thread that asks the stream for results. Bytes it gives are valid until its next call.
   [[nodiscard]] MapStream map(std::string_view task, std::function<std::optional<BytesView>()> next,
@@ -188,6 +194,12 @@ class Runtime {
                                            const CallOptions& options = {}) {
     return call(task, BytesView(argument.GetBufferPointer(), argument.GetSize()), options)
         .and_then(TypedReply<R>::verify);
+  }
+  /// The same with an earlier result or a built argument.
+  template <typename R>
+  [[nodiscard]] Result<TypedReply<R>> call(std::string_view task, const Reply& argument,
+                                           const CallOptions& options = {}) {
+    return call(task, argument, options).and_then(TypedReply<R>::verify);
   }
   /// The typed form of submit.
   template <typename R>

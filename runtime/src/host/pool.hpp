@@ -57,6 +57,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   /// Bytes where workers can read them: where they lie if that is in shared memory, else a copy. Errors: kOutOfMemory.
   [[nodiscard]] Result<StoredBytes> share(const Reply& reply);
   [[nodiscard]] Result<StoredBytes> store(BytesView bytes);
+  [[nodiscard]] const std::shared_ptr<ArgumentMemory>& arguments() const noexcept { return arguments_; }
   /// Whether the workers of this pool can read bytes where they lie: a result of another runtime they cannot.
   [[nodiscard]] bool knows(const StoredBytes& bytes) const noexcept {
     return arguments_->owns(bytes) && bytes.place().has_value();

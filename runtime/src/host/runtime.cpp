@@ -85,6 +85,24 @@ Result<Reply> Runtime::call(std::string_view task, BytesView argument, const Cal
   return impl_->pool()->run(std::move(*call));
 }
 
+Result<Reply> Runtime::call(std::string_view task, const Reply& argument, const CallOptions& options) {
+  if (impl_ == nullptr) {
+    return fail(moved_from());
+  }
+  auto call = impl_->pool()->make_call(task, argument, options);
+  if (!call) {
+    return fail(std::move(call.error()));
+  }
+  return impl_->pool()->run(std::move(*call));
+}
+
+Result<ArgumentBuilder> Runtime::build_argument(std::size_t size_hint_bytes) {
+  if (impl_ == nullptr) {
+    return fail(moved_from());
+  }
+  return ArgumentBuilder::create(impl_->pool()->arguments(), size_hint_bytes);
+}
+
 Future<Reply> Runtime::submit(std::string_view task, BytesView argument, const CallOptions& options) {
   if (impl_ == nullptr) {
     return internal::completed_future<Reply>(fail(moved_from()));

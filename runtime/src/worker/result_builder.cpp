@@ -56,6 +56,7 @@ Result<ResultBuilder::Open> ResultBuilder::allocate(std::uint64_t size_bytes) {
   if (options_.arena != nullptr) {
     auto block = options_.arena->allocate(open.capacity_bytes);
     if (!block) {
+      block.error().message += " (RuntimeOptions::result_arena_bytes), or let go of earlier results";
       return fail(std::move(block.error()));
     }
     open.data = block->bytes.data();
