@@ -16,12 +16,12 @@ void Engine::pump_calls(std::uint32_t node) {
     static_cast<void>(flush_outbox(node));
   }
   state.window.measure(now_);
-  const std::uint32_t window = state.window.size();
-  while (state.under_way < window && !state.again.empty()) {
+  const std::uint32_t most_under_way = state.under_way + state.window.free(state.under_way);
+  while (state.under_way < most_under_way && !state.again.empty()) {
     start_call(state.again.pop_front());
   }
   const std::uint32_t most_active = hold(state);
-  while (state.under_way < window && state.active < most_active && state.sequence.size() < most_active) {
+  while (state.under_way < most_under_way && state.active < most_active && state.sequence.size() < most_active) {
     const std::uint32_t edge = next_edge(state);
     if (edge == kNone) {
       break;

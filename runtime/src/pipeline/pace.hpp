@@ -30,6 +30,12 @@ class CallWindow {
   [[nodiscard]] static CallWindow fixed(std::uint32_t calls) noexcept { return {calls, calls}; }
 
   [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
+  /// How many calls to begin now. None while less than a quarter of a grown window is free: the rest keeps the workers
+  /// busy, and calls that begin together can share a message.
+  [[nodiscard]] std::uint32_t free(std::uint32_t under_way) const noexcept {
+    const std::uint32_t free = size_ - std::min(size_, under_way);
+    return size_ > least_ && free < size_ / 4 ? 0 : free;
+  }
   /// The first call after none was under way. What lies between does not count, unless that is the end of one round.
   void began(TimePoint now) noexcept {
     if (now != idle_since_) {

@@ -63,11 +63,16 @@ class FakeExecutor final : public internal::Executor {
   /// Called before each wait; for looking at the run from outside.
   std::function<void()> on_wait;
   [[nodiscard]] std::uint64_t waits() const noexcept { return waits_; }
+  /// Rounds of submits.
+  [[nodiscard]] std::uint64_t flushes() const noexcept { return flushes_; }
 
   unsigned worker_count() const override { return workers_; }
   Clock::time_point now() const override { return now_; }
   void submit(std::uint32_t slot, const std::string& task, const Reply& argument, const CallOptions* options) override;
-  void flush() override { unflushed_ = 0; }
+  void flush() override {
+    flushes_ += unflushed_ > 0 ? 1 : 0;
+    unflushed_ = 0;
+  }
   void cancel(std::uint32_t slot) override;
   Result<Reply> take(std::uint32_t slot) override;
   std::unique_ptr<internal::ExecutorSession> make_session(std::uint32_t first, std::uint32_t second) override;
@@ -87,6 +92,7 @@ class FakeExecutor final : public internal::Executor {
   unsigned workers_;
   Clock::time_point now_{std::chrono::hours(1)};
   std::uint64_t waits_ = 0;
+  std::uint64_t flushes_ = 0;
   std::uint64_t unflushed_ = 0;  ///< Calls since the last flush, none of which need have begun.
   std::map<std::string, FakeTask> tasks_;
   std::vector<Pending> pending_;

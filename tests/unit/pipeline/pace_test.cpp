@@ -60,6 +60,23 @@ TEST_CASE("CallWindow: an adaptive one holds what ends within its time") {
   }
 }
 
+TEST_CASE("CallWindow: calls begin in groups once it has grown") {
+  CallWindow window = CallWindow::adaptive(2);
+  CHECK(window.free(0) == 4);
+  CHECK(window.free(3) == 1);
+  CHECK(window.free(4) == 0);
+  CHECK(window.free(5) == 0);
+  TimePoint now{std::chrono::hours(1)};
+  window.began(now);
+  rounds(window, now, 1, 100, milliseconds(1));
+  REQUIRE(window.size() == 100);
+  CHECK(window.free(0) == 100);
+  CHECK(window.free(75) == 25);
+  CHECK(window.free(76) == 0);
+  CHECK(window.free(1000) == 0);
+  CHECK(CallWindow::fixed(100).free(99) == 1);
+}
+
 TEST_CASE("CallWindow: one slow interval changes nothing, many do") {
   CallWindow window = CallWindow::adaptive(2);
   TimePoint now{std::chrono::hours(1)};
