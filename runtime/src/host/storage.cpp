@@ -70,6 +70,13 @@ class ArgumentMemory::ArenaBytes final : public ReplyStorage {
       : memory_(std::move(memory)), block_(block) {}
   ~ArenaBytes() override { static_cast<void>(memory_->arena_.lock()->free(block_.ref)); }
   [[nodiscard]] const SharedSegment* segment() const noexcept override { return memory_->segment_.get(); }
+  /// The last `size_bytes` of the block, which is made longer for them; nothing when it cannot be.
+  [[nodiscard]] std::optional<MutableBytesView> extend(std::uint64_t size_bytes) {
+    if (!memory_->arena_.lock()->extend(block_, size_bytes)) {
+      return std::nullopt;
+    }
+    return block_.bytes.last(size_bytes);
+  }
   /// Gives back all but `bytes`.
   void keep(BytesView bytes) {
     if (auto kept = memory_->arena_.lock()->keep(block_, bytes.data(), bytes.size())) {
@@ -215,7 +222,7 @@ Result<ArgumentMemory::Block> ArgumentMemory::reserve(std::uint64_t size_bytes) 
     if (auto block = arena_.lock()->allocate(*room)) {
       auto storage = make_shared_object<ArenaBytes>(shared_from_this(), *block);
       ArenaBytes* arena = storage.get();
-      return Block{std::move(storage), block->bytes.first(*room), arena, nullptr};
+      return Block{std::move(storage), block->bytes.last(*room), arena, nullptr};
     }
   }
   auto segment = large_segment(*room, {});
@@ -229,6 +236,12 @@ Result<ArgumentMemory::Block> ArgumentMemory::reserve(std::uint64_t size_bytes) 
 
 bool ArgumentMemory::extend(Block& block, std::uint64_t size_bytes) {
   const auto room = checked_align_up<std::uint64_t>(size_bytes, kPlaceAlignment);
+  if (block.arena != nullptr && room) {
+    // Never a large block in the arena: it could not be given back to the system.
+    const auto longer = *room < kLargeBlockBytes ? block.arena->extend(*room) : std::nullopt;
+    block.bytes = longer.value_or(block.bytes);
+    return longer.has_value();
+  }
   if (block.segment == nullptr || !room || *room > block.segment->mapping()->size_bytes()) {
     return false;
   }

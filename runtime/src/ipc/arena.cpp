@@ -60,6 +60,17 @@ Result<ArenaBlock> Arena::allocate(std::uint64_t size_bytes) {
       .bytes = MutableBytesView(data_ + range->offset_bytes, range->size_bytes)};
 }
 
+bool Arena::extend(ArenaBlock& block, std::uint64_t size_bytes) {
+  const auto range = allocator_.extend(block.ref.tag, size_bytes);
+  if (!range) {
+    return false;
+  }
+  block.ref.offset_bytes = range->offset_bytes;
+  block.ref.size_bytes = size_bytes;
+  block.bytes = MutableBytesView(data_ + range->offset_bytes, range->size_bytes);
+  return true;
+}
+
 Result<BlockRef> Arena::keep(const ArenaBlock& block, const std::uint8_t* data, std::uint64_t size_bytes) {
   const auto* begin = block.bytes.data();
   if (data < begin || data > begin + block.bytes.size() ||

@@ -46,6 +46,9 @@ class Arena {
 
   /// A block of at least `size_bytes`. Errors: kOutOfMemory full, kTooLarge larger than the arena.
   [[nodiscard]] Result<ArenaBlock> allocate(std::uint64_t size_bytes);
+  /// Makes a block longer at its front, to at least `size_bytes`, without moving a byte of it; false when there is no
+  /// room there.
+  [[nodiscard]] bool extend(ArenaBlock& block, std::uint64_t size_bytes);
   /// Keeps `size_bytes` from `data` on (inside the block, aligned to 16) and gives the rest back. Returns the place to
   /// put into a descriptor. Errors: kInvalidArgument outside the block or not aligned.
   [[nodiscard]] Result<BlockRef> keep(const ArenaBlock& block, const std::uint8_t* data, std::uint64_t size_bytes);

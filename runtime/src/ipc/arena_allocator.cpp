@@ -182,6 +182,36 @@ Result<ArenaRange> ArenaAllocator::allocate(std::uint64_t size_bytes) {
   return ArenaRange{records_[index].offset * kGranuleBytes, granules * kGranuleBytes, index};
 }
 
+std::optional<ArenaRange> ArenaAllocator::extend(std::uint32_t tag, std::uint64_t size_bytes) {
+  if (tag >= records_.size() || records_[tag].state != Record::State::kUsed || size_bytes > capacity_bytes()) {
+    return std::nullopt;
+  }
+  Record& range = records_[tag];
+  const auto granules = static_cast<std::uint32_t>((size_bytes + kGranuleBytes - 1) / kGranuleBytes);
+  if (granules > range.size) {
+    const std::uint32_t wanted = granules - range.size;
+    const std::uint32_t front = range.previous;
+    if (front == kNone || records_[front].state != Record::State::kFree || records_[front].size < wanted) {
+      return std::nullopt;
+    }
+    remove_free(front);
+    range.offset -= wanted;
+    range.size += wanted;
+    free_granules_ -= wanted;
+    records_[front].size -= wanted;
+    if (records_[front].size > 0) {
+      insert_free(front);
+    } else {
+      range.previous = records_[front].previous;
+      if (range.previous != kNone) {
+        records_[range.previous].next = tag;
+      }
+      drop_record(front);
+    }
+  }
+  return ArenaRange{range.offset * kGranuleBytes, range.size * kGranuleBytes, tag};
+}
+
 Result<std::uint32_t> ArenaAllocator::check(std::uint32_t tag, std::uint64_t offset_bytes) const {
   if (tag < records_.size() && records_[tag].state == Record::State::kUsed) {
     const Record& record = records_[tag];

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include <tenon/error.hpp>
@@ -31,6 +32,9 @@ class ArenaAllocator {
   /// A range of at least `size_bytes` (zero gives one granule). Errors: kOutOfMemory with what is asked for and free;
   /// kTooLarge more than the whole region.
   [[nodiscard]] Result<ArenaRange> allocate(std::uint64_t size_bytes);
+  /// Makes a range in use longer at its front, to at least `size_bytes`, where what lies before it is free: no byte
+  /// moves. Allocation takes the end of a free range, so that this is the rule for the latest one. nullopt: it cannot.
+  [[nodiscard]] std::optional<ArenaRange> extend(std::uint32_t tag, std::uint64_t size_bytes);
   /// Gives all but the granules that hold [offset, offset + size) of a range back; returns what is left, under the same
   /// tag. Errors: kCorrupt as free, or the kept part lies outside.
   [[nodiscard]] Result<ArenaRange> trim(std::uint32_t tag, std::uint64_t keep_offset_bytes,

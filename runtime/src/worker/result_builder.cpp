@@ -81,6 +81,26 @@ Result<std::uint8_t*> ResultBuilder::reserve(std::uint64_t size_bytes) {
   return open_->data;
 }
 
+bool ResultBuilder::extend(std::uint64_t size_bytes) {
+  Open& open = *open_;
+  std::uint8_t* end = open.data + open.size_bytes;
+  // What the plugin counts from the end stays where it is, so that the start must come to lie on an aligned place.
+  if (!open.blob.block || size_bytes > options_.limit_bytes ||
+      !is_aligned(reinterpret_cast<std::uintptr_t>(end) - size_bytes, kAlignment)) {
+    return false;
+  }
+  ArenaBlock& block = *open.blob.block;
+  const auto behind = static_cast<std::uint64_t>(block.bytes.data() + block.bytes.size() - end);
+  const auto needed = checked_add(size_bytes, behind);
+  if (!needed || !options_.arena->extend(block, *needed)) {
+    return false;
+  }
+  open.data = end - size_bytes;
+  open.size_bytes = size_bytes;
+  open.capacity_bytes = *needed;
+  return true;
+}
+
 Result<std::uint8_t*> ResultBuilder::grow_down(std::uint64_t size_bytes, std::uint64_t used_back_bytes,
                                                std::uint64_t used_front_bytes) {
   if (!open_) {
@@ -92,6 +112,10 @@ Result<std::uint8_t*> ResultBuilder::grow_down(std::uint64_t size_bytes, std::ui
                                                  " bytes to " + std::to_string(size_bytes) + " cannot keep " +
                                                  std::to_string(used_back_bytes) + " bytes at its end and " +
                                                  std::to_string(used_front_bytes) + " at its start");
+  }
+  if (const std::uint8_t* old_front = open_->data; extend(size_bytes)) {
+    std::memmove(open_->data, old_front, used_front_bytes);
+    return open_->data;
   }
   auto grown = allocate(size_bytes);
   if (!grown) {

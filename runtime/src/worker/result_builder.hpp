@@ -63,6 +63,8 @@ class ResultBuilder {
     bool scratch = false;
   };
   [[nodiscard]] Result<Open> allocate(std::uint64_t size_bytes);
+  /// Makes the open block longer at its front without a copy; false when it cannot be.
+  [[nodiscard]] bool extend(std::uint64_t size_bytes);
   void close() noexcept;
 
   Options options_;

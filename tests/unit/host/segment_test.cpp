@@ -191,7 +191,12 @@ TEST_CASE("ArgumentMemory: built blocks lie where workers find them, small and l
   REQUIRE(large.bytes.size() == kMiB + kMiB / 4);
   REQUIRE_FALSE(memory.arguments->extend(large, 8 * kMiB));
   auto small = *memory.arguments->reserve(1000);
-  REQUIRE_FALSE(memory.arguments->extend(small, 2000));
+  end = small.bytes.data() + small.bytes.size();
+  REQUIRE(memory.arguments->extend(small, 100'000));
+  REQUIRE(small.bytes.size() == 100'000);
+  REQUIRE(small.bytes.data() + small.bytes.size() == end);
+  REQUIRE_FALSE(memory.arguments->extend(small, 8 * kMiB));
+  REQUIRE(small.bytes.size() == 100'000);
 }
 
 TEST_CASE("ArgumentMemory: what is not kept of a block in the arena can be used again") {

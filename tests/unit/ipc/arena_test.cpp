@@ -83,6 +83,32 @@ TEST_CASE("ArenaAllocator: blocks of which only the end is kept leave no holes")
   CHECK(allocator.consistent());
 }
 
+TEST_CASE("ArenaAllocator: extend takes the free room in front, all of it if need be, and nothing else") {
+  ArenaAllocator allocator(64 * 100);
+  const ArenaRange behind = *allocator.allocate(640);
+  const ArenaRange range = *allocator.allocate(640);
+  const std::uint64_t end = range.offset_bytes + range.size_bytes;
+  CHECK(allocator.extend(range.tag, 1)->size_bytes == 640);
+  const auto longer = allocator.extend(range.tag, 641);
+  REQUIRE(longer);
+  CHECK(longer->size_bytes == 704);
+  CHECK(longer->offset_bytes + longer->size_bytes == end);
+  CHECK(longer->tag == range.tag);
+  CHECK(allocator.consistent());
+  CHECK_FALSE(allocator.extend(behind.tag, 641));
+  CHECK_FALSE(allocator.extend(range.tag, 64 * 90 + 1));
+  CHECK_FALSE(allocator.extend(range.tag, ~std::uint64_t{0}));
+  CHECK_FALSE(allocator.extend(99, 64));
+  CHECK(allocator.extend(range.tag, 64 * 90)->offset_bytes == 0);
+  CHECK(allocator.free_bytes() == 0);
+  CHECK(allocator.consistent());
+  CHECK(allocator.free(behind.tag, behind.offset_bytes));
+  CHECK(allocator.free(range.tag, 0));
+  CHECK_FALSE(allocator.extend(range.tag, 64));
+  CHECK(allocator.free_bytes() == allocator.capacity_bytes());
+  CHECK(allocator.consistent());
+}
+
 TEST_CASE("ArenaAllocator: stays consistent under a long random life") {
   ArenaAllocator allocator(std::uint64_t{4} << 20);
   std::mt19937 random(20240501);
@@ -101,6 +127,8 @@ TEST_CASE("ArenaAllocator: stays consistent under a long random life") {
         auto kept = allocator.trim(range.tag, range.offset_bytes + random() % range.size_bytes, 1);
         REQUIRE(kept);
         range = *kept;
+      } else if (choice >= 85) {
+        range = allocator.extend(range.tag, range.size_bytes + random() % 4096).value_or(range);
       }
       REQUIRE(allocator.free(range.tag, range.offset_bytes));
       live[at] = live.back();

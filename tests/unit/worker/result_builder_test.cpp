@@ -62,6 +62,31 @@ TEST_CASE("ResultBuilder: grow_down keeps both ends") {
   REQUIRE(text(builder.results().front()) == "back");
 }
 
+TEST_CASE("ResultBuilder: grow_down moves nothing while there is room in front of the block") {
+  Bench bench;
+  ResultBuilder builder(bench.options());
+  std::uint64_t size = 8192;
+  std::uint8_t* data = *builder.reserve(size);
+  const std::uint8_t* end = data + size;
+  fill(data, "front");
+  fill(data + size - 4, "back");
+  while (size < kArenaBytes / 4) {
+    size = size * 3 / 2 / 16 * 16;
+    data = *builder.grow_down(size, 4, 5);
+    REQUIRE(data + size == end);
+    REQUIRE(std::memcmp(data, "front", 5) == 0);
+    REQUIRE(std::memcmp(end - 4, "back", 4) == 0);
+  }
+  // One that is not counted in alignments moves, but keeps its ends too.
+  data = *builder.grow_down(size + 5, 4, 5);
+  REQUIRE(reinterpret_cast<std::uintptr_t>(data) % 16 == 0);
+  REQUIRE(std::memcmp(data, "front", 5) == 0);
+  REQUIRE(std::memcmp(data + size + 5 - 4, "back", 4) == 0);
+  REQUIRE(builder.grow_down(kArenaBytes + 16, 4, 5).error().code == ErrorCode::kTooLarge);
+  REQUIRE(builder.commit(data, 5));
+  REQUIRE(text(builder.results().front()) == "front");
+}
+
 TEST_CASE("ResultBuilder: a result begins at an aligned place") {
   Bench bench;
   ResultBuilder builder(bench.options());
