@@ -174,6 +174,11 @@ class Report(unittest.TestCase):
         self.assertIn("0.05 of the size", output)
         self.assertIn("absent: dask: distributed is not installed", output)
 
+    def test_each_system_stands_beside_ours(self):
+        _, output, _ = self.run_main("--report", self.file)
+        row = [line for line in output.splitlines() if line.startswith("tenon.call.64B.sleeping")][1]
+        self.assertEqual(row.split(), "tenon.call.64B.sleeping 12.0 us 240 us (20.0) 360 us (30.0)".split())
+
     def test_a_table_of_markdown(self):
         code, output, _ = self.run_main("--report", self.file, "--markdown")
         self.assertEqual(code, 0)

@@ -30,6 +30,7 @@ def _targets():
     for size in SIZES:
         peer = "echo.256MiB" if size == "256MiB" else ""
         ours[f"tenon.echo.{size}.in_place"] = Target("tenon.call.64B.awake", peer=peer)
+        ours[f"tenon.echo.{size}.in_place.again"] = Target("tenon.call.64B.awake")
         ours[f"tenon.echo.{size}.copied"] = Target(f"limit.memcpy.{size}", peer=peer)
     for count in (1, 2, 8):
         ours[f"tenon.start.{count}"] = Target(f"limit.spawn.{count}", peer="start.2" if count == 2 else "")

@@ -1,6 +1,6 @@
 """The report as text, and as a table of Markdown."""
 
-from . import catalogue
+from . import catalogue, figures
 
 _TIMES = ((1e6, "s"), (1e3, "ms"), (1, "us"), (0, "ns"))
 _BYTES = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (0, "B"))
@@ -63,9 +63,9 @@ def _cells(figure):
 HEADINGS = ["figure", "p50", "p99", "p99.9", "limit", "x limit", "best peer", "", "x better", "samples", ""]
 
 
-def _columns(rows):
-    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADINGS))]
-    left = {0, 7, 10}
+def _columns(rows, left):
+    """Lines of a table; the columns in `left` begin at one place, the others end at one."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         yield "  ".join(cell.ljust(w) if i in left else cell.rjust(w)
                         for i, (cell, w) in enumerate(zip(row, widths))).rstrip()
@@ -77,13 +77,34 @@ def machine_lines(machine):
         yield f"{key.replace('_', ' ')}: {text}"
 
 
+def _against_each(report):
+    """Rows of a table: our figures down, the other systems across."""
+    by_name = {figure["name"]: figure for figure in report["figures"]}
+    peers = [peer for peer in catalogue.PEERS if any(name in by_name for name in peer.names())]
+    rows = [["figure", "tenon", *(peer.name for peer in peers)]]
+    for name, target in catalogue.TARGETS.items():
+        ours = by_name.get(name)
+        theirs = [by_name.get(f"peer.{peer.name}.{target.peer}") for peer in peers]
+        if ours and any(theirs):
+            unit = ours["unit"]
+            rows.append([name, text_of(ours["p50"], unit), *(
+                "" if peer is None else
+                f"{text_of(peer['p50'], unit)} ({digits(figures.cost_ratio(peer['p50'], ours['p50'], unit))})"
+                for peer in theirs)])
+    return rows
+
+
 def to_text(report):
     """The whole report for a terminal."""
     lines = list(machine_lines(report["machine"]))
     lines.append("")
-    lines.extend(_columns([HEADINGS] + [_cells(figure) for figure in report["figures"]]))
+    lines.extend(_columns([HEADINGS] + [_cells(figure) for figure in report["figures"]], left={0, 7, 10}))
     lines.append("")
     lines.append("x limit: how many times the limit's cost ours is. x better: how many times ours the best peer costs.")
+    each = _against_each(report)
+    if len(each) > 1:
+        lines.extend(["", "Each system's median, and in brackets how many times ours it costs:",
+                      *_columns(each, left={0}), ""])
     if any(figure["scale"] != 1 for figure in report["figures"]):
         lines.append("A figure with a note was measured at that part of the size its name says.")
     for name, reason in report.get("absent", {}).items():

@@ -18,6 +18,9 @@ class Loky(common.System):
     def call(self, value):
         return self.pool.submit(echo, value).result()
 
+    def first_result(self):
+        return common.first_result_of(self.pool.submit)
+
     def futures(self, count):
         common.futures_of(self.pool.submit, count)
 

@@ -42,13 +42,15 @@ inline BytesView view(const flatbuffers::FlatBufferBuilder& finished) {
   return BytesView(finished.GetBufferPointer(), finished.GetSize());
 }
 
+/// What a FlatBuffer of tenon.Bytes adds to its data.
+inline constexpr std::size_t kBytesFrame = 24;
+
 /// A tenon.Bytes whose FlatBuffer is `size_bytes` long, a multiple of 4.
 inline flatbuffers::FlatBufferBuilder bytes_argument(std::size_t size_bytes) {
-  constexpr std::size_t kFrameBytes = 24;  // What a FlatBuffer of tenon.Bytes adds to its data.
   flatbuffers::FlatBufferBuilder builder(size_bytes + 64);
   std::uint8_t* data = nullptr;
-  const auto vector = builder.CreateUninitializedVector(size_bytes - kFrameBytes, &data);
-  std::memset(data, 'x', size_bytes - kFrameBytes);
+  const auto vector = builder.CreateUninitializedVector(size_bytes - kBytesFrame, &data);
+  std::memset(data, 'x', size_bytes - kBytesFrame);
   builder.Finish(CreateBytes(builder, vector));
   TENON_CHECK(builder.GetSize() == size_bytes);
   return builder;
