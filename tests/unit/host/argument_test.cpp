@@ -367,6 +367,24 @@ TEST_CASE("Runtime: a full argument arena moves built arguments into segments of
   }
 }
 
+TEST_CASE("Runtime: what a C++ plugin builds is aligned at both ends, so that nothing has to be moved") {
+  auto runtime = start(1);
+  for (int size = 1; size < 20; ++size) {
+    const auto inner = tenon::test::bytes_argument(std::string(static_cast<std::size_t>(size), 'x'));
+    std::string list;
+    for (std::uint32_t i = 0; i < inner.GetSize(); ++i) {
+      list += (i == 0 ? "" : ",") + std::to_string(inner.GetBufferPointer()[i]);
+    }
+    const auto argument = tenon::test::argument_from_json(runtime, "tenon.invoke",
+                                                          R"({"task": "tenon.echo", "argument": [)" + list + "]}");
+    REQUIRE(argument);
+    const auto reply = runtime.call("tenon.invoke", *argument);
+    REQUIRE(reply);
+    REQUIRE(reply->bytes().size() % 16 == 0);
+    REQUIRE(reply->bytes().size() >= inner.GetSize());
+  }
+}
+
 TEST_CASE("Runtime: a result larger than its arena is an error that names the option") {
   auto runtime = start(1, 0, kMiB);
   flatbuffers::FlatBufferBuilder inner = tenon::test::bytes_argument(std::string(2 * kMiB, 'x'));

@@ -198,6 +198,7 @@ class Call {
       throw TaskError(TENON_FAILED, std::string("the task gave no ") + T::GetFullyQualifiedName() +
                                         "; build its result with call.builder()");
     }
+    builder_->TrackMinAlign(kBuilderAlignment);  // The start is then as aligned as the end, and nothing is moved.
     builder_->Finish(root);
     const tenon_status_t status = raw_->functions->commit(raw_, builder_->GetBufferPointer(), builder_->GetSize());
     const std::string message = status == TENON_OK ? std::string() : raw_->functions->last_error(raw_);
