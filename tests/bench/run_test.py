@@ -106,7 +106,7 @@ class Choice(unittest.TestCase):
         self.assertEqual(self.names(r"ping_pong\.paused\.one_core"), (["futex"], []))
 
     def test_limits_of_limits_come_too(self):
-        self.assertEqual(self.names(r"echo\.1MiB\.in_place"), (["spin", "awake_calls", "echo"], []))
+        self.assertEqual(self.names(r"echo\.1MiB\.in_place$"), (["spin", "awake_calls", "echo"], []))
 
     def test_without_peers_there_are_none(self):
         self.assertEqual(self.names("call.64B.awake", with_peers=False)[1], [])

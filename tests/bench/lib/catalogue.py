@@ -20,6 +20,7 @@ def _targets():
     ours = {
         "tenon.call.64B.sleeping": Target("limit.futex_ping_pong.paused", peer="call.64B.sleeping"),
         "tenon.call.64B.awake": Target(spin, peer="call.64B.awake"),
+        "tenon.call.64B.cold": Target("limit.futex_ping_pong.paused"),
         "tenon.call.4KiB.sleeping": Target("limit.futex_ping_pong.paused"),
         "tenon.call.4KiB.awake": Target(spin),
         "tenon.futures.1": Target(ring, peer="futures.1"),
@@ -30,7 +31,7 @@ def _targets():
     for size in SIZES:
         peer = "echo.256MiB" if size == "256MiB" else ""
         ours[f"tenon.echo.{size}.in_place"] = Target("tenon.call.64B.awake", peer=peer)
-        ours[f"tenon.echo.{size}.in_place.again"] = Target("tenon.call.64B.awake")
+        ours[f"tenon.echo.{size}.in_place.new"] = Target("tenon.call.64B.cold")
         ours[f"tenon.echo.{size}.copied"] = Target(f"limit.memcpy.{size}", peer=peer)
     for count in (1, 2, 8):
         ours[f"tenon.start.{count}"] = Target(f"limit.spawn.{count}", peer="start.2" if count == 2 else "")
@@ -101,7 +102,7 @@ STEPS = (
     Step(TENON, "pipeline", ("tenon.pipeline.",)),
     Step(LIMITS, "thread_pool", ("limit.thread_pool.",)),
     Step(LIMITS, "memory", ("limit.memcpy",)),
-    Step(TENON, "echo", ("tenon.echo.",)),
+    Step(TENON, "echo", ("tenon.echo.", "tenon.call.64B.cold")),
     Step(LIMITS, "spawn", ("limit.spawn.",)),
     Step(TENON, "start", ("tenon.start.",)),
     Step(TENON, "mixed", ("tenon.mixed",)),

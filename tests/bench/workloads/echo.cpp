@@ -1,6 +1,9 @@
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <string>
+#include <vector>
 
 #include <tenon/argument.hpp>
 
@@ -38,22 +41,40 @@ void copied(const std::string& name, const Settings& settings, Runtime& runtime,
 }
 
 void in_place(const std::string& name, const Settings& settings, Runtime& runtime, std::size_t size_bytes) {
-  Reply argument;
+  Reply argument = build_in_place(runtime, size_bytes);
   const auto call = [&] {
     const Reply reply = TENON_VALUE(runtime.call("tenon.echo", argument));
     TENON_CHECK(echoed(reply.bytes(), argument.bytes()));
   };
-  report(name, "us", time_each(settings.time() / 2, 5, 5'000, call, [&] {
+  report(name, "us", time_each(settings.time() / 2, 20, 20'000, call));
+  report(name + ".new", "us", time_each(settings.time() / 2, 5, 5'000, call, [&] {
            argument = Reply();
            argument = build_in_place(runtime, size_bytes);
          }));
-  report(name + ".again", "us", time_each(settings.time() / 2, 20, 20'000, call));
+}
+
+/// A small call after as much memory has been written as the largest argument has: the worker sleeps by then, and no
+/// cache holds anything of either side.
+void cold_call(const Settings& settings, Runtime& runtime) {
+  std::vector<std::uint8_t> memory(kSizes[std::size(kSizes) - 1].bytes);
+  const flatbuffers::FlatBufferBuilder argument = bytes_argument(64);
+  std::uint8_t value = 0;
+  report("tenon.call.64B.cold", "us",
+         time_each(
+             settings.time() / 2, 5, 1'000,
+             [&] {
+               const Reply reply = TENON_VALUE(runtime.call("tenon.echo", view(argument)));
+               TENON_CHECK(echoed(reply.bytes(), view(argument)));
+             },
+             [&] { std::fill(memory.begin(), memory.end(), ++value); }));
+  TENON_CHECK(memory.back() == value);
 }
 
 }  // namespace
 
 void echo(const Settings& settings) {
   Runtime runtime = start_runtime(1);
+  cold_call(settings, runtime);
   for (const Size& size : kSizes) {
     const std::string name = std::string("tenon.echo.") + size.name;
     copied(name + ".copied", settings, runtime, size.bytes);
