@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <bit>
 #include <iterator>
+#include <system_error>
 
 #include "base/checked.hpp"
+#include "platform/thread_signals.hpp"
 
 namespace tenon::internal {
 
@@ -72,30 +74,79 @@ void SegmentCache::adopt(SharedSegment& segment, std::uint64_t used_bytes) {
 }
 
 void SegmentCache::keep(Shared<SharedSegment> segment) {
-  std::vector<Idle> leaving;  // Unmapped once the lock is given up: that takes a while.
+  std::vector<Idle> leaving;
   bool ring = false;
   {
     auto content = content_.lock();
     if (content->closed || segment->touched_bytes_ > limit_bytes_) {
-      content.unlock();
-      return;
+      leaving.push_back({std::move(segment), 0});
+    } else {
+      const MonotonicNs now_ns = monotonic_now_ns();
+      content->bytes += segment->touched_bytes_;
+      content->idle.push_back({std::move(segment), now_ns});
+      content->last_kept_ns = now_ns;
+      std::size_t count = 0;
+      while (content->bytes > limit_bytes_ || content->idle.size() - count > kMaxSegments) {
+        content->bytes -= content->idle[count].segment->touched_bytes_;
+        ++count;
+      }
+      const auto end = content->idle.begin() + static_cast<std::ptrdiff_t>(count);
+      leaving.assign(std::make_move_iterator(content->idle.begin()), std::make_move_iterator(end));
+      content->idle.erase(content->idle.begin(), end);
+      ring = !std::exchange(content->armed, true);
     }
-    const MonotonicNs now_ns = monotonic_now_ns();
-    content->bytes += segment->touched_bytes_;
-    content->idle.push_back({std::move(segment), now_ns});
-    content->last_kept_ns = now_ns;
-    std::size_t count = 0;
-    while (content->bytes > limit_bytes_ || content->idle.size() - count > kMaxSegments) {
-      content->bytes -= content->idle[count].segment->touched_bytes_;
-      ++count;
-    }
-    const auto end = content->idle.begin() + static_cast<std::ptrdiff_t>(count);
-    leaving.assign(std::make_move_iterator(content->idle.begin()), std::make_move_iterator(end));
-    content->idle.erase(content->idle.begin(), end);
-    ring = !std::exchange(content->armed, true);
   }
   if (ring) {
     retired_->ring();
+  }
+  let_go(std::move(leaving));
+}
+
+void SegmentCache::let_go(std::vector<Idle> leaving) {
+  std::uint64_t bytes = 0;
+  for (const Idle& entry : leaving) {
+    bytes += entry.segment->touched_bytes_;
+  }
+  if (bytes < kApartBytes) {
+    return;
+  }
+  std::thread ended;
+  {
+    auto content = content_.lock();
+    if (content->closed) {
+      content.unlock();
+      return;
+    }
+    content->leaving.insert(content->leaving.end(), std::make_move_iterator(leaving.begin()),
+                            std::make_move_iterator(leaving.end()));
+    leaving.clear();
+    if (!content->unmapping) {
+      ended = std::move(content->unmapper);
+      try {
+        const SignalsBlocked blocked;  // The program's handlers run on its own threads.
+        content->unmapper = std::thread([this] { unmap(); });
+        content->unmapping = true;
+      } catch (const std::system_error&) {
+        leaving = std::exchange(content->leaving, {});  // Without a further thread this one does it.
+      }
+    }
+  }
+  if (ended.joinable()) {
+    ended.join();
+  }
+}
+
+void SegmentCache::unmap() {
+  name_this_thread("tenon-unmap");
+  for (;;) {
+    std::vector<Idle> leaving;
+    auto content = content_.lock();
+    leaving.swap(content->leaving);
+    if (leaving.empty()) {
+      content->unmapping = false;
+      return;
+    }
+    content.unlock();
   }
 }
 
@@ -120,6 +171,7 @@ MonotonicNs SegmentCache::trim(MonotonicNs now_ns) {
     content->armed = false;
   }
   content.unlock();
+  let_go(std::move(leaving));
   return next_ns;
 }
 
@@ -133,8 +185,20 @@ void SegmentCache::clear() {
 }
 
 void SegmentCache::close() {
-  content_.lock()->closed = true;
+  std::thread unmapper;
+  {
+    auto content = content_.lock();
+    content->closed = true;
+    unmapper = std::move(content->unmapper);
+  }
   clear();
+  if (unmapper.joinable()) {
+    unmapper.join();
+  }
+}
+
+SegmentCache::~SegmentCache() {
+  close();
 }
 
 std::uint64_t SegmentCache::idle_bytes() {

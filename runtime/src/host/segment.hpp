@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -80,10 +81,14 @@ class SegmentCache : public std::enable_shared_from_this<SegmentCache> {
   /// Segments kept at most: each is a descriptor.
   static constexpr std::size_t kMaxSegments = 64;
   static constexpr std::int64_t kIdleNs = 5'000'000'000;
+  /// From so many bytes on segments are unmapped by a thread of their own, which ends with it: a GiB takes 200 ms, and
+  /// whoever lets go may be the reactor.
+  static constexpr std::uint64_t kApartBytes = std::uint64_t{8} << 20;
 
   SegmentCache(std::uint64_t limit_bytes, std::shared_ptr<Retired> retired);
   SegmentCache(const SegmentCache&) = delete;
   SegmentCache& operator=(const SegmentCache&) = delete;
+  ~SegmentCache();
 
   /// A segment of `size_bytes` at least and twice that at most, the smallest there is; null when there is none.
   [[nodiscard]] Shared<SharedSegment> take(std::uint64_t size_bytes);
@@ -91,9 +96,9 @@ class SegmentCache : public std::enable_shared_from_this<SegmentCache> {
   void adopt(SharedSegment& segment, std::uint64_t used_bytes);
   /// Lets go of what has lain idle for kIdleNs. Returns when to call again; kNever when nothing is left.
   [[nodiscard]] MonotonicNs trim(MonotonicNs now_ns);
-  /// Lets go of everything.
+  /// Lets go of everything, at once.
   void clear();
-  /// The same, and keeps nothing from now on.
+  /// The same, and keeps nothing from now on. Waits for what is being unmapped.
   void close();
 
   [[nodiscard]] std::uint64_t idle_bytes();
@@ -111,8 +116,13 @@ class SegmentCache : public std::enable_shared_from_this<SegmentCache> {
     MonotonicNs last_kept_ns = 0;
     bool armed = false;  // The reactor knows when to trim.
     bool closed = false;
+    std::vector<Idle> leaving;  // To be unmapped by `unmapper`.
+    std::thread unmapper;
+    bool unmapping = false;
   };
   void keep(Shared<SharedSegment> segment);
+  void let_go(std::vector<Idle> leaving);
+  void unmap();
 
   const std::uint64_t limit_bytes_;
   const std::shared_ptr<Retired> retired_;
