@@ -1,6 +1,8 @@
 /// Large segments: taken again instead of made anew, bounded, given back.
 #include "host/segment.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <numeric>
 #include <thread>
@@ -172,6 +174,43 @@ TEST_CASE("SegmentCache: much memory is given back by a thread of its own, all o
     }
   }
   REQUIRE(*open_descriptor_count() == descriptors);
+}
+
+TEST_CASE("SegmentCache: threads that store, share, drop and trim at once never get each other's bytes") {
+  const Memory memory(16 * kMiB);
+  std::atomic<int> wrong{0};
+  std::atomic<bool> done{false};
+  std::thread trimmer([&] {
+    while (!done.load()) {
+      static_cast<void>(memory.arguments->trim(monotonic_now_ns() + 2 * SegmentCache::kIdleNs));
+      std::this_thread::sleep_for(std::chrono::milliseconds(3));
+    }
+  });
+  std::vector<std::thread> threads;
+  for (std::uint8_t thread = 1; thread <= 3; ++thread) {
+    threads.emplace_back([&memory, &wrong, thread] {
+      for (std::size_t round = 0; round < 30; ++round) {
+        const tenon::Buffer bytes(kMiB + round * 300'000, thread);
+        const auto stored = memory.arguments->store(bytes);
+        if (!stored) {
+          ++wrong;
+          continue;
+        }
+        auto copy = *stored;
+        std::thread([other = std::move(copy), &wrong, thread] {
+          wrong += other.bytes.front() == thread && other.bytes.back() == thread ? 0 : 1;
+        }).join();
+        wrong += std::equal(bytes.begin(), bytes.end(), stored->bytes.begin()) ? 0 : 1;
+      }
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  done.store(true);
+  trimmer.join();
+  REQUIRE(wrong == 0);
+  REQUIRE(memory.cache().idle_bytes() <= 16 * kMiB);
 }
 
 TEST_CASE("SegmentCache: a segment that outlives the runtime's memory ends with its last handle") {
