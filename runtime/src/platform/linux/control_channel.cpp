@@ -100,7 +100,8 @@ Result<void> ControlChannel::send(BytesView message, std::span<const int> descri
       return fail(gone());
     }
     if (code == EAGAIN || code == EWOULDBLOCK) {
-      if (wait_for(descriptor_.get(), POLLOUT, deadline_ns) == 0) {
+      // A deadline that is no time at all only looks, and that was the look.
+      if (deadline_ns <= 0 || wait_for(descriptor_.get(), POLLOUT, deadline_ns) == 0) {
         return fail(ErrorCode::kDeadline, "the other end of the control channel does not read its messages");
       }
     } else if (code == ETOOMANYREFS) {
@@ -127,7 +128,7 @@ Result<std::optional<ControlMessage>> ControlChannel::receive(MonotonicNs deadli
         return fail(gone());
       }
       if (code == EAGAIN || code == EWOULDBLOCK) {
-        if (wait_for(descriptor_.get(), POLLIN, deadline_ns) == 0) {
+        if (deadline_ns <= 0 || wait_for(descriptor_.get(), POLLIN, deadline_ns) == 0) {
           return std::optional<ControlMessage>();
         }
       } else if (code != EINTR) {
