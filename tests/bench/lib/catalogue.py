@@ -98,7 +98,7 @@ STEPS = (
     Step(TENON, "nested", ("tenon.nested",)),
     Step(LIMITS, "ring", ("limit.ring.64B",)),
     Step(TENON, "futures", ("tenon.futures.",)),
-    Step(TENON, "map", ("tenon.map.tiny",)),
+    Step(TENON, "map", ("tenon.map.tiny",), every=2),
     Step(TENON, "pipeline", ("tenon.pipeline.",)),
     Step(LIMITS, "thread_pool", ("limit.thread_pool.",)),
     Step(LIMITS, "memory", ("limit.memcpy",)),

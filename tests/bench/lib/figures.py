@@ -87,7 +87,7 @@ def make_figures(samples):
             "limit_ratio": cost_ratio(p50, limit, series.unit) if limit is not None else None,
             "best_peer": peer, "best_peer_name": peer_name,
             "best_peer_ratio": cost_ratio(peer, p50, series.unit) if peer is not None else None,
-            "samples": len(series.samples), "scale": series.scale,
+            "samples": len(series.samples), "rounds": series.rounds, "scale": series.scale,
         })
     return figures
 

@@ -30,8 +30,8 @@ void map(const Settings& settings) {
   };
 
   constexpr std::int64_t kNamed = 10'000'000;
-  const std::int64_t count = settings.pick(kNamed / 5, kNamed / 100);  // Five rounds make the whole.
-  map_numbers(count / 20);
+  const std::int64_t count = settings.pick(kNamed, kNamed / 100);
+  map_numbers(100'000);
   report("tenon.map.tiny", "calls/s", {static_cast<double>(count) / time_once([&] { map_numbers(count); }) * 1e6},
          static_cast<double>(count) / kNamed);
 }
