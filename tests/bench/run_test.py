@@ -68,6 +68,14 @@ class Figures(unittest.TestCase):
         self.assertAlmostEqual(figure["limit_ratio"], 10.0)
         self.assertAlmostEqual(figure["best_peer_ratio"], 100.0)
 
+    def test_rounds_count_alike(self):
+        samples = figures.Samples()
+        samples.add("tenon.nested", "us", [1.0] * 1000)
+        samples.add("tenon.nested", "us", [5.0] * 10)
+        samples.add("tenon.nested", "us", [6.0] * 10)
+        figure = figures.make_figures(samples)[0]
+        self.assertEqual((figure["p50"], figure["p99"], figure["rounds"]), (5.0, 6.0, [1.0, 5.0, 6.0]))
+
     def test_what_has_no_peer_says_so(self):
         figure = self.figures["tenon.call.64B.awake"]
         self.assertIsNone(figure["best_peer"])
@@ -145,7 +153,7 @@ class Programs(unittest.TestCase):
             measurement = measuring.Measurement((), (peer,), quick=True)
             measurement.run(1, say=lambda text: None)
         self.assertEqual(measurement.failed, {"peer ghost": "broken (exit code 1)"})
-        self.assertEqual(measurement.samples.series["peer.ghost.start.2"].samples, [7])
+        self.assertEqual(measurement.samples.series["peer.ghost.start.2"].rounds, [[7]])
 
 
 class Report(unittest.TestCase):

@@ -7,11 +7,28 @@ from . import catalogue
 
 @dataclass
 class Series:
-    """All samples of one figure, over all rounds."""
+    """All samples of one figure."""
     unit: str
-    samples: list = field(default_factory=list)
+    rounds: list = field(default_factory=list)  # The samples of each round.
     scale: float = 1.0
-    rounds: list = field(default_factory=list)  # Medians of each round.
+
+    def quantiles(self, shares):
+        """For each share, rising, the best value that so many samples reach. Every round counts alike, although one in
+        which a call is quick gives more samples than one in which it is slow. Of rates, the slow end."""
+        weighed = sorted(((sample, 1 / len(samples)) for samples in self.rounds for sample in samples),
+                         reverse=is_rate(self.unit))
+        found, passed = [], 0.0
+        values = iter(weighed)
+        value = None
+        for share in shares:
+            while value is None or passed < share * len(self.rounds) - 1e-9:
+                value, weight = next(values)
+                passed += weight
+            found.append(value)
+        return found
+
+    def round_medians(self):
+        return [Series(self.unit, [samples]).quantiles([0.5])[0] for samples in self.rounds]
 
 
 class Samples:
@@ -26,33 +43,20 @@ class Samples:
         series = self.series.setdefault(name, Series(unit))
         if series.unit != unit:
             raise ValueError(f"{name} came in {series.unit} and in {unit}")
-        series.samples.extend(samples)
+        series.rounds.append(list(samples))
         series.scale = scale
-        series.rounds.append(quantile(sorted(samples), 0.5))
 
     def derive(self):
         """Figures that follow from others: what one stage more costs an item."""
         for name, few, many in (("2_to_5", 1, 5), ("6_to_20", 5, 20)):
             less, more = (self.series.get(f"tenon.pipeline.{stages}") for stages in (few, many))
             if less and more:
-                costs = [(1e6 / b - 1e6 / a) / (many - few) for a, b in zip(less.rounds, more.rounds)]
+                costs = [(1e6 / b - 1e6 / a) / (many - few) for a, b in zip(less.round_medians(), more.round_medians())]
                 self.add(f"tenon.pipeline.stage.{name}", "us", costs)
-
-
-def quantile(ordered, share):
-    """The smallest sample that is at least as large as `share` of all."""
-    index = -(-len(ordered) * share // 1) - 1  # Rounded up.
-    return ordered[max(0, min(len(ordered) - 1, int(index)))]
 
 
 def is_rate(unit):
     return unit in catalogue.RATES
-
-
-def _quantiles(series):
-    """p50, p99 and p99.9: so many of the samples are at least as good. For a rate, the slow end."""
-    ordered = sorted(series.samples, reverse=is_rate(series.unit))
-    return [quantile(ordered, share) for share in (0.5, 0.99, 0.999)]
 
 
 def cost_ratio(ours, other, unit):
@@ -72,10 +76,10 @@ def _best_peer(medians, wanted, unit):
 def make_figures(samples):
     """The list of the report: one dictionary for each series."""
     samples.derive()
-    medians = {name: _quantiles(series)[0] for name, series in samples.series.items()}
+    medians = {name: series.quantiles([0.5])[0] for name, series in samples.series.items()}
     figures = []
     for name, series in sorted(samples.series.items(), key=lambda item: _order(item[0])):
-        p50, p99, p999 = _quantiles(series)
+        p50, p99, p999 = series.quantiles([0.5, 0.99, 0.999])
         target = catalogue.TARGETS.get(name, catalogue.Target())
         limit, limit_name = medians.get(target.limit), target.limit or None
         if limit is not None and target.divisor != 1:
@@ -87,7 +91,7 @@ def make_figures(samples):
             "limit_ratio": cost_ratio(p50, limit, series.unit) if limit is not None else None,
             "best_peer": peer, "best_peer_name": peer_name,
             "best_peer_ratio": cost_ratio(peer, p50, series.unit) if peer is not None else None,
-            "samples": len(series.samples), "rounds": series.rounds, "scale": series.scale,
+            "samples": sum(map(len, series.rounds)), "rounds": series.round_medians(), "scale": series.scale,
         })
     return figures
 
