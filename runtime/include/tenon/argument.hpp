@@ -40,7 +40,7 @@ class ArgumentBuilder {
   /// also calls its Finish.
   [[nodiscard]] flatbuffers::FlatBufferBuilder& flatbuffer();
   /// Ends the FlatBuffer with its root table, and with a file identifier of four letters if it has one. Errors:
-  /// kInvalidArgument finished before, or `flatbuffer` was never used.
+  /// kInvalidArgument finished before, or `flatbuffer` was never used; kOutOfMemory.
   template <typename T>
   [[nodiscard]] Result<Reply> finish(flatbuffers::Offset<T> root, const char* file_identifier = nullptr) {
     return finish_root(flatbuffers::Offset<void>(root.o), file_identifier);
@@ -50,7 +50,7 @@ class ArgumentBuilder {
   /// `commit`. Empty once `flatbuffer` has been used.
   [[nodiscard]] MutableBytesView bytes() noexcept;
   /// Makes `size_bytes` bytes from `first` on the argument. Errors: kInvalidArgument when `first` is no multiple of 16,
-  /// the range lies outside `bytes`, or something has been finished before.
+  /// the range lies outside `bytes`, or something has been finished before; kOutOfMemory.
   [[nodiscard]] Result<Reply> commit(std::size_t first, std::size_t size_bytes);
 
   class Impl;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -130,6 +131,10 @@ tl::unexpected<Error> finished_before() {
               "this argument has been finished, or moved away; use Runtime::build_argument for the next one");
 }
 
+tl::unexpected<Error> no_memory() {
+  return fail(ErrorCode::kOutOfMemory, "no memory is left for this argument; let go of other arguments and results");
+}
+
 }  // namespace
 
 flatbuffers::FlatBufferBuilder& ArgumentBuilder::flatbuffer() {
@@ -143,7 +148,11 @@ Result<Reply> ArgumentBuilder::finish_root(flatbuffers::Offset<void> root, const
   if (!impl_->building() || root.IsNull()) {
     return fail(ErrorCode::kInvalidArgument, "finish needs a root table that was built with flatbuffer()");
   }
-  return impl_->finish(root, file_identifier);
+  try {
+    return impl_->finish(root, file_identifier);
+  } catch (const std::bad_alloc&) {
+    return no_memory();
+  }
 }
 
 MutableBytesView ArgumentBuilder::bytes() noexcept {
@@ -164,7 +173,11 @@ Result<Reply> ArgumentBuilder::commit(std::size_t first, std::size_t size_bytes)
                                                  std::to_string(kAlignment) + " and lie inside the " +
                                                  std::to_string(all.size()) + " bytes of the block");
   }
-  return impl_->commit(all.subspan(first, size_bytes));
+  try {
+    return impl_->commit(all.subspan(first, size_bytes));
+  } catch (const std::bad_alloc&) {
+    return no_memory();
+  }
 }
 
 }  // namespace tenon
