@@ -47,11 +47,12 @@ const char* broken_field(const CompletionDescriptor& answer, const Outstanding& 
     return "flags";
   }
   if ((answer.flags & kCompletionArgument) != 0 &&
-      (answer.status != TENON_OK || answer.session_id != 0 || !payload.absent())) {
+      (answer.status != TENON_OK || answer.session_id != 0 || !payload.absent() ||
+       asked.items.load(std::memory_order_relaxed) != 0)) {
     return "flags";
   }
-  if (answer.reserved != 0) {
-    return "reserved";
+  if (answer.items_done > asked.items.load(std::memory_order_relaxed)) {
+    return "items_done";
   }
   if (answer.kind == CompletionKind::kReturned &&
       (!was_revoked || answer.status != TENON_OK || answer.flags != 0 || !payload.absent())) {
@@ -194,6 +195,7 @@ Result<std::uint64_t> HostEnd::push(const SubmissionDescriptor& descriptor, std:
   Outstanding& record = own.outstanding[index];
   record.call_id.store(descriptor.call_id, std::memory_order_relaxed);
   record.session_id.store(descriptor.session_id, std::memory_order_relaxed);
+  record.items.store(descriptor.kind == CallKind::kBulk ? descriptor.max_results : 0, std::memory_order_relaxed);
   record.state.store(Outstanding::State::kOpen, std::memory_order_relaxed);
   own.submitter.pushed = position + 1;
   return position;
@@ -229,6 +231,44 @@ Revoked HostEnd::revoke(std::uint64_t position) noexcept {
   const bool taken = own.outstanding[index].state.compare_exchange_strong(
       open, Outstanding::State::kTaken, std::memory_order_acq_rel, std::memory_order_acquire);
   return taken ? Revoked::kTaken : Revoked::kUndecided;
+}
+
+std::optional<std::uint32_t> HostEnd::revoke_items(std::uint64_t position) noexcept {
+  Impl& own = *impl_;
+  if (position >= own.submitter.pushed || own.submitter.pushed - position > own.slot_count) {
+    return std::nullopt;
+  }
+  // SUBTLE: Dekker, as in revoke: the worker stores the count of items begun and then loads this word. Items that the
+  // load below does not show as begun never will be; the last one that it shows may still be given back.
+  own.revoked[position & (own.slot_count - 1)].store(position + 1, std::memory_order_seq_cst);
+  const std::uint64_t begun = own.answers->bulk.begun.load(std::memory_order_seq_cst);
+  return begun >> 16u == position ? std::optional(static_cast<std::uint32_t>(begun & 0xffffu)) : std::nullopt;
+}
+
+std::optional<BulkProgress> HostEnd::bulk_progress(std::uint64_t position) const noexcept {
+  const auto& bulk = impl_->answers->bulk;
+  // Acquire, with the worker's release: the answers of the items done are written.
+  const std::uint64_t done = bulk.done.load(std::memory_order_acquire);
+  if (done >> 16u != position) {
+    return std::nullopt;
+  }
+  const std::uint32_t items =
+      impl_->outstanding[position & (impl_->slot_count - 1)].items.load(std::memory_order_relaxed);
+  const auto count = static_cast<std::uint32_t>(done & 0xffffu);
+  if (count > items) {
+    return std::nullopt;
+  }
+  return BulkProgress{
+      .done = count,
+      .answers = {.segment = static_cast<std::uint32_t>(bulk.answers_segment.load(std::memory_order_relaxed)),
+                  .tag = 0,
+                  .offset_bytes = bulk.answers_offset_bytes.load(std::memory_order_relaxed),
+                  .size_bytes = bulk.answers_size_bytes.load(std::memory_order_relaxed)}};
+}
+
+std::uint32_t HostEnd::bulk_begun(std::uint64_t position) const noexcept {
+  const std::uint64_t begun = impl_->answers->bulk.begun.load(std::memory_order_acquire);
+  return begun >> 16u == position ? static_cast<std::uint32_t>(begun & 0xffffu) : 0;
 }
 
 // -- reaper -------------------------------------------------------------------------------------

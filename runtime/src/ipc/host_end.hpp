@@ -63,6 +63,12 @@ struct HostEndOptions {
   bool in_process = false;
 };
 
+/// How far a bulk call has come.
+struct BulkProgress {
+  std::uint32_t done = 0;
+  BlockRef answers;  ///< Without its owner's tag: not to be given back.
+};
+
 /// Three roles, each for one thread at a time, all three at once if wanted:
 ///   submitter  push, publish, revoke, can_push
 ///   reaper     pop, wait, arm_event_bell, disarm
@@ -96,6 +102,11 @@ class HostEnd {
   void publish() noexcept;
   /// Takes back a published submission, by its position. May come too late at any time: it is then kUndecided.
   [[nodiscard]] Revoked revoke(std::uint64_t position) noexcept;
+
+  /// Takes back the items of a running bulk call that have not begun: from the index it returns on, counted from the
+  /// submission's first item, they will not run. The item before may come back unrun with the answer. nullopt: the
+  /// worker is not at it.
+  [[nodiscard]] std::optional<std::uint32_t> revoke_items(std::uint64_t position) noexcept;
 
   // -- reaper ---------------------------------------------------------------------------------
 
@@ -131,6 +142,11 @@ class HostEnd {
   void cancel(std::uint64_t call_id) noexcept;
   /// Latest progress report; nullopt when there is none, or one is being written. From the worker: any numbers.
   [[nodiscard]] std::optional<ProgressReport> progress() const noexcept;
+  /// How far the worker has come with the bulk call at `position`, for the time after its death; nullopt when it did
+  /// not come to it. From the worker: any answers.
+  [[nodiscard]] std::optional<BulkProgress> bulk_progress(std::uint64_t position) const noexcept;
+  /// How many of its items the worker has begun; 0 when it did not come to it. From the worker: any number.
+  [[nodiscard]] std::uint32_t bulk_begun(std::uint64_t position) const noexcept;
   /// Submissions published so far, begun, and answered as the worker says: any numbers.
   [[nodiscard]] std::uint64_t published() const noexcept;
   [[nodiscard]] std::uint64_t begun() const noexcept;

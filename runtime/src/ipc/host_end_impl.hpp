@@ -22,6 +22,7 @@ struct Outstanding {
   // and a dishonest one finds at worst an older pair, which does not match.
   std::atomic<std::uint64_t> call_id{0};
   std::atomic<std::uint64_t> session_id{0};
+  std::atomic<std::uint32_t> items{0};  ///< Of kBulk.
   std::atomic<State> state{State::kAnswered};
 };
 

@@ -16,7 +16,7 @@
 
 namespace tenon::internal {
 
-inline constexpr std::uint32_t kLayoutVersion = 2;
+inline constexpr std::uint32_t kLayoutVersion = 3;
 inline constexpr std::uint64_t kSubmissionMagic = 0x31627553'6e6f6e65;  // "enonSub1"
 inline constexpr std::uint64_t kCompletionMagic = 0x31706d43'6e6f6e65;  // "enonCmp1"
 
@@ -52,6 +52,7 @@ enum class CallKind : std::uint16_t {
   kStep = 3,        ///< Steps it.
   kCheckpoint = 4,  ///< Asks it for its checkpoint.
   kClose = 5,       ///< Ends it.
+  kBulk = 6,        ///< Runs a plain task on several arguments, one after another (ipc/bulk.hpp).
 };
 
 /// SubmissionDescriptor::flags. WIRE.
@@ -71,12 +72,15 @@ struct SubmissionDescriptor {
   CallKind kind = CallKind::kCall;
   std::uint16_t flags = 0;
   std::uint32_t attempt = 1;
-  std::uint32_t max_results = 0;  ///< kStep of a source.
-  std::uint64_t reserved = 0;     ///< 0.
+  std::uint32_t max_results = 0;  ///< kStep of a source; number of items of kBulk, 1 to kMaxBulkItems.
+  std::uint64_t first_item = 0;   ///< kBulk alone: its first item in the argument block, below kMaxBulkItems.
 };
 static_assert(sizeof(SubmissionDescriptor) == 96 && std::is_trivially_copyable_v<SubmissionDescriptor>);
 static_assert(offsetof(SubmissionDescriptor, argument) == 24 && offsetof(SubmissionDescriptor, checkpoint) == 48);
 static_assert(offsetof(SubmissionDescriptor, route) == 72 && offsetof(SubmissionDescriptor, max_results) == 84);
+
+/// Items of a bulk call at most.
+inline constexpr std::uint32_t kMaxBulkItems = 4096;
 
 /// How a slot was answered. WIRE: never renumber.
 enum class CompletionKind : std::uint16_t {
@@ -100,8 +104,8 @@ struct CompletionDescriptor {
   tenon_status_t status = TENON_OK;  ///< TENON_OK or an error, never TENON_END.
   CompletionKind kind = CompletionKind::kDone;
   std::uint16_t flags = 0;
-  std::uint64_t run_ns = 0;  ///< How long the call ran; for statistics alone.
-  std::uint64_t reserved = 0;
+  std::uint64_t run_ns = 0;      ///< How long the call ran; for statistics alone.
+  std::uint64_t items_done = 0;  ///< kBulk alone: items that ran, from the first on.
 };
 static_assert(sizeof(CompletionDescriptor) == 64 && std::is_trivially_copyable_v<CompletionDescriptor>);
 static_assert(offsetof(CompletionDescriptor, payload) == 16 && offsetof(CompletionDescriptor, status) == 40);
@@ -177,6 +181,13 @@ struct CompletionHeader {
     std::atomic<std::uint64_t> begun;  ///< Submissions begun so far.
   } begun;
   struct alignas(kLineBytes) {
+    std::atomic<std::uint64_t> begun;  ///< Of the last bulk call: its position times 65536, plus the items begun.
+    std::atomic<std::uint64_t> done;   ///< The same with the items done.
+    std::atomic<std::uint64_t> answers_segment;  ///< Where its answers lie.
+    std::atomic<std::uint64_t> answers_offset_bytes;
+    std::atomic<std::uint64_t> answers_size_bytes;
+  } bulk;
+  struct alignas(kLineBytes) {
     std::atomic<std::uint32_t> bell;   ///< The host sleeps on it.
     std::atomic<std::uint32_t> sleep;  ///< SleepMode of the worker, with its count.
   } bell;
@@ -190,7 +201,7 @@ struct CompletionHeader {
     std::atomic<std::uint64_t> total;
   } progress;
 };
-static_assert(std::is_standard_layout_v<CompletionHeader> && sizeof(CompletionHeader) == 6 * kLineBytes);
+static_assert(std::is_standard_layout_v<CompletionHeader> && sizeof(CompletionHeader) == 7 * kLineBytes);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<std::uint32_t>::is_always_lock_free);
 
 /// Sizes of both segments for a ring of `slot_count` slots, a power of two from 2 to 65536.

@@ -32,6 +32,7 @@ struct WorkerEnd::Impl {
   bool running = false;
   std::uint64_t running_call_id = 0;
   std::uint64_t running_session_id = 0;
+  std::uint64_t running_position = 0;
   std::uint32_t armed_count = 0;
   std::uint32_t rung = 0;
   std::uint32_t bell_seen = 0;
@@ -56,10 +57,11 @@ const char* broken_field(const SubmissionDescriptor& call) noexcept {
   if (call.call_id == 0) {
     return "call_id";
   }
-  if (call.kind < CallKind::kCall || call.kind > CallKind::kClose) {
+  if (call.kind < CallKind::kCall || call.kind > CallKind::kBulk) {
     return "kind";
   }
-  if ((call.kind == CallKind::kCall) != (call.session_id == 0)) {
+  const bool bulk = call.kind == CallKind::kBulk;
+  if ((call.kind == CallKind::kCall || bulk) != (call.session_id == 0)) {
     return "session_id";
   }
   if ((call.flags & ~kSubmissionArgumentFrames) != 0) {
@@ -75,8 +77,10 @@ const char* broken_field(const SubmissionDescriptor& call) noexcept {
       (!call.checkpoint.absent() && call.kind != CallKind::kOpen)) {
     return "checkpoint";
   }
-  if (call.reserved != 0) {
-    return "reserved";
+  if (bulk ? call.max_results == 0 || call.max_results > kMaxBulkItems || call.first_item >= kMaxBulkItems ||
+                 call.argument.is_inline()
+           : call.first_item != 0) {
+    return "items";
   }
   return nullptr;
 }
@@ -218,6 +222,7 @@ Result<std::optional<Submission>> WorkerEnd::begin() {
     own.running = true;
     own.running_call_id = submission.descriptor.call_id;
     own.running_session_id = submission.descriptor.session_id;
+    own.running_position = position;
     return std::optional<Submission>(submission);
   }
 }
@@ -244,6 +249,36 @@ Result<void> WorkerEnd::finish(CompletionDescriptor completion, std::optional<By
   ++own.answered;
   own.running = false;
   return {};
+}
+
+void WorkerEnd::begin_bulk(const BlockRef& answers) noexcept {
+  Impl& own = *impl_;
+  auto& bulk = own.header->bulk;
+  bulk.answers_segment.store(answers.segment, std::memory_order_relaxed);
+  bulk.answers_offset_bytes.store(answers.offset_bytes, std::memory_order_relaxed);
+  bulk.answers_size_bytes.store(answers.size_bytes, std::memory_order_relaxed);
+  // Release: the place is written.
+  bulk.done.store(own.running_position << 16u, std::memory_order_release);
+}
+
+bool WorkerEnd::begin_item(std::uint32_t index) noexcept {
+  Impl& own = *impl_;
+  // SUBTLE: Dekker with HostEnd::revoke_items; all four accesses are sequentially consistent.
+  own.header->bulk.begun.store((own.running_position << 16u) | (index + 1), std::memory_order_seq_cst);
+  const std::size_t slot = own.running_position & (own.slot_count - 1);
+  return own.revoked[slot].load(std::memory_order_seq_cst) != own.running_position + 1;
+}
+
+void WorkerEnd::finish_item(std::uint32_t index) noexcept {
+  // Release: the item's answer is written.
+  impl_->header->bulk.done.store((impl_->running_position << 16u) | (index + 1), std::memory_order_release);
+}
+
+void WorkerEnd::set_run_time(std::uint64_t run_ns) noexcept {
+  Impl& own = *impl_;
+  if (own.answered != own.published) {
+    own.answer_slots[(own.answered - 1) & (own.slot_count - 1)].descriptor.run_ns = run_ns;
+  }
 }
 
 void WorkerEnd::publish() noexcept {
@@ -288,7 +323,6 @@ std::uint64_t WorkerEnd::unpublished() const noexcept {
 WorkerWake WorkerEnd::wait(AdaptiveSpin& spin, MonotonicNs deadline_ns) {
   Impl& own = *impl_;
   publish();
-  ring();
   const auto bell_rang = [&own] { return own.calls->bell.bell.load(std::memory_order_seq_cst) != own.bell_seen; };
   const auto done = [&](bool timed_out) {
     const std::uint32_t bell = own.calls->bell.bell.load(std::memory_order_seq_cst);
@@ -299,6 +333,7 @@ WorkerWake WorkerEnd::wait(AdaptiveSpin& spin, MonotonicNs deadline_ns) {
   if (spin.spin([&] { return has_submission() || bell_rang(); })) {
     return done(false);
   }
+  ring();
   ++own.armed_count;
   own.header->bell.sleep.store((own.armed_count << 2) | static_cast<std::uint32_t>(SleepMode::kFutex),
                                std::memory_order_seq_cst);

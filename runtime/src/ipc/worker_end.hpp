@@ -64,6 +64,16 @@ class WorkerEnd {
   /// kCompletionInlineBytes): completion.payload is then set here. Call id and session are set here too.
   /// Errors: kTooLarge; kInternal nothing has begun.
   [[nodiscard]] Result<void> finish(CompletionDescriptor completion, std::optional<BytesView> payload = std::nullopt);
+  /// Says where the answers to the running bulk call lie, before its first item.
+  void begin_bulk(const BlockRef& answers) noexcept;
+  /// Before each item of the running bulk call, by its index in the submission. False: the host took the rest back;
+  /// neither it nor any after it may run.
+  [[nodiscard]] bool begin_item(std::uint32_t index) noexcept;
+  /// After each, once its answer is written: should the worker die later, the answer counts.
+  void finish_item(std::uint32_t index) noexcept;
+  /// How long the call ran that was finished last; before the publish.
+  void set_run_time(std::uint64_t run_ns) noexcept;
+
   /// Makes all answers visible, and rings a host that sleeps once as many are there as it waits for.
   void publish() noexcept;
   /// Rings a host that sleeps and has not been rung since, for fewer answers than it waits for: before a call that may
@@ -72,7 +82,7 @@ class WorkerEnd {
   /// Answers that are not visible yet.
   [[nodiscard]] std::uint64_t unpublished() const noexcept;
 
-  /// Publishes and rings, spins, then sleeps until there is a submission, HostEnd::wake_worker, or the deadline.
+  /// Publishes, spins, rings, then sleeps until there is a submission, HostEnd::wake_worker, or the deadline.
   WorkerWake wait(AdaptiveSpin& spin, MonotonicNs deadline_ns);
 
   /// The next block that the host has released; nullopt when there is none. From the host; Arena::free checks it.

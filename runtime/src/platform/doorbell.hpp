@@ -43,7 +43,7 @@ class AdaptiveSpin {
  public:
   struct Options {
     /// Longest spin; near the cost of one sleep and wake-up, beyond which sleeping is cheaper.
-    std::int64_t limit_ns = 20'000;
+    std::int64_t limit_ns = 50'000;
     /// 0: asks the system.
     unsigned cores = 0;
   };
@@ -56,16 +56,16 @@ class AdaptiveSpin {
     if (ready()) {
       return true;
     }
+    bool probe = false;
     if (budget_ns_ < kSmallestSpinNs) {
-      // Now and then a short try, or it would never learn that the other side has become quick.
-      if (++sleeps_ < kSleepsPerProbe) {
+      // Now and then a try, or it would never learn that the other side has become quick; as long as may be, because
+      // the other side sleeps as well and has to be woken first.
+      if (++sleeps_ < kSleepsPerProbe || limit_ns_ == 0) {
         return false;
       }
       sleeps_ = 0;
-      if (limit_ns_ == 0) {
-        return false;
-      }
-      budget_ns_ = kSmallestSpinNs;
+      probe = true;
+      budget_ns_ = limit_ns_;
     }
     const MonotonicNs end_ns = monotonic_now_ns() + budget_ns_;
     do {
@@ -78,6 +78,9 @@ class AdaptiveSpin {
       }
     } while (monotonic_now_ns() < end_ns);
     learn(false);
+    if (probe) {
+      budget_ns_ = 0;
+    }
     return false;
   }
 
@@ -87,7 +90,7 @@ class AdaptiveSpin {
  private:
   static constexpr std::int64_t kSmallestSpinNs = 1'000;
   static constexpr int kLooksPerClock = 16;
-  static constexpr int kSleepsPerProbe = 8;
+  static constexpr int kSleepsPerProbe = 16;
   void learn(bool succeeded) noexcept;
   std::int64_t limit_ns_;
   std::int64_t budget_ns_;

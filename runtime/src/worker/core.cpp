@@ -160,7 +160,7 @@ Result<BytesView> WorkerCore::resolve(const BlockRef& block, BytesView inline_by
   return segments.resolve(block, inline_bytes, what);
 }
 
-Result<const Route*> WorkerCore::route(std::uint32_t number) {
+Result<Route*> WorkerCore::route(std::uint32_t number) {
   Route* found = routes.find(number);
   if (found == nullptr) {
     auto known = read_control_until(
@@ -183,7 +183,7 @@ Result<const Route*> WorkerCore::route(std::uint32_t number) {
   return found;
 }
 
-Result<const Route*> WorkerCore::resolve_task(std::string_view full_name) {
+Result<Route*> WorkerCore::resolve_task(std::string_view full_name) {
   if (const auto known = resolved_.find(full_name); known != resolved_.end()) {
     return route(known->second);
   }

@@ -92,9 +92,9 @@ struct WorkerCore {
   /// The bytes of a block, waiting for its segment if need be.
   [[nodiscard]] Result<BytesView> resolve(const BlockRef& block, BytesView inline_bytes, std::string_view what);
   /// A route that the host has bound or is about to bind.
-  [[nodiscard]] Result<const Route*> route(std::uint32_t number);
+  [[nodiscard]] Result<Route*> route(std::uint32_t number);
   /// Asks the host for the route of a task by its full name.
-  [[nodiscard]] Result<const Route*> resolve_task(std::string_view full_name);
+  [[nodiscard]] Result<Route*> resolve_task(std::string_view full_name);
 
  private:
   /// Takes one message; false when none came before the deadline.

@@ -6,6 +6,7 @@
 
 #include "base/clock.hpp"
 #include "ipc/frames.hpp"
+#include "worker/bulk_runner.hpp"
 
 namespace tenon::internal {
 
@@ -14,26 +15,33 @@ namespace {
 constexpr std::size_t kMaxErrorBytes = 8192;
 /// Calls of a task that take no longer, on average, are short.
 constexpr std::int64_t kShortNs = 20'000;
+/// The same for a bulk call.
+constexpr std::int64_t kShortBulkNs = 200'000;
 
 }  // namespace
 
 bool Executor::is_short(const Submission& submission) const noexcept {
-  if (submission.descriptor.kind != CallKind::kCall) {
+  const SubmissionDescriptor& descriptor = submission.descriptor;
+  if (descriptor.kind != CallKind::kCall && descriptor.kind != CallKind::kBulk) {
     return false;
   }
-  const Route* route = core_.routes.find(submission.descriptor.route);
-  return route != nullptr && route->mean_ns <= kShortNs;
+  const Route* route = core_.routes.find(descriptor.route);
+  const std::int64_t count = descriptor.kind == CallKind::kBulk ? descriptor.max_results : 1;
+  return route != nullptr && route->mean_ns <= std::max(kShortNs, kShortBulkNs * (count > 1)) / count;
 }
 
 Result<void> Executor::execute(const Submission& submission) {
   const MonotonicNs start_ns = last_end_ns_ != 0 ? last_end_ns_ : monotonic_now_ns();
+  calls_run_ = 1;
   auto executed = dispatch(submission);
   last_end_ns_ = monotonic_now_ns();
-  if (submission.descriptor.kind == CallKind::kCall) {
+  const std::int64_t took_ns = last_end_ns_ - start_ns;
+  core_.end.set_run_time(static_cast<std::uint64_t>(took_ns));
+  if (submission.descriptor.session_id == 0 && calls_run_ > 0) {
     if (Route* route = core_.routes.find(submission.descriptor.route)) {
       // The last four calls or so: a task whose calls grow long is seen soon.
-      const std::int64_t took_ns = last_end_ns_ - start_ns;
-      route->mean_ns = route->mean_ns == kNever ? took_ns : route->mean_ns + (took_ns - route->mean_ns) / 4;
+      const std::int64_t each_ns = took_ns / calls_run_;
+      route->mean_ns = route->mean_ns == kNever ? each_ns : route->mean_ns + (each_ns - route->mean_ns) / 4;
     }
   }
   return executed;
@@ -41,7 +49,7 @@ Result<void> Executor::execute(const Submission& submission) {
 
 Result<void> Executor::dispatch(const Submission& submission) {
   const SubmissionDescriptor& descriptor = submission.descriptor;
-  if (descriptor.kind == CallKind::kCall || descriptor.kind == CallKind::kOpen) {
+  if (descriptor.session_id == 0 || descriptor.kind == CallKind::kOpen) {
     auto route = core_.route(descriptor.route);
     if (!route) {
       if (route.error().code == ErrorCode::kUnavailable && core_.channel.hung_up()) {
@@ -49,7 +57,9 @@ Result<void> Executor::dispatch(const Submission& submission) {
       }
       return finish_error(route.error());
     }
-    return descriptor.kind == CallKind::kCall ? run_call(submission, **route) : open(submission, **route);
+    return descriptor.kind == CallKind::kCall   ? run_call(submission, **route)
+           : descriptor.kind == CallKind::kBulk ? run_bulk(submission, **route)
+                                                : open(submission, **route);
   }
   if (descriptor.kind == CallKind::kClose) {
     sessions_.close(descriptor.session_id);
@@ -107,6 +117,23 @@ Result<void> Executor::run_call(const Submission& submission, const Route& route
   ResultBlob blob = std::move(context.results().back());
   context.results().clear();
   return finish_blob(completion, blob);
+}
+
+Result<void> Executor::run_bulk(const Submission& submission, Route& route) {
+  if (route.loaded->run == nullptr) {
+    return finish_error(TENON_INVALID_ARGUMENT, route.full_name + " is a streaming task; open a session of it");
+  }
+  auto options = common_options(submission, route);
+  if (!options) {
+    return finish_error(options.error());
+  }
+  options->max_results = 0;
+  auto completion = BulkRunner(core_, submission.descriptor, std::move(*options), route).run();
+  if (!completion) {
+    return finish_error(completion.error());
+  }
+  calls_run_ = static_cast<std::int64_t>(completion->items_done);
+  return core_.end.finish(*completion);
 }
 
 Result<void> Executor::open(const Submission& submission, const Route& route) {

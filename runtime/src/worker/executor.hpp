@@ -38,6 +38,7 @@ class Executor {
 
   [[nodiscard]] Result<void> dispatch(const Submission& submission);
   [[nodiscard]] Result<void> run_call(const Submission& submission, const Route& route);
+  [[nodiscard]] Result<void> run_bulk(const Submission& submission, Route& route);
   [[nodiscard]] Result<void> open(const Submission& submission, const Route& route);
   [[nodiscard]] Result<void> step(const Submission& submission, OpenSession& session);
   [[nodiscard]] Result<void> checkpoint(const Submission& submission, OpenSession& session);
@@ -53,6 +54,7 @@ class Executor {
   WorkerCore& core_;
   SessionTable sessions_;
   MonotonicNs last_end_ns_ = 0;
+  std::int64_t calls_run_ = 1;  // By the last submission.
 };
 
 }  // namespace tenon::internal

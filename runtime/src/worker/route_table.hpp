@@ -45,6 +45,8 @@ struct Route {
   const LoadedTask* loaded = nullptr;
   /// How long its calls took lately; kNever before the first.
   std::int64_t mean_ns = kNever;
+  /// What an item's result took in a bulk call lately.
+  std::uint64_t mean_result_bytes = 64;
 };
 
 /// Not thread-safe: the task thread has it.

@@ -54,7 +54,7 @@ TEST_CASE("HostEnd: pop names the broken field of a hostile completion and stays
       {"status", [](auto& d) { d.status = TENON_END; }},
       {"flags", [](auto& d) { d.flags = 0x8000; }},
       {"flags", [](auto& d) { d.flags = kCompletionArgument; }},
-      {"reserved", [](auto& d) { d.reserved = 1; }},
+      {"items_done", [](auto& d) { d.items_done = 1; }},
       {"payload.size", [](auto& d) { d.payload = {.segment = kInlineSegment, .size_bytes = 193}; }},
       {"payload.size", [](auto& d) { d.payload = {.segment = kInlineSegment, .size_bytes = ~std::uint64_t{0}}; }},
       {"payload.offset", [](auto& d) { d.payload = {.segment = kInlineSegment, .offset_bytes = 16}; }},
@@ -157,7 +157,8 @@ TEST_CASE("WorkerEnd: refuses segments that are not what they should be") {
   };
   CHECK(changed([](SubmissionHeader&) {}));
   CHECK(changed([](SubmissionHeader& h) { h.fixed.magic = 1; }).error().code == ErrorCode::kCorrupt);
-  CHECK(changed([](SubmissionHeader& h) { h.fixed.version = kLayoutVersion + 1; }).error().code == ErrorCode::kIncompatible);
+  CHECK(changed([](SubmissionHeader& h) { h.fixed.version = kLayoutVersion + 1; }).error().code ==
+        ErrorCode::kIncompatible);
   CHECK(changed([](SubmissionHeader& h) { h.fixed.slot_count = 16; }).error().code == ErrorCode::kCorrupt);
   CHECK(changed([](SubmissionHeader& h) { h.fixed.slot_count = 7; }).error().code == ErrorCode::kCorrupt);
   CHECK(changed([](SubmissionHeader& h) { h.fixed.release_count = 1 << 15; }).error().code == ErrorCode::kCorrupt);
@@ -172,7 +173,7 @@ TEST_CASE("WorkerEnd: names the broken field of a submission") {
   const std::vector<std::pair<std::string, std::function<void(SubmissionDescriptor&)>>> table = {
       {"call_id", [](auto& d) { d.call_id = 0; }},
       {"kind", [](auto& d) { d.kind = static_cast<CallKind>(0); }},
-      {"kind", [](auto& d) { d.kind = static_cast<CallKind>(6); }},
+      {"kind", [](auto& d) { d.kind = static_cast<CallKind>(7); }},
       {"session_id", [](auto& d) { d.session_id = 1; }},
       {"session_id", [](auto& d) { d.kind = CallKind::kOpen; }},
       {"flags", [](auto& d) { d.flags = 2; }},
@@ -181,7 +182,7 @@ TEST_CASE("WorkerEnd: names the broken field of a submission") {
       {"argument", [](auto& d) { d.argument = {.segment = kNoSegment, .offset_bytes = 1}; }},
       {"checkpoint", [](auto& d) { d.checkpoint = {.segment = 1, .size_bytes = 1}; }},
       {"checkpoint", [](auto& d) { d.checkpoint = {.segment = kInlineSegment}; }},
-      {"reserved", [](auto& d) { d.reserved = 1; }},
+      {"items", [](auto& d) { d.first_item = 1; }},
   };
   for (const auto& [field, spoil] : table) {
     INFO(field);

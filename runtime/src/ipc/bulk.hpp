@@ -1,0 +1,44 @@
+/// ipc/bulk.hpp: many small calls of one task in one submission.
+///
+/// The argument block begins with one BulkArgument per item; the answer block, which the worker allocates, with one
+/// BulkAnswer per item of the submission. A worker may stop before the last item; the host sends the rest again.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include <tenon/plugin.h>
+
+namespace tenon::internal {
+
+inline constexpr std::uint32_t kBulkAlignment = 16;
+/// BulkArgument::offset_bytes of an argument that is absent.
+inline constexpr std::uint32_t kAbsentItem = 0xffffffff;
+
+/// WIRE.
+struct BulkArgument {
+  std::uint32_t offset_bytes = kAbsentItem;  ///< From the block's begin; a multiple of 16.
+  std::uint32_t size_bytes = 0;
+};
+static_assert(sizeof(BulkArgument) == 8 && std::is_trivially_copyable_v<BulkArgument>);
+
+/// BulkAnswer::flags. WIRE.
+enum BulkAnswerFlags : std::uint32_t {
+  kBulkAnswerArgument = 1,   ///< The result is the item's own argument.
+  kBulkAnswerReference = 2,  ///< At the offset lies a BlockRef: where the result or the message is.
+};
+
+/// WIRE.
+struct BulkAnswer {
+  std::uint32_t offset_bytes = 0;    ///< From the block's begin; a multiple of 16.
+  std::uint32_t size_bytes = 0;      ///< Of the result, or of the error's message.
+  tenon_status_t status = TENON_OK;  ///< As CompletionDescriptor::status.
+  std::uint32_t flags = 0;
+};
+static_assert(sizeof(BulkAnswer) == 16 && std::is_trivially_copyable_v<BulkAnswer>);
+
+[[nodiscard]] constexpr std::uint64_t bulk_aligned(std::uint64_t size_bytes) noexcept {
+  return (size_bytes + kBulkAlignment - 1) / kBulkAlignment * kBulkAlignment;
+}
+
+}  // namespace tenon::internal
