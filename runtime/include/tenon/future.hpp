@@ -49,7 +49,8 @@ struct Waiter {
 /// result. [any-thread]
 class FutureState : public ReplyStorage {
  public:
-  [[nodiscard]] bool ready() const noexcept { return word_.load(std::memory_order_acquire) == kReady; }
+  // Acquire: whoever sees it ready sees the outcome.
+  [[nodiscard]] bool ready() const noexcept { return (word_.load(std::memory_order_acquire) & kReady) != 0; }
   void wait() const noexcept;
   /// Returns ready().
   bool wait_until(std::chrono::steady_clock::time_point deadline) const noexcept;
@@ -64,24 +65,36 @@ class FutureState : public ReplyStorage {
   [[nodiscard]] virtual std::optional<Progress> progress() const { return std::nullopt; }
 
  protected:
+  // Bits of the word. The rest is for the typed part: what the outcome is, stored by publish.
+  static constexpr std::uint32_t kReady = 1;
+  static constexpr std::uint32_t kClaimed = 2;
+  static constexpr std::uint32_t kFirstOutcomeBit = 64;
+
   /// True for the one caller who may store the outcome.
-  [[nodiscard]] bool claim() noexcept { return !claimed_.exchange(true, std::memory_order_acq_rel); }
+  [[nodiscard]] bool claim() noexcept { return (word_.fetch_or(kClaimed, std::memory_order_acq_rel) & kClaimed) == 0; }
   /// Makes the stored outcome visible, wakes who waits and runs the waiters. After a claim, once. The caller holds a
   /// reference.
-  void publish() noexcept;
+  void publish(std::uint32_t outcome_bits = 0) noexcept;
+  [[nodiscard]] std::uint32_t outcome_bits() const noexcept {
+    return word_.load(std::memory_order_acquire) & ~(kFirstOutcomeBit - 1);
+  }
+  /// Works towards the completion on the thread that waits for it, until it is there or `deadline_ns` of the monotonic
+  /// clock. May return early; the thread then sleeps.
+  virtual void drive(std::int64_t deadline_ns) noexcept { static_cast<void>(deadline_ns); }
 
  private:
-  static constexpr std::uint32_t kPending = 0;
-  static constexpr std::uint32_t kAwaited = 1;  // Pending, and a thread sleeps on the word.
-  static constexpr std::uint32_t kReady = 2;
+  static constexpr std::uint32_t kAwaited = 4;       // A thread sleeps until the state is ready.
+  static constexpr std::uint32_t kLocked = 8;        // Guards waiters_; never taken once the state is ready.
+  static constexpr std::uint32_t kLockAwaited = 16;  // A thread sleeps until the lock is free.
+  static constexpr std::uint32_t kHasWaiters = 32;
 
-  void lock() noexcept;
-  void unlock() noexcept;
+  /// False when the state is ready.
+  [[nodiscard]] bool lock() noexcept;
+  void unlock(std::uint32_t set_bits) noexcept;
+  void await_unlocked() noexcept;
 
-  mutable std::atomic<std::uint32_t> word_{kPending};
-  std::atomic<std::uint32_t> lock_{0};
-  std::atomic<bool> claimed_{false};
-  Waiter* waiters_ = nullptr;  // Guarded by lock_; in reverse order of adding.
+  mutable std::atomic<std::uint32_t> word_{0};
+  Waiter* waiters_ = nullptr;  // In reverse order of adding.
 };
 
 /// The typed part: holds the outcome. Errors are rare and large, so they stand outside.
@@ -128,6 +141,44 @@ class TypedState : public FutureState {
   std::optional<Value> value_;
   std::unique_ptr<Error> error_;
   std::atomic<bool> taken_{false};  // Move-only values alone.
+};
+
+/// The state of a call, of which there may be millions: small, and the storage of a small result itself.
+template <>
+class TypedState<Reply> : public FutureState {
+ public:
+  TypedState() noexcept {}
+  /// Stores the outcome unless there is one. Returns whether it did.
+  bool complete(Result<Reply> outcome) noexcept;
+  /// The outcome of a complete state.
+  [[nodiscard]] Result<Reply> outcome() const;
+
+ protected:
+  static constexpr std::uint32_t kHoldsReply = kFirstOutcomeBit;  // body_.reply, with a reference to its storage.
+  static constexpr std::uint32_t kHoldsOwnReply = kFirstOutcomeBit * 2;  // The same in memory of this object.
+  static constexpr std::uint32_t kHoldsError = kFirstOutcomeBit * 4;     // body_.error
+
+  ~TypedState() override;
+  /// For `publish`, after the claim.
+  [[nodiscard]] std::uint32_t store(Result<Reply> outcome) noexcept;
+
+  struct RawReply {
+    const ReplyStorage* storage;
+    const std::uint8_t* data;
+    std::size_t size;
+  };
+  /// Until the outcome is stored, for whoever completes the state.
+  struct Pending {
+    void* next;
+    void* previous;
+    std::uint64_t number;
+  };
+  union Body {
+    Pending pending;
+    RawReply reply;
+    Error* error;
+  };
+  Body body_{.pending = {}};
 };
 
 template <typename U>

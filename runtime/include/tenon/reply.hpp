@@ -38,6 +38,8 @@ class Reply {
   [[nodiscard]] BytesView bytes() const noexcept { return bytes_; }
   /// The storage, for handing the result to another call without a copy.
   [[nodiscard]] const internal::Shared<const internal::ReplyStorage>& storage() const noexcept { return storage_; }
+  /// For the runtime: hands over the reference to the storage.
+  [[nodiscard]] const internal::ReplyStorage* take_storage() && noexcept { return storage_.take(); }
 
  private:
   internal::Shared<const internal::ReplyStorage> storage_;

@@ -10,9 +10,10 @@ namespace tenon::internal {
 /// Gives 1, 2, 3 ... [any-thread]
 class IdSequence {
  public:
-  [[nodiscard]] std::uint64_t next() noexcept {
+  /// The first of `count` numbers, all of them the caller's.
+  [[nodiscard]] std::uint64_t next(std::uint64_t count = 1) noexcept {
     // Relaxed: only the number itself must be unique, nothing else is published with it.
-    return next_.fetch_add(1, std::memory_order_relaxed);
+    return next_.fetch_add(count, std::memory_order_relaxed);
   }
 
  private:

@@ -1,6 +1,7 @@
 #include "host/call.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <new>
 #include <string>
 #include <utility>
@@ -11,8 +12,12 @@ namespace tenon::internal {
 
 namespace {
 
-// The payload begins at the next multiple of 16 behind the object.
-constexpr std::size_t kPayloadOffset = (sizeof(Call) + 15) / 16 * 16;
+constexpr std::size_t kRoomUnit = 16;
+static_assert(sizeof(Call) % kRoomUnit == 0 && __STDCPP_DEFAULT_NEW_ALIGNMENT__ % kRoomUnit == 0);
+static_assert(kSubmissionInlineBytes <= 255);
+/// Room for a StoredBytes, and for what small tasks return.
+constexpr std::size_t kLeastRoomBytes = 32;
+static_assert(sizeof(StoredBytes) <= kLeastRoomBytes && alignof(StoredBytes) <= kRoomUnit);
 
 /// "3 s", "20 ms", "1.5 s": in the largest unit that is not below 1, three digits after the point at most.
 std::string format_duration(std::int64_t duration_ns) {
@@ -37,42 +42,148 @@ std::string format_duration(std::int64_t duration_ns) {
 
 }  // namespace
 
-Shared<Call> Call::create(std::shared_ptr<Pool> pool, BytesView payload) {
-  void* memory = ::operator new(kPayloadOffset + payload.size());
-  auto* call = new (memory) Call(std::move(pool), payload.size());
-  std::copy(payload.begin(), payload.end(), static_cast<std::uint8_t*>(memory) + kPayloadOffset);
+const CallDetails Call::kNoDetails;
+
+CallRef Call::allocate(RouteRef route, std::uint64_t id, std::size_t room) {
+  const std::size_t units = (std::max(room, kLeastRoomBytes) + kRoomUnit - 1) / kRoomUnit;
+  void* memory = ::operator new(sizeof(Call) + units * kRoomUnit);
+  auto* call = new (memory) Call(std::move(route), id);
+  call->room_units_ = static_cast<std::uint8_t>(units);
   return CallRef::adopt(call);
 }
 
+CallRef Call::create(RouteRef route, std::uint64_t id, BytesView payload) {
+  CallRef call = allocate(std::move(route), id, payload.size());
+  call->payload_size_ = static_cast<std::uint8_t>(payload.size());
+  call->argument_absent = payload.data() == nullptr;
+  if (!payload.empty()) {
+    std::memcpy(call->room(), payload.data(), payload.size());
+  }
+  return call;
+}
+
+CallRef Call::create(RouteRef route, std::uint64_t id, StoredBytes argument) {
+  CallRef call = allocate(std::move(route), id, sizeof(StoredBytes));
+  call->set_stored(std::move(argument));
+  return call;
+}
+
+CallRef Call::create_bulk(RouteRef route, Shared<const BulkWork> work, std::uint32_t first, std::uint32_t count) {
+  CallRef call = create(std::move(route), work->first_id + first, work->block);
+  call->kind = CallKind::kBulk;
+  CallDetails& details = call->make_details();
+  details.bulk = std::move(work);
+  details.first = first;
+  details.count = count;
+  return call;
+}
+
+Call::~Call() {
+  static_cast<void>(take_stored());
+}
+
 void Call::destroy() noexcept {
-  // The last owner of the pool may be this call; the pool must not see its own end from inside a member of the call.
-  const std::shared_ptr<Pool> pool = std::move(pool_);
   this->~Call();
   ::operator delete(static_cast<void*>(this));
 }
 
+std::uint8_t* Call::room() const noexcept {
+  return reinterpret_cast<std::uint8_t*>(const_cast<Call*>(this)) + sizeof(Call);
+}
+
 BytesView Call::payload() const noexcept {
-  return BytesView(reinterpret_cast<const std::uint8_t*>(this) + kPayloadOffset, payload_size_);
+  return has_stored_ || argument_absent ? BytesView() : BytesView(room(), payload_size_);
+}
+
+const StoredBytes* Call::stored() const noexcept {
+  return has_stored_ ? std::launder(reinterpret_cast<const StoredBytes*>(room())) : nullptr;
+}
+
+void Call::set_stored(StoredBytes argument) noexcept {
+  static_cast<void>(take_stored());
+  new (room()) StoredBytes(std::move(argument));
+  has_stored_ = true;
+  argument_absent = false;
+}
+
+StoredBytes Call::take_stored() noexcept {
+  if (!has_stored_) {
+    return {};
+  }
+  auto* stored = std::launder(reinterpret_cast<StoredBytes*>(room()));
+  StoredBytes taken = std::move(*stored);
+  stored->~StoredBytes();
+  has_stored_ = false;
+  return taken;
+}
+
+std::uint64_t Call::counted_bytes() const noexcept {
+  if (kind == CallKind::kBulk) {
+    return details_->bulk->bytes_of(details_->first, details_->count);
+  }
+  return has_stored_ ? stored()->bytes.size() : payload_size_;
+}
+
+CallDetails& Call::make_details() {
+  if (details_ == nullptr) {
+    details_ = std::make_unique<CallDetails>();
+  }
+  return *details_;
+}
+
+void Call::end_with_copy(BytesView result) {
+  if (!has_stored_ && result.size() <= room_units_ * kRoomUnit) {
+    if (!result.empty()) {
+      std::memcpy(room(), result.data(), result.size());
+    }
+    body_.reply = {.storage = nullptr, .data = room(), .size = result.size()};
+    set_outcome_bits(kHoldsOwnReply);
+    return;
+  }
+  StoredBytes copy = copy_to_host(result);
+  end(Reply(std::move(copy.storage), copy.bytes));
+}
+
+void Call::end_with_argument() noexcept {
+  if (has_stored_) {
+    const StoredBytes& argument = *stored();
+    end(Reply(argument.storage, argument.bytes));
+    return;
+  }
+  body_.reply = {.storage = nullptr, .data = room(), .size = payload_size_};
+  set_outcome_bits(kHoldsOwnReply);
 }
 
 std::string Call::deadline_text(TimeLimit limit) const {
+  const CallDetails& given = details();
   switch (limit) {
     case TimeLimit::kQueueTimeout:
-      return "the call passed its queue_timeout of " + format_duration(queue_timeout_ns) + ": no worker began it";
+      return "the call passed its queue_timeout of " + format_duration(given.queue_timeout_ns) + ": no worker began it";
     case TimeLimit::kRunTimeout:
-      return "the call passed its run_timeout of " + format_duration(run_timeout_ns);
+      return "the call passed its run_timeout of " + format_duration(given.run_timeout_ns);
     case TimeLimit::kTimeout:
       break;
   }
-  return "the call passed its timeout of " + format_duration(timeout_ns);
+  return "the call passed its timeout of " + format_duration(given.timeout_ns);
 }
 
 bool Call::cancel() noexcept {
-  return !ready() && pool_->cancel(*this);
+  if (ready()) {
+    return false;
+  }
+  const auto pool = route_->pool.lock();
+  return pool != nullptr && pool->cancel(*this);
 }
 
 std::optional<Progress> Call::progress() const {
-  return ready() ? std::nullopt : pool_->progress(*this);
+  const auto pool = ready() ? nullptr : route_->pool.lock();
+  return pool != nullptr ? pool->progress(*this) : std::nullopt;
+}
+
+void Call::drive(std::int64_t deadline_ns) noexcept {
+  if (const auto pool = route_->pool.lock()) {
+    pool->drive(*this, deadline_ns);
+  }
 }
 
 }  // namespace tenon::internal

@@ -21,27 +21,44 @@ Call* CallQueue::front() const noexcept {
 }
 
 void CallQueue::push_back(Call& call) {
-  Lane& lane = lanes_[call.priority];
-  call.links = {.next = nullptr, .previous = lane.last, .queued = true};
-  (lane.last != nullptr ? lane.last->links.next : lane.first) = &call;
+  Lane& lane = lanes_[call.details().priority];
+  call.set_next(nullptr);
+  call.set_previous(lane.last);
+  if (lane.last != nullptr) {
+    lane.last->set_next(&call);
+  } else {
+    lane.first = &call;
+  }
   lane.last = &call;
   ++size_;
 }
 
 void CallQueue::push_front(Call& call) {
-  Lane& lane = lanes_[call.priority];
-  call.links = {.next = lane.first, .previous = nullptr, .queued = true};
-  (lane.first != nullptr ? lane.first->links.previous : lane.last) = &call;
+  Lane& lane = lanes_[call.details().priority];
+  call.set_next(lane.first);
+  call.set_previous(nullptr);
+  if (lane.first != nullptr) {
+    lane.first->set_previous(&call);
+  } else {
+    lane.last = &call;
+  }
   lane.first = &call;
   ++size_;
 }
 
 void CallQueue::remove(Call& call) noexcept {
-  const auto found = lanes_.find(call.priority);
+  const auto found = lanes_.find(call.details().priority);
   Lane& lane = found->second;
-  (call.links.previous != nullptr ? call.links.previous->links.next : lane.first) = call.links.next;
-  (call.links.next != nullptr ? call.links.next->links.previous : lane.last) = call.links.previous;
-  call.links = {};
+  if (call.previous() != nullptr) {
+    call.previous()->set_next(call.next());
+  } else {
+    lane.first = call.next();
+  }
+  if (call.next() != nullptr) {
+    call.next()->set_previous(call.previous());
+  } else {
+    lane.last = call.previous();
+  }
   --size_;
   if (lane.first == nullptr && lanes_.size() > kKeptLanes) {
     lanes_.erase(found);

@@ -9,13 +9,6 @@ namespace tenon::internal {
 
 class Call;
 
-/// Links of a call in the one queue it is in. Guarded by whatever guards the queue.
-struct QueueLinks {
-  Call* next = nullptr;
-  Call* previous = nullptr;
-  bool queued = false;
-};
-
 /// Intrusive: no allocation per call, removal anywhere in O(1) within a priority. Holds no references; who queues a
 /// call keeps it alive. Not thread-safe.
 class CallQueue {

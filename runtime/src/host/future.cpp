@@ -20,20 +20,38 @@ constexpr int kAll = std::numeric_limits<int>::max();
 
 }  // namespace
 
-void FutureState::lock() noexcept {
-  // A futex mutex of three values: 0 free, 1 held, 2 held and awaited. Acquire on taking, release on giving.
-  std::uint32_t expected = 0;
-  if (lock_.compare_exchange_strong(expected, 1, std::memory_order_acquire, std::memory_order_relaxed)) {
-    return;
-  }
-  while (lock_.exchange(2, std::memory_order_acquire) != 0) {
-    static_cast<void>(wait_on_word(lock_, 2, kNever));
+bool FutureState::lock() noexcept {
+  std::uint32_t seen = word_.load(std::memory_order_acquire);
+  for (;;) {
+    if ((seen & kReady) != 0) {
+      return false;
+    }
+    if ((seen & kLocked) == 0) {
+      // Acquire, with the release of unlock: the list is as the holder before left it.
+      if (word_.compare_exchange_weak(seen, seen | kLocked, std::memory_order_acquire, std::memory_order_acquire)) {
+        return true;
+      }
+      continue;
+    }
+    await_unlocked();
+    seen = word_.load(std::memory_order_acquire);
   }
 }
 
-void FutureState::unlock() noexcept {
-  if (lock_.exchange(0, std::memory_order_release) == 2) {
-    wake_word(lock_, 1);
+void FutureState::await_unlocked() noexcept {
+  const std::uint32_t seen = word_.fetch_or(kLockAwaited, std::memory_order_acquire) | kLockAwaited;
+  if ((seen & kLocked) != 0) {
+    static_cast<void>(wait_on_word(word_, seen, kNever));
+  }
+}
+
+void FutureState::unlock(std::uint32_t set_bits) noexcept {
+  std::uint32_t seen = word_.load(std::memory_order_relaxed);
+  while (!word_.compare_exchange_weak(seen, (seen & ~(kLocked | kLockAwaited)) | set_bits, std::memory_order_release,
+                                      std::memory_order_relaxed)) {
+  }
+  if ((seen & kLockAwaited) != 0) {
+    wake_word(word_, kAll);
   }
 }
 
@@ -42,39 +60,42 @@ void FutureState::wait() const noexcept {
 }
 
 bool FutureState::wait_until(std::chrono::steady_clock::time_point deadline) const noexcept {
+  if (ready()) {
+    return true;
+  }
   const MonotonicNs deadline_ns = to_monotonic(deadline);
+  const_cast<FutureState*>(this)->drive(deadline_ns);
   for (;;) {
     std::uint32_t seen = word_.load(std::memory_order_acquire);
-    if (seen == kReady) {
+    if ((seen & kReady) != 0) {
       return true;
     }
-    if (seen == kPending &&
-        !word_.compare_exchange_strong(seen, kAwaited, std::memory_order_relaxed, std::memory_order_relaxed)) {
-      continue;
+    if ((seen & kAwaited) == 0) {
+      if (!word_.compare_exchange_strong(seen, seen | kAwaited, std::memory_order_relaxed, std::memory_order_relaxed)) {
+        continue;
+      }
+      seen |= kAwaited;
     }
-    if (wait_on_word(word_, kAwaited, deadline_ns) == WaitResult::kTimeout) {
+    if (wait_on_word(word_, seen, deadline_ns) == WaitResult::kTimeout) {
       return ready();
     }
   }
 }
 
 bool FutureState::add_waiter(Waiter* waiter) noexcept {
-  if (ready()) {
+  if (!lock()) {
     return false;
   }
-  lock();
-  // The word turns kReady under the lock, so a waiter is either in the list that `publish` takes or refused here.
-  const bool pending = !ready();
-  if (pending) {
-    waiter->next = waiters_;
-    waiters_ = waiter;
-  }
-  unlock();
-  return pending;
+  waiter->next = waiters_;
+  waiters_ = waiter;
+  unlock(kHasWaiters);
+  return true;
 }
 
 bool FutureState::remove_waiter(Waiter* waiter) noexcept {
-  lock();
+  if (!lock()) {
+    return false;
+  }
   bool found = false;
   for (Waiter** link = &waiters_; *link != nullptr; link = &(*link)->next) {
     if (*link == waiter) {
@@ -83,19 +104,24 @@ bool FutureState::remove_waiter(Waiter* waiter) noexcept {
       break;
     }
   }
-  unlock();
+  unlock(0);
   return found;
 }
 
-void FutureState::publish() noexcept {
-  lock();
-  Waiter* waiter = std::exchange(waiters_, nullptr);
-  // Release: whoever sees kReady sees the outcome.
-  const std::uint32_t before = word_.exchange(kReady, std::memory_order_acq_rel);
-  unlock();
-  if (before == kAwaited) {
+void FutureState::publish(std::uint32_t outcome_bits) noexcept {
+  // Release: whoever sees kReady sees the outcome. Acquire: the waiters that were added before.
+  const std::uint32_t before = word_.fetch_or(kReady | outcome_bits, std::memory_order_acq_rel);
+  if ((before & kAwaited) != 0) {
     wake_word(word_, kAll);
   }
+  if ((before & (kLocked | kHasWaiters)) == 0) {
+    return;
+  }
+  // Nobody takes the lock any more; the last holder may still be adding its waiter.
+  while ((word_.load(std::memory_order_acquire) & kLocked) != 0) {
+    await_unlocked();
+  }
+  Waiter* waiter = std::exchange(waiters_, nullptr);
   Waiter* in_order = nullptr;
   while (waiter != nullptr) {
     Waiter* next = std::exchange(waiter->next, in_order);
@@ -106,6 +132,42 @@ void FutureState::publish() noexcept {
     in_order->run(in_order);
     in_order = next;
   }
+}
+
+TypedState<Reply>::~TypedState() {
+  const std::uint32_t holds = outcome_bits();
+  if ((holds & kHoldsReply) != 0 && body_.reply.storage != nullptr) {
+    body_.reply.storage->release();
+  } else if ((holds & kHoldsError) != 0) {
+    delete body_.error;
+  }
+}
+
+std::uint32_t TypedState<Reply>::store(Result<Reply> outcome) noexcept {
+  if (!outcome) {
+    body_.error = new Error(std::move(outcome.error()));
+    return kHoldsError;
+  }
+  const BytesView bytes = outcome->bytes();
+  body_.reply = {.storage = std::move(*outcome).take_storage(), .data = bytes.data(), .size = bytes.size()};
+  return kHoldsReply;
+}
+
+bool TypedState<Reply>::complete(Result<Reply> outcome) noexcept {
+  if (!claim()) {
+    return false;
+  }
+  publish(store(std::move(outcome)));
+  return true;
+}
+
+Result<Reply> TypedState<Reply>::outcome() const {
+  const std::uint32_t holds = outcome_bits();
+  if ((holds & kHoldsError) != 0) {
+    return fail(*body_.error);
+  }
+  const ReplyStorage* storage = (holds & kHoldsOwnReply) != 0 ? this : body_.reply.storage;
+  return Reply(Shared<const ReplyStorage>::share(storage), BytesView(body_.reply.data, body_.reply.size));
 }
 
 struct CompletionQueue::Link : Waiter {

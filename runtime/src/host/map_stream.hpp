@@ -5,18 +5,23 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <tenon/runtime.hpp>
 
+#include "host/bulk.hpp"
 #include "host/pool.hpp"
 
 namespace tenon {
 
+/// Small arguments travel together in bulk calls, as many as some hundred microseconds take to run; others, and calls
+/// with limits in time or an affinity, travel one by one.
 class MapStream::Impl {
  public:
   Impl(std::shared_ptr<internal::Pool> pool, std::string_view task,
@@ -27,31 +32,70 @@ class MapStream::Impl {
   [[nodiscard]] std::optional<Item> next();
 
  private:
-  struct Pending {
-    std::uint64_t index = 0;
-    Future<Reply> future;
+  /// Results that came together: of some items of a bulk call, or of one call.
+  struct Arrival {
+    std::uint64_t index = 0;  ///< Of the first argument.
+    std::uint32_t count = 1;
+    std::uint32_t given = 0;  ///< Handed out already.
+    internal::Shared<const internal::BulkWork> work;
+    internal::BulkEnds ends;
+    Future<Reply> single;  ///< Without `work`.
   };
   /// What completing threads share with the stream; lives as long as either needs it.
-  struct Arrivals {
-    std::mutex mutex;  // Guards `indices`.
-    std::condition_variable arrived;
-    std::deque<std::uint64_t> indices;
+  class Inbox final : public internal::BulkSink {
+   public:
+    void on_end(const internal::Shared<const internal::BulkWork>& work,
+                const internal::BulkEnds& ends) noexcept override;
+    void add(Arrival arrival);
+    /// Moves what is there to the end of `arrivals`; waits until there is something.
+    void take(std::vector<Arrival>& arrivals);
+    [[nodiscard]] bool try_take(std::vector<Arrival>& arrivals);
+
+   private:
+    std::mutex mutex_;  // Guards what follows.
+    std::condition_variable arrived_;
+    std::vector<Arrival> waiting_;
+  };
+  /// What was submitted together, in the order of the arguments.
+  struct Group {
+    std::uint64_t end_index = 0;  ///< Of the argument after its last.
+    internal::CallRef bulk;
+    Future<Reply> single;  ///< Without `bulk`.
   };
 
   void fill();
-  [[nodiscard]] Future<Reply> start(BytesView argument);
+  void submit_single(BytesView argument);
+  void submit_bulk();
+  [[nodiscard]] std::size_t window() const noexcept;
+  void choose_bulk_size(std::int64_t gathering_ns);
+  [[nodiscard]] Item give(Arrival& arrival);
+  [[nodiscard]] std::optional<Item> next_in_order();
+  [[nodiscard]] std::optional<Item> next_arrived();
+  /// Waits until something has arrived, reaping it on this thread where that is possible.
+  void collect();
+  void sort_in();
 
   std::shared_ptr<internal::Pool> pool_;
   std::string task_;
   std::function<std::optional<BytesView>()> next_argument_;
   MapOptions options_;
   Buffer params_;
-  std::size_t window_ = 1;
+  bool gathers_ = true;  ///< Whether arguments may travel together.
   bool exhausted_ = false;
-  std::uint64_t next_index_ = 0;
-  std::deque<Pending> pending_;  // By index; taken ones are gaps with an empty future.
-  std::size_t in_flight_ = 0;
-  std::shared_ptr<Arrivals> arrivals_ = std::make_shared<Arrivals>();  // Unordered streams alone.
+  std::uint64_t next_index_ = 0;  ///< Of the next argument.
+  std::size_t in_flight_ = 0;     ///< Arguments without a result handed out.
+  internal::Shared<Inbox> inbox_ = internal::make_shared_object<Inbox>();
+
+  internal::BulkBuilder gathered_;
+  Buffer block_;                 // Reused.
+  std::uint32_t bulk_size_ = 1;  ///< Arguments that travel together next.
+  std::int64_t mean_run_ns_ = 0;
+
+  std::deque<Group> groups_;  ///< Ordered streams: not handed out; others: the last few, to wait for.
+  std::uint64_t next_out_ = 0;
+  std::vector<Arrival> taken_;              ///< From the inbox.
+  std::map<std::uint64_t, Arrival> early_;  ///< Ordered streams: came before their turn, by index.
+  std::optional<Arrival> current_;
 };
 
 }  // namespace tenon

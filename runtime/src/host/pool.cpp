@@ -21,6 +21,9 @@ constexpr std::uint64_t kMinArenaBytes = std::uint64_t{1} << 20;
 /// process is 1024.
 constexpr std::uint64_t kMaxHeldApart = 256;
 constexpr std::uint32_t kMaxWorkers = 4096;
+constexpr std::uint32_t kMostAttempts = 250;
+/// Between two looks of a thread that waits for a call which is not its worker's next.
+constexpr std::int64_t kLookNs = 1'000'000;
 /// Beyond it a point in time might not be a number any more.
 constexpr std::chrono::milliseconds kLongestDrain = std::chrono::hours(24 * 365);
 
@@ -49,7 +52,29 @@ Result<void> check(const RuntimeOptions& options) {
 
 }  // namespace
 
-void Pool::settle(Effects effects) {
+namespace {
+
+/// Beyond it the memory goes back.
+constexpr std::size_t kMostSpare = 4096;
+
+template <typename T>
+void recycle(std::vector<T>& vector) {
+  vector.clear();
+  if (vector.capacity() > kMostSpare) {
+    vector.shrink_to_fit();
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Effects> Pool::take_spare_effects() {
+  // Acquire, with the release in settle: it has been emptied.
+  Effects* spare = spare_effects_.exchange(nullptr, std::memory_order_acquire);
+  return spare != nullptr ? std::unique_ptr<Effects>(spare) : std::make_unique<Effects>();
+}
+
+void Pool::settle(std::unique_ptr<Effects> settled) {
+  Effects& effects = *settled;
   if (effects.rearm && !on_reactor()) {
     bell_.ring();
   }
@@ -64,11 +89,21 @@ void Pool::settle(Effects effects) {
   for (const auto& link : effects.buried) {
     unwatch(*link);
   }
-  for (Effects::Finished& finished : effects.finished) {
-    finished.argument = {};
-    finished.checkpoint = {};
-    finished.call->complete(std::move(finished.outcome));
+  effects.buried.clear();
+  effects.released.clear();
+  for (const CallRef& call : effects.finished) {
+    call->announce();
   }
+  for (const Effects::BulkEnd& end : effects.bulk_ends) {
+    end.work->sink->on_end(end.work, end.ends);
+  }
+  effects.log.clear();
+  effects.changed = false;
+  effects.rearm = false;
+  recycle(effects.finished);
+  recycle(effects.bulk_ends);
+  recycle(effects.released);
+  const std::unique_ptr<Effects> other(spare_effects_.exchange(settled.release(), std::memory_order_acq_rel));
 }
 
 Result<std::shared_ptr<Pool>> Pool::start(const RuntimeOptions& options,
@@ -165,11 +200,13 @@ Pool::Pool(const RuntimeOptions& options, std::unique_ptr<Launcher> launcher, Po
                                             .copy_results = options.copy_results},
                            *arguments_, settings_)) {}
 
-Pool::~Pool() = default;
+Pool::~Pool() {
+  delete spare_effects_.load(std::memory_order_relaxed);
+}
 
 // -- making calls -----------------------------------------------------------------------------
 
-Result<std::shared_ptr<const HostRoute>> Pool::route(std::string_view task, BytesView params) {
+Result<RouteRef> Pool::route(std::string_view task, BytesView params) {
   std::string with_params;
   std::string_view key = task;
   if (!params.empty()) {
@@ -202,56 +239,63 @@ Result<std::shared_ptr<const HostRoute>> Pool::route(std::string_view task, Byte
   }
   if (routes->size() >= kMaxIdleRoutes) {
     // Params that differ from call to call must not pile up: what no call uses goes, here and in the workers.
-    std::erase_if(*routes, [](const auto& entry) { return entry.second.use_count() == 1; });
+    std::erase_if(*routes, [](const auto& entry) { return entry.second->unique(); });
   }
-  auto made = std::make_shared<const HostRoute>(static_cast<std::uint32_t>(route_numbers_.next()), std::move(*ref),
-                                                std::move(stored), retired_);
+  const RouteRef made =
+      make_shared_object<const HostRoute>(static_cast<std::uint32_t>(route_numbers_.next()), std::move(*ref),
+                                          std::move(stored), weak_from_this(), retired_);
   routes->emplace(std::string(key), made);
   return made;
 }
 
 void Pool::fill_options(Call& call, const CallOptions& options) {
-  call.id = call_ids_.next();
-  call.priority = options.priority;
-  call.max_attempts = std::max<std::uint32_t>(options.max_attempts, 1);
+  call.max_attempts = static_cast<std::uint8_t>(std::clamp<std::uint32_t>(options.max_attempts, 1, kMostAttempts));
+  if (options.priority != 0) {
+    call.make_details().priority = options.priority;
+  }
   if (options.timeout) {
-    call.deadline_ns = deadline_after(*options.timeout);
-    call.timeout_ns = std::max<std::int64_t>(options.timeout->count(), 0);
+    CallDetails& details = call.make_details();
+    details.deadline_ns = deadline_after(*options.timeout);
+    details.timeout_ns = std::max<std::int64_t>(options.timeout->count(), 0);
   }
   if (options.queue_timeout) {
-    call.queue_deadline_ns = deadline_after(*options.queue_timeout);
-    call.queue_timeout_ns = std::max<std::int64_t>(options.queue_timeout->count(), 0);
+    CallDetails& details = call.make_details();
+    details.queue_deadline_ns = deadline_after(*options.queue_timeout);
+    details.queue_timeout_ns = std::max<std::int64_t>(options.queue_timeout->count(), 0);
   }
   if (options.run_timeout) {
-    call.run_timeout_ns = std::max<std::int64_t>(options.run_timeout->count(), 0);
+    call.make_details().run_timeout_ns = std::max<std::int64_t>(options.run_timeout->count(), 0);
   }
   if (!options.affinity_key.empty()) {
-    call.pinned_slot = static_cast<std::int32_t>(std::hash<std::string>{}(options.affinity_key) % workers_);
+    call.make_details().pinned_slot =
+        static_cast<std::int32_t>(std::hash<std::string>{}(options.affinity_key) % workers_);
   }
 }
 
-Result<CallRef> Pool::make_call(std::string_view task, BytesView argument, const CallOptions& options) {
-  auto found = route(task, options.params);
-  if (!found) {
-    return fail(std::move(found.error()));
-  }
-  if ((*found)->ref.task->kind != TaskKind::kPlain) {
+Result<RouteRef> Pool::plain_route(std::string_view task, BytesView params) {
+  auto found = route(task, params);
+  if (found && (*found)->ref.task->kind != TaskKind::kPlain) {
     return fail(ErrorCode::kInvalidArgument,
                 (*found)->ref.task->full_name + " is a streaming task; open a session of it");
   }
-  StoredBytes stored;
+  return found;
+}
+
+Result<CallRef> Pool::make_call(std::string_view task, BytesView argument, const CallOptions& options) {
+  auto found = plain_route(task, options.params);
+  if (!found) {
+    return fail(std::move(found.error()));
+  }
+  CallRef call;
   if (argument.size() > kSubmissionInlineBytes) {
     auto placed = place_or_copy(argument);
     if (!placed) {
       return fail(std::move(placed.error()));
     }
-    stored = std::move(*placed);
+    call = Call::create(std::move(*found), call_ids_.next(), std::move(*placed));
+  } else {
+    call = Call::create(std::move(*found), call_ids_.next(), argument);
   }
-  CallRef call = Call::create(shared_from_this(), stored.storage != nullptr ? BytesView() : argument);
-  call->argument = std::move(stored);
-  call->argument_absent = argument.data() == nullptr;
-  call->counted_bytes = argument.size();
-  call->route = std::move(*found);
   fill_options(*call, options);
   return call;
 }
@@ -260,30 +304,40 @@ Result<CallRef> Pool::make_call(std::string_view task, const Reply& argument, co
   if (argument.storage() == nullptr || argument.storage()->segment() == nullptr) {
     return make_call(task, argument.bytes(), options);
   }
-  auto call = make_call(task, BytesView(), options);
-  if (!call) {
-    return call;
+  auto found = plain_route(task, options.params);
+  if (!found) {
+    return fail(std::move(found.error()));
   }
   auto shared = share(argument);
   if (!shared) {
     return fail(std::move(shared.error()));
   }
-  (*call)->argument = std::move(*shared);
-  (*call)->argument_absent = false;
-  (*call)->counted_bytes = argument.bytes().size();
+  CallRef call = Call::create(std::move(*found), call_ids_.next(), std::move(*shared));
+  fill_options(*call, options);
   return call;
 }
 
+Result<Shared<const BulkWork>> Pool::make_bulk(Shared<BulkSink> sink, std::string_view task, BytesView params,
+                                               BytesView block, std::uint32_t count, std::uint64_t tag) {
+  auto found = plain_route(task, params);
+  if (!found) {
+    return fail(std::move(found.error()));
+  }
+  auto placed = place_or_copy(block);
+  if (!placed) {
+    return fail(std::move(placed.error()));
+  }
+  return Shared<const BulkWork>(make_shared_object<BulkWork>(std::move(sink), std::move(*found), std::move(*placed),
+                                                             count, call_ids_.next(count), tag));
+}
+
 CallRef Pool::make_session_call(const std::shared_ptr<SessionRecord>& session, CallKind kind, BytesView payload) {
-  CallRef call = Call::create(shared_from_this(), payload);
-  call->id = call_ids_.next();
-  call->session = session;
-  call->route = session->route;
+  CallRef call = Call::create(session->route, call_ids_.next(), payload);
+  CallDetails& details = call->make_details();
+  details.session = session;
+  details.pinned_slot = session->slot;
   call->kind = kind;
-  call->pinned_slot = session->slot;
   call->session_bound = kind != CallKind::kOpen;
-  call->argument_absent = payload.data() == nullptr;
-  call->counted_bytes = payload.size();
   return call;
 }
 
@@ -319,23 +373,24 @@ Result<StoredBytes> Pool::share(const Reply& reply) {
 
 // -- running calls ----------------------------------------------------------------------------
 
-Result<void> Pool::wait_for_room(const Call& call) {
+bool Pool::has_room(const Scheduler& scheduler, const Call& call) const noexcept {
+  // One call is always taken, or one that is larger than the bound could never run. The reactor must never wait: a
+  // continuation's call goes beyond the bound, by one for each that ended. The close of a session is never refused, or
+  // the session would stay in its worker for ever.
+  return scheduler.accepted() == 0 ||
+         (scheduler.accepted() + call.counted_calls() <= max_queued_calls_ &&
+          call.counted_bytes() <= max_queued_bytes_ - std::min(max_queued_bytes_, scheduler.accepted_bytes())) ||
+         call.kind == CallKind::kClose || on_reactor();
+}
+
+Result<void> Pool::wait_for_room(Guarded<Scheduler>::Locked& scheduler, const Call& call) {
   const auto closed = [] {
     return fail(ErrorCode::kRejected, "the runtime is shutting down and takes no further calls");
   };
-  if (!accepting_.load(std::memory_order_acquire)) {
+  if (!accepting_.load(std::memory_order_relaxed)) {
     return closed();
   }
-  auto scheduler = scheduler_.lock();
-  const auto has_room = [&] {
-    // One call is always taken, or one that is larger than the bound could never run.
-    return scheduler->accepted() < max_queued_calls_ &&
-           (scheduler->accepted() == 0 ||
-            call.counted_bytes <= max_queued_bytes_ - std::min(max_queued_bytes_, scheduler->accepted_bytes()));
-  };
-  // The reactor must never wait: a continuation's call goes beyond the bound, by one for each that ended. The close of
-  // a session is never refused, or the session would stay in its worker for ever.
-  if (has_room() || on_reactor() || call.kind == CallKind::kClose) {
+  if (has_room(*scheduler, call)) {
     return {};
   }
   if (overflow_ == Overflow::kReject) {
@@ -343,15 +398,16 @@ Result<void> Pool::wait_for_room(const Call& call) {
                                           " with " + format_size(scheduler->accepted_bytes()) +
                                           " of arguments; call later, or raise max_queued_calls or max_queued_bytes");
   }
-  const auto may_go_on = [&] { return has_room() || !accepting_.load(std::memory_order_relaxed); };
-  const MonotonicNs until_ns = std::min(call.deadline_ns, call.queue_deadline_ns);
+  const auto may_go_on = [&] { return has_room(*scheduler, call) || !accepting_.load(std::memory_order_relaxed); };
+  const CallDetails& details = call.details();
+  const MonotonicNs until_ns = std::min(details.deadline_ns, details.queue_deadline_ns);
   if (until_ns == kNever) {
     scheduler.wait(changed_, may_go_on);
   } else if (!scheduler.wait_until(changed_, std::chrono::steady_clock::time_point(std::chrono::nanoseconds(until_ns)),
                                    may_go_on)) {
     return fail(ErrorCode::kDeadline,
-                (until_ns == call.deadline_ns ? std::string("the call passed its timeout")
-                                              : std::string("the call passed its queue_timeout")) +
+                (until_ns == details.deadline_ns ? std::string("the call passed its timeout")
+                                                 : std::string("the call passed its queue_timeout")) +
                     " while the queue was full; give it more time, or raise max_queued_calls or max_queued_bytes");
   }
   if (!accepting_.load(std::memory_order_relaxed)) {
@@ -361,36 +417,37 @@ Result<void> Pool::wait_for_room(const Call& call) {
 }
 
 void Pool::submit(CallRef call) {
-  if (auto room = wait_for_room(*call); !room) {
+  auto scheduler = scheduler_.lock();
+  if (auto room = wait_for_room(scheduler, *call); !room) {
+    scheduler.unlock();
     Error error = std::move(room.error());
-    error.context.task = call->route->ref.task->full_name;
-    error.context.call_id = call->id;
+    error.context.task = call->route()->ref.task->full_name;
+    error.context.call_id = call->id();
     call->complete(fail(std::move(error)));
     return;
   }
-  const bool accepted = with([&](Scheduler& scheduler) {
-    if (!accepting_.load(std::memory_order_relaxed)) {
-      return false;
-    }
-    scheduler.submit(call);
-    return true;
-  });
-  if (!accepted) {
-    call->complete(fail(ErrorCode::kRejected, "the runtime is shutting down and takes no further calls"));
+  with(std::move(scheduler), [&](Scheduler& locked) { locked.submit(std::move(call)); });
+}
+
+Result<CallRef> Pool::submit_bulk(const Shared<const BulkWork>& work, const CallOptions& options) {
+  CallRef call = Call::create_bulk(work->route, work, 0, work->count);
+  fill_options(*call, options);
+  auto scheduler = scheduler_.lock();
+  if (auto room = wait_for_room(scheduler, *call); !room) {
+    return fail(std::move(room.error()));
   }
+  with(std::move(scheduler), [&](Scheduler& locked) { locked.submit(call); });
+  return call;
 }
 
 Result<Reply> Pool::run(CallRef call) {
   if (accepting_.load(std::memory_order_acquire) && !on_reactor()) {
     const std::shared_ptr<WorkerLink> link = with([&](Scheduler& scheduler) {
-      const bool room = accepting_.load(std::memory_order_relaxed) && scheduler.accepted() < max_queued_calls_ &&
-                        scheduler.accepted_bytes() + call->counted_bytes <= max_queued_bytes_;
+      const bool room = accepting_.load(std::memory_order_relaxed) && has_room(scheduler, *call);
       return room ? scheduler.submit_direct(call) : nullptr;
     });
     if (link != nullptr) {
-      while (!with([&](Scheduler& scheduler) { return scheduler.reap_direct(*link, *call); })) {
-        static_cast<void>(link->transport->end().wait(link->spin, kNever));
-      }
+      reap_for(*link, *call, kNever);
       call->wait();
       return call->outcome();
     }
@@ -398,6 +455,49 @@ Result<Reply> Pool::run(CallRef call) {
   submit(call);
   call->wait();
   return call->outcome();
+}
+
+bool Pool::reap_for(WorkerLink& link, const Call& call, MonotonicNs deadline_ns) {
+  // Woken by the answer to the call itself; by an earlier one only when that comes late.
+  MonotonicNs look_ns = kNever;
+  std::uint64_t position = 0;
+  bool in_vain = false;
+  for (;;) {
+    const bool done = with([&](Scheduler& scheduler) {
+      if (scheduler.reap_direct(link, call)) {
+        return true;
+      }
+      // A task before it that takes long must not hold the answers to those before that one.
+      const bool next = in_vain || &link.in_flight.front() == &call;
+      look_ns = next ? kNever : monotonic_now_ns() + kLookNs;
+      position = next ? 0 : call.position();
+      return false;
+    });
+    if (done) {
+      return true;
+    }
+    in_vain = link.transport->end().wait(link.spin, std::min(deadline_ns, look_ns), position) == WaitResult::kTimeout;
+    if (deadline_ns != kNever && monotonic_now_ns() >= deadline_ns) {
+      with([&](Scheduler& scheduler) {
+        if (!scheduler.reap_direct(link, call)) {
+          scheduler.leave_role(link);
+        }
+      });
+      return false;
+    }
+  }
+}
+
+void Pool::drive(Call& call, MonotonicNs deadline_ns) {
+  if (on_reactor()) {
+    return;
+  }
+  while (!call.ready()) {
+    const std::shared_ptr<WorkerLink> link = with([&](Scheduler& scheduler) { return scheduler.take_role(call); });
+    if (link == nullptr || !reap_for(*link, call, deadline_ns)) {
+      return;
+    }
+  }
 }
 
 bool Pool::cancel(Call& call) {

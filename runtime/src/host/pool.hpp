@@ -46,7 +46,9 @@ class Pool : public std::enable_shared_from_this<Pool> {
   [[nodiscard]] RuntimeStats stats();
 
   /// The route of a task with params. Errors: kNotFound; kInvalidArgument params for a task that has none.
-  [[nodiscard]] Result<std::shared_ptr<const HostRoute>> route(std::string_view task, BytesView params);
+  [[nodiscard]] Result<RouteRef> route(std::string_view task, BytesView params);
+  /// The same of a plain task. Errors: kInvalidArgument a streaming task.
+  [[nodiscard]] Result<RouteRef> plain_route(std::string_view task, BytesView params);
   /// A call of a plain task, ready to be run. Errors: those of route; kInvalidArgument a streaming task.
   [[nodiscard]] Result<CallRef> make_call(std::string_view task, BytesView argument, const CallOptions& options);
   [[nodiscard]] Result<CallRef> make_call(std::string_view task, const Reply& argument, const CallOptions& options);
@@ -67,6 +69,16 @@ class Pool : public std::enable_shared_from_this<Pool> {
   void submit(CallRef call);
   /// Runs a call and waits, on an idle worker without another thread in between.
   [[nodiscard]] Result<Reply> run(CallRef call);
+  /// Reaps completions on the calling thread, which waits for `call`, until the call is done, another thread does so,
+  /// or the deadline has passed.
+  void drive(Call& call, MonotonicNs deadline_ns);
+  /// Runs the items of a bulk call; `work` tells its sink of each one's end. May wait for room in the queue. Errors:
+  /// the call is refused, and the sink will hear of none.
+  [[nodiscard]] Result<CallRef> submit_bulk(const Shared<const BulkWork>& work, const CallOptions& options);
+  /// What submit_bulk takes, from an argument block with `count` items. `tag` is the sink's. Errors: those of
+  /// make_call.
+  [[nodiscard]] Result<Shared<const BulkWork>> make_bulk(Shared<BulkSink> sink, std::string_view task, BytesView params,
+                                                         BytesView block, std::uint32_t count, std::uint64_t tag);
   bool cancel(Call& call);
   [[nodiscard]] std::optional<Progress> progress(const Call& call);
   [[nodiscard]] std::int32_t slot_for_session();
@@ -80,7 +92,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
     using is_transparent = void;
     std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
   };
-  using Routes = std::unordered_map<std::string, std::shared_ptr<const HostRoute>, StringHash, std::equal_to<>>;
+  using Routes = std::unordered_map<std::string, RouteRef, StringHash, std::equal_to<>>;
 
   Pool(const RuntimeOptions& options, std::unique_ptr<Launcher> launcher, Poller poller, EventBell bell,
        std::shared_ptr<Retired> retired, std::shared_ptr<ArgumentMemory> arguments);
@@ -88,31 +100,36 @@ class Pool : public std::enable_shared_from_this<Pool> {
   /// Runs `action` on the scheduler under its lock, then what it left to be done outside.
   template <typename Action>
   auto with(Action action) {
-    Effects effects;
+    return with(scheduler_.lock(), std::move(action));
+  }
+  template <typename Action>
+  auto with(Guarded<Scheduler>::Locked scheduler, Action action) {
+    std::unique_ptr<Effects> effects = take_spare_effects();
     if constexpr (std::is_void_v<std::invoke_result_t<Action, Scheduler&>>) {
-      {
-        auto scheduler = scheduler_.lock();
-        action(*scheduler);
-        std::swap(effects, scheduler->effects());
-      }
+      action(*scheduler);
+      std::swap(*effects, scheduler->effects());
+      scheduler.unlock();
       settle(std::move(effects));
     } else {
-      auto value = [&] {
-        auto scheduler = scheduler_.lock();
-        auto result = action(*scheduler);
-        std::swap(effects, scheduler->effects());
-        return result;
-      }();
+      auto value = action(*scheduler);
+      std::swap(*effects, scheduler->effects());
+      scheduler.unlock();
       settle(std::move(effects));
       return value;
     }
   }
-  void settle(Effects effects);
-  /// Accepts one more call, or tells why not.
-  [[nodiscard]] Result<void> wait_for_room(const Call& call);
+  /// Empty, with what an earlier one has allocated.
+  [[nodiscard]] std::unique_ptr<Effects> take_spare_effects();
+  void settle(std::unique_ptr<Effects> effects);
+  /// Waits for room for one more call. Errors: why it is not accepted.
+  [[nodiscard]] Result<void> wait_for_room(Guarded<Scheduler>::Locked& scheduler, const Call& call);
+  [[nodiscard]] bool has_room(const Scheduler& scheduler, const Call& call) const noexcept;
   /// An argument where workers can read it, or a private copy when there is no room. Errors: kOutOfMemory; kTooLarge.
   [[nodiscard]] Result<StoredBytes> place_or_copy(BytesView argument);
   void fill_options(Call& call, const CallOptions& options);
+  /// The reaper's role is the calling thread's: reaps until `call` is done or another worker's. False: the deadline has
+  /// passed before. Gives the role back in any case.
+  bool reap_for(WorkerLink& link, const Call& call, MonotonicNs deadline_ns);
 
   /// Waits until no call is open; `bounded`: for drain_timeout at most. Returns whether none is.
   bool wait_until_drained(bool bounded);
@@ -148,6 +165,10 @@ class Pool : public std::enable_shared_from_this<Pool> {
   IdSequence link_ids_;
   IdSequence route_numbers_;
   Guarded<Routes> routes_;
+
+  // Between two uses, so that a small call allocates nothing. Not a thread's own: its destructor would have to be
+  // registered under the loader's lock, which the thread that starts the runtime may hold.
+  std::atomic<Effects*> spare_effects_{nullptr};
 
   Guarded<Scheduler> scheduler_;
   std::condition_variable changed_;    // With scheduler_'s lock: room, readiness, ends.

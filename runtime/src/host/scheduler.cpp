@@ -19,6 +19,13 @@ constexpr std::size_t kPlacedAhead = 4;
 /// How soon an argument without room is tried again, and for how long while no call is in flight.
 constexpr std::int64_t kRetryPlaceNs = 20'000'000;
 constexpr std::int64_t kStarvedNs = 1'000'000'000;
+/// Calls given to a worker ahead of the one it runs, which can be taken back: some such time's worth of them.
+constexpr std::int64_t kPrefetchNs = 400'000;
+constexpr std::int64_t kLeastPrefetch = 4;
+constexpr std::int64_t kFirstPrefetch = 32;
+constexpr std::int64_t kMostPrefetch = 256;
+/// Sends between two looks of a submitting thread for answers.
+constexpr std::uint32_t kSendsPerReap = 32;
 
 MonotonicNs later(MonotonicNs now_ns, std::int64_t duration_ns) {
   return duration_ns > kNever - now_ns ? kNever : now_ns + duration_ns;
@@ -32,36 +39,44 @@ Scheduler::Scheduler(const SchedulerOptions& options, ArgumentMemory& arguments,
 
 // -- queueing ---------------------------------------------------------------------------------
 
+void Scheduler::accept(const Call& call) noexcept {
+  accepted_ += call.counted_calls();
+  submitted_ += call.counted_calls();
+  accepted_bytes_ += call.counted_bytes();
+}
+
 void Scheduler::submit(CallRef call) {
-  ++accepted_;
-  ++submitted_;
-  accepted_bytes_ += call->counted_bytes;
+  accept(*call);
   if (unavailable_) {
     Error error = *unavailable_;
     error.context = context_of(*call);
     finish(std::move(call), fail(std::move(error)));
     return;
   }
-  const int priority = call->priority;
+  const int priority = call->details().priority;
   Call& queued = *call.take();  // The queue has the reference now.
   enqueue(queued, false);
-  if (priorities_.size() < kPrioritiesWatched) {
+  if (priorities_.size() < kPrioritiesWatched && (priorities_.empty() || *priorities_.begin() != priority)) {
     priorities_.insert(priority);
   }
   if (priorities_.size() > 1) {
     take_back_lower(priority);
   }
   dispatch();
+  if (!queue_.empty()) {
+    reap_round();
+  }
 }
 
 void Scheduler::enqueue(Call& call, bool at_front) {
-  CallQueue& queue = call.pinned_slot >= 0 ? slots_[static_cast<std::size_t>(call.pinned_slot)].pinned : queue_;
+  const std::int32_t pinned_slot = call.details().pinned_slot;
+  CallQueue& queue = pinned_slot >= 0 ? slots_[static_cast<std::size_t>(pinned_slot)].pinned : queue_;
   if (at_front) {
     queue.push_front(call);
   } else {
     queue.push_back(call);
   }
-  pinned_calls_ += call.pinned_slot >= 0 ? 1 : 0;
+  pinned_calls_ += pinned_slot >= 0 ? 1 : 0;
   call.phase = Call::Phase::kQueued;
   call.revoke_tried = false;
   call.moving = false;
@@ -69,9 +84,10 @@ void Scheduler::enqueue(Call& call, bool at_front) {
 }
 
 void Scheduler::dequeue(Call& call) noexcept {
-  CallQueue& queue = call.pinned_slot >= 0 ? slots_[static_cast<std::size_t>(call.pinned_slot)].pinned : queue_;
+  const std::int32_t pinned_slot = call.details().pinned_slot;
+  CallQueue& queue = pinned_slot >= 0 ? slots_[static_cast<std::size_t>(pinned_slot)].pinned : queue_;
   queue.remove(call);
-  pinned_calls_ -= call.pinned_slot >= 0 ? 1 : 0;
+  pinned_calls_ -= pinned_slot >= 0 ? 1 : 0;
 }
 
 std::int32_t Scheduler::slot_of_key(const std::string& key) const noexcept {
@@ -96,27 +112,36 @@ std::int32_t Scheduler::slot_for_session() const noexcept {
 }
 
 ErrorContext Scheduler::context_of(const Call& call) const {
-  ErrorContext context;
-  if (call.route != nullptr && call.route->ref.task != nullptr) {
-    const PluginInfo& plugin = *call.route->ref.plugin;
-    context.task = call.route->ref.task->full_name;
-    context.plugin = plugin.name + " " + plugin.version + " (sha256:" + plugin.sha256.substr(0, 12) + ")";
-  }
-  context.call_id = call.id;
-  context.attempt = call.attempt;
-  return context;
+  return internal::context_of(*call.route(), call.id(), call.attempt);
 }
 
 void Scheduler::finish(CallRef call, Result<Reply> outcome) {
+  if (call->kind == CallKind::kBulk) {
+    if (!outcome) {
+      fail_items(*call, call->details().count, outcome.error());
+    }
+  } else {
+    ++(outcome ? succeeded_ : failed_);
+    call->end(std::move(outcome));
+  }
+  close(std::move(call));
+}
+
+void Scheduler::close(CallRef call) {
   clear_timer(*call);
   call->phase = Call::Phase::kDone;
-  --accepted_;
-  accepted_bytes_ -= call->counted_bytes;
-  ++(outcome ? succeeded_ : failed_);
+  accepted_ -= call->counted_calls();
+  accepted_bytes_ -= call->counted_bytes();
   effects_.changed = true;
-  StoredBytes argument = std::exchange(call->argument, {});
-  StoredBytes checkpoint = std::exchange(call->checkpoint, {});
-  effects_.finished.push_back({std::move(call), std::move(outcome), std::move(argument), std::move(checkpoint)});
+  if (call->stored() != nullptr) {
+    effects_.released.push_back(call->take_stored());
+  }
+  if (call->details().checkpoint.storage != nullptr) {
+    effects_.released.push_back(std::exchange(call->make_details().checkpoint, {}));
+  }
+  if (call->kind != CallKind::kBulk) {
+    effects_.finished.push_back(std::move(call));
+  }
 }
 
 void Scheduler::finish_error(CallRef call, ErrorCode code, std::string message, const WorkerLink* link) {
@@ -130,23 +155,21 @@ void Scheduler::finish_error(CallRef call, ErrorCode code, std::string message, 
 // -- giving calls to workers ------------------------------------------------------------------
 
 bool Scheduler::can_take(const WorkerLink& link) const noexcept {
+  const std::int64_t prefetch = link.mean_run_ns == 0
+                                    ? kFirstPrefetch
+                                    : std::clamp(kPrefetchNs / link.mean_run_ns, kLeastPrefetch, kMostPrefetch);
   // A worker that does not read its control channel gets nothing new: what a call refers to might never arrive.
-  return link.state == WorkerLink::State::kReady && !link.exited && link.in_flight.size() < options_.prefetch &&
-         link.transport->end().free_slots() > 0 && link.outbox_empty();
+  return link.state == WorkerLink::State::kReady && !link.exited &&
+         link.in_flight.size() < static_cast<std::size_t>(prefetch) && link.transport->end().free_slots() > 0 &&
+         link.outbox_empty();
 }
 
-WorkerLink* Scheduler::least_loaded() const noexcept {
-  WorkerLink* best = nullptr;
-  for (const Slot& slot : slots_) {
-    if (slot.link != nullptr && can_take(*slot.link) &&
-        (best == nullptr || slot.link->in_flight.size() < best->in_flight.size())) {
-      best = slot.link.get();
-      if (best->in_flight.empty()) {
-        break;
-      }
-    }
+void Scheduler::relist(WorkerLink& link) noexcept {
+  if (link.state == WorkerLink::State::kReady && !link.exited) {
+    board_.place(link, link.in_flight.size(), can_take(link));
+  } else {
+    board_.remove(link);
   }
-  return best;
 }
 
 Call* Scheduler::next_for(const WorkerLink& link) const noexcept {
@@ -155,7 +178,7 @@ Call* Scheduler::next_for(const WorkerLink& link) const noexcept {
   if (pinned == nullptr || shared == nullptr) {
     return pinned;
   }
-  return shared->priority > pinned->priority ? shared : pinned;
+  return shared->details().priority > pinned->details().priority ? shared : pinned;
 }
 
 void Scheduler::dispatch() {
@@ -171,8 +194,15 @@ void Scheduler::dispatch() {
     }
   }
   while (Call* call = queue_.front()) {
-    WorkerLink* link = least_loaded();
-    if (link == nullptr || send(*link, *call) == Sent::kWaits) {
+    WorkerLink* link = board_.least();
+    if (link == nullptr) {
+      break;
+    }
+    if (!can_take(*link)) {
+      relist(*link);  // Its control channel has filled up, or its ring is full of calls that were taken back.
+      continue;
+    }
+    if (send(*link, *call) == Sent::kWaits) {
       break;
     }
   }
@@ -180,32 +210,42 @@ void Scheduler::dispatch() {
 }
 
 std::shared_ptr<WorkerLink> Scheduler::submit_direct(CallRef call) {
-  if (!queue_.empty() || call->pinned_slot >= 0 || unavailable_) {
+  WorkerLink* link = board_.idle();
+  if (link == nullptr || !queue_.empty() || call->details().pinned_slot >= 0 || unavailable_ || link->direct ||
+      !link->in_flight.empty() || !slots_[link->slot].pinned.empty() || !can_take(*link)) {
     return nullptr;
   }
-  for (Slot& slot : slots_) {
-    if (slot.link != nullptr && slot.link->in_flight.empty() && !slot.link->direct && slot.pinned.empty() &&
-        can_take(*slot.link)) {
-      ++accepted_;
-      ++submitted_;
-      accepted_bytes_ += call->counted_bytes;
-      slot.link->direct = true;
-      // A bell that is still armed would ring the reactor for nothing.
-      slot.link->transport->end().disarm();
-      slot.link->bell_armed = false;
-      Call& queued = *call.take();
-      enqueue(queued, false);
-      // Also when the call ended or waits instead: the role is the caller's until it gives it back.
-      static_cast<void>(send(*slot.link, queued));
-      publish();
-      return slot.link;
-    }
+  accept(*call);
+  take_reaper(*link);
+  Call& queued = *call.take();
+  enqueue(queued, false);
+  // Also when the call ended or waits instead: the role is the caller's until it gives it back.
+  static_cast<void>(send(*link, queued));
+  publish();
+  return slots_[link->slot].link;
+}
+
+void Scheduler::take_reaper(WorkerLink& link) {
+  link.direct = true;
+  // A bell that is still armed would ring the reactor for nothing.
+  link.transport->end().disarm();
+  link.bell_armed = false;
+}
+
+std::shared_ptr<WorkerLink> Scheduler::take_role(const Call& call) {
+  if (call.phase != Call::Phase::kSent) {
+    return nullptr;
   }
-  return nullptr;
+  const std::shared_ptr<WorkerLink>& link = slots_[call.slot].link;
+  if (link->direct || link->exited) {
+    return nullptr;
+  }
+  take_reaper(*link);
+  return link;
 }
 
 Result<bool> Scheduler::place_argument(const WorkerLink& link, Call& call) {
-  const BytesView bytes = call.argument.bytes;
+  const BytesView bytes = call.stored()->bytes;
   if (bytes.size() >= kLargeBlockBytes && link.in_flight.size() >= kPlacedAhead) {
     return false;  // The worker's next answer brings the call its turn.
   }
@@ -215,7 +255,8 @@ Result<bool> Scheduler::place_argument(const WorkerLink& link, Call& call) {
   }
   if (stored) {
     starved_since_ns_ = kNever;
-    call.argument = std::move(*stored);
+    effects_.released.push_back(call.take_stored());
+    call.set_stored(std::move(*stored));
     return true;
   }
   if (!is_shortage(stored.error())) {
@@ -238,9 +279,44 @@ Result<bool> Scheduler::place_argument(const WorkerLink& link, Call& call) {
   return false;
 }
 
+SubmissionDescriptor Scheduler::describe(WorkerLink& link, Call& call) {
+  const CallDetails& details = call.details();
+  SubmissionDescriptor descriptor;
+  descriptor.call_id = call.id();
+  descriptor.session_id = details.session != nullptr ? details.session->id : 0;
+  descriptor.route = call.route()->number;
+  descriptor.kind = call.kind;
+  descriptor.flags = details.argument_frames ? std::uint16_t{kSubmissionArgumentFrames} : std::uint16_t{0};
+  descriptor.attempt = ++call.attempt;
+  descriptor.max_results = details.max_results;
+  descriptor.deadline_ns = details.deadline_ns;
+  if (call.kind == CallKind::kBulk) {
+    descriptor.call_id = details.bulk->first_id + details.first;
+    descriptor.first_item = details.first;
+    descriptor.max_results = details.count;
+  }
+  if (details.run_timeout_ns != kNever && link.in_flight.empty()) {
+    descriptor.deadline_ns = std::min(descriptor.deadline_ns, later(monotonic_now_ns(), details.run_timeout_ns));
+  }
+  if (const StoredBytes* stored = call.stored()) {
+    // What is given as storage has a place: the submitter has seen to it.
+    descriptor.argument = stored->place().value_or(BlockRef{});
+    link.introduce_segment(stored->storage->segment());
+  }
+  if (details.checkpoint.storage != nullptr) {
+    descriptor.checkpoint = details.checkpoint.place().value_or(BlockRef{});
+    link.introduce_segment(details.checkpoint.storage->segment());
+  }
+  if (!link.knows(*call.route())) {
+    const auto settings = settings_.find(call.route()->ref.plugin->name);
+    link.introduce_route(call.route(), settings == settings_.end() ? StoredBytes{} : settings->second);
+  }
+  return descriptor;
+}
+
 Scheduler::Sent Scheduler::send(WorkerLink& link, Call& queued) {
-  const bool session_lost = queued.session_bound && queued.session->link_id != link.id;
-  if (!session_lost && queued.argument.storage != nullptr && !queued.argument.place()) {
+  const bool session_lost = queued.session_bound && queued.details().session->link_id != link.id;
+  if (!session_lost && queued.stored() != nullptr && !queued.stored()->place()) {
     auto placed = place_argument(link, queued);
     if (!placed) {
       dequeue(queued);
@@ -260,34 +336,13 @@ Scheduler::Sent Scheduler::send(WorkerLink& link, Call& queued) {
                  "the worker of this session is gone; open a new session from the last checkpoint");
     return Sent::kEnded;
   }
-  SubmissionDescriptor descriptor;
-  descriptor.call_id = call->id;
-  descriptor.session_id = call->session != nullptr ? call->session->id : 0;
-  descriptor.route = call->route->number;
-  descriptor.kind = call->kind;
-  descriptor.flags = call->flags;
-  descriptor.attempt = ++call->attempt;
-  descriptor.max_results = call->max_results;
-  descriptor.deadline_ns = call->deadline_ns;
-  const bool idle = link.in_flight.empty();
-  if (idle && call->run_timeout_ns != kNever) {
-    descriptor.deadline_ns = std::min(descriptor.deadline_ns, later(monotonic_now_ns(), call->run_timeout_ns));
+  if (call->kind == CallKind::kBulk && call->details().bulk->abandoned()) {
+    finish_error(std::move(call), ErrorCode::kCancelled, "the call was cancelled before it began");
+    return Sent::kEnded;
   }
-  std::optional<BytesView> payload;
-  if (call->argument.storage != nullptr) {
-    // What is given as storage has a place: the submitter has seen to it.
-    descriptor.argument = call->argument.place().value_or(BlockRef{});
-    link.introduce_segment(call->argument.storage->segment());
-  } else if (!call->argument_absent) {
-    payload = call->payload();
-  }
-  if (call->checkpoint.storage != nullptr) {
-    descriptor.checkpoint = call->checkpoint.place().value_or(BlockRef{});
-    link.introduce_segment(call->checkpoint.storage->segment());
-  }
-  const auto settings = settings_.find(call->route->ref.plugin->name);
-  link.introduce_route(call->route, settings == settings_.end() ? StoredBytes{} : settings->second);
-  auto position = link.transport->end().push(descriptor, payload);
+  const bool travels = call->stored() == nullptr && !call->argument_absent;
+  auto position =
+      link.transport->end().push(describe(link, *call), travels ? std::optional(call->payload()) : std::nullopt);
   if (!position) {
     Error error = std::move(position.error());
     error.context = context_of(*call);
@@ -295,41 +350,68 @@ Scheduler::Sent Scheduler::send(WorkerLink& link, Call& queued) {
     return Sent::kEnded;
   }
   if (call->kind == CallKind::kOpen) {
-    call->session->link_id = link.id;
+    call->details().session->link_id = link.id;
+  } else if (call->kind == CallKind::kBulk) {
+    call->make_details().sent_ns = monotonic_now_ns();
+    call->make_details().harvested = 0;
+    set_streaming(link, true);
   }
   call->phase = Call::Phase::kSent;
-  call->slot = link.slot;
-  call->position = *position;
-  link.unpublished = true;
-  link.in_flight.push_back({*position, std::move(call)});
+  call->slot = static_cast<std::uint16_t>(link.slot);
+  call->set_position(*position);
+  if (!link.unpublished) {
+    link.unpublished = true;
+    unpublished_.push_back(&link);
+  }
+  ++link.sent_since_reap;
+  const bool idle = link.in_flight.empty();
+  link.in_flight.push_back(*position, std::move(call));
   if (idle) {
     begin_next(link);
   } else {
-    set_timer(*link.in_flight.back().call);
+    set_timer(queued);
   }
+  relist(link);
   return Sent::kSent;
 }
 
 void Scheduler::publish() {
-  for (Slot& slot : slots_) {
-    if (slot.link != nullptr && slot.link->unpublished) {
-      slot.link->unpublished = false;
-      slot.link->transport->end().publish();
-      ensure_reaper(*slot.link);
+  for (WorkerLink* link : unpublished_) {
+    link->unpublished = false;
+    link->transport->end().publish();
+    if (link->sent_since_reap >= kSendsPerReap) {
+      link->sent_since_reap = 0;
+      if (!link->direct) {
+        reap(*link);
+      }
     }
+    ensure_reaper(*link);
   }
+  unpublished_.clear();
 }
 
 void Scheduler::begin_next(WorkerLink& link) {
   if (link.in_flight.empty()) {
     return;
   }
-  Call& call = *link.in_flight.front().call;
-  call.run_deadline_ns = call.run_timeout_ns == kNever ? kNever : later(monotonic_now_ns(), call.run_timeout_ns);
+  Call& call = link.in_flight.front();
+  if (const std::int64_t run_timeout_ns = call.details().run_timeout_ns; run_timeout_ns != kNever) {
+    call.make_details().run_deadline_ns = later(monotonic_now_ns(), run_timeout_ns);
+  }
   if (call.stop_reason != StopReason::kNone) {
-    link.transport->end().cancel(call.id);  // It was asked before its turn; the word holds one call at a time.
+    stop_running(link, call);  // It was asked before its turn; the word holds one call at a time.
   }
   set_timer(call);
+}
+
+void Scheduler::stop_running(WorkerLink& link, const Call& call) {
+  std::uint64_t id = call.id();
+  if (call.kind == CallKind::kBulk) {
+    const CallDetails& details = call.details();
+    const auto progress = link.transport->end().bulk_progress(call.position());
+    id = details.bulk->first_id + details.first - details.harvested + (progress ? progress->done : 0);
+  }
+  link.transport->end().cancel(id);
 }
 
 bool Scheduler::take_back(WorkerLink& link, Call& call) {
@@ -337,18 +419,16 @@ bool Scheduler::take_back(WorkerLink& link, Call& call) {
     return false;
   }
   call.revoke_tried = true;
-  return link.transport->end().revoke(call.position) == Revoked::kTaken;
+  return link.transport->end().revoke(call.position()) == Revoked::kTaken;
 }
 
 CallRef Scheduler::take_out(WorkerLink& link, const Call& call) {
-  const auto found = std::find_if(link.in_flight.begin(), link.in_flight.end(),
-                                  [&](const WorkerLink::InFlight& entry) { return entry.call.get() == &call; });
-  const bool was_front = found == link.in_flight.begin();
-  CallRef taken = std::move(found->call);
-  link.in_flight.erase(found);
+  const bool was_front = link.in_flight.front_position() == call.position();
+  CallRef taken = link.in_flight.take(call.position());
   if (was_front) {
     begin_next(link);
   }
+  relist(link);
   if (link.direct) {
     // Lets the thread that waits directly see that its call has been taken from under it.
     link.transport->end().wake_host();
@@ -356,60 +436,59 @@ CallRef Scheduler::take_out(WorkerLink& link, const Call& call) {
   return taken;
 }
 
+bool Scheduler::move_back(WorkerLink& link, Call& call) {
+  if (call.revoke_tried || call.stop_reason != StopReason::kNone) {
+    return false;
+  }
+  if (!take_back(link, call)) {
+    call.moving = true;
+    return false;
+  }
+  CallRef taken = link.in_flight.take(call.position());
+  --taken->attempt;
+  enqueue(*taken.take(), true);
+  return true;
+}
+
 void Scheduler::steal_for(WorkerLink& link) {
   if (!queue_.empty() || !link.in_flight.empty() || !can_take(link)) {
     return;
   }
-  WorkerLink* victim = nullptr;
-  for (const Slot& slot : slots_) {
-    if (slot.link != nullptr && slot.link.get() != &link && slot.link->in_flight.size() > 1 &&
-        (victim == nullptr || slot.link->in_flight.size() > victim->in_flight.size())) {
-      victim = slot.link.get();
-    }
-  }
-  if (victim == nullptr) {
+  WorkerLink* victim = board_.most();
+  if (victim == nullptr || victim == &link) {
     return;
   }
   std::size_t wanted = victim->in_flight.size() / 2;
   // From the back: what is to run last has the longest to wait. The front one runs.
-  for (std::size_t i = victim->in_flight.size() - 1; i > 0 && wanted > 0; --i) {
-    Call& call = *victim->in_flight[i].call;
-    if (call.pinned_slot >= 0 || call.revoke_tried || call.stop_reason != StopReason::kNone) {
-      continue;
-    }
-    --wanted;
-    if (take_back(*victim, call)) {
-      CallRef taken = std::move(victim->in_flight[i].call);
-      victim->in_flight.erase(victim->in_flight.begin() + static_cast<std::ptrdiff_t>(i));
-      --taken->attempt;
-      enqueue(*taken.take(), true);
-    } else {
-      call.moving = true;
+  for (std::uint64_t position = victim->in_flight.end_position();
+       wanted > 0 && --position > victim->in_flight.front_position();) {
+    Call* call = victim->in_flight.at(position);
+    if (call != nullptr && call->details().pinned_slot < 0 && !call->revoke_tried &&
+        call->stop_reason == StopReason::kNone) {
+      --wanted;
+      move_back(*victim, *call);
     }
   }
+  if (queue_.empty() && !victim->in_flight.empty()) {
+    split_running(*victim);
+  }
+  relist(*victim);
 }
 
 void Scheduler::take_back_lower(int priority) {
   for (Slot& slot : slots_) {
-    if (slot.link == nullptr) {
+    if (slot.link == nullptr || slot.link->in_flight.size() < 2) {
       continue;
     }
-    auto& in_flight = slot.link->in_flight;
-    for (std::size_t i = in_flight.size(); i-- > 1;) {
-      Call& call = *in_flight[i].call;
+    InFlight& in_flight = slot.link->in_flight;
+    for (std::uint64_t position = in_flight.end_position(); --position > in_flight.front_position();) {
+      Call* call = in_flight.at(position);
       // Steps of a session stay: one that comes back late would fall behind those after it.
-      if (call.priority < priority && !call.session_bound && !call.revoke_tried &&
-          call.stop_reason == StopReason::kNone) {
-        if (take_back(*slot.link, call)) {
-          CallRef taken = std::move(in_flight[i].call);
-          in_flight.erase(in_flight.begin() + static_cast<std::ptrdiff_t>(i));
-          --taken->attempt;
-          enqueue(*taken.take(), true);
-        } else {
-          call.moving = true;
-        }
+      if (call != nullptr && call->details().priority < priority && !call->session_bound) {
+        move_back(*slot.link, *call);
       }
     }
+    relist(*slot.link);
   }
 }
 
@@ -425,6 +504,11 @@ bool Scheduler::cancel(Call& call) {
     return false;
   }
   WorkerLink& link = *slots_[call.slot].link;
+  if (call.kind == CallKind::kBulk) {
+    if (CallRef rest = take_items_back(link, call)) {
+      finish_error(std::move(rest), ErrorCode::kCancelled, "the call was cancelled before it began");
+    }
+  }
   if (take_back(link, call)) {
     finish_error(take_out(link, call), ErrorCode::kCancelled, "the call was cancelled before it began");
     return true;
@@ -435,9 +519,9 @@ bool Scheduler::cancel(Call& call) {
 
 void Scheduler::ask_to_stop(WorkerLink& link, Call& call, StopReason reason) {
   call.stop_reason = reason;
-  call.kill_at_ns = later(monotonic_now_ns(), options_.cancel_grace_ns);
-  if (link.in_flight.front().call.get() == &call || call.position < link.transport->end().begun()) {
-    link.transport->end().cancel(call.id);  // Otherwise begin_next does: the word may hold the call that runs.
+  call.make_details().kill_at_ns = later(monotonic_now_ns(), options_.cancel_grace_ns);
+  if (&link.in_flight.front() == &call || call.position() < link.transport->end().begun()) {
+    stop_running(link, call);  // Otherwise begin_next does: the word may hold the call that runs.
   }
   set_timer(call);
 }
@@ -448,9 +532,12 @@ void Scheduler::cancel_all() {
     if (slot.link == nullptr) {
       continue;
     }
-    std::vector<Call*> sent;
-    for (const auto& entry : slot.link->in_flight) {
-      sent.push_back(entry.call.get());
+    std::vector<CallRef> sent;
+    const InFlight& in_flight = slot.link->in_flight;
+    for (std::uint64_t position = in_flight.front_position(); position < in_flight.end_position(); ++position) {
+      if (Call* call = in_flight.at(position)) {
+        sent.push_back(CallRef::share(call));
+      }
     }
     // From the back, so that what has not begun goes before the worker comes to it.
     for (auto call = sent.rbegin(); call != sent.rend(); ++call) {
@@ -464,32 +551,36 @@ std::optional<Progress> Scheduler::progress(const Call& call) {
     return std::nullopt;
   }
   const auto report = slots_[call.slot].link->transport->end().progress();
-  if (!report || report->call_id != call.id) {
+  if (!report || report->call_id != call.id()) {
     return std::nullopt;
   }
   return Progress{report->done, report->total};
 }
 
 void Scheduler::set_timer(Call& call) {
+  if (!call.has_details()) {
+    return;  // Nothing of it is bound to a time.
+  }
+  CallDetails& details = call.make_details();
   MonotonicNs at_ns = kNever;
-  if (call.kill_at_ns != kNever) {
-    at_ns = call.kill_at_ns;
+  if (details.kill_at_ns != kNever) {
+    at_ns = details.kill_at_ns;
   } else if (call.stop_reason == StopReason::kNone) {
-    at_ns = call.deadline_ns;
+    at_ns = details.deadline_ns;
     if (call.phase == Call::Phase::kQueued && call.attempt == 0) {
-      at_ns = std::min(at_ns, call.queue_deadline_ns);
+      at_ns = std::min(at_ns, details.queue_deadline_ns);
     } else if (call.phase == Call::Phase::kSent) {
-      at_ns = std::min(at_ns, call.run_deadline_ns);
-      if (call.attempt == 1 && call.position >= slots_[call.slot].link->transport->end().begun()) {
-        at_ns = std::min(at_ns, call.queue_deadline_ns);
+      at_ns = std::min(at_ns, details.run_deadline_ns);
+      if (call.attempt == 1 && call.position() >= slots_[call.slot].link->transport->end().begun()) {
+        at_ns = std::min(at_ns, details.queue_deadline_ns);
       }
     }
   }
-  if (at_ns == call.timer_ns) {
+  if (at_ns == details.timer_ns) {
     return;
   }
   clear_timer(call);
-  call.timer_ns = at_ns;
+  details.timer_ns = at_ns;
   if (at_ns != kNever) {
     const auto [entry, inserted] = timers_.emplace(at_ns, &call);
     effects_.rearm = effects_.rearm || entry == timers_.begin();
@@ -497,18 +588,20 @@ void Scheduler::set_timer(Call& call) {
 }
 
 void Scheduler::clear_timer(Call& call) noexcept {
-  if (call.timer_ns != kNever) {
-    timers_.erase({call.timer_ns, &call});
-    call.timer_ns = kNever;
+  if (call.details().timer_ns != kNever) {
+    CallDetails& details = call.make_details();
+    timers_.erase({details.timer_ns, &call});
+    details.timer_ns = kNever;
   }
 }
 
 void Scheduler::on_call_timer(Call& call, MonotonicNs now_ns) {
-  const bool late = call.deadline_ns <= now_ns;
+  CallDetails& details = call.make_details();
+  const bool late = details.deadline_ns <= now_ns;
   if (call.stop_reason == StopReason::kNone) {
-    call.passed = late                             ? TimeLimit::kTimeout
-                  : call.run_deadline_ns <= now_ns ? TimeLimit::kRunTimeout
-                                                   : TimeLimit::kQueueTimeout;
+    details.passed = late                                ? TimeLimit::kTimeout
+                     : details.run_deadline_ns <= now_ns ? TimeLimit::kRunTimeout
+                                                         : TimeLimit::kQueueTimeout;
   }
   if (call.phase == Call::Phase::kQueued) {
     dequeue(call);
@@ -517,18 +610,19 @@ void Scheduler::on_call_timer(Call& call, MonotonicNs now_ns) {
     return;
   }
   WorkerLink& link = *slots_[call.slot].link;
-  if (call.kill_at_ns <= now_ns) {
+  if (details.kill_at_ns <= now_ns) {
     // Asked to stop, and still here; unless its answer, or that of the call before it, waits to be read.
     if (!link.direct) {
+      const CallRef keep = CallRef::share(&call);
       reap(link);
       if (call.phase != Call::Phase::kSent || link.kill_reason) {
         return;
       }
     }
-    const bool began = &call == link.in_flight.front().call.get();
+    const bool began = &call == &link.in_flight.front();
     if (!began) {
       // Not its turn yet: it will be returned, or asked again when it runs.
-      call.kill_at_ns = later(now_ns, std::max(options_.cancel_grace_ns, kShortestGraceNs));
+      details.kill_at_ns = later(now_ns, std::max(options_.cancel_grace_ns, kShortestGraceNs));
       set_timer(call);
       return;
     }
@@ -540,24 +634,24 @@ void Scheduler::on_call_timer(Call& call, MonotonicNs now_ns) {
                        : Error{ErrorCode::kCancelled,
                                "the call was cancelled and did not stop within cancel_grace; its worker was ended",
                                std::move(context)};
-    call.kill_at_ns = kNever;
+    details.kill_at_ns = kNever;
     set_timer(call);
     link.kill_reason = std::move(reason);
-    link.killed_call_id = call.id;
+    link.killed_call_id = call.id();
     link.kill();
     return;
   }
-  const bool begun = call.position < link.transport->end().begun();
+  const bool begun = call.position() < link.transport->end().begun();
   if (!begun && take_back(link, call)) {
     std::string why = call.deadline_text();
     finish_error(take_out(link, call), ErrorCode::kDeadline, std::move(why));
     return;
   }
-  if (late || call.run_deadline_ns <= now_ns) {
+  if (late || details.run_deadline_ns <= now_ns) {
     ask_to_stop(link, call, StopReason::kDeadline);
   } else {
     // It has begun in time: the queue's deadline concerns it no more.
-    call.queue_deadline_ns = kNever;
+    details.queue_deadline_ns = kNever;
     set_timer(call);
   }
 }
@@ -567,6 +661,9 @@ void Scheduler::on_timer(MonotonicNs now_ns) {
     Call& call = *timers_.begin()->second;
     clear_timer(call);
     on_call_timer(call, now_ns);
+  }
+  if (next_tick_ns_ <= now_ns) {
+    on_tick(now_ns);
   }
   for (Slot& slot : slots_) {
     if (slot.link == nullptr || slot.link->exited) {
@@ -588,7 +685,7 @@ void Scheduler::on_timer(MonotonicNs now_ns) {
 
 MonotonicNs Scheduler::next_deadline() const noexcept {
   constexpr MonotonicNs kRetryNs = 5'000'000;
-  MonotonicNs next_ns = std::min(retry_place_ns_, timers_.empty() ? kNever : timers_.begin()->first);
+  MonotonicNs next_ns = std::min({retry_place_ns_, next_tick_ns_, timers_.empty() ? kNever : timers_.begin()->first});
   for (const Slot& slot : slots_) {
     if (slot.link != nullptr) {
       next_ns = std::min({next_ns, slot.link->start_deadline_ns, slot.link->stop_deadline_ns});

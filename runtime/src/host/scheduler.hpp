@@ -30,26 +30,27 @@ struct SchedulerOptions {
   std::int64_t cancel_grace_ns = 0;
   std::int64_t start_timeout_ns = 0;
   bool copy_results = false;
-  /// Calls given to a worker ahead of the one it runs, at most. They can be taken back.
-  std::uint32_t prefetch = 32;
 };
 
 /// What is to be done once the lock is given up.
 struct Effects {
-  struct Finished {
-    CallRef call;
-    Result<Reply> outcome;
-    // Given back at once, however long the future is kept; not under the lock.
-    StoredBytes argument = {};
-    StoredBytes checkpoint = {};
+  struct BulkEnd {
+    Shared<const BulkWork> work;
+    BulkEnds ends;
   };
-  std::vector<Finished> finished;
+  std::vector<CallRef> finished;  ///< Their ends are to be announced.
+  std::vector<BulkEnd> bulk_ends;
+  /// Given back at once, however long the futures are kept; not under the lock.
+  std::vector<StoredBytes> released;
   std::vector<LogLine> log;
   /// Links that ended: destroyed outside the lock.
   std::vector<std::shared_ptr<WorkerLink>> buried;
   bool changed = false;  ///< Someone may wait for what has changed: room, a worker ready, the last one gone.
   bool rearm = false;    ///< The reactor's next deadline has come nearer, or there is something for it to start.
 };
+
+/// Results up to this size are copied, so that a worker's memory is not held by what is small.
+inline constexpr std::uint64_t kCopiedResultBytes = 64 * 1024;
 
 class Scheduler {
  public:
@@ -66,9 +67,14 @@ class Scheduler {
   /// Takes a call for an idle worker whose completions the calling thread will reap itself. Null when there is none,
   /// or others wait already: submit it then.
   [[nodiscard]] std::shared_ptr<WorkerLink> submit_direct(CallRef call);
+  /// Makes the calling thread, which waits for `call`, the one that reaps the completions of the call's worker. Null
+  /// when the call is with no worker, or another thread has that role.
+  [[nodiscard]] std::shared_ptr<WorkerLink> take_role(const Call& call);
   /// The direct thread looks: reaps, and gives the role back when `call` is done or another worker's. Returns whether
   /// it did; the call's future then says the rest.
   bool reap_direct(WorkerLink& link, const Call& call);
+  /// Gives the role back before that.
+  void leave_role(WorkerLink& link);
   /// See Future::cancel.
   bool cancel(Call& call);
   void cancel_all();
@@ -92,7 +98,7 @@ class Scheduler {
   void on_bell(WorkerLink& link);
   void on_exit(WorkerLink& link);
   /// A message of the worker. `resolve` finds the route of a task for a nested call.
-  using Resolve = std::function<Result<std::shared_ptr<const HostRoute>>(std::string_view task)>;
+  using Resolve = std::function<Result<RouteRef>(std::string_view task)>;
   void on_message(WorkerLink& link, const ControlMessage& message, const Resolve& resolve);
   void on_timer(MonotonicNs now_ns);
   void retire(const Retired::Numbers& numbers);
@@ -121,34 +127,75 @@ class Scheduler {
     MonotonicNs next_start_ns = 0;
   };
 
+  void accept(const Call& call) noexcept;
   void enqueue(Call& call, bool at_front);
   void dequeue(Call& call) noexcept;
   void finish(CallRef call, Result<Reply> outcome);
+  /// The rest of an end, once the outcome is stored.
+  void close(CallRef call);
   void finish_error(CallRef call, ErrorCode code, std::string message, const WorkerLink* link = nullptr);
   [[nodiscard]] ErrorContext context_of(const Call& call) const;
 
   void dispatch();
   [[nodiscard]] bool can_take(const WorkerLink& link) const noexcept;
-  [[nodiscard]] WorkerLink* least_loaded() const noexcept;
+  /// Puts the link where it belongs on the board, after anything that changes what it has to do or can take.
+  void relist(WorkerLink& link) noexcept;
   [[nodiscard]] Call* next_for(const WorkerLink& link) const noexcept;
   enum class Sent : std::uint8_t { kSent, kEnded, kWaits };
   /// Takes a queued call out of its queue and gives it to the worker. kEnded: it ended instead. kWaits: it stays in the
   /// queue, because there is no room for its argument just now.
   Sent send(WorkerLink& link, Call& call);
+  /// Makes the worker's descriptor of a call, and tells the worker what it refers to.
+  [[nodiscard]] SubmissionDescriptor describe(WorkerLink& link, Call& call);
   /// Gives an argument that is private a place for workers. False: not now. Errors: those of ArgumentMemory::store.
   [[nodiscard]] Result<bool> place_argument(const WorkerLink& link, Call& call);
   void publish();
+  void take_reaper(WorkerLink& link);
+  /// Asks the task that runs `call`, or the item of it that is running, to stop.
+  void stop_running(WorkerLink& link, const Call& call);
+  /// Takes a sent call back into the queue; false when it runs, or the worker will say whether it does.
+  bool move_back(WorkerLink& link, Call& call);
   void steal_for(WorkerLink& link);
+  /// Takes items of the bulk call that a worker runs back into the queue, when they have waited for long.
+  void split_running(WorkerLink& link);
   void take_back_lower(int priority);
   /// Takes a sent call back from its worker; false when the worker has it or will say so.
   bool take_back(WorkerLink& link, Call& call);
   /// Removes a call that was taken back from its worker's list, for its end.
   [[nodiscard]] CallRef take_out(WorkerLink& link, const Call& call);
 
-  void reap(WorkerLink& link);
+  /// Takes what the worker has answered. Returns how many answers that was.
+  std::size_t reap(WorkerLink& link);
+  /// Reaps one worker after another, a step each time, for a submitter that finds all rings full.
+  void reap_round();
   void ensure_reaper(WorkerLink& link);
+  void set_streaming(WorkerLink& link, bool streaming) noexcept;
+  void on_tick(MonotonicNs now_ns);
   void complete(WorkerLink& link, const Completion& completion);
-  [[nodiscard]] Result<Reply> make_reply(WorkerLink& link, const Call& call, const Completion& completion);
+  void complete_returned(CallRef call);
+  /// Stores the end of a plain call. Errors: kCorrupt the answer is nonsense.
+  [[nodiscard]] Result<void> store_end(WorkerLink& link, Call& call, const Completion& completion);
+  [[nodiscard]] static std::string message_of(BytesView bytes);
+  [[nodiscard]] Error error_of(const Call& call, ErrorCode code, std::string message);
+
+  // Bulk calls (scheduler_bulk.cpp).
+  void complete_bulk(WorkerLink& link, CallRef call, const Completion& completion);
+  /// Ends the first `count` items that the call still has, all with one error.
+  void fail_items(Call& call, std::uint32_t count, const Error& error);
+  /// Ends items that ran, up to `done` of those submitted last, as the worker's answer block says. Errors: kCorrupt the
+  /// answers are nonsense.
+  [[nodiscard]] Result<void> end_items(WorkerLink& link, Call& call, std::uint32_t done, const BlockRef& answers,
+                                       std::int64_t mean_run_ns);
+  void note_end(Call& call, std::uint32_t count, Effects::BulkEnd end);
+  /// A further call with the items from index `from` on, which `call` then has no more.
+  [[nodiscard]] CallRef split_items(Call& call, std::uint32_t from);
+  /// Takes back what has not begun of a bulk call that runs; null when there is nothing.
+  [[nodiscard]] CallRef take_items_back(WorkerLink& link, Call& call);
+  /// Ends the items that are done of a bulk call that still runs.
+  void harvest(WorkerLink& link);
+  /// What becomes of a bulk call that was running when its worker died.
+  void recover_items(WorkerLink& link, CallRef call, std::uint64_t position, const ExitStatus& status);
+  [[nodiscard]] Result<StoredBytes> lease_result(WorkerLink& link, const BlockRef& block);
   void begin_next(WorkerLink& link);
   void bury(WorkerLink& link);
   void break_link(WorkerLink& link, Error reason);
@@ -169,8 +216,13 @@ class Scheduler {
   const std::map<std::string, StoredBytes>& settings_;
   Effects effects_;
   std::vector<Slot> slots_;
+  LinkBoard board_;
+  std::vector<WorkerLink*> unpublished_;  // Something was pushed in this round.
   CallQueue queue_;
   std::size_t pinned_calls_ = 0;
+  std::uint32_t streaming_links_ = 0;
+  MonotonicNs next_tick_ns_ = kNever;
+  std::size_t reap_cursor_ = 0;
   std::set<std::pair<MonotonicNs, Call*>> timers_;
   std::set<int> priorities_;  // Seen so far, the first few: more than one makes prefetched calls worth a look.
   std::optional<Error> unavailable_;

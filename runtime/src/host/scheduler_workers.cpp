@@ -12,9 +12,13 @@ namespace tenon::internal {
 
 namespace {
 
-/// Results up to this size are copied, so that a worker's memory is not held by what is small.
-constexpr std::uint64_t kCopiedResultBytes = 64 * 1024;
 constexpr std::size_t kMaxErrorBytes = 8192;
+/// Answers found at once from which on a worker's calls count as a stream of short ones.
+constexpr std::size_t kStreamAnswers = 8;
+/// How many answers beyond the next one a stream may gather before the worker rings.
+constexpr std::uint64_t kStreamBell = 256;
+constexpr std::int64_t kTickNs = 1'000'000;
+constexpr std::uint64_t kLongestRunNs = 1'000'000'000'000;
 constexpr std::size_t kMaxNameBytes = 256;
 /// Messages that wait for a worker when it asks for something; more than honest work brings about.
 constexpr std::size_t kMaxUnreadMessages = 16'384;
@@ -120,8 +124,8 @@ void Scheduler::on_message(WorkerLink& link, const ControlMessage& message, cons
       link.kill();
       return;
     }
-    if (auto sealed = check_seals(link.transport->results()->descriptor(),
-                                  {.shrink = true, .grow = true, .future_write = true});
+    if (auto sealed =
+            check_seals(link.transport->results()->descriptor(), {.shrink = true, .grow = true, .future_write = true});
         !sealed) {
       link.refusal = "it did not seal its result memory against other writers; use the tenon-worker that was built " +
                      std::string("with this library");
@@ -130,6 +134,7 @@ void Scheduler::on_message(WorkerLink& link, const ControlMessage& message, cons
     }
     link.state = WorkerLink::State::kReady;
     link.start_deadline_ns = kNever;
+    relist(link);
     unavailable_.reset();
     effects_.changed = true;
     if (stopping_) {
@@ -179,8 +184,9 @@ void Scheduler::retire(const Retired::Numbers& numbers) {
 
 void Scheduler::flush_outboxes() {
   for (Slot& slot : slots_) {
-    if (slot.link != nullptr) {
+    if (slot.link != nullptr && !slot.link->outbox_empty()) {
       slot.link->flush_outbox();
+      relist(*slot.link);
     }
   }
   dispatch();
@@ -193,13 +199,71 @@ void Scheduler::warn(const WorkerLink& link, std::string message) {
 // -- answers ----------------------------------------------------------------------------------
 
 void Scheduler::ensure_reaper(WorkerLink& link) {
-  if (link.direct || link.bell_armed || link.in_flight.empty()) {
+  for (int tries = 0; !link.direct && !link.in_flight.empty(); ++tries) {
+    const std::uint64_t position = link.in_flight.front_position() + (link.streaming ? kStreamBell : 0);
+    if (link.bell_armed) {
+      if (link.bell_at != position) {
+        link.bell_at = position;
+        link.transport->end().move_bell(position);
+      }
+      return;
+    }
+    if (link.transport->end().arm_event_bell(position)) {
+      link.bell_armed = true;
+      link.bell_at = position;
+      return;
+    }
+    // There is an answer already. After some of them the reactor goes on, as if the bell had rung.
+    if (tries == 2) {
+      link.bell_armed = true;
+      link.bell.ring();
+      return;
+    }
+    reap(link);
+  }
+}
+
+void Scheduler::set_streaming(WorkerLink& link, bool streaming) noexcept {
+  if (link.streaming == streaming) {
     return;
   }
-  link.bell_armed = true;
-  if (!link.transport->end().arm_event_bell()) {
-    // There is an answer already; the reactor takes it as if the bell had rung.
-    link.bell.ring();
+  link.streaming = streaming;
+  if (!streaming) {
+    --streaming_links_;
+    return;
+  }
+  link.done_at_tick = link.calls_done;
+  ++streaming_links_;
+  if (next_tick_ns_ == kNever) {
+    next_tick_ns_ = monotonic_now_ns() + kTickNs;
+    effects_.rearm = true;
+  }
+}
+
+void Scheduler::on_tick(MonotonicNs now_ns) {
+  next_tick_ns_ = kNever;
+  for (Slot& slot : slots_) {
+    if (slot.link == nullptr || !slot.link->streaming) {
+      continue;
+    }
+    WorkerLink& link = *slot.link;
+    if (!link.direct) {
+      reap(link);
+    }
+    harvest(link);
+    // One that has answered nothing in the meantime rings for its next answer, so that nobody waits for a tick.
+    const bool bulk = !link.in_flight.empty() && link.in_flight.front().kind == CallKind::kBulk;
+    if (link.calls_done == link.done_at_tick && !bulk) {
+      set_streaming(link, false);
+    }
+    link.done_at_tick = link.calls_done;
+    ensure_reaper(link);
+  }
+  if (WorkerLink* idle = board_.idle()) {
+    steal_for(*idle);
+  }
+  if (streaming_links_ > 0) {
+    next_tick_ns_ = now_ns + kTickNs;
   }
 }
 
@@ -209,7 +273,10 @@ void Scheduler::on_bell(WorkerLink& link) {
     return;  // A ring from before the direct thread took the role.
   }
   link.bell_armed = false;
-  reap(link);
+  const bool bulk = !link.in_flight.empty() && link.in_flight.front().kind == CallKind::kBulk;
+  if (reap(link) < 2 && !bulk) {
+    set_streaming(link, false);
+  }
   steal_for(link);
   dispatch();
   ensure_reaper(link);
@@ -223,74 +290,132 @@ bool Scheduler::reap_direct(WorkerLink& link, const Call& call) {
     return true;
   }
   // Not done, and not taken back for another worker either: it is still this worker's.
-  const bool waiting = std::any_of(link.in_flight.begin(), link.in_flight.end(),
-                                   [&](const WorkerLink::InFlight& entry) { return entry.call.get() == &call; });
-  if (waiting) {
+  if (call.phase == Call::Phase::kSent && slots_[call.slot].link.get() == &link) {
     return false;
   }
+  leave_role(link);
+  return true;
+}
+
+void Scheduler::leave_role(WorkerLink& link) {
   link.direct = false;
+  if (link.exited) {
+    bury(link);
+    return;
+  }
   steal_for(link);
   if (!queue_.empty() || pinned_calls_ > 0) {
     dispatch();
   }
   ensure_reaper(link);
-  return true;
 }
 
-void Scheduler::reap(WorkerLink& link) {
+void Scheduler::reap_round() {
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    reap_cursor_ = reap_cursor_ + 1 < slots_.size() ? reap_cursor_ + 1 : 0;
+    WorkerLink* link = slots_[reap_cursor_].link.get();
+    if (link != nullptr && !link->direct && !link->exited && link->transport->end().has_completion()) {
+      reap(*link);
+      dispatch();
+      ensure_reaper(*link);
+      return;
+    }
+  }
+}
+
+std::size_t Scheduler::reap(WorkerLink& link) {
   // What found the release ring full would otherwise wait for a further release, which may never come.
   link.transport->flush_releases();
+  std::size_t count = 0;
   Completion completion;
-  for (;;) {
+  for (;; ++count) {
     auto popped = link.transport->end().pop(completion);
     if (!popped) {
       break_link(link, std::move(popped.error()));
-      return;
+      break;
     }
     if (!*popped) {
-      return;
+      break;
     }
-    if (link.in_flight.empty() || link.in_flight.front().position != completion.position) {
+    if (link.in_flight.empty() || link.in_flight.front_position() != completion.position) {
       break_link(link, Error{ErrorCode::kCorrupt, "the worker answered a call that it does not have", {}});
-      return;
+      break;
     }
     complete(link, completion);
+  }
+  if (count > 0) {
+    link.sent_since_reap = 0;
+    if (count >= kStreamAnswers) {
+      set_streaming(link, true);
+    }
+    relist(link);
+  }
+  return count;
+}
+
+void Scheduler::complete_returned(CallRef call) {
+  --call->attempt;
+  if (call->stop_reason == StopReason::kNone) {
+    enqueue(*call.take(), true);
+  } else if (call->stop_reason == StopReason::kCancelled) {
+    finish_error(std::move(call), ErrorCode::kCancelled, "the call was cancelled before it began");
+  } else {
+    std::string why = call->deadline_text();
+    finish_error(std::move(call), ErrorCode::kDeadline, std::move(why));
   }
 }
 
 void Scheduler::complete(WorkerLink& link, const Completion& completion) {
-  CallRef call = std::move(link.in_flight.front().call);
-  link.in_flight.pop_front();
+  CallRef call = link.in_flight.pop_front();
   begin_next(link);
   if (completion.descriptor.kind == CompletionKind::kReturned) {
-    --call->attempt;
-    if (call->stop_reason == StopReason::kNone) {
-      enqueue(*call.take(), true);
-    } else if (call->stop_reason == StopReason::kCancelled) {
-      finish_error(std::move(call), ErrorCode::kCancelled, "the call was cancelled before it began");
-    } else {
-      std::string why = call->deadline_text();
-      finish_error(std::move(call), ErrorCode::kDeadline, std::move(why));
-    }
+    complete_returned(std::move(call));
+    return;
+  }
+  slots_[link.slot].failures = 0;
+  const auto run_ns = static_cast<std::int64_t>(std::min<std::uint64_t>(completion.descriptor.run_ns, kLongestRunNs));
+  link.mean_run_ns = link.mean_run_ns == 0 ? run_ns : std::max<std::int64_t>((link.mean_run_ns * 7 + run_ns) / 8, 1);
+  if (call->kind == CallKind::kBulk) {
+    complete_bulk(link, std::move(call), completion);
     return;
   }
   ++link.calls_done;
-  slots_[link.slot].failures = 0;
-  call->completion_flags = completion.descriptor.flags;
-  if (call->kind == CallKind::kOpen && completion.descriptor.status == TENON_OK) {
-    ++link.open_sessions;
-  } else if (call->kind == CallKind::kClose && link.open_sessions > 0) {
-    --link.open_sessions;
+  if (call->kind != CallKind::kCall) {
+    call->make_details().completion_flags = completion.descriptor.flags;
+    if (call->kind == CallKind::kOpen && completion.descriptor.status == TENON_OK) {
+      ++link.open_sessions;
+    } else if (call->kind == CallKind::kClose && link.open_sessions > 0) {
+      --link.open_sessions;
+    }
   }
-  auto reply = make_reply(link, *call, completion);
-  if (!reply && reply.error().code == ErrorCode::kCorrupt && completion.descriptor.status == TENON_OK) {
+  if (auto stored = store_end(link, *call, completion); !stored) {
     // The answer itself is broken: so is the worker.
-    break_link(link, reply.error());
+    break_link(link, stored.error());
+    finish(std::move(call), fail(std::move(stored.error())));
+    return;
   }
-  finish(std::move(call), std::move(reply));
+  close(std::move(call));
 }
 
-Result<Reply> Scheduler::make_reply(WorkerLink& link, const Call& call, const Completion& completion) {
+std::string Scheduler::message_of(BytesView bytes) {
+  return printable(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()), kMaxErrorBytes);
+}
+
+Error Scheduler::error_of(const Call& call, ErrorCode code, std::string message) {
+  if (call.stop_reason == StopReason::kDeadline && code == ErrorCode::kCancelled) {
+    // The worker's poll knows cancellation alone; the reason was a deadline.
+    code = ErrorCode::kDeadline;
+    message = call.deadline_text();
+  } else if (code == ErrorCode::kDeadline && monotonic_now_ns() >= call.details().deadline_ns) {
+    // The worker's clock was the first to see it.
+    message = call.deadline_text(TimeLimit::kTimeout);
+  } else if (code == ErrorCode::kDeadline && monotonic_now_ns() >= call.details().run_deadline_ns) {
+    message = call.deadline_text(TimeLimit::kRunTimeout);
+  }
+  return Error{code, std::move(message), context_of(call)};
+}
+
+Result<void> Scheduler::store_end(WorkerLink& link, Call& call, const Completion& completion) {
   const CompletionDescriptor& descriptor = completion.descriptor;
   auto bytes = link.segments.resolve(descriptor.payload, completion.inline_payload(), "result");
   if (!bytes) {
@@ -301,44 +426,33 @@ Result<Reply> Scheduler::make_reply(WorkerLink& link, const Call& call, const Co
   }
   const bool in_arena = !descriptor.payload.absent() && !descriptor.payload.is_inline();
   if (descriptor.status != TENON_OK) {
-    std::string message =
-        printable(std::string_view(reinterpret_cast<const char*>(bytes->data()), bytes->size()), kMaxErrorBytes);
+    std::string message = message_of(*bytes);
     if (in_arena) {
       link.transport->release(descriptor.payload);
     }
-    auto code = static_cast<ErrorCode>(descriptor.status);
-    if (call.stop_reason == StopReason::kDeadline && code == ErrorCode::kCancelled) {
-      // The worker's poll knows cancellation alone; the reason was a deadline.
-      code = ErrorCode::kDeadline;
-      message = call.deadline_text();
-    } else if (code == ErrorCode::kDeadline && monotonic_now_ns() >= call.deadline_ns) {
-      // The worker's clock was the first to see it.
-      message = call.deadline_text(TimeLimit::kTimeout);
-    } else if (code == ErrorCode::kDeadline && monotonic_now_ns() >= call.run_deadline_ns) {
-      message = call.deadline_text(TimeLimit::kRunTimeout);
-    }
-    return fail(code, std::move(message), context_of(call));
+    ++failed_;
+    call.end(fail(error_of(call, static_cast<ErrorCode>(descriptor.status), std::move(message))));
+    return {};
   }
+  ++succeeded_;
   if ((descriptor.flags & kCompletionArgument) != 0) {
-    if (call.argument.storage != nullptr) {
-      return Reply(call.argument.storage, call.argument.bytes);
+    call.end_with_argument();
+  } else if (descriptor.payload.absent()) {
+    call.end(Reply());
+  } else if (!in_arena) {
+    if (call.stored() != nullptr) {
+      effects_.released.push_back(call.take_stored());  // Its place may be the result's.
     }
-    StoredBytes copy = copy_to_host(call.payload());
-    return Reply(std::move(copy.storage), copy.bytes);
-  }
-  if (descriptor.payload.absent()) {
-    return Reply();
-  }
-  StoredBytes stored;
-  if (!in_arena || bytes->size() <= kCopiedResultBytes || options_.copy_results) {
-    stored = copy_to_host(*bytes);
-    if (in_arena) {
-      link.transport->release(descriptor.payload);
-    }
+    call.end_with_copy(*bytes);
+  } else if (bytes->size() <= kCopiedResultBytes || options_.copy_results) {
+    StoredBytes copy = copy_to_host(*bytes);
+    link.transport->release(descriptor.payload);
+    call.end(Reply(std::move(copy.storage), copy.bytes));
   } else {
-    stored = link.transport->lease(descriptor.payload, *bytes);
+    StoredBytes lease = link.transport->lease(descriptor.payload, *bytes);
+    call.end(Reply(std::move(lease.storage), lease.bytes));
   }
-  return Reply(std::move(stored.storage), stored.bytes);
+  return {};
 }
 
 // -- the end of a worker ----------------------------------------------------------------------
@@ -353,6 +467,7 @@ void Scheduler::break_link(WorkerLink& link, Error reason) {
   link.kill_reason = std::move(reason);
   if (link.state == WorkerLink::State::kReady) {
     link.state = WorkerLink::State::kStopping;  // Takes no further calls.
+    relist(link);
   }
   link.kill();
 }
@@ -361,6 +476,7 @@ void Scheduler::on_exit(WorkerLink& link) {
   if (link.direct) {
     // The thread that waits directly has the reaper's role; it buries the worker.
     link.exited = true;
+    relist(link);
     link.transport->end().wake_host();
     return;
   }
@@ -377,6 +493,8 @@ void Scheduler::bury(WorkerLink& link) {
   link.read_error_stream(effects_.log);
   const bool expected = link.stop_deadline_ns != kNever || stopping_ || killing_;
   link.state = WorkerLink::State::kDead;
+  relist(link);
+  set_streaming(link, false);
   const ExitStatus status = link.handle->exit_status().value_or(ExitStatus{});
   slot.link = nullptr;
   effects_.buried.push_back(keep);
@@ -391,16 +509,17 @@ void Scheduler::bury(WorkerLink& link) {
     }
   }
   const std::uint64_t begun = link.transport->end().begun();
-  auto in_flight = std::move(link.in_flight);
-  link.in_flight.clear();
   // From the back, so that those that go back into the queue keep their order.
-  while (!in_flight.empty()) {
-    WorkerLink::InFlight entry = std::move(in_flight.back());
-    in_flight.pop_back();
-    CallRef call = std::move(entry.call);
+  for (std::uint64_t position = link.in_flight.end_position(); !link.in_flight.empty();) {
+    if (link.in_flight.at(--position) == nullptr) {
+      continue;
+    }
     // The worker works in order, so the oldest alone can have begun, whatever it says.
-    const bool charged = in_flight.empty() && entry.position < begun;
-    if (charged) {
+    const bool charged = link.in_flight.size() == 1 && position < begun;
+    CallRef call = link.in_flight.take(position);
+    if (charged && call->kind == CallKind::kBulk) {
+      recover_items(link, std::move(call), position, status);
+    } else if (charged) {
       retry_or_crash(link, std::move(call), status);
     } else if (killing_ || call->stop_reason == StopReason::kCancelled) {
       finish_error(std::move(call), ErrorCode::kCancelled, "the call was cancelled before it began");
@@ -410,7 +529,7 @@ void Scheduler::bury(WorkerLink& link) {
     } else {
       --call->attempt;
       if (call->kind == CallKind::kOpen) {
-        call->session->link_id = 0;
+        call->details().session->link_id = 0;
       }
       enqueue(*call.take(), true);
     }
@@ -445,7 +564,7 @@ void Scheduler::retry_or_crash(WorkerLink& link, CallRef call, const ExitStatus&
   context.exit_code = status.exit_code;
   context.stderr_tail = link.error_tail();
   // It may have gone on to the next call just before it was killed for one; that one is not to blame.
-  if (link.kill_reason && (link.killed_call_id == 0 || link.killed_call_id == call->id)) {
+  if (link.kill_reason && (link.killed_call_id == 0 || link.killed_call_id == call->id())) {
     Error error = *link.kill_reason;
     error.context = std::move(context);
     finish(std::move(call), fail(std::move(error)));
@@ -461,9 +580,10 @@ void Scheduler::retry_or_crash(WorkerLink& link, CallRef call, const ExitStatus&
     finish(std::move(call), fail(ErrorCode::kDeadline, std::move(why), std::move(context)));
     return;
   }
-  const bool idempotent = call->kind == CallKind::kCall && call->route->ref.task->idempotent;
+  const bool plain = call->kind == CallKind::kCall || call->kind == CallKind::kBulk;
+  const bool idempotent = plain && call->route()->ref.task->idempotent;
   if (idempotent && call->attempt < call->max_attempts && !stopping_) {
-    warn(link, call->route->ref.task->full_name + " is tried again: its worker ended with " + status.to_string() +
+    warn(link, call->route()->ref.task->full_name + " is tried again: its worker ended with " + status.to_string() +
                    " in attempt " + std::to_string(call->attempt));
     enqueue(*call.take(), true);
     return;
@@ -481,7 +601,7 @@ void Scheduler::fail_sessions(std::uint64_t link_id, std::uint32_t slot) {
   CallQueue& pinned = slots_[slot].pinned;
   while (Call* call = pinned.front()) {
     dequeue(*call);
-    (call->session_bound && call->session->link_id == link_id ? lost : kept).push_back(call);
+    (call->session_bound && call->details().session->link_id == link_id ? lost : kept).push_back(call);
   }
   for (Call* call : kept) {
     pinned.push_back(*call);
@@ -522,6 +642,7 @@ void Scheduler::stop_workers() {
     WorkerLink& link = *slot.link;
     if (link.state == WorkerLink::State::kReady) {
       link.state = WorkerLink::State::kStopping;
+      relist(link);
       link.stop_deadline_ns = monotonic_now_ns() + options_.cancel_grace_ns;
       link.send_stop();
     } else if (link.state == WorkerLink::State::kStarting) {

@@ -67,15 +67,14 @@ Future<std::shared_ptr<SessionHandle>> open_session(const std::shared_ptr<Pool>&
     if (!stored) {
       return failed(std::move(stored.error()));
     }
-    call->argument = std::move(*stored);
-    call->argument_absent = false;
+    call->set_stored(std::move(*stored));
   }
   if (!options.checkpoint.empty()) {
     auto stored = pool->store(options.checkpoint);
     if (!stored) {
       return failed(std::move(stored.error()));
     }
-    call->checkpoint = std::move(*stored);
+    call->make_details().checkpoint = std::move(*stored);
   }
   const Future<Reply> opened{Shared<TypedState<Reply>>(call)};
   auto session = opened.then([pool, record](const Result<Reply>& reply) -> Result<Handle> {
@@ -114,7 +113,7 @@ Future<Session::Batch> SessionHandle::next(std::uint32_t max_results) {
     return completed_future<Session::Batch>(fail(std::move(checked.error())));
   }
   CallRef call = pool_->make_session_call(record_, CallKind::kStep);
-  call->max_results = std::clamp<std::uint32_t>(max_results, 1, kMaxFrames);
+  call->make_details().max_results = std::clamp<std::uint32_t>(max_results, 1, kMaxFrames);
   const Future<Reply> stepped{Shared<TypedState<Reply>>(call)};
   // The flags were written before the call completed, which is when the function runs.
   auto batch = stepped.then([call](Result<Reply> reply) -> Result<Session::Batch> {
@@ -122,8 +121,8 @@ Future<Session::Batch> SessionHandle::next(std::uint32_t max_results) {
       return fail(std::move(reply.error()));
     }
     Session::Batch results;
-    results.ended = (call->completion_flags & kCompletionSessionEnded) != 0;
-    if ((call->completion_flags & kCompletionFrames) != 0) {
+    results.ended = (call->details().completion_flags & kCompletionSessionEnded) != 0;
+    if ((call->details().completion_flags & kCompletionFrames) != 0) {
       auto frames = read_frames(reply->bytes());
       if (!frames) {
         return fail(std::move(frames.error()));
@@ -147,12 +146,10 @@ Future<void> SessionHandle::feed(const std::vector<Reply>& arguments) {
   std::vector<CallRef> steps;
   std::vector<BytesView> gathered;
   std::uint64_t gathered_bytes = 0;
-  const auto add_step = [&](StoredBytes stored, std::uint16_t flags) {
+  const auto add_step = [&](StoredBytes stored, bool frames) {
     CallRef call = pool_->make_session_call(record_, CallKind::kStep);
-    call->counted_bytes = stored.bytes.size();
-    call->argument = std::move(stored);
-    call->argument_absent = false;
-    call->flags = flags;
+    call->set_stored(std::move(stored));
+    call->make_details().argument_frames = frames;
     steps.push_back(std::move(call));
   };
   const auto flush = [&]() -> Result<void> {
@@ -171,7 +168,7 @@ Future<void> SessionHandle::feed(const std::vector<Reply>& arguments) {
     if (!stored) {
       return fail(std::move(stored.error()));
     }
-    add_step(std::move(*stored), kSubmissionArgumentFrames);
+    add_step(std::move(*stored), true);
     gathered.clear();
     gathered_bytes = 0;
     return {};
@@ -192,7 +189,7 @@ Future<void> SessionHandle::feed(const std::vector<Reply>& arguments) {
       if (auto flushed = flush(); !flushed) {
         return flushed;
       }
-      add_step(std::move(in_place), 0);
+      add_step(std::move(in_place), false);
     }
     return flush();
   };

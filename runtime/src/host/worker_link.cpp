@@ -28,6 +28,7 @@ Result<std::shared_ptr<WorkerLink>> WorkerLink::start(Launcher& launcher, Argume
   auto link = std::make_shared<WorkerLink>();
   link->id = id;
   link->slot = slot;
+  link->in_flight = InFlight(options.slot_count);
   auto ends = ControlChannel::create_pair();
   if (!ends) {
     return fail(std::move(ends.error()));
@@ -153,7 +154,7 @@ void WorkerLink::introduce_segment(const SharedSegment* segment) {
   send(builder, Shared<const SharedSegment>::share(segment));
 }
 
-void WorkerLink::introduce_route(const std::shared_ptr<const HostRoute>& route, const StoredBytes& settings) {
+void WorkerLink::introduce_route(const RouteRef& route, const StoredBytes& settings) {
   if (!known_routes_.insert(route->number).second) {
     return;
   }
@@ -199,11 +200,12 @@ void WorkerLink::drop_route(std::uint32_t number) {
   send(builder);
 }
 
-void WorkerLink::send_resolved(std::uint64_t request, const Result<std::shared_ptr<const HostRoute>>& route) {
+void WorkerLink::send_resolved(std::uint64_t request, const Result<RouteRef>& route) {
   flatbuffers::FlatBufferBuilder builder;
   flatbuffers::Offset<control::Resolved> resolved;
   if (route) {
-    if (std::find(kept_routes_.begin(), kept_routes_.end(), *route) == kept_routes_.end()) {
+    if (std::none_of(kept_routes_.begin(), kept_routes_.end(),
+                     [&](const RouteRef& kept) { return kept.get() == route->get(); })) {
       kept_routes_.push_back(*route);
     }
     resolved = control::CreateResolved(builder, request, (*route)->number, 0);

@@ -17,7 +17,9 @@
 
 #include "base/clock.hpp"
 #include "host/call.hpp"
+#include "host/in_flight.hpp"
 #include "host/launcher.hpp"
+#include "host/link_board.hpp"
 #include "host/storage.hpp"
 #include "ipc/segment_table.hpp"
 #include "platform/control_channel.hpp"
@@ -39,7 +41,7 @@ struct LogLine {
 struct LinkOptions {
   std::uint64_t result_arena_bytes = 0;
   std::uint64_t memory_limit_bytes = 0;
-  std::uint32_t slot_count = 128;
+  std::uint32_t slot_count = 512;
 };
 
 /// One worker. Guarded by the scheduler's lock but for `transport`, whose roles the scheduler gives out, and `spin`,
@@ -61,11 +63,12 @@ class WorkerLink {
 
   /// Tells the worker of a segment before the first slot that names it.
   void introduce_segment(const SharedSegment* segment);
+  [[nodiscard]] bool knows(const HostRoute& route) const { return known_routes_.contains(route.number); }
   /// Tells the worker what the route's number means.
-  void introduce_route(const std::shared_ptr<const HostRoute>& route, const StoredBytes& settings);
+  void introduce_route(const RouteRef& route, const StoredBytes& settings);
   void drop_segment(std::uint32_t number);
   void drop_route(std::uint32_t number);
-  void send_resolved(std::uint64_t request, const Result<std::shared_ptr<const HostRoute>>& route);
+  void send_resolved(std::uint64_t request, const Result<RouteRef>& route);
   void send_stop();
   /// Sends what waits for room in the channel.
   void flush_outbox();
@@ -90,12 +93,9 @@ class WorkerLink {
   EventBell bell;
   SegmentTable segments;  ///< What a completion of this worker may name.
 
-  struct InFlight {
-    std::uint64_t position = 0;
-    CallRef call;
-  };
-  /// Calls in the ring that are the worker's, in the order of their positions.
-  std::deque<InFlight> in_flight;
+  /// Calls in the ring that are the worker's.
+  InFlight in_flight;
+  BoardPlace board;
   std::uint64_t calls_done = 0;
   std::uint32_t open_sessions = 0;
 
@@ -103,7 +103,14 @@ class WorkerLink {
   bool direct = false;
   bool exited = false;  ///< The end has been seen while `direct`.
   bool bell_armed = false;
-  bool unpublished = false;  ///< Something was pushed in this round.
+  std::uint64_t bell_at = 0;  ///< The position that an armed bell waits for.
+  /// Many short calls pass through: the worker rings for some of them together, and the reactor looks every
+  /// millisecond.
+  bool streaming = false;
+  std::uint64_t done_at_tick = 0;     ///< `calls_done` when the reactor looked last.
+  std::uint32_t sent_since_reap = 0;  ///< Of submitting threads, which reap now and then.
+  std::int64_t mean_run_ns = 0;       ///< How long its submissions ran lately; 0 before the first.
+  bool unpublished = false;           ///< Something was pushed in this round.
   bool control_closed = false;
   AdaptiveSpin spin;
 
@@ -127,7 +134,7 @@ class WorkerLink {
   std::deque<Outgoing> outbox_;
   std::unordered_set<std::uint32_t> known_segments_;
   std::unordered_set<std::uint32_t> known_routes_;
-  std::vector<std::shared_ptr<const HostRoute>> kept_routes_;  // Named in answers; the worker may use them at any time.
+  std::vector<RouteRef> kept_routes_;  // Named in answers; the worker may use them at any time.
   std::string error_tail_;
   std::string error_line_;
 };

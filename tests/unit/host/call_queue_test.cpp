@@ -12,9 +12,10 @@ namespace {
 std::vector<CallRef> make_calls(const std::vector<int>& priorities) {
   std::vector<CallRef> calls;
   for (const int priority : priorities) {
-    calls.push_back(Call::create(nullptr, {}));
-    calls.back()->priority = priority;
-    calls.back()->id = calls.size();
+    calls.push_back(Call::create(RouteRef(), calls.size() + 1, tenon::BytesView()));
+    if (priority != 0) {
+      calls.back()->make_details().priority = priority;
+    }
   }
   return calls;
 }
@@ -22,7 +23,7 @@ std::vector<CallRef> make_calls(const std::vector<int>& priorities) {
 std::vector<std::uint64_t> drain(CallQueue& queue) {
   std::vector<std::uint64_t> ids;
   while (Call* call = queue.front()) {
-    ids.push_back(call->id);
+    ids.push_back(call->id());
     queue.remove(*call);
   }
   return ids;

@@ -32,6 +32,9 @@ class SharedObject {
     }
   }
 
+  /// Whether there is one handle alone, which only its owner can know to stay so.
+  [[nodiscard]] bool unique() const noexcept { return references_.load(std::memory_order_acquire) == 1; }
+
  protected:
   virtual ~SharedObject() = default;
   /// Frees the object; one that lives in a pool gives itself back here. It has no reference any more.

@@ -1,0 +1,143 @@
+#include "host/bulk.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "base/checked.hpp"
+#include "base/text.hpp"
+
+namespace tenon::internal {
+
+namespace {
+
+constexpr std::size_t kMaxErrorBytes = 8192;
+constexpr std::uint32_t kKnownFlags = kBulkAnswerArgument | kBulkAnswerReference;
+
+/// What is wrong with an entry; nullptr when nothing is.
+const char* broken_field(const BulkAnswer& entry, std::uint64_t table_bytes, std::uint64_t size_bytes) noexcept {
+  if ((entry.flags & ~kKnownFlags) != 0 || entry.flags == kKnownFlags) {
+    return "flags";
+  }
+  if (entry.status < TENON_OK || entry.status > TENON_INTERNAL || (entry.status != TENON_OK && entry.flags != 0)) {
+    return "status";
+  }
+  if (entry.size_bytes == 0) {
+    return (entry.flags & kBulkAnswerReference) != 0 ? "size" : nullptr;
+  }
+  if (entry.offset_bytes < table_bytes || !range_fits(entry.offset_bytes, entry.size_bytes, size_bytes) ||
+      !is_aligned(entry.offset_bytes, kBulkAlignment)) {
+    return "offset";
+  }
+  if ((entry.flags & kBulkAnswerReference) != 0 && entry.size_bytes != sizeof(BlockRef)) {
+    return "size";
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Result<Shared<BulkAnswers>> BulkAnswers::copy_block(BytesView block, std::uint32_t first, std::uint32_t end) {
+  const std::uint64_t table_bytes = std::uint64_t{end} * sizeof(BulkAnswer);
+  if (block.size() < table_bytes) {
+    return fail(ErrorCode::kCorrupt, "the answers to a bulk call are shorter than their table");
+  }
+  const auto answers = Shared<BulkAnswers>::adopt(new BulkAnswers);
+  // Copied first and checked after: the worker can write its block at any time. operator new aligns to 16.
+  answers->bytes_.reset(new std::uint8_t[std::max<std::size_t>(block.size(), 1)]);
+  if (!block.empty()) {
+    std::memcpy(answers->bytes_.get(), block.data(), block.size());
+  }
+  answers->entries_ = reinterpret_cast<const BulkAnswer*>(answers->bytes_.get());
+  for (std::uint32_t i = first; i < end; ++i) {
+    if (const char* field = broken_field(answers->entries_[i], table_bytes, block.size()); field != nullptr) {
+      return fail(ErrorCode::kCorrupt, std::string("a worker wrote nonsense into the answers to a bulk call: ") +
+                                           field + " of item " + std::to_string(i));
+    }
+  }
+  return answers;
+}
+
+Result<Reply> BulkAnswers::get(std::uint32_t index, const BulkWork& work, std::uint32_t item) const {
+  const BulkAnswer& entry = entries_[index];
+  const BytesView bytes(bytes_.get() + entry.offset_bytes, entry.size_bytes);
+  if (entry.status != TENON_OK) {
+    return fail(static_cast<ErrorCode>(entry.status),
+                printable(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()), kMaxErrorBytes));
+  }
+  if ((entry.flags & kBulkAnswerArgument) != 0) {
+    StoredBytes argument = work.argument(item);
+    return Reply(std::move(argument.storage), argument.bytes);
+  }
+  if ((entry.flags & kBulkAnswerReference) != 0) {
+    const auto found =
+        std::lower_bound(references_.begin(), references_.end(), index,
+                         [](const auto& reference, std::uint32_t wanted) { return reference.first < wanted; });
+    return Reply(found->second.storage, found->second.bytes);
+  }
+  return Reply(Shared<const ReplyStorage>::share(this), bytes);
+}
+
+StoredBytes BulkWork::argument(std::uint32_t index) const {
+  BulkArgument place;
+  std::memcpy(&place, block.bytes.data() + std::uint64_t{index} * sizeof place, sizeof place);
+  if (place.offset_bytes == kAbsentItem) {
+    return {};
+  }
+  return {block.storage, block.bytes.subspan(place.offset_bytes, place.size_bytes)};
+}
+
+Result<Reply> BulkWork::outcome(const BulkEnds& ends, std::uint32_t index) const {
+  const std::uint32_t item = ends.first + index;
+  if (ends.answers == nullptr) {
+    Error error = *ends.error;
+    error.context.call_id = first_id + item;
+    return fail(std::move(error));
+  }
+  auto outcome = ends.answers->get(ends.offset + index, *this, item);
+  if (!outcome) {
+    outcome.error().context = context_of(*route, first_id + item, 1);
+  }
+  return outcome;
+}
+
+ErrorContext context_of(const HostRoute& route, std::uint64_t call_id, std::uint32_t attempt) {
+  ErrorContext context;
+  if (route.ref.task != nullptr) {
+    const PluginInfo& plugin = *route.ref.plugin;
+    context.task = route.ref.task->full_name;
+    context.plugin = plugin.name + " " + plugin.version + " (sha256:" + plugin.sha256.substr(0, 12) + ")";
+  }
+  context.call_id = call_id;
+  context.attempt = attempt;
+  return context;
+}
+
+void BulkBuilder::add(BytesView argument) {
+  if (argument.data() == nullptr) {
+    places_.push_back({});
+    return;
+  }
+  places_.push_back({static_cast<std::uint32_t>(bytes_.size()), static_cast<std::uint32_t>(argument.size())});
+  const std::size_t end = bytes_.size() + argument.size();
+  bytes_.insert(bytes_.end(), argument.begin(), argument.end());
+  bytes_.resize(bulk_aligned(end));
+}
+
+void BulkBuilder::finish(Buffer& block) {
+  const std::size_t table_bytes = bulk_aligned(places_.size() * sizeof(BulkArgument));
+  for (BulkArgument& place : places_) {
+    if (place.offset_bytes != kAbsentItem) {
+      place.offset_bytes += static_cast<std::uint32_t>(table_bytes);
+    }
+  }
+  block.resize(table_bytes + bytes_.size());
+  std::memcpy(block.data(), places_.data(), places_.size() * sizeof(BulkArgument));
+  if (!bytes_.empty()) {
+    std::memcpy(block.data() + table_bytes, bytes_.data(), bytes_.size());
+  }
+  places_.clear();
+  bytes_.clear();
+}
+
+}  // namespace tenon::internal

@@ -1,0 +1,147 @@
+/// host/bulk.hpp: many small calls of one task that travel together.
+///
+/// A bulk call costs the ring and the scheduler as much as one call. What its items promise is the same: each ends
+/// once; when the worker dies, the item it was running is charged and the others go on elsewhere; an item that has not
+/// begun is taken back for an idle worker.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include <tenon/bytes.hpp>
+#include <tenon/error.hpp>
+#include <tenon/reply.hpp>
+
+#include "host/route.hpp"
+#include "host/storage.hpp"
+#include "ipc/bulk.hpp"
+
+namespace tenon::internal {
+
+class BulkWork;
+
+/// Answers to some items, copied from the worker's memory, and checked. Immutable; the storage of the replies in it.
+class BulkAnswers final : public ReplyStorage {
+ public:
+  /// Copies what the worker wrote: entries `first` to `end` of its answer block. `lease` gives the bytes that a
+  /// reference names, which are then the host's. Errors: kCorrupt naming the field.
+  template <typename Lease>
+  [[nodiscard]] static Result<Shared<const BulkAnswers>> copy(BytesView block, std::uint32_t first, std::uint32_t end,
+                                                              Lease lease);
+
+  /// The answer `index`, which is to item `item` of `work`. Without context in errors.
+  [[nodiscard]] Result<Reply> get(std::uint32_t index, const BulkWork& work, std::uint32_t item) const;
+  [[nodiscard]] bool ok(std::uint32_t index) const noexcept { return entries_[index].status == TENON_OK; }
+
+ private:
+  BulkAnswers() = default;
+  [[nodiscard]] static Result<Shared<BulkAnswers>> copy_block(BytesView block, std::uint32_t first, std::uint32_t end);
+
+  std::unique_ptr<std::uint8_t[]> bytes_;
+  const BulkAnswer* entries_ = nullptr;  // At the begin of bytes_.
+  std::vector<std::pair<std::uint32_t, StoredBytes>> references_;
+};
+
+/// Items of a bulk call that have ended.
+struct BulkEnds {
+  std::uint32_t first = 0;
+  std::uint32_t count = 0;
+  /// The answers to them, from `offset` on; null when all ended as `error` says.
+  Shared<const BulkAnswers> answers;
+  std::uint32_t offset = 0;
+  /// How long one of them took, as the worker says; 0 when it is not known.
+  std::int64_t mean_run_ns = 0;
+  std::shared_ptr<const Error> error;
+};
+
+/// Who gets the results of a bulk call. Told of each item once. [any-thread], also several at once.
+class BulkSink : public SharedObject {
+ public:
+  virtual void on_end(const Shared<const BulkWork>& work, const BulkEnds& ends) noexcept = 0;
+
+  void abandon() noexcept { abandoned_.store(true, std::memory_order_relaxed); }
+  // Relaxed: whoever sees it late runs some items for nothing.
+  [[nodiscard]] bool abandoned() const noexcept { return abandoned_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<bool> abandoned_{false};
+};
+
+/// The items of one bulk call as they were submitted. Immutable.
+class BulkWork final : public SharedObject {
+ public:
+  BulkWork(Shared<BulkSink> to, RouteRef of_task, StoredBytes argument_block, std::uint32_t item_count,
+           std::uint64_t first_call_id, std::uint64_t of_sink)
+      : sink(std::move(to)),
+        route(std::move(of_task)),
+        block(std::move(argument_block)),
+        count(item_count),
+        first_id(first_call_id),
+        tag(of_sink) {}
+
+  /// Argument of an item; it shares the block.
+  [[nodiscard]] StoredBytes argument(std::uint32_t index) const;
+  /// What items count against max_queued_bytes; adds up to the block's size.
+  [[nodiscard]] std::uint64_t bytes_of(std::uint32_t from, std::uint32_t items) const noexcept {
+    const std::uint64_t size = block.bytes.size();
+    return size * (from + items) / count - size * from / count;
+  }
+
+  /// Whether nobody waits for the items any more: those that have not been sent need not be.
+  [[nodiscard]] bool abandoned() const noexcept { return sink->abandoned(); }
+
+  /// How the `index`-th item of `ends` ended.
+  [[nodiscard]] Result<Reply> outcome(const BulkEnds& ends, std::uint32_t index) const;
+
+  const Shared<BulkSink> sink;
+  const RouteRef route;
+  const StoredBytes block;
+  const std::uint32_t count;
+  const std::uint64_t first_id;  ///< Call id of item 0; the others follow.
+  const std::uint64_t tag;       ///< A number of the sink's own.
+};
+
+/// Gathers arguments for an argument block.
+class BulkBuilder {
+ public:
+  /// An argument that is too large travels better by itself.
+  static constexpr std::size_t kLargestArgument = 1024;
+
+  [[nodiscard]] std::uint32_t count() const noexcept { return static_cast<std::uint32_t>(places_.size()); }
+  [[nodiscard]] std::size_t size_bytes() const noexcept { return bytes_.size(); }
+  void add(BytesView argument);
+  /// The block, and an empty builder. `store` puts it together where workers can read it.
+  void finish(Buffer& block);
+
+ private:
+  std::vector<BulkArgument> places_;  // Offsets from the begin of bytes_.
+  Buffer bytes_;
+};
+
+template <typename Lease>
+Result<Shared<const BulkAnswers>> BulkAnswers::copy(BytesView block, std::uint32_t first, std::uint32_t end,
+                                                    Lease lease) {
+  auto copied = copy_block(block, first, end);
+  if (!copied) {
+    return fail(std::move(copied.error()));
+  }
+  for (std::uint32_t i = first; i < end; ++i) {
+    const BulkAnswer& entry = (*copied)->entries_[i];
+    if ((entry.flags & kBulkAnswerReference) != 0) {
+      BlockRef ref;
+      std::memcpy(&ref, (*copied)->bytes_.get() + entry.offset_bytes, sizeof ref);
+      Result<StoredBytes> leased = lease(ref);
+      if (!leased) {
+        return fail(std::move(leased.error()));
+      }
+      (*copied)->references_.emplace_back(i, std::move(*leased));
+    }
+  }
+  return Shared<const BulkAnswers>(std::move(*copied));
+}
+
+}  // namespace tenon::internal

@@ -1,0 +1,218 @@
+/// The scheduler's third part: bulk calls, and what becomes of their items.
+#include <algorithm>
+#include <utility>
+
+#include "host/scheduler.hpp"
+
+namespace tenon::internal {
+
+namespace {
+
+/// Items of a bulk call that runs are taken back once it has run for so long while another worker is idle.
+constexpr std::int64_t kSplitAfterNs = 500'000;
+constexpr std::uint64_t kLongestRunNs = 1'000'000'000'000;
+
+}  // namespace
+
+void Scheduler::note_end(Call& call, std::uint32_t count, Effects::BulkEnd end) {
+  CallDetails& details = call.make_details();
+  end.work = details.bulk;
+  end.ends.first = details.first;
+  end.ends.count = count;
+  effects_.bulk_ends.push_back(std::move(end));
+  effects_.changed = true;
+  accepted_ -= count;
+  accepted_bytes_ -= details.bulk->bytes_of(details.first, count);
+  details.first += count;
+  details.count -= count;
+}
+
+void Scheduler::fail_items(Call& call, std::uint32_t count, const Error& error) {
+  if (count == 0) {
+    return;
+  }
+  failed_ += count;
+  Effects::BulkEnd end;
+  end.ends.error = std::make_shared<const Error>(error);
+  note_end(call, count, std::move(end));
+}
+
+Result<void> Scheduler::end_items(WorkerLink& link, Call& call, std::uint32_t done, const BlockRef& answers,
+                                  std::int64_t mean_run_ns) {
+  CallDetails& details = call.make_details();
+  const std::uint32_t first = details.harvested;
+  if (done <= first) {
+    return {};
+  }
+  auto block = link.segments.resolve(answers, {}, "result");
+  if (!block) {
+    return fail(std::move(block.error()));
+  }
+  auto copied = BulkAnswers::copy(*block, first, done, [&](const BlockRef& ref) { return lease_result(link, ref); });
+  if (!copied) {
+    return fail(std::move(copied.error()));
+  }
+  for (std::uint32_t i = first; i < done; ++i) {
+    ++((*copied)->ok(i) ? succeeded_ : failed_);
+  }
+  link.calls_done += done - first;
+  details.harvested = done;
+  Effects::BulkEnd end;
+  end.ends.answers = std::move(*copied);
+  end.ends.offset = first;
+  end.ends.mean_run_ns = mean_run_ns;
+  note_end(call, done - first, std::move(end));
+  return {};
+}
+
+void Scheduler::harvest(WorkerLink& link) {
+  if (link.in_flight.empty() || link.in_flight.front().kind != CallKind::kBulk) {
+    return;
+  }
+  Call& call = link.in_flight.front();
+  const auto progress = link.transport->end().bulk_progress(call.position());
+  if (!progress || progress->done > call.details().harvested + call.details().count) {
+    return;  // What is wrong with the latter, its answer will show.
+  }
+  if (auto ended = end_items(link, call, progress->done, progress->answers, 0); !ended) {
+    break_link(link, std::move(ended.error()));
+  }
+}
+
+CallRef Scheduler::split_items(Call& call, std::uint32_t from) {
+  CallDetails& details = call.make_details();
+  CallRef rest = Call::create_bulk(call.route(), details.bulk, details.first + from, details.count - from);
+  rest->max_attempts = call.max_attempts;
+  rest->make_details().priority = details.priority;
+  details.count = from;
+  return rest;
+}
+
+CallRef Scheduler::take_items_back(WorkerLink& link, Call& call) {
+  if (call.revoke_tried || call.details().count < 2) {
+    return nullptr;
+  }
+  const auto begun = link.transport->end().revoke_items(call.position());
+  if (!begun) {
+    return nullptr;  // It has not come to it, or is done with it.
+  }
+  call.revoke_tried = true;
+  const std::uint32_t gone = call.details().harvested;
+  return *begun > gone && *begun < gone + call.details().count ? split_items(call, *begun - gone) : nullptr;
+}
+
+void Scheduler::split_running(WorkerLink& link) {
+  Call& call = link.in_flight.front();
+  if (call.kind != CallKind::kBulk || call.stop_reason != StopReason::kNone ||
+      monotonic_now_ns() - call.details().sent_ns < kSplitAfterNs) {
+    return;
+  }
+  CallRef rest = take_items_back(link, call);
+  if (rest == nullptr) {
+    return;
+  }
+  // Half of them for the idle worker, half for the one that has them now, should it be ready first.
+  CallRef half = rest->details().count > 1 ? split_items(*rest, rest->details().count / 2) : nullptr;
+  if (half != nullptr) {
+    enqueue(*half.take(), true);
+  }
+  enqueue(*rest.take(), true);
+}
+
+void Scheduler::complete_bulk(WorkerLink& link, CallRef call, const Completion& completion) {
+  const CompletionDescriptor& descriptor = completion.descriptor;
+  const auto done = static_cast<std::uint32_t>(descriptor.items_done);
+  const auto broken = [&](Error error) {
+    error.code = ErrorCode::kCorrupt;
+    error.context = context_of(*call);
+    break_link(link, error);
+    finish(std::move(call), fail(std::move(error)));
+  };
+  if (descriptor.status != TENON_OK) {
+    // None of them ran: what was to be said of one is said of all.
+    auto bytes = link.segments.resolve(descriptor.payload, completion.inline_payload(), "result");
+    if (!bytes) {
+      broken(std::move(bytes.error()));
+      return;
+    }
+    std::string message = message_of(*bytes);
+    if (!descriptor.payload.absent() && !descriptor.payload.is_inline()) {
+      link.transport->release(descriptor.payload);
+    }
+    Error error = error_of(*call, static_cast<ErrorCode>(descriptor.status), std::move(message));
+    finish(std::move(call), fail(std::move(error)));
+    return;
+  }
+  const std::uint32_t gone = call->details().harvested;
+  if (done > gone + call->details().count || done < gone || (done == 0 && !call->revoke_tried)) {
+    broken(Error{ErrorCode::kCorrupt, "the worker ran items that were taken back, or none", {}});
+    return;
+  }
+  const std::uint64_t mean_run_ns = done == 0 ? 0 : std::min(descriptor.run_ns, kLongestRunNs) / done + 1;
+  if (auto ended = end_items(link, *call, done, descriptor.payload, static_cast<std::int64_t>(mean_run_ns)); !ended) {
+    broken(std::move(ended.error()));
+    return;
+  }
+  if (!descriptor.payload.absent() && !descriptor.payload.is_inline()) {
+    link.transport->release(descriptor.payload);
+  }
+  if (call->details().count == 0) {
+    close(std::move(call));
+    return;
+  }
+  // It stopped early: because it was asked to, or because others are to have their turn.
+  complete_returned(std::move(call));
+}
+
+Result<StoredBytes> Scheduler::lease_result(WorkerLink& link, const BlockRef& block) {
+  auto bytes = link.segments.resolve(block, {}, "result");
+  if (!bytes) {
+    return fail(std::move(bytes.error()));
+  }
+  if (block.absent() || block.is_inline()) {
+    return fail(ErrorCode::kCorrupt, "a result of a bulk call lies nowhere");
+  }
+  if (bytes->size() <= kCopiedResultBytes || options_.copy_results) {
+    StoredBytes copy = copy_to_host(*bytes);
+    link.transport->release(block);
+    return copy;
+  }
+  return link.transport->lease(block, *bytes);
+}
+
+void Scheduler::recover_items(WorkerLink& link, CallRef call, std::uint64_t position, const ExitStatus& status) {
+  const auto progress = link.transport->end().bulk_progress(position);
+  const std::uint32_t gone = call->details().harvested;
+  if (progress && progress->done > gone) {
+    const std::uint32_t done = std::min(progress->done, gone + call->details().count);
+    if (auto ended = end_items(link, *call, done, progress->answers, 0); !ended) {
+      fail_items(*call, done - gone,
+                 Error{ErrorCode::kCrashed,
+                       "the worker that ran the call ended with " + status.to_string() +
+                           " and left a broken answer: " + ended.error().message,
+                       context_of(*call)});
+    }
+  }
+  if (call->details().count == 0) {
+    close(std::move(call));
+    return;
+  }
+  const bool in_item = !progress || link.transport->end().bulk_begun(position) > progress->done;
+  if (call->details().count > 1) {
+    CallRef rest = split_items(*call, in_item ? 1 : 0);
+    if (killing_ || call->stop_reason != StopReason::kNone) {
+      finish_error(std::move(rest), ErrorCode::kCancelled, "the call was cancelled before it began");
+    } else {
+      enqueue(*rest.take(), true);
+    }
+  }
+  if (call->details().count == 0) {
+    close(std::move(call));
+  } else if (in_item) {
+    retry_or_crash(link, std::move(call), status);
+  } else {
+    complete_returned(std::move(call));
+  }
+}
+
+}  // namespace tenon::internal
