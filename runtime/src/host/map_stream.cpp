@@ -47,8 +47,20 @@ void MapStream::Impl::Inbox::on_end(const Shared<const BulkWork>& work, const Bu
 
 void MapStream::Impl::Inbox::add(Arrival arrival) {
   const std::lock_guard lock(mutex_);
-  waiting_.push_back(std::move(arrival));
-  arrived_.notify_one();
+  if (!abandoned()) {
+    waiting_.push_back(std::move(arrival));
+    arrived_.notify_one();
+  }
+}
+
+void MapStream::Impl::Inbox::close() {
+  abandon();
+  // What has arrived holds the work, which holds this inbox. Dropped outside the lock.
+  std::vector<Arrival> dropped;
+  {
+    const std::lock_guard lock(mutex_);
+    dropped.swap(waiting_);
+  }
 }
 
 bool MapStream::Impl::Inbox::try_take(std::vector<Arrival>& arrivals) {
@@ -80,7 +92,7 @@ MapStream::Impl::Impl(std::shared_ptr<internal::Pool> pool, std::string_view tas
 }
 
 MapStream::Impl::~Impl() {
-  inbox_->abandon();
+  inbox_->close();
   for (const Group& group : groups_) {
     group.single.cancel();
   }

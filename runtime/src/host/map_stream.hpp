@@ -49,6 +49,8 @@ class MapStream::Impl {
     void add(Arrival arrival);
     /// Moves what is there to the end of `arrivals`; waits until there is something.
     void take(std::vector<Arrival>& arrivals);
+    /// Drops what is there and what comes.
+    void close();
     [[nodiscard]] bool try_take(std::vector<Arrival>& arrivals);
 
    private:

@@ -75,7 +75,7 @@ std::unique_ptr<Effects> Pool::take_spare_effects() {
 
 void Pool::settle(std::unique_ptr<Effects> settled) {
   Effects& effects = *settled;
-  if (effects.rearm && !on_reactor()) {
+  if (effects.again || (effects.rearm && !on_reactor())) {
     bell_.ring();
   }
   if (effects.changed) {
@@ -99,6 +99,7 @@ void Pool::settle(std::unique_ptr<Effects> settled) {
   }
   effects.log.clear();
   effects.changed = false;
+  effects.again = false;
   effects.rearm = false;
   recycle(effects.finished);
   recycle(effects.bulk_ends);

@@ -382,7 +382,7 @@ void Scheduler::publish() {
     if (link->sent_since_reap >= kSendsPerReap) {
       link->sent_since_reap = 0;
       if (!link->direct) {
-        reap(*link);
+        reap_aside(*link);
       }
     }
     ensure_reaper(*link);

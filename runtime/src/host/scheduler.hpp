@@ -46,6 +46,7 @@ struct Effects {
   /// Links that ended: destroyed outside the lock.
   std::vector<std::shared_ptr<WorkerLink>> buried;
   bool changed = false;  ///< Someone may wait for what has changed: room, a worker ready, the last one gone.
+  bool again = false;    ///< The reactor is to give waiting calls to workers once more.
   bool rearm = false;    ///< The reactor's next deadline has come nearer, or there is something for it to start.
 };
 
@@ -166,6 +167,8 @@ class Scheduler {
 
   /// Takes what the worker has answered. Returns how many answers that was.
   std::size_t reap(WorkerLink& link);
+  /// The same where calls that wait are not given out afterwards: the reactor does so then.
+  void reap_aside(WorkerLink& link);
   /// Reaps one worker after another, a step each time, for a submitter that finds all rings full.
   void reap_round();
   void ensure_reaper(WorkerLink& link);

@@ -92,11 +92,12 @@ CallRef Scheduler::take_items_back(WorkerLink& link, Call& call) {
   if (call.revoke_tried || call.details().count < 2) {
     return nullptr;
   }
+  // Also when the worker is not at it just now: should it come to it, it will do none of them.
+  call.revoke_tried = true;
   const auto begun = link.transport->end().revoke_items(call.position());
   if (!begun) {
-    return nullptr;  // It has not come to it, or is done with it.
+    return nullptr;
   }
-  call.revoke_tried = true;
   const std::uint32_t gone = call.details().harvested;
   return *begun > gone && *begun < gone + call.details().count ? split_items(call, *begun - gone) : nullptr;
 }

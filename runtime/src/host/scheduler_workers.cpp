@@ -219,7 +219,7 @@ void Scheduler::ensure_reaper(WorkerLink& link) {
       link.bell.ring();
       return;
     }
-    reap(link);
+    reap_aside(link);
   }
 }
 
@@ -321,6 +321,11 @@ void Scheduler::reap_round() {
       return;
     }
   }
+}
+
+void Scheduler::reap_aside(WorkerLink& link) {
+  reap(link);
+  effects_.again = effects_.again || !queue_.empty() || pinned_calls_ > 0;
 }
 
 std::size_t Scheduler::reap(WorkerLink& link) {
