@@ -103,13 +103,14 @@ struct CallOptions {
   std::optional<std::chrono::nanoseconds> run_timeout = std::nullopt;
   /// Calls with the same non-empty key run on the same worker, one after another, as long as that worker lives.
   std::string affinity_key = {};
-  /// Attempts of an idempotent task whose worker dies; others have one. At least 1.
+  /// Attempts of an idempotent task whose worker dies; others have one. 1 to 250.
   std::uint32_t max_attempts = 3;
 };
 
 struct MapOptions {
   CallOptions call = {};
-  /// Calls in flight at most; 0 for 64 per worker. Bounds memory.
+  /// Calls in flight at most, which bounds memory; 0: as many as keep the workers busy, from 64 for each worker up to
+  /// 4096 where calls are short. Those travel many at a time, also when `next` is quick alone.
   std::size_t window = 0;
   /// Results in the order of the arguments; false: as they come.
   bool ordered = true;
