@@ -316,6 +316,7 @@ void Scheduler::reap_round() {
     WorkerLink* link = slots_[reap_cursor_].link.get();
     if (link != nullptr && !link->direct && !link->exited && link->transport->end().has_completion()) {
       reap(*link);
+      steal_for(*link);
       dispatch();
       ensure_reaper(*link);
       return;
@@ -325,6 +326,7 @@ void Scheduler::reap_round() {
 
 void Scheduler::reap_aside(WorkerLink& link) {
   reap(link);
+  steal_for(link);
   effects_.again = effects_.again || !queue_.empty() || pinned_calls_ > 0;
 }
 
