@@ -8,11 +8,15 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "platform/control_channel.hpp"
+#include "platform/file_lock.hpp"
+#include "platform/file_watch.hpp"
 #include "platform/process.hpp"
 #include "platform/sandbox.hpp"
 #include "platform/shared_memory.hpp"
@@ -106,6 +110,43 @@ int break_seals() {
   }
   std::printf("open:%s read:%c\n", open_roads.c_str(), *static_cast<const char*>(data));
   return 0;
+}
+
+/// Watches a directory with none of `what` left, in a user namespace of this process's own.
+int watch_at_limit(const std::string& what) {
+  auto report = [](const tenon::Error& error) {
+    std::puts(error.to_string().c_str());
+    return 1;
+  };
+  constexpr int kCannotTry = 77;
+  if (what == "descriptors") {
+    const rlimit none{3, 3};
+    ::setrlimit(RLIMIT_NOFILE, &none);
+  } else {
+    const int setting =
+        ::unshare(CLONE_NEWUSER) == 0 ? ::open(("/proc/sys/user/max_inotify_" + what).c_str(), O_WRONLY) : -1;
+    if (setting < 0 || ::write(setting, "0", 1) != 1) {
+      return kCannotTry;
+    }
+    ::close(setting);
+  }
+  auto watch = FileWatch::create();
+  if (!watch) {
+    return report(watch.error());
+  }
+  auto added = watch->add("/");
+  return added ? 0 : report(added.error());
+}
+
+/// Holds the byte `at` of a lock file until it is killed; exclusive or shared.
+int hold_lock(const char* file, std::uint64_t at, bool exclusive) {
+  auto locks = FileLock::open(file);
+  auto held = locks ? locks->try_lock(at, exclusive ? LockMode::kExclusive : LockMode::kShared) : false;
+  std::puts(held && *held ? "held" : "refused");
+  std::fflush(stdout);
+  for (;;) {
+    ::pause();
+  }
 }
 
 int echo_channel() {
@@ -205,6 +246,12 @@ int main(int argc, char** argv) {
   }
   if (what == "seals") {
     return break_seals();
+  }
+  if (what == "watch_limit") {
+    return watch_at_limit(argv[2]);
+  }
+  if (what == "lock") {
+    return hold_lock(argv[2], std::strtoull(argv[3], nullptr, 10), std::strcmp(argv[4], "exclusive") == 0);
   }
   if (what == "echo") {
     return echo_channel();

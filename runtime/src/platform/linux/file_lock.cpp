@@ -1,0 +1,65 @@
+#include "platform/file_lock.hpp"
+
+#include <cerrno>
+#include <string>
+
+#include <fcntl.h>
+
+#include "base/text.hpp"
+
+namespace tenon::internal {
+
+namespace {
+
+// Locks of the open file description: unlike those of POSIX they are not lost when any other descriptor of the file is
+// closed, and they exclude two holders within one process.
+int apply(const FileDescriptor& descriptor, std::uint64_t number, short type) noexcept {
+  struct flock place {};
+  place.l_type = type;
+  place.l_whence = SEEK_SET;
+  place.l_start = static_cast<off_t>(number);
+  place.l_len = 1;
+  place.l_pid = 0;  // As F_OFD_SETLK demands.
+  int result = 0;
+  do {
+    result = ::fcntl(descriptor.get(), F_OFD_SETLK, &place);
+  } while (result != 0 && errno == EINTR);
+  return result;
+}
+
+}  // namespace
+
+Result<FileLock> FileLock::open(const std::filesystem::path& file) {
+  FileDescriptor descriptor(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
+  if (!descriptor.valid()) {
+    return fail(os_error(errno, "cannot open the lock file '" + printable(file.string(), 1024) + "'"));
+  }
+  return FileLock(std::move(descriptor));
+}
+
+Result<bool> FileLock::try_lock(std::uint64_t number, LockMode mode) const {
+  if (number >= kLockCount) {
+    return fail(ErrorCode::kInternal, "a lock of a file is asked for beyond the last one");
+  }
+  if (apply(descriptor_, number, mode == LockMode::kShared ? F_RDLCK : F_WRLCK) == 0) {
+    return true;
+  }
+  if (errno == EAGAIN || errno == EACCES) {
+    return false;
+  }
+  Error error = os_error(errno, "cannot lock a file");
+  if (errno == ENOLCK) {
+    error.code = ErrorCode::kUnavailable;
+    error.message += "; the system has no locks left, or a network file system gives none: use a local directory";
+  } else if (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP) {
+    error.code = ErrorCode::kUnsupported;
+    error.message += "; this file system has no locks: use a local directory";
+  }
+  return fail(std::move(error));
+}
+
+void FileLock::unlock(std::uint64_t number) const noexcept {
+  apply(descriptor_, number, F_UNLCK);
+}
+
+}  // namespace tenon::internal
