@@ -23,6 +23,7 @@ void LinkBoard::place(WorkerLink& link, std::size_t load, bool takes_more) noexc
     lane.last = &link;
   }
   used_ |= 1u << level;
+  busy_ += level == 0 ? 0 : 1;
 }
 
 void LinkBoard::remove(WorkerLink& link) noexcept {
@@ -36,11 +37,17 @@ void LinkBoard::remove(WorkerLink& link) noexcept {
   if (lane.first == nullptr) {
     used_ &= ~(1u << place.level);
   }
+  busy_ -= place.level == 0 ? 0 : 1;
   place = {};
 }
 
 WorkerLink* LinkBoard::least() const noexcept {
   const std::uint32_t open = used_ & ((1u << kFull) - 1);
+  return open == 0 ? nullptr : levels_[static_cast<std::size_t>(std::countr_zero(open))].first;
+}
+
+WorkerLink* LinkBoard::least_busy() const noexcept {
+  const std::uint32_t open = used_ & ((1u << kFull) - 1) & ~1u;
   return open == 0 ? nullptr : levels_[static_cast<std::size_t>(std::countr_zero(open))].first;
 }
 

@@ -29,6 +29,10 @@ class LinkBoard {
   /// busy last: its caches are warm, and it may still be spinning.
   [[nodiscard]] WorkerLink* least() const noexcept;
   [[nodiscard]] WorkerLink* idle() const noexcept { return levels_[0].first; }
+  /// With the least to do of those that take more and have something; nullptr when there is none.
+  [[nodiscard]] WorkerLink* least_busy() const noexcept;
+  /// Links that have something to do.
+  [[nodiscard]] std::uint32_t busy_count() const noexcept { return busy_; }
   /// With the most to do; nullptr when none has any.
   [[nodiscard]] WorkerLink* most() const noexcept;
 
@@ -40,6 +44,7 @@ class LinkBoard {
   static constexpr int kFull = 18;  // Rings have 65536 slots at most.
   std::array<Level, kFull + 1> levels_{};
   std::uint32_t used_ = 0;  // Bit per level that holds a link.
+  std::uint32_t busy_ = 0;  // Links that are not on level 0.
 };
 
 }  // namespace tenon::internal

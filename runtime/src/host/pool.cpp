@@ -196,6 +196,7 @@ Pool::Pool(const RuntimeOptions& options, std::unique_ptr<Launcher> launcher, Po
       retired_(std::move(retired)),
       arguments_(std::move(arguments)),
       scheduler_(Scheduler(SchedulerOptions{.workers = workers_,
+                                            .cores = usable_core_count(),
                                             .cancel_grace_ns = to_ns(options.cancel_grace),
                                             .start_timeout_ns = to_ns(options.start_timeout),
                                             .copy_results = options.copy_results},

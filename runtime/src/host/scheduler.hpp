@@ -27,6 +27,7 @@ namespace tenon::internal {
 
 struct SchedulerOptions {
   std::uint32_t workers = 1;
+  std::uint32_t cores = 1;  ///< That workers may use.
   std::int64_t cancel_grace_ns = 0;
   std::int64_t start_timeout_ns = 0;
   bool copy_results = false;
@@ -138,6 +139,8 @@ class Scheduler {
   [[nodiscard]] ErrorContext context_of(const Call& call) const;
 
   void dispatch();
+  /// The worker for a call that may go to any; nullptr when it waits better.
+  [[nodiscard]] WorkerLink* choose_link() noexcept;
   [[nodiscard]] bool can_take(const WorkerLink& link) const noexcept;
   /// Puts the link where it belongs on the board, after anything that changes what it has to do or can take.
   void relist(WorkerLink& link) noexcept;
@@ -174,6 +177,8 @@ class Scheduler {
   void ensure_reaper(WorkerLink& link);
   void set_streaming(WorkerLink& link, bool streaming) noexcept;
   void on_tick(MonotonicNs now_ns);
+  /// Takes back what waits behind the call that a worker runs, for others.
+  void relieve(WorkerLink& link);
   void complete(WorkerLink& link, const Completion& completion);
   void complete_returned(CallRef call);
   /// Stores the end of a plain call. Errors: kCorrupt the answer is nonsense.
@@ -223,6 +228,7 @@ class Scheduler {
   std::vector<WorkerLink*> unpublished_;  // Something was pushed in this round.
   CallQueue queue_;
   std::size_t pinned_calls_ = 0;
+  std::int64_t mean_run_ns_ = 0;  ///< How long calls ran lately, on any worker; 0 before the first.
   std::uint32_t streaming_links_ = 0;
   MonotonicNs next_tick_ns_ = kNever;
   std::size_t reap_cursor_ = 0;

@@ -255,6 +255,7 @@ void Scheduler::on_tick(MonotonicNs now_ns) {
     const bool bulk = !link.in_flight.empty() && link.in_flight.front().kind == CallKind::kBulk;
     if (link.calls_done == link.done_at_tick && !bulk) {
       set_streaming(link, false);
+      relieve(link);
     }
     link.done_at_tick = link.calls_done;
     ensure_reaper(link);
@@ -265,6 +266,19 @@ void Scheduler::on_tick(MonotonicNs now_ns) {
   if (streaming_links_ > 0) {
     next_tick_ns_ = now_ns + kTickNs;
   }
+}
+
+void Scheduler::relieve(WorkerLink& link) {
+  if (link.in_flight.size() < 2 || board_.idle() == nullptr) {
+    return;  // Whoever becomes idle takes its share.
+  }
+  for (std::uint64_t position = link.in_flight.end_position(); --position > link.in_flight.front_position();) {
+    Call* call = link.in_flight.at(position);
+    if (call != nullptr && call->details().pinned_slot < 0) {
+      move_back(link, *call);
+    }
+  }
+  relist(link);
 }
 
 void Scheduler::on_bell(WorkerLink& link) {
@@ -382,6 +396,7 @@ void Scheduler::complete(WorkerLink& link, const Completion& completion) {
   slots_[link.slot].failures = 0;
   const auto run_ns = static_cast<std::int64_t>(std::min<std::uint64_t>(completion.descriptor.run_ns, kLongestRunNs));
   link.mean_run_ns = link.mean_run_ns == 0 ? run_ns : std::max<std::int64_t>((link.mean_run_ns * 7 + run_ns) / 8, 1);
+  mean_run_ns_ = link.mean_run_ns;
   if (call->kind == CallKind::kBulk) {
     complete_bulk(link, std::move(call), completion);
     return;
