@@ -1,0 +1,132 @@
+#include "plugin/quarantine.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <string_view>
+#include <system_error>
+
+#include "base/text.hpp"
+#include "platform/file.hpp"
+
+namespace tenon::internal {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A record is text: this line, the seconds since 1970-01-01 UTC, the reason.
+constexpr std::string_view kFirstLine = "tenon quarantine 1\n";
+constexpr std::size_t kMaxReasonBytes = 4096;
+constexpr std::uint64_t kMaxRecordBytes = 16 * 1024;
+constexpr std::size_t kSha256Digits = 64;
+/// A temporary file of this age has no writer any more: a record is written in no time.
+constexpr std::chrono::minutes kLeftBehind{1};
+
+std::optional<QuarantineRecord> parse(std::string_view text) {
+  if (!text.starts_with(kFirstLine)) {
+    return std::nullopt;
+  }
+  text.remove_prefix(kFirstLine.size());
+  const std::size_t end = text.find('\n');
+  std::int64_t seconds = 0;
+  if (end == std::string_view::npos || std::from_chars(text.data(), text.data() + end, seconds).ptr != &text[end]) {
+    return std::nullopt;
+  }
+  text.remove_prefix(end + 1);
+  if (text.empty() || text.back() != '\n') {
+    return std::nullopt;  // Cut off.
+  }
+  text.remove_suffix(1);
+  // Printed again: nobody vouches for what stands in a file.
+  return QuarantineRecord{
+      {}, printable(text, kMaxReasonBytes), std::chrono::system_clock::time_point(std::chrono::seconds(seconds))};
+}
+
+}  // namespace
+
+bool is_sha256(const std::string& text) noexcept {
+  return text.size() == kSha256Digits && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+Result<void> Quarantine::add(const std::string& sha256, const std::string& reason,
+                             std::chrono::system_clock::time_point since) const {
+  if (!is_sha256(sha256)) {
+    return fail(ErrorCode::kInvalidArgument, "cannot quarantine '" + printable(sha256, 80) + "': it is no SHA-256");
+  }
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since.time_since_epoch()).count();
+  const std::string text =
+      std::string(kFirstLine) + std::to_string(seconds) + "\n" + printable(reason, kMaxReasonBytes) + "\n";
+  const BytesView bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
+  // Not synced: a record that a power cut spoils still counts as one.
+  if (auto written = write_file(directory_ / sha256, bytes, {.mode = 0600, .sync = false}); !written) {
+    written.error().message = "cannot remember the quarantine of " + sha256 + ": " + written.error().message;
+    return written;
+  }
+  const std::vector<QuarantineRecord> records = all();
+  for (std::size_t i = max_records_; i < records.size(); ++i) {
+    if (auto released = release(records[i].sha256); !released) {
+      return fail(std::move(released.error()));
+    }
+  }
+  return {};
+}
+
+std::optional<QuarantineRecord> Quarantine::find(const std::string& sha256) const {
+  if (!is_sha256(sha256)) {
+    return std::nullopt;
+  }
+  const fs::path file = directory_ / sha256;
+  auto content = read_file(file, kMaxRecordBytes);
+  if (!content && content.error().code == ErrorCode::kNotFound) {
+    return std::nullopt;
+  }
+  std::optional<QuarantineRecord> record;
+  if (content) {
+    record = parse({reinterpret_cast<const char*>(content->data()), content->size()});
+  }
+  if (!record) {
+    record = QuarantineRecord{
+        {}, "the record '" + file.string() + "' cannot be read; release it to load this content again", {}};
+  }
+  record->sha256 = sha256;
+  return record;
+}
+
+Result<bool> Quarantine::release(const std::string& sha256) const {
+  if (!is_sha256(sha256)) {
+    return false;
+  }
+  std::error_code failed;
+  const bool removed = fs::remove(directory_ / sha256, failed);
+  if (failed) {
+    return fail(os_error(failed.value(), "cannot release " + sha256 + " from quarantine"));
+  }
+  return removed;
+}
+
+std::vector<QuarantineRecord> Quarantine::all() const {
+  std::vector<QuarantineRecord> records;
+  std::error_code failed;
+  for (fs::directory_iterator it(directory_, failed), end; !failed && it != end; it.increment(failed)) {
+    if (auto record = find(it->path().filename().string())) {
+      records.push_back(std::move(*record));
+    }
+  }
+  std::sort(records.begin(), records.end(), [](const QuarantineRecord& a, const QuarantineRecord& b) {
+    return a.since != b.since ? a.since > b.since : a.sha256 < b.sha256;
+  });
+  return records;
+}
+
+void Quarantine::sweep() const {
+  std::error_code failed;
+  for (fs::directory_iterator it(directory_, failed), end; !failed && it != end; it.increment(failed)) {
+    std::error_code ignored;
+    if (!is_sha256(it->path().filename().string()) &&
+        fs::file_time_type::clock::now() - it->last_write_time(ignored) > kLeftBehind) {
+      fs::remove(it->path(), ignored);
+    }
+  }
+}
+
+}  // namespace tenon::internal

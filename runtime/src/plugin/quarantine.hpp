@@ -1,0 +1,55 @@
+/// plugin/quarantine.hpp: contents that must not be loaded again, and why.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tenon/error.hpp>
+
+namespace tenon::internal {
+
+/// One content in quarantine.
+struct QuarantineRecord {
+  std::string sha256;
+  /// For people; one line, at most 4 KiB.
+  std::string reason;
+  /// To the second.
+  std::chrono::system_clock::time_point since;
+};
+
+/// Whether `text` is a SHA-256 as file_hash.hpp gives it: 64 digits, lower case. [any-thread]
+[[nodiscard]] bool is_sha256(const std::string& text) noexcept;
+
+/// A directory of small records, a file each, named by the SHA-256 of the content. Several processes may use one
+/// directory at once: each call looks at what is there then. A record that cannot be read still counts: what was once
+/// refused stays refused until somebody releases it. [any-thread]
+class Quarantine {
+ public:
+  /// The directory must be there. At most `max_records` are kept; the oldest go first.
+  Quarantine(std::filesystem::path directory, std::size_t max_records)
+      : directory_(std::move(directory)), max_records_(max_records) {}
+
+  /// Takes a content in, or gives the one that is in a new reason. Errors: kInvalidArgument no SHA-256; kIo.
+  [[nodiscard]] Result<void> add(const std::string& sha256, const std::string& reason,
+                                 std::chrono::system_clock::time_point since) const;
+  /// The record of a content; nullopt when it is not in quarantine.
+  [[nodiscard]] std::optional<QuarantineRecord> find(const std::string& sha256) const;
+  /// Lets a content out. False when it was not in. Errors: kIo.
+  [[nodiscard]] Result<bool> release(const std::string& sha256) const;
+  /// All records, the newest first.
+  [[nodiscard]] std::vector<QuarantineRecord> all() const;
+
+  /// Removes what killed writers left behind.
+  void sweep() const;
+
+ private:
+  std::filesystem::path directory_;
+  std::size_t max_records_;
+};
+
+}  // namespace tenon::internal

@@ -1,0 +1,518 @@
+#include "plugin/store.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "base/clock.hpp"
+#include "base/guarded.hpp"
+#include "base/scope_guard.hpp"
+#include "base/text.hpp"
+#include "base/unique_id.hpp"
+#include "platform/file_lock.hpp"
+#include "platform/private_file.hpp"
+#include "plugin/file_hash.hpp"
+#include "plugin/file_trust.hpp"
+#include "plugin/plugin_file.hpp"
+
+namespace tenon::internal {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// File times move in steps (10 ms at most, by the kernel's timer): a file that changed longer ago than this shows its
+/// next change by another time.
+constexpr std::chrono::nanoseconds kTimeStep = std::chrono::milliseconds(20);
+constexpr int kMaxLooks = 5;
+/// How long another process's sweep of one content may take.
+constexpr std::chrono::seconds kMaxSweepTime{5};
+
+constexpr const char* kStillChanging = "changed while it was being staged; it will be taken when it is quiet";
+
+std::string quoted(const fs::path& path) {
+  return "'" + printable(path.string(), 1024) + "'";
+}
+
+Error still_changing(const fs::path& source) {
+  return {ErrorCode::kUnavailable, "plugin file " + quoted(source) + " " + kStillChanging, {}};
+}
+
+/// First 16 digits of hexadecimal text.
+std::optional<std::uint64_t> leading_number(std::string_view hexadecimal) {
+  std::uint64_t number = 0;
+  const char* const end = hexadecimal.data() + std::min<std::size_t>(hexadecimal.size(), 16);
+  const auto parsed = std::from_chars(hexadecimal.data(), end, number, 16);
+  return hexadecimal.size() >= 16 && parsed.ec == std::errc() && parsed.ptr == end ? std::optional(number)
+                                                                                   : std::nullopt;
+}
+
+// WIRE: hosts that share a store agree on these numbers. Two contents with the same number are rare and harmless: one
+// of them is kept a little longer.
+std::uint64_t lock_of_content(const std::string& sha256) {
+  return leading_number(sha256).value_or(0) >> 2;
+}
+std::uint64_t lock_of_temporary(std::uint64_t number) {
+  return (std::uint64_t{1} << 62) | (number >> 3);
+}
+
+/// The source's state once it has been quiet for so long that the next change will show. nullopt: it keeps changing.
+Result<std::optional<FileIdentity>> quiet_identity(const FileDescriptor& source) {
+  for (int look = 0; look < kMaxLooks; ++look) {
+    auto identity = file_identity(source);
+    if (!identity) {
+      return fail(std::move(identity.error()));
+    }
+    const std::chrono::nanoseconds age =
+        std::chrono::system_clock::now().time_since_epoch() - std::chrono::nanoseconds(identity->ctime_ns);
+    // A time in the future is another machine's clock, of which nothing can be told.
+    if (age >= kTimeStep || age.count() < 0) {
+      return *identity;
+    }
+    std::this_thread::sleep_for(kTimeStep - age);
+  }
+  return std::optional<FileIdentity>();
+}
+
+}  // namespace
+
+/// What all copies of a Store and their pins share.
+struct Pin::State {
+  State(fs::path place, const StoreLimits& bounds, FileLock locks)
+      : directory(std::move(place)),
+        limits(bounds),
+        lock(std::move(locks)),
+        quarantine(directory / "quarantine", bounds.max_quarantined) {}
+
+  struct Used {
+    /// Pins by content. Where there is one, this process shares the content's lock.
+    std::map<std::string, std::size_t> pins;
+    /// Numbers of the temporary files that are being written.
+    std::set<std::uint64_t> temporaries;
+    /// The states in which stored files had their hash.
+    std::map<fs::path, FileIdentity> verified;
+
+    /// Whether a pinned content has this lock.
+    [[nodiscard]] bool holds(std::uint64_t number) const {
+      return std::any_of(pins.begin(), pins.end(),
+                         [number](const auto& pin) { return lock_of_content(pin.first) == number; });
+    }
+  };
+
+  [[nodiscard]] fs::path objects() const { return directory / "objects"; }
+  [[nodiscard]] fs::path incoming() const { return directory / "incoming"; }
+
+  /// Counts one pin; takes the content's lock with the first.
+  Result<void> acquire(const std::string& sha256) {
+    const MonotonicNs deadline_ns = deadline_after(kMaxSweepTime);
+    for (;;) {
+      {
+        auto locked = used.lock();
+        std::size_t& count = locked->pins[sha256];
+        if (count == 0) {
+          auto taken = lock.try_lock(lock_of_content(sha256), LockMode::kShared);
+          if (!taken) {
+            locked->pins.erase(sha256);
+            return fail(std::move(taken.error()));
+          }
+          count = *taken ? 1 : 0;
+        } else {
+          ++count;
+        }
+        if (count > 0) {
+          return {};
+        }
+        locked->pins.erase(sha256);
+      }
+      if (monotonic_now_ns() >= deadline_ns) {
+        return fail(ErrorCode::kDeadline, "plugin store " + quoted(directory) + ": another process keeps the lock of " +
+                                              sha256.substr(0, 12) + "; is one stopped there?");
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
+
+  void release(const std::string& sha256) noexcept {
+    auto locked = used.lock();
+    const auto found = locked->pins.find(sha256);
+    if (found != locked->pins.end() && --found->second == 0) {
+      std::error_code ignored;
+      fs::last_write_time(objects() / sha256, fs::file_time_type::clock::now(), ignored);
+      locked->pins.erase(found);
+      const std::uint64_t number = lock_of_content(sha256);
+      if (!locked->holds(number)) {
+        lock.unlock(number);
+      }
+    }
+  }
+
+  /// One more of what is pinned.
+  void add_count(const std::string& sha256) { ++used.lock()->pins[sha256]; }
+
+  /// What there is, the oldest first.
+  [[nodiscard]] Result<std::vector<StoredContent>> list(const Used& in_use) const {
+    std::vector<StoredContent> contents;
+    std::error_code failed;
+    for (fs::directory_iterator it(objects(), failed), end; !failed && it != end; it.increment(failed)) {
+      StoredContent content;
+      content.sha256 = it->path().filename().string();
+      std::error_code ignored;
+      content.last_used = it->last_write_time(ignored);
+      if (ignored) {
+        continue;  // Another host has swept it just now.
+      }
+      for (fs::directory_iterator file(it->path(), ignored); !ignored && file != end; file.increment(ignored)) {
+        content.files.push_back(file->path());
+        std::error_code gone;
+        const std::uintmax_t size_bytes = file->file_size(gone);
+        content.size_bytes += gone ? 0 : size_bytes;
+      }
+      const auto pins = in_use.pins.find(content.sha256);
+      content.pins = pins == in_use.pins.end() ? 0 : pins->second;
+      contents.push_back(std::move(content));
+    }
+    if (failed) {
+      return fail(os_error(failed.value(), "plugin store " + quoted(directory) + " cannot be read"));
+    }
+    std::sort(contents.begin(), contents.end(),
+              [](const StoredContent& a, const StoredContent& b) { return a.last_used < b.last_used; });
+    return contents;
+  }
+
+  /// Removes a content unless somebody has it in use. Whether it is gone.
+  bool remove(Used& in_use, const StoredContent& content) {
+    if (content.pins > 0) {
+      return false;
+    }
+    const std::uint64_t number = lock_of_content(content.sha256);
+    if (in_use.holds(number) || !lock.try_lock(number, LockMode::kExclusive).value_or(false)) {
+      return false;
+    }
+    std::error_code failed;
+    fs::remove_all(objects() / content.sha256, failed);
+    lock.unlock(number);
+    for (const fs::path& file : content.files) {
+      in_use.verified.erase(file);
+    }
+    return !failed;
+  }
+
+  struct Room {
+    std::uint64_t bytes = 0;
+    std::size_t files = 0;
+  };
+  struct Swept {
+    std::size_t removed = 0;
+    /// Whether what was asked for has room now.
+    bool fits = false;
+  };
+
+  /// Removes unpinned contents, the oldest first, until `needed` fits below the bounds; and all those that have not
+  /// been used for `keep`.
+  Swept make_room(const Room& needed, std::optional<std::chrono::seconds> keep) {
+    auto locked = used.lock();
+    Swept result;
+    auto contents = list(*locked);
+    if (!contents) {
+      return result;
+    }
+    Room held;
+    for (const StoredContent& content : *contents) {
+      held.bytes += content.size_bytes;
+      held.files += content.files.size();
+    }
+    const auto fits = [&] {
+      return held.bytes + needed.bytes <= limits.max_bytes && held.files + needed.files <= limits.max_files;
+    };
+    const auto now = fs::file_time_type::clock::now();
+    for (const StoredContent& content : *contents) {
+      const bool old = keep && now - content.last_used >= *keep;
+      const bool foreign = !is_sha256(content.sha256);
+      if ((old || foreign || !fits()) && remove(*locked, content)) {
+        held.bytes -= content.size_bytes;
+        held.files -= content.files.size();
+        result.removed += content.files.size();
+      }
+    }
+    if (locked->verified.size() > 2 * limits.max_files) {
+      locked->verified.clear();  // Of files that other hosts have swept; the others are hashed again.
+    }
+    result.fits = fits();
+    return result;
+  }
+
+  /// Removes the temporary files of processes that are gone.
+  std::size_t sweep_temporaries() {
+    auto locked = used.lock();
+    std::size_t removed = 0;
+    std::error_code failed;
+    for (fs::directory_iterator it(incoming(), failed), end; !failed && it != end; it.increment(failed)) {
+      const auto number = leading_number(it->path().filename().string());
+      const std::uint64_t its_lock = lock_of_temporary(number.value_or(0));
+      if ((number && locked->temporaries.contains(*number)) ||
+          !lock.try_lock(its_lock, LockMode::kExclusive).value_or(false)) {
+        continue;
+      }
+      std::error_code ignored;
+      removed += static_cast<std::size_t>(fs::remove_all(it->path(), ignored));
+      lock.unlock(its_lock);
+    }
+    return removed;
+  }
+
+  /// Whether a stored file still is what its name says.
+  bool still_sound(const fs::path& file, const std::string& sha256) {
+    std::error_code failed;
+    auto identity = file_identity(file);
+    if (!identity || !identity->regular || fs::is_symlink(fs::symlink_status(file, failed)) ||
+        (identity->mode & 0222) != 0) {
+      return false;
+    }
+    {
+      auto locked = used.lock();
+      const auto known = locked->verified.find(file);
+      if (known != locked->verified.end() && known->second == *identity) {
+        return true;
+      }
+    }
+    const auto hash = sha256_of_file(file);
+    return hash && *hash == sha256;
+  }
+
+  Result<StagedPlugin> stage(const fs::path& source);
+  Result<StagedPlugin> put_in_place(const fs::path& temporary, const fs::path& name, std::string sha256,
+                                    std::uint64_t size_bytes);
+
+  const fs::path directory;
+  const StoreLimits limits;
+  const FileLock lock;
+  const Quarantine quarantine;
+  Guarded<Used> used;
+};
+
+Pin::Pin(std::shared_ptr<State> state, std::string sha256) noexcept
+    : state_(std::move(state)), sha256_(std::move(sha256)) {}
+Pin::Pin(const Pin& other) : state_(other.state_), sha256_(other.sha256_) {
+  if (state_ != nullptr) {
+    state_->add_count(sha256_);
+  }
+}
+Pin::Pin(Pin&& other) noexcept : state_(std::move(other.state_)), sha256_(std::move(other.sha256_)) {
+  other.sha256_.clear();
+}
+Pin& Pin::operator=(Pin other) noexcept {
+  std::swap(state_, other.state_);
+  std::swap(sha256_, other.sha256_);
+  return *this;
+}
+Pin::~Pin() {
+  reset();
+}
+
+void Pin::reset() noexcept {
+  if (state_ != nullptr) {
+    state_->release(sha256_);
+    state_.reset();
+    sha256_.clear();
+  }
+}
+
+/// Copies, hashes and names one file. The pin is the caller's to make: it holds a count when this succeeds.
+Result<StagedPlugin> Pin::State::stage(const fs::path& source) {
+  auto from = open_for_reading(source);
+  if (!from) {
+    return fail(std::move(from.error()));
+  }
+  auto before = quiet_identity(*from);
+  if (!before) {
+    return fail(std::move(before.error()));
+  }
+  if (!*before) {
+    return fail(still_changing(source));
+  }
+  const std::uint64_t size_bytes = (*before)->size_bytes;
+  if (auto checked = check_plugin_size(source, **before); !checked) {
+    return fail(std::move(checked.error()));
+  }
+  if (size_bytes > limits.max_bytes) {
+    return fail(ErrorCode::kTooLarge, "plugin file " + quoted(source) + " has " + format_size(size_bytes) +
+                                          ", the plugin store holds at most " + format_size(limits.max_bytes));
+  }
+
+  // Locked before it is there, so that no sweep takes it for one that was left behind.
+  const std::string name = random_name();
+  const std::uint64_t number = leading_number(name).value_or(0);
+  const fs::path temporary = incoming() / name;
+  used.lock()->temporaries.insert(number);
+  ScopeGuard forget([&] {
+    std::error_code ignored;
+    fs::remove(temporary, ignored);
+    auto locked = used.lock();
+    lock.unlock(lock_of_temporary(number));
+    locked->temporaries.erase(number);
+  });
+  auto taken = lock.try_lock(lock_of_temporary(number), LockMode::kExclusive);
+  if (!taken || !*taken) {
+    return fail(taken ? Error{ErrorCode::kInternal, "a new name in the plugin store is taken", {}}
+                      : std::move(taken.error()));
+  }
+  auto to = create_private_file(temporary);
+  if (!to) {
+    return fail(std::move(to.error()));
+  }
+  auto copied = copy_content(*from, *to, size_bytes);
+  if (!copied && copied.error().code == ErrorCode::kIo && make_room({limits.max_bytes, 0}, std::nullopt).removed > 0) {
+    copied = copy_content(*from, *to, size_bytes);  // The disk is full, but not of what is in use.
+  }
+  if (!copied) {
+    return fail(std::move(copied.error()));
+  }
+  auto after = file_identity(*from);
+  if (!after) {
+    return fail(std::move(after.error()));
+  }
+  if (*copied != size_bytes || *after != **before) {
+    return fail(still_changing(source));
+  }
+  // Of the copy: whatever happened to the source, this is what will be loaded.
+  auto sha256 = sha256_of_file(*to);
+  if (!sha256) {
+    return fail(std::move(sha256.error()));
+  }
+  auto finished = make_read_only(*to).and_then([&] { return close_written(std::move(*to)); });
+  if (!finished) {
+    return fail(std::move(finished.error()));
+  }
+  if (auto pinned = acquire(*sha256); !pinned) {
+    return fail(std::move(pinned.error()));
+  }
+  auto staged = put_in_place(temporary, source.filename(), *sha256, size_bytes);
+  if (!staged) {
+    release(*sha256);
+  }
+  return staged;
+}
+
+/// Gives the copy its final name, or finds that it is there already. The content is pinned.
+Result<StagedPlugin> Pin::State::put_in_place(const fs::path& temporary, const fs::path& name, std::string sha256,
+                                              std::uint64_t size_bytes) {
+  const fs::path place = objects() / sha256;
+  const fs::path file = place / name;
+  std::error_code failed;
+  if (!fs::exists(fs::symlink_status(file, failed)) && !make_room({size_bytes, 1}, std::nullopt).fits) {
+    return fail(ErrorCode::kRejected,
+                "plugin store " + quoted(directory) + " has no room for " + format_size(size_bytes) +
+                    " more: versions that are in use fill it (at most " + format_size(limits.max_bytes) + ", " +
+                    count_of(limits.max_files, "file", "files") + "); let old versions end, or raise its limits");
+  }
+  if (auto made = create_private_directory(place); !made) {
+    return fail(std::move(made.error()));
+  }
+  auto renamed = rename_if_free(temporary, file);
+  if (!renamed) {
+    return fail(std::move(renamed.error()));
+  }
+  if (!*renamed && !still_sound(file, sha256)) {
+    // Damaged; what runs it has the old file still.
+    fs::rename(temporary, file, failed);
+    if (failed) {
+      return fail(os_error(failed.value(), "cannot mend the stored plugin " + quoted(file)));
+    }
+  }
+  auto identity = file_identity(file);
+  if (!identity) {
+    return fail(std::move(identity.error()));
+  }
+  used.lock()->verified[file] = *identity;
+  return StagedPlugin{file, std::move(sha256), size_bytes, *identity, Pin()};
+}
+
+Store::Store(std::shared_ptr<Pin::State> state) noexcept : state_(std::move(state)) {}
+
+Result<Store> Store::open(const fs::path& directory, const StoreLimits& limits) {
+  std::error_code failed;
+  fs::path place = fs::absolute(directory, failed).lexically_normal();
+  if (directory.empty() || failed) {
+    return fail(ErrorCode::kInvalidArgument, "the plugin store needs a directory");
+  }
+  if (!place.has_filename()) {
+    place = place.parent_path();
+  }
+  const auto refused = [&place](Error error) {
+    error.message = "plugin store " + quoted(place) + " cannot be used: " + error.message;
+    return fail(std::move(error));
+  };
+  fs::create_directories(place.parent_path(), failed);
+  if (failed) {
+    return refused(os_error(failed.value(), "cannot make " + quoted(place.parent_path())));
+  }
+  for (const fs::path& part : {place, place / "objects", place / "incoming", place / "quarantine"}) {
+    auto ready = create_private_directory(part).and_then([&part] { return check_private_directory(part); });
+    if (!ready) {
+      return refused(std::move(ready.error()));
+    }
+  }
+  if (!allows_programs(place / "objects")) {
+    return refused({ErrorCode::kUnsupported,
+                    "nothing can be loaded from its file system (noexec); name a directory on another one",
+                    {}});
+  }
+  auto lock = FileLock::open(place / "lock");
+  if (!lock) {
+    return refused(std::move(lock.error()));
+  }
+  // Asked once: a file system without locks is told here and not at the first plugin.
+  if (auto taken = lock->try_lock(FileLock::kLockCount - 1, LockMode::kShared); !taken) {
+    return refused(std::move(taken.error()));
+  }
+  Store store(std::make_shared<Pin::State>(std::move(place), limits, std::move(*lock)));
+  store.sweep();
+  return store;
+}
+
+Result<StagedPlugin> Store::stage(const fs::path& source) const {
+  const fs::path name = source.filename();
+  if (name.empty() || name == "." || name == "..") {
+    return fail(ErrorCode::kInvalidArgument, "cannot stage " + quoted(source) + ": it is no path of a file");
+  }
+  if (auto trusted = check_plugin_trust(source); !trusted) {
+    return fail(std::move(trusted.error()));
+  }
+  auto staged = state_->stage(source);
+  if (!staged) {
+    if (!is_still_changing(staged.error())) {
+      staged.error().message = "cannot stage " + quoted(source) + ": " + staged.error().message;
+    }
+    return staged;
+  }
+  staged->pin = Pin(state_, staged->sha256);
+  return staged;
+}
+
+std::size_t Store::sweep() const {
+  state_->quarantine.sweep();
+  return state_->sweep_temporaries() + state_->make_room({}, state_->limits.keep_unpinned).removed;
+}
+
+Result<std::vector<StoredContent>> Store::contents() const {
+  return state_->list(*state_->used.lock());
+}
+
+const Quarantine& Store::quarantine() const noexcept {
+  return state_->quarantine;
+}
+
+const fs::path& Store::directory() const noexcept {
+  return state_->directory;
+}
+
+bool is_still_changing(const Error& error) noexcept {
+  return error.code == ErrorCode::kUnavailable && error.context.os_code == 0 && error.message.ends_with(kStillChanging);
+}
+
+}  // namespace tenon::internal

@@ -1,0 +1,127 @@
+/// plugin/store.hpp: a directory of plugin files that do not change any more, each under the hash of its content.
+///
+///   auto store = Store::open(directory, {});
+///   auto staged = store->stage("/opt/plugins/image.so");      // .../objects/<sha256>/image.so
+///   if (auto known = store->quarantine().find(staged->sha256)) return refuse(*known);
+///   generation.pin = staged->pin;                             // as long as workers may load the file
+///
+/// What others may change at any time is thereby never loaded. Several hosts may share one store, and each may be
+/// killed at any moment. See DESIGN.md, "Store".
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <tenon/error.hpp>
+
+#include "platform/file.hpp"
+#include "plugin/quarantine.hpp"
+
+namespace tenon::internal {
+
+/// How much a store holds. What is pinned is never swept, so the bounds also limit how many versions run at once.
+struct StoreLimits {
+  /// All stored files together, in bytes. While a file is staged, and when several hosts stage at the same moment, one
+  /// file for each of them comes on top.
+  std::uint64_t max_bytes = std::uint64_t{4} << 30;
+  /// Stored files. Each costs a look at every staging.
+  std::size_t max_files = 256;
+  /// How long a file that nobody pins is kept for debuggers and a quick way back, while there is room. It counts when a
+  /// store is opened and swept; zero: it is gone with the first sweep.
+  std::chrono::seconds keep_unpinned{0};
+  /// Contents in quarantine; the oldest go first.
+  std::size_t max_quarantined = 256;
+};
+
+/// Keeps one stored content from being swept, by any host, until it and its copies are gone. A process that dies lets
+/// go at once. May outlive the store. [any-thread], one thread at a time for one object
+class Pin {
+ public:
+  /// Holds nothing.
+  Pin() noexcept = default;
+  Pin(const Pin& other);
+  Pin(Pin&& other) noexcept;
+  Pin& operator=(Pin other) noexcept;
+  ~Pin();
+
+  [[nodiscard]] bool valid() const noexcept { return state_ != nullptr; }
+  /// Of the content; empty when it holds nothing.
+  [[nodiscard]] const std::string& sha256() const noexcept { return sha256_; }
+  /// Lets go.
+  void reset() noexcept;
+
+ private:
+  friend class Store;
+  struct State;
+  /// Takes over one count.
+  Pin(std::shared_ptr<State> state, std::string sha256) noexcept;
+  std::shared_ptr<State> state_;
+  std::string sha256_;
+};
+
+/// A plugin file in the store.
+struct StagedPlugin {
+  /// Where workers load it; read-only, its name that of the source.
+  std::filesystem::path file;
+  /// Of what stands there.
+  std::string sha256;
+  std::uint64_t size_bytes = 0;
+  /// The state in which the stored file had that hash.
+  FileIdentity identity;
+  /// The file is there as long as this, or a copy.
+  Pin pin;
+};
+
+/// What a store holds, for people and tests.
+struct StoredContent {
+  std::string sha256;
+  std::vector<std::filesystem::path> files;
+  std::uint64_t size_bytes = 0;
+  /// When it was staged, or its last pin of a process that ended well was let go.
+  std::filesystem::file_time_type last_used;
+  /// Pins of this Store object; other hosts are not counted.
+  std::size_t pins = 0;
+};
+
+/// A content-addressed store. Copies of the object are the same store. [any-thread]
+class Store {
+ public:
+  /// Opens a store, makes it (for its owner alone) if need be, and sweeps it. Errors: kRejected the directory is a
+  /// link, belongs to someone else or is open to others, with what to change; kUnsupported nothing can be loaded from
+  /// there (noexec), or the file system has no locks; kNotFound, kIo it cannot be made or written.
+  [[nodiscard]] static Result<Store> open(const std::filesystem::path& directory, const StoreLimits& limits);
+
+  /// Puts a copy of a plugin file into the store and pins it. The same content gives the same file, which is checked to
+  /// still have its hash and mended otherwise. Takes as long as to copy and hash the file; waits up to 100 ms for a
+  /// file that is being written. Nothing is left behind on an error. Errors: still_changing() the source changes
+  /// meanwhile; those of check_plugin_trust and open_for_reading; kTooLarge the file is beyond kMaxPluginBytes, the
+  /// store's bounds or this process's limit; kRejected the store is full of versions in use; kDeadline another process
+  /// holds the content's lock; kIo with disk full and quota in words.
+  [[nodiscard]] Result<StagedPlugin> stage(const std::filesystem::path& source) const;
+
+  /// Removes what killed processes have left, and what nobody pins beyond `keep_unpinned` or the bounds, oldest first.
+  /// What another host has in use stays. Gives the number of files removed.
+  std::size_t sweep() const;
+
+  /// All that is stored, the oldest first. Errors: kIo.
+  [[nodiscard]] Result<std::vector<StoredContent>> contents() const;
+
+  /// The contents that must not be loaded.
+  [[nodiscard]] const Quarantine& quarantine() const noexcept;
+  [[nodiscard]] const std::filesystem::path& directory() const noexcept;
+
+ private:
+  explicit Store(std::shared_ptr<Pin::State> state) noexcept;
+  std::shared_ptr<Pin::State> state_;
+};
+
+/// Whether this error of stage() says that the source was being written, so that it can be staged once it is quiet: a
+/// further change will be seen, or a later look finds it. [any-thread]
+[[nodiscard]] bool is_still_changing(const Error& error) noexcept;
+
+}  // namespace tenon::internal
