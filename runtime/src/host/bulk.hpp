@@ -23,6 +23,7 @@
 namespace tenon::internal {
 
 class BulkWork;
+class Call;
 
 /// Answers to some items, copied from the worker's memory, and checked. Immutable; the storage of the replies in it.
 class BulkAnswers final : public ReplyStorage {
@@ -36,6 +37,10 @@ class BulkAnswers final : public ReplyStorage {
   /// The answer `index`, which is to item `item` of `work`. Without context in errors.
   [[nodiscard]] Result<Reply> get(std::uint32_t index, const BulkWork& work, std::uint32_t item) const;
   [[nodiscard]] bool ok(std::uint32_t index) const noexcept { return entries_[index].status == TENON_OK; }
+  /// Whether the answer is the item's own argument.
+  [[nodiscard]] bool is_argument(std::uint32_t index) const noexcept {
+    return entries_[index].status == TENON_OK && (entries_[index].flags & kBulkAnswerArgument) != 0;
+  }
 
  private:
   BulkAnswers() = default;
@@ -71,7 +76,13 @@ class BulkSink : public SharedObject {
   std::atomic<bool> abandoned_{false};
 };
 
-/// The items of one bulk call as they were submitted. Immutable.
+/// Where the items of a bulk call are that have not ended. Guarded by the scheduler's lock.
+struct BulkParts {
+  Call* first = nullptr;        ///< Of the calls that have them, by CallDetails::next_part.
+  std::vector<bool> cancelled;  ///< By item; empty as long as none is.
+};
+
+/// The items of one bulk call as they were submitted. Immutable but for `parts`.
 class BulkWork final : public SharedObject {
  public:
   BulkWork(Shared<BulkSink> to, RouteRef of_task, StoredBytes argument_block, std::uint32_t item_count,
@@ -103,6 +114,7 @@ class BulkWork final : public SharedObject {
   const std::uint32_t count;
   const std::uint64_t first_id;  ///< Call id of item 0; the others follow.
   const std::uint64_t tag;       ///< A number of the sink's own.
+  mutable BulkParts parts;       ///< The scheduler's.
 };
 
 /// Gathers arguments for an argument block.

@@ -34,6 +34,8 @@ enum class StopReason : std::uint16_t { kNone, kCancelled, kDeadline };
 /// Which of a call's limits in time has passed.
 enum class TimeLimit : std::uint8_t { kTimeout, kQueueTimeout, kRunTimeout };
 
+class Call;
+
 /// What few calls have. Guarded as the call's own members are.
 struct CallDetails {
   // -- set by the submitter -------------------------------------------------------------------
@@ -53,6 +55,7 @@ struct CallDetails {
   std::uint32_t count = 0;             ///< Of items that were sent or are to be sent.
   MonotonicNs sent_ns = 0;             ///< When a bulk call was sent last.
   std::uint32_t harvested = 0;         ///< Items of that submission that have ended and are not its own any more.
+  Call* next_part = nullptr;           ///< Of the same BulkWork.
   std::uint16_t completion_flags = 0;  ///< Of a session's answer.
   MonotonicNs queue_deadline_ns = kNever;
   MonotonicNs run_deadline_ns = kNever;

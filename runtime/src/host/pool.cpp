@@ -506,6 +506,10 @@ bool Pool::cancel(Call& call) {
   return with([&](Scheduler& scheduler) { return scheduler.cancel(call); });
 }
 
+void Pool::cancel_items(const BulkWork& work, std::uint32_t from, std::uint32_t count) {
+  with([&](Scheduler& scheduler) { scheduler.cancel_items(work, from, count); });
+}
+
 std::optional<Progress> Pool::progress(const Call& call) {
   return scheduler_.lock()->progress(call);
 }

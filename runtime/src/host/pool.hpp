@@ -43,6 +43,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
 
   [[nodiscard]] const Catalog& catalog() const noexcept { return *catalog_; }
   [[nodiscard]] std::uint32_t worker_count() const noexcept { return workers_; }
+  [[nodiscard]] std::uint64_t max_queued_calls() const noexcept { return max_queued_calls_; }
   [[nodiscard]] RuntimeStats stats();
 
   /// The route of a task with params. Errors: kNotFound; kInvalidArgument params for a task that has none.
@@ -80,6 +81,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
   [[nodiscard]] Result<Shared<const BulkWork>> make_bulk(Shared<BulkSink> sink, std::string_view task, BytesView params,
                                                          BytesView block, std::uint32_t count, std::uint64_t tag);
   bool cancel(Call& call);
+  /// Ends items of a bulk call that have not begun, and asks the one that runs to stop; the others go on.
+  void cancel_items(const BulkWork& work, std::uint32_t from, std::uint32_t count);
   [[nodiscard]] std::optional<Progress> progress(const Call& call);
   [[nodiscard]] std::int32_t slot_for_session();
   [[nodiscard]] std::uint64_t next_session_id() noexcept { return session_ids_.next(); }

@@ -46,6 +46,10 @@ Result<Runtime> internal::RuntimeAccess::start(RuntimeOptions options, std::uniq
   return Runtime(std::make_shared<Runtime::Impl>(std::move(*pool)));
 }
 
+std::shared_ptr<internal::Pool> internal::RuntimeAccess::pool(const Runtime& runtime) {
+  return runtime.impl_ == nullptr ? nullptr : runtime.impl_->pool();
+}
+
 Result<Runtime> Runtime::start(RuntimeOptions options) {
   auto worker = find_worker_executable(options.worker_executable);
   if (!worker) {

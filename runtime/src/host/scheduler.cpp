@@ -24,8 +24,8 @@ constexpr std::int64_t kPrefetchNs = 400'000;
 constexpr std::int64_t kLeastPrefetch = 4;
 constexpr std::int64_t kFirstPrefetch = 32;
 constexpr std::int64_t kMostPrefetch = 256;
-/// While calls take less, no more workers are woken than there are cores: a wake-up takes as long as several of them, and
-/// the worker then takes turns with the others.
+/// While calls take less, no more workers are woken than there are cores: a wake-up takes as long as several of them,
+/// and the worker then takes turns with the others.
 constexpr std::int64_t kShortRunNs = 20'000;
 /// Sends between two looks of a submitting thread for answers.
 constexpr std::uint32_t kSendsPerReap = 32;
@@ -60,6 +60,9 @@ void Scheduler::accept(const Call& call) noexcept {
 
 void Scheduler::submit(CallRef call) {
   accept(*call);
+  if (call->kind == CallKind::kBulk) {
+    link_part(*call);
+  }
   if (unavailable_) {
     Error error = *unavailable_;
     error.context = context_of(*call);
@@ -152,7 +155,9 @@ void Scheduler::close(CallRef call) {
   if (call->details().checkpoint.storage != nullptr) {
     effects_.released.push_back(std::exchange(call->make_details().checkpoint, {}));
   }
-  if (call->kind != CallKind::kBulk) {
+  if (call->kind == CallKind::kBulk) {
+    unlink_part(*call);
+  } else {
     effects_.finished.push_back(std::move(call));
   }
 }

@@ -79,6 +79,8 @@ class Scheduler {
   void leave_role(WorkerLink& link);
   /// See Future::cancel.
   bool cancel(Call& call);
+  /// Cancels items of a bulk call, wherever they are; the others go on. Their ends come as every item's does.
+  void cancel_items(const BulkWork& work, std::uint32_t from, std::uint32_t count);
   void cancel_all();
   [[nodiscard]] std::optional<Progress> progress(const Call& call);
   /// A worker slot for a key, or for a session: the least loaded.
@@ -187,6 +189,11 @@ class Scheduler {
   [[nodiscard]] Error error_of(const Call& call, ErrorCode code, std::string message);
 
   // Bulk calls (scheduler_bulk.cpp).
+  static void link_part(Call& call) noexcept;
+  static void unlink_part(Call& call) noexcept;
+  void cancel_part(Call& part);
+  /// Puts a call back at the front of its queue. Items of a bulk call that have been cancelled meanwhile end.
+  void requeue(CallRef call);
   void complete_bulk(WorkerLink& link, CallRef call, const Completion& completion);
   /// Ends the first `count` items that the call still has, all with one error.
   void fail_items(Call& call, std::uint32_t count, const Error& error);

@@ -85,6 +85,7 @@ CallRef Scheduler::split_items(Call& call, std::uint32_t from) {
   rest->max_attempts = call.max_attempts;
   rest->make_details().priority = details.priority;
   details.count = from;
+  link_part(*rest);
   return rest;
 }
 
@@ -118,6 +119,99 @@ void Scheduler::split_running(WorkerLink& link) {
     enqueue(*half.take(), true);
   }
   enqueue(*rest.take(), true);
+}
+
+void Scheduler::link_part(Call& call) noexcept {
+  CallDetails& details = call.make_details();
+  details.next_part = std::exchange(details.bulk->parts.first, &call);
+}
+
+void Scheduler::unlink_part(Call& call) noexcept {
+  Call** at = &call.details().bulk->parts.first;
+  while (*at != &call) {
+    at = &(*at)->make_details().next_part;
+  }
+  *at = call.details().next_part;
+}
+
+void Scheduler::cancel_items(const BulkWork& work, std::uint32_t from, std::uint32_t count) {
+  std::vector<bool>& cancelled = work.parts.cancelled;
+  cancelled.resize(work.count);
+  std::fill_n(cancelled.begin() + from, count, true);
+  std::vector<CallRef> parts;  // The list itself changes meanwhile.
+  for (Call* part = work.parts.first; part != nullptr; part = part->details().next_part) {
+    if (part->details().first < from + count && from < part->details().first + part->details().count) {
+      parts.push_back(CallRef::share(part));
+    }
+  }
+  for (const CallRef& part : parts) {
+    cancel_part(*part);
+  }
+  dispatch();
+}
+
+void Scheduler::cancel_part(Call& part) {
+  if (part.phase == Call::Phase::kQueued) {
+    dequeue(part);
+    requeue(CallRef::adopt(&part));
+    return;
+  }
+  if (part.phase != Call::Phase::kSent || part.stop_reason != StopReason::kNone) {
+    return;
+  }
+  WorkerLink& link = *slots_[part.slot].link;
+  if (take_back(link, part)) {
+    CallRef taken = take_out(link, part);
+    --taken->attempt;
+    requeue(std::move(taken));
+    return;
+  }
+  // The worker has come to it, or has been told before to leave it alone. It does none but those that have begun, and
+  // what it leaves ends or goes on when its answer is there.
+  const auto begun = link.transport->end().revoke_items(part.position());
+  if (!begun) {
+    return;
+  }
+  CallDetails& details = part.make_details();
+  const std::uint32_t gone = details.harvested;
+  if (*begun > gone && *begun < gone + details.count) {
+    requeue(split_items(part, *begun - gone));
+  }
+  const auto progress = link.transport->end().bulk_progress(part.position());
+  const std::uint32_t done = progress ? progress->done : 0;
+  // Asked to stop alone when it is the last one that the call still has: what is said of it is said of the call.
+  if (*begun == done + 1 && *begun == gone + details.count &&
+      details.bulk->parts.cancelled[details.first + details.count - 1]) {
+    ask_to_stop(link, part, StopReason::kCancelled);
+  }
+}
+
+void Scheduler::requeue(CallRef call) {
+  const bool sweep = call->kind == CallKind::kBulk && !call->details().bulk->parts.cancelled.empty();
+  // From the back, so that what goes to the front of the queue keeps its order.
+  while (sweep && call->details().count > 1) {
+    const std::vector<bool>& cancelled = call->details().bulk->parts.cancelled;
+    const std::uint32_t first = call->details().first;
+    std::uint32_t begin = first + call->details().count - 1;
+    const bool ends = cancelled[begin];
+    while (begin > first && cancelled[begin - 1] == ends) {
+      --begin;
+    }
+    if (begin == first) {
+      break;
+    }
+    CallRef run = split_items(*call, begin - first);
+    if (ends) {
+      finish_error(std::move(run), ErrorCode::kCancelled, "the call was cancelled before it began");
+    } else {
+      enqueue(*run.take(), true);
+    }
+  }
+  if (sweep && call->details().bulk->parts.cancelled[call->details().first]) {
+    finish_error(std::move(call), ErrorCode::kCancelled, "the call was cancelled before it began");
+  } else {
+    enqueue(*call.take(), true);
+  }
 }
 
 void Scheduler::complete_bulk(WorkerLink& link, CallRef call, const Completion& completion) {
@@ -204,7 +298,7 @@ void Scheduler::recover_items(WorkerLink& link, CallRef call, std::uint64_t posi
     if (killing_ || call->stop_reason != StopReason::kNone) {
       finish_error(std::move(rest), ErrorCode::kCancelled, "the call was cancelled before it began");
     } else {
-      enqueue(*rest.take(), true);
+      requeue(std::move(rest));
     }
   }
   if (call->details().count == 0) {

@@ -377,7 +377,7 @@ std::size_t Scheduler::reap(WorkerLink& link) {
 void Scheduler::complete_returned(CallRef call) {
   --call->attempt;
   if (call->stop_reason == StopReason::kNone) {
-    enqueue(*call.take(), true);
+    requeue(std::move(call));
   } else if (call->stop_reason == StopReason::kCancelled) {
     finish_error(std::move(call), ErrorCode::kCancelled, "the call was cancelled before it began");
   } else {
@@ -553,7 +553,7 @@ void Scheduler::bury(WorkerLink& link) {
       if (call->kind == CallKind::kOpen) {
         call->details().session->link_id = 0;
       }
-      enqueue(*call.take(), true);
+      requeue(std::move(call));
     }
   }
   fail_sessions(link.id, link.slot);
