@@ -3,12 +3,21 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <iterator>
 #include <mutex>
+#include <utility>
 #include <vector>
 
+#include "host/bulk.hpp"
 #include "pipeline/executor.hpp"
 
 namespace tenon::internal {
+
+/// Items of a bulk call that have ended.
+struct BulkEnded {
+  Shared<const BulkWork> work;
+  BulkEnds ends;
+};
 
 /// Many threads push, one waits.
 class EndQueue {
@@ -18,34 +27,53 @@ class EndQueue {
   void push(const Ended& ended) {
     const std::lock_guard<std::mutex> lock(mutex_);
     ended_.push_back(ended);
+    wake();
+  }
+  /// [any-thread] The same for many ends at once.
+  void push(BulkEnded ended) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    bulks_.push_back(std::move(ended));
+    wake();
+  }
+
+  /// Appends everything that has ended; waits for something until `deadline`.
+  void wait(std::chrono::steady_clock::time_point deadline, std::vector<Ended>& ended, std::vector<BulkEnded>& bulks) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    if (is_empty()) {
+      asleep_ = true;
+      wake_.wait_until(lock, deadline, [&] { return !is_empty(); });
+      asleep_ = false;
+    }
+    move_to(ended, ended_);
+    move_to(bulks, bulks_);
+  }
+
+ private:
+  [[nodiscard]] bool is_empty() const noexcept { return ended_.empty() && bulks_.empty(); }
+
+  void wake() {
     if (asleep_) {
       asleep_ = false;
       wake_.notify_one();
     }
   }
 
-  /// Appends everything that has ended; waits for something until `deadline`.
-  void wait(std::chrono::steady_clock::time_point deadline, std::vector<Ended>& ended) {
-    std::unique_lock<std::mutex> lock(mutex_);
-    if (ended_.empty()) {
-      asleep_ = true;
-      wake_.wait_until(lock, deadline, [&] { return !ended_.empty(); });
-      asleep_ = false;
-    }
-    if (ended.empty()) {
+  template <typename T>
+  static void move_to(std::vector<T>& target, std::vector<T>& source) {
+    if (target.empty()) {
       // Both vectors keep their memory, so the steady state allocates nothing.
-      std::swap(ended, ended_);
+      std::swap(target, source);
     } else {
-      ended.insert(ended.end(), ended_.begin(), ended_.end());
-      ended_.clear();
+      std::move(source.begin(), source.end(), std::back_inserter(target));
+      source.clear();
     }
   }
 
- private:
   std::mutex mutex_;
   std::condition_variable wake_;
-  bool asleep_ = false;       // Guarded by mutex_.
-  std::vector<Ended> ended_;  // Guarded by mutex_.
+  bool asleep_ = false;  // Guarded by mutex_, as are the others.
+  std::vector<Ended> ended_;
+  std::vector<BulkEnded> bulks_;
 };
 
 }  // namespace tenon::internal

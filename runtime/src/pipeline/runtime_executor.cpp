@@ -4,7 +4,10 @@
 #include <optional>
 #include <utility>
 #include <variant>
+#include <vector>
 
+#include "host/runtime_access.hpp"
+#include "pipeline/bulk_calls.hpp"
 #include "pipeline/end_queue.hpp"
 
 namespace tenon::internal {
@@ -88,28 +91,35 @@ class RuntimeSession final : public ExecutorSession {
 
 class RuntimeExecutor final : public Executor {
  public:
-  explicit RuntimeExecutor(Runtime& runtime) : runtime_(runtime) {}
+  explicit RuntimeExecutor(Runtime& runtime) : runtime_(runtime), together_(RuntimeAccess::pool(runtime), queue_) {}
 
   unsigned worker_count() const override { return runtime_.worker_count(); }
   Clock::time_point now() const override { return Clock::now(); }
 
   void submit(std::uint32_t slot, const std::string& task, const Reply& argument, const CallOptions* options) override {
-    while (calls_.size() <= slot) {
-      calls_.emplace_back();
-      calls_.back().notice.queue = &queue_;
-      calls_.back().notice.ended = {Ended::Kind::kCall, static_cast<std::uint32_t>(calls_.size() - 1), 0};
+    if (!together_.add(slot, task, argument, options)) {
+      submit_alone(slot, task, argument, *options);
     }
-    CallSlot& call = calls_[slot];
-    call.future = runtime_.submit(task, argument, *options);
-    call.notice.watch(call.future);
   }
 
-  // Each call begins as it is submitted.
-  void flush() override {}
+  void flush() override {
+    together_.flush(alone_);
+    for (const BulkCalls::Alone& call : alone_) {
+      submit_alone(call.slot, *call.task, *call.argument, *call.options);
+    }
+    alone_.clear();
+  }
 
-  void cancel(std::uint32_t slot) override { calls_[slot].future.cancel(); }
+  void cancel(std::uint32_t slot) override {
+    if (!together_.cancel(slot)) {
+      calls_[slot].future.cancel();
+    }
+  }
 
   Result<Reply> take(std::uint32_t slot) override {
+    if (together_.has(slot)) {
+      return together_.take(slot);
+    }
     Result<Reply> outcome = calls_[slot].future.get();
     calls_[slot].future = {};
     return outcome;
@@ -119,7 +129,13 @@ class RuntimeExecutor final : public Executor {
     return std::make_unique<RuntimeSession>(runtime_, queue_, first, second);
   }
 
-  void wait(Clock::time_point deadline, std::vector<Ended>& ended) override { queue_.wait(deadline, ended); }
+  void wait(Clock::time_point deadline, std::vector<Ended>& ended) override {
+    queue_.wait(deadline, ended, bulks_);
+    for (BulkEnded& bulk : bulks_) {
+      together_.arrived(std::move(bulk), ended);
+    }
+    bulks_.clear();
+  }
 
  private:
   struct CallSlot {
@@ -127,9 +143,23 @@ class RuntimeExecutor final : public Executor {
     Future<Reply> future;
   };
 
+  void submit_alone(std::uint32_t slot, const std::string& task, const Reply& argument, const CallOptions& options) {
+    while (calls_.size() <= slot) {
+      calls_.emplace_back();
+      calls_.back().notice.queue = &queue_;
+      calls_.back().notice.ended = {Ended::Kind::kCall, static_cast<std::uint32_t>(calls_.size() - 1), 0};
+    }
+    CallSlot& call = calls_[slot];
+    call.future = runtime_.submit(task, argument, options);
+    call.notice.watch(call.future);
+  }
+
   Runtime& runtime_;
   EndQueue queue_;
-  std::deque<CallSlot> calls_;  ///< A deque, because notices must stay where they are.
+  BulkCalls together_;
+  std::deque<CallSlot> calls_;           ///< Those that go alone. A deque, because notices must stay where they are.
+  std::vector<BulkCalls::Alone> alone_;  ///< Reused, as is the next.
+  std::vector<BulkEnded> bulks_;
 };
 
 }  // namespace

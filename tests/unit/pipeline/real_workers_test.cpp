@@ -1,8 +1,11 @@
 // Whole pipelines from TOML over worker processes.
+#include <csignal>
+
 #include <atomic>
 #include <chrono>
 #include <fstream>
 #include <string>
+#include <thread>
 
 #include <tenon/types_generated.h>
 #include <tenon/pipeline.hpp>
@@ -136,6 +139,91 @@ inputs = ["twice"]
     CHECK(report.failures[0].item == "item 700");
     CHECK(report.failures[0].error.code == ErrorCode::kCrashed);
   }
+}
+
+TEST_CASE("Pipeline: workers killed in the middle of bulk calls cost the items they were running, no others") {
+  Runtime runtime = start(2);
+  const bool idempotent = GENERATE(true, false);
+  constexpr std::int64_t kCount = 300'000;
+  // What is not idempotent fails when its worker dies; what is runs again.
+  const std::string stage_text =
+      idempotent ? "task = \"steps.pass\"\n" : "task = \"steps.twice\"\nparams = { factor = 1 }\n";
+  const Graph graph = parse(runtime, numbers(kCount) + "[stages.first]\n" + stage_text + R"(inputs = ["numbers"]
+[stages.second]
+task = "steps.pass"
+inputs = ["first"]
+[sinks.sum]
+task = "tenon.sum"
+inputs = ["second"]
+)");
+  std::atomic<bool> done{false};
+  std::atomic<int> kills{0};
+  std::thread killer([&] {
+    // So few that a slow machine comes to the end, too.
+    for (std::size_t i = 0; !done.load() && kills.load() < 10; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      const auto workers = runtime.stats().workers;
+      if (!workers.empty() && workers[i % workers.size()].pid > 0) {
+        ++kills;
+        ::kill(static_cast<pid_t>(workers[i % workers.size()].pid), SIGKILL);
+      }
+    }
+  });
+  RunOptions options;
+  options.max_reported_failures = kCount;
+  const RunReport report = run_pipeline(runtime, graph, options);
+  done = true;
+  killer.join();
+  INFO(report.to_json());
+  REQUIRE(report.end == RunReport::End::kDone);
+  CHECK(kills > 0);
+  CHECK(report.failure_count <= static_cast<std::uint64_t>(kills));
+  std::int64_t lost = 0;
+  for (const ItemFailure& failure : report.failures) {
+    CHECK(failure.error.code == ErrorCode::kCrashed);
+    CHECK(failure.stage == "first");
+    REQUIRE(failure.item.rfind("item ", 0) == 0);
+    lost += std::stoll(failure.item.substr(5));
+  }
+  CHECK((!idempotent || report.failure_count == 0));
+  CHECK(number(report) == kCount * (kCount - 1) / 2 - lost);
+  CHECK(stage(report, "first").items_out + stage(report, "first").failed == kCount);
+  CHECK(stage(report, "sum").grouped == kCount - report.failure_count);
+}
+
+TEST_CASE("Pipeline: a stage with a time-out, one in order and one by key beside others") {
+  Runtime runtime = start(2);
+  const Graph graph = parse(runtime, numbers(20000) + R"(
+[stages.timed]
+task = "steps.twice"
+params = { factor = 1, fail_at = 10000 }
+inputs = ["numbers"]
+timeout = "60s"
+[stages.ordered]
+task = "steps.judge"
+inputs = ["timed"]
+order = "input"
+[stages.keyed]
+task = "steps.pass"
+inputs = ["ordered"]
+order = "key:parity"
+[sinks.drop]
+task = "tenon.discard"
+inputs = ["keyed"]
+[stages.free]
+task = "steps.pass"
+inputs = ["timed"]
+retry = { attempts = 2, backoff = "1ms" }
+[sinks.sum]
+task = "tenon.sum"
+inputs = ["free"]
+)");
+  const RunReport report = run_pipeline(runtime, graph);
+  INFO(report.to_json());
+  CHECK(report.end == RunReport::End::kDone);
+  CHECK(number(report) == 20000LL * 19999 / 2 - 10000);
+  CHECK(report.failure_count == 1);
+  CHECK(stage(report, "drop").items_out == 19999);
 }
 
 TEST_CASE("Pipeline: a stop drains, a second one cancels, with real workers") {
