@@ -32,6 +32,7 @@
 #include <tenon/future.hpp>
 #include <tenon/log.hpp>
 #include <tenon/reply.hpp>
+#include <tenon/swap.hpp>
 
 namespace tenon {
 
@@ -87,6 +88,10 @@ struct RuntimeOptions {
 
   /// Gets every log line; empty: lines are dropped.
   LogSink log = {};
+
+  /// Makes plugins swappable. Workers then load copies from a store, and the files in plugin_dirs may be overwritten at
+  /// any time; the start takes longer by a copy of each plugin that the store does not have yet.
+  std::optional<HotSwapOptions> hot_swap = std::nullopt;
 };
 
 /// Options of one call.
@@ -216,9 +221,30 @@ class Runtime {
 
   // -- the rest -------------------------------------------------------------------------------
 
+  // -- hot swap (tenon/swap.hpp) ----------------------------------------------------------------
+
+  /// Makes another version of a plugin the current one and waits until it is; the old version serves meanwhile, and
+  /// goes on when the new one is refused. `what`: "image", for what its file holds now; "image@1.3.0", for that version
+  /// among the catalog's directories and earlier generations; or the path of a file. Swaps of one plugin come one after
+  /// another; of several that wait, the newest alone is made and the others end as kCancelled. Errors: kUnsupported
+  /// without RuntimeOptions::hot_swap; kNotFound no such plugin or version; kIncompatible a break of the schema, ABI or
+  /// pin; kRejected quarantined, untrusted or turned back by the canary; kCorrupt, kCrashed, kDeadline by the trial;
+  /// kIo.
+  [[nodiscard]] Result<SwapReport> swap(std::string_view what, const SwapOptions& options = {});
+  /// Makes the generation before the current one current again and puts the content of the one that goes into
+  /// quarantine. `reason` stands in the event. Errors: kNotFound no such plugin or nothing before it; kUnsupported;
+  /// those of swap.
+  [[nodiscard]] Result<SwapReport> rollback(std::string_view plugin, std::string_view reason = {});
+  /// All generations of all plugins, the newest first; of those that are over, the latest 32 of each plugin.
+  [[nodiscard]] std::vector<GenerationInfo> generations() const;
+  /// Calls `listener` for each event from now on, one after another, on a thread of the runtime. It may call the
+  /// runtime, but not swap or rollback.
+  [[nodiscard]] EventSubscription on_event(std::function<void(const SwapEvent&)> listener);
+
   /// Ends the runtime; further calls are rejected. Returns when no worker is left. May be called twice.
   void shutdown(Shutdown how = Shutdown::kDrain);
-  [[nodiscard]] const Catalog& catalog() const noexcept;
+  /// What calls go to now; empty after the runtime has been moved away.
+  [[nodiscard]] Catalog catalog() const;
   [[nodiscard]] unsigned worker_count() const noexcept;
   [[nodiscard]] RuntimeStats stats() const;
 
