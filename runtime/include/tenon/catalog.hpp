@@ -70,10 +70,15 @@ struct TaskRef {
 /// The plugins found at one time. Immutable; copies share; [any-thread].
 class Catalog {
  public:
+  /// Of no plugin.
+  Catalog();
   /// Scans the directories and inspects what the cache does not know, several at a time. A broken plugin is listed with
   /// its problem. Errors: kNotFound when a directory of `plugin_dirs` does not exist; kUnavailable without a
   /// tenon-worker.
   [[nodiscard]] static Result<Catalog> open(const CatalogOptions& options);
+
+  /// The same catalog with `plugin` in the place of all of its name, or added to it.
+  [[nodiscard]] Catalog with(std::shared_ptr<const PluginInfo> plugin) const;
 
   /// All plugins, usable or not, by name.
   [[nodiscard]] const std::vector<std::shared_ptr<const PluginInfo>>& plugins() const noexcept;

@@ -158,8 +158,8 @@ void Runtime::shutdown(Shutdown how) {
   }
 }
 
-const Catalog& Runtime::catalog() const noexcept {
-  return impl_->pool()->catalog();
+Catalog Runtime::catalog() const {
+  return impl_ == nullptr ? Catalog() : impl_->pool()->catalog();
 }
 
 unsigned Runtime::worker_count() const noexcept {

@@ -255,6 +255,17 @@ Result<Catalog> Catalog::open(const CatalogOptions& options) {
   return Catalog(std::move(impl));
 }
 
+Catalog::Catalog() : impl_(std::make_shared<const Impl>()) {}
+
+Catalog Catalog::with(std::shared_ptr<const PluginInfo> plugin) const {
+  auto impl = std::make_shared<Impl>(*impl_);
+  std::erase_if(impl->plugins, [&](const auto& other) { return other->name == plugin->name; });
+  const auto at = std::upper_bound(impl->plugins.begin(), impl->plugins.end(), plugin,
+                                   [](const auto& a, const auto& b) { return a->name < b->name; });
+  impl->plugins.insert(at, std::move(plugin));
+  return Catalog(std::move(impl));
+}
+
 const std::vector<std::shared_ptr<const PluginInfo>>& Catalog::plugins() const noexcept {
   return impl_->plugins;
 }
