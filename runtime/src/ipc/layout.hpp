@@ -16,7 +16,7 @@
 
 namespace tenon::internal {
 
-inline constexpr std::uint32_t kLayoutVersion = 3;
+inline constexpr std::uint32_t kLayoutVersion = 4;
 inline constexpr std::uint64_t kSubmissionMagic = 0x31627553'6e6f6e65;  // "enonSub1"
 inline constexpr std::uint64_t kCompletionMagic = 0x31706d43'6e6f6e65;  // "enonCmp1"
 
@@ -53,6 +53,7 @@ enum class CallKind : std::uint16_t {
   kCheckpoint = 4,  ///< Asks it for its checkpoint.
   kClose = 5,       ///< Ends it.
   kBulk = 6,        ///< Runs a plain task on several arguments, one after another (ipc/bulk.hpp).
+  kLoad = 7,        ///< Loads the plugin of the route and runs its `init`; no task.
 };
 
 /// SubmissionDescriptor::flags. WIRE.
@@ -65,7 +66,7 @@ enum SubmissionFlags : std::uint16_t {
 struct SubmissionDescriptor {
   std::uint64_t call_id = 0;  ///< Unique in the runtime, not 0; the same in each attempt.
   MonotonicNs deadline_ns = kNever;
-  std::uint64_t session_id = 0;  ///< 0 for kCall.
+  std::uint64_t session_id = 0;  ///< 0 for kCall, kBulk and kLoad.
   BlockRef argument;             ///< Absent, inline or in a segment.
   BlockRef checkpoint;           ///< kOpen alone; never inline.
   std::uint32_t route = 0;       ///< Number of the task, bound over the control channel.

@@ -57,11 +57,11 @@ const char* broken_field(const SubmissionDescriptor& call) noexcept {
   if (call.call_id == 0) {
     return "call_id";
   }
-  if (call.kind < CallKind::kCall || call.kind > CallKind::kBulk) {
+  if (call.kind < CallKind::kCall || call.kind > CallKind::kLoad) {
     return "kind";
   }
   const bool bulk = call.kind == CallKind::kBulk;
-  if ((call.kind == CallKind::kCall || bulk) != (call.session_id == 0)) {
+  if ((call.kind == CallKind::kCall || call.kind == CallKind::kLoad || bulk) != (call.session_id == 0)) {
     return "session_id";
   }
   if ((call.flags & ~kSubmissionArgumentFrames) != 0) {

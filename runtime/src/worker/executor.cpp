@@ -32,7 +32,7 @@ bool Executor::is_short(const Submission& submission) const noexcept {
 
 Result<void> Executor::execute(const Submission& submission) {
   const MonotonicNs start_ns = last_end_ns_ != 0 ? last_end_ns_ : monotonic_now_ns();
-  calls_run_ = 1;
+  calls_run_ = submission.descriptor.kind == CallKind::kLoad ? 0 : 1;
   auto executed = dispatch(submission);
   last_end_ns_ = monotonic_now_ns();
   const std::int64_t took_ns = last_end_ns_ - start_ns;
@@ -56,6 +56,9 @@ Result<void> Executor::dispatch(const Submission& submission) {
         return fail(std::move(route.error()));
       }
       return finish_error(route.error());
+    }
+    if (descriptor.kind == CallKind::kLoad) {
+      return core_.end.finish(CompletionDescriptor{});  // What was asked for is done: the route is loaded.
     }
     return descriptor.kind == CallKind::kCall   ? run_call(submission, **route)
            : descriptor.kind == CallKind::kBulk ? run_bulk(submission, **route)

@@ -173,7 +173,7 @@ TEST_CASE("WorkerEnd: names the broken field of a submission") {
   const std::vector<std::pair<std::string, std::function<void(SubmissionDescriptor&)>>> table = {
       {"call_id", [](auto& d) { d.call_id = 0; }},
       {"kind", [](auto& d) { d.kind = static_cast<CallKind>(0); }},
-      {"kind", [](auto& d) { d.kind = static_cast<CallKind>(7); }},
+      {"kind", [](auto& d) { d.kind = static_cast<CallKind>(8); }},
       {"session_id", [](auto& d) { d.session_id = 1; }},
       {"session_id", [](auto& d) { d.kind = CallKind::kOpen; }},
       {"flags", [](auto& d) { d.flags = 2; }},
