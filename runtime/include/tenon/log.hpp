@@ -14,7 +14,9 @@ enum class LogLevel : std::int32_t { kDebug = 0, kInfo = 1, kWarning = 2, kError
 struct LogRecord {
   LogLevel level = LogLevel::kInfo;
   std::string_view message;
-  std::string_view plugin;  ///< Empty when the line is the runtime's own.
+  std::string_view plugin;   ///< Empty when the line is the runtime's own.
+  std::string_view version;  ///< Of the plugin that wrote it; empty when it is not known.
+  std::string_view sha256;   ///< The same.
   std::string_view task;
   std::uint64_t worker_id = 0;  ///< 0 when the line is the runtime's own.
   std::uint64_t call_id = 0;

@@ -12,6 +12,8 @@
 
 namespace tenon {
 
+struct PluginInfo;
+
 namespace internal {
 
 class SharedSegment;
@@ -21,6 +23,8 @@ class ReplyStorage : public SharedObject {
  public:
   /// The segment the bytes lie in, valid as long as this; null when they are private to the host.
   [[nodiscard]] virtual const SharedSegment* segment() const noexcept { return nullptr; }
+  /// What made the bytes, valid as long as this; null when the host did.
+  [[nodiscard]] virtual const PluginInfo* origin() const noexcept { return nullptr; }
 };
 
 }  // namespace internal
@@ -36,6 +40,9 @@ class Reply {
 
   /// The FlatBuffer, aligned to 16. Valid as long as any copy of this reply.
   [[nodiscard]] BytesView bytes() const noexcept { return bytes_; }
+  /// The plugin that made it, with version and hash (tenon/catalog.hpp). Valid as long as any copy of this reply. Null
+  /// for an argument that the host has built, and for a result without bytes.
+  [[nodiscard]] const PluginInfo* plugin() const noexcept { return storage_ ? storage_->origin() : nullptr; }
   /// The storage, for handing the result to another call without a copy.
   [[nodiscard]] const internal::Shared<const internal::ReplyStorage>& storage() const noexcept { return storage_; }
   /// For the runtime: hands over the reference to the storage.

@@ -120,25 +120,25 @@ struct SwapReport {
 /// Something that happened to a generation, or to the watch.
 struct SwapEvent {
   enum class Kind : std::uint8_t {
-    kDetected,    ///< A plugin file has changed.
-    kStaged,      ///< It is in the store.
-    kRefused,     ///< It does not become current; `message` says why and what to do.
-    kForced,      ///< Breaks were overridden; `message` lists them.
-    kCanary,      ///< Runs a share of the calls now.
-    kSwitched,    ///< It is current now.
-    kDrained,     ///< No worker has it any more.
-    kRolledBack,  ///< It is current again; `message` says why.
-    kQuarantined, ///< Its content will not be loaded again.
-    kWatch,       ///< The watch itself: a directory came or went, or cannot be read.
+    kDetected,     ///< A plugin file has changed.
+    kStaged,       ///< It is in the store.
+    kRefused,      ///< It does not become current; `message` says why and what to do.
+    kForced,       ///< Breaks were overridden; `message` lists them.
+    kCanary,       ///< Runs a share of the calls now.
+    kSwitched,     ///< It is current now.
+    kDrained,      ///< No worker has it any more.
+    kRolledBack,   ///< It is current again; `message` says why.
+    kQuarantined,  ///< Its content will not be loaded again.
+    kWatch,        ///< The watch itself: a directory came or went, or cannot be read.
   };
   std::uint64_t number = 0;  ///< Of the event, rising by one.
   std::chrono::system_clock::time_point time;
   Kind kind = Kind::kDetected;
   std::string plugin;
-  std::string version;            ///< Empty when not known.
-  std::string sha256;             ///< Empty when not known.
-  std::uint64_t generation = 0;   ///< 0 when there is none.
-  std::string message;            ///< For people; may have several lines.
+  std::string version;           ///< Empty when not known.
+  std::string sha256;            ///< Empty when not known.
+  std::uint64_t generation = 0;  ///< 0 when there is none.
+  std::string message;           ///< For people; may have several lines.
 };
 /// "detected", "staged" ... Valid for ever.
 [[nodiscard]] std::string_view swap_event_name(SwapEvent::Kind kind) noexcept;

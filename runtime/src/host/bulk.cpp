@@ -66,7 +66,7 @@ Result<Reply> BulkAnswers::get(std::uint32_t index, const BulkWork& work, std::u
                 printable(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()), kMaxErrorBytes));
   }
   if ((entry.flags & kBulkAnswerArgument) != 0) {
-    StoredBytes argument = work.argument(item);
+    StoredBytes argument = with_origin(work.argument(item), made_by_);
     return Reply(std::move(argument.storage), argument.bytes);
   }
   if ((entry.flags & kBulkAnswerReference) != 0) {
@@ -96,7 +96,7 @@ Result<Reply> BulkWork::outcome(const BulkEnds& ends, std::uint32_t index) const
   }
   auto outcome = ends.answers->get(ends.offset + index, *this, item);
   if (!outcome) {
-    outcome.error().context = context_of(*route, first_id + item, 1);
+    outcome.error().context = context_of(*ends.route, first_id + item, 1);
   }
   return outcome;
 }

@@ -30,13 +30,17 @@ class BulkAnswers final : public ReplyStorage {
  public:
   /// Copies what the worker wrote: entries `first` to `end` of its answer block. `lease` gives the bytes that a
   /// reference names, which are then the host's. Errors: kCorrupt naming the field.
+  /// `made_by` is the origin of all of them.
   template <typename Lease>
   [[nodiscard]] static Result<Shared<const BulkAnswers>> copy(BytesView block, std::uint32_t first, std::uint32_t end,
-                                                              Lease lease);
+                                                              GenerationRef made_by, Lease lease);
 
   /// The answer `index`, which is to item `item` of `work`. Without context in errors.
   [[nodiscard]] Result<Reply> get(std::uint32_t index, const BulkWork& work, std::uint32_t item) const;
   [[nodiscard]] bool ok(std::uint32_t index) const noexcept { return entries_[index].status == TENON_OK; }
+  [[nodiscard]] const PluginInfo* origin() const noexcept override {
+    return made_by_ == nullptr ? nullptr : made_by_->plugin.get();
+  }
   /// Whether the answer is the item's own argument.
   [[nodiscard]] bool is_argument(std::uint32_t index) const noexcept {
     return entries_[index].status == TENON_OK && (entries_[index].flags & kBulkAnswerArgument) != 0;
@@ -46,6 +50,7 @@ class BulkAnswers final : public ReplyStorage {
   BulkAnswers() = default;
   [[nodiscard]] static Result<Shared<BulkAnswers>> copy_block(BytesView block, std::uint32_t first, std::uint32_t end);
 
+  GenerationRef made_by_;
   std::unique_ptr<std::uint8_t[]> bytes_;
   const BulkAnswer* entries_ = nullptr;  // At the begin of bytes_.
   std::vector<std::pair<std::uint32_t, StoredBytes>> references_;
@@ -55,6 +60,8 @@ class BulkAnswers final : public ReplyStorage {
 struct BulkEnds {
   std::uint32_t first = 0;
   std::uint32_t count = 0;
+  /// What they ran on, or were to run on.
+  RouteRef route;
   /// The answers to them, from `offset` on; null when all ended as `error` says.
   Shared<const BulkAnswers> answers;
   std::uint32_t offset = 0;
@@ -136,11 +143,12 @@ class BulkBuilder {
 
 template <typename Lease>
 Result<Shared<const BulkAnswers>> BulkAnswers::copy(BytesView block, std::uint32_t first, std::uint32_t end,
-                                                    Lease lease) {
+                                                    GenerationRef made_by, Lease lease) {
   auto copied = copy_block(block, first, end);
   if (!copied) {
     return fail(std::move(copied.error()));
   }
+  (*copied)->made_by_ = std::move(made_by);
   for (std::uint32_t i = first; i < end; ++i) {
     const BulkAnswer& entry = (*copied)->entries_[i];
     if ((entry.flags & kBulkAnswerReference) != 0) {

@@ -68,6 +68,12 @@ CallRef Call::create(RouteRef route, std::uint64_t id, StoredBytes argument) {
   return call;
 }
 
+void Call::set_run_route(const RouteRef& route) {
+  if (route.get() != run_route().get()) {
+    make_details().run_route = route.get() == route_.get() ? nullptr : route;
+  }
+}
+
 CallRef Call::create_bulk(RouteRef route, Shared<const BulkWork> work, std::uint32_t first, std::uint32_t count) {
   CallRef call = create(std::move(route), work->first_id + first, work->block);
   call->kind = CallKind::kBulk;
@@ -140,14 +146,14 @@ void Call::end_with_copy(BytesView result) {
     set_outcome_bits(kHoldsOwnReply);
     return;
   }
-  StoredBytes copy = copy_to_host(result);
+  StoredBytes copy = copy_to_host(result, run_route()->generation);
   end(Reply(std::move(copy.storage), copy.bytes));
 }
 
 void Call::end_with_argument() noexcept {
   if (has_stored_) {
-    const StoredBytes& argument = *stored();
-    end(Reply(argument.storage, argument.bytes));
+    StoredBytes argument = with_origin(*stored(), run_route()->generation);
+    end(Reply(std::move(argument.storage), argument.bytes));
     return;
   }
   body_.reply = {.storage = nullptr, .data = room(), .size = payload_size_};

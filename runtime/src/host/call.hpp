@@ -22,10 +22,15 @@ namespace tenon::internal {
 /// A session as the scheduler sees it.
 struct SessionRecord {
   std::uint64_t id = 0;
+  /// Where it is to be opened; from then on where it was last seen.
   std::int32_t slot = 0;
+  /// Of the generation that it is opened on.
   RouteRef route;
-  /// Worker it lives in; 0 before it has been sent there. Guarded by the scheduler's lock.
+  // -- guarded by the scheduler's lock ----------------------------------------------------------
+  /// Worker it lives in; 0 before it has been sent there.
   std::uint64_t link_id = 0;
+  /// It stayed on a generation that was replaced for longer than it might.
+  bool overstayed = false;
 };
 
 /// Why a running call has been asked to stop.
@@ -51,7 +56,9 @@ struct CallDetails {
   Shared<const BulkWork> bulk;    ///< Of kBulk: the call is its items from `first`.
   std::uint32_t first = 0;
   bool argument_frames = false;  ///< kSubmissionArgumentFrames
+  bool shadow = false;           ///< Runs beside another call, for comparison.
   // -- guarded by the scheduler's lock ----------------------------------------------------------
+  RouteRef run_route;                  ///< Where it runs, if that is not where it was submitted to.
   std::uint32_t count = 0;             ///< Of items that were sent or are to be sent.
   MonotonicNs sent_ns = 0;             ///< When a bulk call was sent last.
   std::uint32_t harvested = 0;         ///< Items of that submission that have ended and are not its own any more.
@@ -83,7 +90,14 @@ class Call final : public TypedState<Reply> {
   [[nodiscard]] std::optional<Progress> progress() const override;
 
   [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
+  /// What it was submitted to.
   [[nodiscard]] const RouteRef& route() const noexcept { return route_; }
+  /// What it runs on, or ran. Guarded by the scheduler's lock until it is complete.
+  [[nodiscard]] const RouteRef& run_route() const noexcept {
+    return details_ != nullptr && details_->run_route ? details_->run_route : route_;
+  }
+  void set_run_route(const RouteRef& route);
+  [[nodiscard]] const PluginInfo* origin() const noexcept override { return run_route()->ref.plugin.get(); }
   /// The argument that travels along with the call: absent (without data) when it lies elsewhere.
   [[nodiscard]] BytesView payload() const noexcept;
   /// The argument that lies elsewhere; null when it travels along. Without a place for workers it gets one in its turn.

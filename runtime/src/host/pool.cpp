@@ -83,7 +83,15 @@ void Pool::settle(std::unique_ptr<Effects> settled) {
   }
   for (const LogLine& line : effects.log) {
     if (log_) {
-      log_(LogRecord{line.level, line.message, line.plugin, line.task, line.worker_id, line.call_id});
+      const PluginInfo* plugin = line.generation == nullptr ? nullptr : line.generation->plugin.get();
+      log_(LogRecord{.level = line.level,
+                     .message = line.message,
+                     .plugin = line.plugin,
+                     .version = plugin == nullptr ? std::string_view() : plugin->version,
+                     .sha256 = plugin == nullptr ? std::string_view() : plugin->sha256,
+                     .task = line.task,
+                     .worker_id = line.worker_id,
+                     .call_id = line.call_id});
     }
   }
   for (const auto& link : effects.buried) {
@@ -97,7 +105,13 @@ void Pool::settle(std::unique_ptr<Effects> settled) {
   for (const Effects::BulkEnd& end : effects.bulk_ends) {
     end.work->sink->on_end(end.work, end.ends);
   }
+  if (effects.trouble) {
+    if (const auto* trouble = trouble_.load(std::memory_order_acquire)) {
+      (*trouble)();
+    }
+  }
   effects.log.clear();
+  effects.trouble = false;
   effects.changed = false;
   effects.again = false;
   effects.rearm = false;
@@ -108,7 +122,7 @@ void Pool::settle(std::unique_ptr<Effects> settled) {
 }
 
 Result<std::shared_ptr<Pool>> Pool::start(const RuntimeOptions& options,
-                                          const std::function<Result<Catalog>()>& open_catalog,
+                                          const std::function<Result<OpenedCatalog>()>& open_catalog,
                                           std::unique_ptr<Launcher> launcher) {
   if (auto checked = check(options); !checked) {
     return fail(std::move(checked.error()));
@@ -162,8 +176,15 @@ Result<std::shared_ptr<Pool>> Pool::start(const RuntimeOptions& options,
     return fail(std::move(catalog.error()));
   }
   {
-    const auto routes = pool->routes_.lock();
-    pool->catalog_ = std::move(*catalog);
+    const auto routing = pool->routing_.lock();
+    for (const auto& plugin : catalog->catalog.plugins()) {
+      if (plugin->usable()) {
+        routing->current.emplace(plugin->name,
+                                 make_shared_object<const Generation>(pool->generation_numbers_.next(), plugin,
+                                                                      std::move(catalog->pins[plugin->name])));
+      }
+    }
+    routing->catalog = std::move(catalog->catalog);
   }
   std::optional<Error> unavailable;
   {
@@ -208,6 +229,16 @@ Pool::~Pool() {
 
 // -- making calls -----------------------------------------------------------------------------
 
+Catalog Pool::catalog() const {
+  return routing_.lock()->catalog.value_or(Catalog());
+}
+
+RouteRef Pool::make_route(const GenerationRef& generation, const TaskInfo& task, StoredBytes params) {
+  return make_shared_object<const HostRoute>(static_cast<std::uint32_t>(route_numbers_.next()), generation,
+                                             TaskRef{generation->plugin, &task}, std::move(params), weak_from_this(),
+                                             retired_);
+}
+
 Result<RouteRef> Pool::route(std::string_view task, BytesView params) {
   std::string with_params;
   std::string_view key = task;
@@ -217,14 +248,15 @@ Result<RouteRef> Pool::route(std::string_view task, BytesView params) {
     with_params.append(reinterpret_cast<const char*>(params.data()), params.size());
     key = with_params;
   }
-  auto routes = routes_.lock();
-  if (const auto found = routes->find(key); found != routes->end()) {
+  auto routing = routing_.lock();
+  Routes& routes = routing->routes;
+  if (const auto found = routes.find(key); found != routes.end()) {
     return found->second;
   }
-  if (!catalog_) {
+  if (!routing->catalog) {
     return fail(ErrorCode::kUnavailable, "the runtime is still starting");
   }
-  auto ref = catalog_->find_task(task);
+  auto ref = routing->catalog->find_task(task);
   if (!ref) {
     return fail(std::move(ref.error()));
   }
@@ -239,15 +271,52 @@ Result<RouteRef> Pool::route(std::string_view task, BytesView params) {
     }
     stored = std::move(*copied);
   }
-  if (routes->size() >= kMaxIdleRoutes) {
+  if (routes.size() >= kMaxIdleRoutes) {
     // Params that differ from call to call must not pile up: what no call uses goes, here and in the workers.
-    std::erase_if(*routes, [](const auto& entry) { return entry.second->unique(); });
+    std::erase_if(routes, [](const auto& entry) { return entry.second->unique(); });
   }
-  const RouteRef made =
-      make_shared_object<const HostRoute>(static_cast<std::uint32_t>(route_numbers_.next()), std::move(*ref),
-                                          std::move(stored), weak_from_this(), retired_);
-  routes->emplace(std::string(key), made);
+  const RouteRef made = make_route(routing->current.find(ref->plugin->name)->second, *ref->task, stored);
+  if (const auto trial = routing->trials.find(ref->plugin->name); trial != routing->trials.end()) {
+    if (const TaskInfo* twin = trial->second->plugin->schema->find_task(ref->task->name)) {
+      made->trial = make_route(trial->second, *twin, std::move(stored));
+    }
+  }
+  routes.emplace(std::string(key), made);
   return made;
+}
+
+Result<RouteRef> Pool::bound_route(std::string_view task, const GenerationRef& bound) {
+  if (bound == nullptr) {
+    return route(task, {});
+  }
+  {
+    auto routing = routing_.lock();
+    const auto current = routing->current.find(bound->plugin->name);
+    if (current == routing->current.end() || current->second.get() != bound.get()) {
+      const std::string key = std::to_string(bound->number) + '/' + std::string(task);
+      if (const auto found = routing->others.find(key); found != routing->others.end()) {
+        return found->second;
+      }
+      const TaskInfo* found = bound->plugin->schema->find_task(task.substr(task.find('.') + 1));
+      if (found == nullptr) {
+        return fail(ErrorCode::kNotFound, "no task '" + printable(task, 128) + "' in " + bound->plugin->name + " " +
+                                              bound->plugin->version + ", the version that this worker has");
+      }
+      return routing->others.emplace(key, make_route(bound, *found, {})).first->second;
+    }
+  }
+  return route(task, {});
+}
+
+Result<RouteRef> Pool::current_route(const HostRoute& route) {
+  auto routing = routing_.lock();
+  const auto current = routing->current.find(route.ref.plugin->name);
+  const TaskInfo* task =
+      current == routing->current.end() ? nullptr : current->second->plugin->schema->find_task(route.ref.task->name);
+  if (task == nullptr) {
+    return fail(ErrorCode::kNotFound, "the current version has no task '" + route.ref.task->full_name + "'");
+  }
+  return make_route(current->second, *task, route.params);
 }
 
 void Pool::fill_options(Call& call, const CallOptions& options) {
@@ -337,9 +406,9 @@ CallRef Pool::make_session_call(const std::shared_ptr<SessionRecord>& session, C
   CallRef call = Call::create(session->route, call_ids_.next(), payload);
   CallDetails& details = call->make_details();
   details.session = session;
-  details.pinned_slot = session->slot;
   call->kind = kind;
   call->session_bound = kind != CallKind::kOpen;
+  details.pinned_slot = call->session_bound ? 0 : session->slot;  // Of an open one the scheduler knows where it is.
   return call;
 }
 
@@ -428,7 +497,18 @@ void Pool::submit(CallRef call) {
     call->complete(fail(std::move(error)));
     return;
   }
-  with(std::move(scheduler), [&](Scheduler& locked) { locked.submit(std::move(call)); });
+  CallRef shadow;
+  if (shadowing_.load(std::memory_order_relaxed) != 0) {
+    scheduler.unlock();
+    shadow = make_shadow(*call);
+    scheduler = scheduler_.lock();
+  }
+  with(std::move(scheduler), [&](Scheduler& locked) {
+    locked.submit(std::move(call));
+    if (shadow != nullptr) {
+      locked.submit(std::move(shadow));
+    }
+  });
 }
 
 Result<CallRef> Pool::submit_bulk(const Shared<const BulkWork>& work, const CallOptions& options) {

@@ -27,9 +27,20 @@
 #include "host/launcher.hpp"
 #include "host/scheduler.hpp"
 #include "host/storage.hpp"
+#include "host/swap/fleet.hpp"
 #include "platform/reactor/poller.hpp"
 
 namespace tenon::internal {
+
+class PoolFleet;
+class SessionHandle;
+
+/// The plugins of a runtime as they are when it starts.
+struct OpenedCatalog {
+  Catalog catalog;
+  /// Keep plugin files in their store, by plugin name; those of a catalog that is not staged have none.
+  std::map<std::string, Pin, std::less<>> pins = {};
+};
 
 /// A running pool of workers. [any-thread]
 class Pool : public std::enable_shared_from_this<Pool> {
@@ -37,11 +48,12 @@ class Pool : public std::enable_shared_from_this<Pool> {
   /// Starts the workers and the reactor, opens the catalog while they come up, and returns when the first worker is
   /// ready. Errors: see Runtime::start; those of `open_catalog`.
   [[nodiscard]] static Result<std::shared_ptr<Pool>> start(const RuntimeOptions& options,
-                                                           const std::function<Result<Catalog>()>& open_catalog,
+                                                           const std::function<Result<OpenedCatalog>()>& open_catalog,
                                                            std::unique_ptr<Launcher> launcher);
   ~Pool();
 
-  [[nodiscard]] const Catalog& catalog() const noexcept { return *catalog_; }
+  /// As calls are routed now.
+  [[nodiscard]] Catalog catalog() const;
   [[nodiscard]] std::uint32_t worker_count() const noexcept { return workers_; }
   [[nodiscard]] std::uint64_t max_queued_calls() const noexcept { return max_queued_calls_; }
   [[nodiscard]] RuntimeStats stats();
@@ -86,6 +98,13 @@ class Pool : public std::enable_shared_from_this<Pool> {
   [[nodiscard]] std::optional<Progress> progress(const Call& call);
   [[nodiscard]] std::int32_t slot_for_session();
   [[nodiscard]] std::uint64_t next_session_id() noexcept { return session_ids_.next(); }
+  /// Whether the worker of a session has been moved aside: it had better be opened anew elsewhere.
+  [[nodiscard]] bool should_move(const SessionRecord& session) { return scheduler_.lock()->should_move(session); }
+  /// Hears of it when open sessions are to move.
+  void add_session(const std::shared_ptr<SessionHandle>& session);
+  /// A route of the generation that is current now, with the same task and params. Errors: kNotFound it has no such
+  /// task.
+  [[nodiscard]] Result<RouteRef> current_route(const HostRoute& route);
 
   /// See Runtime::shutdown.
   void shutdown(Shutdown how);
@@ -96,6 +115,16 @@ class Pool : public std::enable_shared_from_this<Pool> {
     std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
   };
   using Routes = std::unordered_map<std::string, RouteRef, StringHash, std::equal_to<>>;
+  friend class PoolFleet;
+
+  /// What names lead to.
+  struct Routing {
+    std::optional<Catalog> catalog;  ///< Absent while the runtime starts.
+    std::map<std::string, GenerationRef, std::less<>> current;
+    std::map<std::string, GenerationRef, std::less<>> trials;
+    Routes routes;  ///< Of the current generations, by task and params.
+    Routes others;  ///< Of others, for workers that are bound to them: by generation and task.
+  };
 
   Pool(const RuntimeOptions& options, std::unique_ptr<Launcher> launcher, Poller poller, EventBell bell,
        std::shared_ptr<Retired> retired, std::shared_ptr<ArgumentMemory> arguments);
@@ -124,6 +153,11 @@ class Pool : public std::enable_shared_from_this<Pool> {
   /// Empty, with what an earlier one has allocated.
   [[nodiscard]] std::unique_ptr<Effects> take_spare_effects();
   void settle(std::unique_ptr<Effects> effects);
+  [[nodiscard]] RouteRef make_route(const GenerationRef& generation, const TaskInfo& task, StoredBytes params);
+  /// The route of a task in a generation that a worker is bound to; the current one when that is null.
+  [[nodiscard]] Result<RouteRef> bound_route(std::string_view task, const GenerationRef& bound);
+  /// A call that runs beside `call` for comparison; null when there is none. Before `call` is submitted.
+  [[nodiscard]] CallRef make_shadow(const Call& call);
   /// Waits for room for one more call. Errors: why it is not accepted.
   [[nodiscard]] Result<void> wait_for_room(Guarded<Scheduler>::Locked& scheduler, const Call& call);
   [[nodiscard]] bool has_room(const Scheduler& scheduler, const Call& call) const noexcept;
@@ -154,9 +188,6 @@ class Pool : public std::enable_shared_from_this<Pool> {
   const std::chrono::milliseconds drain_timeout_;
   const LinkOptions link_options_;
   const LogSink log_;
-  // Set once, under routes_'s lock, before start() returns; only then do calls come. A worker that asks for a route
-  // before is told so.
-  std::optional<Catalog> catalog_;
   const std::unique_ptr<Launcher> launcher_;
   Poller poller_;
   EventBell bell_;
@@ -167,7 +198,16 @@ class Pool : public std::enable_shared_from_this<Pool> {
   IdSequence session_ids_;
   IdSequence link_ids_;
   IdSequence route_numbers_;
-  Guarded<Routes> routes_;
+  IdSequence generation_numbers_;
+  mutable Guarded<Routing> routing_;
+  Guarded<std::vector<std::weak_ptr<SessionHandle>>> sessions_;
+  using ShadowSink = decltype(TrialOptions::shadow);
+  Guarded<std::map<std::uint64_t, std::shared_ptr<const ShadowSink>>> shadow_sinks_;  // By generation.
+  // Relaxed: a first look; what is seen late gets no shadow.
+  std::atomic<std::uint32_t> shadowing_{0};
+  // Set once; acquire and release, as the function lies behind it.
+  std::atomic<const std::function<void()>*> trouble_{nullptr};
+  std::unique_ptr<const std::function<void()>> trouble_storage_;
 
   // Between two uses, so that a small call allocates nothing. Not a thread's own: its destructor would have to be
   // registered under the loader's lock, which the thread that starts the runtime may hold.

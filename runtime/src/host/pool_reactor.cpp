@@ -100,7 +100,9 @@ void Pool::read_channel(Scheduler& scheduler, WorkerLink& link) {
       link.kill();
       return;
     }
-    scheduler.on_message(link, **message, [this](std::string_view task) { return route(task, {}); });
+    scheduler.on_message(link, **message, [this](std::string_view task, const GenerationRef& bound) {
+      return bound_route(task, bound);
+    });
   }
 }
 

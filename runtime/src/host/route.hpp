@@ -9,34 +9,46 @@
 #include <tenon/error.hpp>
 
 #include "host/storage.hpp"
+#include "host/swap/generation.hpp"
 
 namespace tenon::internal {
 
 class Pool;
 
-/// A task with params, as workers know it by number. Immutable; shared by its calls.
+class HostRoute;
+using RouteRef = Shared<const HostRoute>;
+
+/// A task of one generation with params, as workers know it by number. Shared by its calls; immutable but for
+/// `successor` and `trial`.
 class HostRoute final : public SharedObject {
  public:
-  HostRoute(std::uint32_t route_number, TaskRef task_ref, StoredBytes stored_params, std::weak_ptr<Pool> owner,
-            std::shared_ptr<Retired> retired_numbers)
+  HostRoute(std::uint32_t route_number, GenerationRef of_generation, TaskRef task_ref, StoredBytes stored_params,
+            std::weak_ptr<Pool> owner, std::shared_ptr<Retired> retired_numbers)
       : number(route_number),
+        generation(std::move(of_generation)),
         ref(std::move(task_ref)),
         params(std::move(stored_params)),
         pool(std::move(owner)),
         retired(std::move(retired_numbers)) {}
 
   const std::uint32_t number;
+  const GenerationRef generation;
   const TaskRef ref;
   const StoredBytes params;
   /// For its calls, which may outlive the pool.
   const std::weak_ptr<Pool> pool;
 
+  // -- guarded by the scheduler's lock once it is shared ----------------------------------------
+  /// The same in the generation that replaced this one: calls that have not begun go there. Null while none has, and
+  /// where the new one might not understand them.
+  mutable RouteRef successor;
+  /// The same in a generation on trial; null when there is none.
+  mutable RouteRef trial;
+
  private:
   ~HostRoute() override { retired->add_route(number); }
   const std::shared_ptr<Retired> retired;
 };
-using RouteRef = Shared<const HostRoute>;
-
 /// The task and its plugin, for the errors of a call.
 [[nodiscard]] ErrorContext context_of(const HostRoute& route, std::uint64_t call_id, std::uint32_t attempt);
 

@@ -24,15 +24,15 @@ Error moved_from() {
   return Error{ErrorCode::kInvalidArgument, "this runtime has been moved away; use the one it was moved to", {}};
 }
 
-Result<Catalog> open_catalog(const RuntimeOptions& options) {
+Result<internal::OpenedCatalog> open_catalog(const RuntimeOptions& options) {
   if (options.catalog) {
-    return *options.catalog;
+    return internal::OpenedCatalog{*options.catalog};
   }
   CatalogOptions catalog;
   catalog.plugin_dirs = options.plugin_dirs;
   catalog.cache_dir = options.cache_dir;
   catalog.worker_executable = options.worker_executable;
-  return Catalog::open(catalog);
+  return Catalog::open(catalog).map([](Catalog opened) { return internal::OpenedCatalog{std::move(opened)}; });
 }
 
 }  // namespace

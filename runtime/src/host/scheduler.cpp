@@ -48,7 +48,11 @@ void prefetch(const Call* call) noexcept {
 
 Scheduler::Scheduler(const SchedulerOptions& options, ArgumentMemory& arguments,
                      const std::map<std::string, StoredBytes>& settings)
-    : options_(options), arguments_(arguments), settings_(settings), slots_(options.workers) {}
+    : options_(options), arguments_(arguments), settings_(settings), slots_(options.workers) {
+  for (Slot& slot : slots_) {
+    slot.role = Role::kPrimary;
+  }
+}
 
 // -- queueing ---------------------------------------------------------------------------------
 
@@ -66,6 +70,14 @@ void Scheduler::submit(CallRef call) {
   if (unavailable_) {
     Error error = *unavailable_;
     error.context = context_of(*call);
+    finish(std::move(call), fail(std::move(error)));
+    return;
+  }
+  if (!trials_.empty()) {
+    divert(*call);
+  }
+  if (call->details().pinned_slot >= 0 && !place_pinned(*call)) {
+    Error error = lost_session_error(*call);
     finish(std::move(call), fail(std::move(error)));
     return;
   }
@@ -107,17 +119,17 @@ void Scheduler::dequeue(Call& call) noexcept {
 }
 
 std::int32_t Scheduler::slot_of_key(const std::string& key) const noexcept {
-  return static_cast<std::int32_t>(std::hash<std::string>{}(key) % slots_.size());
+  return static_cast<std::int32_t>(std::hash<std::string>{}(key) % options_.workers);
 }
 
 std::int32_t Scheduler::slot_for_session() const noexcept {
   std::size_t best = 0;
   std::size_t best_load = SIZE_MAX;
-  for (std::size_t i = 0; i < slots_.size(); ++i) {
+  for (std::size_t i = 0; i < options_.workers; ++i) {
     const Slot& slot = slots_[i];
     const bool ready = slot.link != nullptr && slot.link->state == WorkerLink::State::kReady;
     // A worker that is not there yet counts as a busy one, but a session can wait for it.
-    const std::size_t load = ready ? slot.link->open_sessions * 2 + slot.link->in_flight.size() + slot.pinned.size()
+    const std::size_t load = ready ? slot.link->sessions.size() * 2 + slot.link->in_flight.size() + slot.pinned.size()
                                    : 1000 + slot.pinned.size();
     if (load < best_load) {
       best_load = load;
@@ -128,7 +140,7 @@ std::int32_t Scheduler::slot_for_session() const noexcept {
 }
 
 ErrorContext Scheduler::context_of(const Call& call) const {
-  return internal::context_of(*call.route(), call.id(), call.attempt);
+  return internal::context_of(*call.run_route(), call.id(), call.attempt);
 }
 
 void Scheduler::finish(CallRef call, Result<Reply> outcome) {
@@ -182,18 +194,20 @@ bool Scheduler::can_take(const WorkerLink& link) const noexcept {
          link.outbox_empty();
 }
 
-void Scheduler::relist(WorkerLink& link) noexcept {
-  if (link.state == WorkerLink::State::kReady && !link.exited) {
+void Scheduler::relist(WorkerLink& link) {
+  const Role role = slots_[link.slot].role;
+  if (role == Role::kPrimary && link.state == WorkerLink::State::kReady && !link.exited) {
     board_.place(link, link.in_flight.size(), can_take(link));
   } else {
     board_.remove(link);
+    dismiss_if_done(link);
   }
 }
 
 Call* Scheduler::next_for(const WorkerLink& link) const noexcept {
   Call* pinned = slots_[link.slot].pinned.front();
   Call* shared = queue_.front();
-  if (pinned == nullptr || shared == nullptr) {
+  if (pinned == nullptr || shared == nullptr || is_extra(slots_[link.slot])) {
     return pinned;
   }
   return shared->details().priority > pinned->details().priority ? shared : pinned;
@@ -246,7 +260,8 @@ void Scheduler::dispatch() {
 std::shared_ptr<WorkerLink> Scheduler::submit_direct(CallRef call) {
   WorkerLink* link = board_.idle();
   if (link == nullptr || !queue_.empty() || call->details().pinned_slot >= 0 || unavailable_ || link->direct ||
-      !link->in_flight.empty() || !slots_[link->slot].pinned.empty() || !can_take(*link)) {
+      !link->in_flight.empty() || !slots_[link->slot].pinned.empty() || !can_take(*link) ||
+      (!trials_.empty() && call->route()->trial != nullptr)) {
     return nullptr;
   }
   accept(*call);
@@ -318,7 +333,7 @@ SubmissionDescriptor Scheduler::describe(WorkerLink& link, Call& call) {
   SubmissionDescriptor descriptor;
   descriptor.call_id = call.id();
   descriptor.session_id = details.session != nullptr ? details.session->id : 0;
-  descriptor.route = call.route()->number;
+  descriptor.route = call.run_route()->number;
   descriptor.kind = call.kind;
   descriptor.flags = details.argument_frames ? std::uint16_t{kSubmissionArgumentFrames} : std::uint16_t{0};
   descriptor.attempt = ++call.attempt;
@@ -341,15 +356,18 @@ SubmissionDescriptor Scheduler::describe(WorkerLink& link, Call& call) {
     descriptor.checkpoint = details.checkpoint.place().value_or(BlockRef{});
     link.introduce_segment(details.checkpoint.storage->segment());
   }
-  if (!link.knows(*call.route())) {
-    const auto settings = settings_.find(call.route()->ref.plugin->name);
-    link.introduce_route(call.route(), settings == settings_.end() ? StoredBytes{} : settings->second);
+  if (const RouteRef& route = call.run_route(); !link.knows(*route)) {
+    const auto settings = settings_.find(route->ref.plugin->name);
+    link.introduce_route(route, settings == settings_.end() ? StoredBytes{} : settings->second);
   }
   return descriptor;
 }
 
 Scheduler::Sent Scheduler::send(WorkerLink& link, Call& queued) {
   const bool session_lost = queued.session_bound && queued.details().session->link_id != link.id;
+  if (!queued.session_bound && keep_apart(queued)) {
+    return Sent::kEnded;
+  }
   if (!session_lost && queued.stored() != nullptr && !queued.stored()->place()) {
     auto placed = place_argument(link, queued);
     if (!placed) {
@@ -366,8 +384,8 @@ Scheduler::Sent Scheduler::send(WorkerLink& link, Call& queued) {
   dequeue(queued);
   CallRef call = CallRef::adopt(&queued);
   if (session_lost) {
-    finish_error(std::move(call), ErrorCode::kCrashed,
-                 "the worker of this session is gone; open a new session from the last checkpoint");
+    Error error = lost_session_error(*call);
+    finish(std::move(call), fail(std::move(error)));
     return Sent::kEnded;
   }
   if (call->kind == CallKind::kBulk && call->details().bulk->abandoned()) {
@@ -384,7 +402,9 @@ Scheduler::Sent Scheduler::send(WorkerLink& link, Call& queued) {
     return Sent::kEnded;
   }
   if (call->kind == CallKind::kOpen) {
-    call->details().session->link_id = link.id;
+    SessionRecord& session = *call->details().session;
+    session.link_id = link.id;
+    session.route = call->run_route();
   } else if (call->kind == CallKind::kBulk) {
     call->make_details().sent_ns = monotonic_now_ns();
     call->make_details().harvested = 0;
@@ -485,7 +505,7 @@ bool Scheduler::move_back(WorkerLink& link, Call& call) {
 }
 
 void Scheduler::steal_for(WorkerLink& link) {
-  if (!queue_.empty() || !link.in_flight.empty() || !can_take(link)) {
+  if (!queue_.empty() || !link.in_flight.empty() || !can_take(link) || is_extra(slots_[link.slot])) {
     return;
   }
   WorkerLink* victim = board_.most();
@@ -713,6 +733,12 @@ void Scheduler::on_timer(MonotonicNs now_ns) {
       link.stop_deadline_ns = kNever;
       link.kill();
     }
+    if (link.session_deadline_ns <= now_ns) {
+      end_overstayed(link, now_ns);
+    }
+    if (is_extra(slot)) {
+      dismiss_if_done(link);
+    }
   }
   dispatch();
 }
@@ -722,11 +748,12 @@ MonotonicNs Scheduler::next_deadline() const noexcept {
   MonotonicNs next_ns = std::min({retry_place_ns_, next_tick_ns_, timers_.empty() ? kNever : timers_.begin()->first});
   for (const Slot& slot : slots_) {
     if (slot.link != nullptr) {
-      next_ns = std::min({next_ns, slot.link->start_deadline_ns, slot.link->stop_deadline_ns});
+      next_ns = std::min(
+          {next_ns, slot.link->start_deadline_ns, slot.link->stop_deadline_ns, slot.link->session_deadline_ns});
       if (!slot.link->outbox_empty()) {
         next_ns = std::min(next_ns, later(monotonic_now_ns(), kRetryNs));
       }
-    } else if (!slot.starting && !stopping_) {
+    } else if (wants_start(slot)) {
       next_ns = std::min(next_ns, slot.next_start_ns);
     }
   }

@@ -21,6 +21,7 @@
 #include "base/clock.hpp"
 #include "host/call.hpp"
 #include "host/call_queue.hpp"
+#include "host/swap/fleet.hpp"
 #include "host/worker_link.hpp"
 
 namespace tenon::internal {
@@ -49,6 +50,7 @@ struct Effects {
   bool changed = false;  ///< Someone may wait for what has changed: room, a worker ready, the last one gone.
   bool again = false;    ///< The reactor is to give waiting calls to workers once more.
   bool rearm = false;    ///< The reactor's next deadline has come nearer, or there is something for it to start.
+  bool trouble = false;  ///< A call crashed, or a generation is gone: whoever swaps looks at the tallies.
 };
 
 /// Results up to this size are copied, so that a worker's memory is not held by what is small.
@@ -101,8 +103,9 @@ class Scheduler {
 
   void on_bell(WorkerLink& link);
   void on_exit(WorkerLink& link);
-  /// A message of the worker. `resolve` finds the route of a task for a nested call.
-  using Resolve = std::function<Result<RouteRef>(std::string_view task)>;
+  /// A message of the worker. `resolve` finds the route of a task for a nested call:
+  /// in the generation that the worker is bound to, or in the current one when that is null.
+  using Resolve = std::function<Result<RouteRef>(std::string_view task, const GenerationRef& bound)>;
   void on_message(WorkerLink& link, const ControlMessage& message, const Resolve& resolve);
   void on_timer(MonotonicNs now_ns);
   void retire(const Retired::Numbers& numbers);
@@ -112,6 +115,32 @@ class Scheduler {
   void stop_workers();
   /// Ends every worker at once; open calls end as kCancelled.
   void kill_workers();
+
+  // -- generations (scheduler_generations.cpp) ------------------------------------------------
+
+  /// Ready workers that have a generation of the plugin and take calls of all kinds.
+  [[nodiscard]] std::uint32_t workers_with(std::string_view plugin) const noexcept;
+  /// Slots beside the others for workers that are to load `generation`; they start soon. For calls of kLoad alone.
+  [[nodiscard]] std::vector<std::uint32_t> add_warm_slots(const GenerationRef& generation, std::uint32_t count);
+  /// The workers that loaded it take a share of the idempotent calls, or the shadows of calls.
+  void begin_trial(const GenerationRef& generation, double share, bool shadow);
+  /// The slot for a shadow of a call; nullopt when it gets none.
+  [[nodiscard]] std::optional<std::uint32_t> slot_for_shadow(const Call& call);
+  struct Switch {
+    GenerationRef to;
+    bool keeps_queued = false;
+    std::int64_t session_drain_ns = 0;
+  };
+  /// The workers that loaded `to` take the place of those that have another generation of its plugin, which move aside
+  /// and finish. The routes' successors have been set.
+  void switch_generation(const Switch& change);
+  /// Ends the workers of a generation that is not current, once they have finished.
+  void retire_generation(const Generation& generation);
+  /// Whether a worker has the generation or is to have it.
+  [[nodiscard]] bool has_generation(const Generation& generation) const noexcept;
+  void fill_tally(const Generation& generation, GenerationTally& tally) const;
+  /// Whether the session's worker has been moved aside.
+  [[nodiscard]] bool should_move(const SessionRecord& session) const noexcept;
 
   /// When on_timer, next_start or flush_outboxes have something to do.
   [[nodiscard]] MonotonicNs next_deadline() const noexcept;
@@ -123,12 +152,30 @@ class Scheduler {
   void fill_stats(RuntimeStats& stats) const;
 
  private:
+  /// What a slot is for. The first `workers` slots are kPrimary for ever; others come behind them as they are needed.
+  enum class Role : std::uint8_t {
+    kPrimary,  ///< Takes calls of all kinds; a worker that ends is replaced.
+    kFree,     ///< Nothing; used again.
+    kWarm,     ///< Loads `generation`, once.
+    kTrial,    ///< Has loaded it and takes what is given to it alone.
+    kAside,    ///< Was moved aside: finishes what is its own, then ends.
+  };
   struct Slot {
     std::shared_ptr<WorkerLink> link;
     CallQueue pinned;
     bool starting = false;
     std::uint32_t failures = 0;  ///< Starts that failed, one after another.
     MonotonicNs next_start_ns = 0;
+    Role role = Role::kFree;
+    bool started_once = false;  ///< Of kWarm.
+    GenerationRef generation;   ///< Null for kPrimary and kFree.
+  };
+  struct Trial {
+    GenerationRef generation;
+    double share = 0;
+    bool shadow = false;
+    double credit = 0;  ///< Calls that it is owed.
+    std::size_t next_slot = 0;
   };
 
   void accept(const Call& call) noexcept;
@@ -145,7 +192,7 @@ class Scheduler {
   [[nodiscard]] WorkerLink* choose_link() noexcept;
   [[nodiscard]] bool can_take(const WorkerLink& link) const noexcept;
   /// Puts the link where it belongs on the board, after anything that changes what it has to do or can take.
-  void relist(WorkerLink& link) noexcept;
+  void relist(WorkerLink& link);
   [[nodiscard]] Call* next_for(const WorkerLink& link) const noexcept;
   enum class Sent : std::uint8_t { kSent, kEnded, kWaits };
   /// Takes a queued call out of its queue and gives it to the worker. kEnded: it ended instead. kWaits: it stays in the
@@ -188,6 +235,36 @@ class Scheduler {
   [[nodiscard]] static std::string message_of(BytesView bytes);
   [[nodiscard]] Error error_of(const Call& call, ErrorCode code, std::string message);
 
+  // Generations (scheduler_generations.cpp).
+  [[nodiscard]] bool wants_start(const Slot& slot) const noexcept;
+  [[nodiscard]] std::uint32_t take_extra_slot(Role role, GenerationRef generation);
+  void free_extra_slot(std::uint32_t index);
+  /// Moves a worker with all that is its own to another slot, which has none.
+  void relocate(std::uint32_t from, std::uint32_t to);
+  [[nodiscard]] std::uint32_t move_aside(std::uint32_t primary, GenerationRef generation);
+  /// Asks for everything back that a worker has not begun.
+  void take_back_all(WorkerLink& link);
+  /// Tells a worker that was moved aside to end, once it has nothing left.
+  void dismiss_if_done(WorkerLink& link);
+  void dismiss(WorkerLink& link);
+  void end_overstayed(WorkerLink& link, MonotonicNs now_ns);
+  /// Where a call that has not begun is to run: the newest generation that may have it.
+  const RouteRef& follow_route(Call& call);
+  /// A queued call of a generation that was replaced by one that might not understand it goes to a worker that has the
+  /// old one, at the side. Returns whether it did.
+  [[nodiscard]] bool keep_apart(Call& call);
+  void divert(Call& call);
+  [[nodiscard]] bool is_diverted(const Call& call) const noexcept;
+  void undivert(Call& call);
+  [[nodiscard]] std::optional<std::uint32_t> trial_slot(Trial& trial) const noexcept;
+  [[nodiscard]] Trial* trial_of(const HostRoute& route) noexcept;
+  /// Before a call is queued: the slot it is bound to may have changed. False: it can run nowhere.
+  [[nodiscard]] bool place_pinned(Call& call);
+  [[nodiscard]] WorkerLink* link_of(const SessionRecord& session) const noexcept;
+  [[nodiscard]] Error lost_session_error(const Call& call) const;
+  void count_crash(const Call& call);
+  [[nodiscard]] bool is_extra(const Slot& slot) const noexcept { return slot.role != Role::kPrimary; }
+
   // Bulk calls (scheduler_bulk.cpp).
   static void link_part(Call& call) noexcept;
   static void unlink_part(Call& call) noexcept;
@@ -210,7 +287,7 @@ class Scheduler {
   void harvest(WorkerLink& link);
   /// What becomes of a bulk call that was running when its worker died.
   void recover_items(WorkerLink& link, CallRef call, std::uint64_t position, const ExitStatus& status);
-  [[nodiscard]] Result<StoredBytes> lease_result(WorkerLink& link, const BlockRef& block);
+  [[nodiscard]] Result<StoredBytes> lease_result(WorkerLink& link, const BlockRef& block, const GenerationRef& made_by);
   void begin_next(WorkerLink& link);
   void bury(WorkerLink& link);
   void break_link(WorkerLink& link, Error reason);
@@ -230,7 +307,8 @@ class Scheduler {
   ArgumentMemory& arguments_;
   const std::map<std::string, StoredBytes>& settings_;
   Effects effects_;
-  std::vector<Slot> slots_;
+  std::deque<Slot> slots_;  // Grows while references to slots are held.
+  std::vector<Trial> trials_;
   LinkBoard board_;
   std::vector<WorkerLink*> unpublished_;  // Something was pushed in this round.
   CallQueue queue_;

@@ -17,6 +17,7 @@ constexpr std::uint64_t kLongestRunNs = 1'000'000'000'000;
 void Scheduler::note_end(Call& call, std::uint32_t count, Effects::BulkEnd end) {
   CallDetails& details = call.make_details();
   end.work = details.bulk;
+  end.ends.route = call.run_route();
   end.ends.first = details.first;
   end.ends.count = count;
   effects_.bulk_ends.push_back(std::move(end));
@@ -48,13 +49,19 @@ Result<void> Scheduler::end_items(WorkerLink& link, Call& call, std::uint32_t do
   if (!block) {
     return fail(std::move(block.error()));
   }
-  auto copied = BulkAnswers::copy(*block, first, done, [&](const BlockRef& ref) { return lease_result(link, ref); });
+  const GenerationRef& generation = call.run_route()->generation;
+  auto copied = BulkAnswers::copy(*block, first, done, generation,
+                                  [&](const BlockRef& ref) { return lease_result(link, ref, generation); });
   if (!copied) {
     return fail(std::move(copied.error()));
   }
+  std::uint32_t succeeded = 0;
   for (std::uint32_t i = first; i < done; ++i) {
-    ++((*copied)->ok(i) ? succeeded_ : failed_);
+    succeeded += (*copied)->ok(i) ? 1 : 0;
   }
+  succeeded_ += succeeded;
+  failed_ += done - first - succeeded;
+  generation->counts.add(done - first, done - first - succeeded, mean_run_ns);
   link.calls_done += done - first;
   details.harvested = done;
   Effects::BulkEnd end;
@@ -259,7 +266,7 @@ void Scheduler::complete_bulk(WorkerLink& link, CallRef call, const Completion& 
   complete_returned(std::move(call));
 }
 
-Result<StoredBytes> Scheduler::lease_result(WorkerLink& link, const BlockRef& block) {
+Result<StoredBytes> Scheduler::lease_result(WorkerLink& link, const BlockRef& block, const GenerationRef& made_by) {
   auto bytes = link.segments.resolve(block, {}, "result");
   if (!bytes) {
     return fail(std::move(bytes.error()));
@@ -268,11 +275,11 @@ Result<StoredBytes> Scheduler::lease_result(WorkerLink& link, const BlockRef& bl
     return fail(ErrorCode::kCorrupt, "a result of a bulk call lies nowhere");
   }
   if (bytes->size() <= kCopiedResultBytes || options_.copy_results) {
-    StoredBytes copy = copy_to_host(*bytes);
+    StoredBytes copy = copy_to_host(*bytes, made_by);
     link.transport->release(block);
     return copy;
   }
-  return link.transport->lease(block, *bytes);
+  return link.transport->lease(block, *bytes, made_by);
 }
 
 void Scheduler::recover_items(WorkerLink& link, CallRef call, std::uint64_t position, const ExitStatus& status) {

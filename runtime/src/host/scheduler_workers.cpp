@@ -41,8 +41,9 @@ std::optional<std::uint32_t> Scheduler::next_start(MonotonicNs now_ns) {
   }
   for (std::uint32_t i = 0; i < slots_.size(); ++i) {
     Slot& slot = slots_[i];
-    if (slot.link == nullptr && !slot.starting && slot.next_start_ns <= now_ns) {
+    if (wants_start(slot) && slot.next_start_ns <= now_ns) {
       slot.starting = true;
+      slot.started_once = true;
       return i;
     }
   }
@@ -56,12 +57,17 @@ void Scheduler::started(std::shared_ptr<WorkerLink> link) {
   slot.link = std::move(link);
   if (stopping_) {
     slot.link->kill();
+  } else if (slot.role == Role::kAside) {
+    dismiss_if_done(*slot.link);  // Nobody needs it any more.
   }
 }
 
 void Scheduler::start_failed(std::uint32_t slot, Error error) {
   slots_[slot].starting = false;
   note_start_failure(slots_[slot], std::move(error));
+  if (is_extra(slots_[slot])) {
+    free_extra_slot(slot);
+  }
 }
 
 void Scheduler::note_start_failure(Slot& slot, Error error) {
@@ -72,11 +78,11 @@ void Scheduler::note_start_failure(Slot& slot, Error error) {
   effects_.changed = true;
   effects_.rearm = true;
   effects_.log.push_back({LogLevel::kError, error.message, {}, {}, 0, 0});
-  const bool hopeless = std::all_of(slots_.begin(), slots_.end(), [](const Slot& each) {
-    return each.failures >= kStartsBeforeUnavailable && each.link == nullptr;
+  const bool hopeless = std::all_of(slots_.begin(), slots_.end(), [this](const Slot& each) {
+    return is_extra(each) || (each.failures >= kStartsBeforeUnavailable && each.link == nullptr);
   });
   error.code = ErrorCode::kUnavailable;
-  if (!hopeless && slot.failures >= kStartsBeforeUnavailable) {
+  if (!hopeless && (slot.failures >= kStartsBeforeUnavailable || slot.role == Role::kWarm)) {
     fail_all(slot.pinned, error);  // Calls of this slot alone have no other worker to go to.
   }
   if (hopeless) {
@@ -86,8 +92,8 @@ void Scheduler::note_start_failure(Slot& slot, Error error) {
 }
 
 std::uint32_t Scheduler::ready_count() const noexcept {
-  return static_cast<std::uint32_t>(std::count_if(slots_.begin(), slots_.end(), [](const Slot& slot) {
-    return slot.link != nullptr && slot.link->state == WorkerLink::State::kReady;
+  return static_cast<std::uint32_t>(std::count_if(slots_.begin(), slots_.end(), [this](const Slot& slot) {
+    return !is_extra(slot) && slot.link != nullptr && slot.link->state == WorkerLink::State::kReady;
   }));
 }
 
@@ -148,16 +154,21 @@ void Scheduler::on_message(WorkerLink& link, const ControlMessage& message, cons
     link.kill();
   } else if (const auto* log = envelope->message_as_Log()) {
     const int level = std::clamp(log->level(), TENON_LOG_DEBUG + 0, TENON_LOG_ERROR + 0);
+    const GenerationRef* generation = link.generation_of(text_of(log->plugin()));
     effects_.log.push_back({static_cast<LogLevel>(level), printable(log->message()->str(), kMaxErrorBytes),
                             printable(text_of(log->plugin()), kMaxNameBytes),
-                            printable(text_of(log->task()), kMaxNameBytes), link.id, log->call_id()});
+                            printable(text_of(log->task()), kMaxNameBytes), link.id, log->call_id(),
+                            generation == nullptr ? nullptr : *generation});
   } else if (const auto* wanted = envelope->message_as_Resolve()) {
     if (link.outbox_size() > kMaxUnreadMessages) {
       // An honest worker waits for one answer before it asks again.
       break_link(link, Error{ErrorCode::kCorrupt, "the worker asks without reading the answers", {}});
       return;
     }
-    auto route = resolve(wanted->task()->str());
+    // A worker can have one generation of a plugin alone: the one it has, if it has one.
+    const std::string task = wanted->task()->str();
+    const GenerationRef* bound = link.generation_of(std::string_view(task).substr(0, task.find('.')));
+    auto route = resolve(task, bound == nullptr ? nullptr : *bound);
     if (route) {
       const auto settings = settings_.find((*route)->ref.plugin->name);
       link.introduce_route(*route, settings == settings_.end() ? StoredBytes{} : settings->second);
@@ -402,13 +413,25 @@ void Scheduler::complete(WorkerLink& link, const Completion& completion) {
     return;
   }
   ++link.calls_done;
+  const tenon_status_t status = completion.descriptor.status;
+  if (call->kind != CallKind::kLoad) {
+    const bool failed = status != TENON_OK && status != TENON_CANCELLED && status != TENON_DEADLINE;
+    call->run_route()->generation->counts.add(1, failed ? 1 : 0, run_ns);
+  }
+  if (call->kind == CallKind::kOpen || call->kind == CallKind::kClose) {
+    link.note_session(call->details().session, call->kind == CallKind::kOpen && status == TENON_OK);
+  }
   if (call->kind != CallKind::kCall) {
     call->make_details().completion_flags = completion.descriptor.flags;
-    if (call->kind == CallKind::kOpen && completion.descriptor.status == TENON_OK) {
-      ++link.open_sessions;
-    } else if (call->kind == CallKind::kClose && link.open_sessions > 0) {
-      --link.open_sessions;
+  } else if (status != TENON_OK && call->stop_reason == StopReason::kNone && is_diverted(*call)) {
+    // Nobody is to suffer from a trial: the version that it is tried against answers.
+    if (!completion.descriptor.payload.absent() && !completion.descriptor.payload.is_inline()) {
+      link.transport->release(completion.descriptor.payload);
     }
+    undivert(*call);
+    call->attempt = 0;
+    enqueue(*call.take(), true);
+    return;
   }
   if (auto stored = store_end(link, *call, completion); !stored) {
     // The answer itself is broken: so is the worker.
@@ -467,11 +490,11 @@ Result<void> Scheduler::store_end(WorkerLink& link, Call& call, const Completion
     }
     call.end_with_copy(*bytes);
   } else if (bytes->size() <= kCopiedResultBytes || options_.copy_results) {
-    StoredBytes copy = copy_to_host(*bytes);
+    StoredBytes copy = copy_to_host(*bytes, call.run_route()->generation);
     link.transport->release(descriptor.payload);
     call.end(Reply(std::move(copy.storage), copy.bytes));
   } else {
-    StoredBytes lease = link.transport->lease(descriptor.payload, *bytes);
+    StoredBytes lease = link.transport->lease(descriptor.payload, *bytes, call.run_route()->generation);
     call.end(Reply(std::move(lease.storage), lease.bytes));
   }
   return {};
@@ -513,7 +536,7 @@ void Scheduler::bury(WorkerLink& link) {
     reap(link);  // What it answered before it died counts.
   }
   link.read_error_stream(effects_.log);
-  const bool expected = link.stop_deadline_ns != kNever || stopping_ || killing_;
+  const bool expected = link.dismissed || stopping_ || killing_;
   link.state = WorkerLink::State::kDead;
   relist(link);
   set_streaming(link, false);
@@ -526,8 +549,8 @@ void Scheduler::bury(WorkerLink& link) {
   if (!expected) {
     ++crashed_workers_;
     if (was_ready) {
-      warn(link,
-           "worker " + std::to_string(link.id) + " ended with " + status.to_string() + "; another one takes its place");
+      warn(link, "worker " + std::to_string(link.id) + " ended with " + status.to_string() +
+                     (is_extra(slot) ? "" : "; another one takes its place"));
     }
   }
   const std::uint64_t begun = link.transport->end().begun();
@@ -539,6 +562,9 @@ void Scheduler::bury(WorkerLink& link) {
     // The worker works in order, so the oldest alone can have begun, whatever it says.
     const bool charged = link.in_flight.size() == 1 && position < begun;
     CallRef call = link.in_flight.take(position);
+    if (charged) {
+      count_crash(*call);
+    }
     if (charged && call->kind == CallKind::kBulk) {
       recover_items(link, std::move(call), position, status);
     } else if (charged) {
@@ -557,7 +583,10 @@ void Scheduler::bury(WorkerLink& link) {
     }
   }
   fail_sessions(link.id, link.slot);
-  if (!was_ready) {
+  if (is_extra(slot)) {
+    effects_.trouble = true;
+  }
+  if (!was_ready && !link.dismissed) {
     std::string message =
         "a worker could not be started: " +
         (link.refusal.empty() ? "it ended with " + status.to_string() + " before it was ready" : link.refusal);
@@ -576,6 +605,9 @@ void Scheduler::bury(WorkerLink& link) {
                          (slot.failures < kStartsBeforeUnavailable ? 0 : std::min(kLongestBackoffNs, kFirstBackoffNs));
   } else {
     slot.next_start_ns = 0;
+  }
+  if (is_extra(slot)) {
+    free_extra_slot(link.slot);
   }
   dispatch();
 }
@@ -604,9 +636,14 @@ void Scheduler::retry_or_crash(WorkerLink& link, CallRef call, const ExitStatus&
   }
   const bool plain = call->kind == CallKind::kCall || call->kind == CallKind::kBulk;
   const bool idempotent = plain && call->route()->ref.task->idempotent;
-  if (idempotent && call->attempt < call->max_attempts && !stopping_) {
+  const bool diverted = is_diverted(*call);
+  if (idempotent && (call->attempt < call->max_attempts || diverted) && !stopping_) {
     warn(link, call->route()->ref.task->full_name + " is tried again: its worker ended with " + status.to_string() +
                    " in attempt " + std::to_string(call->attempt));
+    if (diverted) {
+      undivert(*call);  // On the version that the trial was against, as if there had been no trial.
+      call->attempt = 0;
+    }
     enqueue(*call.take(), true);
     return;
   }
@@ -630,8 +667,8 @@ void Scheduler::fail_sessions(std::uint64_t link_id, std::uint32_t slot) {
     ++pinned_calls_;
   }
   for (Call* call : lost) {
-    finish_error(CallRef::adopt(call), ErrorCode::kCrashed,
-                 "the worker of this session is gone; open a new session from the last checkpoint");
+    Error error = lost_session_error(*call);
+    finish(CallRef::adopt(call), fail(std::move(error)));
   }
 }
 
@@ -661,15 +698,7 @@ void Scheduler::stop_workers() {
     if (slot.link == nullptr) {
       continue;
     }
-    WorkerLink& link = *slot.link;
-    if (link.state == WorkerLink::State::kReady) {
-      link.state = WorkerLink::State::kStopping;
-      relist(link);
-      link.stop_deadline_ns = monotonic_now_ns() + options_.cancel_grace_ns;
-      link.send_stop();
-    } else if (link.state == WorkerLink::State::kStarting) {
-      link.kill();
-    }
+    dismiss(*slot.link);
   }
 }
 

@@ -45,6 +45,24 @@ class AllDone {
 
 }  // namespace
 
+namespace {
+
+/// A call that opens `record`. Errors: kOutOfMemory.
+Result<CallRef> make_open_call(Pool& pool, const std::shared_ptr<SessionRecord>& record, const StoredBytes& argument,
+                               StoredBytes checkpoint) {
+  const bool travels = !argument.place();
+  CallRef call = pool.make_session_call(record, CallKind::kOpen, travels ? argument.bytes : BytesView());
+  if (!travels) {
+    call->set_stored(argument);
+  }
+  if (checkpoint.storage != nullptr) {
+    call->make_details().checkpoint = std::move(checkpoint);
+  }
+  return call;
+}
+
+}  // namespace
+
 Future<std::shared_ptr<SessionHandle>> open_session(const std::shared_ptr<Pool>& pool, std::string_view task,
                                                     const SessionOptions& options) {
   using Handle = std::shared_ptr<SessionHandle>;
@@ -60,40 +78,198 @@ Future<std::shared_ptr<SessionHandle>> open_session(const std::shared_ptr<Pool>&
   record->id = pool->next_session_id();
   record->slot = pool->slot_for_session();
   record->route = std::move(*route);
-  const bool travels = options.argument.size() <= kSubmissionInlineBytes;
-  CallRef call = pool->make_session_call(record, CallKind::kOpen, travels ? options.argument : BytesView());
-  if (!travels) {
+  StoredBytes argument;
+  if (options.argument.size() > kSubmissionInlineBytes) {
     auto stored = pool->store(options.argument);
     if (!stored) {
       return failed(std::move(stored.error()));
     }
-    call->set_stored(std::move(*stored));
+    argument = std::move(*stored);
+  } else if (options.argument.data() != nullptr) {
+    argument = copy_to_host(options.argument);
   }
+  StoredBytes checkpoint;
   if (!options.checkpoint.empty()) {
     auto stored = pool->store(options.checkpoint);
     if (!stored) {
       return failed(std::move(stored.error()));
     }
-    call->make_details().checkpoint = std::move(*stored);
+    checkpoint = std::move(*stored);
   }
-  const Future<Reply> opened{Shared<TypedState<Reply>>(call)};
-  auto session = opened.then([pool, record](const Result<Reply>& reply) -> Result<Handle> {
+  auto call = make_open_call(*pool, record, argument, std::move(checkpoint));
+  if (!call) {
+    return failed(std::move(call.error()));
+  }
+  const Future<Reply> opened{Shared<TypedState<Reply>>(*call)};
+  auto session = opened.then([pool, record, argument](const Result<Reply>& reply) -> Result<Handle> {
     if (!reply) {
       return fail(reply.error());
     }
-    return std::make_shared<SessionHandle>(pool, record);
+    auto handle = std::make_shared<SessionHandle>(pool, record, argument);
+    pool->add_session(handle);
+    handle->move_soon();  // Its worker may have been moved aside while it was being opened.
+    return handle;
   });
-  pool->submit(std::move(call));
+  pool->submit(std::move(*call));
   return session;
 }
 
 SessionHandle::~SessionHandle() {
   // The answer interests nobody: a worker that is gone has closed it too.
-  pool_->submit(pool_->make_session_call(record_, CallKind::kClose));
+  pool_->submit(pool_->make_session_call(record(), CallKind::kClose));
 }
 
-Result<void> SessionHandle::check_kind(TaskKind kind, std::string_view operation) const {
-  const TaskInfo& task = *record_->route->ref.task;
+// -- moving -----------------------------------------------------------------------------------
+
+template <typename T, typename Begin>
+Future<T> SessionHandle::begin_now(const RecordRef& record, Begin begin) {
+  Future<T> operation = begin(record);
+  bool move_due = false;
+  {
+    auto state = state_.lock();
+    state->last = operation.state();
+    state->beginning = false;
+    move_due = state->move == Move::kWanted;
+  }
+  if (move_due) {
+    static_cast<void>(operation.then([weak = weak_from_this()](const Result<T>&) {
+      if (const auto self = weak.lock()) {
+        self->move_if_idle();
+      }
+    }));
+  }
+  return operation;
+}
+
+template <typename T, typename Begin>
+Future<T> SessionHandle::operate(Begin begin) {
+  auto state = state_.lock();
+  if (state->move == Move::kNone) {
+    state->beginning = true;
+    const RecordRef record = state->record;
+    state.unlock();
+    return begin_now<T>(record, std::move(begin));
+  }
+  const Promise<T> promise;
+  state->waiting.push_back([this, promise, begin = std::move(begin)] {
+    static_cast<void>(
+        begin_now<T>(record(), begin).then([promise](Result<T> end) { promise.complete(std::move(end)); }));
+  });
+  const bool begins = state->move == Move::kWanted;
+  state->move = Move::kUnderWay;
+  state.unlock();
+  if (begins) {
+    move_now();
+  }
+  return promise.future();
+}
+
+void SessionHandle::move_soon() {
+  if (!pool_->should_move(*record())) {
+    return;
+  }
+  Shared<FutureState> last;
+  {
+    auto state = state_.lock();
+    if (state->move != Move::kNone) {
+      return;
+    }
+    state->move = Move::kWanted;
+    if (state->beginning) {
+      return;  // Whoever begins it sees to the move.
+    }
+    last = state->last;
+  }
+  if (last == nullptr || last->ready()) {
+    move_if_idle();
+    return;
+  }
+  struct Then final : Waiter {
+    std::weak_ptr<SessionHandle> session;
+  };
+  auto* then = new Then;
+  then->session = weak_from_this();
+  then->run = [](Waiter* self) noexcept {
+    const std::unique_ptr<Then> own(static_cast<Then*>(self));
+    if (const auto session = own->session.lock()) {
+      session->move_if_idle();
+    }
+  };
+  if (!last->add_waiter(then)) {
+    then->run(then);
+  }
+}
+
+void SessionHandle::move_if_idle() {
+  {
+    auto state = state_.lock();
+    if (state->move != Move::kWanted || state->beginning || (state->last != nullptr && !state->last->ready())) {
+      return;
+    }
+    state->move = Move::kUnderWay;
+  }
+  move_now();
+}
+
+void SessionHandle::move_now() {
+  const RecordRef from = record();
+  static_cast<void>(submit(pool_->make_session_call(from, CallKind::kCheckpoint))
+                        .then([self = shared_from_this(), from](const Result<Reply>& checkpoint) {
+                          self->open_elsewhere(from, checkpoint);
+                        }));
+}
+
+void SessionHandle::open_elsewhere(const RecordRef& from, const Result<Reply>& checkpoint) {
+  if (!checkpoint) {
+    end_move(from);
+    return;
+  }
+  auto route = pool_->current_route(*from->route);
+  auto stored = pool_->share(*checkpoint);
+  if (!route || !stored) {
+    end_move(from);
+    return;
+  }
+  auto to = std::make_shared<SessionRecord>();
+  to->id = pool_->next_session_id();
+  to->slot = pool_->slot_for_session();
+  to->route = std::move(*route);
+  auto call = make_open_call(*pool_, to, argument_, std::move(*stored));
+  if (!call) {
+    end_move(from);
+    return;
+  }
+  static_cast<void>(submit(std::move(*call)).then([self = shared_from_this(), from, to](const Result<Reply>& opened) {
+    if (opened) {
+      self->pool_->submit(self->pool_->make_session_call(from, CallKind::kClose));
+    }
+    self->end_move(opened ? to : from);
+  }));
+}
+
+void SessionHandle::end_move(const RecordRef& to) {
+  std::vector<std::function<void()>> waiting;
+  bool moved = false;
+  {
+    auto state = state_.lock();
+    moved = state->record != to;
+    state->record = to;
+    state->move = Move::kNone;
+    waiting.swap(state->waiting);
+  }
+  for (const auto& begin : waiting) {
+    begin();
+  }
+  if (moved) {
+    move_soon();  // A further swap may have come meanwhile.
+  }
+}
+
+// -- operations -------------------------------------------------------------------------------
+
+Result<void> SessionHandle::check_kind(TaskKind kind, std::string_view operation) {
+  const RecordRef own = record();
+  const TaskInfo& task = *own->route->ref.task;
   if (task.kind != kind) {
     return fail(ErrorCode::kInvalidArgument,
                 std::string(operation) + " is for a " + (kind == TaskKind::kSource ? "source" : "reduce") + "; " +
@@ -112,7 +288,12 @@ Future<Session::Batch> SessionHandle::next(std::uint32_t max_results) {
   if (auto checked = check_kind(TaskKind::kSource, "next"); !checked) {
     return completed_future<Session::Batch>(fail(std::move(checked.error())));
   }
-  CallRef call = pool_->make_session_call(record_, CallKind::kStep);
+  return operate<Session::Batch>(
+      [this, max_results](const RecordRef& record) { return begin_next(record, max_results); });
+}
+
+Future<Session::Batch> SessionHandle::begin_next(const RecordRef& record, std::uint32_t max_results) {
+  CallRef call = pool_->make_session_call(record, CallKind::kStep);
   call->make_details().max_results = std::clamp<std::uint32_t>(max_results, 1, kMaxFrames);
   const Future<Reply> stepped{Shared<TypedState<Reply>>(call)};
   // The flags were written before the call completed, which is when the function runs.
@@ -143,11 +324,15 @@ Future<void> SessionHandle::feed(const std::vector<Reply>& arguments) {
   if (auto checked = check_kind(TaskKind::kReduce, "feed"); !checked) {
     return completed_future<void>(fail(std::move(checked.error())));
   }
+  return operate<void>([this, arguments](const RecordRef& record) { return begin_feed(record, arguments); });
+}
+
+Future<void> SessionHandle::begin_feed(const RecordRef& record, const std::vector<Reply>& arguments) {
   std::vector<CallRef> steps;
   std::vector<BytesView> gathered;
   std::uint64_t gathered_bytes = 0;
   const auto add_step = [&](StoredBytes stored, bool frames) {
-    CallRef call = pool_->make_session_call(record_, CallKind::kStep);
+    CallRef call = pool_->make_session_call(record, CallKind::kStep);
     call->set_stored(std::move(stored));
     call->make_details().argument_frames = frames;
     steps.push_back(std::move(call));
@@ -213,11 +398,13 @@ Future<Reply> SessionHandle::finish() {
   if (auto checked = check_kind(TaskKind::kReduce, "finish"); !checked) {
     return completed_future<Reply>(fail(std::move(checked.error())));
   }
-  return submit(pool_->make_session_call(record_, CallKind::kStep));
+  return operate<Reply>(
+      [this](const RecordRef& record) { return submit(pool_->make_session_call(record, CallKind::kStep)); });
 }
 
 Future<Reply> SessionHandle::checkpoint() {
-  return submit(pool_->make_session_call(record_, CallKind::kCheckpoint));
+  return operate<Reply>(
+      [this](const RecordRef& record) { return submit(pool_->make_session_call(record, CallKind::kCheckpoint)); });
 }
 
 }  // namespace tenon::internal

@@ -1,23 +1,30 @@
 /// host/session.hpp: sessions as their users hold them.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <tenon/future.hpp>
 #include <tenon/runtime.hpp>
 
+#include "base/guarded.hpp"
 #include "host/call.hpp"
 #include "host/pool.hpp"
 
 namespace tenon::internal {
 
-/// An open session; its end closes it in the worker. [any-thread], one operation at a time.
-class SessionHandle {
+/// An open session; its end closes it in the worker. When a swap moves its worker aside, the session moves between two
+/// operations: a checkpoint there, opened anew on the current version, closed there. One that cannot (no checkpoints,
+/// or the new version does not take it) stays. [any-thread], one operation at a time.
+class SessionHandle : public std::enable_shared_from_this<SessionHandle> {
  public:
-  SessionHandle(std::shared_ptr<Pool> pool, std::shared_ptr<SessionRecord> record)
-      : pool_(std::move(pool)), record_(std::move(record)) {}
+  /// `argument` is what it was opened with, kept for the next time.
+  SessionHandle(std::shared_ptr<Pool> pool, std::shared_ptr<SessionRecord> record, StoredBytes argument)
+      : pool_(std::move(pool)), argument_(std::move(argument)), state_(State{.record = std::move(record)}) {}
   SessionHandle(const SessionHandle&) = delete;
   SessionHandle& operator=(const SessionHandle&) = delete;
   ~SessionHandle();
@@ -27,12 +34,39 @@ class SessionHandle {
   [[nodiscard]] Future<Reply> finish();
   [[nodiscard]] Future<Reply> checkpoint();
 
- private:
-  [[nodiscard]] Result<void> check_kind(TaskKind kind, std::string_view operation) const;
-  [[nodiscard]] Future<Reply> submit(CallRef call);
+  /// Moves to the current version as soon as no operation is under way, if its worker has been moved aside.
+  void move_soon();
 
-  std::shared_ptr<Pool> pool_;
-  std::shared_ptr<SessionRecord> record_;
+ private:
+  using RecordRef = std::shared_ptr<SessionRecord>;
+  enum class Move : std::uint8_t { kNone, kWanted, kUnderWay };
+  struct State {
+    RecordRef record;
+    Shared<FutureState> last = nullptr;  ///< The latest operation.
+    bool beginning = false;              ///< An operation is being begun, `last` is not yet it.
+    Move move = Move::kNone;
+    std::vector<std::function<void()>> waiting = {};  ///< Operations that begin after the move.
+  };
+
+  /// Begins an operation, after a move that is under way or due.
+  template <typename T, typename Begin>
+  [[nodiscard]] Future<T> operate(Begin begin);
+  template <typename T, typename Begin>
+  [[nodiscard]] Future<T> begin_now(const RecordRef& record, Begin begin);
+  [[nodiscard]] Future<Session::Batch> begin_next(const RecordRef& record, std::uint32_t max_results);
+  [[nodiscard]] Future<void> begin_feed(const RecordRef& record, const std::vector<Reply>& arguments);
+  [[nodiscard]] Result<void> check_kind(TaskKind kind, std::string_view operation);
+  [[nodiscard]] Future<Reply> submit(CallRef call);
+  [[nodiscard]] RecordRef record() { return state_.lock()->record; }
+
+  void move_if_idle();
+  void move_now();
+  void open_elsewhere(const RecordRef& from, const Result<Reply>& checkpoint);
+  void end_move(const RecordRef& to);
+
+  const std::shared_ptr<Pool> pool_;
+  const StoredBytes argument_;
+  Guarded<State> state_;
 };
 
 [[nodiscard]] Future<std::shared_ptr<SessionHandle>> open_session(const std::shared_ptr<Pool>& pool,

@@ -15,14 +15,18 @@ constexpr std::uint64_t kPlaceAlignment = 16;
 /// Idle segments take this part of the machine's memory at most.
 constexpr std::uint64_t kCacheShare = 8;
 
+const PluginInfo* origin_of(const GenerationRef& made_by) noexcept {
+  return made_by == nullptr ? nullptr : made_by->plugin.get();
+}
+
 /// Bytes that lie behind the object, in one allocation with it.
 class HostBytes final : public ReplyStorage {
  public:
-  [[nodiscard]] static StoredBytes copy_of(BytesView bytes) {
+  [[nodiscard]] static StoredBytes copy_of(BytesView bytes, GenerationRef made_by) {
     // operator new aligns to 16, as replies promise, and so does the offset.
     static_assert(__STDCPP_DEFAULT_NEW_ALIGNMENT__ >= kPlaceAlignment);
     void* memory = ::operator new(kDataOffset + bytes.size());
-    const auto* storage = new (memory) HostBytes;
+    const auto* storage = new (memory) HostBytes(std::move(made_by));
     std::uint8_t* data = static_cast<std::uint8_t*>(memory) + kDataOffset;
     if (!bytes.empty()) {
       std::memcpy(data, bytes.data(), bytes.size());
@@ -32,11 +36,27 @@ class HostBytes final : public ReplyStorage {
 
  private:
   static const std::size_t kDataOffset;
-  HostBytes() = default;
+  explicit HostBytes(GenerationRef made_by) noexcept : made_by_(std::move(made_by)) {}
+  [[nodiscard]] const PluginInfo* origin() const noexcept override { return origin_of(made_by_); }
   void destroy() noexcept override {
     this->~HostBytes();
     ::operator delete(static_cast<void*>(this));
   }
+
+  GenerationRef made_by_;
+};
+
+/// An argument as the result of the task that gave it on.
+class HandedOn final : public ReplyStorage {
+ public:
+  HandedOn(Shared<const ReplyStorage> bytes, GenerationRef made_by) noexcept
+      : bytes_(std::move(bytes)), made_by_(std::move(made_by)) {}
+  [[nodiscard]] const SharedSegment* segment() const noexcept override { return bytes_->segment(); }
+  [[nodiscard]] const PluginInfo* origin() const noexcept override { return origin_of(made_by_); }
+
+ private:
+  Shared<const ReplyStorage> bytes_;
+  GenerationRef made_by_;
 };
 
 constexpr std::size_t HostBytes::kDataOffset =
@@ -60,8 +80,15 @@ bool is_shortage(const Error& error) noexcept {
   return error.code == ErrorCode::kOutOfMemory || error.code == ErrorCode::kUnavailable;
 }
 
-StoredBytes copy_to_host(BytesView bytes) {
-  return HostBytes::copy_of(bytes);
+StoredBytes copy_to_host(BytesView bytes, GenerationRef made_by) {
+  return HostBytes::copy_of(bytes, std::move(made_by));
+}
+
+StoredBytes with_origin(StoredBytes stored, GenerationRef made_by) {
+  if (stored.storage == nullptr) {
+    return stored;
+  }
+  return {make_shared_object<HandedOn>(std::move(stored.storage), std::move(made_by)), stored.bytes};
 }
 
 class ArgumentMemory::ArenaBytes final : public ReplyStorage {
@@ -260,17 +287,20 @@ StoredBytes ArgumentMemory::commit(Block block, BytesView bytes) {
 
 class Transport::Lease final : public ReplyStorage {
  public:
-  Lease(std::shared_ptr<Transport> transport, const BlockRef& ref) : transport_(std::move(transport)), ref_(ref) {}
+  Lease(std::shared_ptr<Transport> transport, const BlockRef& ref, GenerationRef made_by)
+      : transport_(std::move(transport)), ref_(ref), made_by_(std::move(made_by)) {}
   ~Lease() override { transport_->release(ref_); }
   [[nodiscard]] const SharedSegment* segment() const noexcept override { return transport_->results_.get(); }
+  [[nodiscard]] const PluginInfo* origin() const noexcept override { return origin_of(made_by_); }
 
  private:
   std::shared_ptr<Transport> transport_;
   BlockRef ref_;
+  GenerationRef made_by_;
 };
 
-StoredBytes Transport::lease(const BlockRef& block, BytesView bytes) {
-  return {make_shared_object<Lease>(shared_from_this(), block), bytes};
+StoredBytes Transport::lease(const BlockRef& block, BytesView bytes, GenerationRef made_by) {
+  return {make_shared_object<Lease>(shared_from_this(), block, std::move(made_by)), bytes};
 }
 
 void Transport::release(const BlockRef& block) {

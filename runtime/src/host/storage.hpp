@@ -17,6 +17,7 @@
 #include "base/guarded.hpp"
 #include "base/unique_id.hpp"
 #include "host/segment.hpp"
+#include "host/swap/generation.hpp"
 #include "ipc/arena.hpp"
 #include "ipc/host_end.hpp"
 #include "ipc/layout.hpp"
@@ -35,8 +36,10 @@ struct StoredBytes {
 /// Whether an error of storing means that the system is short of descriptors or memory just now.
 [[nodiscard]] bool is_shortage(const Error& error) noexcept;
 
-/// A private copy. Throws std::bad_alloc.
-[[nodiscard]] StoredBytes copy_to_host(BytesView bytes);
+/// A private copy. `made_by` is what its origin is; null for the host. Throws std::bad_alloc.
+[[nodiscard]] StoredBytes copy_to_host(BytesView bytes, GenerationRef made_by = nullptr);
+/// The same bytes as a result of another origin: a task that gave its argument on. Throws std::bad_alloc.
+[[nodiscard]] StoredBytes with_origin(StoredBytes stored, GenerationRef made_by);
 
 struct ArgumentMemoryOptions {
   std::uint64_t arena_bytes = 0;
@@ -121,7 +124,7 @@ class Transport : public std::enable_shared_from_this<Transport> {
   [[nodiscard]] HostEnd& end() noexcept { return end_; }
   [[nodiscard]] const Shared<const SharedSegment>& results() const noexcept { return results_; }
   /// A result in place; the block goes back to the worker with the last copy.
-  [[nodiscard]] StoredBytes lease(const BlockRef& block, BytesView bytes);
+  [[nodiscard]] StoredBytes lease(const BlockRef& block, BytesView bytes, GenerationRef made_by);
   /// Gives a block of the result arena back to the worker. [any-thread]
   void release(const BlockRef& block);
   void flush_releases();

@@ -113,6 +113,14 @@ void WorkerLink::kill() noexcept {
   transport->end().wake_worker();
 }
 
+void WorkerLink::note_session(const std::shared_ptr<SessionRecord>& session, bool open) {
+  if (open) {
+    sessions.push_back(session);
+  } else {
+    std::erase(sessions, session);
+  }
+}
+
 void WorkerLink::send(const flatbuffers::FlatBufferBuilder& builder, Shared<const SharedSegment> segment) {
   Outgoing outgoing{Buffer(builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()),
                     std::move(segment)};
@@ -158,6 +166,9 @@ void WorkerLink::introduce_route(const RouteRef& route, const StoredBytes& setti
   if (!known_routes_.insert(route->number).second) {
     return;
   }
+  if (generation_of(route->ref.plugin->name) == nullptr) {
+    generations_.push_back(route->generation);
+  }
   for (const StoredBytes* bytes : {&route->params, &settings}) {
     if (bytes->storage != nullptr) {
       introduce_segment(bytes->storage->segment());
@@ -177,6 +188,12 @@ void WorkerLink::introduce_route(const RouteRef& route, const StoredBytes& setti
       plugin.state ? &file_state : nullptr);
   builder.Finish(control::CreateHostEnvelope(builder, control::HostMessage::Bind, bind.Union()));
   send(builder);
+}
+
+const GenerationRef* WorkerLink::generation_of(std::string_view plugin) const noexcept {
+  const auto found = std::find_if(generations_.begin(), generations_.end(),
+                                  [&](const GenerationRef& each) { return each->plugin->name == plugin; });
+  return found == generations_.end() ? nullptr : &*found;
 }
 
 void WorkerLink::drop_segment(std::uint32_t number) {

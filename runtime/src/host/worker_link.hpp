@@ -35,6 +35,7 @@ struct LogLine {
   std::string task;
   std::uint64_t worker_id = 0;
   std::uint64_t call_id = 0;
+  GenerationRef generation = nullptr;  ///< Of the plugin, when it is known.
 };
 
 /// What a worker may cost and where its parts come from.
@@ -66,6 +67,9 @@ class WorkerLink {
   [[nodiscard]] bool knows(const HostRoute& route) const { return known_routes_.contains(route.number); }
   /// Tells the worker what the route's number means.
   void introduce_route(const RouteRef& route, const StoredBytes& settings);
+  /// The generation of a plugin that the worker has loaded or is about to: it can have no other one. Null for none.
+  [[nodiscard]] const GenerationRef* generation_of(std::string_view plugin) const noexcept;
+  [[nodiscard]] const std::vector<GenerationRef>& generations() const noexcept { return generations_; }
   void drop_segment(std::uint32_t number);
   void drop_route(std::uint32_t number);
   void send_resolved(std::uint64_t request, const Result<RouteRef>& route);
@@ -84,6 +88,9 @@ class WorkerLink {
 
   void kill() noexcept;
 
+  /// A session has been opened, or has not and is gone.
+  void note_session(const std::shared_ptr<SessionRecord>& session, bool open);
+
   std::uint64_t id = 0;
   std::uint32_t slot = 0;
   State state = State::kStarting;
@@ -97,7 +104,7 @@ class WorkerLink {
   InFlight in_flight;
   BoardPlace board;
   std::uint64_t calls_done = 0;
-  std::uint32_t open_sessions = 0;
+  std::vector<std::shared_ptr<SessionRecord>> sessions;  ///< That are open in it.
 
   /// A thread that made a synchronous call has the reaper's role; it also buries the worker should it die.
   bool direct = false;
@@ -116,6 +123,10 @@ class WorkerLink {
 
   MonotonicNs start_deadline_ns = kNever;
   MonotonicNs stop_deadline_ns = kNever;
+  /// When the sessions of a worker that was moved aside end.
+  MonotonicNs session_deadline_ns = kNever;
+  /// The host has told it to end, and it has nothing left to do.
+  bool dismissed = false;
   /// Why the host killed it, for the call it was running.
   std::optional<Error> kill_reason;
   /// The call that it was killed for; 0 when it broke the protocol.
@@ -134,7 +145,8 @@ class WorkerLink {
   std::deque<Outgoing> outbox_;
   std::unordered_set<std::uint32_t> known_segments_;
   std::unordered_set<std::uint32_t> known_routes_;
-  std::vector<RouteRef> kept_routes_;  // Named in answers; the worker may use them at any time.
+  std::vector<RouteRef> kept_routes_;       // Named in answers; the worker may use them at any time.
+  std::vector<GenerationRef> generations_;  // By what routes it was told of; one of each plugin.
   std::string error_tail_;
   std::string error_line_;
 };

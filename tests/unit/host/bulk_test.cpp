@@ -70,7 +70,7 @@ struct Block {
     std::memcpy(bytes.data() + index * sizeof entry, &entry, sizeof entry);
   }
   [[nodiscard]] auto copy() const {
-    return BulkAnswers::copy(bytes, 0, 2, [](const BlockRef&) -> tenon::Result<StoredBytes> {
+    return BulkAnswers::copy(bytes, 0, 2, nullptr, [](const BlockRef&) -> tenon::Result<StoredBytes> {
       return tenon::fail(ErrorCode::kCorrupt, "no such block");
     });
   }

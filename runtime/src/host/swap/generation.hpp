@@ -1,6 +1,8 @@
 /// host/swap/generation.hpp: one version of one plugin in one runtime, as its calls know it.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -12,7 +14,40 @@
 
 namespace tenon::internal {
 
-/// Immutable. Its routes hold it, and so do its calls: the file stays in the store until the last has gone.
+/// What becomes of a generation: what ended on it, and how long that ran. Guarded by the scheduler's lock.
+class GenerationCounts {
+ public:
+  /// `run_ns` is what one of the calls took; 0 when it is not known.
+  void add(std::uint64_t ended, std::uint64_t failed, std::int64_t run_ns) noexcept {
+    calls_ += ended;
+    failed_ += failed;
+    if (run_ns > 0) {
+      run_ns_[next_++ % run_ns_.size()] = run_ns;
+    }
+  }
+  void add_crash() noexcept {
+    ++calls_;
+    ++crashed_;
+  }
+  /// Whether another generation of the plugin is current now.
+  [[nodiscard]] bool replaced() const noexcept { return replaced_; }
+  void set_replaced(bool replaced) noexcept { replaced_ = replaced; }
+  [[nodiscard]] std::uint64_t calls() const noexcept { return calls_; }
+  [[nodiscard]] std::uint64_t failed() const noexcept { return failed_; }
+  [[nodiscard]] std::uint64_t crashed() const noexcept { return crashed_; }
+  /// Of the latest `run_ns` values; 0 before the first.
+  [[nodiscard]] std::int64_t p99_ns() const;
+
+ private:
+  bool replaced_ = false;
+  std::uint64_t calls_ = 0;
+  std::uint64_t failed_ = 0;
+  std::uint64_t crashed_ = 0;
+  std::uint64_t next_ = 0;
+  std::array<std::int64_t, 512> run_ns_{};
+};
+
+/// Its routes hold it, and so do its calls: the file stays in the store until the last has gone.
 class Generation final : public SharedObject {
  public:
   Generation(std::uint64_t generation_number, std::shared_ptr<const PluginInfo> plugin_info, Pin stored)
@@ -21,6 +56,7 @@ class Generation final : public SharedObject {
   /// Unique in the runtime, rising.
   const std::uint64_t number;
   const std::shared_ptr<const PluginInfo> plugin;
+  mutable GenerationCounts counts;
 
  private:
   const Pin pin_;

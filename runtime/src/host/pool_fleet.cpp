@@ -1,0 +1,291 @@
+#include "host/pool_fleet.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/text.hpp"
+#include "host/pool.hpp"
+#include "host/session.hpp"
+
+namespace tenon::internal {
+
+namespace {
+
+/// Workers that are warmed up beside the others at most; further slots get theirs once the old ones have moved aside.
+constexpr std::uint32_t kMostWarm = 64;
+
+/// Waits for both ends of a call that runs on two versions, and tells of them. Kept by the futures it waits for.
+class ShadowPair {
+ public:
+  ShadowPair(RouteRef route, std::shared_ptr<const decltype(TrialOptions::shadow)> sink)
+      : route_(std::move(route)), sink_(std::move(sink)) {}
+  void set_old(Result<Reply> end) { set(old_, std::move(end)); }
+  void set_new(Result<Reply> end) { set(new_, std::move(end)); }
+
+ private:
+  void set(std::optional<Result<Reply>>& side, Result<Reply> end) {
+    {
+      const std::lock_guard lock(mutex_);
+      side.emplace(std::move(end));
+      if (!old_ || !new_) {
+        return;
+      }
+    }
+    (*sink_)(*route_->ref.task, *old_, *new_);
+  }
+
+  const RouteRef route_;
+  const std::shared_ptr<const decltype(TrialOptions::shadow)> sink_;
+  std::mutex mutex_;  // Guards the two until both are there.
+  std::optional<Result<Reply>> old_;
+  std::optional<Result<Reply>> new_;
+};
+
+}  // namespace
+
+CallRef Pool::make_shadow(const Call& call) {
+  std::optional<std::uint32_t> slot;
+  RouteRef twin;
+  {
+    auto scheduler = scheduler_.lock();
+    slot = scheduler->slot_for_shadow(call);
+    twin = call.route()->trial;
+  }
+  if (!slot) {
+    return nullptr;
+  }
+  std::shared_ptr<const ShadowSink> sink;
+  {
+    auto sinks = shadow_sinks_.lock();
+    const auto found = sinks->find(twin->generation->number);
+    if (found == sinks->end()) {
+      return nullptr;
+    }
+    sink = found->second;
+  }
+  CallRef shadow = call.stored() != nullptr ? Call::create(twin, call_ids_.next(), *call.stored())
+                                            : Call::create(twin, call_ids_.next(), call.payload());
+  CallDetails& details = shadow->make_details();
+  details.shadow = true;
+  details.pinned_slot = static_cast<std::int32_t>(*slot);
+  details.deadline_ns = call.details().deadline_ns;
+  details.run_timeout_ns = call.details().run_timeout_ns;
+  auto pair = std::make_shared<ShadowPair>(call.route(), std::move(sink));
+  const Future<Reply> old_end{Shared<TypedState<Reply>>(CallRef::share(const_cast<Call*>(&call)))};
+  const Future<Reply> new_end{Shared<TypedState<Reply>>(shadow)};
+  static_cast<void>(old_end.then([pair](Result<Reply> end) { pair->set_old(std::move(end)); }));
+  static_cast<void>(new_end.then([pair](Result<Reply> end) { pair->set_new(std::move(end)); }));
+  return shadow;
+}
+
+void Pool::add_session(const std::shared_ptr<SessionHandle>& session) {
+  auto sessions = sessions_.lock();
+  std::erase_if(*sessions, [](const auto& weak) { return weak.expired(); });
+  sessions->push_back(session);
+}
+
+/// See Fleet. [any-thread]
+class PoolFleet final : public Fleet {
+ public:
+  explicit PoolFleet(std::shared_ptr<Pool> pool) : pool_(std::move(pool)) {}
+
+  Catalog catalog() const override { return pool_->catalog(); }
+
+  GenerationRef current(std::string_view plugin) const override {
+    auto routing = pool_->routing_.lock();
+    const auto found = routing->current.find(plugin);
+    return found == routing->current.end() ? nullptr : found->second;
+  }
+
+  GenerationRef add(std::shared_ptr<const PluginInfo> plugin, Pin pin) override {
+    return make_shared_object<const Generation>(pool_->generation_numbers_.next(), std::move(plugin), std::move(pin));
+  }
+
+  Result<void> warm(const GenerationRef& generation, std::chrono::milliseconds timeout) override;
+  void start_trial(const GenerationRef& generation, TrialOptions options) override;
+  GenerationRef switch_to(const GenerationRef& generation, bool keeps_queued,
+                          std::chrono::milliseconds session_drain) override;
+  void retire(const GenerationRef& generation) override;
+
+  bool wait_drained(const GenerationRef& generation, std::chrono::milliseconds timeout) override {
+    auto scheduler = pool_->scheduler_.lock();
+    const auto gone = [&] { return !scheduler->has_generation(*generation); };
+    const auto until = std::chrono::steady_clock::time_point(std::chrono::nanoseconds(deadline_after(timeout)));
+    return scheduler.wait_until(pool_->changed_, until, gone);
+  }
+
+  GenerationTally tally(const GenerationRef& generation) const override {
+    GenerationTally tally;
+    pool_->scheduler_.lock()->fill_tally(*generation, tally);
+    return tally;
+  }
+
+  void set_listener(std::function<void()> trouble) override {
+    pool_->trouble_storage_ = std::make_unique<const std::function<void()>>(std::move(trouble));
+    pool_->trouble_.store(pool_->trouble_storage_.get(), std::memory_order_release);
+  }
+
+ private:
+  /// No route leads to the trial of that plugin any more. Under the scheduler's lock.
+  static void forget_trial(Pool::Routing& routing, std::string_view plugin);
+  void end_shadow(const Generation& generation);
+
+  std::shared_ptr<Pool> pool_;
+};
+
+Result<void> PoolFleet::warm(const GenerationRef& generation, std::chrono::milliseconds timeout) {
+  const std::vector<TaskInfo>& tasks = generation->plugin->schema->tasks();
+  if (tasks.empty()) {
+    return {};  // Nothing that a worker could be asked to load it for.
+  }
+  const RouteRef route = pool_->make_route(generation, tasks.front(), {});
+  const MonotonicNs deadline_ns = deadline_after(timeout);
+  std::vector<CallRef> loads;
+  pool_->with([&](Scheduler& scheduler) {
+    const std::uint32_t wanted =
+        std::clamp<std::uint32_t>(scheduler.workers_with(generation->plugin->name), 1, kMostWarm);
+    for (const std::uint32_t slot : scheduler.add_warm_slots(generation, wanted)) {
+      CallRef load = Call::create(route, pool_->call_ids_.next(), BytesView());
+      load->kind = CallKind::kLoad;
+      CallDetails& details = load->make_details();
+      details.pinned_slot = static_cast<std::int32_t>(slot);
+      details.deadline_ns = deadline_ns;
+      details.timeout_ns = std::chrono::nanoseconds(timeout).count();
+      loads.push_back(load);
+      scheduler.submit(load);
+    }
+  });
+  std::optional<Error> problem;
+  for (const CallRef& load : loads) {
+    load->wait();
+    if (auto outcome = load->outcome(); !outcome && !problem) {
+      problem = std::move(outcome.error());
+      // What is wrong with one will be wrong with the others.
+      for (const CallRef& other : loads) {
+        pool_->cancel(*other);
+      }
+    }
+  }
+  if (!problem) {
+    return {};
+  }
+  retire(generation);
+  problem->message = "a worker could not load " + generation->plugin->name + " " + generation->plugin->version +
+                     " with its settings: " + problem->message;
+  return fail(std::move(*problem));
+}
+
+void PoolFleet::start_trial(const GenerationRef& generation, TrialOptions options) {
+  const bool shadow = static_cast<bool>(options.shadow);
+  if (shadow) {
+    pool_->shadow_sinks_.lock()->emplace(generation->number,
+                                         std::make_shared<const Pool::ShadowSink>(std::move(options.shadow)));
+    pool_->shadowing_.fetch_add(1, std::memory_order_relaxed);
+  }
+  pool_->with([&](Scheduler& scheduler) {
+    auto routing = pool_->routing_.lock();
+    routing->trials[generation->plugin->name] = generation;
+    for (const auto& [key, route] : routing->routes) {
+      if (route->ref.plugin->name != generation->plugin->name) {
+        continue;
+      }
+      if (const TaskInfo* twin = generation->plugin->schema->find_task(route->ref.task->name)) {
+        route->trial = pool_->make_route(generation, *twin, route->params);
+      }
+    }
+    scheduler.begin_trial(generation, options.share, shadow);
+  });
+}
+
+void PoolFleet::forget_trial(Pool::Routing& routing, std::string_view plugin) {
+  if (const auto trial = routing.trials.find(plugin); trial != routing.trials.end()) {
+    routing.trials.erase(trial);
+  }
+  for (const auto& [key, route] : routing.routes) {
+    if (route->ref.plugin->name == plugin) {
+      route->trial = nullptr;
+    }
+  }
+}
+
+void PoolFleet::end_shadow(const Generation& generation) {
+  if (pool_->shadow_sinks_.lock()->erase(generation.number) != 0) {
+    pool_->shadowing_.fetch_sub(1, std::memory_order_relaxed);
+  }
+}
+
+GenerationRef PoolFleet::switch_to(const GenerationRef& generation, bool keeps_queued,
+                                   std::chrono::milliseconds session_drain) {
+  const std::string& plugin = generation->plugin->name;
+  GenerationRef old;
+  std::vector<RouteRef> gone;  // Destroyed outside the locks.
+  pool_->with([&](Scheduler& scheduler) {
+    {
+      auto routing = pool_->routing_.lock();
+      Pool::Routes replaced;
+      for (auto it = routing->routes.begin(); it != routing->routes.end();) {
+        it = it->second->ref.plugin->name == plugin ? (replaced.insert(routing->routes.extract(it++)), it) : ++it;
+      }
+      for (auto& [key, route] : replaced) {
+        const TaskInfo* task = generation->plugin->schema->find_task(route->ref.task->name);
+        if (task != nullptr && route->generation.get() != generation.get()) {
+          const bool tried = route->trial != nullptr && route->trial->generation.get() == generation.get();
+          RouteRef successor = tried ? route->trial : pool_->make_route(generation, *task, route->params);
+          routing->routes.emplace(key, successor);
+          if (!keeps_queued) {
+            route->successor = std::move(successor);
+          }
+        }
+        route->trial = nullptr;
+        gone.push_back(std::move(route));
+      }
+      forget_trial(*routing, plugin);
+      std::erase_if(routing->others, [](const auto& entry) { return entry.second->unique(); });
+      GenerationRef& current = routing->current[plugin];
+      old = std::exchange(current, generation);
+      routing->catalog = routing->catalog->with(generation->plugin);
+    }
+    if (old != nullptr) {
+      old->counts.set_replaced(true);
+    }
+    generation->counts.set_replaced(false);
+    scheduler.switch_generation({.to = generation,
+                                 .keeps_queued = keeps_queued,
+                                 .session_drain_ns = std::chrono::nanoseconds(session_drain).count()});
+  });
+  end_shadow(*generation);
+  std::vector<std::shared_ptr<SessionHandle>> open;
+  for (const auto& weak : *pool_->sessions_.lock()) {
+    if (auto session = weak.lock()) {
+      open.push_back(std::move(session));
+    }
+  }
+  for (const auto& session : open) {
+    session->move_soon();
+  }
+  return old;
+}
+
+void PoolFleet::retire(const GenerationRef& generation) {
+  pool_->with([&](Scheduler& scheduler) {
+    {
+      auto routing = pool_->routing_.lock();
+      const auto trial = routing->trials.find(generation->plugin->name);
+      if (trial != routing->trials.end() && trial->second.get() == generation.get()) {
+        forget_trial(*routing, generation->plugin->name);
+      }
+    }
+    scheduler.retire_generation(*generation);
+  });
+  end_shadow(*generation);
+}
+
+std::shared_ptr<Fleet> make_fleet(const std::shared_ptr<Pool>& pool) {
+  return std::make_shared<PoolFleet>(pool);
+}
+
+}  // namespace tenon::internal

@@ -1,0 +1,509 @@
+/// The scheduler's fourth part: generations of plugins, and the workers that are bound to them. See swap/DESIGN.md.
+#include <algorithm>
+#include <utility>
+
+#include "host/scheduler.hpp"
+
+namespace tenon::internal {
+
+namespace {
+
+constexpr std::uint32_t kStartsBeforeGivingUp = 3;
+/// Shadows of calls that wait or run, for each worker on trial: what is beyond would only pile up.
+constexpr std::size_t kShadowsAhead = 16;
+
+}  // namespace
+
+// -- slots ------------------------------------------------------------------------------------
+
+bool Scheduler::wants_start(const Slot& slot) const noexcept {
+  if (slot.link != nullptr || slot.starting || stopping_) {
+    return false;
+  }
+  switch (slot.role) {
+    case Role::kPrimary:
+      return true;
+    case Role::kWarm:
+      return !slot.started_once;
+    case Role::kAside:
+      return !slot.pinned.empty();
+    case Role::kFree:
+    case Role::kTrial:
+      break;
+  }
+  return false;
+}
+
+std::uint32_t Scheduler::take_extra_slot(Role role, GenerationRef generation) {
+  auto index = options_.workers;
+  while (index < slots_.size() && slots_[index].role != Role::kFree) {
+    ++index;
+  }
+  if (index == slots_.size()) {
+    slots_.emplace_back();
+  }
+  slots_[index].role = role;
+  slots_[index].generation = std::move(generation);
+  return index;
+}
+
+void Scheduler::free_extra_slot(std::uint32_t index) {
+  Slot& slot = slots_[index];
+  if (slot.link != nullptr || slot.starting) {
+    return;
+  }
+  if (slot.role == Role::kAside && !slot.pinned.empty() && slot.failures < kStartsBeforeGivingUp) {
+    return;  // A further worker comes for these.
+  }
+  std::vector<Call*> diverted;
+  while (Call* call = slot.pinned.front()) {
+    dequeue(*call);
+    if (is_diverted(*call)) {
+      diverted.push_back(call);
+    } else {
+      finish_error(CallRef::adopt(call), ErrorCode::kUnavailable,
+                   "no worker can be started for the version of the plugin that the call is for");
+    }
+  }
+  while (!diverted.empty()) {
+    undivert(*diverted.back());
+    enqueue(*diverted.back(), true);
+    diverted.pop_back();
+  }
+  slot.role = Role::kFree;
+  slot.generation = nullptr;
+  slot.failures = 0;
+  slot.next_start_ns = 0;
+  slot.started_once = false;
+}
+
+void Scheduler::relocate(std::uint32_t from, std::uint32_t to) {
+  Slot& source = slots_[from];
+  Slot& target = slots_[to];
+  target.link = std::exchange(source.link, nullptr);
+  WorkerLink& link = *target.link;
+  link.slot = to;
+  // Steps of a session go with the worker. What was on trial there is not bound to it any more.
+  const auto rebind = [&](Call& call) {
+    CallDetails& details = call.make_details();
+    details.pinned_slot = call.session_bound ? static_cast<std::int32_t>(to) : -1;
+  };
+  for (std::uint64_t position = link.in_flight.front_position(); position < link.in_flight.end_position(); ++position) {
+    Call* call = link.in_flight.at(position);
+    if (call == nullptr) {
+      continue;
+    }
+    call->slot = static_cast<std::uint16_t>(to);
+    if (call->details().pinned_slot == static_cast<std::int32_t>(from) && (call->session_bound || is_extra(source))) {
+      rebind(*call);
+    }
+  }
+  std::vector<Call*> staying;
+  std::vector<Call*> moving;
+  while (Call* call = source.pinned.front()) {
+    dequeue(*call);
+    const bool own = call->session_bound && call->details().session->link_id == link.id;
+    (own || is_extra(source) ? moving : staying).push_back(call);
+  }
+  for (Call* call : staying) {
+    enqueue(*call, false);
+  }
+  for (Call* call : moving) {
+    rebind(*call);
+    enqueue(*call, false);
+  }
+  for (const auto& session : link.sessions) {
+    session->slot = static_cast<std::int32_t>(to);
+  }
+}
+
+std::uint32_t Scheduler::move_aside(std::uint32_t primary, GenerationRef generation) {
+  const std::uint32_t aside = take_extra_slot(Role::kAside, std::move(generation));
+  relocate(primary, aside);
+  board_.remove(*slots_[aside].link);
+  return aside;
+}
+
+void Scheduler::take_back_all(WorkerLink& link) {
+  for (std::uint64_t position = link.in_flight.end_position(); position-- > link.in_flight.front_position();) {
+    Call* call = link.in_flight.at(position);
+    if (call == nullptr || call->session_bound || call->stop_reason != StopReason::kNone) {
+      continue;
+    }
+    if (call->kind == CallKind::kBulk) {
+      if (CallRef rest = take_items_back(link, *call)) {
+        requeue(std::move(rest));
+      }
+    }
+    if (!take_back(link, *call)) {
+      call->moving = true;
+      continue;
+    }
+    CallRef taken = take_out(link, *call);
+    --taken->attempt;
+    if (taken->kind == CallKind::kOpen) {
+      taken->details().session->link_id = 0;
+    }
+    if (is_diverted(*taken)) {
+      undivert(*taken);
+    }
+    requeue(std::move(taken));
+  }
+}
+
+void Scheduler::dismiss(WorkerLink& link) {
+  if (link.dismissed) {
+    return;
+  }
+  link.dismissed = true;
+  if (link.state == WorkerLink::State::kStarting) {
+    link.kill();
+    return;
+  }
+  if (link.state != WorkerLink::State::kReady) {
+    return;
+  }
+  link.state = WorkerLink::State::kStopping;
+  board_.remove(link);
+  link.stop_deadline_ns = monotonic_now_ns() + options_.cancel_grace_ns;
+  effects_.rearm = true;
+  link.send_stop();
+}
+
+void Scheduler::dismiss_if_done(WorkerLink& link) {
+  const Slot& slot = slots_[link.slot];
+  if (slot.role == Role::kAside && link.in_flight.empty() && link.sessions.empty() && slot.pinned.empty()) {
+    dismiss(link);
+  }
+}
+
+void Scheduler::end_overstayed(WorkerLink& link, MonotonicNs now_ns) {
+  link.session_deadline_ns = kNever;
+  // A step that runs is waited for: it ends within milliseconds by contract.
+  if (!link.in_flight.empty()) {
+    link.session_deadline_ns = now_ns + options_.cancel_grace_ns;
+    return;
+  }
+  std::erase_if(link.sessions, [](const std::shared_ptr<SessionRecord>& session) {
+    session->overstayed = session->route->generation->counts.replaced();
+    return session->overstayed;
+  });
+  dismiss_if_done(link);
+}
+
+// -- routes -----------------------------------------------------------------------------------
+
+const RouteRef& Scheduler::follow_route(Call& call) {
+  const std::int32_t pinned_slot = call.details().pinned_slot;
+  if (pinned_slot < 0 || !is_extra(slots_[static_cast<std::size_t>(pinned_slot)])) {
+    const RouteRef* newest = &call.run_route();
+    while ((*newest)->successor != nullptr) {
+      newest = &(*newest)->successor;
+    }
+    if (newest != &call.run_route()) {
+      call.set_run_route(*newest);
+    }
+  }
+  return call.run_route();
+}
+
+bool Scheduler::keep_apart(Call& call) {
+  const std::int32_t pinned_slot = call.details().pinned_slot;
+  if (!follow_route(call)->generation->counts.replaced() ||
+      (pinned_slot >= 0 && is_extra(slots_[static_cast<std::size_t>(pinned_slot)]))) {
+    return false;
+  }
+  const GenerationRef& generation = call.run_route()->generation;
+  std::optional<std::uint32_t> best;
+  for (auto i = options_.workers; i < slots_.size(); ++i) {
+    const Slot& slot = slots_[i];
+    const bool takes = slot.role == Role::kAside && slot.generation.get() == generation.get() &&
+                       (slot.link == nullptr || !slot.link->dismissed);
+    if (takes && (!best || slot.pinned.size() < slots_[*best].pinned.size())) {
+      best = i;
+    }
+  }
+  dequeue(call);
+  call.make_details().pinned_slot = static_cast<std::int32_t>(best ? *best : take_extra_slot(Role::kAside, generation));
+  enqueue(call, false);
+  effects_.rearm = true;
+  effects_.again = true;
+  return true;
+}
+
+bool Scheduler::place_pinned(Call& call) {
+  CallDetails& details = call.make_details();
+  if (call.session_bound) {
+    const WorkerLink* link = link_of(*details.session);
+    if (link == nullptr || details.session->overstayed) {
+      return false;
+    }
+    details.pinned_slot = static_cast<std::int32_t>(link->slot);
+    return true;
+  }
+  return slots_[static_cast<std::size_t>(details.pinned_slot)].role != Role::kFree;
+}
+
+WorkerLink* Scheduler::link_of(const SessionRecord& session) const noexcept {
+  if (session.link_id == 0) {
+    return nullptr;
+  }
+  const WorkerLink* seen = slots_[static_cast<std::size_t>(session.slot)].link.get();
+  if (seen != nullptr && seen->id == session.link_id) {
+    return slots_[static_cast<std::size_t>(session.slot)].link.get();
+  }
+  for (const Slot& slot : slots_) {
+    if (slot.link != nullptr && slot.link->id == session.link_id) {
+      return slot.link.get();
+    }
+  }
+  return nullptr;
+}
+
+Error Scheduler::lost_session_error(const Call& call) const {
+  if (call.details().session == nullptr) {
+    return Error{ErrorCode::kUnavailable, "the worker that the call was meant for has ended", context_of(call)};
+  }
+  if (call.details().session->overstayed) {
+    return Error{
+        ErrorCode::kUnavailable,
+        "the session stayed on a version of the plugin that was replaced for longer than session_drain and was "
+        "ended; open a new one",
+        context_of(call)};
+  }
+  return Error{ErrorCode::kCrashed, "the worker of this session is gone; open a new session from the last checkpoint",
+               context_of(call)};
+}
+
+bool Scheduler::should_move(const SessionRecord& session) const noexcept {
+  const WorkerLink* link = link_of(session);
+  return link != nullptr && slots_[link->slot].role == Role::kAside;
+}
+
+void Scheduler::count_crash(const Call& call) {
+  effects_.trouble = true;
+  if (call.kind != CallKind::kLoad) {
+    call.run_route()->generation->counts.add_crash();
+  }
+}
+
+// -- trials -----------------------------------------------------------------------------------
+
+std::uint32_t Scheduler::workers_with(std::string_view plugin) const noexcept {
+  return static_cast<std::uint32_t>(std::count_if(slots_.begin(), slots_.end(), [&](const Slot& slot) {
+    return !is_extra(slot) && slot.link != nullptr && slot.link->state == WorkerLink::State::kReady &&
+           slot.link->generation_of(plugin) != nullptr;
+  }));
+}
+
+std::vector<std::uint32_t> Scheduler::add_warm_slots(const GenerationRef& generation, std::uint32_t count) {
+  std::vector<std::uint32_t> added;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    added.push_back(take_extra_slot(Role::kWarm, generation));
+  }
+  effects_.rearm = true;
+  return added;
+}
+
+void Scheduler::begin_trial(const GenerationRef& generation, double share, bool shadow) {
+  for (Slot& slot : slots_) {
+    if (slot.role == Role::kWarm && slot.generation.get() == generation.get()) {
+      slot.role = Role::kTrial;
+    }
+  }
+  trials_.push_back({.generation = generation, .share = share, .shadow = shadow});
+}
+
+Scheduler::Trial* Scheduler::trial_of(const HostRoute& route) noexcept {
+  if (route.trial == nullptr || !route.ref.task->idempotent || route.ref.task->kind != TaskKind::kPlain) {
+    return nullptr;
+  }
+  for (Trial& trial : trials_) {
+    if (trial.generation.get() == route.trial->generation.get()) {
+      return &trial;
+    }
+  }
+  return nullptr;
+}
+
+std::optional<std::uint32_t> Scheduler::trial_slot(Trial& trial) const noexcept {
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    trial.next_slot = trial.next_slot + 1 < slots_.size() ? trial.next_slot + 1 : 0;
+    const Slot& slot = slots_[trial.next_slot];
+    if (slot.role == Role::kTrial && slot.generation.get() == trial.generation.get() && slot.link != nullptr &&
+        slot.link->state == WorkerLink::State::kReady) {
+      return static_cast<std::uint32_t>(trial.next_slot);
+    }
+  }
+  return std::nullopt;
+}
+
+void Scheduler::divert(Call& call) {
+  if ((call.kind != CallKind::kCall && call.kind != CallKind::kBulk) || call.details().pinned_slot >= 0) {
+    return;
+  }
+  Trial* trial = trial_of(*call.route());
+  if (trial == nullptr || trial->shadow) {
+    return;
+  }
+  trial->credit += trial->share;
+  if (trial->credit < 1) {
+    return;
+  }
+  trial->credit -= 1;
+  if (const auto slot = trial_slot(*trial)) {
+    call.set_run_route(call.route()->trial);
+    call.make_details().pinned_slot = static_cast<std::int32_t>(*slot);
+  }
+}
+
+std::optional<std::uint32_t> Scheduler::slot_for_shadow(const Call& call) {
+  Trial* trial = call.kind == CallKind::kCall && call.details().pinned_slot < 0 ? trial_of(*call.route()) : nullptr;
+  if (trial == nullptr || !trial->shadow) {
+    return std::nullopt;
+  }
+  trial->credit += trial->share;
+  if (trial->credit < 1) {
+    return std::nullopt;
+  }
+  const auto slot = trial_slot(*trial);
+  if (!slot || slots_[*slot].pinned.size() + slots_[*slot].link->in_flight.size() >= kShadowsAhead) {
+    trial->credit = 1;  // The next one, when there is room.
+    return std::nullopt;
+  }
+  trial->credit -= 1;
+  return slot;
+}
+
+bool Scheduler::is_diverted(const Call& call) const noexcept {
+  const CallDetails& details = call.details();
+  return details.pinned_slot >= 0 && !details.shadow && details.run_route != nullptr &&
+         slots_[static_cast<std::size_t>(details.pinned_slot)].role == Role::kTrial;
+}
+
+void Scheduler::undivert(Call& call) {
+  CallDetails& details = call.make_details();
+  details.run_route = nullptr;
+  details.pinned_slot = -1;
+}
+
+// -- the switch -------------------------------------------------------------------------------
+
+void Scheduler::switch_generation(const Switch& change) {
+  const Generation& to = *change.to;
+  std::erase_if(trials_, [&](const Trial& trial) { return trial.generation.get() == &to; });
+  std::vector<std::uint32_t> fresh;
+  for (std::uint32_t i = options_.workers; i < slots_.size(); ++i) {
+    const Slot& slot = slots_[i];
+    const bool loaded = (slot.role == Role::kWarm || slot.role == Role::kTrial) && slot.generation.get() == &to;
+    if (loaded && slot.link != nullptr && slot.link->state == WorkerLink::State::kReady && !slot.link->exited) {
+      fresh.push_back(i);
+    }
+  }
+  const auto fill = [&](std::uint32_t primary) {
+    const std::uint32_t from = fresh.back();
+    fresh.pop_back();
+    relocate(from, primary);
+    free_extra_slot(from);
+    relist(*slots_[primary].link);
+  };
+  const MonotonicNs session_deadline_ns = deadline_after(std::chrono::nanoseconds(change.session_drain_ns));
+  std::vector<std::uint32_t> aside;
+  for (std::uint32_t i = 0; i < options_.workers; ++i) {
+    const std::shared_ptr<WorkerLink> link = slots_[i].link;
+    const GenerationRef* bound = link == nullptr ? nullptr : link->generation_of(to.plugin->name);
+    if (bound == nullptr || bound->get() == &to) {
+      continue;
+    }
+    aside.push_back(move_aside(i, *bound));
+    if (!link->sessions.empty()) {
+      link->session_deadline_ns = session_deadline_ns;
+      effects_.rearm = true;
+    }
+    if (!change.keeps_queued) {
+      take_back_all(*link);
+    }
+    if (!fresh.empty()) {
+      fill(i);
+    }
+  }
+  for (std::uint32_t i = 0; i < options_.workers && !fresh.empty(); ++i) {
+    if (slots_[i].link == nullptr && !slots_[i].starting) {
+      fill(i);
+    }
+  }
+  for (const std::uint32_t surplus : fresh) {
+    slots_[surplus].role = Role::kAside;
+    aside.push_back(surplus);
+  }
+  // First what must stay where it was finds its place, then those that have nothing go.
+  dispatch();
+  for (const std::uint32_t index : aside) {
+    if (slots_[index].link != nullptr) {
+      dismiss_if_done(*slots_[index].link);
+    }
+  }
+  effects_.changed = true;
+  effects_.rearm = true;
+}
+
+void Scheduler::retire_generation(const Generation& generation) {
+  std::erase_if(trials_, [&](const Trial& trial) { return trial.generation.get() == &generation; });
+  for (std::uint32_t i = options_.workers; i < slots_.size(); ++i) {
+    Slot& slot = slots_[i];
+    if ((slot.role != Role::kWarm && slot.role != Role::kTrial) || slot.generation.get() != &generation) {
+      continue;
+    }
+    std::vector<Call*> waiting;
+    while (Call* call = slot.pinned.front()) {
+      dequeue(*call);
+      waiting.push_back(call);
+    }
+    for (auto call = waiting.rbegin(); call != waiting.rend(); ++call) {
+      if (is_diverted(**call)) {
+        undivert(**call);
+        enqueue(**call, true);
+      } else {
+        finish_error(CallRef::adopt(*call), ErrorCode::kCancelled,
+                     "the version that the call was meant for has been refused");
+      }
+    }
+    if (slot.link != nullptr) {
+      take_back_all(*slot.link);
+    }
+    slot.role = Role::kAside;
+    if (slot.link != nullptr) {
+      dismiss_if_done(*slot.link);
+    } else {
+      free_extra_slot(i);
+    }
+  }
+  dispatch();
+}
+
+bool Scheduler::has_generation(const Generation& generation) const noexcept {
+  return std::any_of(slots_.begin(), slots_.end(), [&](const Slot& slot) {
+    const GenerationRef* bound = slot.link == nullptr ? nullptr : slot.link->generation_of(generation.plugin->name);
+    return (bound != nullptr && bound->get() == &generation) ||
+           (slot.generation.get() == &generation && (slot.link != nullptr || slot.starting || !slot.pinned.empty()));
+  });
+}
+
+void Scheduler::fill_tally(const Generation& generation, GenerationTally& tally) const {
+  tally.calls = generation.counts.calls();
+  tally.failed = generation.counts.failed();
+  tally.crashed = generation.counts.crashed();
+  tally.p99_ns = generation.counts.p99_ns();
+  for (const Slot& slot : slots_) {
+    const GenerationRef* bound = slot.link == nullptr ? nullptr : slot.link->generation_of(generation.plugin->name);
+    if (bound == nullptr || bound->get() != &generation) {
+      continue;
+    }
+    ++tally.workers;
+    tally.sessions += static_cast<std::uint32_t>(
+        std::count_if(slot.link->sessions.begin(), slot.link->sessions.end(),
+                      [&](const auto& session) { return session->route->generation.get() == &generation; }));
+  }
+}
+
+}  // namespace tenon::internal
