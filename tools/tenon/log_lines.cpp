@@ -37,7 +37,12 @@ std::string to_text(const LogRecord& record, bool color) {
   }
   text += ' ';
   if (const std::string_view about = record.task.empty() ? record.plugin : record.task; !about.empty()) {
-    text += std::string(about) + ": ";
+    text += about;
+    if (!record.version.empty()) {
+      // Which build of it: two versions may be at work at once.
+      text += " (" + std::string(record.version) + ", sha256 " + std::string(record.sha256.substr(0, 12)) + ')';
+    }
+    text += ": ";
   }
   // A task's message is foreign text: it must not move the cursor or paint the terminal.
   text += internal::printable(record.message, 4096) + '\n';

@@ -84,7 +84,10 @@ CallRef Pool::make_shadow(const Call& call) {
 
 void Pool::add_session(const std::shared_ptr<SessionHandle>& session) {
   auto sessions = sessions_.lock();
-  std::erase_if(*sessions, [](const auto& weak) { return weak.expired(); });
+  if (sessions->size() == sessions->capacity()) {
+    // Before it grows, so that it is looked through seldom.
+    std::erase_if(*sessions, [](const auto& weak) { return weak.expired(); });
+  }
   sessions->push_back(session);
 }
 
