@@ -13,6 +13,10 @@
 
 namespace tenon {
 
+namespace internal {
+struct SchemaAccess;
+}
+
 /// The numbers of tenon_task_kind_t.
 enum class TaskKind : std::int32_t { kPlain = 0, kSource = 1, kReduce = 2 };
 
@@ -114,6 +118,7 @@ class Schema {
   friend class FieldReader;
   explicit Schema(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
   std::shared_ptr<const Impl> impl_;
+  friend struct internal::SchemaAccess;
 };
 
 /// Reads one scalar, string or enum field of a verified FlatBuffer by its name, dotted for nested tables

@@ -174,7 +174,7 @@ class Reader {
         }
         model.fields.push_back({text(field->name()), *type, field->id(), field->offset(), field->default_integer(),
                                 field->default_real(), field->deprecated(), field->required(), field->optional(),
-                                documentation_text(field->documentation())});
+                                field->key(), documentation_text(field->documentation())});
       }
       std::stable_sort(model.fields.begin(), model.fields.end(),
                        [](const auto& a, const auto& b) { return a.id < b.id; });
@@ -188,7 +188,11 @@ class Reader {
 
   Result<void> check_enums() {
     for (const EnumModel& model : model_.enums) {
+      std::set<std::string_view> names;
       for (const EnumValueModel& value : model.values) {
+        if (!names.insert(value.name).second) {
+          return corrupt("value " + model.name + "." + value.name + " is there twice");
+        }
         const BaseType base = value.type.base;
         if (model.is_union && base != BaseType::kNone && base != BaseType::kObject && base != BaseType::kString) {
           return corrupt("union member " + model.name + "." + value.name +

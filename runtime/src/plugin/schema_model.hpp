@@ -73,6 +73,7 @@ struct FieldModel {
   bool deprecated = false;
   bool required = false;
   bool optional = false;
+  bool key = false;  ///< Vectors of its table are sorted by it.
   std::string documentation;
 };
 
@@ -149,3 +150,12 @@ inline constexpr std::size_t kMaxSchemaBytes = std::size_t{16} << 20;
 struct tenon::Schema::Impl {
   internal::SchemaModel model;
 };
+
+namespace tenon::internal {
+
+/// The model of a schema, for what is no member of it. Valid as long as the schema.
+struct SchemaAccess {
+  [[nodiscard]] static const SchemaModel& model(const Schema& schema) noexcept { return schema.impl_->model; }
+};
+
+}  // namespace tenon::internal
