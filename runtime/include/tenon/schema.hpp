@@ -28,7 +28,9 @@ struct TaskInfo {
   bool idempotent = false;
   std::string argument_type;  ///< Fully qualified table name.
   std::string result_type;
-  std::string params_type;    ///< Empty when the task has none.
+  std::string params_type;  ///< Empty when the task has none.
+  /// Table of what its sessions keep; empty when that is not declared, and no one but the task can tell.
+  std::string checkpoint_type;
   std::string documentation;  ///< The `///` lines, joined by newlines.
 };
 
@@ -116,9 +118,9 @@ class Schema {
 
  private:
   friend class FieldReader;
+  friend struct internal::SchemaAccess;
   explicit Schema(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
   std::shared_ptr<const Impl> impl_;
-  friend struct internal::SchemaAccess;
 };
 
 /// Reads one scalar, string or enum field of a verified FlatBuffer by its name, dotted for nested tables

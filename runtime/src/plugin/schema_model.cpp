@@ -362,6 +362,18 @@ class Reader {
       }
       task.params_type = *name;
     }
+    if (const auto* checkpoint = find_attribute(call.attributes(), "checkpoint")) {
+      if (task.kind == TaskKind::kPlain) {
+        return fail(ErrorCode::kIncompatible, where +
+                                                  " has a checkpoint, but is a plain task; only sources and reduces "
+                                                  "(streaming: \"server\" or \"client\") have one");
+      }
+      auto name = resolve_table(text(checkpoint->value()), where + " (checkpoint)");
+      if (!name) {
+        return fail(name.error());
+      }
+      task.checkpoint_type = *name;
+    }
     if (const auto* settings = find_attribute(call.attributes(), "settings")) {
       if (auto done = read_settings(*settings, where); !done) {
         return done;
