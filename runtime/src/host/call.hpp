@@ -62,6 +62,7 @@ struct CallDetails {
   std::uint32_t count = 0;             ///< Of items that were sent or are to be sent.
   MonotonicNs sent_ns = 0;             ///< When a bulk call was sent last.
   std::uint32_t harvested = 0;         ///< Items of that submission that have ended and are not its own any more.
+  bool items_revoked = false;          ///< Its worker has been told to begin no further items of that submission.
   Call* next_part = nullptr;           ///< Of the same BulkWork.
   std::uint16_t completion_flags = 0;  ///< Of a session's answer.
   MonotonicNs queue_deadline_ns = kNever;

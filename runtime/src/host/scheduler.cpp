@@ -408,6 +408,7 @@ Scheduler::Sent Scheduler::send(WorkerLink& link, Call& queued) {
   } else if (call->kind == CallKind::kBulk) {
     call->make_details().sent_ns = monotonic_now_ns();
     call->make_details().harvested = 0;
+    call->make_details().items_revoked = false;
     set_streaming(link, true);
   }
   call->phase = Call::Phase::kSent;

@@ -97,9 +97,11 @@ CallRef Scheduler::split_items(Call& call, std::uint32_t from) {
 }
 
 CallRef Scheduler::take_items_back(WorkerLink& link, Call& call) {
-  if (call.revoke_tried || call.details().count < 2) {
+  // Also where the call as a whole could not be taken back: its worker had begun it, and may hang in any of its items.
+  if (call.details().items_revoked || call.details().count < 2) {
     return nullptr;
   }
+  call.make_details().items_revoked = true;
   // Also when the worker is not at it just now: should it come to it, it will do none of them.
   call.revoke_tried = true;
   const auto begun = link.transport->end().revoke_items(call.position());
