@@ -59,6 +59,7 @@ struct CallDetails {
   bool shadow = false;           ///< Runs beside another call, for comparison.
   // -- guarded by the scheduler's lock ----------------------------------------------------------
   RouteRef run_route;                  ///< Where it runs, if that is not where it was submitted to.
+  bool diverted = false;               ///< To a generation on trial, whose worker it is pinned to.
   std::uint32_t count = 0;             ///< Of items that were sent or are to be sent.
   MonotonicNs sent_ns = 0;             ///< When a bulk call was sent last.
   std::uint32_t harvested = 0;         ///< Items of that submission that have ended and are not its own any more.

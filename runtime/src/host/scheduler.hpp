@@ -254,7 +254,6 @@ class Scheduler {
   /// old one, at the side. Returns whether it did.
   [[nodiscard]] bool keep_apart(Call& call);
   void divert(Call& call);
-  [[nodiscard]] bool is_diverted(const Call& call) const noexcept;
   void undivert(Call& call);
   [[nodiscard]] std::optional<std::uint32_t> trial_slot(Trial& trial) const noexcept;
   [[nodiscard]] Trial* trial_of(const HostRoute& route) noexcept;

@@ -58,7 +58,7 @@ void Scheduler::free_extra_slot(std::uint32_t index) {
   std::vector<Call*> diverted;
   while (Call* call = slot.pinned.front()) {
     dequeue(*call);
-    if (is_diverted(*call)) {
+    if (call->details().diverted) {
       diverted.push_back(call);
     } else {
       finish_error(CallRef::adopt(call), ErrorCode::kUnavailable,
@@ -87,6 +87,7 @@ void Scheduler::relocate(std::uint32_t from, std::uint32_t to) {
   const auto rebind = [&](Call& call) {
     CallDetails& details = call.make_details();
     details.pinned_slot = call.session_bound ? static_cast<std::int32_t>(to) : -1;
+    details.diverted = false;
   };
   for (std::uint64_t position = link.in_flight.front_position(); position < link.in_flight.end_position(); ++position) {
     Call* call = link.in_flight.at(position);
@@ -144,7 +145,7 @@ void Scheduler::take_back_all(WorkerLink& link) {
     if (taken->kind == CallKind::kOpen) {
       taken->details().session->link_id = 0;
     }
-    if (is_diverted(*taken)) {
+    if (taken->details().diverted) {
       undivert(*taken);
     }
     requeue(std::move(taken));
@@ -354,6 +355,7 @@ void Scheduler::divert(Call& call) {
   if (const auto slot = trial_slot(*trial)) {
     call.set_run_route(call.route()->trial);
     call.make_details().pinned_slot = static_cast<std::int32_t>(*slot);
+    call.make_details().diverted = true;
   }
 }
 
@@ -375,16 +377,11 @@ std::optional<std::uint32_t> Scheduler::slot_for_shadow(const Call& call) {
   return slot;
 }
 
-bool Scheduler::is_diverted(const Call& call) const noexcept {
-  const CallDetails& details = call.details();
-  return details.pinned_slot >= 0 && !details.shadow && details.run_route != nullptr &&
-         slots_[static_cast<std::size_t>(details.pinned_slot)].role == Role::kTrial;
-}
-
 void Scheduler::undivert(Call& call) {
   CallDetails& details = call.make_details();
   details.run_route = nullptr;
   details.pinned_slot = -1;
+  details.diverted = false;
 }
 
 // -- the switch -------------------------------------------------------------------------------
@@ -460,7 +457,7 @@ void Scheduler::retire_generation(const Generation& generation) {
       waiting.push_back(call);
     }
     for (auto call = waiting.rbegin(); call != waiting.rend(); ++call) {
-      if (is_diverted(**call)) {
+      if ((*call)->details().diverted) {
         undivert(**call);
         enqueue(**call, true);
       } else {

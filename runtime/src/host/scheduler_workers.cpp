@@ -423,7 +423,7 @@ void Scheduler::complete(WorkerLink& link, const Completion& completion) {
   }
   if (call->kind != CallKind::kCall) {
     call->make_details().completion_flags = completion.descriptor.flags;
-  } else if (status != TENON_OK && call->stop_reason == StopReason::kNone && is_diverted(*call)) {
+  } else if (status != TENON_OK && call->stop_reason == StopReason::kNone && call->details().diverted) {
     // Nobody is to suffer from a trial: the version that it is tried against answers.
     if (!completion.descriptor.payload.absent() && !completion.descriptor.payload.is_inline()) {
       link.transport->release(completion.descriptor.payload);
@@ -636,7 +636,7 @@ void Scheduler::retry_or_crash(WorkerLink& link, CallRef call, const ExitStatus&
   }
   const bool plain = call->kind == CallKind::kCall || call->kind == CallKind::kBulk;
   const bool idempotent = plain && call->route()->ref.task->idempotent;
-  const bool diverted = is_diverted(*call);
+  const bool diverted = call->details().diverted;
   if (idempotent && (call->attempt < call->max_attempts || diverted) && !stopping_) {
     warn(link, call->route()->ref.task->full_name + " is tried again: its worker ended with " + status.to_string() +
                    " in attempt " + std::to_string(call->attempt));
