@@ -182,10 +182,8 @@ void TypeComparison::compare_tables(const ObjectModel& written, const ObjectMode
       if (target.required && !(source == nullptr && versions_ == Versions::kWriterIsNew)) {
         report(Kind::kRequired, place, source == nullptr ? std::string(kAbsent) : "deprecated", "required",
                where + " is required, but never written");
-      } else if (source != nullptr && writer_.type_text(source->type) != reader_.type_text(target.type)) {
-        report(Kind::kReused, place, "'" + source->name + "': " + writer_.type_text(source->type) + " (deprecated)",
-               "'" + target.name + "': " + reader_.type_text(target.type),
-               where + " takes the place of the deprecated field '" + source->name + "' of another type");
+      } else if (source != nullptr) {
+        compare_deprecated(*source, target, place, where);
       }
     } else {
       compare_fields(*source, target, read);
@@ -194,6 +192,20 @@ void TypeComparison::compare_tables(const ObjectModel& written, const ObjectMode
   if (versions) {
     find_removed(written, read);
   }
+}
+
+/// The writer does not write the field any more; what older ones wrote may still be around.
+void TypeComparison::compare_deprecated(const FieldModel& source, const FieldModel& target, const std::string& place,
+                                        const std::string& where) {
+  const std::string written = writer_.type_text(source.type);
+  const std::string read = reader_.type_text(target.type);
+  if (written == read) {
+    return;
+  }
+  const bool same_name = source.name == target.name;
+  report(same_name ? Kind::kType : Kind::kReused, place, same_name ? written : "'" + source.name + "': " + written,
+         same_name ? read : "'" + target.name + "': " + read,
+         where + " takes the place of the deprecated field '" + source.name + "' of another type");
 }
 
 void TypeComparison::find_removed(const ObjectModel& written, const ObjectModel& read) {

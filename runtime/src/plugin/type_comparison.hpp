@@ -74,6 +74,8 @@ class TypeComparison {
   void compare_fields(const FieldModel& source, const FieldModel& target, const ObjectModel& table);
   [[nodiscard]] bool takes_deprecated_place(const FieldModel& source, const FieldModel& target,
                                             const FieldNames& written_names, const FieldNames& read_names) const;
+  void compare_deprecated(const FieldModel& source, const FieldModel& target, const std::string& place,
+                          const std::string& where);
   void find_removed(const ObjectModel& written, const ObjectModel& read);
   void compare_enums(const EnumModel& written, const EnumModel& read);
   bool compare_types(const TypeRef& source, const TypeRef& target, TypeBreak::Kind kind, const std::string& place,

@@ -90,6 +90,24 @@ TEST_CASE("Schema: finds params in the service's namespace first, then by full n
   CHECK(schema->find_task("b")->params_type == "other.Q");
 }
 
+TEST_CASE("Schema: sources and reduces name their checkpoint's table") {
+  const std::string text = "attribute \"checkpoint\"; namespace p; table T {} table C {} struct S { x: int; } ";
+  const auto schema = Schema::from_binary(
+      compile_schema(text + "rpc_service A { a(T): T (streaming: \"server\", checkpoint: \"C\"); "
+                            "b(T): T (streaming: \"client\", checkpoint: \"p.C\"); c(T): T (streaming: \"client\"); }"),
+      "p");
+  REQUIRE(message_of(schema) == "");
+  CHECK(schema->find_task("a")->checkpoint_type == "p.C");
+  CHECK(schema->find_task("b")->checkpoint_type == "p.C");
+  CHECK(schema->find_task("c")->checkpoint_type.empty());
+  CHECK(has(refusal(text + "rpc_service A { a(T): T (streaming: \"server\", checkpoint: \"Cc\"); }"),
+            "method a (checkpoint) names the table 'Cc'"));
+  CHECK(has(refusal(text + "rpc_service A { a(T): T (streaming: \"server\", checkpoint: \"S\"); }"),
+            "names the struct p.S"));
+  CHECK(has(refusal(text + "rpc_service A { a(T): T (checkpoint: \"C\"); }"),
+            "method a has a checkpoint, but is a plain"));
+}
+
 TEST_CASE("Schema: verify names the field that is wrong") {
   const Schema schema = sample_schema();
   const auto leaf = schema.from_json("sample.Leaf", R"({"name": "oak"})");
