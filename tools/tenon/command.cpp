@@ -13,12 +13,13 @@
 namespace tenon::cli {
 namespace {
 
-constexpr std::array<Command, 6> kCommands = {{
+constexpr std::array<Command, 7> kCommands = {{
     {"run", "run a pipeline", &run_command},
     {"check", "check pipeline files without running them", &check_command},
     {"graph", "print the graph of a pipeline", &graph_command},
     {"list", "list plugins and their tasks", &list_command},
     {"inspect", "show documentation and types of a plugin or a task", &inspect_command},
+    {"conform", "compare two versions of a plugin", &conform_command},
     {"call", "call one task", &call_command},
 }};
 

@@ -52,6 +52,7 @@ Outcome<ExitCode> check_command(Context& context, const std::vector<std::string>
 Outcome<ExitCode> graph_command(Context& context, const std::vector<std::string>& arguments);
 Outcome<ExitCode> list_command(Context& context, const std::vector<std::string>& arguments);
 Outcome<ExitCode> inspect_command(Context& context, const std::vector<std::string>& arguments);
+Outcome<ExitCode> conform_command(Context& context, const std::vector<std::string>& arguments);
 Outcome<ExitCode> call_command(Context& context, const std::vector<std::string>& arguments);
 
 /// All commands, in the order of the help.

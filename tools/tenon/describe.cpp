@@ -76,6 +76,7 @@ std::vector<std::string> root_types(const Schema& schema, const TaskInfo* task) 
     add(one.argument_type);
     add(one.result_type);
     add(one.params_type);
+    add(one.checkpoint_type);
   };
   if (task != nullptr) {
     add_task(*task);
@@ -97,6 +98,9 @@ Json task_json(const TaskInfo& task) {
   json["result"] = task.result_type;
   if (!task.params_type.empty()) {
     json["params"] = task.params_type;
+  }
+  if (!task.checkpoint_type.empty()) {
+    json["checkpoint"] = task.checkpoint_type;
   }
   json["documentation"] = task.documentation;
   return json;
@@ -126,7 +130,11 @@ void append_task(std::string& text, const TaskInfo& task, bool color) {
   if (!task.params_type.empty()) {
     text += "  params     " + task.params_type + '\n';
   }
-  text += result + task.result_type + "\n\n";
+  text += result + task.result_type + '\n';
+  if (!task.checkpoint_type.empty()) {
+    text += "  checkpoint " + task.checkpoint_type + '\n';
+  }
+  text += '\n';
 }
 
 void append_type(std::string& text, const TypeInfo& type, bool color) {

@@ -1,0 +1,97 @@
+#include <CLI/CLI.hpp>
+
+#include "base/text.hpp"
+#include "plugin/conformity.hpp"
+#include "plugin/manifest_reader.hpp"
+#include "tools/tenon/command.hpp"
+#include "tools/tenon/json_output.hpp"
+#include "tools/tenon/pipeline_file.hpp"
+
+namespace tenon::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Outcome<internal::Manifest> read_plugin(const std::string& file) {
+  if (auto there = require_file(file); !there) {
+    return tl::unexpected<Failure>(std::move(there.error()));
+  }
+  auto manifest = internal::read_manifest(file);
+  if (!manifest) {
+    return failure(ExitCode::kBadConfiguration, std::move(manifest.error()));
+  }
+  return std::move(*manifest);
+}
+
+Json version_json(const internal::Manifest& plugin, const std::string& file) {
+  Json json;
+  json["version"] = plugin.version;
+  json["file"] = file;
+  return json;
+}
+
+Json breaks_json(const std::vector<internal::SchemaBreak>& breaks) {
+  Json json = Json::array();
+  for (const internal::SchemaBreak& found : breaks) {
+    Json one;
+    if (!found.task.empty()) {
+      one["task"] = found.task;
+    }
+    one["subject"] = internal::subject_name(found.subject);
+    one["place"] = found.place;
+    one["old"] = found.old_text;
+    one["new"] = found.new_text;
+    one["advice"] = found.advice;
+    json.push_back(std::move(one));
+  }
+  return json;
+}
+
+}  // namespace
+
+Outcome<ExitCode> conform_command(Context& context, const std::vector<std::string>& arguments) {
+  CLI::App app(
+      "Tells whether a new version of a plugin can take the place of the old one: whether old callers are still "
+      "understood,\nnew results still readable and old checkpoints still opened. No code of the plugins is run.",
+      "tenon conform");
+  std::string old_file;
+  std::string new_file;
+  app.add_option("OLD", old_file, "Plugin file of the old version")->required();
+  app.add_option("NEW", new_file, "Plugin file of the new version")->required();
+  app.footer(
+      "Each break is told with task, table, field, old and new, and what to do instead. The exit code is 0 when there "
+      "is\nnone, 1 when there is one, 2 when a file cannot be found, 78 when it is no plugin.\n\n"
+      "Example:\n  tenon conform /usr/lib/tenon/plugins/image.so build/plugins/image.so");
+  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+    return go_on.map([](bool) { return ExitCode::kDone; });
+  }
+  const auto before = read_plugin(old_file);
+  const auto now = before ? read_plugin(new_file) : before;
+  if (!now) {
+    return tl::unexpected<Failure>(now.error());
+  }
+  if (before->name != now->name) {
+    return usage_failure("'" + before->name + "' and '" + now->name + "' are two plugins, not two versions of one",
+                         "name the files of an old and a new version of the same plugin");
+  }
+  const auto breaks = internal::check_conformity(*before->parsed_schema, *now->parsed_schema);
+  if (context.json) {
+    Json document;
+    document["plugin"] = now->name;
+    document["old"] = version_json(*before, old_file);
+    document["new"] = version_json(*now, new_file);
+    document["conforms"] = breaks.empty();
+    document["breaks"] = breaks_json(breaks);
+    context.output.write(dump(document));
+  } else {
+    for (const internal::SchemaBreak& found : breaks) {
+      context.output.write(found.to_string() + '\n');
+    }
+    const std::string verdict =
+        breaks.empty() ? " conforms to " : " has " + internal::count_of(breaks.size(), "break", "breaks") + " with ";
+    context.output.write(now->name + ' ' + now->version + verdict + before->version + '\n');
+  }
+  return breaks.empty() ? ExitCode::kDone : ExitCode::kFailed;
+}
+
+}  // namespace tenon::cli
