@@ -1,4 +1,6 @@
-// Two binary schemas from plugin files, compared as two versions of one plugin, and a buffer read by both.
+// Two binary schemas from plugin files, compared as two versions of one plugin, and a buffer read by both. The input is
+// taken twice: as the schemas themselves, and as edits of a schema that holds, of which more are read than of the
+// former.
 #include <cstdlib>
 #include <cstring>
 #include <optional>
@@ -22,9 +24,14 @@ tenon::Buffer schema_of_plugin(const char* name) {
   return std::move(manifest->schema);
 }
 
+const tenon::Buffer& original_binary() {
+  static const tenon::Buffer kBinary = schema_of_plugin("text");
+  return kBinary;
+}
+
 /// What the input is compared with: a schema that holds.
 const tenon::Schema& original() {
-  static const tenon::Schema kSchema = *tenon::Schema::from_binary(schema_of_plugin("text"), "text");
+  static const tenon::Schema kSchema = *tenon::Schema::from_binary(original_binary(), "text");
   return kSchema;
 }
 
@@ -48,20 +55,7 @@ void compare(const tenon::Schema& before, const tenon::Schema& now) {
   }
 }
 
-}  // namespace
-
-/// The input: the length of the first schema in four bytes, little endian; the first; the second.
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  std::uint32_t first = 0;
-  if (size < sizeof first) {
-    return 0;
-  }
-  std::memcpy(&first, data, sizeof first);
-  data += sizeof first;
-  size -= sizeof first;
-  first = first > size ? static_cast<std::uint32_t>(size) : first;
-  const auto before = read(data, first);
-  const auto now = read(data + first, size - first);
+void check(const std::optional<tenon::Schema>& before, const std::optional<tenon::Schema>& now) {
   for (const auto& schema : {before, now}) {
     if (!schema) {
       continue;
@@ -76,6 +70,40 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (before && now) {
     compare(*before, *now);
   }
+}
+
+/// The length of the first schema in four bytes, little endian; the first; the second.
+void take_as_schemas(const std::uint8_t* data, std::size_t size) {
+  std::uint32_t first = 0;
+  if (size < sizeof first) {
+    return;
+  }
+  std::memcpy(&first, data, sizeof first);
+  data += sizeof first;
+  size -= sizeof first;
+  first = first > size ? static_cast<std::uint32_t>(size) : first;
+  check(read(data, first), read(data + first, size - first));
+}
+
+/// Edits of four bytes each: a place, what is added to the byte there. By turns for the first and the second schema.
+void take_as_edits(const std::uint8_t* data, std::size_t size) {
+  constexpr std::size_t kMaxEdits = 8;
+  tenon::Buffer binaries[2] = {original_binary(), original_binary()};
+  for (std::size_t i = 0; i < kMaxEdits && 4 * i + 4 <= size; ++i) {
+    std::uint32_t edit = 0;
+    std::memcpy(&edit, data + 4 * i, sizeof edit);
+    tenon::Buffer& binary = binaries[i % 2];
+    std::uint8_t& byte = binary[(edit >> 8) % binary.size()];
+    byte = static_cast<std::uint8_t>(byte + edit);
+  }
+  check(read(binaries[0].data(), binaries[0].size()), read(binaries[1].data(), binaries[1].size()));
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  take_as_schemas(data, size);
+  take_as_edits(data, size);
   return 0;
 }
 
@@ -90,5 +118,15 @@ std::vector<std::string> tenon::fuzz::seeds() {
   };
   const Buffer one = schema_of_plugin("text");
   const Buffer other = schema_of_plugin("tenon");
-  return {seed(one, one), seed(one, other), seed(one, {}), seed({}, other)};
+  std::vector<std::string> seeds = {seed(one, one), seed(one, other), seed(one, {}), seed({}, other)};
+  // Edits all over the schema.
+  for (std::uint32_t i = 0; i < 64; ++i) {
+    std::string edits;
+    for (std::uint32_t k = 0; k < 4; ++k) {
+      const std::uint32_t edit = ((i * 7919 + k * 104'729) << 8) | (1 + i % 3);
+      edits.append(reinterpret_cast<const char*>(&edit), sizeof edit);
+    }
+    seeds.push_back(std::move(edits));
+  }
+  return seeds;
 }
