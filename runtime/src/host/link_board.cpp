@@ -4,8 +4,9 @@
 
 namespace tenon::internal {
 
-void LinkBoard::place(WorkerLink& link, std::size_t load, bool takes_more) noexcept {
-  const int level = takes_more ? static_cast<int>(std::bit_width(load)) : kFull;
+void LinkBoard::place(WorkerLink& link, std::size_t load, bool takes_more, bool flows) noexcept {
+  const int height = takes_more ? static_cast<int>(std::bit_width(load)) : kFull;
+  const int level = flows && load > 0 ? kLevels + height : height;
   BoardPlace& place = link.board;
   if (place.level == level) {
     return;
@@ -22,8 +23,9 @@ void LinkBoard::place(WorkerLink& link, std::size_t load, bool takes_more) noexc
     (lane.last != nullptr ? lane.last->board.next : lane.first) = &link;
     lane.last = &link;
   }
-  used_ |= 1u << level;
-  busy_ += level == 0 ? 0 : 1;
+  used_ |= std::uint64_t{1} << level;
+  flowing_ += level >= kLevels ? 1 : 0;
+  held_ += level > 0 && level < kLevels ? 1 : 0;
 }
 
 void LinkBoard::remove(WorkerLink& link) noexcept {
@@ -35,25 +37,36 @@ void LinkBoard::remove(WorkerLink& link) noexcept {
   (place.previous != nullptr ? place.previous->board.next : lane.first) = place.next;
   (place.next != nullptr ? place.next->board.previous : lane.last) = place.previous;
   if (lane.first == nullptr) {
-    used_ &= ~(1u << place.level);
+    used_ &= ~(std::uint64_t{1} << place.level);
   }
-  busy_ -= place.level == 0 ? 0 : 1;
+  flowing_ -= place.level >= kLevels ? 1 : 0;
+  held_ -= place.level > 0 && place.level < kLevels ? 1 : 0;
   place = {};
 }
 
+std::uint32_t LinkBoard::used(bool flows) const noexcept {
+  return static_cast<std::uint32_t>(flows ? used_ >> kLevels : used_) & ((1u << kLevels) - 1);
+}
+
+WorkerLink* LinkBoard::lowest(std::uint32_t levels, bool flows) const noexcept {
+  const int height = std::countr_zero(levels);
+  return levels == 0 ? nullptr : levels_[static_cast<std::size_t>(flows ? kLevels + height : height)].first;
+}
+
 WorkerLink* LinkBoard::least() const noexcept {
-  const std::uint32_t open = used_ & ((1u << kFull) - 1);
-  return open == 0 ? nullptr : levels_[static_cast<std::size_t>(std::countr_zero(open))].first;
+  constexpr std::uint32_t kOpen = (1u << kFull) - 1;
+  const std::uint32_t flowing = used(true) & kOpen;
+  const std::uint32_t others = used(false) & kOpen;
+  const bool flows = std::countr_zero(flowing) <= std::countr_zero(others);
+  return lowest(flows ? flowing : others, flows);
 }
 
-WorkerLink* LinkBoard::least_busy() const noexcept {
-  const std::uint32_t open = used_ & ((1u << kFull) - 1) & ~1u;
-  return open == 0 ? nullptr : levels_[static_cast<std::size_t>(std::countr_zero(open))].first;
+WorkerLink* LinkBoard::least_flowing() const noexcept {
+  return lowest(used(true) & ((1u << kFull) - 1), true);
 }
 
-WorkerLink* LinkBoard::most() const noexcept {
-  const std::uint32_t busy = used_ & ~1u;
-  return busy == 0 ? nullptr : levels_[static_cast<std::size_t>(std::bit_width(busy) - 1)].first;
+WorkerLink* LinkBoard::most(bool flows) const noexcept {
+  return lowest(std::bit_floor(used(flows) & ~1u), flows);
 }
 
 }  // namespace tenon::internal

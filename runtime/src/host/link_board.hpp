@@ -18,23 +18,24 @@ struct BoardPlace {
 };
 
 /// Finds the worker with the least to do, or the most, without looking at all of them. A link stands on the level of
-/// the bit width of its load, so that it seldom moves; one that takes nothing more stands above all. Guarded by the
-/// scheduler's lock.
+/// the bit width of its load, so that it seldom moves; one that takes nothing more stands above all. Those that flow,
+/// which answer short calls one after another, have levels of their own. Guarded by the scheduler's lock.
 class LinkBoard {
  public:
-  /// Puts a link where it belongs, newly or again.
-  void place(WorkerLink& link, std::size_t load, bool takes_more) noexcept;
+  /// Puts a link where it belongs, newly or again. One without a load does not flow.
+  void place(WorkerLink& link, std::size_t load, bool takes_more, bool flows) noexcept;
   void remove(WorkerLink& link) noexcept;
   /// With the least to do of those that take more; nullptr when there is none. Of the idle ones it is the one that was
-  /// busy last: its caches are warm, and it may still be spinning.
+  /// busy last: its caches are warm, and it may still be spinning. Of those on one level, it is one that flows.
   [[nodiscard]] WorkerLink* least() const noexcept;
   [[nodiscard]] WorkerLink* idle() const noexcept { return levels_[0].first; }
-  /// With the least to do of those that take more and have something; nullptr when there is none.
-  [[nodiscard]] WorkerLink* least_busy() const noexcept;
-  /// Links that have something to do.
-  [[nodiscard]] std::uint32_t busy_count() const noexcept { return busy_; }
-  /// With the most to do; nullptr when none has any.
-  [[nodiscard]] WorkerLink* most() const noexcept;
+  /// With the least to do of those that flow and take more; nullptr when there is none.
+  [[nodiscard]] WorkerLink* least_flowing() const noexcept;
+  /// Links that flow, and those that have something to do and do not.
+  [[nodiscard]] std::uint32_t flowing_count() const noexcept { return flowing_; }
+  [[nodiscard]] std::uint32_t held_count() const noexcept { return held_; }
+  /// With the most to do of those that flow or of the others; nullptr when none has any.
+  [[nodiscard]] WorkerLink* most(bool flows) const noexcept;
 
  private:
   struct Level {
@@ -42,9 +43,15 @@ class LinkBoard {
     WorkerLink* last = nullptr;
   };
   static constexpr int kFull = 18;  // Rings have 65536 slots at most.
-  std::array<Level, kFull + 1> levels_{};
-  std::uint32_t used_ = 0;  // Bit per level that holds a link.
-  std::uint32_t busy_ = 0;  // Links that are not on level 0.
+  static constexpr int kLevels = kFull + 1;
+  [[nodiscard]] std::uint32_t used(bool flows) const noexcept;
+  /// The first link on the lowest of `levels`; nullptr when there are none.
+  [[nodiscard]] WorkerLink* lowest(std::uint32_t levels, bool flows) const noexcept;
+
+  std::array<Level, 2 * kLevels> levels_{};  // The second half: of those that flow.
+  std::uint64_t used_ = 0;                   // Bit per level that holds a link.
+  std::uint32_t flowing_ = 0;
+  std::uint32_t held_ = 0;
 };
 
 }  // namespace tenon::internal

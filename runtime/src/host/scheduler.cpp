@@ -189,7 +189,7 @@ bool Scheduler::can_take(const WorkerLink& link) const noexcept {
                                     ? kFirstPrefetch
                                     : std::clamp(kPrefetchNs / link.mean_run_ns, kLeastPrefetch, kMostPrefetch);
   // A worker that does not read its control channel gets nothing new: what a call refers to might never arrive.
-  return link.state == WorkerLink::State::kReady && !link.exited &&
+  return link.state == WorkerLink::State::kReady && !link.exited && !link.held &&
          link.in_flight.size() < static_cast<std::size_t>(prefetch) && link.transport->end().free_slots() > 0 &&
          link.outbox_empty();
 }
@@ -197,7 +197,7 @@ bool Scheduler::can_take(const WorkerLink& link) const noexcept {
 void Scheduler::relist(WorkerLink& link) {
   const Role role = slots_[link.slot].role;
   if (role == Role::kPrimary && link.state == WorkerLink::State::kReady && !link.exited) {
-    board_.place(link, link.in_flight.size(), can_take(link));
+    board_.place(link, link.in_flight.size(), can_take(link), link.streaming && !link.held);
   } else {
     board_.remove(link);
     dismiss_if_done(link);
@@ -215,17 +215,19 @@ Call* Scheduler::next_for(const WorkerLink& link) const noexcept {
 
 WorkerLink* Scheduler::choose_link() noexcept {
   WorkerLink* least = board_.least();
-  if (least == nullptr || !least->in_flight.empty() || mean_run_ns_ == 0 || mean_run_ns_ > kShortRunNs ||
-      board_.busy_count() < options_.cores) {
+  // What is not known yet counts as short: a tick later the others have been woken if it was not.
+  if (least == nullptr || median_run_ns_ > kShortRunNs ||
+      board_.flowing_count() + board_.held_count() < options_.cores) {
     return least;
   }
-  // A stream that comes upon a long call is none after its next tick, and what waits behind that call is taken back.
-  WorkerLink* busy = board_.least_busy();
-  if (streaming_links_ >= options_.cores && (busy == nullptr || busy->streaming)) {
-    return busy;
+  // A stream that comes upon a long call does not flow after its next tick, and what waits behind that call is taken
+  // back. As many are woken then as have been held, so that calls that are all long soon have all workers.
+  if (least->in_flight.empty() && board_.flowing_count() < std::max(options_.cores, board_.held_count())) {
+    set_streaming(*least, true);
+    return least;
   }
-  set_streaming(*least, true);
-  return least;
+  WorkerLink* flowing = board_.least_flowing();
+  return flowing != nullptr || least->in_flight.empty() ? flowing : least;
 }
 
 void Scheduler::dispatch() {
@@ -506,28 +508,33 @@ bool Scheduler::move_back(WorkerLink& link, Call& call) {
 }
 
 void Scheduler::steal_for(WorkerLink& link) {
-  if (!queue_.empty() || !link.in_flight.empty() || !can_take(link) || is_extra(slots_[link.slot])) {
-    return;
+  // First from those that are held up: what waits behind a long call.
+  for (const bool flows : {false, true}) {
+    if (!queue_.empty() || !link.in_flight.empty() || !can_take(link) || is_extra(slots_[link.slot])) {
+      return;
+    }
+    if (WorkerLink* victim = board_.most(flows); victim != nullptr && victim != &link) {
+      steal_from(*victim);
+    }
   }
-  WorkerLink* victim = board_.most();
-  if (victim == nullptr || victim == &link) {
-    return;
-  }
-  std::size_t wanted = victim->in_flight.size() / 2;
+}
+
+void Scheduler::steal_from(WorkerLink& victim) {
+  std::size_t wanted = victim.in_flight.size() / 2;
   // From the back: what is to run last has the longest to wait. The front one runs.
-  for (std::uint64_t position = victim->in_flight.end_position();
-       wanted > 0 && --position > victim->in_flight.front_position();) {
-    Call* call = victim->in_flight.at(position);
+  for (std::uint64_t position = victim.in_flight.end_position();
+       wanted > 0 && --position > victim.in_flight.front_position();) {
+    Call* call = victim.in_flight.at(position);
     if (call != nullptr && call->details().pinned_slot < 0 && !call->revoke_tried &&
         call->stop_reason == StopReason::kNone) {
       --wanted;
-      move_back(*victim, *call);
+      move_back(victim, *call);
     }
   }
-  if (queue_.empty() && !victim->in_flight.empty()) {
-    split_running(*victim);
+  if (queue_.empty() && !victim.in_flight.empty()) {
+    split_running(victim);
   }
-  relist(*victim);
+  relist(victim);
 }
 
 void Scheduler::take_back_lower(int priority) {

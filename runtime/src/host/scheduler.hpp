@@ -209,6 +209,7 @@ class Scheduler {
   /// Takes a sent call back into the queue; false when it runs, or the worker will say whether it does.
   bool move_back(WorkerLink& link, Call& call);
   void steal_for(WorkerLink& link);
+  void steal_from(WorkerLink& victim);
   /// Takes items of the bulk call that a worker runs back into the queue, when they have waited for long.
   void split_running(WorkerLink& link);
   void take_back_lower(int priority);
@@ -226,7 +227,7 @@ class Scheduler {
   void ensure_reaper(WorkerLink& link);
   void set_streaming(WorkerLink& link, bool streaming) noexcept;
   void on_tick(MonotonicNs now_ns);
-  /// Takes back what waits behind the call that a worker runs, for others.
+  /// Takes back what waits behind the call or item that a worker runs, for others.
   void relieve(WorkerLink& link);
   void complete(WorkerLink& link, const Completion& completion);
   void complete_returned(CallRef call);
@@ -312,7 +313,9 @@ class Scheduler {
   std::vector<WorkerLink*> unpublished_;  // Something was pushed in this round.
   CallQueue queue_;
   std::size_t pinned_calls_ = 0;
-  std::int64_t mean_run_ns_ = 0;  ///< How long calls ran lately, on any worker; 0 before the first.
+  // How long half of the calls take at most, by those that ended lately on any worker; 0 before the first. A mean would
+  // be that of a few whose worker had to wait for a core.
+  std::int64_t median_run_ns_ = 0;
   std::uint32_t streaming_links_ = 0;
   MonotonicNs next_tick_ns_ = kNever;
   std::size_t reap_cursor_ = 0;

@@ -239,6 +239,10 @@ void Scheduler::set_streaming(WorkerLink& link, bool streaming) noexcept {
     return;
   }
   link.streaming = streaming;
+  link.held = false;
+  if (!is_extra(slots_[link.slot])) {
+    relist(link);
+  }
   if (!streaming) {
     --streaming_links_;
     return;
@@ -262,10 +266,16 @@ void Scheduler::on_tick(MonotonicNs now_ns) {
       reap(link);
     }
     harvest(link);
-    // One that has answered nothing in the meantime rings for its next answer, so that nobody waits for a tick.
+    // One that has answered nothing in the meantime rings for its next answer, so that nobody waits for a tick. What
+    // its bulk call has answered is still looked for.
     const bool bulk = !link.in_flight.empty() && link.in_flight.front().kind == CallKind::kBulk;
+    link.held =
+        bulk && link.calls_done == link.done_at_tick && now_ns - link.in_flight.front().details().sent_ns >= kTickNs;
+    relist(link);
     if (link.calls_done == link.done_at_tick && !bulk) {
       set_streaming(link, false);
+    }
+    if (!link.streaming || link.held) {
       relieve(link);
     }
     link.done_at_tick = link.calls_done;
@@ -280,7 +290,7 @@ void Scheduler::on_tick(MonotonicNs now_ns) {
 }
 
 void Scheduler::relieve(WorkerLink& link) {
-  if (link.in_flight.size() < 2 || board_.idle() == nullptr) {
+  if (link.in_flight.empty() || board_.idle() == nullptr) {
     return;  // Whoever becomes idle takes its share.
   }
   for (std::uint64_t position = link.in_flight.end_position(); --position > link.in_flight.front_position();) {
@@ -289,6 +299,7 @@ void Scheduler::relieve(WorkerLink& link) {
       move_back(link, *call);
     }
   }
+  split_running(link);
   relist(link);
 }
 
@@ -298,8 +309,7 @@ void Scheduler::on_bell(WorkerLink& link) {
     return;  // A ring from before the direct thread took the role.
   }
   link.bell_armed = false;
-  const bool bulk = !link.in_flight.empty() && link.in_flight.front().kind == CallKind::kBulk;
-  if (reap(link) < 2 && !bulk) {
+  if (reap(link) < 2 && link.in_flight.empty()) {
     set_streaming(link, false);
   }
   steal_for(link);
@@ -399,6 +409,7 @@ void Scheduler::complete_returned(CallRef call) {
 
 void Scheduler::complete(WorkerLink& link, const Completion& completion) {
   CallRef call = link.in_flight.pop_front();
+  link.held = false;
   begin_next(link);
   if (completion.descriptor.kind == CompletionKind::kReturned) {
     complete_returned(std::move(call));
@@ -407,7 +418,10 @@ void Scheduler::complete(WorkerLink& link, const Completion& completion) {
   slots_[link.slot].failures = 0;
   const auto run_ns = static_cast<std::int64_t>(std::min<std::uint64_t>(completion.descriptor.run_ns, kLongestRunNs));
   link.mean_run_ns = link.mean_run_ns == 0 ? run_ns : std::max<std::int64_t>((link.mean_run_ns * 7 + run_ns) / 8, 1);
-  mean_run_ns_ = link.mean_run_ns;
+  const std::int64_t step_ns = median_run_ns_ / 8 + 1;
+  median_run_ns_ = median_run_ns_ == 0
+                       ? run_ns
+                       : std::max<std::int64_t>(median_run_ns_ + (run_ns > median_run_ns_ ? step_ns : -step_ns), 1);
   if (call->kind == CallKind::kBulk) {
     complete_bulk(link, std::move(call), completion);
     return;

@@ -114,6 +114,8 @@ class WorkerLink {
   /// Many short calls pass through: the worker rings for some of them together, and the reactor looks every
   /// millisecond.
   bool streaming = false;
+  /// The bulk call that it runs has answered nothing from one tick to the next: it gets nothing more meanwhile.
+  bool held = false;
   std::uint64_t done_at_tick = 0;     ///< `calls_done` when the reactor looked last.
   std::uint32_t sent_since_reap = 0;  ///< Of submitting threads, which reap now and then.
   std::int64_t mean_run_ns = 0;       ///< How long its submissions ran lately; 0 before the first.

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "host/bulk.hpp"
+#include "platform/doorbell.hpp"
 #include "tenon_test/catch.hpp"
 #include "tenon_test/runtime.hpp"
 
@@ -234,6 +235,55 @@ TEST_CASE("bulk: a long item holds neither those before it nor, with an idle wor
   }
   REQUIRE(count == kCount);
   REQUIRE(short_ones < 2500ms);
+}
+
+TEST_CASE("bulk: long items, as many as there are cores, do not hold the others while workers are idle") {
+  const unsigned cores = usable_core_count();
+  auto runtime = start(cores + 2);
+  const std::uint64_t count = 1000 * (cores + 1);
+  const auto quick = *tenon::test::argument_from_json(runtime, "tenon.sleep", R"({"duration_ms": 0})");
+  const auto slow = *tenon::test::argument_from_json(runtime, "tenon.sleep", R"({"duration_ms": 3000})");
+  const auto is_long = [&](std::uint64_t index) { return index % 1000 == 500 && index < 1000 * cores; };
+  std::uint64_t next = 0;
+  auto stream = runtime.map("tenon.sleep",
+                            [&]() -> std::optional<tenon::BytesView> {
+                              if (next == count) {
+                                return std::nullopt;
+                              }
+                              return tenon::BytesView(is_long(next++) ? slow : quick);
+                            },
+                            {.call = {}, .window = 0, .ordered = false});
+  const auto begin = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::duration short_ones{};
+  while (auto item = stream.next()) {
+    REQUIRE(item->reply);
+    if (!is_long(item->index)) {
+      short_ones = std::chrono::steady_clock::now() - begin;
+    }
+  }
+  REQUIRE(short_ones < 2500ms);
+}
+
+TEST_CASE("bulk: calls that are all long soon have all workers") {
+  // Short calls before them, so that the runtime takes the long ones for short too.
+  auto runtime = start(12);
+  const auto quick = *tenon::test::argument_from_json(runtime, "tenon.sleep", R"({"duration_ms": 0})");
+  const auto slow = *tenon::test::argument_from_json(runtime, "tenon.sleep", R"({"duration_ms": 1000})");
+  for (int i = 0; i < 200; ++i) {
+    REQUIRE(runtime.call("tenon.sleep", tenon::BytesView(quick)));
+  }
+  while (runtime.stats().workers.size() < 12) {
+    std::this_thread::sleep_for(1ms);
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  std::vector<tenon::Future<tenon::Reply>> results;
+  for (int i = 0; i < 12; ++i) {
+    results.push_back(runtime.submit("tenon.sleep", tenon::BytesView(slow)));
+  }
+  for (auto& result : results) {
+    REQUIRE(result.get());
+  }
+  REQUIRE(std::chrono::steady_clock::now() - begin < 1900ms);
 }
 
 TEST_CASE("bulk: a stream that is dropped, and a shutdown in the middle") {
