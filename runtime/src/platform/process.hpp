@@ -123,9 +123,10 @@ struct CapturedRun {
 };
 
 /// Runs a child to its end and gathers its output, at most `max_output_bytes` of each stream; at the deadline its group
-/// is killed. Both streams of `options` become pipes. Errors: those of spawn. [any-thread]
+/// is killed, and so it is when `cancel`, unless that is null, becomes readable. Both streams of `options` become
+/// pipes. Errors: those of spawn; kCancelled. [any-thread]
 [[nodiscard]] Result<CapturedRun> run_captured(SpawnOptions options, MonotonicNs deadline_ns,
-                                               std::size_t max_output_bytes);
+                                               std::size_t max_output_bytes, const FileDescriptor* cancel = nullptr);
 
 /// Number of this process. [any-thread]
 [[nodiscard]] std::int64_t current_process_id() noexcept;

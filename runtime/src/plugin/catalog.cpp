@@ -7,16 +7,10 @@
 #include <thread>
 #include <utility>
 
-#include <tenon/plugin.h>
-
 #include "base/text.hpp"
 #include "platform/environment.hpp"
-#include "platform/file.hpp"
-#include "plugin/catalog_cache.hpp"
-#include "plugin/file_trust.hpp"
-#include "plugin/inspector.hpp"
-#include "plugin/manifest_reader.hpp"
-#include "plugin/plugin_file.hpp"
+#include "plugin/examiner.hpp"
+#include "plugin/plugin_directories.hpp"
 
 namespace tenon {
 
@@ -28,152 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kPluginExtension = ".so";
-/// A file that changes while it is looked at is looked at again this often.
-constexpr int kMaxLooks = 3;
 constexpr unsigned kMaxInspectors = 8;
-
-/// Examines one plugin file. Shared by the threads of one scan; immutable.
-class Examiner {
- public:
-  Examiner(const CatalogOptions& options, fs::path worker, std::string worker_hash, internal::CatalogCache cache)
-      : options_(options), worker_(std::move(worker)), worker_hash_(std::move(worker_hash)), cache_(std::move(cache)) {}
-
-  /// Fills in all but name and file.
-  void examine(PluginInfo& plugin) const {
-    for (int look = 1;; ++look) {
-      auto before = internal::file_identity(plugin.file);
-      if (!before) {
-        plugin.problem = std::move(before.error());
-        return;
-      }
-      plugin.schema.reset();
-      plugin.state.reset();
-      if (internal::has_settled(*before)) {
-        plugin.state = internal::file_state(*before);
-      }
-      plugin.problem = examine_content(plugin, *before);
-      const auto after = internal::file_identity(plugin.file);
-      if (after && *after == *before) {
-        break;
-      }
-      if (look == kMaxLooks) {
-        plugin.problem =
-            Error{ErrorCode::kCorrupt, plugin.file.string() + ": the file keeps changing while it is read", {}};
-        break;
-      }
-    }
-    if (plugin.problem) {
-      plugin.schema.reset();
-      plugin.problem->context.plugin = plugin.name + (plugin.version.empty() ? "" : " " + plugin.version);
-    }
-  }
-
- private:
-  std::optional<Error> examine_content(PluginInfo& plugin, const internal::FileIdentity& identity) const {
-    plugin.size_bytes = identity.size_bytes;
-    if (auto trusted = internal::check_plugin_trust(plugin.file); !trusted) {
-      return std::move(trusted.error());
-    }
-    if (auto checked = internal::check_plugin_size(plugin.file, identity); !checked) {
-      return std::move(checked.error());
-    }
-    auto hash = cache_.hash_file(plugin.file, identity);
-    if (!hash) {
-      return std::move(hash.error());
-    }
-    plugin.sha256 = *hash;
-    auto manifest = internal::read_manifest(plugin.file);
-    if (!manifest) {
-      return std::move(manifest.error());
-    }
-    plugin.version = manifest->version;
-    const std::string key = plugin.sha256 + " " + plugin.name + " " + worker_hash_;
-    if (auto known = cache_.find_verdict(key)) {
-      if (known->problem) {
-        return std::move(known->problem);
-      }
-    } else {
-      internal::Verdict verdict{
-          internal::inspect_plugin(plugin.file, {.worker_executable = worker_,
-                                                 .timeout = options_.inspect_timeout,
-                                                 .memory_limit_bytes = options_.inspect_memory_limit_bytes})};
-      // An inspector that could not run says nothing about the plugin.
-      if (!verdict.problem || verdict.problem->code != ErrorCode::kUnavailable) {
-        cache_.keep_verdict(key, verdict);
-      }
-      if (verdict.problem) {
-        return std::move(verdict.problem);
-      }
-    }
-    plugin.schema = std::move(manifest->parsed_schema);
-    return std::nullopt;
-  }
-
-  const CatalogOptions& options_;
-  fs::path worker_;
-  std::string worker_hash_;
-  internal::CatalogCache cache_;
-};
-
-/// The directories to search, each once, absolute.
-Result<std::vector<fs::path>> search_directories(const CatalogOptions& options) {
-  std::vector<fs::path> found;
-  std::vector<fs::path> canonical;
-  const auto add = [&](const fs::path& directory, bool must_exist) -> Result<void> {
-    std::error_code failed;
-    if (!fs::is_directory(directory, failed)) {
-      if (!must_exist) {
-        return {};
-      }
-      const bool exists = fs::exists(directory, failed);
-      return fail(ErrorCode::kNotFound, "plugin directory '" + directory.string() + "' " +
-                                            (exists ? "is not a directory" : "does not exist") +
-                                            "; name one that holds plugins (*.so)");
-    }
-    fs::path real = fs::canonical(directory, failed);
-    if (failed) {
-      real = fs::absolute(directory, failed);
-    }
-    if (std::find(canonical.begin(), canonical.end(), real) == canonical.end()) {
-      canonical.push_back(std::move(real));
-      found.push_back(fs::absolute(directory, failed).lexically_normal());
-    }
-    return {};
-  };
-  if (options.use_environment) {
-    for (const fs::path& directory :
-         internal::split_search_path(internal::get_environment("TENON_PLUGIN_PATH").value_or(""))) {
-      static_cast<void>(add(directory, false));
-    }
-  }
-  for (const fs::path& directory : options.plugin_dirs) {
-    if (auto added = add(directory, true); !added) {
-      return fail(std::move(added.error()));
-    }
-  }
-  return found;
-}
-
-/// Plugin files of one directory by name. Errors: a directory that cannot be read.
-Result<std::vector<fs::path>> plugin_files(const fs::path& directory) {
-  std::vector<fs::path> files;
-  std::error_code failed;
-  for (fs::directory_iterator it(directory, failed), end; !failed && it != end; it.increment(failed)) {
-    std::error_code ignored;
-    // What a link leads to counts; one that leads nowhere is listed with its problem.
-    const fs::file_status status = it->status(ignored);
-    const bool candidate = status.type() == fs::file_type::regular || status.type() == fs::file_type::not_found;
-    if (candidate && it->path().extension() == kPluginExtension && !it->path().stem().empty()) {
-      files.push_back(it->path());
-    }
-  }
-  if (failed) {
-    return fail(os_error(failed.value(), "plugin directory '" + directory.string() + "' cannot be read"));
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
 
 /// Runs `work(i)` for each i below `count` on a few threads.
 template <typename Work>
@@ -204,27 +53,20 @@ void run_parallel(std::size_t count, Work work) {
 }  // namespace
 
 Result<Catalog> Catalog::open(const CatalogOptions& options) {
-  auto directories = search_directories(options);
+  auto directories = internal::plugin_directories(options);
   if (!directories) {
     return fail(std::move(directories.error()));
   }
-  auto worker = find_worker_executable(options.worker_executable);
-  if (!worker) {
-    return fail(std::move(worker.error()));
-  }
-  internal::CatalogCache cache(options.cache_dir.empty() ? internal::cache_directory() : options.cache_dir);
-  auto worker_identity = internal::file_identity(*worker);
-  auto worker_hash =
-      worker_identity ? cache.hash_file(*worker, *worker_identity) : fail(std::move(worker_identity.error()));
-  if (!worker_hash) {
-    return fail(ErrorCode::kUnavailable, "tenon-worker cannot be read: " + worker_hash.error().message);
+  auto examiner = internal::Examiner::create(options);
+  if (!examiner) {
+    return fail(std::move(examiner.error()));
   }
 
   std::vector<std::shared_ptr<PluginInfo>> found;
   std::vector<PluginInfo*> to_examine;
   std::map<std::string, fs::path> first_of_name;
   for (const fs::path& directory : *directories) {
-    auto files = plugin_files(directory);
+    auto files = internal::plugin_files(directory);
     if (!files) {
       return fail(std::move(files.error()));
     }
@@ -245,8 +87,7 @@ Result<Catalog> Catalog::open(const CatalogOptions& options) {
       found.push_back(std::move(plugin));
     }
   }
-  const Examiner examiner(options, *worker, std::move(*worker_hash), std::move(cache));
-  run_parallel(to_examine.size(), [&](std::size_t i) { examiner.examine(*to_examine[i]); });
+  run_parallel(to_examine.size(), [&](std::size_t i) { examiner->examine(*to_examine[i]); });
 
   auto impl = std::make_shared<Impl>();
   impl->plugins.assign(found.begin(), found.end());

@@ -125,7 +125,10 @@ std::optional<Error> inspect_plugin(const std::filesystem::path& file, const Ins
     const std::string given = get_environment("ASAN_OPTIONS").value_or("");
     spawn.environment.emplace_back("ASAN_OPTIONS", given + (given.empty() ? "" : ":") + "detect_leaks=0");
   }
-  auto run = run_captured(std::move(spawn), deadline_after(options.timeout), kMaxOutputBytes);
+  auto run = run_captured(std::move(spawn), deadline_after(options.timeout), kMaxOutputBytes, options.cancel);
+  if (!run && run.error().code == ErrorCode::kCancelled) {
+    return Error{ErrorCode::kCancelled, file.string() + ": its inspection was cancelled", {}};
+  }
   if (!run) {
     return Error{ErrorCode::kUnavailable, "the inspector cannot be started: " + run.error().message,
                  run.error().context};

@@ -11,6 +11,8 @@
 
 #include <tenon/error.hpp>
 
+#include "platform/file_descriptor.hpp"
+
 namespace tenon::internal {
 
 struct InspectOptions {
@@ -20,6 +22,8 @@ struct InspectOptions {
   std::chrono::milliseconds timeout{5000};
   /// Address space of the inspector process in bytes; 0 for no limit. A sanitizer's worker ignores it.
   std::uint64_t memory_limit_bytes = std::uint64_t{4} << 30;
+  /// Ends the inspection as kCancelled when it becomes readable; null: nothing does.
+  const FileDescriptor* cancel = nullptr;
 };
 
 /// Loads `file` in an inspector process: library, entry, descriptor check, init without settings, quiesce, fini. Blocks

@@ -402,7 +402,8 @@ void Process::kill_group() noexcept {
   }
 }
 
-Result<CapturedRun> run_captured(SpawnOptions options, MonotonicNs deadline_ns, std::size_t max_output_bytes) {
+Result<CapturedRun> run_captured(SpawnOptions options, MonotonicNs deadline_ns, std::size_t max_output_bytes,
+                                 const FileDescriptor* cancel) {
   options.standard_output = StreamMode::kPipe;
   options.standard_error = StreamMode::kPipe;
   auto spawned = Process::spawn(options);
@@ -450,12 +451,15 @@ Result<CapturedRun> run_captured(SpawnOptions options, MonotonicNs deadline_ns, 
   };
   for (;;) {
     // The end of the child counts, not that of its streams: something it started may hold them open.
-    std::array<pollfd, 3> entries = {pollfd{child.exit_handle().get(), POLLIN, 0},
-                                     pollfd{streams[0].descriptor.get(), POLLIN, 0},
-                                     pollfd{streams[1].descriptor.get(), POLLIN, 0}};
+    std::array<pollfd, 4> entries = {
+        pollfd{child.exit_handle().get(), POLLIN, 0}, pollfd{streams[0].descriptor.get(), POLLIN, 0},
+        pollfd{streams[1].descriptor.get(), POLLIN, 0}, pollfd{cancel != nullptr ? cancel->get() : -1, POLLIN, 0}};
     const int count = ::poll(entries.data(), entries.size(), remaining_ms(deadline_ns));
     if (count < 0 && errno != EINTR && errno != EAGAIN) {
       return fail(os_error(errno, "cannot wait for a child's output"));
+    }
+    if (count > 0 && entries[3].revents != 0) {
+      return fail(ErrorCode::kCancelled, "the child was ended before it was through");
     }
     drain(streams[0]);
     drain(streams[1]);

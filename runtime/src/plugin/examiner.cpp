@@ -1,0 +1,124 @@
+#include "plugin/examiner.hpp"
+
+#include <utility>
+
+#include "platform/environment.hpp"
+#include "plugin/file_trust.hpp"
+#include "plugin/inspector.hpp"
+#include "plugin/manifest_reader.hpp"
+#include "plugin/plugin_file.hpp"
+
+namespace tenon::internal {
+namespace {
+
+/// A file that changes while it is looked at is looked at again this often.
+constexpr int kMaxLooks = 3;
+
+}  // namespace
+
+Examiner::Examiner(CatalogOptions options, std::filesystem::path worker, std::string worker_hash, CatalogCache cache)
+    : options_(std::move(options)),
+      worker_(std::move(worker)),
+      worker_hash_(std::move(worker_hash)),
+      cache_(std::move(cache)) {}
+
+Result<Examiner> Examiner::create(const CatalogOptions& options) {
+  auto worker = find_worker_executable(options.worker_executable);
+  if (!worker) {
+    return fail(std::move(worker.error()));
+  }
+  CatalogCache cache(options.cache_dir.empty() ? cache_directory() : options.cache_dir);
+  auto identity = file_identity(*worker);
+  auto hash = identity ? cache.hash_file(*worker, *identity) : fail(std::move(identity.error()));
+  if (!hash) {
+    return fail(ErrorCode::kUnavailable, "tenon-worker cannot be read: " + hash.error().message);
+  }
+  return Examiner(options, std::move(*worker), std::move(*hash), std::move(cache));
+}
+
+void Examiner::examine(PluginInfo& plugin, const ExamineOptions& options) const {
+  const std::string known_hash = std::move(plugin.sha256);
+  const std::optional<PluginFileState> known_state = plugin.state;
+  for (int look = 1;; ++look) {
+    auto before = file_identity(plugin.file);
+    if (!before) {
+      plugin.problem = std::move(before.error());
+      return;
+    }
+    plugin.schema.reset();
+    plugin.state.reset();
+    plugin.sha256.clear();
+    if (known_state && file_state(*before) == *known_state) {
+      plugin.state = known_state;
+      plugin.sha256 = known_hash;
+    } else if (has_settled(*before)) {
+      plugin.state = file_state(*before);
+    }
+    plugin.problem = examine_content(plugin, *before, options);
+    const auto after = file_identity(plugin.file);
+    if (after && *after == *before) {
+      break;
+    }
+    if (look == kMaxLooks) {
+      plugin.problem =
+          Error{ErrorCode::kCorrupt, plugin.file.string() + ": the file keeps changing while it is read", {}};
+      break;
+    }
+  }
+  if (plugin.problem) {
+    plugin.schema.reset();
+    plugin.problem->context.plugin = plugin.name + (plugin.version.empty() ? "" : " " + plugin.version);
+  }
+}
+
+std::optional<Error> Examiner::examine_content(PluginInfo& plugin, const FileIdentity& identity,
+                                               const ExamineOptions& options) const {
+  plugin.size_bytes = identity.size_bytes;
+  if (auto trusted = check_plugin_trust(plugin.file); !trusted) {
+    return std::move(trusted.error());
+  }
+  if (auto checked = check_plugin_size(plugin.file, identity); !checked) {
+    return std::move(checked.error());
+  }
+  if (plugin.sha256.empty()) {
+    auto hash = cache_.hash_file(plugin.file, identity);
+    if (!hash) {
+      return std::move(hash.error());
+    }
+    plugin.sha256 = *hash;
+  }
+  auto manifest = read_manifest(plugin.file);
+  if (!manifest) {
+    return std::move(manifest.error());
+  }
+  plugin.version = manifest->version;
+  if (options.admit) {
+    if (auto admitted = options.admit(plugin); !admitted) {
+      return std::move(admitted.error());
+    }
+  }
+  if (auto problem = inspect(plugin, options)) {
+    return problem;
+  }
+  plugin.schema = std::move(manifest->parsed_schema);
+  return std::nullopt;
+}
+
+std::optional<Error> Examiner::inspect(const PluginInfo& plugin, const ExamineOptions& options) const {
+  const std::string key = plugin.sha256 + " " + plugin.name + " " + worker_hash_;
+  if (auto known = cache_.find_verdict(key); known && (!known->problem || options.believe_problems)) {
+    return std::move(known->problem);
+  }
+  Verdict verdict{inspect_plugin(plugin.file, {.worker_executable = worker_,
+                                               .timeout = options.inspect_timeout.value_or(options_.inspect_timeout),
+                                               .memory_limit_bytes = options_.inspect_memory_limit_bytes,
+                                               .cancel = options.cancel})};
+  // An inspector that could not run, or not to its end, says nothing about the plugin.
+  if (!verdict.problem ||
+      (verdict.problem->code != ErrorCode::kUnavailable && verdict.problem->code != ErrorCode::kCancelled)) {
+    cache_.keep_verdict(key, verdict);
+  }
+  return std::move(verdict.problem);
+}
+
+}  // namespace tenon::internal

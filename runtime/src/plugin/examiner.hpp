@@ -1,0 +1,62 @@
+/// plugin/examiner.hpp: judges one plugin file: who may change it, what its bytes say, what it does when it is loaded.
+///
+///   auto examiner = Examiner::create(options);
+///   PluginInfo plugin;
+///   plugin.name = "image";
+///   plugin.file = "/opt/plugins/image.so";
+///   examiner->examine(plugin);
+///   if (plugin.problem) return refuse(*plugin.problem);
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include <tenon/catalog.hpp>
+#include <tenon/error.hpp>
+
+#include "platform/file.hpp"
+#include "platform/file_descriptor.hpp"
+#include "plugin/catalog_cache.hpp"
+
+namespace tenon::internal {
+
+/// How one file is examined.
+struct ExamineOptions {
+  /// Takes a problem that an earlier inspection found for true while it is young. Without it the plugin is inspected
+  /// anew: a problem may have lain in the surroundings, and who asks for this very file deserves a fresh look.
+  bool believe_problems = true;
+  /// Of the inspector process; absent: CatalogOptions::inspect_timeout.
+  std::optional<std::chrono::milliseconds> inspect_timeout = {};
+  /// May refuse the plugin before its code runs: all but `schema` is known then. Empty: all may pass.
+  std::function<Result<void>(const PluginInfo& plugin)> admit = {};
+  /// The inspection ends as kCancelled when this becomes readable; null: it cannot be ended.
+  const FileDescriptor* cancel = nullptr;
+};
+
+/// Examines plugin files; remembers what inspections found. Immutable; [any-thread]
+class Examiner {
+ public:
+  /// Directories of the options do not matter. Errors: kUnavailable without a tenon-worker.
+  [[nodiscard]] static Result<Examiner> create(const CatalogOptions& options);
+
+  /// Fills in all but name and file; a plugin that cannot be used has its `problem` afterwards. A plugin that comes
+  /// with `sha256` and `state` is a copy that was hashed before: it is not read again for that as long as it is in that
+  /// state. Blocks as long as an inspection.
+  void examine(PluginInfo& plugin, const ExamineOptions& options = {}) const;
+
+ private:
+  Examiner(CatalogOptions options, std::filesystem::path worker, std::string worker_hash, CatalogCache cache);
+  [[nodiscard]] std::optional<Error> examine_content(PluginInfo& plugin, const FileIdentity& identity,
+                                                     const ExamineOptions& options) const;
+  [[nodiscard]] std::optional<Error> inspect(const PluginInfo& plugin, const ExamineOptions& options) const;
+
+  CatalogOptions options_;
+  std::filesystem::path worker_;
+  std::string worker_hash_;
+  CatalogCache cache_;
+};
+
+}  // namespace tenon::internal
