@@ -23,6 +23,7 @@ struct GenerationTally {
   std::int64_t p99_ns = 0;    ///< Time a call runs, of the latest some hundreds; 0 before the first.
   std::uint32_t workers = 0;  ///< That have it loaded, or are about to.
   std::uint32_t sessions = 0;
+  std::uint32_t running = 0;  ///< Plain calls begun on it that have not ended.
 };
 
 struct TrialOptions {
@@ -47,7 +48,7 @@ class Fleet {
   [[nodiscard]] virtual GenerationRef add(std::shared_ptr<const PluginInfo> plugin, Pin pin) = 0;
   /// Starts workers beside those there are, as many as have the plugin's current generation (one at least), and has
   /// them load it. Blocks. On an error they are gone again. Errors: kDeadline; kCrashed, or what `init` said;
-  /// kUnavailable no worker can be started.
+  /// kUnavailable no worker can be started; kCancelled retired meanwhile.
   [[nodiscard]] virtual Result<void> warm(const GenerationRef& generation, std::chrono::milliseconds timeout) = 0;
   /// Lets a warm generation run calls of the plugin's idempotent tasks beside the current one, until it is switched to
   /// or retired.
@@ -57,7 +58,8 @@ class Fleet {
   /// one might not understand them; otherwise on the new one. `session_drain` as in SwapOptions. Gives the old one.
   virtual GenerationRef switch_to(const GenerationRef& generation, bool keeps_queued,
                                   std::chrono::milliseconds session_drain) = 0;
-  /// Ends a generation that is not current: what it runs moves to the current one or finishes, its workers go.
+  /// Ends a generation that is not current: what it runs moves to the current one or finishes, its workers go. Ends a
+  /// `warm` that is under way (or comes later) as kCancelled. Nothing happens the second time.
   virtual void retire(const GenerationRef& generation) = 0;
 
   /// Waits until no worker has the generation. False: the time is over.
