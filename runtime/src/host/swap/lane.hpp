@@ -1,0 +1,105 @@
+/// host/swap/lane.hpp: the versions of one plugin, one change after another.
+///
+///   waiting request -> preparing -> [trial] -> switched -> probation -> (a roll-back by itself, or nothing)
+///
+/// Nothing here waits: what takes time runs in a Preparation, and trial, probation and drain are states that `step`
+/// looks at again. So one thread serves all lanes.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tenon/swap.hpp>
+
+#include "base/clock.hpp"
+#include "host/swap/judge.hpp"
+#include "host/swap/preparation.hpp"
+#include "host/swap/services.hpp"
+#include "host/swap/shadow.hpp"
+
+namespace tenon::internal {
+
+/// A change that somebody wants.
+struct SwapRequest {
+  enum class Kind : std::uint8_t { kSwap, kRollBack };
+  Kind kind = Kind::kSwap;
+  /// What is staged, and where it came from first. Of a roll-back the lane finds them.
+  std::filesystem::path file = {};
+  std::filesystem::path source = {};
+  std::string expected_version = {};
+  SwapOptions options = {};
+  /// Why: "the file has changed"; of a roll-back, what stands in the event.
+  std::string reason = {};
+  /// Called once, with the end.
+  std::function<void(Result<SwapReport>)> done = {};
+};
+
+/// One plugin. The coordinator's thread alone.
+class Lane {
+ public:
+  /// A plugin that the runtime started with: `generation` is current. Null: it has no version yet.
+  Lane(SwapServices& services, std::string name, const GenerationRef& generation, std::filesystem::path source,
+       Pin pin);
+  ~Lane();
+
+  /// Makes a change when its turn comes. The one that waits already ends as kCancelled.
+  void ask(SwapRequest request);
+  /// Goes on as far as can be gone now. Where nothing waits this is a look at some numbers.
+  void step(MonotonicNs now_ns);
+  /// When `step` is to be called again, even if nothing happens.
+  [[nodiscard]] MonotonicNs next_time() const noexcept;
+  /// Ends everything: what is asked for gets `reason`, what runs is cancelled. Does not wait; the destructor does.
+  void stop(const Error& reason);
+
+  /// The current version; null when there is none.
+  [[nodiscard]] std::shared_ptr<const PluginInfo> current() const noexcept;
+  /// Where it came from.
+  [[nodiscard]] const std::filesystem::path& source() const noexcept { return source_; }
+
+ private:
+  struct Version;
+  using VersionRef = std::shared_ptr<Version>;
+  struct Active;
+  struct Probation;
+
+  void begin(SwapRequest request);
+  void begin_rollback(SwapRequest request);
+  void prepare(PreparationOrder order);
+  void look_at_active(MonotonicNs now_ns);
+  void on_prepared(PreparationResult result);
+  void unchanged();
+  [[nodiscard]] bool start_trial();
+  void look_at_trial(MonotonicNs now_ns);
+  void look_at_probation(MonotonicNs now_ns);
+  void look_at_drains();
+
+  void make_current();
+  /// Takes what goes out of use aside until it has drained.
+  void put_aside(const VersionRef& version);
+  void begin_probation(const Version& before);
+  void refuse(Error error);
+  void end(Result<SwapReport> result);
+  void quarantine(const Version& version, const std::string& reason);
+  void let_go(Version& version);
+  [[nodiscard]] bool is_draining(const VersionRef& version) const noexcept;
+  void tell(SwapEvent::Kind kind, const PluginInfo* plugin, const GenerationRef& generation, std::string message);
+  [[nodiscard]] std::string described(const PluginInfo& plugin) const;
+
+  SwapServices& services_;
+  const std::string name_;
+  std::filesystem::path source_;
+  VersionRef current_;
+  /// The way back, the latest last. It alone keeps its generation; the others may have left the store.
+  std::vector<VersionRef> past_;
+  std::vector<VersionRef> draining_;
+  std::optional<SwapRequest> waiting_;
+  std::unique_ptr<Active> active_;
+  std::unique_ptr<Probation> probation_;
+};
+
+}  // namespace tenon::internal

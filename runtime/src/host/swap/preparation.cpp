@@ -1,0 +1,192 @@
+#include "host/swap/preparation.hpp"
+
+#include <system_error>
+#include <utility>
+
+#include "base/clock.hpp"
+#include "base/text.hpp"
+#include "platform/thread_signals.hpp"
+#include "plugin/conformity.hpp"
+
+namespace tenon::internal {
+namespace {
+
+std::chrono::nanoseconds since(MonotonicNs start_ns) {
+  return std::chrono::nanoseconds(monotonic_now_ns() - start_ns);
+}
+
+}  // namespace
+
+Preparation::Preparation(SwapServices& services, PreparationOrder order, EventBell cancelled)
+    : services_(services), order_(std::move(order)), cancelled_(std::move(cancelled)) {}
+
+Result<std::unique_ptr<Preparation>> Preparation::start(SwapServices& services, PreparationOrder order) {
+  auto cancelled = EventBell::create();
+  if (!cancelled) {
+    return fail(std::move(cancelled.error()));
+  }
+  std::unique_ptr<Preparation> preparation(new Preparation(services, std::move(order), std::move(*cancelled)));
+  try {
+    const SignalsBlocked blocked;  // The program's handlers run on its own threads.
+    preparation->thread_ = std::thread([self = preparation.get()] { self->run(); });
+  } catch (const std::system_error& error) {
+    return fail(ErrorCode::kUnavailable, std::string("the system has no more threads: ") + error.what());
+  }
+  return preparation;
+}
+
+Preparation::~Preparation() {
+  if (thread_.joinable()) {
+    cancel();
+    thread_.join();
+  }
+}
+
+void Preparation::cancel() {
+  GenerationRef warming;
+  {
+    auto shared = shared_.lock();
+    if (shared->result) {
+      return;
+    }
+    shared->cancelled = true;
+    warming = shared->warming;
+  }
+  cancelled_.ring();
+  if (warming) {
+    services_.fleet->retire(warming);
+  }
+}
+
+std::optional<PreparationResult> Preparation::take() {
+  auto shared = shared_.lock();
+  return std::exchange(shared->result, std::nullopt);
+}
+
+void Preparation::run() {
+  name_this_thread("tenon-prepare");
+  PreparationResult result = prepare();
+  shared_.lock()->result = std::move(result);
+  services_.wake();
+}
+
+PreparationResult Preparation::prepare() {
+  PreparationResult result;
+  std::optional<Error> problem;
+  if (order_.earlier) {
+    result.plugin = order_.earlier->plugin;
+    result.sha256 = result.plugin->sha256;
+    result.generation = order_.earlier;
+  } else {
+    problem = stage_and_examine(result);
+    if (!problem && result.kind == PreparationResult::Kind::kUnchanged) {
+      return result;
+    }
+  }
+  if (!problem) {
+    problem = conform(result);
+  }
+  if (!problem) {
+    problem = warm(result);
+  }
+  if (problem) {
+    result.error = std::move(*problem);
+    return result;
+  }
+  result.kind = PreparationResult::Kind::kReady;
+  return result;
+}
+
+std::optional<Error> Preparation::stage_and_examine(PreparationResult& result) {
+  MonotonicNs start_ns = monotonic_now_ns();
+  auto staged =
+      services_.candidates.stage(order_.file, deadline_after(order_.options.step_timeout), cancelled_.descriptor());
+  result.staged = since(start_ns);
+  if (!staged) {
+    return std::move(staged.error());
+  }
+  result.sha256 = staged->sha256;
+  if (order_.current != nullptr && staged->sha256 == order_.current->sha256) {
+    result.kind = PreparationResult::Kind::kUnchanged;
+    result.plugin = order_.current;
+    return std::nullopt;
+  }
+  GenerationInfo info;
+  info.plugin = order_.plugin;
+  info.sha256 = staged->sha256;
+  info.source = order_.source;
+  result.record = services_.records.add(info, staged->file);
+  SwapEvent event;
+  event.kind = SwapEvent::Kind::kStaged;
+  event.plugin = order_.plugin;
+  event.sha256 = staged->sha256;
+  event.message = staged->file.string() + ", " + format_size(staged->size_bytes);
+  services_.events.add(std::move(event));
+  services_.wake();
+
+  if (auto allowed = services_.candidates.check_quarantine(staged->sha256); !allowed) {
+    return std::move(allowed.error());
+  }
+  start_ns = monotonic_now_ns();
+  const auto plugin = std::make_shared<const PluginInfo>(
+      services_.candidates.examine(*staged, order_.options.step_timeout, cancelled_.descriptor(), result.quarantined));
+  result.examined = since(start_ns);
+  result.plugin = plugin;
+  services_.records.set_version(result.record, plugin->version);
+  if (plugin->problem) {
+    return plugin->problem;
+  }
+  if (!order_.expected_version.empty() && plugin->version != order_.expected_version) {
+    return Error{ErrorCode::kNotFound,
+                 order_.file.string() + " has become version " + plugin->version + "; " + order_.expected_version +
+                     " was asked for",
+                 {}};
+  }
+  result.generation = services_.fleet->add(plugin, std::move(staged->pin));
+  services_.records.attach(result.record, result.generation);
+  return std::nullopt;
+}
+
+std::optional<Error> Preparation::conform(PreparationResult& result) const {
+  if (order_.current == nullptr || !order_.current->schema) {
+    return std::nullopt;
+  }
+  const MonotonicNs start_ns = monotonic_now_ns();
+  for (const SchemaBreak& found : check_conformity(*order_.current->schema, *result.plugin->schema)) {
+    result.breaks.push_back(found.to_string());
+  }
+  result.examined += since(start_ns);
+  if (result.breaks.empty() || order_.options.force || order_.rolls_back) {
+    return std::nullopt;
+  }
+  std::string message = "its schema breaks that of version " + order_.current->version + ":";
+  for (const std::string& found : result.breaks) {
+    message += "\n  " + found;
+  }
+  return Error{ErrorCode::kIncompatible, message + "\nSwap with force to do it all the same", {}};
+}
+
+std::optional<Error> Preparation::warm(PreparationResult& result) {
+  {
+    auto shared = shared_.lock();
+    if (shared->cancelled) {
+      return Error{ErrorCode::kCancelled, "the swap was cancelled", {}};
+    }
+    shared->warming = result.generation;
+  }
+  const MonotonicNs start_ns = monotonic_now_ns();
+  auto warmed = services_.fleet->warm(result.generation, order_.options.step_timeout);
+  result.warmed = since(start_ns);
+  shared_.lock()->warming = nullptr;
+  if (warmed) {
+    return std::nullopt;
+  }
+  Error error = std::move(warmed.error());
+  error.message = "no worker could be started with it: " + error.message;
+  if (error.code == ErrorCode::kCrashed && !order_.rolls_back) {
+    result.quarantined = services_.candidates.quarantine(result.sha256, error.message).has_value();
+  }
+  return error;
+}
+
+}  // namespace tenon::internal

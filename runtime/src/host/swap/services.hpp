@@ -1,0 +1,34 @@
+/// host/swap/services.hpp: what the parts of the coordinator work with.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+
+#include "host/swap/candidate.hpp"
+#include "host/swap/event_log.hpp"
+#include "host/swap/fleet.hpp"
+#include "host/swap/records.hpp"
+
+namespace tenon::internal {
+
+/// One for each runtime; outlives its lanes and preparations. Members are [any-thread] but where it says otherwise.
+struct SwapServices {
+  std::shared_ptr<Fleet> fleet;
+  Candidates candidates;
+  EventLog events;
+  GenerationRecords records;
+  /// Has the coordinator look at everything again. May be called after its end.
+  std::function<void()> wake;
+  /// Preparations that run now. The coordinator's thread alone.
+  std::size_t preparing = 0;
+
+  SwapServices(std::shared_ptr<Fleet> workers, Candidates maker, LogSink log, std::function<void()> waker)
+      : fleet(std::move(workers)),
+        candidates(std::move(maker)),
+        events(std::move(log)),
+        records(fleet),
+        wake(std::move(waker)) {}
+};
+
+}  // namespace tenon::internal
