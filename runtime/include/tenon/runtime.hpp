@@ -235,8 +235,11 @@ class Runtime {
   /// quarantine. `reason` stands in the event. Errors: kNotFound no such plugin or nothing before it; kUnsupported;
   /// those of swap.
   [[nodiscard]] Result<SwapReport> rollback(std::string_view plugin, std::string_view reason = {});
-  /// All generations of all plugins, the newest first; of those that are over, the latest 32 of each plugin.
+  /// All generations of all plugins, the newest first; of those that are over, the latest 32 of each plugin. None
+  /// without RuntimeOptions::hot_swap, as there are no events then.
   [[nodiscard]] std::vector<GenerationInfo> generations() const;
+  /// The latest 1024 events with a number above `number`, in order; 0 for all that are kept.
+  [[nodiscard]] std::vector<SwapEvent> events_since(std::uint64_t number) const;
   /// Calls `listener` for each event from now on, one after another, on a thread of the runtime. It may call the
   /// runtime, but not swap or rollback.
   [[nodiscard]] EventSubscription on_event(std::function<void(const SwapEvent&)> listener);

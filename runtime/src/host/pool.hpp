@@ -106,6 +106,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
   /// task.
   [[nodiscard]] Result<RouteRef> current_route(const HostRoute& route);
 
+  /// Whether the calling thread is the pool's own, as in a continuation.
+  [[nodiscard]] bool on_reactor() const noexcept { return std::this_thread::get_id() == reactor_id_.load(); }
   /// See Runtime::shutdown.
   void shutdown(Shutdown how);
 
@@ -179,7 +181,6 @@ class Pool : public std::enable_shared_from_this<Pool> {
   /// False when the system cannot watch it: it is useless then.
   [[nodiscard]] bool watch(WorkerLink& link);
   void unwatch(const WorkerLink& link) noexcept;
-  [[nodiscard]] bool on_reactor() const noexcept { return std::this_thread::get_id() == reactor_id_.load(); }
 
   const std::uint32_t workers_;
   const std::uint64_t max_queued_calls_;

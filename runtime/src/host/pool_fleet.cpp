@@ -148,7 +148,13 @@ Result<void> PoolFleet::warm(const GenerationRef& generation, std::chrono::milli
   const RouteRef route = pool_->make_route(generation, tasks.front(), {});
   const MonotonicNs deadline_ns = deadline_after(timeout);
   std::vector<CallRef> loads;
-  pool_->with([&](Scheduler& scheduler) {
+  const Error cancelled{ErrorCode::kCancelled,
+                        generation->plugin->name + " " + generation->plugin->version + " is not wanted any more",
+                        {}};
+  const bool wanted_still = pool_->with([&](Scheduler& scheduler) {
+    if (generation->counts.retired()) {
+      return false;
+    }
     const std::uint32_t wanted =
         std::clamp<std::uint32_t>(scheduler.workers_with(generation->plugin->name), 1, kMostWarm);
     for (const std::uint32_t slot : scheduler.add_warm_slots(generation, wanted)) {
@@ -161,7 +167,11 @@ Result<void> PoolFleet::warm(const GenerationRef& generation, std::chrono::milli
       loads.push_back(load);
       scheduler.submit(load);
     }
+    return true;
   });
+  if (!wanted_still) {
+    return fail(cancelled);
+  }
   std::optional<Error> problem;
   for (const CallRef& load : loads) {
     load->wait();
@@ -173,10 +183,18 @@ Result<void> PoolFleet::warm(const GenerationRef& generation, std::chrono::milli
       }
     }
   }
+  const bool retired = pool_->with([&](Scheduler& scheduler) {
+    if (problem || generation->counts.retired()) {
+      scheduler.retire_generation(*generation);
+    }
+    return generation->counts.retired();
+  });
+  if (retired) {
+    return fail(cancelled);
+  }
   if (!problem) {
     return {};
   }
-  retire(generation);
   problem->message = "a worker could not load " + generation->plugin->name + " " + generation->plugin->version +
                      " with its settings: " + problem->message;
   return fail(std::move(*problem));
@@ -282,6 +300,7 @@ void PoolFleet::retire(const GenerationRef& generation) {
         forget_trial(*routing, generation->plugin->name);
       }
     }
+    generation->counts.set_retired();
     scheduler.retire_generation(*generation);
   });
   end_shadow(*generation);

@@ -1,21 +1,39 @@
 #include <tenon/runtime.hpp>
 
+#include <thread>
 #include <utility>
 
 #include "host/map_stream.hpp"
 #include "host/pool.hpp"
+#include "host/pool_fleet.hpp"
 #include "host/runtime_access.hpp"
 #include "host/session.hpp"
+#include "host/swap/coordinator.hpp"
+#include "plugin/plugin_directories.hpp"
 
 namespace tenon {
 
 class Runtime::Impl {
  public:
-  explicit Impl(std::shared_ptr<internal::Pool> pool) : pool_(std::move(pool)) {}
+  Impl(std::shared_ptr<internal::Pool> pool, std::unique_ptr<internal::SwapCoordinator> coordinator)
+      : pool_(std::move(pool)), coordinator_(std::move(coordinator)) {}
   [[nodiscard]] const std::shared_ptr<internal::Pool>& pool() const noexcept { return pool_; }
+  /// Null when the runtime cannot swap.
+  [[nodiscard]] internal::SwapCoordinator* coordinator() const noexcept { return coordinator_.get(); }
+  void shutdown(Shutdown how) {
+    if (coordinator_ != nullptr && !pool_->on_reactor()) {
+      coordinator_->stop();  // It asks the pool for workers.
+    }
+    pool_->shutdown(how);
+    if (coordinator_ != nullptr && pool_->on_reactor()) {
+      // From a continuation. What the coordinator waits for comes through this very thread.
+      std::thread([coordinator = coordinator_] { coordinator->stop(); }).detach();
+    }
+  }
 
  private:
   std::shared_ptr<internal::Pool> pool_;
+  std::shared_ptr<internal::SwapCoordinator> coordinator_;
 };
 
 namespace {
@@ -24,26 +42,92 @@ Error moved_from() {
   return Error{ErrorCode::kInvalidArgument, "this runtime has been moved away; use the one it was moved to", {}};
 }
 
-Result<internal::OpenedCatalog> open_catalog(const RuntimeOptions& options) {
-  if (options.catalog) {
-    return internal::OpenedCatalog{*options.catalog};
-  }
+Error cannot_swap() {
+  return Error{ErrorCode::kUnsupported,
+               "this runtime cannot swap plugins; start it with RuntimeOptions::hot_swap (tenon run --watch, or tenon "
+               "serve)",
+               {}};
+}
+
+CatalogOptions catalog_options(const RuntimeOptions& options) {
   CatalogOptions catalog;
   catalog.plugin_dirs = options.plugin_dirs;
   catalog.cache_dir = options.cache_dir;
   catalog.worker_executable = options.worker_executable;
-  return Catalog::open(catalog).map([](Catalog opened) { return internal::OpenedCatalog{std::move(opened)}; });
+  return catalog;
+}
+
+Result<Catalog> open_catalog(const RuntimeOptions& options) {
+  return options.catalog ? Result<Catalog>(*options.catalog) : Catalog::open(catalog_options(options));
+}
+
+/// What a runtime that can swap has beside its pool.
+struct Staged {
+  internal::Candidates candidates;
+  internal::StagedCatalog catalog;
+};
+
+Result<Staged> open_staged(const RuntimeOptions& options) {
+  const CatalogOptions inspection = catalog_options(options);
+  auto candidates = internal::open_candidates(*options.hot_swap, inspection);
+  if (!candidates) {
+    return fail(std::move(candidates.error()));
+  }
+  auto catalog = open_catalog(options);
+  if (!catalog) {
+    return fail(std::move(catalog.error()));
+  }
+  std::vector<std::filesystem::path> directories;
+  if (!options.catalog) {
+    auto searched = internal::plugin_directories(inspection);
+    if (!searched) {
+      return fail(std::move(searched.error()));
+    }
+    directories = std::move(*searched);
+  }
+  auto staged = internal::stage_catalog(*candidates, *catalog, std::move(directories));
+  return Staged{std::move(*candidates), std::move(staged)};
 }
 
 }  // namespace
 
 Result<Runtime> internal::RuntimeAccess::start(RuntimeOptions options, std::unique_ptr<Launcher> launcher) {
-  auto pool = Pool::start(
-      options, [&options] { return open_catalog(options); }, std::move(launcher));
+  if (options.hot_swap) {
+    if (auto checked = check_hot_swap_options(*options.hot_swap); !checked) {
+      return fail(std::move(checked.error()));
+    }
+  }
+  std::optional<Staged> staged;
+  const auto open = [&]() -> Result<OpenedCatalog> {
+    if (!options.hot_swap) {
+      return open_catalog(options).map([](Catalog catalog) { return OpenedCatalog{std::move(catalog)}; });
+    }
+    auto opened = open_staged(options);
+    if (!opened) {
+      return fail(std::move(opened.error()));
+    }
+    staged.emplace(std::move(*opened));
+    OpenedCatalog catalog{staged->catalog.catalog};
+    for (const auto& [name, plugin] : staged->catalog.plugins) {
+      catalog.pins.emplace(name, plugin.pin);
+    }
+    return catalog;
+  };
+  auto pool = Pool::start(options, open, std::move(launcher));
   if (!pool) {
     return fail(std::move(pool.error()));
   }
-  return Runtime(std::make_shared<Runtime::Impl>(std::move(*pool)));
+  std::unique_ptr<SwapCoordinator> coordinator;
+  if (staged) {
+    auto started = SwapCoordinator::start(*options.hot_swap, make_fleet(*pool), std::move(staged->candidates),
+                                          std::move(staged->catalog), options.log);
+    if (!started) {
+      (*pool)->shutdown(Shutdown::kKill);
+      return fail(std::move(started.error()));
+    }
+    coordinator = std::move(*started);
+  }
+  return Runtime(std::make_shared<Runtime::Impl>(std::move(*pool), std::move(coordinator)));
 }
 
 std::shared_ptr<internal::Pool> internal::RuntimeAccess::pool(const Runtime& runtime) {
@@ -65,7 +149,7 @@ Runtime::Runtime(Runtime&&) noexcept = default;
 Runtime& Runtime::operator=(Runtime&& other) noexcept {
   if (this != &other) {
     if (impl_ != nullptr) {
-      impl_->pool()->shutdown(Shutdown::kCancel);
+      impl_->shutdown(Shutdown::kCancel);
     }
     impl_ = std::move(other.impl_);
   }
@@ -74,7 +158,7 @@ Runtime& Runtime::operator=(Runtime&& other) noexcept {
 
 Runtime::~Runtime() {
   if (impl_ != nullptr) {
-    impl_->pool()->shutdown(Shutdown::kCancel);
+    impl_->shutdown(Shutdown::kCancel);
   }
 }
 
@@ -152,9 +236,38 @@ Future<Session> Runtime::open(std::string_view task, const SessionOptions& optio
       });
 }
 
+Result<SwapReport> Runtime::swap(std::string_view what, const SwapOptions& options) {
+  if (impl_ == nullptr) {
+    return fail(moved_from());
+  }
+  return impl_->coordinator() == nullptr ? fail(cannot_swap()) : impl_->coordinator()->swap(what, options);
+}
+
+Result<SwapReport> Runtime::rollback(std::string_view plugin, std::string_view reason) {
+  if (impl_ == nullptr) {
+    return fail(moved_from());
+  }
+  return impl_->coordinator() == nullptr ? fail(cannot_swap()) : impl_->coordinator()->rollback(plugin, reason);
+}
+
+std::vector<GenerationInfo> Runtime::generations() const {
+  return impl_ == nullptr || impl_->coordinator() == nullptr ? std::vector<GenerationInfo>()
+                                                             : impl_->coordinator()->generations();
+}
+
+std::vector<SwapEvent> Runtime::events_since(std::uint64_t number) const {
+  return impl_ == nullptr || impl_->coordinator() == nullptr ? std::vector<SwapEvent>()
+                                                             : impl_->coordinator()->events_since(number);
+}
+
+EventSubscription Runtime::on_event(std::function<void(const SwapEvent&)> listener) {
+  return impl_ == nullptr || impl_->coordinator() == nullptr ? EventSubscription()
+                                                             : impl_->coordinator()->on_event(std::move(listener));
+}
+
 void Runtime::shutdown(Shutdown how) {
   if (impl_ != nullptr) {
-    impl_->pool()->shutdown(how);
+    impl_->shutdown(how);
   }
 }
 

@@ -497,6 +497,12 @@ void Scheduler::fill_tally(const Generation& generation, GenerationTally& tally)
       continue;
     }
     ++tally.workers;
+    const InFlight& in_flight = slot.link->in_flight;
+    if (!in_flight.empty() && in_flight.front_position() < slot.link->transport->end().begun()) {
+      const Call& front = in_flight.front();
+      const bool plain = front.kind == CallKind::kCall || front.kind == CallKind::kBulk;
+      tally.running += plain && front.run_route()->generation.get() == &generation ? 1 : 0;
+    }
     tally.sessions += static_cast<std::uint32_t>(
         std::count_if(slot.link->sessions.begin(), slot.link->sessions.end(),
                       [&](const auto& session) { return session->route->generation.get() == &generation; }));

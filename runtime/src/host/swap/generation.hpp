@@ -32,6 +32,9 @@ class GenerationCounts {
   /// Whether another generation of the plugin is current now.
   [[nodiscard]] bool replaced() const noexcept { return replaced_; }
   void set_replaced(bool replaced) noexcept { replaced_ = replaced; }
+  /// Whether nothing is to run on it any more.
+  [[nodiscard]] bool retired() const noexcept { return retired_; }
+  void set_retired() noexcept { retired_ = true; }
   [[nodiscard]] std::uint64_t calls() const noexcept { return calls_; }
   [[nodiscard]] std::uint64_t failed() const noexcept { return failed_; }
   [[nodiscard]] std::uint64_t crashed() const noexcept { return crashed_; }
@@ -40,6 +43,7 @@ class GenerationCounts {
 
  private:
   bool replaced_ = false;
+  bool retired_ = false;
   std::uint64_t calls_ = 0;
   std::uint64_t failed_ = 0;
   std::uint64_t crashed_ = 0;
