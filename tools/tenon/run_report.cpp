@@ -65,6 +65,7 @@ ExitCode exit_code(const RunReport& report) noexcept {
     case RunReport::End::kFailed:
       return ExitCode::kFailed;
     case RunReport::End::kDone:
+    case RunReport::End::kRunning:
       break;
   }
   return report.failure_count > 0 ? ExitCode::kFailed : ExitCode::kDone;
@@ -81,6 +82,9 @@ std::string summary_text(const std::string& name, const RunReport& report) {
       break;
     case RunReport::End::kFailed:
       text += ": failed after ";
+      break;
+    case RunReport::End::kRunning:
+      text += ": running for ";
       break;
   }
   text += seconds_text(report.seconds) + '\n';

@@ -117,7 +117,12 @@ struct ItemFailure {
 };
 
 struct RunReport {
-  enum class End { kDone, kInterrupted, kFailed };
+  enum class End {
+    kDone,
+    kInterrupted,
+    kFailed,
+    kRunning,  ///< Not over: in what RunControl::report and RunOptions::on_progress give.
+  };
   End end = End::kDone;
   std::vector<StageReport> stages;
   std::vector<ItemFailure> failures;  ///< The first RunOptions::max_reported_failures.
@@ -129,12 +134,66 @@ struct RunReport {
   [[nodiscard]] std::string to_json() const;
 };
 
+namespace internal {
+class Steering;
+}
+
+/// Steers one run from outside and looks at it:
+///
+///   auto control = std::make_shared<tenon::RunControl>();
+///   std::thread runner([&] { tenon::run_pipeline(runtime, graph, {.control = control}); });
+///   control->pause();
+///
+/// All members are [any-thread], return at once and wake the run, so what is asked for takes effect at once. What is
+/// asked for before the run begins holds from its first moment. What is asked for after its end does nothing.
+class RunControl {
+ public:
+  enum class State : std::uint8_t {
+    kReady,       ///< Has not begun.
+    kRunning,     ///< Goes on.
+    kPausing,     ///< Begins nothing new; something still runs.
+    kPaused,      ///< Nothing runs and nothing begins.
+    kDraining,    ///< Sources have stopped; what is in flight is finished.
+    kCancelling,  ///< What still runs is being ended.
+    kEnded,       ///< The run is over; `report` has all of it.
+  };
+
+  RunControl();
+  RunControl(const RunControl&) = delete;
+  RunControl& operator=(const RunControl&) = delete;
+  ~RunControl();
+
+  /// Sources and stages begin nothing new; calls, steps and batches that run are finished, and their results wait. A
+  /// time-out of what runs goes on; `max_wait` of a batch that is being gathered stands still.
+  void pause();
+  /// Ends a pause.
+  void resume();
+  /// Sources stop and what is in flight is finished, as RunOptions::stop = 1. Ends a pause, since a paused run would
+  /// never be through; a pause that is asked for afterwards holds until it is resumed.
+  void drain();
+  /// Ends the run at once, as RunOptions::stop = 2.
+  void cancel();
+  [[nodiscard]] State state() const;
+  /// Counts so far, at most some 100 ms old; exact when paused and after the end. No stages before the begin. Costs a
+  /// copy and does not disturb the run.
+  [[nodiscard]] RunReport report() const;
+
+  [[nodiscard]] internal::Steering& steering() const noexcept { return *steering_; }
+
+ private:
+  std::unique_ptr<internal::Steering> steering_;
+};
+/// "ready", "running" ... Valid for ever.
+[[nodiscard]] std::string_view run_state_name(RunControl::State state) noexcept;
+
 struct RunOptions {
   /// Called some ten times a second, on the runner's thread, with counts so far.
   std::function<void(const RunReport&)> on_progress;
   /// Set from anywhere (a signal handler too): 1 drains (sources stop, items in flight finish; a reduce whose input was
   /// cut short gives no result), 2 cancels.
   const std::atomic<int>* stop = nullptr;
+  /// Steers the run; null when nobody does. One control steers one run: a second one with it fails at once.
+  std::shared_ptr<RunControl> control = {};
   std::size_t max_reported_failures = 1000;
 };
 

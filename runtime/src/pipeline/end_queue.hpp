@@ -27,31 +27,38 @@ class EndQueue {
   void push(const Ended& ended) {
     const std::lock_guard<std::mutex> lock(mutex_);
     ended_.push_back(ended);
-    wake();
+    notify();
   }
   /// [any-thread] The same for many ends at once.
   void push(BulkEnded ended) {
     const std::lock_guard<std::mutex> lock(mutex_);
     bulks_.push_back(std::move(ended));
-    wake();
+    notify();
+  }
+  /// [any-thread] Ends the wait under way, or else the next one.
+  void wake() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    woken_ = true;
+    notify();
   }
 
-  /// Appends everything that has ended; waits for something until `deadline`.
+  /// Appends everything that has ended; waits for something, or a wake, until `deadline`.
   void wait(std::chrono::steady_clock::time_point deadline, std::vector<Ended>& ended, std::vector<BulkEnded>& bulks) {
     std::unique_lock<std::mutex> lock(mutex_);
-    if (is_empty()) {
+    if (is_idle()) {
       asleep_ = true;
-      wake_.wait_until(lock, deadline, [&] { return !is_empty(); });
+      wake_.wait_until(lock, deadline, [&] { return !is_idle(); });
       asleep_ = false;
     }
+    woken_ = false;
     move_to(ended, ended_);
     move_to(bulks, bulks_);
   }
 
  private:
-  [[nodiscard]] bool is_empty() const noexcept { return ended_.empty() && bulks_.empty(); }
+  [[nodiscard]] bool is_idle() const noexcept { return ended_.empty() && bulks_.empty() && !woken_; }
 
-  void wake() {
+  void notify() {
     if (asleep_) {
       asleep_ = false;
       wake_.notify_one();
@@ -72,6 +79,7 @@ class EndQueue {
   std::mutex mutex_;
   std::condition_variable wake_;
   bool asleep_ = false;  // Guarded by mutex_, as are the others.
+  bool woken_ = false;
   std::vector<Ended> ended_;
   std::vector<BulkEnded> bulks_;
 };

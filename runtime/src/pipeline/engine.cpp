@@ -6,11 +6,8 @@
 namespace tenon::internal {
 namespace {
 
-using std::chrono::milliseconds;
-
 /// Between two looks at RunOptions::stop, which cannot wake anybody: a signal handler sets it.
-constexpr milliseconds kStopInterval{50};
-constexpr milliseconds kProgressInterval{100};
+constexpr std::chrono::milliseconds kStopInterval{50};
 
 }  // namespace
 
@@ -57,18 +54,28 @@ Engine::Engine(const Graph::Impl& graph, Executor& executor, const RunOptions& o
 RunReport Engine::run() {
   now_ = executor_.now();
   started_ = now_;
+  report_.end = RunReport::End::kRunning;
   next_progress_ = now_ + kProgressInterval;
   open_nodes_ = nodes_.size();
   for (std::uint32_t i = 0; i < nodes_.size(); ++i) {
     schedule(i);
   }
-  read_stop();
+  const Steered steered(options_.control.get(), executor_);
+  if (!steered.admitted()) {
+    report_.end = RunReport::End::kFailed;
+    report_.error =
+        Error{ErrorCode::kInvalidArgument, "the RunControl has steered a run before; make one for each run", {}};
+    fill_report();
+    return std::move(report_);
+  }
+  read_wishes();
+  publish();
   while (true) {
     pump_scheduled();
     if (open_nodes_ == 0 || (aborted_ && under_way_ == 0)) {
       break;
     }
-    if (!aborted_ && under_way_ == 0 && timers_.empty()) {
+    if (!aborted_ && !paused_ && under_way_ == 0 && timers_.empty()) {
       abort(RunReport::End::kFailed,
             Error{ErrorCode::kInternal, "the pipeline stands still with items left; please report this", {}});
       break;
@@ -85,16 +92,20 @@ RunReport Engine::run() {
       }
     }
     fire_timers();
-    read_stop();
+    read_wishes();
     show_progress();
+    publish();
+  }
+  if (report_.end == RunReport::End::kRunning) {
+    report_.end = draining_ ? RunReport::End::kInterrupted : RunReport::End::kDone;
   }
   fill_report();
   // Sessions are closed here, with no operation under way, rather than whenever the engine is destroyed.
   for (NodeState& state : nodes_) {
     state.sessions.clear();
   }
-  if (draining_ && report_.end == RunReport::End::kDone) {
-    report_.end = RunReport::End::kInterrupted;
+  if (options_.control != nullptr) {
+    options_.control->steering().end(report_);
   }
   return std::move(report_);
 }
@@ -108,6 +119,10 @@ void Engine::schedule(std::uint32_t node) {
 }
 
 void Engine::pump_scheduled() {
+  if (paused_ && !aborted_) {
+    return;  // What is scheduled stays so.
+  }
+  unpublished_ = unpublished_ || (options_.control != nullptr && !scheduled_.empty());
   while (!scheduled_.empty()) {
     const std::uint32_t node = scheduled_.pop_front();
     nodes_[node].scheduled = false;
@@ -208,34 +223,14 @@ void Engine::fire_timers() {
         break;
       }
       case Timer::Kind::kBatchRetry:
-        begin_batch(timer.first, timer.second);
+        if (paused_) {
+          held_timers_.push_back(timer);
+        } else {
+          begin_batch(timer.first, timer.second);
+        }
         break;
     }
   }
-}
-
-void Engine::read_stop() {
-  const int stop = options_.stop == nullptr ? 0 : options_.stop->load(std::memory_order_relaxed);
-  if (stop >= 2 && !aborted_) {
-    abort(RunReport::End::kInterrupted, std::nullopt);
-  } else if (stop == 1 && !draining_) {
-    draining_ = true;
-    for (std::uint32_t i = 0; i < nodes_.size(); ++i) {
-      if (nodes_[i].plan->kind == NodeKind::kSource) {
-        nodes_[i].draining = true;
-        schedule(i);
-      }
-    }
-  }
-}
-
-void Engine::show_progress() {
-  if (now_ < next_progress_ || !options_.on_progress) {
-    return;
-  }
-  next_progress_ = now_ + kProgressInterval;
-  fill_report();
-  options_.on_progress(report_);
 }
 
 Engine::TimePoint Engine::next_deadline() const {
@@ -248,6 +243,9 @@ Engine::TimePoint Engine::next_deadline() const {
   }
   if (options_.on_progress) {
     deadline = std::min(deadline, next_progress_);
+  }
+  if (unpublished_) {
+    deadline = std::min(deadline, next_publish_);
   }
   return deadline;
 }

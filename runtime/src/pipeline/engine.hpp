@@ -18,6 +18,7 @@
 #include "pipeline/pace.hpp"
 #include "pipeline/plan.hpp"
 #include "pipeline/ring.hpp"
+#include "pipeline/run_control.hpp"
 
 namespace tenon::internal {
 
@@ -33,6 +34,7 @@ class Engine {
   using TimePoint = Clock::time_point;
 
   static constexpr std::uint32_t kNone = UINT32_MAX;
+  static constexpr std::chrono::milliseconds kProgressInterval{100};
 
   /// A place in the input order, given on when everything before it is.
   struct Ordered {
@@ -127,8 +129,6 @@ class Engine {
   void pump(std::uint32_t node);
   void pump_route(std::uint32_t node);
   void fire_timers();
-  void read_stop();
-  void show_progress();
   [[nodiscard]] TimePoint next_deadline() const;
   [[nodiscard]] bool has_room(const PlanOutput& output, std::uint64_t bytes) const;
   void push(const PlanOutput& output, Item item);
@@ -145,6 +145,13 @@ class Engine {
   [[nodiscard]] std::string identify(const PlanNode& plan, const Item& item) const;
   void abort(RunReport::End end, std::optional<Error> error);
   void fill_report();
+
+  // engine_control.cpp: what is asked for from outside, and what is told there
+  void read_wishes();
+  void drain();
+  void set_paused(bool paused);
+  void show_progress();
+  void publish();
 
   // engine_calls.cpp: map stages and plain sinks
   void pump_calls(std::uint32_t node);
@@ -199,9 +206,15 @@ class Engine {
   std::uint64_t under_way_ = 0;
   bool aborted_ = false;
   bool draining_ = false;
+  bool paused_ = false;
+  bool quiet_ = false;              ///< Paused, and nothing is under way any more.
+  bool unpublished_ = false;        ///< Something has changed since the control was told.
+  std::vector<Timer> held_timers_;  ///< While paused: those whose time stands still, or that would begin something.
+  TimePoint paused_at_{};
   TimePoint now_{};
   TimePoint started_{};
   TimePoint next_progress_{};
+  TimePoint next_publish_{};
   RunReport report_;
 };
 

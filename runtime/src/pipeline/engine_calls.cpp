@@ -179,7 +179,12 @@ void Engine::release_call(std::uint32_t slot) {
   if (busy->second.empty()) {
     state.keys.erase(state.keys.find(busy->first));
   } else if (!aborted_) {
-    start_call(busy->second.pop_front());
+    const std::uint32_t next = busy->second.pop_front();
+    if (paused_) {
+      state.again.push_back(next);
+    } else {
+      start_call(next);
+    }
   }
 }
 

@@ -104,7 +104,12 @@ void Engine::recover(std::uint32_t node, SessionState& state, Error error) {
     ++nodes_[node].report.retried;
     state.fed = 0;
     state.skip = state.given;
-    open_session(node, 0);
+    if (paused_) {
+      state.session.reset();
+      state.phase = SessionPhase::kClosed;  // The node opens it when it goes on.
+    } else {
+      open_session(node, 0);
+    }
     return;
   }
   std::string what = std::string(plan.kind == NodeKind::kSource ? "source"

@@ -51,7 +51,7 @@ class ExecutorSession {
   [[nodiscard]] virtual std::optional<Progress> progress() const = 0;
 };
 
-/// Runs calls and sessions. Used by the engine's thread alone.
+/// Runs calls and sessions. Used by the engine's thread alone, but for `wake`.
 class Executor {
  public:
   using Clock = std::chrono::steady_clock;
@@ -76,8 +76,10 @@ class Executor {
   [[nodiscard]] virtual Result<Reply> take(std::uint32_t slot) = 0;
   /// A session to be opened, whose ends carry these numbers.
   [[nodiscard]] virtual std::unique_ptr<ExecutorSession> make_session(std::uint32_t first, std::uint32_t second) = 0;
-  /// Appends what has ended; waits until something has, or `deadline`.
+  /// Appends what has ended; waits until something has, or `deadline`, or a wake.
   virtual void wait(Clock::time_point deadline, std::vector<Ended>& ended) = 0;
+  /// Ends the wait under way, or else the next one, at once. [any-thread]
+  virtual void wake() = 0;
 };
 
 }  // namespace tenon::internal

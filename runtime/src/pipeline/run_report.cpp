@@ -75,6 +75,8 @@ std::string_view end_name(RunReport::End end) {
       return "interrupted";
     case RunReport::End::kFailed:
       return "failed";
+    case RunReport::End::kRunning:
+      return "running";
   }
   return "failed";
 }

@@ -137,6 +137,8 @@ class RuntimeExecutor final : public Executor {
     bulks_.clear();
   }
 
+  void wake() override { queue_.wake(); }
+
  private:
   struct CallSlot {
     Notice notice;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <memory>
 #include <random>
 #include <string>
 #include <vector>
@@ -109,6 +110,10 @@ TEST_CASE("Engine: random graphs with failures account for every item") {
     options.stop = &stop;
     if (seed % 5 == 0) {
       executor.on_wait = [&] { stop = executor.waits() > 40 ? (seed % 2 == 0 ? 1 : 2) : 0; };
+    }
+    if (seed % 4 == 1) {
+      options.control = std::make_shared<RunControl>();
+      executor.on_wait = [&] { executor.waits() % 7 == 0 ? options.control->pause() : options.control->resume(); };
     }
     const RunReport report = run(graph, executor, options);
     REQUIRE(report.end != RunReport::End::kFailed);

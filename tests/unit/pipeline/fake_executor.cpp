@@ -204,6 +204,9 @@ void FakeExecutor::wait(Clock::time_point deadline, std::vector<Ended>& ended) {
   if (on_wait) {
     on_wait();
   }
+  if (woken_.exchange(false)) {
+    return;
+  }
   const auto first = std::min_element(pending_.begin(), pending_.end(),
                                       [](const Pending& a, const Pending& b) { return a.at < b.at; });
   if (first == pending_.end() || first->at > deadline) {

@@ -1,6 +1,7 @@
 /// An executor that simulates workers and time: runs are deterministic for a seed, and hours pass in microseconds.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -77,6 +78,7 @@ class FakeExecutor final : public internal::Executor {
   Result<Reply> take(std::uint32_t slot) override;
   std::unique_ptr<internal::ExecutorSession> make_session(std::uint32_t first, std::uint32_t second) override;
   void wait(Clock::time_point deadline, std::vector<internal::Ended>& ended) override;
+  void wake() override { woken_ = true; }
 
  private:
   friend class FakeSession;
@@ -91,6 +93,7 @@ class FakeExecutor final : public internal::Executor {
   std::mt19937 random_;
   unsigned workers_;
   Clock::time_point now_{std::chrono::hours(1)};
+  std::atomic<bool> woken_{false};
   std::uint64_t waits_ = 0;
   std::uint64_t flushes_ = 0;
   std::uint64_t unflushed_ = 0;  ///< Calls since the last flush, none of which need have begun.

@@ -1,0 +1,157 @@
+#include "pipeline/run_control.hpp"
+
+#include <cstddef>
+#include <iterator>
+
+namespace tenon {
+namespace internal {
+namespace {
+
+constexpr std::uint32_t kPause = 1;
+constexpr std::uint32_t kDrain = 2;
+constexpr std::uint32_t kCancel = 4;
+
+/// `report` to `target`, an earlier report of the same run: lists that only grow are copied from where they ended.
+void take_over(RunReport& target, const RunReport& report) {
+  const auto append = [](auto& to, const auto& from) {
+    to.insert(to.end(), std::next(from.begin(), static_cast<std::ptrdiff_t>(to.size())), from.end());
+  };
+  target.end = report.end;
+  target.stages = report.stages;
+  append(target.failures, report.failures);
+  target.failure_count = report.failure_count;
+  target.error = report.error;
+  target.seconds = report.seconds;
+  append(target.outputs, report.outputs);
+}
+
+}  // namespace
+
+void Steering::change(std::uint32_t set, std::uint32_t clear) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::uint32_t before = wishes_.load(std::memory_order_relaxed);
+  const std::uint32_t wishes = (before & ~clear) | set;
+  if (wishes == before) {
+    return;
+  }
+  wishes_.store(wishes, std::memory_order_relaxed);
+  if (executor_ != nullptr) {
+    executor_->wake();
+  }
+}
+
+void Steering::set_paused(bool paused) {
+  change(paused ? kPause : 0, paused ? 0 : kPause);
+}
+
+void Steering::stop(int stop) {
+  change(stop >= 2 ? kCancel : kDrain, kPause);
+}
+
+RunControl::State Steering::state() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const Wishes wishes = this->wishes();
+  if (ended_) {
+    return RunControl::State::kEnded;
+  }
+  if (!begun_) {
+    return RunControl::State::kReady;
+  }
+  if (wishes.stop >= 2) {
+    return RunControl::State::kCancelling;
+  }
+  if (wishes.paused) {
+    return quiet_ ? RunControl::State::kPaused : RunControl::State::kPausing;
+  }
+  return wishes.stop == 1 ? RunControl::State::kDraining : RunControl::State::kRunning;
+}
+
+RunReport Steering::report() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return report_;
+}
+
+bool Steering::attach(Executor& executor) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (begun_) {
+    return false;
+  }
+  begun_ = true;
+  executor_ = &executor;
+  return true;
+}
+
+void Steering::detach() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  executor_ = nullptr;
+  ended_ = true;
+}
+
+Steering::Wishes Steering::wishes() const noexcept {
+  const std::uint32_t wishes = wishes_.load(std::memory_order_relaxed);
+  return {(wishes & kPause) != 0, (wishes & kCancel) != 0 ? 2 : (wishes & kDrain) != 0 ? 1 : 0};
+}
+
+void Steering::publish(const RunReport& report, bool quiet) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  take_over(report_, report);
+  quiet_ = quiet;
+}
+
+void Steering::end(const RunReport& report) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  take_over(report_, report);
+  ended_ = true;
+}
+
+}  // namespace internal
+
+RunControl::RunControl() : steering_(std::make_unique<internal::Steering>()) {}
+
+RunControl::~RunControl() = default;
+
+void RunControl::pause() {
+  steering_->set_paused(true);
+}
+
+void RunControl::resume() {
+  steering_->set_paused(false);
+}
+
+void RunControl::drain() {
+  steering_->stop(1);
+}
+
+void RunControl::cancel() {
+  steering_->stop(2);
+}
+
+RunControl::State RunControl::state() const {
+  return steering_->state();
+}
+
+RunReport RunControl::report() const {
+  return steering_->report();
+}
+
+std::string_view run_state_name(RunControl::State state) noexcept {
+  switch (state) {
+    case RunControl::State::kReady:
+      return "ready";
+    case RunControl::State::kRunning:
+      return "running";
+    case RunControl::State::kPausing:
+      return "pausing";
+    case RunControl::State::kPaused:
+      return "paused";
+    case RunControl::State::kDraining:
+      return "draining";
+    case RunControl::State::kCancelling:
+      return "cancelling";
+    case RunControl::State::kEnded:
+      return "ended";
+  }
+  return "unknown";
+}
+
+}  // namespace tenon
