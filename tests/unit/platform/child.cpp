@@ -21,6 +21,7 @@
 #include "platform/sandbox.hpp"
 #include "platform/shared_memory.hpp"
 #include "platform/signals.hpp"
+#include "platform/unix_socket.hpp"
 
 using namespace tenon::internal;
 
@@ -138,6 +139,19 @@ int watch_at_limit(const std::string& what) {
   return added ? 0 : report(added.error());
 }
 
+/// Listens on a socket until it is killed.
+int listen_until_killed(const char* path) {
+  auto listener = UnixListener::listen(path);
+  std::puts(listener ? "listens" : listener.error().to_string().c_str());
+  std::fflush(stdout);
+  if (!listener) {
+    return 2;
+  }
+  for (;;) {
+    ::pause();
+  }
+}
+
 /// Holds the byte `at` of a lock file until it is killed; exclusive or shared.
 int hold_lock(const char* file, std::uint64_t at, bool exclusive) {
   auto locks = FileLock::open(file);
@@ -252,6 +266,9 @@ int main(int argc, char** argv) {
   }
   if (what == "lock") {
     return hold_lock(argv[2], std::strtoull(argv[3], nullptr, 10), std::strcmp(argv[4], "exclusive") == 0);
+  }
+  if (what == "listen") {
+    return listen_until_killed(argv[2]);
   }
   if (what == "echo") {
     return echo_channel();

@@ -1,0 +1,398 @@
+#include "platform/unix_socket.hpp"
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/text.hpp"
+
+namespace tenon::internal {
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr int kBacklog = 128;
+// How long a socket whose lock is held may stay silent: its process is just starting or ending.
+constexpr std::chrono::milliseconds kStartingOrEnding(2000);
+constexpr std::chrono::milliseconds kLookAgain(20);
+
+static_assert(sizeof(sockaddr_un::sun_path) == kMaxSocketPathBytes + 1);
+
+std::string quoted(const fs::path& path) {
+  return "'" + printable(path.string(), 400) + "'";
+}
+
+Result<sockaddr_un> address_of(const fs::path& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string& name = path.native();
+  if (name.empty()) {
+    return fail(ErrorCode::kInvalidArgument, "the path of a socket is empty");
+  }
+  if (name.size() > kMaxSocketPathBytes) {
+    return fail(ErrorCode::kTooLarge, "the socket's path " + quoted(path) + " has " + std::to_string(name.size()) +
+                                          " bytes; the system takes at most " + std::to_string(kMaxSocketPathBytes) +
+                                          ": choose a shorter one");
+  }
+  if (name.find('\0') != std::string::npos) {
+    return fail(ErrorCode::kInvalidArgument, "the socket's path " + quoted(path) + " has a zero byte in it");
+  }
+  std::memcpy(address.sun_path, name.data(), name.size());
+  return address;
+}
+
+Result<FileDescriptor> make_socket() {
+  FileDescriptor descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!descriptor.valid()) {
+    return fail(os_error(errno, "cannot make a socket"));
+  }
+  return descriptor;
+}
+
+int try_connect(const FileDescriptor& descriptor, const sockaddr_un& address) noexcept {
+  int result = 0;
+  do {
+    result = ::connect(descriptor.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
+  } while (result != 0 && errno == EINTR);
+  return result == 0 ? 0 : errno;
+}
+
+/// The lock beside a socket. Its file holds the number of the process that has it.
+class SocketLock {
+ public:
+  explicit SocketLock(fs::path path) : path_(std::move(path)) {}
+  SocketLock(const SocketLock&) = delete;
+  SocketLock& operator=(const SocketLock&) = delete;
+  ~SocketLock() {
+    if (descriptor_.valid()) {
+      // Whoever opened it meanwhile sees, once it has the lock, that the name leads elsewhere.
+      ::unlink(path_.c_str());
+    }
+  }
+
+  /// False when another process has it.
+  Result<bool> try_take() {
+    for (;;) {
+      FileDescriptor opened(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+      if (!opened.valid()) {
+        return fail(os_error(errno, "cannot open the lock file " + quoted(path_)));
+      }
+      if (::flock(opened.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK) {
+          return false;
+        }
+        if (errno == EINTR) {
+          continue;
+        }
+        return fail(os_error(errno, "cannot lock " + quoted(path_)));
+      }
+      struct stat locked {};
+      struct stat named {};
+      if (::fstat(opened.get(), &locked) != 0) {
+        return fail(os_error(errno, "cannot look at the lock file " + quoted(path_)));
+      }
+      if (::lstat(path_.c_str(), &named) != 0 || locked.st_ino != named.st_ino || locked.st_dev != named.st_dev) {
+        continue;  // The one that had it removed it between our opening and our locking.
+      }
+      const std::string number = std::to_string(::getpid()) + '\n';
+      const bool written = ::ftruncate(opened.get(), 0) == 0 && ::pwrite(opened.get(), number.data(), number.size(),
+                                                                         0) == static_cast<ssize_t>(number.size());
+      static_cast<void>(written);  // Only what others say of us depends on it.
+      descriptor_ = std::move(opened);
+      return true;
+    }
+  }
+
+  /// Who has it, as the file says; nullopt when it does not.
+  [[nodiscard]] std::optional<std::int64_t> holder() const {
+    const FileDescriptor opened(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    std::array<char, 32> text{};
+    const ssize_t size = opened.valid() ? ::read(opened.get(), text.data(), text.size()) : -1;
+    std::int64_t number = 0;
+    if (size <= 0 || std::from_chars(text.data(), text.data() + size, number).ec != std::errc() || number <= 0) {
+      return std::nullopt;
+    }
+    return number;
+  }
+
+ private:
+  fs::path path_;
+  FileDescriptor descriptor_;
+};
+
+Error taken(const fs::path& path, std::optional<std::int64_t> process_id) {
+  std::string who = "a process";
+  if (process_id) {
+    who = "process " + std::to_string(*process_id);
+  }
+  return Error{ErrorCode::kRejected,
+               "the socket " + quoted(path) + " is taken: " + who + " listens there; stop it ('tenon stop --socket " +
+                   printable(path.string(), 400) + "') or choose another path",
+               {}};
+}
+
+/// Who answers on the socket; nullopt when nobody does.
+Result<std::optional<PeerCredentials>> live_listener(const fs::path& path, const sockaddr_un& address) {
+  auto probe = make_socket();
+  if (!probe) {
+    return fail(std::move(probe.error()));
+  }
+  const int code = try_connect(*probe, address);
+  if (code == ECONNREFUSED || code == ENOENT) {
+    return std::optional<PeerCredentials>();
+  }
+  // EAGAIN: so many wait already that no more are taken; somebody is there all the same.
+  if (code == 0 || code == EAGAIN) {
+    return code == 0 ? std::optional(peer_credentials(*probe).value_or(PeerCredentials{})) : PeerCredentials{};
+  }
+  if (code == EPROTOTYPE) {
+    return fail(ErrorCode::kInvalidArgument,
+                quoted(path) + " is a socket of another kind and not tenon's; remove it or choose another path");
+  }
+  return fail(os_error(code, "cannot tell whether the socket " + quoted(path) + " is in use"));
+}
+
+std::optional<std::int64_t> known_process(const PeerCredentials& peer) {
+  return peer.process_id > 0 ? std::optional(peer.process_id) : std::nullopt;
+}
+
+}  // namespace
+
+Result<PeerCredentials> peer_credentials(const FileDescriptor& socket) {
+  ucred raw{};
+  socklen_t size = sizeof raw;
+  if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &raw, &size) != 0) {
+    return fail(os_error(errno, "cannot tell who is at the other end of a socket"));
+  }
+  return PeerCredentials{.process_id = raw.pid, .user_id = raw.uid};
+}
+
+struct UnixListener::State {
+  State(fs::path socket_path, fs::path lock_path) : path(std::move(socket_path)), lock(std::move(lock_path)) {}
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State() {
+    struct stat named {};
+    if (bound && ::lstat(path.c_str(), &named) == 0 && named.st_dev == device && named.st_ino == inode) {
+      ::unlink(path.c_str());
+    }
+    // The lock goes last: until then nobody else takes the name.
+  }
+
+  fs::path path;
+  SocketLock lock;
+  FileDescriptor descriptor;
+  bool bound = false;
+  dev_t device = 0;
+  ino_t inode = 0;
+};
+
+UnixListener::UnixListener(std::unique_ptr<State> state) noexcept : state_(std::move(state)) {}
+UnixListener::UnixListener(UnixListener&&) noexcept = default;
+UnixListener& UnixListener::operator=(UnixListener&&) noexcept = default;
+UnixListener::~UnixListener() = default;
+
+const fs::path& UnixListener::path() const noexcept {
+  return state_->path;
+}
+
+const FileDescriptor& UnixListener::descriptor() const noexcept {
+  return state_->descriptor;
+}
+
+Result<UnixListener> UnixListener::listen(const fs::path& path) {
+  const auto address = address_of(path);
+  if (!address) {
+    return fail(address.error());
+  }
+  const fs::path directory = path.has_parent_path() ? path.parent_path() : fs::path(".");
+  struct stat there {};
+  if (::stat(directory.c_str(), &there) != 0 || !S_ISDIR(there.st_mode)) {
+    return fail(ErrorCode::kNotFound, "there is no directory " + quoted(directory) + " for the socket; make it first");
+  }
+  auto state = std::make_unique<State>(path, fs::path(path.native() + ".lock"));
+  const auto give_up = std::chrono::steady_clock::now() + kStartingOrEnding;
+  for (;;) {
+    auto locked = state->lock.try_take();
+    if (!locked) {
+      return fail(std::move(locked.error()));
+    }
+    if (*locked) {
+      break;
+    }
+    auto live = live_listener(path, *address);
+    if (!live) {
+      return fail(std::move(live.error()));
+    }
+    if (*live) {
+      return fail(taken(path, known_process(**live)));
+    }
+    if (std::chrono::steady_clock::now() >= give_up) {
+      return fail(taken(path, state->lock.holder()));
+    }
+    std::this_thread::sleep_for(kLookAgain);
+  }
+  // From here on nobody else changes the name, unless it does not keep to the lock.
+  if (::lstat(path.c_str(), &there) == 0) {
+    if (!S_ISSOCK(there.st_mode)) {
+      return fail(ErrorCode::kInvalidArgument,
+                  quoted(path) + " is there and is no socket; remove it or choose another path");
+    }
+    auto live = live_listener(path, *address);
+    if (!live) {
+      return fail(std::move(live.error()));
+    }
+    if (*live) {
+      return fail(taken(path, known_process(**live)));
+    }
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
+      return fail(os_error(errno, "cannot remove the socket " + quoted(path) + " that a dead process left behind"));
+    }
+  }
+  auto descriptor = make_socket();
+  if (!descriptor) {
+    return fail(std::move(descriptor.error()));
+  }
+  // The file takes the mode of the socket, so that it is never open to others, not even for a moment.
+  if (::fchmod(descriptor->get(), 0600) != 0) {
+    return fail(os_error(errno, "cannot close the socket " + quoted(path) + " to others"));
+  }
+  if (::bind(descriptor->get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) {
+    return fail(os_error(errno, "cannot make the socket " + quoted(path)));
+  }
+  if (::lstat(path.c_str(), &there) != 0) {
+    return fail(os_error(errno, "cannot look at the socket " + quoted(path)));
+  }
+  state->bound = true;
+  state->device = there.st_dev;
+  state->inode = there.st_ino;
+  if ((there.st_mode & 0777) != 0600 && ::chmod(path.c_str(), 0600) != 0) {
+    return fail(os_error(errno, "cannot close the socket " + quoted(path) + " to others"));
+  }
+  if (::listen(descriptor->get(), kBacklog) != 0) {
+    return fail(os_error(errno, "cannot listen on the socket " + quoted(path)));
+  }
+  state->descriptor = std::move(*descriptor);
+  return UnixListener(std::move(state));
+}
+
+Result<FileDescriptor> UnixListener::accept() {
+  for (;;) {
+    FileDescriptor descriptor(::accept4(state_->descriptor.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (descriptor.valid()) {
+      return descriptor;
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      return FileDescriptor();
+    }
+    // ECONNABORTED: the other side has gone already.
+    if (errno != EINTR && errno != ECONNABORTED) {
+      return fail(os_error(errno, "cannot take a connection on " + quoted(state_->path)));
+    }
+  }
+}
+
+Result<FileDescriptor> connect_unix(const fs::path& path, MonotonicNs deadline_ns) {
+  const auto address = address_of(path);
+  if (!address) {
+    return fail(address.error());
+  }
+  auto descriptor = make_socket();
+  if (!descriptor) {
+    return descriptor;
+  }
+  for (;;) {
+    const int code = try_connect(*descriptor, *address);
+    switch (code) {
+      case 0:
+        return descriptor;
+      case EAGAIN:  // The queue of those that wait is full.
+        if (remaining_ms(deadline_ns) == 0) {
+          return fail(ErrorCode::kDeadline, "the process behind " + quoted(path) + " takes no connections");
+        }
+        std::this_thread::sleep_for(kLookAgain);
+        continue;
+      case ENOENT:
+      case ENOTDIR:
+        return fail(ErrorCode::kNotFound, "there is no socket " + quoted(path));
+      case ECONNREFUSED:
+        return fail(ErrorCode::kUnavailable, "nobody listens on " + quoted(path) + " any more");
+      case EACCES:
+      case EPERM:
+        return fail(ErrorCode::kRejected,
+                    "this user may not use the socket " + quoted(path) + "; only its owner and root may");
+      default:
+        return fail(os_error(code, "cannot connect to " + quoted(path)));
+    }
+  }
+}
+
+Result<std::size_t> send_some(const FileDescriptor& socket, BytesView bytes) {
+  for (;;) {
+    const ssize_t size = ::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (size >= 0) {
+      return static_cast<std::size_t>(size);
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      return std::size_t{0};
+    }
+    if (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN) {
+      return fail(ErrorCode::kUnavailable, "the other end of the socket is gone");
+    }
+    if (errno != EINTR) {
+      return fail(os_error(errno, "cannot send on a socket"));
+    }
+  }
+}
+
+Result<Received> receive_some(const FileDescriptor& socket, MutableBytesView buffer) {
+  for (;;) {
+    const ssize_t size = ::recv(socket.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (size > 0) {
+      return Received{.size_bytes = static_cast<std::size_t>(size), .ended = false};
+    }
+    // ECONNRESET: it went with bytes of ours unread.
+    if (size == 0 || errno == ECONNRESET) {
+      return Received{.size_bytes = 0, .ended = true};
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      return Received{};
+    }
+    if (errno != EINTR) {
+      return fail(os_error(errno, "cannot receive on a socket"));
+    }
+  }
+}
+
+namespace {
+
+bool wait_for(const FileDescriptor& socket, short events, MonotonicNs deadline_ns) noexcept {
+  pollfd entry{.fd = socket.get(), .events = events, .revents = 0};
+  return ::poll(&entry, 1, remaining_ms(deadline_ns)) > 0;
+}
+
+}  // namespace
+
+bool wait_readable(const FileDescriptor& socket, MonotonicNs deadline_ns) noexcept {
+  return wait_for(socket, POLLIN, deadline_ns);
+}
+
+bool wait_writable(const FileDescriptor& socket, MonotonicNs deadline_ns) noexcept {
+  return wait_for(socket, POLLOUT, deadline_ns);
+}
+
+}  // namespace tenon::internal
