@@ -1,0 +1,145 @@
+#include "serve/client.hpp"
+
+#include <array>
+#include <string>
+#include <utility>
+
+#include "base/text.hpp"
+#include "platform/unix_socket.hpp"
+#include "platform/user.hpp"
+#include "serve/protocol.hpp"
+
+namespace tenon::internal {
+
+Result<Client> Client::connect(const std::filesystem::path& path, std::string_view release, MonotonicNs deadline_ns) {
+  const std::string name = "'" + printable(path.string(), 400) + "'";
+  auto socket = connect_unix(path, deadline_ns);
+  if (!socket) {
+    return fail(std::move(socket.error()));
+  }
+  const auto peer = peer_credentials(*socket);
+  if (!peer) {
+    return fail(peer.error());
+  }
+  // A place that others may write to, as /tmp, can hold anybody's socket: nothing is told to it.
+  const std::uint32_t own_user = current_user_id();
+  if (peer->user_id != own_user && peer->user_id != 0 && own_user != 0) {
+    return fail(ErrorCode::kRejected, "the socket " + name + " belongs to user " + std::to_string(peer->user_id) +
+                                          " and not to you (user " + std::to_string(own_user) +
+                                          "); use a daemon of your own");
+  }
+  Client client(std::move(*socket));
+  const serve::HelloT own = make_hello(release);
+  const auto frame = pack(own);
+  if (!frame) {
+    return fail(frame.error());
+  }
+  // One that refuses at once may have closed already; what it said is then still to be read.
+  if (auto sent = client.send_all(*frame, deadline_ns); !sent && sent.error().code != ErrorCode::kUnavailable) {
+    return fail(std::move(sent.error()));
+  }
+  auto greeting = client.receive_frame(deadline_ns);
+  if (!greeting) {
+    if (greeting.error().code == ErrorCode::kCorrupt || greeting.error().code == ErrorCode::kTooLarge) {
+      return fail(ErrorCode::kCorrupt, "what listens on " + name + " (process " + std::to_string(peer->process_id) +
+                                           ") is no daemon of tenon: " + greeting.error().message);
+    }
+    return fail(std::move(greeting.error()));
+  }
+  if (!*greeting) {
+    const bool late = remaining_ms(deadline_ns) == 0;
+    return fail(late ? ErrorCode::kDeadline : ErrorCode::kCancelled,
+                late ? "the daemon on " + name + " (process " + std::to_string(peer->process_id) +
+                           ") does not answer; it is stopped or stuck"
+                     : "interrupted");
+  }
+  auto hello = read_hello(**greeting);
+  if (!hello) {
+    return fail(ErrorCode::kCorrupt, "what listens on " + name + " (process " + std::to_string(peer->process_id) +
+                                         ") is no daemon of tenon: " + hello.error().message);
+  }
+  if (auto fits = check_daemon(*hello, own); !fits) {
+    return fail(std::move(fits.error()));
+  }
+  client.daemon_ = std::move(*hello);
+  return client;
+}
+
+Result<void> Client::send_all(BytesView bytes, MonotonicNs deadline_ns) {
+  while (!bytes.empty()) {
+    const auto sent = send_some(socket_, bytes);
+    if (!sent) {
+      return fail(sent.error().code == ErrorCode::kUnavailable
+                      ? Error{ErrorCode::kUnavailable, "the daemon has closed the connection", {}}
+                      : sent.error());
+    }
+    bytes = bytes.subspan(*sent);
+    if (*sent == 0 && !wait_writable(socket_, deadline_ns) && remaining_ms(deadline_ns) == 0) {
+      return fail(ErrorCode::kDeadline, "the daemon does not read what is sent to it; it is stopped or stuck");
+    }
+  }
+  return {};
+}
+
+Result<std::uint64_t> Client::send(serve::RequestBodyUnion body, MonotonicNs deadline_ns) {
+  serve::RequestT request;
+  request.number = next_number_++;
+  request.body = std::move(body);
+  const auto frame = pack(request);
+  if (!frame) {
+    return fail(frame.error());
+  }
+  if (auto sent = send_all(*frame, deadline_ns); !sent) {
+    return fail(std::move(sent.error()));
+  }
+  return request.number;
+}
+
+Result<std::optional<Buffer>> Client::receive_frame(MonotonicNs deadline_ns) {
+  while (frames_.empty()) {
+    std::array<std::uint8_t, 65536> buffer;
+    const auto received = receive_some(socket_, buffer);
+    if (!received) {
+      return fail(received.error());
+    }
+    if (received->ended) {
+      return fail(ErrorCode::kUnavailable, "the daemon has closed the connection");
+    }
+    if (received->size_bytes == 0) {
+      if (!wait_readable(socket_, deadline_ns)) {
+        return std::optional<Buffer>();
+      }
+      continue;
+    }
+    BytesView input(buffer.data(), received->size_bytes);
+    while (!input.empty()) {
+      auto frame = reader_.next(input);
+      if (!frame) {
+        return fail(std::move(frame.error()));
+      }
+      if (*frame) {
+        frames_.push_back(std::move(**frame));
+      }
+    }
+  }
+  Buffer first = std::move(frames_.front());
+  frames_.pop_front();
+  return std::optional(std::move(first));
+}
+
+Result<std::optional<serve::AnswerT>> Client::receive(MonotonicNs deadline_ns) {
+  auto frame = receive_frame(deadline_ns);
+  if (!frame) {
+    return fail(std::move(frame.error()));
+  }
+  if (!*frame) {
+    return std::optional<serve::AnswerT>();
+  }
+  auto answer = read_answer(**frame);
+  if (!answer) {
+    return fail(std::move(answer.error()));
+  }
+  return std::optional(std::move(*answer));
+}
+
+}  // namespace tenon::internal
