@@ -1,0 +1,26 @@
+#include "serve/connection.hpp"
+
+namespace tenon::internal {
+
+Result<void> Connection::flush() {
+  while (!output_.empty()) {
+    const BytesView left = BytesView(output_.front()).subspan(sent_of_first_);
+    const auto sent = send_some(socket_, left);
+    if (!sent) {
+      return fail(sent.error());
+    }
+    if (*sent == 0) {
+      return {};
+    }
+    moved_ns_ = monotonic_now_ns();
+    output_bytes_ -= *sent;
+    sent_of_first_ += *sent;
+    if (*sent == left.size()) {
+      output_.pop_front();
+      sent_of_first_ = 0;
+    }
+  }
+  return {};
+}
+
+}  // namespace tenon::internal

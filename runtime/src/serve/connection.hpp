@@ -1,0 +1,117 @@
+/// One client of the daemon, as the event loop sees it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include <tenon/bytes.hpp>
+#include <tenon/error.hpp>
+
+#include "base/clock.hpp"
+#include "base/guarded.hpp"
+#include "platform/file_descriptor.hpp"
+#include "platform/unix_socket.hpp"
+#include "serve/frame.hpp"
+#include "serve/served_system.hpp"
+
+namespace tenon::internal {
+
+/// How a request that is under way is ended early. Shared by the loop and the thread that begins the request, which
+/// may see each other in either order. [any-thread]
+class Ticket {
+ public:
+  /// Ends it now, or as soon as it is known how.
+  void cancel() {
+    std::function<void()> how;
+    auto state = state_.lock();
+    state->cancelled = true;
+    how.swap(state->how);
+    state.unlock();
+    if (how) {
+      how();
+    }
+  }
+  [[nodiscard]] bool cancelled() { return state_.lock()->cancelled; }
+  /// Says how. Runs it at once when `cancel` came before.
+  void set(std::function<void()> how) {
+    auto state = state_.lock();
+    if (!state->cancelled) {
+      state->how = std::move(how);
+      return;
+    }
+    state.unlock();
+    how();
+  }
+
+ private:
+  struct State {
+    bool cancelled = false;
+    std::function<void()> how;
+  };
+  Guarded<State> state_;
+};
+
+/// Bytes in and out of one socket, and what its client has under way. The loop's thread alone.
+class Connection {
+ public:
+  enum class Stage {
+    kHello,    ///< The client has not said who it is.
+    kOpen,     ///< Serves requests.
+    kClosing,  ///< Sends what is left, then ends.
+  };
+  struct SessionSlot {
+    std::shared_ptr<ServedSession> session;
+    bool busy = false;
+  };
+  /// An `events --follow`.
+  struct Follow {
+    std::uint64_t last_event = 0;
+  };
+
+  Connection(FileDescriptor socket, PeerCredentials client_peer) noexcept
+      : peer(client_peer), since_ns(monotonic_now_ns()), socket_(std::move(socket)) {}
+
+  const PeerCredentials peer;
+  const MonotonicNs since_ns;
+  Stage stage = Stage::kHello;
+  FrameReader reader{kMaxHelloBytes};
+  std::map<std::uint64_t, std::shared_ptr<Ticket>> pending;
+  std::map<std::uint64_t, SessionSlot> sessions;
+  std::map<std::uint64_t, Follow> follows;
+
+  [[nodiscard]] const FileDescriptor& socket() const noexcept { return socket_; }
+
+  void append(Buffer frame) {
+    if (output_bytes_ == 0) {
+      moved_ns_ = monotonic_now_ns();
+    }
+    output_bytes_ += frame.size();
+    output_.push_back(std::move(frame));
+  }
+  [[nodiscard]] std::size_t output_bytes() const noexcept { return output_bytes_; }
+  /// Since when no byte could be sent; kNever when none waits.
+  [[nodiscard]] MonotonicNs stalled_since_ns() const noexcept { return output_bytes_ > 0 ? moved_ns_ : kNever; }
+  /// Sends what fits. Errors: the client is gone.
+  [[nodiscard]] Result<void> flush();
+
+  /// What the poller waits for now.
+  bool waits_to_read = true;
+  bool waits_to_write = false;
+
+ private:
+  FileDescriptor socket_;
+  std::deque<Buffer> output_;
+  std::size_t sent_of_first_ = 0;
+  std::size_t output_bytes_ = 0;
+  MonotonicNs moved_ns_ = 0;
+};
+
+}  // namespace tenon::internal

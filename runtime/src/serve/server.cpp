@@ -1,0 +1,419 @@
+#include "serve/server.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <vector>
+
+#include "base/text.hpp"
+#include "platform/service_manager.hpp"
+#include "platform/user.hpp"
+
+namespace tenon::internal {
+namespace {
+
+constexpr std::uint64_t kListenerToken = 0;
+constexpr std::uint64_t kMailboxToken = 1;
+constexpr std::uint64_t kSignalsToken = 2;
+constexpr std::uint64_t kFirstClient = 16;
+
+// How often clients are looked through while one of them has to do something within a time.
+constexpr std::chrono::milliseconds kSweep(100);
+// One client's share of a turn of the loop.
+constexpr std::size_t kReadBytes = std::size_t{64} << 10;
+constexpr int kAcceptsPerTurn = 16;
+
+// Begins calls; these block only while the queue of calls is full.
+constexpr unsigned kCallThreads = 1;
+constexpr std::size_t kMaxWaitingCalls = 4096;
+// Swaps, roll-backs and reloads; those of one plugin come one after another anyway.
+constexpr unsigned kChangeThreads = 4;
+constexpr std::size_t kMaxWaitingChanges = 64;
+
+bool older_than(MonotonicNs since_ns, std::chrono::nanoseconds age) noexcept {
+  return since_ns != kNever && monotonic_now_ns() - since_ns >= age.count();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> Server::create(UnixListener listener, const ServiceSignals* signals,
+                                               ServedSystem& system, ServerOptions options) {
+  auto poller = Poller::create();
+  if (!poller) {
+    return fail(std::move(poller.error()));
+  }
+  auto mailbox = Mailbox::create();
+  if (!mailbox) {
+    return fail(std::move(mailbox.error()));
+  }
+  std::unique_ptr<Server> server(
+      new Server(std::move(listener), signals, system, std::move(options), std::move(*poller), std::move(*mailbox)));
+  if (auto watched = server->watch(); !watched) {
+    return fail(std::move(watched.error()));
+  }
+  return server;
+}
+
+Server::Server(UnixListener listener, const ServiceSignals* signals, ServedSystem& system, ServerOptions options,
+               Poller poller, std::shared_ptr<Mailbox> mailbox)
+    : listener_(std::move(listener)),
+      signals_(signals),
+      system_(system),
+      options_(std::move(options)),
+      poller_(std::move(poller)),
+      mailbox_(std::move(mailbox)),
+      next_client_(kFirstClient),
+      calls_("tenon-calls", kCallThreads, kMaxWaitingCalls),
+      changes_("tenon-changes", kChangeThreads, kMaxWaitingChanges) {}
+
+Server::~Server() {
+  system_.set_listeners({});
+  mailbox_->close();
+  for (const auto& [id, client] : clients_) {
+    for (const auto& [number, ticket] : client->pending) {
+      ticket->cancel();
+    }
+  }
+}
+
+Result<void> Server::watch() {
+  for (const auto& [descriptor, token] :
+       {std::pair(&listener_.descriptor(), kListenerToken), std::pair(&mailbox_->descriptor(), kMailboxToken),
+        std::pair(signals_ != nullptr ? &signals_->descriptor() : nullptr, kSignalsToken)}) {
+    if (descriptor != nullptr) {
+      if (auto added = poller_.add(*descriptor, token); !added) {
+        return added;
+      }
+    }
+  }
+  listener_watched_ = true;
+  system_.set_listeners(
+      {.event = [this, mailbox = mailbox_](
+                    const serve::EventT& event) { mailbox->post([this, event] { tell_event(event); }); },
+       .pipeline_ended =
+           [this, mailbox = mailbox_](const serve::PipelineT& pipeline) {
+             mailbox->post([this, pipeline] {
+               const bool well = pipeline.state == "done";
+               log(well ? LogLevel::kInfo : LogLevel::kWarning,
+                   "pipeline '" + pipeline.name + "' has ended: " + pipeline.state +
+                       (pipeline.error ? ": " + pipeline.error->message : std::string()));
+               ServiceManager::status(status_line());
+             });
+           }});
+  return {};
+}
+
+void Server::log(LogLevel level, const std::string& line) const {
+  if (options_.log) {
+    options_.log(level, line);
+  }
+}
+
+std::string Server::status_line() const {
+  serve::StatusT status;
+  system_.fill_status(status);
+  std::size_t running = 0;
+  for (const auto& pipeline : status.pipelines) {
+    const bool ended = pipeline->state == "done" || pipeline->state == "interrupted" || pipeline->state == "failed";
+    running += ended ? 0 : 1;
+  }
+  return "serving; " + std::to_string(running) + " of " + count_of(status.pipelines.size(), "pipeline", "pipelines") +
+         " running";
+}
+
+Result<void> Server::run() {
+  if (const auto interval = ServiceManager::watchdog_interval()) {
+    watchdog_ = *interval / 2;
+    next_alive_ns_ = monotonic_now_ns();
+  }
+  ServiceManager::ready(status_line());
+  while (!may_end()) {
+    const auto events = poller_.wait(next_deadline());
+    if (!events) {
+      return fail(events.error());
+    }
+    for (const PollEvent& event : *events) {
+      handle(event);
+    }
+    sweep();
+    // Said here alone: a loop that hangs anywhere falls silent.
+    if (watchdog_.count() > 0 && monotonic_now_ns() >= next_alive_ns_) {
+      ServiceManager::alive();
+      next_alive_ns_ = deadline_after(watchdog_);
+    }
+  }
+  // Whoever listens to events or asked for the stop has what was sent so far; they see the end when the socket closes.
+  for (const auto& [id, client] : clients_) {
+    static_cast<void>(client->flush());
+  }
+  return {};
+}
+
+void Server::stop(bool now) {
+  mailbox_->post([this, now] { begin_stop(now); });
+}
+
+MonotonicNs Server::next_deadline() const {
+  bool sweeps = stopping_ || !listener_watched_;
+  for (const auto& [id, client] : clients_) {
+    sweeps = sweeps || client->stage != Connection::Stage::kOpen || client->output_bytes() > 0;
+  }
+  return std::min(next_alive_ns_, sweeps ? deadline_after(kSweep) : kNever);
+}
+
+void Server::handle(const PollEvent& event) {
+  switch (event.token) {
+    case kListenerToken:
+      accept_clients();
+      return;
+    case kMailboxToken:
+      mailbox_->run();
+      return;
+    case kSignalsToken:
+      handle_signals();
+      return;
+    default:
+      break;
+  }
+  const auto found = clients_.find(event.token);
+  if (found == clients_.end()) {
+    return;  // It went in this very turn.
+  }
+  Connection& client = *found->second;
+  if (event.readable && client.waits_to_read) {
+    read_from(event.token, client);
+  } else if (event.hang_up) {
+    // It reads no more; what waits for it is of no use.
+    drop(event.token, {});
+    return;
+  }
+  settle(event.token);
+}
+
+void Server::handle_signals() {
+  const ServiceSignals::Seen seen = signals_->take();
+  if (seen.reload) {
+    log(LogLevel::kInfo, "reloading, as SIGHUP asks for");
+    serve_reload(0, 0);
+  }
+  for (int i = 0; i < seen.stops; ++i) {
+    begin_stop(false);
+  }
+}
+
+void Server::sweep() {
+  std::vector<std::pair<ClientId, std::string>> late;
+  for (const auto& [id, client] : clients_) {
+    if (client->stage == Connection::Stage::kHello && older_than(client->since_ns, options_.hello_timeout)) {
+      late.emplace_back(id, "it did not say who it is");
+    } else if (older_than(client->stalled_since_ns(), options_.stall_timeout)) {
+      late.emplace_back(id, "it does not read what is sent to it");
+    }
+  }
+  for (const auto& [id, reason] : late) {
+    drop(id, reason);
+  }
+  if (!listener_watched_) {
+    listener_watched_ = poller_.add(listener_.descriptor(), kListenerToken).has_value();
+  }
+}
+
+void Server::accept_clients() {
+  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    auto socket = listener_.accept();
+    if (!socket) {
+      // Most often no descriptors are left. The waiting client would wake the loop for ever: look again later.
+      log(LogLevel::kError, socket.error().message);
+      poller_.remove(listener_.descriptor());
+      listener_watched_ = false;
+      return;
+    }
+    if (!socket->valid()) {
+      return;
+    }
+    const auto peer = peer_credentials(*socket);
+    if (!peer) {
+      log(LogLevel::kWarning, peer.error().message);
+      continue;
+    }
+    const ClientId id = next_client_++;
+    auto client = std::make_unique<Connection>(std::move(*socket), *peer);
+    if (auto added = poller_.add(client->socket(), id); !added) {
+      log(LogLevel::kError, added.error().message);
+      continue;
+    }
+    Connection& added = *(clients_[id] = std::move(client));
+    const std::uint32_t owner = current_user_id();
+    if (peer->user_id != owner && peer->user_id != 0) {
+      log(LogLevel::kWarning, "process " + std::to_string(peer->process_id) + " of user " +
+                                  std::to_string(peer->user_id) + " was refused: it is not the owner of the daemon");
+      refuse(added, "it serves user " + std::to_string(owner) + " alone, not user " + std::to_string(peer->user_id) +
+                        "; run the command as that user");
+    } else if (clients_.size() > options_.max_clients) {
+      refuse(added, "it serves " + count_of(options_.max_clients, "client", "clients") +
+                        " at once, and all of these places are taken; try again later");
+    }
+    settle(id);
+  }
+}
+
+void Server::refuse(Connection& client, std::string reason) {
+  if (auto frame = pack(make_hello(options_.release, std::move(reason)))) {
+    client.append(std::move(*frame));
+  }
+  client.stage = Connection::Stage::kClosing;
+}
+
+void Server::dismiss(ClientId id, Connection& client, Error reason) {
+  log(LogLevel::kWarning, "client " + std::to_string(id) + " (process " + std::to_string(client.peer.process_id) +
+                              ") is dismissed: " + reason.message);
+  if (client.stage == Connection::Stage::kHello) {
+    refuse(client, reason.message);
+    return;
+  }
+  answer_error(client, 0, reason);
+  client.stage = Connection::Stage::kClosing;
+}
+
+void Server::drop(ClientId id, const std::string& reason) {
+  const auto found = clients_.find(id);
+  if (found == clients_.end()) {
+    return;
+  }
+  // Out of the table first: what ends here may come back to it.
+  const std::unique_ptr<Connection> client = std::move(found->second);
+  clients_.erase(found);
+  poller_.remove(client->socket());
+  if (!reason.empty()) {
+    log(LogLevel::kWarning, "client " + std::to_string(id) + " (process " + std::to_string(client->peer.process_id) +
+                                ") is dropped: " + reason);
+  }
+  for (const auto& [number, ticket] : client->pending) {
+    ticket->cancel();
+  }
+}
+
+void Server::read_from(ClientId id, Connection& client) {
+  std::array<std::uint8_t, kReadBytes> buffer;
+  const auto received = receive_some(client.socket(), buffer);
+  if (!received || received->ended) {
+    drop(id, {});
+    return;
+  }
+  BytesView input(buffer.data(), received->size_bytes);
+  while (client.stage != Connection::Stage::kClosing && !input.empty()) {
+    auto frame = client.reader.next(input);
+    if (!frame) {
+      dismiss(id, client, std::move(frame.error()));
+      return;
+    }
+    if (!*frame) {
+      return;
+    }
+    if (client.stage == Connection::Stage::kHello) {
+      greet(id, client, **frame);
+      continue;
+    }
+    auto request = read_request(**frame);
+    if (!request) {
+      dismiss(id, client, std::move(request.error()));
+      return;
+    }
+    serve_request(id, client, std::move(*request));
+  }
+}
+
+void Server::greet(ClientId id, Connection& client, BytesView content) {
+  const auto hello = read_hello(content);
+  if (!hello) {
+    dismiss(id, client, hello.error());
+    return;
+  }
+  serve::HelloT own = make_hello(options_.release);
+  if (std::string refusal = refusal_of(*hello, own); !refusal.empty()) {
+    log(LogLevel::kWarning, "process " + std::to_string(client.peer.process_id) + " was refused: " + refusal);
+    refuse(client, std::move(refusal));
+    return;
+  }
+  if (auto frame = pack(own)) {
+    client.append(std::move(*frame));
+  }
+  client.reader.set_max_bytes(kMaxFrameBytes);
+  client.stage = Connection::Stage::kOpen;
+}
+
+void Server::settle(ClientId id) {
+  const auto found = clients_.find(id);
+  if (found == clients_.end()) {
+    return;
+  }
+  Connection& client = *found->second;
+  if (!client.flush() || (client.stage == Connection::Stage::kClosing && client.output_bytes() == 0)) {
+    drop(id, {});
+    return;
+  }
+  const bool reads = client.stage != Connection::Stage::kClosing && client.output_bytes() < options_.max_output_bytes;
+  const bool writes = client.output_bytes() > 0;
+  if (reads != client.waits_to_read || writes != client.waits_to_write) {
+    client.waits_to_read = reads;
+    client.waits_to_write = writes;
+    if (auto changed = poller_.modify(client.socket(), id, {.readable = reads, .writable = writes}); !changed) {
+      drop(id, changed.error().message);
+    }
+  }
+}
+
+void Server::begin_stop(bool now) {
+  if (!stopping_) {
+    stopping_ = true;
+    stop_deadline_ns_ = deadline_after(options_.drain_timeout);
+    ServiceManager::stopping(now ? "stopping at once" : "finishing what is under way");
+    log(LogLevel::kInfo, now ? "stopping at once" : "stopping: what is under way may finish");
+    if (!now) {
+      system_.stop_pipelines(false);
+      return;
+    }
+  }
+  if (!cancelled_) {
+    cancel_everything();
+  } else {
+    given_up_ = true;
+  }
+}
+
+void Server::cancel_everything() {
+  log(LogLevel::kWarning, "stopping: what is under way is cancelled");
+  cancelled_ = true;
+  stop_deadline_ns_ = deadline_after(options_.cancel_timeout);
+  system_.stop_pipelines(true);
+  for (const auto& [id, client] : clients_) {
+    for (const auto& [number, ticket] : client->pending) {
+      ticket->cancel();
+    }
+  }
+}
+
+bool Server::may_end() {
+  if (!stopping_) {
+    return false;
+  }
+  if (given_up_) {
+    return true;
+  }
+  const bool calls =
+      std::any_of(clients_.begin(), clients_.end(), [](const auto& client) { return !client.second->pending.empty(); });
+  if (!calls && system_.pipelines_ended()) {
+    return true;
+  }
+  if (monotonic_now_ns() < stop_deadline_ns_) {
+    return false;
+  }
+  if (!cancelled_) {
+    cancel_everything();
+    return false;
+  }
+  log(LogLevel::kWarning, "stopping: something does not end and is left behind");
+  return true;
+}
+
+}  // namespace tenon::internal

@@ -1,0 +1,156 @@
+/// The daemon's event loop: clients on a Unix socket, signals, the service manager.
+///
+///   auto server = Server::create(std::move(*listener), &*signals, system, options);
+///   (*server)->run();                        // until a client, a signal or `stop` ends it
+///
+/// One thread does all input and output and never waits for a client, a call or a swap. What blocks runs on few threads
+/// behind bounded queues (Jobs) and comes back by the Mailbox. See DESIGN.md.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include <tenon/error.hpp>
+#include <tenon/log.hpp>
+
+#include "base/clock.hpp"
+#include "platform/reactor/poller.hpp"
+#include "platform/service_signals.hpp"
+#include "platform/unix_socket.hpp"
+#include "serve/connection.hpp"
+#include "serve/jobs.hpp"
+#include "serve/mailbox.hpp"
+#include "serve/protocol.hpp"
+#include "serve/served_system.hpp"
+
+namespace tenon::internal {
+
+struct ServerOptions {
+  /// Of tenon, as in "0.1.0".
+  std::string release = {};
+  /// Connections at once; more are refused in words.
+  std::size_t max_clients = 64;
+  /// Requests of one client that are not answered yet.
+  std::size_t max_pending = 32;
+  /// Within which time a client says who it is.
+  std::chrono::milliseconds hello_timeout{10'000};
+  /// A client that reads nothing for so long, though something waits for it, is dropped.
+  std::chrono::milliseconds stall_timeout{30'000};
+  /// Requests of a client that does not read its answers are left unread from so many bytes on; one that follows events
+  /// is dropped.
+  std::size_t max_output_bytes = std::size_t{1} << 20;
+  /// How long pipelines and calls may take to finish once the daemon is to stop; they are then cancelled ...
+  std::chrono::milliseconds drain_timeout{30'000};
+  /// ... and given up after this time more.
+  std::chrono::milliseconds cancel_timeout{5'000};
+  /// What the daemon has to say; on the loop's thread. May be empty.
+  std::function<void(LogLevel, const std::string&)> log = {};
+};
+
+/// Runs on one thread; `stop` is [any-thread].
+class Server {
+ public:
+  /// `signals` may be null; it and `system` outlive the server. Errors: kUnavailable no descriptors left.
+  [[nodiscard]] static Result<std::unique_ptr<Server>> create(UnixListener listener, const ServiceSignals* signals,
+                                                              ServedSystem& system, ServerOptions options);
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  /// Removes the socket, then ends the connections. What blocks in the system must have been ended before.
+  ~Server();
+
+  /// Serves until it is stopped. Errors: kIo the loop cannot go on.
+  [[nodiscard]] Result<void> run();
+  /// Lets pipelines and calls finish, or with `now` cancels them, and ends `run`. A second time cancels too, a third
+  /// ends `run` at once.
+  void stop(bool now);
+
+ private:
+  using ClientId = std::uint64_t;
+
+  Server(UnixListener listener, const ServiceSignals* signals, ServedSystem& system, ServerOptions options,
+         Poller poller, std::shared_ptr<Mailbox> mailbox);
+
+  // -- loop (server.cpp)
+  [[nodiscard]] Result<void> watch();
+  [[nodiscard]] MonotonicNs next_deadline() const;
+  void handle(const PollEvent& event);
+  void handle_signals();
+  void sweep();
+  void accept_clients();
+  void read_from(ClientId id, Connection& client);
+  void greet(ClientId id, Connection& client, BytesView content);
+  /// Sends what fits, ends a client that is done, and tells the poller what to wait for. The client may be gone after
+  /// it.
+  void settle(ClientId id);
+  void refuse(Connection& client, std::string reason);
+  /// Says why in an answer to no request, then ends.
+  void dismiss(ClientId id, Connection& client, Error reason);
+  void drop(ClientId id, const std::string& reason);
+  void begin_stop(bool now);
+  void cancel_everything();
+  [[nodiscard]] bool may_end();
+  void log(LogLevel level, const std::string& line) const;
+  [[nodiscard]] std::string status_line() const;
+
+  // -- requests (server_requests.cpp)
+  void serve_request(ClientId id, Connection& client, serve::RequestT request);
+  void serve_call(ClientId id, Connection& client, std::uint64_t number, serve::CallT call);
+  void serve_open(ClientId id, Connection& client, std::uint64_t number, serve::OpenT open);
+  void serve_next(ClientId id, Connection& client, std::uint64_t number, const serve::NextT& next);
+  void serve_feed(ClientId id, Connection& client, std::uint64_t number, serve::FeedT feed);
+  void serve_finish(ClientId id, Connection& client, std::uint64_t number, std::uint64_t session);
+  void serve_events(Connection& client, std::uint64_t number, const serve::GetEventsT& asked);
+  void serve_cancel(Connection& client, std::uint64_t number);
+  void serve_reload(ClientId id, std::uint64_t number);
+  void answer_results(Connection& client, std::uint64_t number, Result<ServedSession::Batch> batch);
+  void answer_reply(Connection& client, std::uint64_t number, Result<ServedReply> reply);
+  void answer(Connection& client, const serve::AnswerT& answer);
+  void answer_error(Connection& client, std::uint64_t number, const Error& error, std::string hint = {});
+  template <typename Body>
+  void answer_with(Connection& client, std::uint64_t number, Result<Body> body);
+  /// The session of a request, marked busy; null when there is none or it is busy, which has been answered then.
+  [[nodiscard]] Connection::SessionSlot* take_session(Connection& client, std::uint64_t number, std::uint64_t session);
+  void release_session(Connection& client, std::uint64_t session);
+  void tell_event(const serve::EventT& event);
+
+  /// Begins a request on a thread that may block, and answers with what comes of it, unless the client is gone by then:
+  /// its request is then cancelled.
+  template <typename T>
+  void begin(ClientId id, Connection& client, std::uint64_t number, std::function<Future<T>()> start,
+             std::function<void(Connection&, Result<T>)> done);
+  /// The same for what blocks until its end; it is not cancelled.
+  template <typename T>
+  void begin_blocking(ClientId id, Connection& client, std::uint64_t number, std::function<Result<T>()> work);
+
+  UnixListener listener_;
+  const ServiceSignals* const signals_;
+  ServedSystem& system_;
+  const ServerOptions options_;
+  Poller poller_;
+  const std::shared_ptr<Mailbox> mailbox_;
+  const MonotonicNs started_ns_ = monotonic_now_ns();
+
+  std::map<ClientId, std::unique_ptr<Connection>> clients_;
+  ClientId next_client_;
+  std::uint64_t next_session_ = 1;
+  bool listener_watched_ = false;
+
+  bool stopping_ = false;
+  bool cancelled_ = false;
+  bool given_up_ = false;
+  MonotonicNs stop_deadline_ns_ = kNever;
+  int reloads_ = 0;                       // Under way.
+  std::chrono::nanoseconds watchdog_{0};  // Half of what the manager wants; 0 for none.
+  MonotonicNs next_alive_ns_ = kNever;
+
+  // Last, so that their threads end before anything they use.
+  Jobs calls_;
+  Jobs changes_;
+};
+
+}  // namespace tenon::internal

@@ -1,0 +1,462 @@
+// What the daemon does for each request.
+#include <algorithm>
+#include <utility>
+
+#include "base/text.hpp"
+#include "platform/process.hpp"
+#include "platform/service_manager.hpp"
+#include "serve/server.hpp"
+
+namespace tenon::internal {
+namespace {
+
+// Results that a source is asked for at once, whatever the client wants.
+constexpr std::uint32_t kMaxResultsPerStep = 256;
+constexpr std::size_t kMaxSessionsPerClient = 16;
+
+bool changes_something(serve::RequestBody type) noexcept {
+  switch (type) {
+    case serve::RequestBody::Call:
+    case serve::RequestBody::Open:
+    case serve::RequestBody::Swap:
+    case serve::RequestBody::Rollback:
+    case serve::RequestBody::Reload:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::string who(const Connection& client) {
+  return "process " + std::to_string(client.peer.process_id);
+}
+
+std::string in_quotes(const std::string& text) {
+  return "'" + printable(text) + "'";
+}
+
+}  // namespace
+
+void Server::answer(Connection& client, const serve::AnswerT& answer) {
+  auto frame = pack(answer);
+  if (!frame) {
+    frame = pack(make_answer(answer.number, to_failure(frame.error())));
+  }
+  if (frame) {
+    client.append(std::move(*frame));
+  }
+}
+
+void Server::answer_error(Connection& client, std::uint64_t number, const Error& error, std::string hint) {
+  answer(client, make_answer(number, to_failure(error, std::move(hint))));
+}
+
+template <typename Body>
+void Server::answer_with(Connection& client, std::uint64_t number, Result<Body> body) {
+  if (body) {
+    answer(client, make_answer(number, std::move(*body)));
+  } else {
+    answer_error(client, number, body.error());
+  }
+}
+
+template <typename T>
+void Server::begin(ClientId id, Connection& client, std::uint64_t number, std::function<Future<T>()> start,
+                   std::function<void(Connection&, Result<T>)> done) {
+  auto ticket = std::make_shared<Ticket>();
+  client.pending[number] = ticket;
+  const auto finish = [this, mailbox = mailbox_, id, number, done = std::move(done)](Result<T> result) {
+    // A function of the mailbox is copied; the result may be one that moves only.
+    auto shared = std::make_shared<Result<T>>(std::move(result));
+    mailbox->post([this, id, number, done, shared] {
+      const auto found = clients_.find(id);
+      if (found != clients_.end() && found->second->pending.erase(number) > 0) {
+        done(*found->second, std::move(*shared));
+        settle(id);
+      }
+    });
+  };
+  const bool taken = calls_.run([ticket, finish, start = std::move(start)] {
+    if (ticket->cancelled()) {
+      finish(fail(ErrorCode::kCancelled, "the call was cancelled before it began"));
+      return;
+    }
+    auto future = start();
+    ticket->set([future]() mutable { static_cast<void>(future.cancel()); });
+    static_cast<void>(future.then(finish));
+  });
+  if (!taken) {
+    client.pending.erase(number);
+    answer_error(client, number, {ErrorCode::kRejected, "too many calls wait in the daemon; try again later", {}});
+  }
+}
+
+template <typename T>
+void Server::begin_blocking(ClientId id, Connection& client, std::uint64_t number, std::function<Result<T>()> work) {
+  client.pending[number] = std::make_shared<Ticket>();
+  const bool taken = changes_.run([this, mailbox = mailbox_, id, number, work = std::move(work)] {
+    auto shared = std::make_shared<Result<T>>(work());
+    mailbox->post([this, id, number, shared] {
+      const auto found = clients_.find(id);
+      if (found != clients_.end() && found->second->pending.erase(number) > 0) {
+        answer_with(*found->second, number, std::move(*shared));
+        settle(id);
+      }
+    });
+  });
+  if (!taken) {
+    client.pending.erase(number);
+    answer_error(client, number, {ErrorCode::kRejected, "too many changes wait in the daemon; try again later", {}});
+  }
+}
+
+void Server::serve_request(ClientId id, Connection& client, serve::RequestT request) {
+  using serve::RequestBody;
+  const std::uint64_t number = request.number;
+  if (request.body.type != RequestBody::Cancel &&
+      (client.pending.contains(number) || client.follows.contains(number))) {
+    dismiss(id, client,
+            {ErrorCode::kInvalidArgument,
+             "request " + std::to_string(number) + " has the number of one that is not answered yet",
+             {}});
+    return;
+  }
+  if (client.pending.size() + client.follows.size() >= options_.max_pending &&
+      request.body.type != RequestBody::Cancel) {
+    answer_error(client, number,
+                 {ErrorCode::kRejected,
+                  "this client has " + count_of(options_.max_pending, "request", "requests") +
+                      " under way, which is the limit; wait for one of them",
+                  {}});
+    return;
+  }
+  if (stopping_ && changes_something(request.body.type)) {
+    answer_error(client, number, {ErrorCode::kRejected, "the daemon is stopping and takes up nothing new", {}});
+    return;
+  }
+  switch (request.body.type) {
+    case RequestBody::GetStatus: {
+      serve::StatusT status;
+      status.release = options_.release;
+      status.process_id = current_process_id();
+      status.uptime_seconds = static_cast<double>(monotonic_now_ns() - started_ns_) / 1e9;
+      status.state = stopping_ ? "stopping" : "serving";
+      status.clients = static_cast<std::uint32_t>(clients_.size());
+      system_.fill_status(status);
+      answer(client, make_answer(number, std::move(status)));
+      return;
+    }
+    case RequestBody::GetTask:
+      answer_with(client, number, system_.task_schema(request.body.AsGetTask()->task));
+      return;
+    case RequestBody::Call:
+      serve_call(id, client, number, std::move(*request.body.AsCall()));
+      return;
+    case RequestBody::Open:
+      serve_open(id, client, number, std::move(*request.body.AsOpen()));
+      return;
+    case RequestBody::Next:
+      serve_next(id, client, number, *request.body.AsNext());
+      return;
+    case RequestBody::Feed:
+      serve_feed(id, client, number, std::move(*request.body.AsFeed()));
+      return;
+    case RequestBody::GetResult:
+      serve_finish(id, client, number, request.body.AsGetResult()->session);
+      return;
+    case RequestBody::Close:
+      if (take_session(client, number, request.body.AsClose()->session) != nullptr) {
+        client.sessions.erase(request.body.AsClose()->session);
+        answer(client, make_answer(number, serve::DoneT()));
+      }
+      return;
+    case RequestBody::Cancel:
+      serve_cancel(client, request.body.AsCancel()->request);
+      return;
+    case RequestBody::Swap:
+      log(LogLevel::kInfo, who(client) + " asks to swap " + in_quotes(request.body.AsSwap()->what));
+      begin_blocking<serve::SwappedT>(id, client, number,
+                                      [this, asked = *request.body.AsSwap()] { return system_.swap(asked); });
+      return;
+    case RequestBody::Rollback:
+      log(LogLevel::kInfo, who(client) + " asks to roll " + in_quotes(request.body.AsRollback()->plugin) + " back");
+      begin_blocking<serve::SwappedT>(id, client, number,
+                                      [this, asked = *request.body.AsRollback()] { return system_.rollback(asked); });
+      return;
+    case RequestBody::GetGenerations:
+      answer_with(client, number, system_.generations());
+      return;
+    case RequestBody::GetEvents:
+      serve_events(client, number, *request.body.AsGetEvents());
+      return;
+    case RequestBody::Pause:
+      log(LogLevel::kInfo, who(client) + " asks to pause " + in_quotes(request.body.AsPause()->pipeline));
+      answer_with(client, number, system_.pause(request.body.AsPause()->pipeline));
+      return;
+    case RequestBody::Resume:
+      log(LogLevel::kInfo, who(client) + " asks to resume " + in_quotes(request.body.AsResume()->pipeline));
+      answer_with(client, number, system_.resume(request.body.AsResume()->pipeline));
+      return;
+    case RequestBody::Drain:
+      log(LogLevel::kInfo, who(client) + " asks to drain " + in_quotes(request.body.AsDrain()->pipeline));
+      begin<serve::PipelinesT>(
+          id, client, number, [this, pipeline = request.body.AsDrain()->pipeline] { return system_.drain(pipeline); },
+          [this, number](Connection& asker, Result<serve::PipelinesT> drained) {
+            answer_with(asker, number, std::move(drained));
+          });
+      return;
+    case RequestBody::Reload:
+      log(LogLevel::kInfo, who(client) + " asks to reload");
+      client.pending[number] = std::make_shared<Ticket>();
+      serve_reload(id, number);
+      return;
+    case RequestBody::Stop:
+      log(LogLevel::kInfo, who(client) + " asks to stop");
+      answer(client, make_answer(number, serve::DoneT()));
+      begin_stop(request.body.AsStop()->now);
+      return;
+    case RequestBody::NONE:
+      break;
+  }
+  answer_error(client, number,
+               {ErrorCode::kUnsupported,
+                "the daemon (tenon " + options_.release + ", " + protocols_text(make_hello(options_.release)) +
+                    ") does not know this request; restart it with the client's release",
+                {}});
+}
+
+void Server::serve_call(ClientId id, Connection& client, std::uint64_t number, serve::CallT call) {
+  begin<ServedReply>(
+      id, client, number,
+      [this, asked = ServedCall{std::move(call.task), std::move(call.sha256), std::move(call.params),
+                                std::move(call.argument)}] { return system_.call(asked); },
+      [this, number](Connection& caller, Result<ServedReply> reply) {
+        answer_reply(caller, number, std::move(reply));
+      });
+}
+
+void Server::answer_reply(Connection& client, std::uint64_t number, Result<ServedReply> reply) {
+  if (!reply) {
+    answer_error(client, number, reply.error());
+    return;
+  }
+  const BytesView bytes = reply->reply.bytes();
+  if (bytes.size() > kMaxPayloadBytes) {
+    answer_error(client, number,
+                 {ErrorCode::kTooLarge,
+                  "the result of " + format_size(bytes.size()) + " does not go through the socket, which takes " +
+                      format_size(kMaxPayloadBytes) + "; have the task write it to a file",
+                  {}});
+    return;
+  }
+  serve::CallResultT result;
+  result.result.assign(bytes.begin(), bytes.end());
+  result.version = std::move(reply->version);
+  result.sha256 = std::move(reply->sha256);
+  answer(client, make_answer(number, std::move(result)));
+}
+
+void Server::serve_open(ClientId id, Connection& client, std::uint64_t number, serve::OpenT open) {
+  if (client.sessions.size() >= kMaxSessionsPerClient) {
+    answer_error(client, number,
+                 {ErrorCode::kRejected,
+                  "this client has " + std::to_string(kMaxSessionsPerClient) +
+                      " sessions open, which is the limit; end one of them",
+                  {}});
+    return;
+  }
+  begin<std::shared_ptr<ServedSession>>(
+      id, client, number,
+      [this, asked = ServedCall{std::move(open.task), std::move(open.sha256), std::move(open.params),
+                                std::move(open.argument)}] { return system_.open(asked); },
+      [this, number](Connection& opener, Result<std::shared_ptr<ServedSession>> session) {
+        if (!session) {
+          answer_error(opener, number, session.error());
+          return;
+        }
+        serve::OpenedT opened;
+        opened.session = next_session_++;
+        opener.sessions[opened.session] = {.session = std::move(*session)};
+        answer(opener, make_answer(number, std::move(opened)));
+      });
+}
+
+Connection::SessionSlot* Server::take_session(Connection& client, std::uint64_t number, std::uint64_t session) {
+  const auto found = client.sessions.find(session);
+  if (found == client.sessions.end()) {
+    answer_error(client, number, {ErrorCode::kNotFound, "there is no session " + std::to_string(session), {}});
+    return nullptr;
+  }
+  if (found->second.busy) {
+    answer_error(client, number,
+                 {ErrorCode::kInvalidArgument,
+                  "session " + std::to_string(session) + " is busy; it does one thing at a time",
+                  {}});
+    return nullptr;
+  }
+  found->second.busy = true;
+  return &found->second;
+}
+
+void Server::release_session(Connection& client, std::uint64_t session) {
+  if (const auto found = client.sessions.find(session); found != client.sessions.end()) {
+    found->second.busy = false;
+  }
+}
+
+void Server::serve_next(ClientId id, Connection& client, std::uint64_t number, const serve::NextT& next) {
+  const Connection::SessionSlot* const slot = take_session(client, number, next.session);
+  if (slot == nullptr) {
+    return;
+  }
+  const std::uint32_t wanted = std::clamp<std::uint32_t>(next.max_results, 1, kMaxResultsPerStep);
+  begin<ServedSession::Batch>(
+      id, client, number, [session = slot->session, wanted] { return session->next(wanted); },
+      [this, number, session = next.session, keep = slot->session](Connection& reader,
+                                                                   Result<ServedSession::Batch> batch) {
+        release_session(reader, session);
+        answer_results(reader, number, std::move(batch));
+      });
+}
+
+void Server::answer_results(Connection& client, std::uint64_t number, Result<ServedSession::Batch> batch) {
+  if (!batch) {
+    answer_error(client, number, batch.error());
+    return;
+  }
+  serve::ResultsT results;
+  std::size_t size_bytes = 0;
+  for (const Reply& reply : batch->results) {
+    const BytesView bytes = reply.bytes();
+    if (bytes.size() > kMaxPayloadBytes) {
+      answer_error(client, number,
+                   {ErrorCode::kTooLarge,
+                    "a result of " + format_size(bytes.size()) + " does not go through the socket, which takes " +
+                        format_size(kMaxPayloadBytes),
+                    {}});
+      return;
+    }
+    if (size_bytes + bytes.size() > kMaxPayloadBytes) {
+      answer(client, make_answer(number, std::exchange(results, {})));
+      size_bytes = 0;
+    }
+    size_bytes += bytes.size();
+    auto one = std::make_unique<serve::BytesT>();
+    one->data.assign(bytes.begin(), bytes.end());
+    results.results.push_back(std::move(one));
+  }
+  results.last = true;
+  results.ended = batch->ended;
+  answer(client, make_answer(number, std::move(results)));
+}
+
+void Server::serve_feed(ClientId id, Connection& client, std::uint64_t number, serve::FeedT feed) {
+  const Connection::SessionSlot* const slot = take_session(client, number, feed.session);
+  if (slot == nullptr) {
+    return;
+  }
+  std::vector<Buffer> arguments;
+  arguments.reserve(feed.arguments.size());
+  for (auto& argument : feed.arguments) {
+    arguments.push_back(argument != nullptr ? std::move(argument->data) : Buffer());
+  }
+  begin<void>(
+      id, client, number,
+      [session = slot->session, arguments = std::move(arguments)] { return session->feed(arguments); },
+      [this, number, session = feed.session, keep = slot->session](Connection& feeder, Result<void> fed) {
+        release_session(feeder, session);
+        if (fed) {
+          answer(feeder, make_answer(number, serve::DoneT()));
+        } else {
+          answer_error(feeder, number, fed.error());
+        }
+      });
+}
+
+void Server::serve_finish(ClientId id, Connection& client, std::uint64_t number, std::uint64_t session) {
+  const Connection::SessionSlot* const slot = take_session(client, number, session);
+  if (slot == nullptr) {
+    return;
+  }
+  begin<ServedReply>(
+      id, client, number, [open = slot->session] { return open->finish(); },
+      [this, number, session, keep = slot->session](Connection& finisher, Result<ServedReply> reply) {
+        finisher.sessions.erase(session);
+        answer_reply(finisher, number, std::move(reply));
+      });
+}
+
+void Server::serve_events(Connection& client, std::uint64_t number, const serve::GetEventsT& asked) {
+  serve::EventsT events = system_.events_since(asked.after);
+  if (asked.follow) {
+    client.follows[number] = {.last_event = events.events.empty() ? asked.after : events.events.back()->number};
+  }
+  answer(client, make_answer(number, std::move(events)));
+}
+
+void Server::tell_event(const serve::EventT& event) {
+  std::vector<ClientId> told;
+  for (const auto& [id, client] : clients_) {
+    for (auto& [number, follow] : client->follows) {
+      if (event.number <= follow.last_event || client->stage != Connection::Stage::kOpen) {
+        continue;
+      }
+      told.push_back(id);
+      if (client->output_bytes() >= options_.max_output_bytes) {
+        dismiss(id, *client, {ErrorCode::kRejected, "it does not read the events that it follows", {}});
+        break;
+      }
+      follow.last_event = event.number;
+      serve::EventsT events;
+      events.events.push_back(std::make_unique<serve::EventT>(event));
+      answer(*client, make_answer(number, std::move(events)));
+    }
+  }
+  for (const ClientId id : told) {
+    settle(id);
+  }
+}
+
+void Server::serve_cancel(Connection& client, std::uint64_t number) {
+  if (const auto found = client.pending.find(number); found != client.pending.end()) {
+    found->second->cancel();
+  } else if (client.follows.erase(number) > 0) {
+    answer(client, make_answer(number, serve::DoneT()));
+  }
+}
+
+void Server::serve_reload(ClientId id, std::uint64_t number) {
+  const bool taken = changes_.run([this, mailbox = mailbox_, id, number] {
+    auto shared = std::make_shared<Result<serve::ReloadedT>>(system_.reload());
+    mailbox->post([this, id, number, shared] {
+      if (*shared) {
+        for (const std::string& line : (*shared)->lines) {
+          log(LogLevel::kInfo, "reload: " + line);
+        }
+      } else {
+        log(LogLevel::kError, "reload: " + shared->error().message);
+      }
+      if (--reloads_ == 0 && !stopping_) {
+        ServiceManager::ready(status_line());
+      }
+      const auto found = clients_.find(id);
+      if (found != clients_.end() && found->second->pending.erase(number) > 0) {
+        answer_with(*found->second, number, std::move(*shared));
+        settle(id);
+      }
+    });
+  });
+  if (taken) {
+    if (++reloads_ == 1) {
+      ServiceManager::reloading();
+    }
+    return;
+  }
+  const Error error{ErrorCode::kRejected, "too many changes wait in the daemon; reload again later", {}};
+  log(LogLevel::kError, error.message);
+  if (const auto found = clients_.find(id); found != clients_.end() && found->second->pending.erase(number) > 0) {
+    answer_error(*found->second, number, error);
+  }
+}
+
+}  // namespace tenon::internal
