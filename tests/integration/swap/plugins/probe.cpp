@@ -49,8 +49,9 @@ tenon::Offset<probe::Answer> answer(tenon::Call& call, const probe::Ask& ask) {
   auto& state = call.state<State>();
   variant::on_call(++state.calls);
   state.ledger.mark(ask.sequence());
-  const std::span<const std::uint8_t> payload =
-      ask.payload() == nullptr ? std::span<const std::uint8_t>() : std::span(ask.payload()->data(), ask.payload()->size());
+  const std::span<const std::uint8_t> payload = ask.payload() == nullptr
+                                                    ? std::span<const std::uint8_t>()
+                                                    : std::span(ask.payload()->data(), ask.payload()->size());
   auto& builder = call.builder(ask.echo() ? payload.size() + 256 : 256);
   const auto echoed = ask.echo() ? builder.CreateVector(payload.data(), payload.size()) : 0;
 #if PROBE_SCHEMA >= 2

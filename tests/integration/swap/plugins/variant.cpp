@@ -1,5 +1,6 @@
 // VARIANT_VERSION is the version. VARIANT_PLACE says where it misbehaves and VARIANT_ACT how; VARIANT_CALL says that it
-// does so in each so-manieth call of a worker. VARIANT_DELAY_US is how long each call takes, VARIANT_FALSE makes results wrong.
+// does so in each so-manieth call of a worker. VARIANT_DELAY_US is how long each call takes, VARIANT_FALSE makes
+// results wrong.
 #include "variant.hpp"
 
 #include <unistd.h>

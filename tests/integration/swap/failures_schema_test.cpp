@@ -1,0 +1,73 @@
+// Versions that break the schema: refused with the names of what breaks, unless forced.
+#include <string>
+#include <vector>
+
+#include "scene.hpp"
+#include "tenon_test/catch.hpp"
+
+namespace {
+
+using namespace tenon;        // NOLINT(google-build-using-namespace): a test
+using namespace tenon::test;  // NOLINT(google-build-using-namespace): a test
+
+SceneOptions shapes() {
+  SceneOptions options;
+  options.plugin = "shape";
+  options.variant = "shape_first";
+  return options;
+}
+
+void check_refused(const std::string& variant, const std::vector<std::string>& words) {
+  INFO(variant);
+  Scene scene(shapes());
+  const auto swapped = scene.runtime.swap(variant_file(variant, "shape").string());
+  REQUIRE_FALSE(swapped.has_value());
+  scene.check_serves_on(swapped.error(), ErrorCode::kIncompatible, words);
+  const auto refused = scene.newest(GenerationState::kRefused);
+  REQUIRE(refused.has_value());
+  CHECK(refused->version == "1.1.0");
+  // A schema that breaks is nothing that a later try with force may not do.
+  CHECK(scene.events.count(SwapEvent::Kind::kQuarantined) == 0);
+  scene.end();
+}
+
+}  // namespace
+
+TEST_CASE("Swap: a break of the schema is refused, by name") {
+  check_refused("shape_renamed_task", {"measure"});
+  check_refused("shape_removed_field", {"shape.Shape", "colour"});
+  check_refused("shape_removed_result", {"shape.Measured", "area"});
+  check_refused("shape_added_required", {"shape.Shape", "owner"});
+  check_refused("shape_changed_type", {"shape.Shape", "weight", "uint32", "uint64"});
+  check_refused("shape_int_to_enum", {"shape.Shape", "unit"});
+  check_refused("shape_struct_layout", {"shape.Point"});
+}
+
+TEST_CASE("Swap: a break of the schema that is forced is told, and can be taken back") {
+  Scene scene(shapes());
+  scene.callers.allow({1, 2});
+  SwapOptions options;
+  options.force = true;
+  const auto swapped = scene.runtime.swap(variant_file("shape_changed_type", "shape").string(), options);
+  REQUIRE(swapped.has_value());
+  REQUIRE(swapped->overridden.size() >= 1);
+  CHECK(swapped->overridden.front().find("weight") != std::string::npos);
+  const auto forced = scene.events.wait_for(SwapEvent::Kind::kForced);
+  REQUIRE(forced.has_value());
+  CHECK(forced->message.find("weight") != std::string::npos);
+  CHECK(scene.callers.wait_for_answers(2, 20));
+
+  const auto back = scene.runtime.rollback("shape", "weights are too heavy");
+  REQUIRE(back.has_value());
+  CHECK(back->now.version == "1.0.0");
+  const auto told = scene.events.wait_for(SwapEvent::Kind::kRolledBack);
+  REQUIRE(told.has_value());
+  CHECK(told->message.find("weights are too heavy") != std::string::npos);
+  CHECK(scene.callers.wait_for_answers(1, 20));
+  // What was rolled back is in quarantine.
+  const auto again = scene.runtime.swap(variant_file("shape_changed_type", "shape").string(), options);
+  REQUIRE_FALSE(again.has_value());
+  CHECK(again.error().code == ErrorCode::kRejected);
+  CHECK(again.error().message.find("weights are too heavy") != std::string::npos);
+  scene.end();
+}

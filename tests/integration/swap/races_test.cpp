@@ -1,0 +1,203 @@
+// Several changes at once.
+#include <unistd.h>
+
+#include <chrono>
+#include <future>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "process_state.hpp"
+#include "scene.hpp"
+#include "tenon_test/catch.hpp"
+
+namespace {
+
+using namespace tenon;        // NOLINT(google-build-using-namespace): a test
+using namespace tenon::test;  // NOLINT(google-build-using-namespace): a test
+namespace fs = std::filesystem;
+
+std::future<Result<SwapReport>> swap_beside(Scene& scene, std::string what, SwapOptions options = {}) {
+  return std::async(std::launch::async,
+                    [&scene, what = std::move(what), options] { return scene.runtime.swap(what, options); });
+}
+
+/// A probe of version 1 with a stamp, in a file of its own.
+std::string stamped_file(const Scene& scene, std::uint64_t stamp) {
+  const fs::path file = scene.place_for("stamp_" + std::to_string(stamp));
+  write_file(file, stamped_probe(stamp));
+  return file.string();
+}
+
+}  // namespace
+
+TEST_CASE("Swap: of several that wait for one under way, the newest alone is made") {
+  Scene scene;
+  // The first takes its time: its init hangs.
+  SwapOptions options;
+  options.step_timeout = std::chrono::milliseconds(1500);
+  auto first = swap_beside(scene, variant_file("hang_init").string(), options);
+  REQUIRE(scene.events.wait_for(SwapEvent::Kind::kStaged).has_value());
+  std::vector<std::future<Result<SwapReport>>> waiting;
+  for (std::uint64_t stamp = 1; stamp <= 4; ++stamp) {
+    waiting.push_back(swap_beside(scene, stamped_file(scene, stamp)));
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  CHECK_FALSE(first.get().has_value());
+  for (std::size_t i = 0; i < waiting.size(); ++i) {
+    const auto swapped = waiting[i].get();
+    if (i + 1 == waiting.size()) {
+      INFO(scene.events.text());
+      CHECK(swapped.has_value());
+    } else {
+      REQUIRE_FALSE(swapped.has_value());
+      CHECK(swapped.error().code == ErrorCode::kCancelled);
+    }
+  }
+  CHECK(stamp_of_answer(scene.runtime) == 4u);
+  CHECK(scene.events.count(SwapEvent::Kind::kSwitched) == 1);
+  scene.end();
+}
+
+TEST_CASE("Swap: many at once from many threads end in one of them, and none hangs") {
+  Scene scene;
+  std::vector<std::string> files;
+  for (std::uint64_t stamp = 1; stamp <= 8; ++stamp) {
+    files.push_back(stamped_file(scene, stamp));
+  }
+  std::vector<std::future<Result<SwapReport>>> swaps;
+  for (const std::string& file : files) {
+    swaps.push_back(swap_beside(scene, file));
+  }
+  std::size_t made = 0;
+  for (auto& swap : swaps) {
+    const auto swapped = swap.get();
+    made += swapped ? 1 : 0;
+    if (!swapped) {
+      CHECK(swapped.error().code == ErrorCode::kCancelled);
+    }
+  }
+  CHECK(made >= 1);
+  CHECK(scene.events.count(SwapEvent::Kind::kSwitched) == made);
+  const auto stamp = stamp_of_answer(scene.runtime);
+  REQUIRE(stamp.has_value());
+  CHECK(*stamp >= 1);
+  scene.end();
+}
+
+TEST_CASE("Swap: a roll-back while a third version arrives leaves one of both, whole") {
+  Scene scene;
+  scene.callers.allow({1, 2, 3});
+  REQUIRE(scene.runtime.swap(variant_file("probe_2").string()).has_value());
+  auto third = swap_beside(scene, variant_file("probe_3").string());
+  auto back = std::async(std::launch::async, [&] { return scene.runtime.rollback("probe", "too early"); });
+  const auto third_end = third.get();
+  const auto back_end = back.get();
+  INFO((third_end ? "swapped" : third_end.error().to_string())
+       << "\n"
+       << (back_end ? "rolled back" : back_end.error().to_string()) << "\n"
+       << scene.events.text() << scene.generations_text());
+  // Whichever came last has its way; what gave way says so.
+  CHECK((third_end.has_value() || back_end.has_value()));
+  const auto version = version_of_answer(scene.runtime);
+  REQUIRE(version.has_value());
+  if (third_end && !back_end) {
+    CHECK(*version == 3);
+  }
+  if (!third_end && back_end) {
+    CHECK(*version == 1);
+  }
+  CHECK(scene.current().workers > 0);
+  scene.end();
+}
+
+TEST_CASE("Swap: a roll-back and what came before it, on and on") {
+  Scene scene;
+  scene.callers.allow({1, 2, 3});
+  REQUIRE(scene.runtime.swap(variant_file("probe_2").string()).has_value());
+  REQUIRE(scene.runtime.swap(variant_file("probe_3").string()).has_value());
+  const auto back = scene.runtime.rollback("probe", "once");
+  REQUIRE(back.has_value());
+  CHECK(back->now.version == "1.1.0");
+  CHECK(version_of_answer(scene.runtime) == 2u);
+  // The way on is another version: 3 is in quarantine now.
+  CHECK_FALSE(scene.runtime.swap(variant_file("probe_3").string()).has_value());
+  REQUIRE(scene.runtime.swap(stamped_file(scene, 7)).has_value());
+  CHECK(stamp_of_answer(scene.runtime) == 7u);
+  REQUIRE(scene.runtime.swap("probe@1.1.0").has_value());
+  CHECK(version_of_answer(scene.runtime) == 2u);
+  scene.end();
+}
+
+TEST_CASE("Swap: calls that run when it happens end on the version they began on") {
+  Scene scene;
+  scene.callers.allow({1, 2});
+  const Buffer argument = sleep_for(600);
+  auto slow = scene.runtime.submit("probe.sleep", argument);
+  auto slower = scene.runtime.submit("probe.sleep", argument);
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  const auto begin = std::chrono::steady_clock::now();
+  REQUIRE(scene.runtime.swap(variant_file("probe_2").string()).has_value());
+  CHECK(version_of_answer(scene.runtime) == 2u);
+  // Nothing waited for the calls that were under way.
+  CHECK_FALSE((slow.ready() && slower.ready()));
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(30));
+  for (auto* call : {&slow, &slower}) {
+    const auto reply = call->get();
+    REQUIRE(reply.has_value());
+    CHECK(version_of(*reply) == 1u);
+  }
+  scene.end();
+}
+
+TEST_CASE("Swap: no process has the old code once it has drained") {
+  Scene scene;
+  scene.callers.allow({1, 2});
+  const std::string old_hash = scene.current().sha256;
+  REQUIRE(old_hash.size() == 64);
+  const auto has_old_code = [&] {
+    bool found = false;
+    for (const std::int64_t pid : children()) {
+      found = found || maps(pid, old_hash);
+    }
+    return found;
+  };
+  REQUIRE(has_old_code());
+  REQUIRE(scene.runtime.swap(variant_file("probe_2").string()).has_value());
+  REQUIRE(scene.events.wait_for(SwapEvent::Kind::kDrained).has_value());
+  CHECK(eventually([&] { return !has_old_code(); }));
+  CHECK_FALSE(maps(::getpid(), "/probe.so"));  // The host never had any.
+  const auto where = mapped_lines(scene.runtime);
+  REQUIRE_FALSE(where.empty());
+  for (const std::string& line : where) {
+    CHECK(line.find(scene.current().sha256) != std::string::npos);
+  }
+  scene.end();
+}
+
+TEST_CASE("Swap: events come in order, each once, and end with their subscription") {
+  Scene scene;
+  scene.callers.allow({1, 2, 3});
+  std::size_t heard = 0;
+  {
+    std::mutex mutex;
+    const auto subscription = scene.runtime.on_event([&](const SwapEvent&) {
+      const std::lock_guard lock(mutex);
+      ++heard;
+    });
+    REQUIRE(scene.runtime.swap(variant_file("probe_2").string()).has_value());
+    CHECK(eventually([&] { return scene.events.count(SwapEvent::Kind::kDrained) == 1; }));
+  }
+  const std::size_t before = heard;
+  CHECK(before >= 3);
+  REQUIRE(scene.runtime.swap(variant_file("probe_3").string()).has_value());
+  CHECK(eventually([&] { return scene.events.count(SwapEvent::Kind::kSwitched) == 2; }));
+  CHECK(heard == before);
+  const auto events = scene.events.all();
+  for (std::size_t i = 1; i < events.size(); ++i) {
+    CHECK(events[i].number == events[i - 1].number + 1);
+    CHECK(events[i].plugin == "probe");
+  }
+  scene.end();
+}
