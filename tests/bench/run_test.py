@@ -47,6 +47,8 @@ def canned_samples():
 def canned_report():
     return {"machine": {"cpu": "a & b", "cores": 2, "load_average": [0.1, 0.2]},
             "figures": figures.make_figures(canned_samples()),
+            "timelines": {"tenon.swap": {"unit": "us", "at_s": [0.005, 0.015, 1.005], "median": [20, 30, 25],
+                                         "worst": [900, 4000, 1000], "event_begin_s": [0.01], "event_end_s": [0.05]}},
             "absent": {"dask": "distributed is not installed"}, "failed": {}}
 
 
@@ -130,6 +132,12 @@ class Programs(unittest.TestCase):
         lines, wrong = measuring.run_program(["sh", "-c", "echo '{\"a\": 1}'; echo why >&2; exit 3"], 20)
         self.assertEqual((lines, wrong), (['{"a": 1}'], "why (exit code 3)"))
 
+    def test_a_timeline_is_no_figure(self):
+        measurement = measuring.Measurement((), (), quick=True)
+        self.assertIsNone(measurement._take(['{"timeline": "tenon.swap", "unit": "us", "at_s": [1]}'], ""))
+        self.assertEqual(measurement.timelines, {"tenon.swap": {"unit": "us", "at_s": [1]}})
+        self.assertEqual(measurement.samples.series, {})
+
     def test_what_takes_too_long_ends_with_all_its_children(self):
         begin = time.monotonic()
         lines, wrong = measuring.run_program(["sh", "-c", "echo '{}'; sleep 60 & echo $!; wait"], 0.2)
@@ -209,6 +217,8 @@ class Report(unittest.TestCase):
             xml.etree.ElementTree.fromstring(text)
         self.assertIn("12.0 us", drawn["latency-sleeping.svg"])
         self.assertIn("NATS", drawn["latency-sleeping.svg"])
+        self.assertIn("a swap is under way", drawn["swap.svg"])
+        self.assertEqual(drawn["swap.svg"].count("polyline"), 2)
 
     def test_a_failed_step_is_told(self):
         report = canned_report()

@@ -56,6 +56,10 @@ def _targets():
         ours[f"tenon.pipeline.{stages}"] = Target(ring, divisor=stages + 2)
     ours["tenon.pipeline.stage.2_to_5"] = Target()
     ours["tenon.pipeline.stage.6_to_20"] = Target("tenon.pipeline.stage.2_to_5")
+    for share in ("p50", "p99", "p999"):
+        ours[f"tenon.swap.{share}"] = Target(f"tenon.swap.still.{share}")
+        ours[f"tenon.swap.still.{share}"] = Target()
+    ours["tenon.swap.visible"] = Target()
     return ours
 
 
@@ -106,6 +110,7 @@ STEPS = (
     Step(LIMITS, "spawn", ("limit.spawn.",)),
     Step(TENON, "start", ("tenon.start.",)),
     Step(TENON, "mixed", ("tenon.mixed",)),
+    Step(TENON, "swap", ("tenon.swap.",)),
     Step(TENON, "idle", ("tenon.idle.",), every=100),
     Step(TENON, "queue", ("tenon.queue.",), every=2, timeout_s=400),
     Step(TENON, "workers", ("tenon.workers.",), every=2, timeout_s=400),

@@ -93,6 +93,43 @@ def bars(title, subtitle, chosen):
     return _page(width, height, title, subtitle, body)
 
 
+def timeline(title, subtitle, course):
+    """Median and worst over time, on a logarithmic scale; bands for the times in which something went on. `course`: what
+    a program printed as a timeline."""
+    width, height, left, right, top, bottom = 900, 420, 80, 870, 96, 370
+    values = [value for value in (*course["median"], *course["worst"]) if value > 0]
+    vertical = _LogScale(values, bottom, top)
+    end = max(course["at_s"])
+
+    def horizontal(seconds):
+        return left + (right - left) * max(0.0, min(1.0, seconds / end))
+
+    body = []
+    for begin_s, end_s in zip(course["event_begin_s"], course["event_end_s"]):
+        x = horizontal(begin_s)
+        body.append(f'<rect x="{x:.1f}" y="{top}" width="{max(1.0, horizontal(end_s) - x):.1f}" height="{bottom - top}" '
+                    f'fill="{_COLOURS["peer"]}" fill-opacity="0.25"/>')
+    for tick in vertical.ticks():
+        y = vertical.place(tick)
+        body.append(f'<line x1="{left}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}" stroke="{_FAINT}"/>')
+        body.append(_text(left - 8, y + 4, _tick_text(tick, course["unit"]), 11, "end", "#57606a"))
+    step = 10.0 ** math.floor(math.log10(end / 2))
+    for number in range(int(end / step) + 1):
+        body.append(_text(horizontal(number * step), bottom + 20, f"{number * step:g} s", 11, "middle", "#57606a"))
+    x = 20
+    for key, colour, label in (("worst", _COLOURS["limit"], "the worst call in 10 ms"),
+                               ("median", _COLOURS["tenon"], "the median call")):
+        places = " ".join(f"{horizontal(at):.1f},{vertical.place(value):.1f}"
+                          for at, value in zip(course["at_s"], course[key]) if value > 0)
+        body.append(f'<polyline fill="none" stroke="{colour}" stroke-width="1.5" points="{places}"/>')
+        body.append(f'<rect x="{x}" y="65" width="11" height="11" rx="2" fill="{colour}"/>')
+        body.append(_text(x + 16, 74, label, 12))
+        x += 32 + 7 * len(label)
+    body.append(f'<rect x="{x}" y="65" width="11" height="11" rx="2" fill="{_COLOURS["peer"]}" fill-opacity="0.35"/>')
+    body.append(_text(x + 16, 74, "a swap is under way", 12))
+    return _page(width, height, title, subtitle, body)
+
+
 _SIZE_BYTES = {"64B": 64, "4KiB": 1 << 12, "64KiB": 1 << 16, "1MiB": 1 << 20, "64MiB": 1 << 26, "256MiB": 1 << 28}
 
 
@@ -174,6 +211,10 @@ def draw(report):
     sizes = _sizes(by_name)
     if sizes:
         drawn["sizes.svg"] = lines("Echo of an argument, by its size", where, *sizes)
+    course = report.get("timelines", {}).get("tenon.swap")
+    if course and course["at_s"]:
+        drawn["swap.svg"] = timeline("Calls from four threads over time, without and with swaps of their plugin",
+                                     where.replace("; median", ""), course)
     return drawn
 
 

@@ -74,6 +74,7 @@ class Measurement:
 
     def __init__(self, steps, peers, quick):
         self.samples = figures.Samples()
+        self.timelines = {}  # By name; the latest round's.
         self.absent = {}
         self.failed = {}
         self._steps, self._peers = steps, peers
@@ -116,5 +117,8 @@ class Measurement:
             figure = json.loads(line)
             if "absent" in figure:
                 return figure["absent"]
+            if "timeline" in figure:
+                self.timelines[prefix + figure.pop("timeline")] = figure
+                continue
             self.samples.add(prefix + figure["name"], figure["unit"], figure["samples"], figure.get("scale", 1))
         return None

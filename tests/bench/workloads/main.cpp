@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
                     {"idle", idle},
                     {"mixed", mixed},
                     {"nested", nested},
-                    {"pipeline", pipeline}},
+                    {"pipeline", pipeline},
+                    {"swap", swap}},
                    argc, argv);
 }

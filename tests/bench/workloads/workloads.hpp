@@ -29,5 +29,7 @@ void mixed(const Settings& settings);
 void nested(const Settings& settings);
 /// Pipelines of stages that do nothing.
 void pipeline(const Settings& settings);
+/// A plugin is swapped under load: what calls take meanwhile, and how soon a changed file is in use.
+void swap(const Settings& settings);
 
 }  // namespace tenon::bench

@@ -1,0 +1,279 @@
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "integration/swap/plugins/stamp.hpp"
+#include "probe_generated.h"
+#include "tenon_test/temporary_directory.hpp"
+#include "workloads/bench_runtime.hpp"
+#include "workloads/workloads.hpp"
+
+namespace tenon::bench {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr unsigned kCallers = 4;
+constexpr std::chrono::milliseconds kBetweenSwaps{200};
+constexpr std::chrono::milliseconds kBin{10};
+
+struct Span {
+  Clock::time_point begin;
+  Clock::time_point end;
+};
+
+flatbuffers::FlatBufferBuilder ask(std::uint64_t sequence = 0) {
+  flatbuffers::FlatBufferBuilder builder;
+  builder.Finish(probe::CreateAsk(builder, sequence));
+  return builder;
+}
+
+/// A runtime over a plugin directory of its own, in which versions of probe come one after another, each new to it: as
+/// a build makes them, so that each is copied and inspected.
+class Versions {
+ public:
+  explicit Versions(bool watch) : runtime_(start(watch)) { wait_for_all_workers(runtime_); }
+
+  [[nodiscard]] Runtime& runtime() { return runtime_; }
+  [[nodiscard]] const fs::path& file() const { return file_; }
+  [[nodiscard]] std::uint64_t latest() const { return latest_; }
+
+  /// Makes the next version beside the current one.
+  void prepare() {
+    TENON_CHECK(test::write_stamp(bytes_, ++latest_));
+    std::ofstream out(next_, std::ios::binary | std::ios::trunc);
+    out << bytes_;
+    TENON_CHECK(out.flush().good());
+  }
+  /// Puts it in the current one's place.
+  void replace() const { fs::rename(next_, file_); }
+
+ private:
+  Runtime start(bool watch) {
+    fs::create_directory(directory_ / "plugins");
+    file_ = directory_ / "plugins" / "probe.so";
+    next_ = directory_ / "next.so";
+    std::ifstream in(fs::path(TENON_BENCH_BINARY_DIR) / "tests" / "swap_plugins" / "probe_1" / "probe.so",
+                     std::ios::binary);
+    bytes_.assign(std::istreambuf_iterator<char>(in), {});
+    prepare();
+    replace();
+    RuntimeOptions options = runtime_options(2);
+    options.plugin_dirs = {directory_ / "plugins"};
+    options.cache_dir = directory_ / "cache";
+    options.hot_swap.emplace();
+    options.hot_swap->store_dir = directory_ / "store";
+    options.hot_swap->watch = watch;
+    return TENON_VALUE(Runtime::start(std::move(options)));
+  }
+
+  test::TemporaryDirectory directory_;
+  fs::path file_, next_;
+  std::string bytes_;
+  std::uint64_t latest_ = 0;
+  Runtime runtime_;
+};
+
+/// Calls from several threads, each as quickly as answers come, for some time; meanwhile `beside` runs.
+template <typename Beside>
+std::vector<Span> load(Runtime& runtime, Clock::duration time, Beside beside) {
+  std::atomic<bool> stop = false;
+  std::vector<std::vector<Span>> calls(kCallers);
+  std::vector<std::thread> threads;
+  for (std::vector<Span>& own : calls) {
+    own.reserve(std::size_t{1} << 20);
+    threads.emplace_back([&] {
+      const flatbuffers::FlatBufferBuilder argument = ask();
+      while (!stop && own.size() < own.capacity()) {
+        const Clock::time_point begin = Clock::now();
+        TENON_CHECK(runtime.call("probe.tag", view(argument)).has_value());
+        own.push_back({begin, Clock::now()});
+      }
+    });
+  }
+  beside(Clock::now() + time);
+  stop = true;
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  std::vector<Span> all;
+  for (const std::vector<Span>& own : calls) {
+    all.insert(all.end(), own.begin(), own.end());
+  }
+  return all;
+}
+
+void wait_until_drained(const Runtime& runtime) {
+  const auto drained = [&] {
+    const auto generations = runtime.generations();
+    return std::all_of(generations.begin(), generations.end(), [](const GenerationInfo& generation) {
+      return generation.state == GenerationState::kCurrent || generation.workers == 0;
+    });
+  };
+  while (!drained()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+/// Swaps until `end`, a pause between two. Each lasts from the command until no worker has the old version.
+std::vector<Span> swap_until(Versions& versions, Clock::time_point end) {
+  std::vector<Span> swaps;
+  while (Clock::now() < end) {
+    versions.prepare();
+    versions.replace();
+    const Clock::time_point begin = Clock::now();
+    (void)TENON_VALUE(versions.runtime().swap("probe"));
+    wait_until_drained(versions.runtime());
+    swaps.push_back({begin, Clock::now()});
+    std::this_thread::sleep_for(kBetweenSwaps);
+  }
+  return swaps;
+}
+
+/// What calls took that ran while one of the swaps was under way.
+std::vector<double> during(const std::vector<Span>& calls, const std::vector<Span>& swaps) {
+  std::vector<double> took;
+  for (const Span& call : calls) {
+    const bool overlaps = std::any_of(swaps.begin(), swaps.end(),
+                                      [&](const Span& swap) { return call.begin < swap.end && swap.begin < call.end; });
+    if (overlaps) {
+      took.push_back(microseconds(call.end - call.begin));
+    }
+  }
+  return took;
+}
+
+double quantile(std::vector<double>& values, double share) {
+  TENON_CHECK(!values.empty());
+  const auto at = std::min(values.size() - 1, static_cast<std::size_t>(share * static_cast<double>(values.size())));
+  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(at), values.end());
+  return values[at];
+}
+
+constexpr struct {
+  const char* name;
+  double share;
+} kQuantiles[] = {{"p50", 0.5}, {"p99", 0.99}, {"p999", 0.999}};
+
+/// Quantiles of some runs, to be reported together.
+class Runs {
+ public:
+  void add(std::vector<double> took) {
+    for (std::size_t i = 0; i < std::size(kQuantiles); ++i) {
+      values_[i].push_back(quantile(took, kQuantiles[i].share));
+    }
+  }
+  void report_as(const std::string& name) const {
+    for (std::size_t i = 0; i < std::size(kQuantiles); ++i) {
+      report(name + kQuantiles[i].name, "us", values_[i]);
+    }
+  }
+
+ private:
+  std::vector<double> values_[std::size(kQuantiles)];
+};
+
+std::string numbers(const std::vector<double>& values) {
+  std::string text;
+  char number[32];
+  for (const double value : values) {
+    std::snprintf(number, sizeof number, "%s%.6g", text.empty() ? "" : ",", value);
+    text += number;
+  }
+  return "[" + text + "]";
+}
+
+/// Prints how latencies went over time, for a chart: for each bin the median and the worst of the calls that ended in
+/// it, and when swaps were under way.
+void report_timeline(const std::vector<Span>& calls, const std::vector<Span>& swaps) {
+  const Clock::time_point zero = std::min_element(calls.begin(), calls.end(), [](const Span& a, const Span& b) {
+                                   return a.begin < b.begin;
+                                 })->begin;
+  std::vector<std::vector<double>> bins;
+  for (const Span& call : calls) {
+    const auto bin = static_cast<std::size_t>((call.end - zero) / kBin);
+    bins.resize(std::max(bins.size(), bin + 1));
+    bins[bin].push_back(microseconds(call.end - call.begin));
+  }
+  std::vector<double> at, median, worst, begins, ends;
+  for (std::size_t bin = 0; bin < bins.size(); ++bin) {
+    if (!bins[bin].empty()) {
+      at.push_back((static_cast<double>(bin) + 0.5) * seconds(kBin));
+      median.push_back(quantile(bins[bin], 0.5));
+      worst.push_back(*std::max_element(bins[bin].begin(), bins[bin].end()));
+    }
+  }
+  for (const Span& swap : swaps) {
+    begins.push_back(seconds(swap.begin - zero));
+    ends.push_back(seconds(swap.end - zero));
+  }
+  std::printf(
+      "{\"timeline\": \"tenon.swap\", \"unit\": \"us\", \"at_s\": %s, \"median\": %s, \"worst\": %s, "
+      "\"event_begin_s\": %s, \"event_end_s\": %s}\n",
+      numbers(at).c_str(), numbers(median).c_str(), numbers(worst).c_str(), numbers(begins).c_str(),
+      numbers(ends).c_str());
+  std::fflush(stdout);
+}
+
+void latencies(const Settings& settings) {
+  Versions versions(false);
+  Runs with_swaps, still;
+  const Clock::duration time = settings.pick(std::chrono::milliseconds(1500), std::chrono::milliseconds(700));
+  const auto rest = [](Clock::time_point end) { std::this_thread::sleep_until(end); };
+  (void)load(versions.runtime(), time / 4, rest);
+  for (int pair = 0; pair < settings.pick(4, 2); ++pair) {
+    std::vector<Span> before = load(versions.runtime(), time, rest);
+    std::vector<Span> swaps;
+    const std::vector<Span> calls =
+        load(versions.runtime(), time, [&](Clock::time_point end) { swaps = swap_until(versions, end); });
+    still.add(during(before, {{Clock::time_point::min(), Clock::time_point::max()}}));
+    with_swaps.add(during(calls, swaps));
+    if (pair == 0) {
+      // The one behind the other, as they were.
+      before.insert(before.end(), calls.begin(), calls.end());
+      report_timeline(before, swaps);
+    }
+  }
+  with_swaps.report_as("tenon.swap.");
+  still.report_as("tenon.swap.still.");
+}
+
+/// From the moment that a file is in its place to the first answer of what it holds, beyond the debounce.
+void visible(const Settings& settings) {
+  Versions versions(true);
+  const double debounce_us = microseconds(HotSwapOptions().debounce);
+  const flatbuffers::FlatBufferBuilder argument = ask();
+  std::vector<double> beyond;
+  for (int change = 0; change < settings.pick(15, 5); ++change) {
+    versions.prepare();
+    std::this_thread::sleep_for(std::chrono::milliseconds(150));  // The watch has come to rest.
+    const Clock::time_point begin = Clock::now();
+    versions.replace();
+    Clock::time_point asked;
+    std::uint64_t stamp = 0;
+    do {
+      TENON_CHECK(Clock::now() - begin < std::chrono::seconds(30));
+      asked = Clock::now();
+      stamp = TENON_VALUE(versions.runtime().call<probe::Answer>("probe.tag", argument))->stamp();
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+    } while (stamp != versions.latest());
+    beyond.push_back(microseconds(asked - begin) - debounce_us);
+  }
+  report("tenon.swap.visible", "us", beyond);
+}
+
+}  // namespace
+
+void swap(const Settings& settings) {
+  latencies(settings);
+  visible(settings);
+}
+
+}  // namespace tenon::bench
