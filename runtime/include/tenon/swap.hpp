@@ -91,7 +91,7 @@ enum class GenerationState : std::uint8_t {
 
 /// One version of one plugin in one runtime.
 struct GenerationInfo {
-  std::uint64_t number = 0;  ///< Unique in the runtime, rising.
+  std::uint64_t number = 0;  ///< Unique in the runtime, rising; 0 of a content that was refused before it was one.
   std::string plugin;
   std::string version;
   std::string sha256;
