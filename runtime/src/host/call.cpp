@@ -13,7 +13,9 @@ namespace tenon::internal {
 namespace {
 
 constexpr std::size_t kRoomUnit = 16;
-static_assert(sizeof(Call) % kRoomUnit == 0 && __STDCPP_DEFAULT_NEW_ALIGNMENT__ % kRoomUnit == 0);
+static_assert(sizeof(Call) % kRoomUnit == 0 && CallMemory::kUnitBytes % kRoomUnit == 0);
+static_assert(sizeof(Call) + (kSubmissionInlineBytes + kRoomUnit - 1) / kRoomUnit * kRoomUnit <=
+              CallMemory::kMaxBlockBytes);
 static_assert(kSubmissionInlineBytes <= 255);
 /// Room for a StoredBytes, and for what small tasks return.
 constexpr std::size_t kLeastRoomBytes = 32;
@@ -46,7 +48,7 @@ const CallDetails Call::kNoDetails;
 
 CallRef Call::allocate(RouteRef route, std::uint64_t id, std::size_t room) {
   const std::size_t units = (std::max(room, kLeastRoomBytes) + kRoomUnit - 1) / kRoomUnit;
-  void* memory = ::operator new(sizeof(Call) + units * kRoomUnit);
+  void* memory = route->call_memory->allocate(sizeof(Call) + units * kRoomUnit);
   auto* call = new (memory) Call(std::move(route), id);
   call->room_units_ = static_cast<std::uint8_t>(units);
   return CallRef::adopt(call);
@@ -90,7 +92,7 @@ Call::~Call() {
 
 void Call::destroy() noexcept {
   this->~Call();
-  ::operator delete(static_cast<void*>(this));
+  CallMemory::free(this);
 }
 
 std::uint8_t* Call::room() const noexcept {

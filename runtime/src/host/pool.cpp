@@ -236,7 +236,7 @@ Catalog Pool::catalog() const {
 RouteRef Pool::make_route(const GenerationRef& generation, const TaskInfo& task, StoredBytes params) {
   return make_shared_object<const HostRoute>(static_cast<std::uint32_t>(route_numbers_.next()), generation,
                                              TaskRef{generation->plugin, &task}, std::move(params), weak_from_this(),
-                                             retired_);
+                                             call_memory_, retired_);
 }
 
 Result<RouteRef> Pool::route(std::string_view task, BytesView params) {

@@ -193,6 +193,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   Poller poller_;
   EventBell bell_;
   const std::shared_ptr<Retired> retired_;
+  const Shared<CallMemory> call_memory_ = make_shared_object<CallMemory>(retired_);
   const std::shared_ptr<ArgumentMemory> arguments_;
   std::map<std::string, StoredBytes> settings_;  // Constant once started.
   IdSequence call_ids_;

@@ -23,12 +23,14 @@ void Pool::react() {
   name_this_thread("tenon-reactor");
   for (;;) {
     const bool more_to_start = start_due_worker();
-    const MonotonicNs trim_ns = arguments_->trim(monotonic_now_ns());
+    const MonotonicNs now_ns = monotonic_now_ns();
+    const MonotonicNs trim_ns = std::min(arguments_->trim(now_ns), call_memory_->trim(now_ns));
     MonotonicNs deadline_ns = kNever;
     {
       auto scheduler = scheduler_.lock();
       if (closing_ && scheduler->link_count() == 0) {
         arguments_->close();
+        call_memory_->close();
         reactor_done_ = true;
         changed_.notify_all();
         return;

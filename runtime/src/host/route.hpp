@@ -8,6 +8,7 @@
 #include <tenon/catalog.hpp>
 #include <tenon/error.hpp>
 
+#include "host/call_memory.hpp"
 #include "host/storage.hpp"
 #include "host/swap/generation.hpp"
 
@@ -23,12 +24,13 @@ using RouteRef = Shared<const HostRoute>;
 class HostRoute final : public SharedObject {
  public:
   HostRoute(std::uint32_t route_number, GenerationRef of_generation, TaskRef task_ref, StoredBytes stored_params,
-            std::weak_ptr<Pool> owner, std::shared_ptr<Retired> retired_numbers)
+            std::weak_ptr<Pool> owner, Shared<CallMemory> memory_of_calls, std::shared_ptr<Retired> retired_numbers)
       : number(route_number),
         generation(std::move(of_generation)),
         ref(std::move(task_ref)),
         params(std::move(stored_params)),
         pool(std::move(owner)),
+        call_memory(std::move(memory_of_calls)),
         retired(std::move(retired_numbers)) {}
 
   const std::uint32_t number;
@@ -37,6 +39,7 @@ class HostRoute final : public SharedObject {
   const StoredBytes params;
   /// For its calls, which may outlive the pool.
   const std::weak_ptr<Pool> pool;
+  const Shared<CallMemory> call_memory;
 
   // -- guarded by the scheduler's lock once it is shared ----------------------------------------
   /// The same in the generation that replaced this one: calls that have not begun go there. Null while none has, and

@@ -1,8 +1,11 @@
 #include "host/call_queue.hpp"
 
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "host/call.hpp"
+#include "platform/doorbell.hpp"
 #include "tenon_test/catch.hpp"
 
 using namespace tenon::internal;
@@ -10,9 +13,14 @@ using namespace tenon::internal;
 namespace {
 
 std::vector<CallRef> make_calls(const std::vector<int>& priorities) {
+  auto bell = EventBell::create();
+  REQUIRE(bell);
+  const auto retired = std::make_shared<Retired>(std::move(*bell));
+  const RouteRef route = make_shared_object<const HostRoute>(0, tenon::TaskRef(), StoredBytes(), std::weak_ptr<Pool>(),
+                                                             make_shared_object<CallMemory>(retired), retired);
   std::vector<CallRef> calls;
   for (const int priority : priorities) {
-    calls.push_back(Call::create(RouteRef(), calls.size() + 1, tenon::BytesView()));
+    calls.push_back(Call::create(route, calls.size() + 1, tenon::BytesView()));
     if (priority != 0) {
       calls.back()->make_details().priority = priority;
     }
