@@ -11,10 +11,12 @@
 #include "tools/tenon/bytes_field.hpp"
 #include "tools/tenon/call_task.hpp"
 #include "tools/tenon/command.hpp"
+#include "tools/tenon/daemon_client.hpp"
 #include "tools/tenon/json_input.hpp"
 #include "tools/tenon/json_output.hpp"
 #include "tools/tenon/log_lines.hpp"
 #include "tools/tenon/plugin_places.hpp"
+#include "tools/tenon/remote_call.hpp"
 
 namespace tenon::cli {
 namespace {
@@ -24,6 +26,7 @@ struct Arguments {
   std::vector<std::string> json;
   std::string params;
   std::string out;
+  std::string socket;
   std::vector<std::string> plugin_dirs;
   bool verbose = false;
 };
@@ -35,6 +38,7 @@ void add_options(CLI::App& app, Arguments& arguments) {
       ->expected(-1);
   app.add_option("--params", arguments.params, "The task's params: JSON, @file or -")->type_name("JSON");
   app.add_option("--out", arguments.out, "Write the result to a file, or - for standard output")->type_name("FILE");
+  app.add_option("--socket", arguments.socket, "Have the daemon on this socket make the call")->type_name("PATH");
   app.add_option("--plugin-dir", arguments.plugin_dirs, "Look for plugins here first")
       ->type_name("DIR")
       ->allow_extra_args(false);
@@ -46,7 +50,9 @@ void add_options(CLI::App& app, Arguments& arguments) {
       "of\n"
       "bytes, or several and one of them is named 'data'; otherwise the JSON. A file is put in its place whole, when "
       "the call is\n"
-      "done; a fifo or a device is written to as it stands.\n\n"
+      "done; a fifo or a device is written to as it stands. With --socket the plugins and log lines are the daemon's; "
+      "'tenon "
+      "serve'\nstarts one.\n\n"
       "Examples:\n"
       "  tenon call text.count '{\"path\": \"README.md\"}'\n"
       "  echo '{\"path\": \"README.md\"}' | tenon call text.count -\n"
@@ -78,6 +84,7 @@ void unshield(Arguments& arguments) {
   strip(arguments.task);
   strip(arguments.params);
   strip(arguments.out);
+  strip(arguments.socket);
 }
 
 /// The arguments of a reduce: each word of JSON is one; a file or standard input has one on each line.
@@ -263,14 +270,15 @@ Outcome<ExitCode> deliver(Context& context, const TaskRef& task, const Arguments
 }
 
 /// A source's results, one JSON line each.
-Outcome<ExitCode> stream(TaskCall& call, const Arguments& asked, BytesView argument) {
-  const Schema& schema = *call.task.plugin->schema;
-  auto output = ResultOutput::open(call.context, asked.out);
+Outcome<ExitCode> stream(Context& context, TaskCaller& caller, const TaskRef& task, const Arguments& asked,
+                         BytesView params, BytesView argument) {
+  const Schema& schema = *task.plugin->schema;
+  auto output = ResultOutput::open(context, asked.out);
   if (!output) {
     return tl::unexpected<Failure>(std::move(output.error()));
   }
-  auto done = call_source(call, argument, [&](const Reply& result) -> Outcome<bool> {
-    auto json = schema.to_json(call.task.task->result_type, result.bytes(), {.indent = -1, .defaults = true});
+  auto done = caller.source(task, params, argument, [&](const Reply& result) -> Outcome<bool> {
+    auto json = schema.to_json(task.task->result_type, result.bytes(), {.indent = -1, .defaults = true});
     if (!json) {
       return failure(ExitCode::kFailed, std::move(json.error()));
     }
@@ -286,16 +294,89 @@ Outcome<ExitCode> stream(TaskCall& call, const Arguments& asked, BytesView argum
   return output->finish();
 }
 
-}  // namespace
+/// What a call is made with.
+struct Encoded {
+  Buffer params;
+  Buffer argument;  ///< Empty for a reduce, which takes several.
+};
 
-Outcome<ExitCode> call_command(Context& context, const std::vector<std::string>& arguments) {
-  CLI::App app("Calls one task and prints its result as JSON.", "tenon call");
-  Arguments asked;
-  add_options(app, asked);
-  if (auto go_on = parse(app, context, shield(arguments)); !go_on || !*go_on) {
-    return go_on.map([](bool) { return ExitCode::kDone; });
+Outcome<Buffer> encode_word(const World& world, const Schema& schema, const std::string& type, const std::string& word,
+                            std::string name) {
+  auto text = read_text(world, word, std::move(name));
+  return text ? encode(schema, type, *text) : Outcome<Buffer>(tl::unexpected<Failure>(std::move(text.error())));
+}
+
+Outcome<Encoded> encode_all(const World& world, const TaskRef& task, const Arguments& asked) {
+  const Schema& schema = *task.plugin->schema;
+  const bool reduce = task.task->kind == TaskKind::kReduce;
+  if (!reduce && asked.json.size() > 1) {
+    return usage_failure("'" + asked.task + "' takes one argument, not " + std::to_string(asked.json.size()),
+                         "a reduce alone takes several");
   }
-  unshield(asked);
+  Encoded encoded;
+  if (!asked.params.empty()) {
+    if (task.task->params_type.empty()) {
+      return usage_failure("'" + asked.task + "' has no params",
+                           "'tenon inspect " + asked.task + "' shows what it takes");
+    }
+    auto params = encode_word(world, schema, task.task->params_type, asked.params, "params");
+    if (!params) {
+      return tl::unexpected<Failure>(std::move(params.error()));
+    }
+    encoded.params = std::move(*params);
+  }
+  if (!reduce) {
+    auto argument = encode_word(world, schema, task.task->argument_type, asked.json.empty() ? "{}" : asked.json.front(),
+                                "argument");
+    if (!argument) {
+      return tl::unexpected<Failure>(std::move(argument.error()));
+    }
+    encoded.argument = std::move(*argument);
+  }
+  return encoded;
+}
+
+Outcome<ExitCode> make_call(Context& context, TaskCaller& caller, const TaskRef& task, const Arguments& asked,
+                            const Encoded& encoded) {
+  if (task.task->kind == TaskKind::kSource) {
+    auto streamed = stream(context, caller, task, asked, encoded.params, encoded.argument);
+    if (streamed) {
+      caller.finish();  // The session is still being closed.
+    }
+    return streamed;
+  }
+  ArgumentSequence sequence(context.world, task, asked.json);
+  auto reply = task.task->kind == TaskKind::kReduce
+                   ? caller.reduce(task, encoded.params, [&sequence] { return sequence.next(); })
+                   : caller.plain(task, encoded.params, encoded.argument);
+  if (!reply) {
+    return tl::unexpected<Failure>(std::move(reply.error()));
+  }
+  caller.finish();
+  return deliver(context, task, asked, *reply);
+}
+
+Outcome<ExitCode> call_in_daemon(Context& context, const Arguments& asked) {
+  if (!asked.plugin_dirs.empty()) {
+    return usage_failure("--plugin-dir and --socket do not go together: the plugins are the daemon's");
+  }
+  auto daemon = DaemonClient::connect(context.world, asked.socket);
+  if (!daemon) {
+    return tl::unexpected<Failure>(std::move(daemon.error()));
+  }
+  RemoteCaller caller(context.world, std::move(*daemon));
+  const auto task = caller.find(asked.task);
+  if (!task) {
+    return tl::unexpected<Failure>(task.error());
+  }
+  const auto encoded = encode_all(context.world, *task, asked);
+  if (!encoded) {
+    return tl::unexpected<Failure>(encoded.error());
+  }
+  return make_call(context, caller, *task, asked, *encoded);
+}
+
+Outcome<ExitCode> call_here(Context& context, const Arguments& asked) {
   auto catalog = open_catalog(context.world, asked.plugin_dirs);
   if (!catalog) {
     return tl::unexpected<Failure>(std::move(catalog.error()));
@@ -304,38 +385,10 @@ Outcome<ExitCode> call_command(Context& context, const std::vector<std::string>&
   if (!task) {
     return tl::unexpected<Failure>(std::move(task.error()));
   }
-  const Schema& schema = *task->plugin->schema;
-  const bool reduce = task->task->kind == TaskKind::kReduce;
-  if (!reduce && asked.json.size() > 1) {
-    return usage_failure("'" + asked.task + "' takes one argument, not " + std::to_string(asked.json.size()),
-                         "a reduce alone takes several");
+  const auto encoded = encode_all(context.world, *task, asked);
+  if (!encoded) {
+    return tl::unexpected<Failure>(encoded.error());
   }
-
-  Buffer params;
-  if (!asked.params.empty()) {
-    if (task->task->params_type.empty()) {
-      return usage_failure("'" + asked.task + "' has no params",
-                           "'tenon inspect " + asked.task + "' shows what it takes");
-    }
-    auto text = read_text(context.world, asked.params, "params");
-    auto encoded = text ? encode(schema, task->task->params_type, *text)
-                        : Outcome<Buffer>(tl::unexpected<Failure>(std::move(text.error())));
-    if (!encoded) {
-      return tl::unexpected<Failure>(std::move(encoded.error()));
-    }
-    params = std::move(*encoded);
-  }
-  Buffer argument;
-  if (!reduce) {
-    auto text = read_text(context.world, asked.json.empty() ? "{}" : asked.json.front(), "argument");
-    auto encoded = text ? encode(schema, task->task->argument_type, *text)
-                        : Outcome<Buffer>(tl::unexpected<Failure>(std::move(text.error())));
-    if (!encoded) {
-      return tl::unexpected<Failure>(std::move(encoded.error()));
-    }
-    argument = std::move(*encoded);
-  }
-
   StatusLine status(context.world, true);
   LogLines log(status, asked.verbose ? LogLevel::kDebug : LogLevel::kWarning, context.color_error);
   RuntimeOptions options;
@@ -346,21 +399,21 @@ Outcome<ExitCode> call_command(Context& context, const std::vector<std::string>&
   if (!runtime) {
     return failure(ExitCode::kBadConfiguration, std::move(runtime.error()));
   }
-  TaskCall call{context, *runtime, *task, params, status};
-  if (task->task->kind == TaskKind::kSource) {
-    auto streamed = stream(call, asked, argument);
-    if (streamed) {
-      runtime->shutdown(Shutdown::kDrain);  // The session is still being closed.
-    }
-    return streamed;
+  LocalCaller caller(context.world, std::move(*runtime), status);
+  return make_call(context, caller, *task, asked, *encoded);
+}
+
+}  // namespace
+
+Outcome<ExitCode> call_command(Context& context, const std::vector<std::string>& arguments) {
+  CLI::App app("Calls one task and prints its result as JSON.", "tenon call");
+  Arguments asked;
+  add_options(app, asked);
+  if (auto go_on = parse(app, context, shield(arguments)); !go_on || !*go_on) {
+    return go_on.map([](bool) { return ExitCode::kDone; });
   }
-  ArgumentSequence sequence(context.world, *task, asked.json);
-  auto reply = reduce ? call_reduce(call, [&sequence] { return sequence.next(); }) : call_plain(call, argument);
-  if (!reply) {
-    return tl::unexpected<Failure>(std::move(reply.error()));
-  }
-  runtime->shutdown(Shutdown::kDrain);
-  return deliver(context, *task, asked, *reply);
+  unshield(asked);
+  return asked.socket.empty() ? call_here(context, asked) : call_in_daemon(context, asked);
 }
 
 }  // namespace tenon::cli

@@ -1,42 +1,46 @@
 #include "tools/tenon/call_task.hpp"
 
 #include <chrono>
+#include <string>
+#include <type_traits>
 #include <utility>
 
 #include "host/storage.hpp"
 
 namespace tenon::cli {
-namespace {
 
-Failure call_failure(const TaskCall& call, Error error) {
-  if (call.context.world.interrupts->load(std::memory_order_relaxed) > 0) {
+bool LocalCaller::interrupted() const {
+  return world_.interrupts->load(std::memory_order_relaxed) > 0;
+}
+
+Failure LocalCaller::call_failure(const TaskRef& task, Error error) const {
+  if (interrupted()) {
     return Failure{ExitCode::kInterrupted, Error{ErrorCode::kCancelled, "interrupted", {}}, {}, {}};
   }
   if (error.context.task.empty()) {
-    error.context.task = call.task.task->full_name;
+    error.context.task = task.task->full_name;
   }
   return Failure{ExitCode::kFailed, std::move(error), {}, {}};
 }
 
-void show_progress(TaskCall& call, const std::optional<Progress>& progress) {
-  if (!progress || !call.status.enabled()) {
+void LocalCaller::show_progress(const TaskRef& task, const std::optional<Progress>& progress) {
+  if (!progress || !status_.enabled()) {
     return;
   }
-  std::string line = call.task.task->full_name + ": " + group_digits(progress->done);
+  std::string line = task.task->full_name + ": " + group_digits(progress->done);
   if (progress->total > 0) {
     line += " of " + group_digits(progress->total);
   }
-  call.status.update(line);
+  status_.update(line);
 }
 
-/// Waits for a future. A first interrupt asks the task to stop, a second one ends its worker.
 template <typename T>
-Outcome<T> wait(TaskCall& call, Future<T> future) {
+Outcome<T> LocalCaller::wait(const TaskRef& task, Future<T> future) {
   constexpr std::chrono::milliseconds kLook(50);  // How late an interrupt may be noticed.
   int seen = 0;
   while (!future.wait_for(kLook)) {
-    show_progress(call, future.progress());
-    const int interrupts = call.context.world.interrupts->load(std::memory_order_relaxed);
+    show_progress(task, future.progress());
+    const int interrupts = world_.interrupts->load(std::memory_order_relaxed);
     if (interrupts == seen) {
       continue;
     }
@@ -44,13 +48,13 @@ Outcome<T> wait(TaskCall& call, Future<T> future) {
     if (interrupts == 1) {
       future.cancel();
     } else {
-      call.runtime.shutdown(Shutdown::kKill);
+      runtime_.shutdown(Shutdown::kKill);
     }
   }
-  call.status.clear();
+  status_.clear();
   auto result = future.get();
   if (!result) {
-    return tl::unexpected<Failure>(call_failure(call, std::move(result.error())));
+    return tl::unexpected<Failure>(call_failure(task, std::move(result.error())));
   }
   if constexpr (std::is_void_v<T>) {
     return {};
@@ -59,29 +63,23 @@ Outcome<T> wait(TaskCall& call, Future<T> future) {
   }
 }
 
-bool interrupted(const TaskCall& call) {
-  return call.context.world.interrupts->load(std::memory_order_relaxed) > 0;
-}
-
-}  // namespace
-
-Outcome<Reply> call_plain(TaskCall& call, BytesView argument) {
+Outcome<Reply> LocalCaller::plain(const TaskRef& task, BytesView params, BytesView argument) {
   CallOptions options;
-  options.params = call.params;
-  return wait(call, call.runtime.submit(call.task.task->full_name, argument, options));
+  options.params = params;
+  return wait(task, runtime_.submit(task.task->full_name, argument, options));
 }
 
-Outcome<void> call_source(TaskCall& call, BytesView argument, const TakeResult& take) {
+Outcome<void> LocalCaller::source(const TaskRef& task, BytesView params, BytesView argument, const TakeResult& take) {
   constexpr std::uint32_t kResultsPerStep = 64;
   SessionOptions options;
-  options.params = call.params;
+  options.params = params;
   options.argument = argument;
-  auto session = wait(call, call.runtime.open(call.task.task->full_name, options));
+  auto session = wait(task, runtime_.open(task.task->full_name, options));
   if (!session) {
     return tl::unexpected<Failure>(std::move(session.error()));
   }
   for (;;) {
-    auto batch = wait(call, session->next(kResultsPerStep));
+    auto batch = wait(task, session->next(kResultsPerStep));
     if (!batch) {
       return tl::unexpected<Failure>(std::move(batch.error()));
     }
@@ -97,17 +95,17 @@ Outcome<void> call_source(TaskCall& call, BytesView argument, const TakeResult& 
     if (batch->ended) {
       return {};
     }
-    if (interrupted(call)) {
-      return tl::unexpected<Failure>(call_failure(call, Error{}));
+    if (interrupted()) {
+      return tl::unexpected<Failure>(call_failure(task, Error{}));
     }
   }
 }
 
-Outcome<Reply> call_reduce(TaskCall& call, const NextArgument& next) {
+Outcome<Reply> LocalCaller::reduce(const TaskRef& task, BytesView params, const NextArgument& next) {
   constexpr std::size_t kArgumentsPerStep = 64;
   SessionOptions options;
-  options.params = call.params;
-  auto session = wait(call, call.runtime.open(call.task.task->full_name, options));
+  options.params = params;
+  auto session = wait(task, runtime_.open(task.task->full_name, options));
   if (!session) {
     return tl::unexpected<Failure>(std::move(session.error()));
   }
@@ -126,15 +124,15 @@ Outcome<Reply> call_reduce(TaskCall& call, const NextArgument& next) {
       arguments.emplace_back(std::move(stored.storage), stored.bytes);
     }
     if (!arguments.empty()) {
-      if (auto fed = wait(call, session->feed(arguments)); !fed) {
+      if (auto fed = wait(task, session->feed(arguments)); !fed) {
         return tl::unexpected<Failure>(std::move(fed.error()));
       }
     }
-    if (interrupted(call)) {
-      return tl::unexpected<Failure>(call_failure(call, Error{}));
+    if (interrupted()) {
+      return tl::unexpected<Failure>(call_failure(task, Error{}));
     }
   }
-  return wait(call, session->finish());
+  return wait(task, session->finish());
 }
 
 }  // namespace tenon::cli

@@ -3,36 +3,60 @@
 
 #include <functional>
 #include <optional>
-#include <string>
-#include <vector>
+#include <utility>
 
 #include <tenon/catalog.hpp>
 #include <tenon/runtime.hpp>
 
-#include "tools/tenon/command.hpp"
 #include "tools/tenon/failure.hpp"
 #include "tools/tenon/json_input.hpp"
 #include "tools/tenon/progress.hpp"
+#include "tools/tenon/world.hpp"
 
 namespace tenon::cli {
-
-/// What a call needs, whatever its kind.
-struct TaskCall {
-  Context& context;
-  Runtime& runtime;
-  TaskRef task;
-  BytesView params;
-  StatusLine& status;
-};
 
 /// Gives the arguments of a reduce one after another; nullopt after the last.
 using NextArgument = std::function<Outcome<std::optional<Buffer>>()>;
 /// Takes a result; false when no more are wanted.
 using TakeResult = std::function<Outcome<bool>(const Reply&)>;
 
-/// Errors: those of the call, as ExitCode::kFailed; interrupted.
-[[nodiscard]] Outcome<Reply> call_plain(TaskCall& call, BytesView argument);
-[[nodiscard]] Outcome<void> call_source(TaskCall& call, BytesView argument, const TakeResult& take);
-[[nodiscard]] Outcome<Reply> call_reduce(TaskCall& call, const NextArgument& next);
+/// Where tasks run: in a runtime of this process, or in a daemon (RemoteCaller). Errors: those of the call, as
+/// ExitCode::kFailed; interrupted.
+class TaskCaller {
+ public:
+  virtual ~TaskCaller() = default;
+  [[nodiscard]] virtual Outcome<Reply> plain(const TaskRef& task, BytesView params, BytesView argument) = 0;
+  [[nodiscard]] virtual Outcome<void> source(const TaskRef& task, BytesView params, BytesView argument,
+                                             const TakeResult& take) = 0;
+  [[nodiscard]] virtual Outcome<Reply> reduce(const TaskRef& task, BytesView params, const NextArgument& next) = 0;
+  /// After a call that went well: waits for what is still being wound up.
+  virtual void finish() = 0;
+};
+
+/// In a runtime. Not thread-safe.
+class LocalCaller final : public TaskCaller {
+ public:
+  /// `world` and `status` outlive it.
+  LocalCaller(const World& world, Runtime runtime, StatusLine& status)
+      : world_(world), runtime_(std::move(runtime)), status_(status) {}
+
+  [[nodiscard]] Outcome<Reply> plain(const TaskRef& task, BytesView params, BytesView argument) override;
+  [[nodiscard]] Outcome<void> source(const TaskRef& task, BytesView params, BytesView argument,
+                                     const TakeResult& take) override;
+  [[nodiscard]] Outcome<Reply> reduce(const TaskRef& task, BytesView params, const NextArgument& next) override;
+  void finish() override { runtime_.shutdown(Shutdown::kDrain); }
+
+ private:
+  /// Waits for a future. A first interrupt asks the task to stop, a second one ends its worker.
+  template <typename T>
+  Outcome<T> wait(const TaskRef& task, Future<T> future);
+  void show_progress(const TaskRef& task, const std::optional<Progress>& progress);
+  [[nodiscard]] Failure call_failure(const TaskRef& task, Error error) const;
+  [[nodiscard]] bool interrupted() const;
+
+  const World& world_;
+  Runtime runtime_;
+  StatusLine& status_;
+};
 
 }  // namespace tenon::cli

@@ -13,7 +13,7 @@
 namespace tenon::cli {
 namespace {
 
-constexpr std::array<Command, 7> kCommands = {{
+constexpr std::array<Command, 17> kCommands = {{
     {"run", "run a pipeline", &run_command},
     {"check", "check pipeline files without running them", &check_command},
     {"graph", "print the graph of a pipeline", &graph_command},
@@ -21,6 +21,16 @@ constexpr std::array<Command, 7> kCommands = {{
     {"inspect", "show documentation and types of a plugin or a task", &inspect_command},
     {"conform", "compare two versions of a plugin", &conform_command},
     {"call", "call one task", &call_command},
+    {"serve", "run pipelines and take calls as a daemon", &serve_command},
+    {"status", "show what a daemon runs", &status_command},
+    {"swap", "put a new version of a plugin into a daemon", &swap_command},
+    {"rollback", "go back to the version of a plugin before", &rollback_command},
+    {"generations", "list the versions of a daemon's plugins", &generations_command},
+    {"events", "show what has happened to a daemon's plugins", &events_command},
+    {"pause", "let a daemon's pipelines begin nothing new", &pause_command},
+    {"resume", "let paused pipelines go on", &resume_command},
+    {"drain", "stop the sources of pipelines and let them finish", &drain_command},
+    {"stop", "end a daemon", &stop_command},
 }};
 
 constexpr std::array<std::string_view, 3> kColors = {"auto", "always", "never"};
@@ -52,7 +62,7 @@ std::string main_help() {
       "usage: tenon [--color auto|always|never] COMMAND [ARGUMENT...]\n"
       "       tenon --version | --help\n\ncommands:\n";
   for (const Command& command : kCommands) {
-    text += "  " + std::string(command.name) + std::string(10 - command.name.size(), ' ');
+    text += "  " + std::string(command.name) + std::string(13 - command.name.size(), ' ');
     text += std::string(command.summary) + '\n';
   }
   text +=

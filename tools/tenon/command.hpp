@@ -54,6 +54,16 @@ Outcome<ExitCode> list_command(Context& context, const std::vector<std::string>&
 Outcome<ExitCode> inspect_command(Context& context, const std::vector<std::string>& arguments);
 Outcome<ExitCode> conform_command(Context& context, const std::vector<std::string>& arguments);
 Outcome<ExitCode> call_command(Context& context, const std::vector<std::string>& arguments);
+Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>& arguments);
+Outcome<ExitCode> status_command(Context& context, const std::vector<std::string>& arguments);
+Outcome<ExitCode> swap_command(Context& context, const std::vector<std::string>& arguments);
+Outcome<ExitCode> rollback_command(Context& context, const std::vector<std::string>& arguments);
+Outcome<ExitCode> generations_command(Context& context, const std::vector<std::string>& arguments);
+Outcome<ExitCode> events_command(Context& context, const std::vector<std::string>& arguments);
+Outcome<ExitCode> pause_command(Context& context, const std::vector<std::string>& arguments);
+Outcome<ExitCode> resume_command(Context& context, const std::vector<std::string>& arguments);
+Outcome<ExitCode> drain_command(Context& context, const std::vector<std::string>& arguments);
+Outcome<ExitCode> stop_command(Context& context, const std::vector<std::string>& arguments);
 
 /// All commands, in the order of the help.
 [[nodiscard]] std::span<const Command> commands() noexcept;

@@ -1,0 +1,110 @@
+#include "serve/pipeline_run.hpp"
+
+#include <utility>
+
+#include "platform/thread_signals.hpp"
+#include "serve/protocol.hpp"
+
+namespace tenon::internal {
+namespace {
+
+std::string state_text(RunControl::State state, RunReport::End end) {
+  if (state != RunControl::State::kEnded) {
+    return std::string(run_state_name(state));
+  }
+  switch (end) {
+    case RunReport::End::kDone:
+      return "done";
+    case RunReport::End::kInterrupted:
+      return "interrupted";
+    case RunReport::End::kFailed:
+      return "failed";
+    case RunReport::End::kRunning:
+      break;
+  }
+  return "ended";
+}
+
+std::unique_ptr<serve::StageT> to_message(const StageReport& report) {
+  auto stage = std::make_unique<serve::StageT>();
+  stage->name = report.name;
+  stage->task = report.task;
+  stage->kind = report.kind;
+  stage->items_in = report.items_in;
+  stage->items_out = report.items_out;
+  stage->grouped = report.grouped;
+  stage->failed = report.failed;
+  stage->retried = report.retried;
+  stage->dropped = report.dropped;
+  stage->in_flight = report.in_flight;
+  stage->queued = report.queued;
+  stage->expected_items = report.expected_items;
+  stage->ended = report.ended;
+  stage->note = report.note;
+  return stage;
+}
+
+}  // namespace
+
+PipelineRun::PipelineRun(Runtime& runtime, ServedPipeline pipeline,
+                         std::function<void(const PipelineRun&, const RunReport&)> on_end)
+    : runtime_(runtime), pipeline_(std::move(pipeline)) {
+  const SignalsBlocked no_signals;
+  thread_ = std::thread([this, function = std::move(on_end)] { run(function); });
+}
+
+PipelineRun::~PipelineRun() {
+  control_->cancel();
+  thread_.join();
+}
+
+void PipelineRun::run(const std::function<void(const PipelineRun&, const RunReport&)>& on_end) {
+  name_this_thread("tenon-pipeline");
+  RunOptions options;
+  options.control = control_;
+  const RunReport report = run_pipeline(runtime_, pipeline_.graph, options);
+  on_end(*this, report);
+  std::vector<std::function<void()>> waiting;
+  auto end = end_.lock();
+  end->reached = true;
+  waiting.swap(end->waiting);
+  end.unlock();
+  for (const auto& function : waiting) {
+    function();
+  }
+}
+
+bool PipelineRun::ended() {
+  return end_.lock()->reached;
+}
+
+void PipelineRun::when_ended(std::function<void()> function) {
+  auto end = end_.lock();
+  if (!end->reached) {
+    end->waiting.push_back(std::move(function));
+    return;
+  }
+  end.unlock();
+  function();
+}
+
+serve::PipelineT PipelineRun::describe() const {
+  // The state first: a run that ends in between then shows its last counts as those of a run that goes on.
+  const RunControl::State state = control_->state();
+  const RunReport report = control_->report();
+  serve::PipelineT pipeline;
+  pipeline.name = name();
+  pipeline.file = pipeline_.file;
+  pipeline.state = state_text(state, report.end);
+  pipeline.seconds = report.seconds;
+  pipeline.failure_count = report.failure_count;
+  if (report.error) {
+    pipeline.error = std::make_unique<serve::FailureT>(to_failure(*report.error));
+  }
+  for (const StageReport& stage : report.stages) {
+    pipeline.stages.push_back(to_message(stage));
+  }
+  return pipeline;
+}
+
+}  // namespace tenon::internal

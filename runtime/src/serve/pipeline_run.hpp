@@ -1,0 +1,57 @@
+/// One pipeline that a daemon runs, on a thread of its own.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <tenon/serve_generated.h>
+#include <tenon/pipeline.hpp>
+#include <tenon/runtime.hpp>
+
+#include "base/guarded.hpp"
+
+namespace tenon::internal {
+
+/// A pipeline file that has been checked.
+struct ServedPipeline {
+  std::string file;
+  Graph graph;
+};
+
+/// [any-thread] but for the destructor.
+class PipelineRun {
+ public:
+  /// Begins to run. `runtime` outlives it. `on_end` is called once, on the thread of the pipeline.
+  PipelineRun(Runtime& runtime, ServedPipeline pipeline,
+              std::function<void(const PipelineRun&, const RunReport&)> on_end);
+  PipelineRun(const PipelineRun&) = delete;
+  PipelineRun& operator=(const PipelineRun&) = delete;
+  /// Cancels the run and waits for its end.
+  ~PipelineRun();
+
+  [[nodiscard]] const std::string& name() const noexcept { return pipeline_.graph.name(); }
+  [[nodiscard]] RunControl& control() const noexcept { return *control_; }
+  /// Whether the run and `on_end` are over.
+  [[nodiscard]] bool ended();
+  /// Calls `function` when they are, or now when they are already.
+  void when_ended(std::function<void()> function);
+  [[nodiscard]] serve::PipelineT describe() const;
+
+ private:
+  struct End {
+    bool reached = false;
+    std::vector<std::function<void()>> waiting;
+  };
+  void run(const std::function<void(const PipelineRun&, const RunReport&)>& on_end);
+
+  Runtime& runtime_;
+  const ServedPipeline pipeline_;
+  const std::shared_ptr<RunControl> control_ = std::make_shared<RunControl>();
+  Guarded<End> end_;
+  std::thread thread_;
+};
+
+}  // namespace tenon::internal

@@ -1,0 +1,75 @@
+/// A runtime that swaps plugins, and the pipelines that run on it, as a daemon serves them.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <tenon/pipeline.hpp>
+#include <tenon/runtime.hpp>
+
+#include "base/guarded.hpp"
+#include "serve/pipeline_run.hpp"
+#include "serve/plugin_labels.hpp"
+#include "serve/served_system.hpp"
+
+namespace tenon::internal {
+
+struct RuntimeSystemOptions {
+  /// Looked through by `reload`; those of the runtime.
+  std::vector<std::filesystem::path> plugin_dirs = {};
+  /// What a swap does unless it is told otherwise.
+  SwapOptions swaps = {};
+  /// Kept up to date with the catalog; may be null.
+  std::shared_ptr<PluginLabels> labels = {};
+  /// Called at the end of each pipeline, on its thread. May be empty.
+  std::function<void(const std::string& name, const RunReport& report)> on_pipeline_end = {};
+};
+
+class RuntimeSystem final : public ServedSystem {
+ public:
+  /// `runtime` can swap (RuntimeOptions::hot_swap). The pipelines begin to run; their names differ.
+  RuntimeSystem(Runtime runtime, std::vector<ServedPipeline> pipelines, RuntimeSystemOptions options);
+  RuntimeSystem(const RuntimeSystem&) = delete;
+  RuntimeSystem& operator=(const RuntimeSystem&) = delete;
+  ~RuntimeSystem() override;
+
+  /// Ends pipelines and runtime; what blocks in here ends with an error. Returns when no worker is left.
+  void shutdown();
+
+  void fill_status(serve::StatusT& status) override;
+  [[nodiscard]] Result<serve::TaskSchemaT> task_schema(const std::string& task) override;
+  [[nodiscard]] Future<ServedReply> call(const ServedCall& call) override;
+  [[nodiscard]] Future<std::shared_ptr<ServedSession>> open(const ServedCall& call) override;
+  [[nodiscard]] Result<serve::SwappedT> swap(const serve::SwapT& request) override;
+  [[nodiscard]] Result<serve::SwappedT> rollback(const serve::RollbackT& request) override;
+  [[nodiscard]] Result<serve::GenerationsT> generations() override;
+  [[nodiscard]] serve::EventsT events_since(std::uint64_t number) override;
+  void set_listeners(Listeners listeners) override;
+  [[nodiscard]] Result<serve::ReloadedT> reload() override;
+  [[nodiscard]] Result<serve::PipelinesT> pause(const std::string& pipeline) override;
+  [[nodiscard]] Result<serve::PipelinesT> resume(const std::string& pipeline) override;
+  [[nodiscard]] Future<serve::PipelinesT> drain(const std::string& pipeline) override;
+  void stop_pipelines(bool now) override;
+  [[nodiscard]] bool pipelines_ended() override;
+
+ private:
+  /// Finds the task and looks at what it is called with.
+  [[nodiscard]] Result<TaskRef> check(const ServedCall& call) const;
+  [[nodiscard]] Result<std::vector<PipelineRun*>> select(const std::string& pipeline) const;
+  [[nodiscard]] Result<serve::PipelinesT> for_running(const std::string& pipeline, void (RunControl::*action)());
+  void take_event(const SwapEvent& event);
+
+  Runtime runtime_;
+  const RuntimeSystemOptions options_;
+  Guarded<Listeners> listeners_;
+  Guarded<std::deque<serve::EventT>> events_;  // The latest.
+  std::vector<std::unique_ptr<PipelineRun>> pipelines_;
+  EventSubscription subscription_;
+};
+
+}  // namespace tenon::internal

@@ -1,0 +1,147 @@
+#include "tools/tenon/daemon_client.hpp"
+
+#include <algorithm>
+
+#include <CLI/CLI.hpp>
+
+#include "base/text.hpp"
+#include "serve/protocol.hpp"
+#include "tools/tenon/version.hpp"
+
+namespace tenon::cli {
+namespace {
+
+constexpr std::chrono::seconds kConnectPatience(5);
+// How late an interrupt may be noticed that came just before a wait.
+constexpr std::chrono::milliseconds kLook(100);
+
+Failure connect_failure(Error error, const std::filesystem::path& path) {
+  const std::string name = internal::printable(path.string(), 400);
+  switch (error.code) {
+    case ErrorCode::kNotFound:
+    case ErrorCode::kUnavailable: {
+      std::string message = "no daemon listens on '" + name + "'";
+      message += error.code == ErrorCode::kUnavailable ? "; one that has died left the socket behind" : "";
+      return {ExitCode::kFailed,
+              Error{error.code, std::move(message), error.context},
+              "start one: tenon serve [FILE...] --socket " + name,
+              {}};
+    }
+    case ErrorCode::kIncompatible:
+      return {ExitCode::kBadConfiguration, std::move(error), {}, {}};
+    case ErrorCode::kTooLarge:
+    case ErrorCode::kInvalidArgument:
+      return {ExitCode::kUsage, std::move(error), {}, {}};
+    case ErrorCode::kCancelled:
+      return {ExitCode::kInterrupted, std::move(error), {}, {}};
+    default:
+      return {ExitCode::kFailed, std::move(error), {}, {}};
+  }
+}
+
+tl::unexpected<Failure> interrupted() {
+  return failure(ExitCode::kInterrupted, Error{ErrorCode::kCancelled, "interrupted", {}});
+}
+
+}  // namespace
+
+void add_socket_option(CLI::App& app, std::string& socket) {
+  app.add_option("--socket", socket, "Socket of the daemon; else $TENON_SOCKET, else tenon.sock in $XDG_RUNTIME_DIR")
+      ->type_name("PATH");
+}
+
+Outcome<std::filesystem::path> socket_path(const World& world, const std::string& asked) {
+  if (!asked.empty()) {
+    return std::filesystem::path(asked);
+  }
+  if (const auto named = world.variable("TENON_SOCKET"); named && !named->empty()) {
+    return std::filesystem::path(*named);
+  }
+  if (const auto directory = world.variable("XDG_RUNTIME_DIR"); directory && !directory->empty()) {
+    return std::filesystem::path(*directory) / "tenon.sock";
+  }
+  return usage_failure("it is not said where the daemon's socket is",
+                       "give --socket PATH, or set TENON_SOCKET; there is no XDG_RUNTIME_DIR either");
+}
+
+Failure answered_failure(const serve::FailureT& answer) {
+  Error error = internal::to_error(answer);
+  const bool usage = error.code == ErrorCode::kNotFound || error.code == ErrorCode::kInvalidArgument;
+  return {usage ? ExitCode::kUsage : ExitCode::kFailed, std::move(error), answer.hint, {}};
+}
+
+tl::unexpected<Failure> unexpected_answer() {
+  return failure(ExitCode::kFailed,
+                 Error{ErrorCode::kCorrupt, "the daemon's answer is not one to this request; restart it", {}});
+}
+
+Outcome<DaemonClient> DaemonClient::connect(const World& world, const std::string& asked_socket) {
+  auto path = socket_path(world, asked_socket);
+  if (!path) {
+    return tl::unexpected<Failure>(std::move(path.error()));
+  }
+  auto client = internal::Client::connect(*path, kVersion, internal::deadline_after(kConnectPatience));
+  if (!client) {
+    return tl::unexpected<Failure>(connect_failure(std::move(client.error()), *path));
+  }
+  return DaemonClient(world, std::move(*client));
+}
+
+Outcome<std::uint64_t> DaemonClient::send(serve::RequestBodyUnion body) {
+  auto number = client_.send(std::move(body), internal::deadline_after(kDaemonPatience));
+  if (!number) {
+    return failure(ExitCode::kFailed, std::move(number.error()));
+  }
+  return *number;
+}
+
+Outcome<std::optional<serve::AnswerT>> DaemonClient::receive_or_interrupt(
+    std::optional<std::chrono::milliseconds> patience, int interrupts_seen) {
+  const internal::MonotonicNs deadline = patience ? internal::deadline_after(*patience) : internal::kNever;
+  for (;;) {
+    auto answer = client_.receive(std::min(deadline, internal::deadline_after(kLook)));
+    if (!answer) {
+      return failure(ExitCode::kFailed, std::move(answer.error()));
+    }
+    if (*answer) {
+      return std::move(*answer);
+    }
+    if (world_->interrupts->load(std::memory_order_relaxed) > interrupts_seen) {
+      return std::optional<serve::AnswerT>();
+    }
+    if (internal::monotonic_now_ns() >= deadline) {
+      return failure(ExitCode::kFailed, Error{ErrorCode::kDeadline,
+                                              "the daemon (process " + std::to_string(daemon().process_id) +
+                                                  ") does not answer in time; it is stopped, stuck or very busy",
+                                              {}});
+    }
+  }
+}
+
+Outcome<serve::AnswerT> DaemonClient::receive(std::optional<std::chrono::milliseconds> patience) {
+  auto answer = receive_or_interrupt(patience);
+  if (!answer) {
+    return tl::unexpected<Failure>(std::move(answer.error()));
+  }
+  if (!*answer) {
+    return interrupted();
+  }
+  return std::move(**answer);
+}
+
+Outcome<serve::AnswerBodyUnion> DaemonClient::ask_any(serve::RequestBodyUnion request,
+                                                      std::optional<std::chrono::milliseconds> patience) {
+  if (auto sent = send(std::move(request)); !sent) {
+    return tl::unexpected<Failure>(std::move(sent.error()));
+  }
+  auto answer = receive(patience);
+  if (!answer) {
+    return tl::unexpected<Failure>(std::move(answer.error()));
+  }
+  if (const serve::FailureT* const failed = answer->body.AsFailure()) {
+    return tl::unexpected<Failure>(answered_failure(*failed));
+  }
+  return std::move(answer->body);
+}
+
+}  // namespace tenon::cli

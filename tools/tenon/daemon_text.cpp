@@ -1,0 +1,243 @@
+#include "tools/tenon/daemon_text.hpp"
+
+#include <chrono>
+#include <ctime>
+#include <iomanip>
+#include <sstream>
+#include <string_view>
+
+#include "base/text.hpp"
+#include "serve/plugin_labels.hpp"
+#include "serve/protocol.hpp"
+#include "tools/tenon/json_output.hpp"
+#include "tools/tenon/progress.hpp"
+
+namespace tenon::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+/// "2026-03-01T12:00:00.250Z".
+std::string time_text(std::int64_t milliseconds) {
+  const std::int64_t part = ((milliseconds % 1000) + 1000) % 1000;
+  const auto seconds = static_cast<std::time_t>((milliseconds - part) / 1000);
+  std::tm parts{};
+  // Of the C++ library's own, in no thread but this.
+  if (const std::tm* const known = std::gmtime(&seconds)) {
+    parts = *known;
+  }
+  std::ostringstream text;
+  text << std::put_time(&parts, "%Y-%m-%dT%H:%M:%S") << '.' << std::setw(3) << std::setfill('0') << part << 'Z';
+  return text.str();
+}
+
+std::string padded(std::string text, std::size_t columns) {
+  if (text.size() < columns) {
+    text.append(columns - text.size(), ' ');
+  }
+  return text;
+}
+
+std::string one_line(std::string_view text) {
+  std::string line;
+  for (const char c : text) {
+    line += c == '\n' ? "; " : std::string(1, c);
+  }
+  return internal::printable(line, 4000);
+}
+
+std::string milliseconds_text(std::int64_t nanoseconds) {
+  return std::to_string(nanoseconds / 1'000'000) + " ms";
+}
+
+}  // namespace
+
+ordered_json to_json(const serve::PipelineT& pipeline) {
+  ordered_json json;
+  json["name"] = pipeline.name;
+  json["file"] = pipeline.file;
+  json["state"] = pipeline.state;
+  json["seconds"] = pipeline.seconds;
+  json["failures"] = pipeline.failure_count;
+  if (pipeline.error) {
+    json["error"] = error_to_json(internal::to_error(*pipeline.error));
+  }
+  json["stages"] = ordered_json::array();
+  for (const auto& stage : pipeline.stages) {
+    ordered_json one;
+    one["name"] = stage->name;
+    one["task"] = stage->task;
+    one["kind"] = stage->kind;
+    one["in"] = stage->items_in;
+    one["out"] = stage->items_out;
+    one["grouped"] = stage->grouped;
+    one["failed"] = stage->failed;
+    one["retried"] = stage->retried;
+    one["dropped"] = stage->dropped;
+    one["in_flight"] = stage->in_flight;
+    one["queued"] = stage->queued;
+    one["ended"] = stage->ended;
+    if (stage->expected_items > 0) {
+      one["expected"] = stage->expected_items;
+    }
+    if (!stage->note.empty()) {
+      one["note"] = stage->note;
+    }
+    json["stages"].push_back(std::move(one));
+  }
+  return json;
+}
+
+ordered_json to_json(const serve::StatusT& status) {
+  ordered_json json;
+  json["release"] = status.release;
+  json["pid"] = status.process_id;
+  json["state"] = status.state;
+  json["uptime_seconds"] = status.uptime_seconds;
+  json["clients"] = status.clients;
+  json["calls"] = {{"submitted", status.submitted},
+                   {"succeeded", status.succeeded},
+                   {"failed", status.failed},
+                   {"queued", status.queued},
+                   {"running", status.running}};
+  json["crashed_workers"] = status.crashed_workers;
+  json["workers"] = ordered_json::array();
+  for (const auto& worker : status.workers) {
+    json["workers"].push_back({{"id", worker->id}, {"pid", worker->process_id}, {"calls", worker->calls}});
+  }
+  json["plugins"] = ordered_json::array();
+  for (const auto& plugin : status.plugins) {
+    ordered_json one = {{"name", plugin->name},
+                        {"version", plugin->version},
+                        {"sha256", plugin->sha256},
+                        {"file", plugin->file},
+                        {"tasks", plugin->tasks}};
+    if (!plugin->problem.empty()) {
+      one["problem"] = plugin->problem;
+    }
+    json["plugins"].push_back(std::move(one));
+  }
+  json["pipelines"] = ordered_json::array();
+  for (const auto& pipeline : status.pipelines) {
+    json["pipelines"].push_back(to_json(*pipeline));
+  }
+  return json;
+}
+
+ordered_json to_json(const serve::GenerationT& generation) {
+  ordered_json json;
+  json["number"] = generation.number;
+  json["plugin"] = generation.plugin;
+  json["version"] = generation.version;
+  json["sha256"] = generation.sha256;
+  json["source"] = generation.source;
+  json["state"] = generation.state;
+  json["since"] = time_text(generation.since_ms);
+  if (!generation.reason.empty()) {
+    json["reason"] = generation.reason;
+  }
+  json["workers"] = generation.workers;
+  json["calls"] = generation.calls;
+  json["failed"] = generation.failed;
+  json["crashed"] = generation.crashed;
+  return json;
+}
+
+ordered_json to_json(const serve::SwappedT& swapped) {
+  ordered_json json;
+  json["now"] = swapped.now ? to_json(*swapped.now) : ordered_json();
+  json["before"] = swapped.before ? to_json(*swapped.before) : ordered_json();
+  json["overridden"] = swapped.overridden;
+  json["nanoseconds"] = {{"staged", swapped.staged_ns},
+                         {"examined", swapped.examined_ns},
+                         {"warmed", swapped.warmed_ns},
+                         {"tried", swapped.tried_ns}};
+  return json;
+}
+
+ordered_json to_json(const serve::EventT& event) {
+  ordered_json json;
+  json["number"] = event.number;
+  json["time"] = time_text(event.time_ms);
+  json["kind"] = event.kind;
+  json["plugin"] = event.plugin;
+  json["version"] = event.version;
+  json["sha256"] = event.sha256;
+  json["generation"] = event.generation;
+  json["message"] = event.message;
+  return json;
+}
+
+std::string to_text(const serve::PipelineT& pipeline) {
+  std::string text = padded(pipeline.name, 16) + "  " + padded(pipeline.state, 11);
+  for (const auto& stage : pipeline.stages) {
+    const std::uint64_t done = stage->kind == "source" ? stage->items_out : stage->items_out + stage->grouped;
+    text += "  " + stage->name + ' ' + group_digits(done);
+    if (stage->failed > 0) {
+      text += " (" + group_digits(stage->failed) + " failed)";
+    }
+  }
+  if (pipeline.error) {
+    text += "  " + one_line(pipeline.error->message);
+  }
+  return text + '\n';
+}
+
+std::string to_text(const serve::StatusT& status) {
+  std::string text = "daemon " + status.release + ", process " + std::to_string(status.process_id) + ", " +
+                     status.state + " for " + format_duration(status.uptime_seconds) + '\n';
+  text += "calls: " + group_digits(status.succeeded) + " done, " + group_digits(status.failed) + " failed, " +
+          group_digits(status.queued) + " queued, " + group_digits(status.running) + " running\n";
+  text += "workers: " + std::to_string(status.workers.size()) + ", " + group_digits(status.crashed_workers) +
+          " crashed so far\n";
+  text += status.pipelines.empty() ? "pipelines: none\n" : "pipelines:\n";
+  for (const auto& pipeline : status.pipelines) {
+    text += "  " + to_text(*pipeline);
+  }
+  text += status.plugins.empty() ? "plugins: none\n" : "plugins:\n";
+  for (const auto& plugin : status.plugins) {
+    text += "  " + internal::plugin_label(plugin->name, plugin->version, plugin->sha256);
+    text += plugin->problem.empty() ? "  " + internal::count_of(plugin->tasks, "task", "tasks")
+                                    : "  cannot be used: " + one_line(plugin->problem);
+    text += '\n';
+  }
+  return text;
+}
+
+std::string to_text(const serve::GenerationT& generation) {
+  std::string text = '#' + std::to_string(generation.number) + "  " +
+                     internal::plugin_label(generation.plugin, generation.version, generation.sha256) + "  " +
+                     generation.state + " since " + time_text(generation.since_ms) + "  " +
+                     internal::count_of(generation.workers, "worker", "workers") + ", " +
+                     group_digits(generation.calls) + " calls, " + group_digits(generation.failed) + " failed, " +
+                     group_digits(generation.crashed) + " crashed";
+  if (!generation.reason.empty()) {
+    text += "  " + one_line(generation.reason);
+  }
+  return text + '\n';
+}
+
+std::string to_text(const serve::SwappedT& swapped) {
+  const auto label = [](const std::unique_ptr<serve::GenerationT>& generation) {
+    return generation ? internal::plugin_label(generation->plugin, generation->version, generation->sha256)
+                      : std::string("none");
+  };
+  std::string text = label(swapped.before) + " -> " + label(swapped.now) + "  staged " +
+                     milliseconds_text(swapped.staged_ns) + ", examined " + milliseconds_text(swapped.examined_ns) +
+                     ", warmed " + milliseconds_text(swapped.warmed_ns);
+  if (swapped.tried_ns > 0) {
+    text += ", tried " + milliseconds_text(swapped.tried_ns);
+  }
+  text += '\n';
+  for (const std::string& line : swapped.overridden) {
+    text += "  overridden: " + one_line(line) + '\n';
+  }
+  return text;
+}
+
+std::string to_text(const serve::EventT& event) {
+  return '#' + std::to_string(event.number) + "  " + time_text(event.time_ms) + "  " + padded(event.kind, 11) + "  " +
+         internal::plugin_label(event.plugin, event.version, event.sha256) + "  " + one_line(event.message) + '\n';
+}
+
+}  // namespace tenon::cli

@@ -1,0 +1,78 @@
+#include <CLI/CLI.hpp>
+
+#include "base/text.hpp"
+#include "tools/tenon/command.hpp"
+#include "tools/tenon/daemon_client.hpp"
+#include "tools/tenon/daemon_text.hpp"
+#include "tools/tenon/json_output.hpp"
+
+namespace tenon::cli {
+namespace {
+
+/// One line each, as JSON too: a reader of a stream that does not end takes lines. False when nobody reads any more.
+bool write_events(Context& context, const serve::EventsT& events) {
+  if (events.missed > 0) {
+    context.world.write_error("tenon: " + internal::count_of(events.missed, "event is", "events are") +
+                              " no longer kept by the daemon\n");
+  }
+  bool read = true;
+  for (const auto& event : events.events) {
+    read =
+        read &&
+        context.output.write(
+            context.json ? to_json(*event).dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n'
+                         : to_text(*event));
+  }
+  return read;
+}
+
+}  // namespace
+
+Outcome<ExitCode> events_command(Context& context, const std::vector<std::string>& arguments) {
+  CLI::App app("Shows what has happened to the plugins of a daemon.", "tenon events");
+  std::string socket;
+  serve::GetEventsT request;
+  app.add_flag("--follow", request.follow, "Go on with what happens from now on, until Ctrl-C or the daemon's end");
+  app.add_option("--after", request.after, "Only events with a higher number")->type_name("NUMBER");
+  add_socket_option(app, socket);
+  app.footer("With --json each event is one line.");
+  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+    return go_on.map([](bool) { return ExitCode::kDone; });
+  }
+  const bool follow = request.follow;
+  auto daemon = DaemonClient::connect(context.world, socket);
+  if (!daemon) {
+    return tl::unexpected<Failure>(std::move(daemon.error()));
+  }
+  auto answer = daemon->ask(request, kDaemonPatience);
+  if (!answer) {
+    return tl::unexpected<Failure>(std::move(answer.error()));
+  }
+  const serve::EventsT* events = answer->AsEvents();
+  serve::AnswerT next;
+  for (;;) {
+    if (events == nullptr) {
+      return unexpected_answer();
+    }
+    if (!write_events(context, *events) || !follow) {
+      return ExitCode::kDone;
+    }
+    auto more = daemon->receive_or_interrupt(std::nullopt);
+    if (!more) {
+      // The daemon has ended, and with it the events.
+      return more.error().error.code == ErrorCode::kUnavailable
+                 ? Outcome<ExitCode>(ExitCode::kDone)
+                 : Outcome<ExitCode>(tl::unexpected<Failure>(std::move(more.error())));
+    }
+    if (!*more) {
+      return ExitCode::kDone;  // Ctrl-C is how it is meant to end.
+    }
+    next = std::move(**more);
+    if (const serve::FailureT* const failed = next.body.AsFailure()) {
+      return tl::unexpected<Failure>(answered_failure(*failed));
+    }
+    events = next.body.AsEvents();
+  }
+}
+
+}  // namespace tenon::cli

@@ -1,0 +1,65 @@
+// drain, pause, resume: the commands on the pipelines of a daemon.
+#include <CLI/CLI.hpp>
+
+#include "tools/tenon/command.hpp"
+#include "tools/tenon/daemon_client.hpp"
+#include "tools/tenon/daemon_text.hpp"
+#include "tools/tenon/json_output.hpp"
+
+namespace tenon::cli {
+namespace {
+
+template <typename Request>
+Outcome<ExitCode> steer(Context& context, const std::vector<std::string>& arguments, const char* description,
+                        const char* name, std::optional<std::chrono::milliseconds> patience) {
+  CLI::App app(description, name);
+  std::string socket;
+  Request request;
+  app.add_option("PIPELINE", request.pipeline, "Name of the pipeline; all of them when not given");
+  add_socket_option(app, socket);
+  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+    return go_on.map([](bool) { return ExitCode::kDone; });
+  }
+  auto daemon = DaemonClient::connect(context.world, socket);
+  if (!daemon) {
+    return tl::unexpected<Failure>(std::move(daemon.error()));
+  }
+  auto answer = daemon->ask(std::move(request), patience);
+  if (!answer) {
+    return tl::unexpected<Failure>(std::move(answer.error()));
+  }
+  const serve::PipelinesT* const steered = answer->AsPipelines();
+  if (steered == nullptr) {
+    return unexpected_answer();
+  }
+  nlohmann::ordered_json document;
+  document["pipelines"] = nlohmann::ordered_json::array();
+  std::string text;
+  for (const auto& pipeline : steered->pipelines) {
+    document["pipelines"].push_back(to_json(*pipeline));
+    text += to_text(*pipeline);
+  }
+  context.output.write(context.json ? dump(document) : text);
+  return ExitCode::kDone;
+}
+
+}  // namespace
+
+Outcome<ExitCode> pause_command(Context& context, const std::vector<std::string>& arguments) {
+  return steer<serve::PauseT>(context, arguments,
+                              "Lets pipelines of a daemon begin nothing new until they are resumed.", "tenon pause",
+                              kDaemonPatience);
+}
+
+Outcome<ExitCode> resume_command(Context& context, const std::vector<std::string>& arguments) {
+  return steer<serve::ResumeT>(context, arguments, "Lets paused pipelines of a daemon go on.", "tenon resume",
+                               kDaemonPatience);
+}
+
+Outcome<ExitCode> drain_command(Context& context, const std::vector<std::string>& arguments) {
+  return steer<serve::DrainT>(context, arguments,
+                              "Stops the sources of pipelines and waits until what is in flight is finished.",
+                              "tenon drain", std::nullopt);
+}
+
+}  // namespace tenon::cli

@@ -1,0 +1,253 @@
+#include "tools/tenon/remote_call.hpp"
+
+#include <memory>
+#include <utility>
+
+#include "base/text.hpp"
+#include "host/storage.hpp"
+#include "serve/frame.hpp"
+#include "serve/protocol.hpp"
+
+namespace tenon::cli {
+namespace {
+
+// Results and arguments of one step of a session.
+constexpr std::uint32_t kResultsPerStep = 64;
+constexpr std::size_t kArgumentsPerStep = 64;
+constexpr std::size_t kBytesPerStep = std::size_t{1} << 20;
+
+Failure interrupted_failure() {
+  return {ExitCode::kInterrupted, Error{ErrorCode::kCancelled, "interrupted", {}}, {}, {}};
+}
+
+Outcome<void> check_size(std::size_t size_bytes) {
+  if (size_bytes > internal::kMaxPayloadBytes) {
+    return failure(ExitCode::kFailed,
+                   Error{ErrorCode::kTooLarge,
+                         "an argument of " + internal::format_size(size_bytes) + " does not go through the socket, " +
+                             "which takes " + internal::format_size(internal::kMaxPayloadBytes),
+                         {}},
+                   "hand large content over as a file, or call without --socket");
+  }
+  return {};
+}
+
+Reply reply_of(const std::vector<std::uint8_t>& bytes) {
+  internal::StoredBytes stored = internal::copy_to_host(bytes);
+  return Reply(std::move(stored.storage), stored.bytes);
+}
+
+Buffer buffer_of(BytesView bytes) {
+  return Buffer(bytes.begin(), bytes.end());
+}
+
+}  // namespace
+
+bool RemoteCaller::interrupted() const {
+  return world_.interrupts->load(std::memory_order_relaxed) > 0;
+}
+
+Outcome<TaskRef> RemoteCaller::find(const std::string& full_name) {
+  serve::GetTaskT request;
+  request.task = full_name;
+  auto answer = client_.ask(std::move(request), kDaemonPatience);
+  if (!answer) {
+    return tl::unexpected<Failure>(std::move(answer.error()));
+  }
+  serve::TaskSchemaT* const known = answer->AsTaskSchema();
+  if (known == nullptr) {
+    return unexpected_answer();
+  }
+  auto schema = Schema::from_binary(known->schema, known->plugin);
+  if (!schema) {
+    return failure(ExitCode::kFailed, std::move(schema.error()));
+  }
+  auto plugin = std::make_shared<PluginInfo>();
+  plugin->name = known->plugin;
+  plugin->version = known->version;
+  plugin->sha256 = known->sha256;
+  plugin->schema = std::move(*schema);
+  const TaskInfo* const task = plugin->schema->find_task(full_name.substr(full_name.find('.') + 1));
+  if (task == nullptr) {
+    return unexpected_answer();
+  }
+  return TaskRef{std::move(plugin), task};
+}
+
+Outcome<serve::AnswerBodyUnion> RemoteCaller::wait(std::uint64_t number) {
+  int seen = 0;
+  for (;;) {
+    auto answer = client_.receive_or_interrupt(std::nullopt, seen);
+    if (!answer) {
+      return tl::unexpected<Failure>(std::move(answer.error()));
+    }
+    if (!*answer) {
+      seen = world_.interrupts->load(std::memory_order_relaxed);
+      if (seen > 1) {
+        return tl::unexpected<Failure>(interrupted_failure());
+      }
+      serve::CancelT cancel;
+      cancel.request = number;
+      serve::RequestBodyUnion request;
+      request.Set(cancel);
+      if (auto sent = client_.send(std::move(request)); !sent) {
+        return tl::unexpected<Failure>(std::move(sent.error()));
+      }
+      continue;
+    }
+    if (const serve::FailureT* const failed = (*answer)->body.AsFailure()) {
+      // Not by answered_failure: what a task says of itself is no matter of usage.
+      return interrupted() ? tl::unexpected<Failure>(interrupted_failure())
+                           : failure(ExitCode::kFailed, internal::to_error(*failed), failed->hint);
+    }
+    return std::move((*answer)->body);
+  }
+}
+
+template <typename Body>
+Outcome<serve::AnswerBodyUnion> RemoteCaller::ask(Body body) {
+  serve::RequestBodyUnion request;
+  request.Set(std::move(body));
+  auto number = client_.send(std::move(request));
+  if (!number) {
+    return tl::unexpected<Failure>(std::move(number.error()));
+  }
+  return wait(*number);
+}
+
+template <typename Request>
+Outcome<Request> RemoteCaller::make(const TaskRef& task, BytesView params, BytesView argument) const {
+  if (auto fits = check_size(params.size() + argument.size()); !fits) {
+    return tl::unexpected<Failure>(std::move(fits.error()));
+  }
+  Request request;
+  request.task = task.task->full_name;
+  request.sha256 = task.plugin->sha256;
+  request.params = buffer_of(params);
+  request.argument = buffer_of(argument);
+  return request;
+}
+
+Outcome<Reply> RemoteCaller::plain(const TaskRef& task, BytesView params, BytesView argument) {
+  auto request = make<serve::CallT>(task, params, argument);
+  if (!request) {
+    return tl::unexpected<Failure>(std::move(request.error()));
+  }
+  auto answer = ask(std::move(*request));
+  if (!answer) {
+    return tl::unexpected<Failure>(std::move(answer.error()));
+  }
+  const serve::CallResultT* const result = answer->AsCallResult();
+  return result != nullptr ? Outcome<Reply>(reply_of(result->result)) : unexpected_answer();
+}
+
+Outcome<std::uint64_t> RemoteCaller::open(const TaskRef& task, BytesView params, BytesView argument) {
+  auto request = make<serve::OpenT>(task, params, argument);
+  if (!request) {
+    return tl::unexpected<Failure>(std::move(request.error()));
+  }
+  auto answer = ask(std::move(*request));
+  if (!answer) {
+    return tl::unexpected<Failure>(std::move(answer.error()));
+  }
+  const serve::OpenedT* const opened = answer->AsOpened();
+  return opened != nullptr ? Outcome<std::uint64_t>(opened->session) : unexpected_answer();
+}
+
+Outcome<void> RemoteCaller::source(const TaskRef& task, BytesView params, BytesView argument, const TakeResult& take) {
+  const auto session = open(task, params, argument);
+  if (!session) {
+    return tl::unexpected<Failure>(session.error());
+  }
+  for (;;) {
+    serve::RequestBodyUnion request;
+    serve::NextT next;
+    next.session = *session;
+    next.max_results = kResultsPerStep;
+    request.Set(next);
+    const auto number = client_.send(std::move(request));
+    if (!number) {
+      return tl::unexpected<Failure>(number.error());
+    }
+    for (bool last = false; !last;) {
+      auto answer = wait(*number);
+      if (!answer) {
+        return tl::unexpected<Failure>(std::move(answer.error()));
+      }
+      const serve::ResultsT* const results = answer->AsResults();
+      if (results == nullptr) {
+        return unexpected_answer();
+      }
+      for (const auto& result : results->results) {
+        auto more = take(reply_of(result->data));
+        if (!more) {
+          return tl::unexpected<Failure>(std::move(more.error()));
+        }
+        if (!*more) {
+          return {};
+        }
+      }
+      last = results->last;
+      if (results->ended) {
+        return {};
+      }
+    }
+    if (interrupted()) {
+      return tl::unexpected<Failure>(interrupted_failure());
+    }
+  }
+}
+
+Outcome<Reply> RemoteCaller::reduce(const TaskRef& task, BytesView params, const NextArgument& next) {
+  const auto session = open(task, params, {});
+  if (!session) {
+    return tl::unexpected<Failure>(session.error());
+  }
+  std::optional<Buffer> kept;  // Did not fit into the step before.
+  for (bool more = true; more || kept;) {
+    serve::FeedT feed;
+    feed.session = *session;
+    std::size_t size_bytes = 0;
+    while (feed.arguments.size() < kArgumentsPerStep && size_bytes < kBytesPerStep) {
+      if (!kept && more) {
+        auto argument = next();
+        if (!argument) {
+          return tl::unexpected<Failure>(std::move(argument.error()));
+        }
+        kept = std::move(*argument);
+        more = kept.has_value();
+      }
+      if (!kept) {
+        break;
+      }
+      if (auto fits = check_size(kept->size()); !fits) {
+        return tl::unexpected<Failure>(std::move(fits.error()));
+      }
+      if (size_bytes + kept->size() > internal::kMaxPayloadBytes) {
+        break;
+      }
+      size_bytes += kept->size();
+      feed.arguments.push_back(std::make_unique<serve::BytesT>());
+      feed.arguments.back()->data = std::move(*kept);
+      kept.reset();
+    }
+    if (!feed.arguments.empty()) {
+      if (auto fed = ask(std::move(feed)); !fed) {
+        return tl::unexpected<Failure>(std::move(fed.error()));
+      }
+    }
+    if (interrupted()) {
+      return tl::unexpected<Failure>(interrupted_failure());
+    }
+  }
+  serve::GetResultT get;
+  get.session = *session;
+  auto answer = ask(get);
+  if (!answer) {
+    return tl::unexpected<Failure>(std::move(answer.error()));
+  }
+  const serve::CallResultT* const result = answer->AsCallResult();
+  return result != nullptr ? Outcome<Reply>(reply_of(result->result)) : unexpected_answer();
+}
+
+}  // namespace tenon::cli

@@ -1,0 +1,264 @@
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+
+#include "base/text.hpp"
+#include "pipeline/quantity.hpp"
+#include "platform/service_signals.hpp"
+#include "platform/unix_socket.hpp"
+#include "serve/runtime_system.hpp"
+#include "serve/server.hpp"
+#include "tools/tenon/command.hpp"
+#include "tools/tenon/daemon_client.hpp"
+#include "tools/tenon/pipeline_file.hpp"
+#include "tools/tenon/plugin_places.hpp"
+#include "tools/tenon/run_report.hpp"
+#include "tools/tenon/service_log.hpp"
+#include "tools/tenon/version.hpp"
+
+namespace tenon::cli {
+namespace {
+
+constexpr unsigned kMaxWorkers = 1024;
+constexpr std::size_t kMaxFailuresLogged = 20;
+
+struct Arguments {
+  std::vector<std::string> files;
+  std::string socket;
+  std::string store;
+  std::vector<std::string> plugin_dirs;
+  std::string drain_timeout = "30s";
+  unsigned workers = 0;
+  bool no_watch = false;
+  bool verbose = false;
+};
+
+void add_options(CLI::App& app, Arguments& arguments) {
+  app.add_option("FILE", arguments.files, "Pipeline files; none for a daemon that only serves calls");
+  add_socket_option(app, arguments.socket);
+  app.add_flag("--no-watch", arguments.no_watch,
+               "Do not watch the plugin directories; plugins change by 'tenon swap' and SIGHUP alone");
+  app.add_option("--store", arguments.store,
+                 "Where copies of plugins are kept; $XDG_CACHE_HOME/tenon/store when not given")
+      ->type_name("DIR");
+  app.add_option("--workers", arguments.workers, "Worker processes; one per core when not given")
+      ->type_name("N")
+      ->check(CLI::Range(1U, kMaxWorkers));
+  app.add_option("--plugin-dir", arguments.plugin_dirs, "Look for plugins here first")
+      ->type_name("DIR")
+      ->allow_extra_args(false);
+  app.add_option("--drain-timeout", arguments.drain_timeout,
+                 "How long pipelines and calls may take to finish at the end, as in 30s")
+      ->type_name("TIME");
+  app.add_flag("--verbose", arguments.verbose, "Log debug lines too");
+  app.footer(
+      "Runs until 'tenon stop', SIGTERM or Ctrl-C: what is in flight may then finish; a second one cancels it. SIGHUP\n"
+      "looks for changed plugins. Log lines go to standard error, results of sinks that collect to standard output.\n"
+      "Under systemd (Type=notify) it tells when it is ready and that it is alive.\n\n"
+      "exit codes: 0 ended as asked, 1 failed, 2 wrong usage, 78 bad configuration\n\n"
+      "Example:\n  tenon serve inventory.toml --socket /run/user/1000/tenon.sock");
+}
+
+/// The pipelines of the files, all of them right.
+struct Loaded {
+  std::vector<internal::ServedPipeline> pipelines;
+  std::map<std::string, Buffer> settings;
+};
+
+/// Settings belong to a plugin and not to a pipeline: one runtime has them once.
+Outcome<void> add_settings(Loaded& loaded, const internal::ServedPipeline& pipeline,
+                           std::map<std::string, std::string>& given_by) {
+  for (const auto& [plugin, settings] : pipeline.graph.plugin_settings()) {
+    const auto [known, fresh] = loaded.settings.emplace(plugin, settings);
+    if (fresh) {
+      given_by[plugin] = pipeline.file;
+    } else if (known->second != settings) {
+      return failure(
+          ExitCode::kBadConfiguration,
+          Error{ErrorCode::kInvalidArgument,
+                "'" + internal::printable(given_by[plugin]) + "' and '" + internal::printable(pipeline.file) +
+                    "' give the plugin '" + plugin + "' different settings; one daemon has one of each plugin",
+                {}},
+          "give both the same settings, or run two daemons");
+    }
+  }
+  return {};
+}
+
+/// nullopt: files are wrong, which has been written.
+Outcome<std::optional<Loaded>> load(Context& context, const std::vector<std::string>& files, const Catalog& catalog) {
+  Loaded loaded;
+  Diagnostics all;
+  for (const std::string& file : files) {
+    if (auto there = require_file(file); !there) {
+      return tl::unexpected<Failure>(std::move(there.error()));
+    }
+    LoadOptions options;
+    options.streams = true;
+    Diagnostics diagnostics;
+    auto graph = Graph::load(file, catalog, options, diagnostics);
+    all.items.insert(all.items.end(), diagnostics.items.begin(), diagnostics.items.end());
+    if (graph) {
+      loaded.pipelines.push_back({.file = file, .graph = std::move(*graph)});
+    }
+  }
+  if (all.has_errors()) {
+    write_errors(context, all);
+    return std::optional<Loaded>();
+  }
+  context.world.write_error(all.to_text(context.color_error));  // Warnings.
+  std::map<std::string, std::string> file_of;
+  std::map<std::string, std::string> given_by;
+  for (const internal::ServedPipeline& pipeline : loaded.pipelines) {
+    const auto [known, fresh] = file_of.emplace(pipeline.graph.name(), pipeline.file);
+    if (!fresh) {
+      return failure(ExitCode::kBadConfiguration,
+                     Error{ErrorCode::kInvalidArgument,
+                           "'" + internal::printable(known->second) + "' and '" + internal::printable(pipeline.file) +
+                               "' are both the pipeline '" + pipeline.graph.name() + "'",
+                           {}},
+                     "give each a name of its own ([pipeline] name)");
+    }
+    if (auto added = add_settings(loaded, pipeline, given_by); !added) {
+      return tl::unexpected<Failure>(std::move(added.error()));
+    }
+  }
+  return loaded;
+}
+
+RuntimeOptions runtime_options(const Arguments& asked, const Catalog& catalog, Loaded& loaded, const ServiceLog& log) {
+  RuntimeOptions options;
+  options.workers = asked.workers;
+  options.catalog = catalog;
+  options.plugin_settings = std::move(loaded.settings);
+  options.log = log.sink();
+  HotSwapOptions swaps;
+  swaps.watch = !asked.no_watch;
+  swaps.store_dir = asked.store;
+  options.hot_swap = std::move(swaps);
+  return options;
+}
+
+/// Results of sinks go to standard output as those of `tenon run`; what failed is logged.
+class PipelineEnds {
+ public:
+  PipelineEnds(Context& context, const ServiceLog& log, const Catalog& catalog)
+      : context_(context), log_(log), catalog_(catalog) {}
+
+  void take(const std::string& name, const RunReport& report) {
+    std::string problems;
+    const std::string outputs = outputs_text(report, catalog_, problems);
+    const std::lock_guard lock(mutex_);
+    context_.output.write(outputs);
+    if (!problems.empty()) {
+      log_.line(LogLevel::kWarning, "pipeline '" + name + "': " + problems);
+    }
+    const std::size_t shown = std::min(report.failures.size(), kMaxFailuresLogged);
+    for (std::size_t i = 0; i < shown; ++i) {
+      const ItemFailure& failed = report.failures[i];
+      log_.line(LogLevel::kWarning, "pipeline '" + name + "', stage '" + failed.stage + "', item '" + failed.item +
+                                        "': " + failed.error.to_string());
+    }
+    if (report.failure_count > shown) {
+      log_.line(LogLevel::kWarning,
+                "pipeline '" + name +
+                    "': " + internal::count_of(report.failure_count - shown, "more item", "more items") + " failed");
+    }
+  }
+
+ private:
+  Context& context_;
+  const ServiceLog& log_;
+  const Catalog& catalog_;
+  std::mutex mutex_;
+};
+
+}  // namespace
+
+Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>& arguments) {
+  CLI::App app("Runs pipelines and takes calls and commands on a socket, until it is stopped.", "tenon serve");
+  Arguments asked;
+  add_options(app, asked);
+  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+    return go_on.map([](bool) { return ExitCode::kDone; });
+  }
+  const auto drain_timeout = internal::parse_duration(asked.drain_timeout);
+  if (!drain_timeout) {
+    return usage_failure("--drain-timeout: " + drain_timeout.error().message);
+  }
+  auto path = socket_path(context.world, asked.socket);
+  if (!path) {
+    return tl::unexpected<Failure>(std::move(path.error()));
+  }
+  auto catalog = open_catalog(context.world, asked.plugin_dirs);
+  if (!catalog) {
+    return tl::unexpected<Failure>(std::move(catalog.error()));
+  }
+  auto places = plugin_places(context.world, asked.plugin_dirs);
+  if (!places) {
+    return tl::unexpected<Failure>(std::move(places.error()));
+  }
+  auto loaded = load(context, asked.files, *catalog);
+  if (!loaded) {
+    return tl::unexpected<Failure>(std::move(loaded.error()));
+  }
+  // Before any thread is started, so that none of them takes the signals.
+  auto signals = internal::ServiceSignals::hold();
+  if (!signals) {
+    return failure(ExitCode::kFailed, std::move(signals.error()));
+  }
+  if (context.world.interrupts->load(std::memory_order_relaxed) > 0) {
+    return ExitCode::kInterrupted;
+  }
+  if (!*loaded) {
+    return ExitCode::kBadConfiguration;
+  }
+  auto listener = internal::UnixListener::listen(*path);
+  if (!listener) {
+    const bool usage =
+        listener.error().code == ErrorCode::kTooLarge || listener.error().code == ErrorCode::kInvalidArgument;
+    return failure(usage ? ExitCode::kUsage : ExitCode::kFailed, std::move(listener.error()));
+  }
+
+  const ServiceLog log(context.world, asked.verbose ? LogLevel::kDebug : LogLevel::kInfo);
+  auto runtime = Runtime::start(runtime_options(asked, *catalog, **loaded, log));
+  if (!runtime) {
+    return failure(ExitCode::kBadConfiguration, std::move(runtime.error()));
+  }
+  PipelineEnds ends(context, log, *catalog);
+  internal::RuntimeSystemOptions system_options;
+  system_options.plugin_dirs = std::move(*places);
+  system_options.labels = log.labels();
+  system_options.on_pipeline_end = [&ends](const std::string& name, const RunReport& report) {
+    ends.take(name, report);
+  };
+  const std::size_t pipelines = (*loaded)->pipelines.size();
+  internal::RuntimeSystem system(std::move(*runtime), std::move((*loaded)->pipelines), std::move(system_options));
+
+  internal::ServerOptions options;
+  options.release = kVersion;
+  options.drain_timeout = std::chrono::duration_cast<std::chrono::milliseconds>(*drain_timeout);
+  options.log = [&log](LogLevel level, const std::string& line) { log.line(level, line); };
+  auto server = internal::Server::create(std::move(*listener), &*signals, system, std::move(options));
+  if (!server) {
+    return failure(ExitCode::kFailed, std::move(server.error()));
+  }
+  log.line(LogLevel::kInfo, "serving " + internal::count_of(pipelines, "pipeline", "pipelines") + " on '" +
+                                internal::printable(path->string(), 400) + "'");
+  auto served = (*server)->run();
+  // The sockets close when no worker is left: whoever asked for the stop takes that for the end.
+  system.shutdown();
+  server->reset();
+  log.line(LogLevel::kInfo, "stopped");
+  if (!served) {
+    return failure(ExitCode::kFailed, std::move(served.error()));
+  }
+  return ExitCode::kDone;
+}
+
+}  // namespace tenon::cli

@@ -1,0 +1,40 @@
+#include <CLI/CLI.hpp>
+
+#include "tools/tenon/command.hpp"
+#include "tools/tenon/daemon_client.hpp"
+#include "tools/tenon/json_output.hpp"
+
+namespace tenon::cli {
+
+Outcome<ExitCode> stop_command(Context& context, const std::vector<std::string>& arguments) {
+  CLI::App app("Ends a daemon and waits until it is gone.", "tenon stop");
+  std::string socket;
+  serve::StopT request;
+  add_socket_option(app, socket);
+  app.add_flag("--now", request.now, "Cancel pipelines and calls instead of letting them finish");
+  app.footer(
+      "Pipelines finish what is in flight and calls finish, for as long as the daemon's --drain-timeout says. A "
+      "second\n"
+      "'tenon stop --now' cancels them meanwhile.");
+  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+    return go_on.map([](bool) { return ExitCode::kDone; });
+  }
+  auto daemon = DaemonClient::connect(context.world, socket);
+  if (!daemon) {
+    return tl::unexpected<Failure>(std::move(daemon.error()));
+  }
+  if (auto answer = daemon->ask(request, kDaemonPatience); !answer) {
+    return tl::unexpected<Failure>(std::move(answer.error()));
+  }
+  // The connection ends when the last worker has.
+  const auto end = daemon->receive(std::nullopt);
+  if (end || end.error().error.code != ErrorCode::kUnavailable) {
+    return end ? unexpected_answer() : tl::unexpected<Failure>(end.error());
+  }
+  if (context.json) {
+    context.output.write(dump({{"stopped", daemon->daemon().process_id}}));
+  }
+  return ExitCode::kDone;
+}
+
+}  // namespace tenon::cli

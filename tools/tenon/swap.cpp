@@ -1,0 +1,143 @@
+// swap, rollback, generations: the commands on the plugins of a daemon.
+#include <cctype>
+#include <charconv>
+#include <filesystem>
+
+#include <CLI/CLI.hpp>
+
+#include "base/text.hpp"
+#include "tools/tenon/command.hpp"
+#include "tools/tenon/daemon_client.hpp"
+#include "tools/tenon/daemon_text.hpp"
+#include "tools/tenon/json_output.hpp"
+
+namespace tenon::cli {
+namespace {
+
+/// "5%" or "0.05" as 0.05.
+Outcome<double> parse_share(const std::string& text) {
+  double number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stopped, problem] = std::from_chars(text.data(), end, number);
+  const bool percent = stopped != end && *stopped == '%';
+  if (percent) {
+    number /= 100;
+  }
+  // Written so that it is wrong for what is no number.
+  if (problem != std::errc() || stopped + (percent ? 1 : 0) != end || !(number > 0 && number <= 1)) {
+    return usage_failure(
+        "--canary takes a share of the calls above 0, up to 100%, not '" + internal::printable(text) + "'",
+        "as in --canary 5%");
+  }
+  return number;
+}
+
+Outcome<ExitCode> show_swapped(Context& context, Outcome<serve::AnswerBodyUnion> answer) {
+  if (!answer) {
+    return tl::unexpected<Failure>(std::move(answer.error()));
+  }
+  const serve::SwappedT* const swapped = answer->AsSwapped();
+  if (swapped == nullptr) {
+    return unexpected_answer();
+  }
+  context.output.write(context.json ? dump(to_json(*swapped)) : to_text(*swapped));
+  return ExitCode::kDone;
+}
+
+}  // namespace
+
+Outcome<ExitCode> swap_command(Context& context, const std::vector<std::string>& arguments) {
+  CLI::App app("Makes another version of a plugin the current one of a daemon.", "tenon swap");
+  std::string socket;
+  std::string canary;
+  serve::SwapT request;
+  app.add_option(
+         "PLUGIN", request.what,
+         "Name, for what its file holds now; name@version, among the plugin directories and earlier versions; or "
+         "a file")
+      ->required();
+  app.add_option("--canary", canary, "Let the new version run this share of the calls first, as in 5%")
+      ->type_name("SHARE");
+  app.add_flag("--shadow", request.shadow, "Run calls on both versions first and compare the results");
+  app.add_flag("--force", request.force, "Swap also where the new schema breaks the old one");
+  add_socket_option(app, socket);
+  app.footer(
+      "The old version serves until the new one is current, and goes on when that is refused. Canary and shadow take\n"
+      "calls of idempotent tasks alone.\n\n"
+      "Examples:\n  tenon swap image\n  tenon swap image@1.3.0 --canary 5%\n  tenon swap build/plugins/image.so");
+  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+    return go_on.map([](bool) { return ExitCode::kDone; });
+  }
+  if (!canary.empty()) {
+    auto share = parse_share(canary);
+    if (!share) {
+      return tl::unexpected<Failure>(std::move(share.error()));
+    }
+    request.canary_share = *share;
+  }
+  // The daemon has another working directory.
+  if (request.what.find('/') != std::string::npos) {
+    std::error_code failed;
+    const auto absolute = std::filesystem::absolute(request.what, failed);
+    if (!failed) {
+      request.what = absolute.string();
+    }
+  }
+  auto daemon = DaemonClient::connect(context.world, socket);
+  if (!daemon) {
+    return tl::unexpected<Failure>(std::move(daemon.error()));
+  }
+  return show_swapped(context, daemon->ask(std::move(request), std::nullopt));
+}
+
+Outcome<ExitCode> rollback_command(Context& context, const std::vector<std::string>& arguments) {
+  CLI::App app("Makes the version before the current one current again, and keeps the latter from coming back.",
+               "tenon rollback");
+  std::string socket;
+  serve::RollbackT request;
+  app.add_option("PLUGIN", request.plugin, "Name of the plugin")->required();
+  app.add_option("--reason", request.reason, "Why, for the events and for whoever tries that version again")
+      ->type_name("TEXT");
+  add_socket_option(app, socket);
+  app.footer("Example:\n  tenon rollback image --reason \"thumbnails are too dark\"");
+  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+    return go_on.map([](bool) { return ExitCode::kDone; });
+  }
+  auto daemon = DaemonClient::connect(context.world, socket);
+  if (!daemon) {
+    return tl::unexpected<Failure>(std::move(daemon.error()));
+  }
+  return show_swapped(context, daemon->ask(std::move(request), std::nullopt));
+}
+
+Outcome<ExitCode> generations_command(Context& context, const std::vector<std::string>& arguments) {
+  CLI::App app("Lists the versions that a daemon's plugins had and have, the newest first.", "tenon generations");
+  std::string socket;
+  add_socket_option(app, socket);
+  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+    return go_on.map([](bool) { return ExitCode::kDone; });
+  }
+  auto daemon = DaemonClient::connect(context.world, socket);
+  if (!daemon) {
+    return tl::unexpected<Failure>(std::move(daemon.error()));
+  }
+  auto answer = daemon->ask(serve::GetGenerationsT(), kDaemonPatience);
+  if (!answer) {
+    return tl::unexpected<Failure>(std::move(answer.error()));
+  }
+  const serve::GenerationsT* const all = answer->AsGenerations();
+  if (all == nullptr) {
+    return unexpected_answer();
+  }
+  nlohmann::ordered_json document;
+  document["generations"] = nlohmann::ordered_json::array();
+  std::string text;
+  for (const auto& generation : all->generations) {
+    document["generations"].push_back(to_json(*generation));
+    text += to_text(*generation);
+  }
+  context.output.write(context.json ? dump(document) : text);
+  return ExitCode::kDone;
+}
+
+}  // namespace tenon::cli
