@@ -29,15 +29,21 @@ constexpr std::int64_t kMostPrefetch = 256;
 constexpr std::int64_t kShortRunNs = 20'000;
 /// Sends between two looks of a submitting thread for answers.
 constexpr std::uint32_t kSendsPerReap = 32;
+/// Sends of one round after which the worker may see them.
+constexpr std::uint32_t kSendsPerPublish = 32;
+constexpr std::uintptr_t kPrefetchedAhead = 4;
 
 MonotonicNs later(MonotonicNs now_ns, std::int64_t duration_ns) {
   return duration_ns > kNever - now_ns ? kNever : now_ns + duration_ns;
 }
 
-/// Ten millions of calls are in no cache when their turn comes.
-void prefetch(const Call* call) noexcept {
-  if (call != nullptr) {
-    const char* bytes = reinterpret_cast<const char*>(call);
+/// Ten millions of calls are in no cache when their turn comes. Those submitted one after another lie side by side as a
+/// rule, so that where the next one lies tells where the fourth from here does.
+void prefetch_after(const Call& call) noexcept {
+  if (call.next() != nullptr) {
+    const auto from = reinterpret_cast<std::uintptr_t>(&call);
+    const auto stride = reinterpret_cast<std::uintptr_t>(call.next()) - from;
+    const char* bytes = reinterpret_cast<const char*>(from + kPrefetchedAhead * stride);
     __builtin_prefetch(bytes, 1);
     __builtin_prefetch(bytes + 64, 1);
     __builtin_prefetch(bytes + 128, 1);
@@ -242,18 +248,22 @@ void Scheduler::dispatch() {
       }
     }
   }
+  std::uint32_t sent = 0;
   while (Call* call = queue_.front()) {
     WorkerLink* link = choose_link();
     if (link == nullptr) {
       break;
     }
-    prefetch(call->next());
+    prefetch_after(*call);
     if (!can_take(*link)) {
       relist(*link);  // Its control channel has filled up, or its ring is full of calls that were taken back.
       continue;
     }
     if (send(*link, *call) == Sent::kWaits) {
       break;
+    }
+    if (++sent % kSendsPerPublish == 0) {
+      link->transport->end().publish();  // It begins while the others are being written.
     }
   }
   publish();
