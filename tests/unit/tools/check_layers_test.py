@@ -67,6 +67,15 @@ class CheckLayers(unittest.TestCase):
         self.write("tools/tenon/b.cpp", "#include <windows.h>\n")
         self.assertEqual(len(self.findings()), 4)
 
+    def test_wall_clock_only_where_times_are_shown(self):
+        self.write("runtime/src/host/a.cpp", "auto t = std::chrono::system_clock::now();\nlong u = time(nullptr);\n"
+                   "auto v = std::chrono::steady_clock::now();  // Not system_clock.\nint w = run_time(x);\n")
+        self.write("runtime/src/platform/linux/b.cpp", "clock_gettime(CLOCK_REALTIME, &now);\n")
+        self.write("runtime/src/plugin/store.cpp", "auto t = std::chrono::system_clock::now();\n")
+        self.write("plugins/files/c.cpp", "auto t = std::chrono::system_clock::now();\n")
+        self.assertEqual([finding.split(": ")[0] for finding in self.findings()],
+                         ["runtime/src/host/a.cpp:1", "runtime/src/host/a.cpp:2", "runtime/src/platform/linux/b.cpp:1"])
+
     def test_header_of_one_system_from_outside(self):
         self.write("runtime/src/host/a.cpp", '#include "platform/linux/futex.hpp"\n')
         self.assertEqual(len(self.findings()), 1)
