@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kChunkBytes = std::size_t{2} << 20;
 /// How long spare chunks are watched before those that were not needed go back.
-constexpr std::int64_t kWatchNs = 2'000'000'000;
+constexpr std::int64_t kWatchNs = 5'000'000'000;
 /// Chunks given back at once, and the pause before the next: a chunk takes the system up to a millisecond, and the
 /// reactor has other things to do.
 constexpr int kTrimmedAtOnce = 2;
