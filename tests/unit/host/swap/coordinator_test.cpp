@@ -1,0 +1,362 @@
+#include "host/swap/coordinator.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <iterator>
+#include <string>
+#include <thread>
+
+#include <tenon_test/catch.hpp>
+#include <tenon_test/temporary_directory.hpp>
+
+#include "fake_fleet.hpp"
+
+using namespace tenon;
+using namespace tenon::internal;
+using namespace tenon::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+std::string text_of(const fs::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
+    text.replace(at, from.size(), to);
+  }
+  return text;
+}
+
+bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+SwapOptions quick() {
+  SwapOptions options;
+  options.probation = std::chrono::milliseconds(0);
+  options.step_timeout = std::chrono::seconds(60);
+  return options;
+}
+
+/// A directory with the plugin "good" 1.2.3, a store, and a coordinator of workers that only count.
+struct Place {
+  TemporaryDirectory directory;
+  fs::path plugins = directory / "plugins";
+  std::shared_ptr<FakeFleet> fleet;
+  std::unique_ptr<SwapCoordinator> coordinator;
+
+  explicit Place(HotSwapOptions options = {}) {
+    fs::create_directory(plugins);
+    put("good", "1.2.3");
+    start(std::move(options));
+  }
+  CatalogOptions inspection() const {
+    CatalogOptions options;
+    options.plugin_dirs = {plugins};
+    options.use_environment = false;
+    options.cache_dir = directory / "cache";
+    options.worker_executable = TENON_TEST_INSPECTOR;
+    options.inspect_timeout = std::chrono::seconds(60);
+    return options;
+  }
+  void start(HotSwapOptions options) {
+    options.store_dir = directory / "store";
+    auto catalog = Catalog::open(inspection());
+    REQUIRE(catalog);
+    auto candidates = open_candidates(options, inspection());
+    INFO((candidates ? "" : candidates.error().to_string()));
+    REQUIRE(candidates);
+    StagedCatalog staged = stage_catalog(*candidates, *catalog, {plugins});
+    fleet = std::make_shared<FakeFleet>(staged.catalog);
+    auto started = SwapCoordinator::start(options, fleet, std::move(*candidates), std::move(staged), {});
+    REQUIRE(started);
+    coordinator = std::move(*started);
+  }
+  /// Renames a version into place, as builders should. Its version has five letters.
+  fs::path put(const std::string& name, const std::string& version, const std::string& from = {},
+               const std::string& to = {}) const {
+    std::string content = replaced(text_of(fs::path(TENON_TEST_VARIANTS) / (name + ".so")), "1.2.3", version);
+    if (!from.empty()) {
+      content = replaced(content, from, to);
+    }
+    const fs::path temporary = directory / "new";
+    std::ofstream(temporary, std::ios::binary | std::ios::trunc) << content;
+    fs::rename(temporary, plugins / (name + ".so"));
+    return plugins / (name + ".so");
+  }
+  std::string current() const { return fleet->current("good")->plugin->version; }
+  /// Waits until an event of a kind is there whose message has a part.
+  bool wait_for(SwapEvent::Kind kind, const std::string& part = {}) const {
+    for (int i = 0; i < 6000; ++i) {
+      for (const SwapEvent& event : coordinator->events_since(0)) {
+        if (event.kind == kind && has(event.message, part)) {
+          return true;
+        }
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("SwapCoordinator: a swap makes what the file holds current") {
+  Place place;
+  const fs::path stored = place.fleet->current("good")->plugin->file;
+  CHECK(has(stored.string(), "/objects/"));
+  place.put("good", "1.3.0");
+  const auto report = place.coordinator->swap("good", quick());
+  INFO((report ? "" : report.error().to_string()));
+  REQUIRE(report);
+  CHECK(report->before.version == "1.2.3");
+  CHECK(report->now.version == "1.3.0");
+  CHECK(report->now.state == GenerationState::kCurrent);
+  CHECK(report->overridden.empty());
+  CHECK(place.current() == "1.3.0");
+  CHECK(place.wait_for(SwapEvent::Kind::kDrained));
+  const auto generations = place.coordinator->generations();
+  REQUIRE(generations.size() == 2);
+  CHECK(generations[0].number > generations[1].number);
+  CHECK(generations[1].state == GenerationState::kRetired);
+}
+
+TEST_CASE("SwapCoordinator: a swap to what is current already is a success without work") {
+  Place place;
+  const auto report = place.coordinator->swap("good", quick());
+  REQUIRE(report);
+  CHECK(report->now.number == report->before.number);
+  CHECK(place.coordinator->generations().size() == 1);
+}
+
+TEST_CASE("SwapCoordinator: a version is found in the store, and errors tell those there are") {
+  Place place;
+  place.put("good", "1.3.0");
+  REQUIRE(place.coordinator->swap("good", quick()));
+  REQUIRE(place.coordinator->swap("good@1.2.3", quick()));
+  CHECK(place.current() == "1.2.3");
+  const auto unknown = place.coordinator->swap("good@9.9.9", quick());
+  REQUIRE_FALSE(unknown);
+  CHECK(unknown.error().code == ErrorCode::kNotFound);
+  CHECK(has(unknown.error().message, "1.3.0"));
+  CHECK(has(place.coordinator->swap("goof", quick()).error().message, "did you mean 'good'"));
+  CHECK(place.coordinator->swap("/nowhere/good.so", quick()).error().code == ErrorCode::kNotFound);
+}
+
+TEST_CASE("SwapCoordinator: a break of the schema is refused, unless forced") {
+  Place place;
+  place.put("good", "1.3.0", "weight", "weighs");
+  const auto refused = place.coordinator->swap("good", quick());
+  REQUIRE_FALSE(refused);
+  INFO(refused.error().to_string());
+  CHECK(refused.error().code == ErrorCode::kIncompatible);
+  CHECK(has(refused.error().message, "weight"));
+  CHECK(place.current() == "1.2.3");
+  SwapOptions force = quick();
+  force.force = true;
+  const auto report = place.coordinator->swap("good", force);
+  REQUIRE(report);
+  CHECK_FALSE(report->overridden.empty());
+  CHECK(place.wait_for(SwapEvent::Kind::kForced, "weight"));
+  place.fleet->change([](FakeFleet::State& state) { CHECK(state.keeps_queued.back()); });
+}
+
+TEST_CASE("SwapCoordinator: garbage, truncation and crashes are refused with their reason") {
+  Place place;
+  std::ofstream(place.directory / "new") << "no plugin at all";
+  fs::rename(place.directory / "new", place.plugins / "good.so");
+  CHECK(place.coordinator->swap("good", quick()).error().code == ErrorCode::kCorrupt);
+  fs::remove(place.plugins / "good.so");
+  CHECK(place.coordinator->swap("good", quick()).error().code == ErrorCode::kNotFound);
+  CHECK(place.current() == "1.2.3");
+
+  // New to the catalog, and it crashes: not loaded again, by nobody who shares the store.
+  const fs::path crashes = place.put("crash_constructor", "1.2.3");
+  CHECK(place.coordinator->swap("crash_constructor", quick()).error().code == ErrorCode::kCrashed);
+  const auto again = place.coordinator->swap(crashes.string(), quick());
+  REQUIRE_FALSE(again);
+  CHECK(again.error().code == ErrorCode::kRejected);
+  CHECK(has(again.error().message, "quarantine"));
+  CHECK(place.wait_for(SwapEvent::Kind::kQuarantined));
+}
+
+TEST_CASE("SwapCoordinator: a plugin that the catalog does not have is added") {
+  Place place;
+  place.put("larger", "1.2.3");
+  const auto report = place.coordinator->swap("larger", quick());
+  INFO((report ? "" : report.error().to_string()));
+  REQUIRE(report);
+  CHECK(report->before.number == 0);
+  CHECK(place.fleet->current("larger"));
+}
+
+TEST_CASE("SwapCoordinator: workers that do not start refuse the version") {
+  Place place;
+  place.put("good", "1.3.0");
+  place.fleet->change([](FakeFleet::State& state) { state.warm_error = Error{ErrorCode::kFailed, "no licence", {}}; });
+  const auto refused = place.coordinator->swap("good", quick());
+  REQUIRE_FALSE(refused);
+  CHECK(has(refused.error().message, "no licence"));
+  CHECK(has(refused.error().message, "1.2.3"));
+  CHECK(place.coordinator->generations().front().state == GenerationState::kRefused);
+}
+
+TEST_CASE("SwapCoordinator: a roll-back goes one version back and quarantines what goes") {
+  Place place;
+  const auto nothing = place.coordinator->rollback("good", {});
+  REQUIRE_FALSE(nothing);
+  CHECK(nothing.error().code == ErrorCode::kNotFound);
+  CHECK(place.coordinator->rollback("bad", {}).error().code == ErrorCode::kNotFound);
+  for (const char* version : {"1.3.0", "1.4.0"}) {
+    place.put("good", version);
+    REQUIRE(place.coordinator->swap("good", quick()));
+  }
+  REQUIRE(place.coordinator->rollback("good", "too dark"));
+  CHECK(place.current() == "1.3.0");
+  CHECK(place.wait_for(SwapEvent::Kind::kRolledBack, "too dark"));
+  CHECK(has(place.coordinator->swap("good", quick()).error().message, "too dark"));
+  // Further back than what is kept ready.
+  REQUIRE(place.coordinator->rollback("good", {}));
+  CHECK(place.current() == "1.2.3");
+  // A runtime that starts now does not load it either.
+  place.coordinator->stop();
+  place.start({});
+  CHECK_FALSE(place.fleet->current("good"));
+}
+
+TEST_CASE("SwapCoordinator: a canary turns a version back that crashes, and another plugin swaps meanwhile") {
+  Place place;
+  place.put("good", "1.3.0");
+  SwapOptions canary = quick();
+  canary.canary_share = 0.5;
+  canary.canary_time = std::chrono::minutes(10);
+  auto swap = std::async(std::launch::async, [&] { return place.coordinator->swap("good", canary); });
+  REQUIRE(place.fleet->wait([](const FakeFleet::State& state) { return state.trial != 0; }));
+  place.put("larger", "1.2.3");
+  CHECK(place.coordinator->swap("larger", quick()));
+  SECTION("back") {
+    place.fleet->change([](FakeFleet::State& state) { state.tallies[state.trial] = {.calls = 10, .crashed = 1}; });
+    const auto refused = swap.get();
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ErrorCode::kRejected);
+    CHECK(has(refused.error().message, "1 of 10 calls crashed their worker (limit 1 %)"));
+    CHECK(place.current() == "1.2.3");
+    CHECK(place.wait_for(SwapEvent::Kind::kQuarantined));
+  }
+  SECTION("well") {
+    place.fleet->change([](FakeFleet::State& state) { state.tallies[state.trial] = {.calls = 200}; });
+    REQUIRE(swap.get());
+    CHECK(place.current() == "1.3.0");
+  }
+  SECTION("the runtime stops") {
+    place.coordinator->stop();
+    CHECK(swap.get().error().code == ErrorCode::kCancelled);
+    CHECK(place.coordinator->swap("good", quick()).error().code == ErrorCode::kRejected);
+  }
+}
+
+TEST_CASE("SwapCoordinator: a version that crashes in its probation is rolled back by itself") {
+  Place place;
+  place.put("good", "1.3.0");
+  SwapOptions watched = quick();
+  watched.probation = std::chrono::minutes(10);
+  const auto report = place.coordinator->swap("good", watched);
+  REQUIRE(report);
+  const std::uint64_t number = report->now.number;
+  place.fleet->change([&](FakeFleet::State& state) { state.tallies[number] = {.calls = 1000, .crashed = 100}; });
+  CHECK(place.wait_for(SwapEvent::Kind::kRolledBack, "100 of 1000 calls crashed"));
+  CHECK(place.current() == "1.2.3");
+}
+
+TEST_CASE("SwapCoordinator: a roll-back by itself that fails leaves the new version") {
+  Place place;
+  place.put("good", "1.3.0");
+  SwapOptions watched = quick();
+  watched.probation = std::chrono::minutes(10);
+  const auto report = place.coordinator->swap("good", watched);
+  REQUIRE(report);
+  const std::uint64_t number = report->now.number;
+  place.fleet->change([&](FakeFleet::State& state) {
+    state.warm_error = Error{ErrorCode::kUnavailable, "no more processes", {}};
+    state.tallies[number] = {.calls = 10, .crashed = 10};
+  });
+  CHECK(place.wait_for(SwapEvent::Kind::kRefused, "cannot go back"));
+  CHECK(place.current() == "1.3.0");
+}
+
+TEST_CASE("SwapCoordinator: of several that wait the newest alone is made; a stop ends the rest") {
+  Place place;
+  place.put("good", "1.3.0");
+  place.fleet->change([](FakeFleet::State& state) { state.hold_warm = true; });
+  const auto swap = [&] { return place.coordinator->swap("good", quick()); };
+  auto first = std::async(std::launch::async, swap);
+  REQUIRE(place.fleet->wait([](const FakeFleet::State& state) { return state.warming == 1; }));
+  place.put("good", "1.4.0");
+  auto second = std::async(std::launch::async, swap);
+  auto third = std::async(std::launch::async, swap);
+  // One of both is pushed out by the other.
+  while (second.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready &&
+         third.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready) {
+  }
+  auto& pushed_out = second.wait_for(std::chrono::seconds(0)) == std::future_status::ready ? second : third;
+  auto& newest = &pushed_out == &second ? third : second;
+  const auto cancelled = pushed_out.get();
+  CHECK(cancelled.error().code == ErrorCode::kCancelled);
+  CHECK(has(cancelled.error().message, "a newer version of 'good' came meanwhile"));
+  SECTION("goes on") {
+    place.fleet->change([](FakeFleet::State& state) { state.hold_warm = false; });
+    CHECK(first.get());
+    CHECK(newest.get());
+    CHECK(place.current() == "1.4.0");
+  }
+  SECTION("stops") {
+    place.coordinator->stop();
+    CHECK(first.get().error().code == ErrorCode::kCancelled);
+    CHECK(newest.get().error().code == ErrorCode::kCancelled);
+    CHECK(place.current() == "1.2.3");
+  }
+}
+
+TEST_CASE("SwapCoordinator: the watch swaps what changes, once for many updates, and a deletion swaps nothing") {
+  HotSwapOptions options;
+  options.watch = true;
+  options.swaps = quick();
+  Place place(options);
+  for (int i = 0; i < 20; ++i) {
+    place.put("good", "1." + std::to_string(i % 9) + ".9");
+  }
+  place.put("good", "2.0.0");
+  REQUIRE(place.wait_for(SwapEvent::Kind::kSwitched));
+  for (int i = 0; i < 6000 && place.current() != "2.0.0"; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  CHECK(place.current() == "2.0.0");
+  CHECK(place.coordinator->generations().size() < 10);
+  fs::remove(place.plugins / "good.so");
+  CHECK(place.wait_for(SwapEvent::Kind::kDetected, "was deleted; good 2.0.0"));
+  CHECK(place.current() == "2.0.0");
+}
+
+TEST_CASE("SwapCoordinator: listeners hear events in order, may not swap, and may stop the runtime") {
+  Place place;
+  std::promise<ErrorCode> refused;
+  std::uint64_t last = 0;
+  bool in_order = true;
+  auto subscription = place.coordinator->on_event([&](const SwapEvent& event) {
+    in_order = in_order && event.number > last;
+    last = event.number;
+    if (event.kind == SwapEvent::Kind::kSwitched) {
+      refused.set_value(place.coordinator->swap("good", quick()).error().code);
+      place.coordinator->stop();
+    }
+  });
+  place.put("good", "1.3.0");
+  REQUIRE(place.coordinator->swap("good", quick()));
+  CHECK(refused.get_future().get() == ErrorCode::kInvalidArgument);
+  place.coordinator->stop();
+  CHECK(in_order);
+}
