@@ -360,3 +360,38 @@ TEST_CASE("SwapCoordinator: listeners hear events in order, may not swap, and ma
   place.coordinator->stop();
   CHECK(in_order);
 }
+
+TEST_CASE("SwapCoordinator: a stop ends an inspection that hangs") {
+  Place place;
+  place.put("hang_entry", "1.2.3");
+  SwapOptions patient = quick();
+  patient.step_timeout = std::chrono::minutes(10);
+  auto swap = std::async(std::launch::async, [&] { return place.coordinator->swap("hang_entry", patient); });
+  REQUIRE(place.wait_for(SwapEvent::Kind::kStaged));
+  place.coordinator->stop();
+  CHECK(swap.get().error().code == ErrorCode::kCancelled);
+}
+
+TEST_CASE("SwapCoordinator: a shadow whose end differs turns the version back") {
+  Place place;
+  place.put("good", "1.3.0");
+  SwapOptions shadow = quick();
+  shadow.shadow = true;
+  shadow.canary_time = std::chrono::minutes(10);
+  auto swap = std::async(std::launch::async, [&] { return place.coordinator->swap("good", shadow); });
+  REQUIRE(place.fleet->wait([](const FakeFleet::State& state) { return state.trial != 0; }));
+  decltype(TrialOptions::shadow) compare;
+  place.fleet->change([&](FakeFleet::State& state) { compare = state.trial_options.shadow; });
+  const Schema schema = *place.fleet->current("good")->plugin->schema;
+  const TaskInfo& task = *schema.find_task("echo");
+  // What is the surroundings' doing is no difference.
+  compare(task, fail(ErrorCode::kFailed, "no"), fail(ErrorCode::kCancelled, "shutting down"));
+  compare(task, fail(ErrorCode::kFailed, "no"), fail(ErrorCode::kFailed, "not at all"));
+  compare(task, fail(ErrorCode::kFailed, "no"), fail(ErrorCode::kNotFound, "no such leaf"));
+  const auto refused = swap.get();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::kRejected);
+  CHECK(has(refused.error().message, "1 of 2 compared results differ"));
+  CHECK(has(refused.error().message, "no such leaf"));
+  CHECK(place.current() == "1.2.3");
+}
