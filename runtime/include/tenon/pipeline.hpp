@@ -74,6 +74,11 @@ class Graph {
   [[nodiscard]] const std::string& name() const noexcept;
   /// Plugin settings the file gives, for RuntimeOptions::plugin_settings.
   [[nodiscard]] const std::map<std::string, Buffer>& plugin_settings() const noexcept;
+  /// Whether the graph, running or not, would go on with another version of one of its plugins; for
+  /// HotSwapOptions::admit. Errors, kIncompatible: a version outside the file's pin, with the place of the pin; a task
+  /// that the graph uses is missing or of another kind; params, settings or a source's argument that the file gives,
+  /// or an edge, would not be understood. A plugin that the graph does not use is admitted. [any-thread]
+  [[nodiscard]] Result<void> admits(const PluginInfo& candidate) const;
 
   struct Impl;
   [[nodiscard]] const Impl& impl() const noexcept { return *impl_; }

@@ -279,6 +279,13 @@ Diagnostic Reporter::render(Message message) const {
   return out;
 }
 
+std::string Reporter::place_text(const Place& place) const {
+  if (place.override_number > 0) {
+    return "--set " + printable(overrides_[place.override_number - 1]);
+  }
+  return printable(file_) + ":" + std::to_string(place.line) + ":" + std::to_string(place.column);
+}
+
 void Reporter::move_to(Diagnostics& diagnostics) {
   const auto key = [](const Group& group) {
     const Place& place = group.main.place;

@@ -32,6 +32,8 @@ class Reporter {
   /// Adds a note that stays with its error.
   void note(std::size_t group, const Place& place, std::string message);
 
+  /// A place as messages name it: "file:line:column", or "--set key=value".
+  [[nodiscard]] std::string place_text(const Place& place) const;
   [[nodiscard]] bool has_errors() const noexcept { return error_count_ > 0; }
   /// Enough messages that more of them would not be shown; costly hints can be left out.
   [[nodiscard]] bool saturated() const noexcept { return groups_.size() > 400; }

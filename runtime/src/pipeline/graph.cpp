@@ -27,6 +27,9 @@ std::optional<Graph::Impl> load(std::string_view text, std::string_view file, st
   std::optional<Graph::Impl> graph =
       load_graph({text, default_name}, *make_catalog_directory(catalog), options, reporter);
   reporter.move_to(diagnostics);
+  if (graph) {
+    graph->catalog = catalog;
+  }
   return graph;
 }
 

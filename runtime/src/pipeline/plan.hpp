@@ -13,9 +13,11 @@
 #include <vector>
 
 #include <tenon/bytes.hpp>
+#include <tenon/catalog.hpp>
 #include <tenon/pipeline.hpp>
 
 #include "pipeline/task_directory.hpp"
+#include "pipeline/version_pin.hpp"
 
 namespace tenon::internal {
 
@@ -99,6 +101,13 @@ struct PlanNode {
   ItemReader identity_number;  ///< A line number or the like.
 };
 
+/// A version pin of the file.
+struct PlanPin {
+  VersionPin pin;
+  std::string text;   ///< As written.
+  std::string place;  ///< "inventory.toml:4:11".
+};
+
 }  // namespace tenon::internal
 
 namespace tenon {
@@ -109,6 +118,8 @@ struct Graph::Impl {
   std::vector<internal::PlanNode> nodes;  ///< In the order of the file.
   std::vector<internal::PlanEdge> edges;
   std::map<std::string, Buffer> plugin_settings;
+  std::map<std::string, internal::PlanPin> pins;  ///< By plugin.
+  Catalog catalog;                                ///< That it was checked with.
 };
 
 }  // namespace tenon

@@ -63,6 +63,9 @@ class Resolver {
                         "plugin '" + declared.name + "' is version " + plugin->version + "; the pin asks for " +
                             declared.version->value,
                         "install a plugin that fits, or change the pin");
+      } else {
+        graph_.pins.insert_or_assign(
+            declared.name, PlanPin{*pin, declared.version->value, reporter_.place_text(declared.version->place)});
       }
     }
     if (declared.settings == nullptr) {
