@@ -7,6 +7,7 @@
 #include <tenon/pipeline.hpp>
 
 #include "compile_schema.hpp"
+#include "pipeline/plan.hpp"
 #include "tenon_test/catch.hpp"
 
 namespace tenon::test {
@@ -163,6 +164,29 @@ TEST_CASE("Graph::admits: a plugin that cannot be used") {
   const Result<void> admitted = graph().admits(broken);
   REQUIRE_FALSE(admitted);
   CHECK(has(admitted.error().message, "the file is truncated"));
+}
+
+TEST_CASE("Graph: routes and keys read results of a newer conforming version") {
+  const Graph checked = graph();
+  const auto newer = plugin("p", "1.1.0",
+                            replace(replace(kSchema, "Small, Large", "Small, Large, Huge"), "inner: Inner; }",
+                                    "inner: Inner; more: string; }"));
+  REQUIRE(checked.admits(*newer).has_value());
+  const Result<Buffer> item =
+      newer->schema->from_json("p.Item", R"({"kind": "Huge", "size": 7, "inner": {"name": "n"}, "more": "new"})");
+  REQUIRE(item.has_value());
+  for (const internal::PlanNode& node : checked.impl().nodes) {
+    if (node.kind == internal::NodeKind::kRoute) {
+      const Result<std::string> value = node.route_reader(*item);
+      REQUIRE(value.has_value());
+      // A value that the file cannot have named: it goes to else.
+      CHECK(*value == "2");
+      CHECK(node.cases.count(*value) == 0);
+    }
+    if (node.order == internal::OrderKind::kKey) {
+      CHECK(node.key_reader(*item).value_or("") == "7");
+    }
+  }
 }
 
 }  // namespace tenon::test
