@@ -16,8 +16,9 @@ std::vector<CallRef> make_calls(const std::vector<int>& priorities) {
   auto bell = EventBell::create();
   REQUIRE(bell);
   const auto retired = std::make_shared<Retired>(std::move(*bell));
-  const RouteRef route = make_shared_object<const HostRoute>(0, tenon::TaskRef(), StoredBytes(), std::weak_ptr<Pool>(),
-                                                             make_shared_object<CallMemory>(retired), retired);
+  const RouteRef route =
+      make_shared_object<const HostRoute>(0, nullptr, tenon::TaskRef(), StoredBytes(), std::weak_ptr<Pool>(),
+                                          make_shared_object<CallMemory>(retired), retired);
   std::vector<CallRef> calls;
   for (const int priority : priorities) {
     calls.push_back(Call::create(route, calls.size() + 1, tenon::BytesView()));
