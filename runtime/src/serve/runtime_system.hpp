@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -67,7 +66,6 @@ class RuntimeSystem final : public ServedSystem {
   Runtime runtime_;
   const RuntimeSystemOptions options_;
   Guarded<Listeners> listeners_;
-  Guarded<std::deque<serve::EventT>> events_;  // The latest.
   std::vector<std::unique_ptr<PipelineRun>> pipelines_;
   EventSubscription subscription_;
 };

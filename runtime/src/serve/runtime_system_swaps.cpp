@@ -8,9 +8,6 @@
 namespace tenon::internal {
 namespace {
 
-// Events that are kept for those who ask later.
-constexpr std::size_t kMaxEvents = 4096;
-
 std::int64_t milliseconds(std::chrono::system_clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
 }
@@ -103,13 +100,6 @@ void RuntimeSystem::take_event(const SwapEvent& event) {
     options_.labels->update(runtime_.catalog());
   }
   const serve::EventT message = to_message(event);
-  {
-    auto events = events_.lock();
-    events->push_back(message);
-    if (events->size() > kMaxEvents) {
-      events->pop_front();
-    }
-  }
   const auto listeners = listeners_.lock();
   if (listeners->event) {
     listeners->event(message);
@@ -118,14 +108,11 @@ void RuntimeSystem::take_event(const SwapEvent& event) {
 
 serve::EventsT RuntimeSystem::events_since(std::uint64_t number) {
   serve::EventsT given;
-  const auto events = events_.lock();
-  if (!events->empty() && events->front().number > number + 1) {
-    given.missed = events->front().number - number - 1;
+  for (const SwapEvent& event : runtime_.events_since(number)) {
+    given.events.push_back(std::make_unique<serve::EventT>(to_message(event)));
   }
-  for (const serve::EventT& event : *events) {
-    if (event.number > number) {
-      given.events.push_back(std::make_unique<serve::EventT>(event));
-    }
+  if (!given.events.empty()) {
+    given.missed = given.events.front()->number - number - 1;
   }
   return given;
 }

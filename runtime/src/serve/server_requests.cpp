@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "platform/process.hpp"
 #include "platform/service_manager.hpp"
+#include "serve/plugin_labels.hpp"
 #include "serve/server.hpp"
 
 namespace tenon::internal {
@@ -395,6 +396,11 @@ void Server::serve_events(Connection& client, std::uint64_t number, const serve:
 }
 
 void Server::tell_event(const serve::EventT& event) {
+  const bool bad =
+      event.kind == "refused" || event.kind == "forced" || event.kind == "rolled_back" || event.kind == "quarantined";
+  log(bad ? LogLevel::kWarning : LogLevel::kInfo, plugin_label(event.plugin, event.version, event.sha256) + ' ' +
+                                                      event.kind +
+                                                      (event.message.empty() ? std::string() : ": " + event.message));
   std::vector<ClientId> told;
   for (const auto& [id, client] : clients_) {
     for (auto& [number, follow] : client->follows) {
