@@ -113,6 +113,7 @@ Program::Program(const std::vector<std::string>& arguments, const ProgramOptions
   sigaddset(&defaults, SIGINT);
   sigaddset(&defaults, SIGTERM);
   sigaddset(&defaults, SIGPIPE);
+  sigaddset(&defaults, SIGHUP);
   posix_spawnattr_setsigdefault(&attributes, &defaults);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
 
@@ -186,6 +187,14 @@ bool Program::wait_for_error(const std::string& text) {
 
 void Program::interrupt() const {
   kill(pid_, SIGINT);
+}
+
+bool Program::running() {
+  int status = 0;
+  if (!exit_ && waitpid(pid_, &status, WNOHANG) == pid_) {
+    exit_ = exit_of(status);
+  }
+  return !exit_;
 }
 
 int Program::wait() {

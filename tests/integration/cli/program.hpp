@@ -43,6 +43,9 @@ class Program {
   /// With a terminal: waits until standard error holds `text`; false when the program ended first.
   bool wait_for_error(const std::string& text);
   void interrupt() const;
+  [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+  /// Whether it has not ended.
+  [[nodiscard]] bool running();
   /// Exit code; 128 + the number of a signal that ended it. Kills it after two minutes and gives -1.
   int wait();
 

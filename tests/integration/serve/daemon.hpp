@@ -1,0 +1,69 @@
+/// A real daemon, for tests that talk to it as people and scripts do.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "program.hpp"
+#include "tenon_test/temporary_directory.hpp"
+
+namespace tenon::test {
+
+inline bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+/// Waits until `condition` holds; false after a minute.
+template <typename Condition>
+bool eventually(Condition condition) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) {
+      return false;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return true;
+}
+
+/// A pipeline that gives so many numbers, one in `interval_ms`, and sums them.
+std::string numbers_pipeline(const std::string& name, std::uint64_t count, unsigned interval_ms);
+
+/// `tenon serve` on a socket of its own.
+class Daemon {
+ public:
+  /// Returns once it serves; a test fails when it does not.
+  explicit Daemon(std::vector<std::string> arguments = {},
+                  std::vector<std::pair<std::string, std::string>> environment = {});
+
+  [[nodiscard]] std::string socket() const { return (directory_ / "socket").string(); }
+  [[nodiscard]] std::filesystem::path directory() const { return directory_.path(); }
+  /// Runs a command on it.
+  [[nodiscard]] Ended run(std::vector<std::string> arguments) const;
+  /// The same with --json; the document.
+  [[nodiscard]] nlohmann::json json(std::vector<std::string> arguments) const;
+  void signal(int number) const;
+  /// Starts one anew on the same socket.
+  void start_again();
+  [[nodiscard]] Program& program() { return *program_; }
+  /// The processes of its workers.
+  [[nodiscard]] std::vector<pid_t> workers() const;
+
+ private:
+  void start();
+  TemporaryDirectory directory_;
+  std::vector<std::string> arguments_;
+  ProgramOptions options_;
+  std::unique_ptr<Program> program_;
+};
+
+/// Whether there is such a process, dead ones that nobody has waited for left out.
+[[nodiscard]] bool alive(pid_t process);
+
+}  // namespace tenon::test

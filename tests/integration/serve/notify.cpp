@@ -1,0 +1,65 @@
+// What a daemon tells the service manager.
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "daemon.hpp"
+#include "tenon_test/catch.hpp"
+
+using namespace tenon::test;
+
+namespace {
+
+/// The manager's end of $NOTIFY_SOCKET.
+class Manager {
+ public:
+  Manager() : descriptor_(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, path().c_str(), sizeof address.sun_path - 1);
+    REQUIRE(bind(descriptor_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  }
+  ~Manager() { close(descriptor_); }
+  [[nodiscard]] std::string path() const { return (directory_ / "notify").string(); }
+  /// Whether `part` has been told, sooner or later.
+  bool hears(const std::string& part) {
+    return eventually([&] {
+      char message[4096];
+      for (ssize_t size; (size = recv(descriptor_, message, sizeof message, 0)) > 0;) {
+        heard_.append(message, static_cast<std::size_t>(size));
+        heard_ += '\n';
+      }
+      return has(heard_, part);
+    });
+  }
+  void forget() { heard_.clear(); }
+  [[nodiscard]] const std::string& heard() const { return heard_; }
+
+ private:
+  TemporaryDirectory directory_;
+  int descriptor_;
+  std::string heard_;
+};
+
+}  // namespace
+
+TEST_CASE("tenon serve: tells the service manager when it is ready, reloads, lives and stops") {
+  Manager manager;
+  Daemon daemon({}, {{"NOTIFY_SOCKET", manager.path()}, {"WATCHDOG_USEC", "200000"}, {"JOURNAL_STREAM", "8:1"}});
+  CHECK(manager.hears("READY=1"));
+  CHECK(has(manager.heard(), "STATUS=serving"));
+  CHECK(manager.hears("WATCHDOG=1"));
+  manager.forget();
+  CHECK(manager.hears("WATCHDOG=1"));
+  daemon.signal(SIGHUP);
+  CHECK(manager.hears("RELOADING=1"));
+  CHECK(has(manager.heard(), "MONOTONIC_USEC="));
+  CHECK(manager.hears("READY=1"));
+  daemon.signal(SIGTERM);
+  CHECK(manager.hears("STOPPING=1"));
+  CHECK(daemon.program().wait() == 0);
+  CHECK(has(daemon.program().error(), "<6>tenon: info: "));
+}
