@@ -35,7 +35,7 @@ Outcome<ExitCode> events_command(Context& context, const std::vector<std::string
   app.add_flag("--follow", request.follow, "Go on with what happens from now on, until Ctrl-C or the daemon's end");
   app.add_option("--after", request.after, "Only events with a higher number")->type_name("NUMBER");
   add_socket_option(app, socket);
-  app.footer("With --json each event is one line.");
+  app.footer("With --json each event is one line.\n\nExample:\n  tenon events --follow --json | jq .message");
   if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }

@@ -17,6 +17,7 @@ Outcome<ExitCode> steer(Context& context, const std::vector<std::string>& argume
   Request request;
   app.add_option("PIPELINE", request.pipeline, "Name of the pipeline; all of them when not given");
   add_socket_option(app, socket);
+  app.footer("Example:\n  " + std::string(name) + " inventory");
   if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }

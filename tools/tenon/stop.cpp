@@ -15,7 +15,7 @@ Outcome<ExitCode> stop_command(Context& context, const std::vector<std::string>&
   app.footer(
       "Pipelines finish what is in flight and calls finish, for as long as the daemon's --drain-timeout says. A "
       "second\n"
-      "'tenon stop --now' cancels them meanwhile.");
+      "'tenon stop --now' cancels them meanwhile.\n\nExample:\n  tenon stop --socket /run/user/1000/tenon.sock");
   if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }

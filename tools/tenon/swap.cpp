@@ -114,6 +114,7 @@ Outcome<ExitCode> generations_command(Context& context, const std::vector<std::s
   CLI::App app("Lists the versions that a daemon's plugins had and have, the newest first.", "tenon generations");
   std::string socket;
   add_socket_option(app, socket);
+  app.footer("Example:\n  tenon generations --json");
   if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }
