@@ -29,6 +29,7 @@ struct SessionRecord {
   // -- guarded by the scheduler's lock ----------------------------------------------------------
   /// Worker it lives in; 0 before it has been sent there.
   std::uint64_t link_id = 0;
+  bool ended = false;  ///< It has given all it has; no step comes any more.
   /// It stayed on a generation that was replaced for longer than it might.
   bool overstayed = false;
 };

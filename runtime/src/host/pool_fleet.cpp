@@ -196,7 +196,7 @@ Result<void> PoolFleet::warm(const GenerationRef& generation, std::chrono::milli
     return {};
   }
   problem->message = "a worker could not load " + generation->plugin->name + " " + generation->plugin->version +
-                     " with its settings: " + problem->message;
+                     " and run its init with the settings there are: " + problem->message;
   return fail(std::move(*problem));
 }
 

@@ -265,12 +265,17 @@ Error Scheduler::lost_session_error(const Call& call) const {
   if (call.details().session == nullptr) {
     return Error{ErrorCode::kUnavailable, "the worker that the call was meant for has ended", context_of(call)};
   }
+  const PluginInfo& plugin = *call.run_route()->ref.plugin;
+  if (call.details().session->ended) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "the session of " + call.run_route()->ref.task->full_name + " has ended; open a new one",
+                 context_of(call)};
+  }
   if (call.details().session->overstayed) {
-    return Error{
-        ErrorCode::kUnavailable,
-        "the session stayed on a version of the plugin that was replaced for longer than session_drain and was "
-        "ended; open a new one",
-        context_of(call)};
+    return Error{ErrorCode::kUnavailable,
+                 "the session could not move from " + plugin.name + " " + plugin.version +
+                     ", which was replaced, and was ended after session_drain; open a new one",
+                 context_of(call)};
   }
   return Error{ErrorCode::kCrashed, "the worker of this session is gone; open a new session from the last checkpoint",
                context_of(call)};

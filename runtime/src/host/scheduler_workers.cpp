@@ -434,6 +434,10 @@ void Scheduler::complete(WorkerLink& link, const Completion& completion) {
   }
   if (call->kind == CallKind::kOpen || call->kind == CallKind::kClose) {
     link.note_session(call->details().session, call->kind == CallKind::kOpen && status == TENON_OK);
+  } else if ((completion.descriptor.flags & kCompletionSessionEnded) != 0 && call->details().session != nullptr) {
+    // Its handle may be kept for long: that is no reason for the worker to stay.
+    call->details().session->ended = true;
+    link.note_session(call->details().session, false);
   }
   if (call->kind != CallKind::kCall) {
     call->make_details().completion_flags = completion.descriptor.flags;

@@ -79,7 +79,7 @@ TEST_CASE("Swap: a version that hangs before its first call is refused, with the
 TEST_CASE("Swap: a version that works in its trial and not in a worker is refused") {
   check_refused("crash_worker_init", ErrorCode::kCrashed, {"init"});
   check_refused("leave_worker_init", ErrorCode::kCrashed, {"init"});
-  check_refused("hang_worker_init", ErrorCode::kDeadline, {"1500 ms"}, Again::kQuarantined, impatient());
+  check_refused("hang_worker_init", ErrorCode::kDeadline, {"1.5 s"}, Again::kQuarantined, impatient());
   check_refused("fail_init", ErrorCode::kFailed, {"made to fail"}, Again::kTriedAnew);
 }
 

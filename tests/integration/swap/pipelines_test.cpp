@@ -49,7 +49,7 @@ Ended run(Scene& scene, bool here, const SwapOptions& options = {}) {
   std::string failed;
   while (running.wait_for(milliseconds(100)) != std::future_status::ready && failed.empty()) {
     const auto swapped =
-        scene.runtime.swap(variant_file(ended.swaps % 2 == 0 ? "probe_2" : "probe_1").string(), options);
+        scene.runtime.swap(variant_file(ended.swaps % 2 == 0 ? "probe_2" : "probe_1_again").string(), options);
     failed = swapped ? "" : swapped.error().to_string();
     ++ended.swaps;
   }

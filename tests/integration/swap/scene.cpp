@@ -83,7 +83,7 @@ void replace_file(const fs::path& file, std::string_view bytes) {
 }
 
 std::string stamped_probe(std::uint64_t stamp) {
-  std::string bytes = read_file(variant_file("probe_1"));
+  std::string bytes = read_file(variant_file("probe_1_again"));
   if (!write_stamp(bytes, stamp)) {
     throw std::runtime_error("the probe has not one place for a stamp");
   }

@@ -147,7 +147,7 @@ TEST_CASE("Swap: sessions that are stepped while it happens lose nothing") {
   std::string failed;
   std::thread swapper([&] {
     for (int i = 0; !stop && failed.empty(); ++i) {
-      const auto swapped = scene.runtime.swap(variant_file(i % 2 == 0 ? "probe_2" : "probe_1").string());
+      const auto swapped = scene.runtime.swap(variant_file(i % 2 == 0 ? "probe_2" : "probe_1_again").string());
       failed = swapped ? "" : swapped.error().to_string();
       ++swaps;
     }

@@ -165,8 +165,8 @@ class Storm {
  private:
   tenon::Runtime start() {
     fs::create_directory(directory_ / "plugins");
-    for (std::uint32_t version : {1, 2}) {
-      originals_.push_back(build_dir() / "tests" / "swap_plugins" / ("probe_" + std::to_string(version)) / "probe.so");
+    for (const char* version : {"probe_1_again", "probe_2"}) {
+      originals_.push_back(build_dir() / "tests" / "swap_plugins" / version / "probe.so");
     }
     fs::copy_file(originals_[0], directory_ / "plugins" / "probe.so");
     tenon::RuntimeOptions options = runtime_options(2);

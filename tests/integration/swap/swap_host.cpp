@@ -54,7 +54,7 @@ int churn(const fs::path& directory) {
     }
   });
   for (bool first = true;; first = false) {
-    for (const char* name : {"probe_2", "probe_1"}) {
+    for (const char* name : {"probe_2", "probe_1_again"}) {
       (void)TENON_VALUE(runtime.swap(variant(name).string()));
     }
     if (first) {

@@ -288,8 +288,11 @@ void Lane::refuse(Error error) {
   const bool back = active_->request.kind == SwapRequest::Kind::kRollBack;
   const PluginInfo* plugin = prepared.plugin.get();
   const bool again = active_->target != nullptr && active_->target->generation != nullptr;
-  const std::string subject = plugin != nullptr ? described(*plugin) : "plugin '" + name_ + "'";
+  std::string subject = plugin != nullptr ? described(*plugin) : "plugin '" + name_ + "'";
   error.context.plugin = subject;
+  if (!back) {
+    subject += " of " + active_->request.source.string();
+  }
   error.message =
       (back ? "cannot go back to " + subject + ": " : subject + " does not become current: ") + error.message;
   if (current_ != nullptr) {
