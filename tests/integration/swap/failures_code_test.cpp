@@ -80,7 +80,7 @@ TEST_CASE("Swap: a version that works in its trial and not in a worker is refuse
   check_refused("crash_worker_init", ErrorCode::kCrashed, {"init"});
   check_refused("leave_worker_init", ErrorCode::kCrashed, {"init"});
   check_refused("hang_worker_init", ErrorCode::kDeadline, {"1.5 s"}, Again::kQuarantined, impatient());
-  check_refused("fail_init", ErrorCode::kFailed, {"made to fail"}, Again::kTriedAnew);
+  check_refused("fail_init", ErrorCode::kFailed, {"init of plugin 'probe' failed"}, Again::kTriedAnew);
 }
 
 TEST_CASE("Swap: a version that leaks threads ends with its workers") {

@@ -183,7 +183,8 @@ std::optional<Error> Preparation::warm(PreparationResult& result) {
   }
   Error error = std::move(warmed.error());
   error.message = "no worker could be started with it: " + error.message;
-  if (error.code == ErrorCode::kCrashed && !order_.rolls_back) {
+  // What crashed or hung here would do so again; an error of `init` may lie in its surroundings.
+  if ((error.code == ErrorCode::kCrashed || error.code == ErrorCode::kDeadline) && !order_.rolls_back) {
     result.quarantined = services_.candidates.quarantine(result.sha256, error.message).has_value();
   }
   return error;
