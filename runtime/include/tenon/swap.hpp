@@ -73,7 +73,8 @@ struct HotSwapOptions {
   std::chrono::milliseconds rescan{10'000};
   /// How the watch swaps.
   SwapOptions swaps = {};
-  /// May refuse a version before it is inspected, with the reason: a pipeline's version pin, an allowlist. [any-thread]
+  /// May refuse a version before it is inspected, with the reason: a pipeline's version pin, an allowlist. The version
+  /// and the schema of the candidate are those of its manifest; none of its code has run. [any-thread]
   std::function<Result<void>(const PluginInfo& candidate)> admit = {};
 };
 

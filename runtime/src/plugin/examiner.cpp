@@ -92,16 +92,13 @@ std::optional<Error> Examiner::examine_content(PluginInfo& plugin, const FileIde
     return std::move(manifest.error());
   }
   plugin.version = manifest->version;
+  plugin.schema = std::move(manifest->parsed_schema);
   if (options.admit) {
     if (auto admitted = options.admit(plugin); !admitted) {
       return std::move(admitted.error());
     }
   }
-  if (auto problem = inspect(plugin, options)) {
-    return problem;
-  }
-  plugin.schema = std::move(manifest->parsed_schema);
-  return std::nullopt;
+  return inspect(plugin, options);
 }
 
 std::optional<Error> Examiner::inspect(const PluginInfo& plugin, const ExamineOptions& options) const {

@@ -30,7 +30,8 @@ struct ExamineOptions {
   bool believe_problems = true;
   /// Of the inspector process; absent: CatalogOptions::inspect_timeout.
   std::optional<std::chrono::milliseconds> inspect_timeout = {};
-  /// May refuse the plugin before its code runs: all but `schema` is known then. Empty: all may pass.
+  /// May refuse the plugin before its code runs: all is known then, by its manifest; whether its code agrees with that
+  /// the inspection finds out. Empty: all may pass.
   std::function<Result<void>(const PluginInfo& plugin)> admit = {};
   /// The inspection ends as kCancelled when this becomes readable; null: it cannot be ended.
   const FileDescriptor* cancel = nullptr;

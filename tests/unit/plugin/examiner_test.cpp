@@ -93,8 +93,24 @@ TEST_CASE("Examiner: a plugin that is not admitted does not run") {
   };
   place.examiner().examine(hangs, options);
   CHECK(seen == "hang_entry 1.2.3");
+  CHECK_FALSE(hangs.schema.has_value());
   REQUIRE(hangs.problem.has_value());
   CHECK(hangs.problem->message == "version 1.2.3 is not wanted");
+}
+
+TEST_CASE("Examiner: admission sees the schema of the manifest") {
+  const Place place;
+  PluginInfo good = place.plugin("good");
+  std::size_t tasks = 0;
+  ExamineOptions options;
+  options.admit = [&](const PluginInfo& plugin) -> Result<void> {
+    tasks = plugin.schema ? plugin.schema->tasks().size() : 0;
+    return {};
+  };
+  place.examiner().examine(good, options);
+  REQUIRE(good.usable());
+  CHECK(tasks == good.schema->tasks().size());
+  CHECK(tasks > 0);
 }
 
 TEST_CASE("Examiner: an inspection that is cancelled ends at once and is not remembered") {
