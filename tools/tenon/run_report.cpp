@@ -19,9 +19,16 @@ Result<std::string> output_json(const std::pair<std::string, Reply>& output, con
   if (stage == report.stages.end()) {
     return fail(ErrorCode::kInternal, "there is no stage '" + output.first + "'");
   }
+  const JsonOptions options = {.indent = indent, .defaults = true};
+  // A plugin may have been swapped since: the version that gave the result knows all of its fields.
+  if (const PluginInfo* const maker = output.second.plugin(); maker != nullptr && maker->schema) {
+    const std::string_view method = std::string_view(stage->task).substr(stage->task.find('.') + 1);
+    if (const TaskInfo* const task = maker->schema->find_task(method)) {
+      return maker->schema->to_json(task->result_type, output.second.bytes(), options);
+    }
+  }
   return catalog.find_task(stage->task).and_then([&](const TaskRef& task) {
-    return task.plugin->schema->to_json(task.task->result_type, output.second.bytes(),
-                                        {.indent = indent, .defaults = true});
+    return task.plugin->schema->to_json(task.task->result_type, output.second.bytes(), options);
   });
 }
 
