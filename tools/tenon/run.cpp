@@ -1,4 +1,6 @@
 #include <chrono>
+#include <optional>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 
@@ -8,6 +10,7 @@
 #include "tools/tenon/plugin_places.hpp"
 #include "tools/tenon/progress.hpp"
 #include "tools/tenon/run_report.hpp"
+#include "tools/tenon/swap_lines.hpp"
 
 namespace tenon::cli {
 namespace {
@@ -19,7 +22,9 @@ struct Arguments {
   std::string file;
   std::vector<std::string> settings;
   std::vector<std::string> plugin_dirs;
+  std::string store;
   unsigned workers = 0;
+  bool watch = false;
   bool quiet = false;
   bool verbose = false;
 };
@@ -35,6 +40,12 @@ void add_options(CLI::App& app, Arguments& arguments) {
   app.add_option("--plugin-dir", arguments.plugin_dirs, "Look for plugins here first")
       ->type_name("DIR")
       ->allow_extra_args(false);
+  CLI::Option* const watch =
+      app.add_flag("--watch", arguments.watch, "Swap plugins whose files change while the pipeline runs");
+  app.add_option("--store", arguments.store,
+                 "With --watch: where copies of plugins are kept; $XDG_CACHE_HOME/tenon/store when not given")
+      ->type_name("DIR")
+      ->needs(watch);
   app.add_flag("--quiet", arguments.quiet, "No progress and no summary; failures alone");
   app.add_flag("--verbose", arguments.verbose, "Show all log lines, not warnings and errors alone");
   app.footer(
@@ -44,6 +55,15 @@ void add_options(CLI::App& app, Arguments& arguments) {
       "exit codes: 0 done, 1 some items failed, 2 wrong usage, 78 bad configuration, 130 interrupted. Values of\n"
       "--set become a part of the file: a misspelt key among them is bad configuration, 78, as one in the file is.\n\n"
       "Example:\n  tenon run plugins/files/inventory.toml --set sources.tree.args.root=/usr/include");
+}
+
+/// Watches the directories of the runtime's plugins; what the pipeline could not go on with is refused.
+HotSwapOptions watch_options(const Arguments& asked, const Graph& graph) {
+  HotSwapOptions options;
+  options.store_dir = asked.store;
+  options.watch = true;
+  options.admit = [graph](const PluginInfo& candidate) { return graph.admits(candidate); };
+  return options;
 }
 
 }  // namespace
@@ -90,9 +110,17 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
   options.catalog = *catalog;
   options.plugin_settings = graph->plugin_settings();
   options.log = log.sink();
+  if (asked.watch) {
+    options.hot_swap = watch_options(asked, *graph);
+    options.log = without_swap_lines(std::move(options.log));
+  }
   auto runtime = Runtime::start(std::move(options));
   if (!runtime) {
     return failure(ExitCode::kBadConfiguration, std::move(runtime.error()));
+  }
+  std::optional<SwapLines> swap_lines;
+  if (asked.watch) {
+    swap_lines.emplace(*runtime, *catalog, status, asked.quiet);
   }
 
   RunOptions run_options;
@@ -106,16 +134,17 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
     };
   }
   const RunReport report = run_pipeline(*runtime, *graph, run_options);
+  const std::vector<SwapEvent> swaps = swap_lines ? swap_lines->end() : std::vector<SwapEvent>();
   runtime->shutdown(report.end == RunReport::End::kDone ? Shutdown::kDrain : Shutdown::kKill);
   status.clear();
   log.flush();
 
   if (context.json) {
-    context.output.write(report_json(report, *catalog));
+    context.output.write(report_json(report, runtime->catalog(), swaps));
     return exit_code(report);
   }
   std::string problems = failures_text(report, kMaxFailuresShown, context.color_error);
-  context.output.write(outputs_text(report, *catalog, problems));
+  context.output.write(outputs_text(report, runtime->catalog(), problems));
   context.world.write_error(problems);
   if (!asked.quiet) {
     context.world.write_error(summary_text(graph->name(), report));

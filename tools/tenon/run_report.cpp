@@ -147,7 +147,7 @@ std::string failures_text(const RunReport& report, std::size_t max_items, bool c
   return text;
 }
 
-std::string report_json(const RunReport& report, const Catalog& catalog) {
+std::string report_json(const RunReport& report, const Catalog& catalog, std::span<const SwapEvent> swaps) {
   auto document = nlohmann::ordered_json::parse(report.to_json(), nullptr, false);
   auto outputs = nlohmann::ordered_json::array();
   for (const auto& output : report.outputs) {
@@ -161,6 +161,16 @@ std::string report_json(const RunReport& report, const Catalog& catalog) {
     outputs.push_back(std::move(entry));
   }
   document["outputs"] = std::move(outputs);
+  document["swaps"] = nlohmann::ordered_json::array();
+  for (const SwapEvent& event : swaps) {
+    nlohmann::ordered_json entry;
+    entry["kind"] = swap_event_name(event.kind);
+    entry["plugin"] = event.plugin;
+    entry["version"] = event.version;
+    entry["sha256"] = event.sha256;
+    entry["message"] = event.message;
+    document["swaps"].push_back(std::move(entry));
+  }
   document["exit_code"] = static_cast<int>(exit_code(report));
   return dump(document);
 }

@@ -1,10 +1,12 @@
 /// What a run left behind, for people and for machines.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include <tenon/catalog.hpp>
 #include <tenon/pipeline.hpp>
+#include <tenon/swap.hpp>
 
 #include "tools/tenon/failure.hpp"
 
@@ -19,11 +21,13 @@ namespace tenon::cli {
 /// Why the run failed and which items did, one line each; at most `max_items` of them.
 [[nodiscard]] std::string failures_text(const RunReport& report, std::size_t max_items, bool color);
 
-/// The report with the results of collecting sinks as JSON values in "outputs". Results are read by the types of
-/// `catalog`.
-[[nodiscard]] std::string report_json(const RunReport& report, const Catalog& catalog);
+/// The report with the results of collecting sinks as JSON values in "outputs" and `swaps` in "swaps". Results are read
+/// by the types of the version that gave them, or of `catalog` where that is not known: the runtime's after the run.
+[[nodiscard]] std::string report_json(const RunReport& report, const Catalog& catalog,
+                                      std::span<const SwapEvent> swaps);
 
-/// The results of collecting sinks as JSON, one after another; errors stand in `problems`, one line each.
+/// The results of collecting sinks as JSON, one after another; errors stand in `problems`, one line each. Types as
+/// in report_json.
 [[nodiscard]] std::string outputs_text(const RunReport& report, const Catalog& catalog, std::string& problems);
 
 }  // namespace tenon::cli

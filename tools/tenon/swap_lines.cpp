@@ -1,0 +1,142 @@
+#include "tools/tenon/swap_lines.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "base/text.hpp"
+
+namespace tenon::cli {
+namespace {
+
+constexpr std::array kTold = {SwapEvent::Kind::kSwitched,   SwapEvent::Kind::kRefused,     SwapEvent::Kind::kForced,
+                              SwapEvent::Kind::kRolledBack, SwapEvent::Kind::kQuarantined, SwapEvent::Kind::kWatch};
+constexpr std::size_t kHashDigits = 12;
+constexpr std::size_t kMaxMessage = 4096;
+
+std::string_view verb(SwapEvent::Kind kind) noexcept {
+  return kind == SwapEvent::Kind::kRolledBack ? "rolled back" : swap_event_name(kind);
+}
+
+/// What whoever sees the line can do; empty when there is nothing to do.
+std::string_view advice(SwapEvent::Kind kind) noexcept {
+  switch (kind) {
+    case SwapEvent::Kind::kRefused:
+      return "the file is tried again when it changes";
+    case SwapEvent::Kind::kQuarantined:
+      return "only a file with another content is tried";
+    default:
+      return {};
+  }
+}
+
+/// Messages hold foreign text, which must not move the cursor, and may have several lines.
+std::string one_line(std::string_view message) {
+  std::string line;
+  for (const char c : message) {
+    line += c == '\n' ? "; " : std::string(1, c);
+  }
+  return internal::printable(line, kMaxMessage);
+}
+
+}  // namespace
+
+bool is_told(SwapEvent::Kind kind) noexcept {
+  return std::find(kTold.begin(), kTold.end(), kind) != kTold.end();
+}
+
+std::string swap_line(const SwapEvent& event, const std::string& before) {
+  const bool changes = event.kind == SwapEvent::Kind::kSwitched || event.kind == SwapEvent::Kind::kRolledBack;
+  std::string text = "tenon: ";
+  if (!event.plugin.empty()) {
+    text += internal::printable(event.plugin);
+    if (changes && !before.empty()) {
+      text += ' ' + internal::printable(before) + " ->";
+    }
+    if (!event.version.empty()) {
+      text += ' ' + internal::printable(event.version);
+    }
+    if (!event.sha256.empty()) {
+      text += " (sha256 " + event.sha256.substr(0, kHashDigits) + ')';
+    }
+    text += ": ";
+  }
+  text += verb(event.kind);
+  // That of a switch says what it replaces, which the line has said.
+  if (!event.message.empty() && (event.kind != SwapEvent::Kind::kSwitched || before.empty())) {
+    text += ": " + one_line(event.message);
+  }
+  if (const std::string_view next = advice(event.kind); !next.empty()) {
+    text.append("; ").append(next);
+  }
+  return text + '\n';
+}
+
+LogSink without_swap_lines(LogSink sink) {
+  return [sink = std::move(sink)](const LogRecord& record) {
+    constexpr std::string_view kBegin = "swap: ";
+    // Tasks may write what they like: the runtime's own lines are of no worker.
+    if (record.worker_id == 0 && record.message.starts_with(kBegin)) {
+      const std::string_view rest = record.message.substr(kBegin.size());
+      if (std::any_of(kTold.begin(), kTold.end(),
+                      [rest](SwapEvent::Kind kind) { return rest.starts_with(swap_event_name(kind)); })) {
+        return;
+      }
+    }
+    sink(record);
+  };
+}
+
+SwapLines::SwapLines(Runtime& runtime, const Catalog& initial, StatusLine& status, bool quiet)
+    : runtime_(runtime), status_(status), quiet_(quiet) {
+  for (const auto& plugin : initial.plugins()) {
+    if (plugin->usable()) {
+      versions_.emplace(plugin->name, plugin->version);  // The first of a name is the one that calls go to.
+    }
+  }
+  // The listener waits for what came before it, so that events keep their order.
+  const std::lock_guard lock(mutex_);
+  subscription_ = runtime.on_event([this](const SwapEvent& event) { take(event); });
+  for (const SwapEvent& event : runtime.events_since(0)) {
+    take_locked(event);
+  }
+}
+
+std::vector<SwapEvent> SwapLines::end() {
+  // Waits for a listener that is running, which takes the lock.
+  subscription_ = EventSubscription();
+  const std::lock_guard lock(mutex_);
+  for (const SwapEvent& event : runtime_.events_since(last_)) {
+    take_locked(event);
+  }
+  return std::move(told_);
+}
+
+void SwapLines::take(const SwapEvent& event) {
+  const std::lock_guard lock(mutex_);
+  take_locked(event);
+}
+
+void SwapLines::take_locked(const SwapEvent& event) {
+  if (event.number <= last_) {
+    return;
+  }
+  last_ = event.number;
+  if (!is_told(event.kind)) {
+    return;
+  }
+  std::string before;
+  if (const auto known = versions_.find(event.plugin); known != versions_.end()) {
+    before = known->second;
+  }
+  if (event.kind == SwapEvent::Kind::kSwitched || event.kind == SwapEvent::Kind::kRolledBack) {
+    versions_[event.plugin] = event.version;
+  }
+  if (!quiet_ || event.kind != SwapEvent::Kind::kSwitched) {
+    status_.print(swap_line(event, before));
+  }
+  told_.push_back(event);
+}
+
+}  // namespace tenon::cli
