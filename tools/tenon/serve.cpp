@@ -140,6 +140,18 @@ RuntimeOptions runtime_options(const Arguments& asked, const Catalog& catalog, L
   HotSwapOptions swaps;
   swaps.watch = !asked.no_watch;
   swaps.store_dir = asked.store;
+  std::vector<Graph> graphs;
+  for (const internal::ServedPipeline& pipeline : loaded.pipelines) {
+    graphs.push_back(pipeline.graph);
+  }
+  swaps.admit = [graphs = std::move(graphs)](const PluginInfo& candidate) -> Result<void> {
+    for (const Graph& graph : graphs) {
+      if (auto admitted = graph.admits(candidate); !admitted) {
+        return admitted;
+      }
+    }
+    return {};
+  };
   options.hot_swap = std::move(swaps);
   return options;
 }

@@ -63,7 +63,10 @@ LogSink ServiceLog::sink() const {
       return;
     }
     std::string message;
-    if (!record.plugin.empty()) {
+    if (!record.version.empty()) {
+      // The build that wrote the line, which need not be the current one.
+      message += internal::plugin_label(record.plugin, record.version, record.sha256) + ": ";
+    } else if (!record.plugin.empty()) {
       message += log.labels_->label(record.plugin) + ": ";
     }
     if (!record.task.empty()) {

@@ -159,7 +159,13 @@ Future<ServedReply> RuntimeSystem::call(const ServedCall& call) {
   options.params = call.params;
   return runtime_.submit(call.task, call.argument, options)
       .then([version = task->plugin->version, sha256 = task->plugin->sha256](Result<Reply> reply) {
-        return std::move(reply).map([&](Reply&& given) { return ServedReply{std::move(given), version, sha256}; });
+        return std::move(reply).map([&](Reply&& given) {
+          // What made it may be newer than what was current when it was asked for.
+          const PluginInfo* made = given.plugin();
+          ServedReply served{{}, made == nullptr ? version : made->version, made == nullptr ? sha256 : made->sha256};
+          served.reply = std::move(given);
+          return served;
+        });
       });
 }
 

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "scene.hpp"
+#include "shape_generated.h"
 #include "tenon_test/catch.hpp"
 
 namespace {
@@ -83,12 +84,12 @@ TEST_CASE("Swap: a forced version that its callers cannot use is rolled back by 
   old_argument.Finish(shape::CreateShape(old_argument));
   REQUIRE(scene.runtime.swap(variant_file("shape_added_required", "shape").string(), options).has_value());
   const bool back = eventually([&] {
-    static_cast<void>(scene.runtime.call<shape::Measure>("shape.measure", old_argument));
+    static_cast<void>(scene.runtime.call<shape::Measured>("shape.measure", old_argument));
     return scene.events.count(SwapEvent::Kind::kRolledBack) == 1;
   });
   INFO(scene.events.text());
   CHECK(back);
   CHECK(scene.current().version == "1.0.0");
-  CHECK(scene.runtime.call<shape::Measure>("shape.measure", old_argument).has_value());
+  CHECK(scene.runtime.call<shape::Measured>("shape.measure", old_argument).has_value());
   scene.end();
 }
