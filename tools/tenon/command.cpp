@@ -13,7 +13,7 @@
 namespace tenon::cli {
 namespace {
 
-constexpr std::array<Command, 17> kCommands = {{
+constexpr std::array<Command, 18> kCommands = {{
     {"run", "run a pipeline", &run_command},
     {"check", "check pipeline files without running them", &check_command},
     {"graph", "print the graph of a pipeline", &graph_command},
@@ -21,6 +21,7 @@ constexpr std::array<Command, 17> kCommands = {{
     {"inspect", "show documentation and types of a plugin or a task", &inspect_command},
     {"conform", "compare two versions of a plugin", &conform_command},
     {"call", "call one task", &call_command},
+    {"dev", "build a plugin on every save and swap it in", &dev_command},
     {"serve", "run pipelines and take calls as a daemon", &serve_command},
     {"status", "show what a daemon runs", &status_command},
     {"swap", "put a new version of a plugin into a daemon", &swap_command},

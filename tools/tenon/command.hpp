@@ -54,6 +54,7 @@ Outcome<ExitCode> list_command(Context& context, const std::vector<std::string>&
 Outcome<ExitCode> inspect_command(Context& context, const std::vector<std::string>& arguments);
 Outcome<ExitCode> conform_command(Context& context, const std::vector<std::string>& arguments);
 Outcome<ExitCode> call_command(Context& context, const std::vector<std::string>& arguments);
+Outcome<ExitCode> dev_command(Context& context, const std::vector<std::string>& arguments);
 Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>& arguments);
 Outcome<ExitCode> status_command(Context& context, const std::vector<std::string>& arguments);
 Outcome<ExitCode> swap_command(Context& context, const std::vector<std::string>& arguments);

@@ -99,13 +99,15 @@ struct PluginEntry {
             throw TaskError(TENON_INCOMPATIBLE, std::string("TENON_PLUGIN(") + name + ") is built as plugin '" +
                                                     manifest->name + "'; give both the same name");
           }
-          if (definition().raw().size_bytes == 0) {
+          // Once, also when several workers on threads of one process come at the same time.
+          [[maybe_unused]] static const bool defined = [manifest] {
             Define(definition());
             definition().raw().init = &init;
             definition().raw().quiesce = &quiesce;
             definition().raw().fini = &fini;
             definition().describe(manifest);
-          }
+            return true;
+          }();
           plugin = &definition().raw();
           return TENON_OK;
         },

@@ -1,0 +1,387 @@
+/// `tenon dev`: builds a plugin whenever its sources change and puts it into a running system.
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <system_error>
+#include <thread>
+
+#include <CLI/CLI.hpp>
+
+#include <tenon/pipeline.hpp>
+#include <tenon/runtime.hpp>
+
+#include "base/clock.hpp"
+#include "base/text.hpp"
+#include "platform/file_watch.hpp"
+#include "platform/reactor/poller.hpp"
+#include "tools/tenon/command.hpp"
+#include "tools/tenon/dev_build.hpp"
+#include "tools/tenon/log_lines.hpp"
+#include "tools/tenon/pipeline_file.hpp"
+#include "tools/tenon/plugin_places.hpp"
+#include "tools/tenon/progress.hpp"
+#include "tools/tenon/run_report.hpp"
+#include "tools/tenon/swap_lines.hpp"
+
+namespace tenon::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A save is often several writes.
+constexpr std::chrono::milliseconds kQuiet{100};
+/// Between two looks for Ctrl-C.
+constexpr std::chrono::milliseconds kLook{50};
+/// Sources are looked through so often, for what the watch cannot see.
+constexpr std::chrono::seconds kRescan{2};
+constexpr std::size_t kMaxDirectories = 4096;
+constexpr std::size_t kMaxFailuresShown = 20;
+
+struct Arguments {
+  std::string plugin_dir;
+  std::string build_dir;
+  std::string pipeline;
+  std::string store;
+  unsigned workers = 0;
+};
+
+std::string seconds_text(std::chrono::nanoseconds duration) {
+  char text[32];
+  const double seconds = std::chrono::duration<double>(duration).count();
+  std::snprintf(text, sizeof text, seconds < 1 ? "%.0f ms" : "%.1f s", seconds < 1 ? seconds * 1000 : seconds);
+  return text;
+}
+
+/// All that lies below the sources, but for what is built there: tells when something of it has changed.
+class Sources {
+ public:
+  Sources(fs::path root, fs::path without, internal::FileWatch watch)
+      : root_(std::move(root)), without_(std::move(without)), watch_(std::move(watch)) {
+    static_cast<void>(look());
+  }
+
+  [[nodiscard]] const internal::FileDescriptor& descriptor() const noexcept { return watch_.descriptor(); }
+
+  /// Whether something has changed since the last call.
+  [[nodiscard]] bool changed() {
+    static_cast<void>(watch_.drain());
+    return look();
+  }
+
+ private:
+  using Seen = std::set<std::pair<std::string, std::int64_t>>;
+
+  bool look() {
+    Seen seen;
+    std::size_t directories = 0;
+    std::error_code failed;
+    static_cast<void>(watch_.add(root_));
+    for (fs::recursive_directory_iterator it(root_, fs::directory_options::skip_permission_denied, failed), end;
+         !failed && it != end; it.increment(failed)) {
+      const bool hidden = it->path().filename().string().starts_with('.');
+      if (it->is_directory(failed)) {
+        if (hidden || it->path() == without_ || ++directories > kMaxDirectories) {
+          it.disable_recursion_pending();
+        } else if (watched_.insert(it->path()).second) {
+          // Without a watch the next look finds the change.
+          static_cast<void>(watch_.add(it->path()));
+        }
+      } else if (!hidden) {
+        const auto time = it->last_write_time(failed);
+        if (!failed) {
+          seen.emplace(it->path().string(), time.time_since_epoch().count());
+        }
+      }
+      failed.clear();
+    }
+    const bool differs = seen != seen_;
+    seen_ = std::move(seen);
+    return differs;
+  }
+
+  const fs::path root_;
+  const fs::path without_;
+  internal::FileWatch watch_;
+  std::set<fs::path> watched_;
+  Seen seen_;
+};
+
+/// The runtime that serves the plugin, and the pipeline that it is tried in.
+class Served {
+ public:
+  Served(Context& context, StatusLine& status, const Arguments& asked)
+      : context_(context), status_(status), asked_(asked), log_(status, LogLevel::kWarning, context.color_error) {}
+  Served(const Served&) = delete;
+  Served& operator=(const Served&) = delete;
+  ~Served() { end(); }
+
+  [[nodiscard]] bool running() const noexcept { return runtime_.has_value(); }
+
+  /// Starts with what has been built. Errors: those of the catalog and the runtime; bad configuration the pipeline file
+  /// is wrong, which has been told.
+  [[nodiscard]] Outcome<void> start(const DevBuild& build) {
+    auto catalog = open_catalog(context_.world, {build.plugins().string()});
+    if (!catalog) {
+      return tl::unexpected<Failure>(std::move(catalog.error()));
+    }
+    for (const auto& plugin : catalog->plugins()) {
+      if (plugin->problem && plugin->file.parent_path() == build.plugins()) {
+        return failure(ExitCode::kBadConfiguration, *plugin->problem);
+      }
+    }
+    RuntimeOptions options;
+    if (!asked_.pipeline.empty()) {
+      Diagnostics diagnostics;
+      graph_ = Graph::load(asked_.pipeline, *catalog, {}, diagnostics);
+      status_.print(diagnostics.to_text(context_.color_error));
+      if (!graph_) {
+        return failure(ExitCode::kBadConfiguration,
+                       Error{ErrorCode::kInvalidArgument, "the pipeline cannot be run; see above", {}});
+      }
+      options.plugin_settings = graph_->plugin_settings();
+    }
+    options.workers = asked_.workers;
+    options.catalog = *catalog;
+    options.log = without_swap_lines(log_.sink());
+    options.hot_swap.emplace();
+    options.hot_swap->store_dir = asked_.store;
+    if (graph_) {
+      options.hot_swap->admit = [graph = *graph_](const PluginInfo& candidate) { return graph.admits(candidate); };
+    }
+    auto runtime = Runtime::start(std::move(options));
+    if (!runtime) {
+      return failure(ExitCode::kBadConfiguration, std::move(runtime.error()));
+    }
+    runtime_.emplace(std::move(*runtime));
+    subscription_ = runtime_->on_event([this](const SwapEvent& event) {
+      if (event.kind == SwapEvent::Kind::kRolledBack) {
+        status_.print("tenon: " + event.plugin + ' ' + event.version + " is back: " + event.message + '\n');
+      }
+    });
+    if (graph_) {
+      pipeline_ = std::thread([this] { run(); });
+    }
+    return {};
+  }
+
+  /// Puts what has been built into the runtime; a line for each plugin.
+  void take_over(const DevBuild& build, std::chrono::nanoseconds built_in) {
+    for (const fs::path& file : build.built()) {
+      const internal::MonotonicNs start_ns = internal::monotonic_now_ns();
+      const auto swapped = runtime_->swap(file.string());
+      const std::chrono::nanoseconds took(internal::monotonic_now_ns() - start_ns);
+      if (!swapped) {
+        status_.print("tenon: " + swapped.error().message + '\n');
+      } else if (swapped->now.number == swapped->before.number) {
+        status_.print("tenon: built in " + seconds_text(built_in) + ": " + swapped->now.plugin + " is as it was\n");
+      } else {
+        status_.print("tenon: built in " + seconds_text(built_in) + "; " + describe(swapped->now.plugin) + " serves " +
+                      seconds_text(took) + " later\n");
+      }
+    }
+  }
+
+  /// "hello 1.0.0 (sha256 ab12...)" of what calls go to now.
+  [[nodiscard]] std::string describe(const std::string& name) const {
+    const auto plugin = runtime_->catalog().find_plugin(name);
+    return plugin == nullptr ? name : name + ' ' + plugin->version + " (sha256 " + plugin->sha256.substr(0, 12) + ')';
+  }
+
+  void end() {
+    if (!runtime_) {
+      return;
+    }
+    control_->cancel();
+    if (pipeline_.joinable()) {
+      pipeline_.join();
+    }
+    subscription_ = {};
+    runtime_->shutdown(Shutdown::kKill);
+    runtime_.reset();
+    log_.flush();
+  }
+
+ private:
+  void run() {
+    RunOptions options;
+    options.control = control_;
+    const RunReport report = run_pipeline(*runtime_, *graph_, options);
+    std::string problems = failures_text(report, kMaxFailuresShown, context_.color_error);
+    context_.output.write(outputs_text(report, runtime_->catalog(), problems));
+    status_.print(problems + summary_text(graph_->name(), report));
+  }
+
+  Context& context_;
+  StatusLine& status_;
+  const Arguments& asked_;
+  LogLines log_;
+  std::optional<Graph> graph_;
+  std::optional<Runtime> runtime_;
+  EventSubscription subscription_;
+  const std::shared_ptr<RunControl> control_ = std::make_shared<RunControl>();
+  std::thread pipeline_;
+};
+
+class Dev {
+ public:
+  Dev(Context& context, const Arguments& asked, DevBuild build, Sources sources, internal::Poller poller,
+      internal::EventBell stop)
+      : context_(context),
+        build_(std::move(build)),
+        sources_(std::move(sources)),
+        poller_(std::move(poller)),
+        stop_(std::move(stop)),
+        status_(context.world, true),
+        served_(context, status_, asked) {}
+
+  [[nodiscard]] Outcome<ExitCode> run() {
+    if (auto watched = poller_.add(sources_.descriptor(), 1); !watched) {
+      return failure(ExitCode::kFailed, std::move(watched.error()));
+    }
+    for (;;) {
+      if (auto made = make(); !made) {
+        return tl::unexpected<Failure>(std::move(made.error()));
+      }
+      if (!wait_for_change()) {
+        served_.end();
+        return ExitCode::kInterrupted;
+      }
+    }
+  }
+
+ private:
+  [[nodiscard]] bool interrupted() const { return context_.world.interrupts->load(std::memory_order_relaxed) > 0; }
+
+  /// Builds, and serves what came of it. What is wrong with the sources is told, and no error here.
+  [[nodiscard]] Outcome<void> make() {
+    std::optional<Result<BuildEnd>> built;
+    std::atomic<bool> done{false};
+    std::thread building([&] {
+      built.emplace(build_.run(stop_.descriptor()));
+      done = true;
+    });
+    while (!done) {
+      std::this_thread::sleep_for(kLook);
+      if (interrupted()) {
+        stop_.ring();
+      }
+    }
+    building.join();
+    if (interrupted()) {
+      return {};
+    }
+    if (!*built) {
+      return failure(ExitCode::kFailed, std::move(built->error()));
+    }
+    const BuildEnd& end = **built;
+    if (!end.good) {
+      status_.print("tenon: the build failed after " + seconds_text(end.took) + ":\n" + errors_of_build(end.output));
+      status_.print(served_.running() ? "tenon: the version before goes on; waiting for a change\n"
+                                      : "tenon: waiting for a change\n");
+      return {};
+    }
+    const auto files = build_.built();
+    if (files.empty()) {
+      status_.print("tenon: the build made no plugin in '" + build_.plugins().string() +
+                    "'; call tenon_add_plugin() in CMakeLists.txt. Waiting for a change\n");
+      return {};
+    }
+    if (served_.running()) {
+      served_.take_over(build_, end.took);
+      return {};
+    }
+    if (auto started = served_.start(build_); !started) {
+      context_.world.write_error(to_text(started.error(), context_.color_error));
+      status_.print("tenon: waiting for a change\n");
+      return {};
+    }
+    for (const fs::path& file : files) {
+      status_.print("tenon: built in " + seconds_text(end.took) + "; " + served_.describe(file.stem().string()) +
+                    " serves; waiting for a change\n");
+    }
+    return {};
+  }
+
+  /// False: Ctrl-C.
+  [[nodiscard]] bool wait_for_change() {
+    auto looked = std::chrono::steady_clock::now();
+    for (;;) {
+      if (interrupted()) {
+        return false;
+      }
+      const auto events = poller_.wait(internal::deadline_after(kLook));
+      const bool told = events && !events->empty();
+      const auto now = std::chrono::steady_clock::now();
+      if (!told && now - looked < kRescan) {
+        continue;
+      }
+      looked = now;
+      if (!sources_.changed()) {
+        continue;
+      }
+      do {
+        std::this_thread::sleep_for(kQuiet);
+      } while (sources_.changed() && !interrupted());
+      return !interrupted();
+    }
+  }
+
+  Context& context_;
+  const DevBuild build_;
+  Sources sources_;
+  internal::Poller poller_;
+  const internal::EventBell stop_;
+  StatusLine status_;
+  Served served_;
+};
+
+void add_options(CLI::App& app, Arguments& arguments) {
+  app.add_option("PLUGIN_DIR", arguments.plugin_dir, "Directory of the plugin, with its CMakeLists.txt")->required();
+  app.add_option("--pipeline", arguments.pipeline, "Run this pipeline meanwhile")->type_name("FILE");
+  app.add_option("--build-dir", arguments.build_dir, "Where to build; PLUGIN_DIR/build/dev when not given")
+      ->type_name("DIR");
+  app.add_option("--store", arguments.store, "Where versions are kept")->type_name("DIR");
+  app.add_option("--workers", arguments.workers, "Worker processes; one per core when not given")
+      ->type_name("N")
+      ->check(CLI::Range(1U, 1024U));
+  app.footer(
+      "Builds the plugin, serves it, and builds it again whenever a file below PLUGIN_DIR changes. A version that\n"
+      "does not build, breaks the schema or crashes when it is tried is told, and the one before goes on. Ctrl-C ends\n"
+      "it.\n\n"
+      "Example:\n  tenon dev hello --pipeline greetings.toml");
+}
+
+}  // namespace
+
+Outcome<ExitCode> dev_command(Context& context, const std::vector<std::string>& arguments) {
+  CLI::App app("Builds a plugin on every save and swaps it into a running system.", "tenon dev");
+  Arguments asked;
+  add_options(app, asked);
+  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+    return go_on.map([](bool) { return ExitCode::kDone; });
+  }
+  if (!asked.pipeline.empty()) {
+    if (auto there = require_file(asked.pipeline); !there) {
+      return tl::unexpected<Failure>(std::move(there.error()));
+    }
+  }
+  auto build = DevBuild::find(context.world, asked.plugin_dir, asked.build_dir);
+  if (!build) {
+    return tl::unexpected<Failure>(std::move(build.error()));
+  }
+  auto watch = internal::FileWatch::create();
+  auto poller = internal::Poller::create();
+  auto stop = internal::EventBell::create();
+  if (!watch || !poller || !stop) {
+    return failure(ExitCode::kFailed, !watch ? watch.error() : !poller ? poller.error() : stop.error());
+  }
+  // The default build directory lies below one of its own, none of which is a source.
+  const fs::path without = asked.build_dir.empty() ? build->sources() / "build" : build->directory();
+  Sources sources(build->sources(), without, std::move(*watch));
+  return Dev(context, asked, std::move(*build), std::move(sources), std::move(*poller), std::move(*stop)).run();
+}
+
+}  // namespace tenon::cli

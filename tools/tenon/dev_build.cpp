@@ -1,0 +1,152 @@
+#include "tools/tenon/dev_build.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <sstream>
+#include <system_error>
+#include <utility>
+
+#include "base/clock.hpp"
+#include "base/text.hpp"
+#include "platform/environment.hpp"
+#include "platform/process.hpp"
+
+namespace tenon::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A build that takes longer hangs.
+constexpr std::chrono::minutes kLongestBuild{30};
+constexpr std::size_t kMaxOutputBytes = std::size_t{4} << 20;
+constexpr std::size_t kMaxErrorLines = 12;
+constexpr std::size_t kLastLines = 20;
+
+std::optional<fs::path> find_program(const World& world, const std::string& name) {
+  for (const fs::path& directory : internal::split_search_path(world.variable("PATH").value_or("/usr/bin:/bin"))) {
+    std::error_code failed;
+    const fs::path file = directory / name;
+    if (fs::is_regular_file(file, failed)) {
+      return file;
+    }
+  }
+  return std::nullopt;
+}
+
+/// Where this tenon's CMake package is: beside a build, or installed.
+std::optional<fs::path> find_package(const fs::path& executable) {
+  const fs::path prefix = executable.parent_path().parent_path();
+  for (const fs::path& place : {prefix, prefix / "lib" / "cmake" / "tenon", prefix / "share" / "cmake" / "tenon"}) {
+    std::error_code failed;
+    if (fs::is_regular_file(place / "tenon-config.cmake", failed)) {
+      return place;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Outcome<DevBuild> DevBuild::find(const World& world, const fs::path& plugin_dir, const fs::path& build_dir) {
+  std::error_code failed;
+  if (!fs::is_directory(plugin_dir, failed)) {
+    return usage_failure("there is no directory '" + plugin_dir.string() + "'", "name the one that holds the plugin");
+  }
+  if (!fs::is_regular_file(plugin_dir / "CMakeLists.txt", failed)) {
+    return usage_failure("'" + plugin_dir.string() + "' has no CMakeLists.txt",
+                         "it needs one that calls tenon_add_plugin(); plugin_api/README.md shows it");
+  }
+  DevBuild build;
+  build.sources_ = fs::canonical(plugin_dir, failed);
+  build.directory_ =
+      build_dir.empty() ? build.sources_ / "build" / "dev" : fs::absolute(build_dir, failed).lexically_normal();
+  const auto cmake = find_program(world, "cmake");
+  const auto ninja = find_program(world, "ninja");
+  if (!cmake || !ninja) {
+    return failure(
+        ExitCode::kBadConfiguration,
+        Error{ErrorCode::kUnavailable, std::string("there is no ") + (cmake ? "ninja" : "cmake") + " in PATH", {}},
+        "install the packages cmake, ninja-build and g++");
+  }
+  const auto package = find_package(world.executable);
+  if (!package) {
+    return failure(
+        ExitCode::kBadConfiguration,
+        Error{ErrorCode::kUnavailable, "there is no tenon-config.cmake of '" + world.executable.string() + "'", {}},
+        "run the tenon of a build or of an installation");
+  }
+  build.cmake_ = *cmake;
+  build.tenon_ = *package;
+  return build;
+}
+
+Result<BuildEnd> DevBuild::run(const internal::FileDescriptor& cancel) const {
+  const internal::MonotonicNs start_ns = internal::monotonic_now_ns();
+  std::error_code failed;
+  fs::create_directories(directory_, failed);
+  if (failed) {
+    return fail(os_error(failed.value(), "the build directory '" + directory_.string() + "' cannot be made"));
+  }
+  BuildEnd end;
+  const auto step = [&](std::vector<std::string> arguments) -> Result<bool> {
+    auto run = internal::run_captured({.executable = cmake_, .arguments = std::move(arguments)},
+                                      internal::deadline_after(kLongestBuild), kMaxOutputBytes, &cancel);
+    if (!run) {
+      return fail(std::move(run.error()));
+    }
+    end.output += run->standard_output + run->standard_error;
+    if (!run->status) {
+      end.output += "the build took longer than 30 minutes and was ended\n";
+    }
+    return run->status && run->status->success();
+  };
+  Result<bool> good = true;
+  if (!fs::is_regular_file(directory_ / "build.ninja", failed)) {
+    good = step({"-S", sources_.string(), "-B", directory_.string(), "-G", "Ninja", "-Dtenon_DIR=" + tenon_.string()});
+  }
+  if (good && *good) {
+    good = step({"--build", directory_.string()});
+  }
+  if (!good) {
+    return fail(std::move(good.error()));
+  }
+  end.good = *good;
+  end.took = std::chrono::nanoseconds(internal::monotonic_now_ns() - start_ns);
+  return end;
+}
+
+std::vector<fs::path> DevBuild::built() const {
+  std::vector<fs::path> files;
+  std::error_code failed;
+  for (fs::directory_iterator it(plugins(), failed), end; !failed && it != end; it.increment(failed)) {
+    if (it->path().extension() == ".so") {
+      files.push_back(it->path());
+    }
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::string errors_of_build(const std::string& output) {
+  std::vector<std::string> lines;
+  std::istringstream in(output);
+  for (std::string line; std::getline(in, line);) {
+    lines.push_back(internal::printable(line, 400));
+  }
+  std::string text;
+  std::size_t errors = 0;
+  for (const std::string& line : lines) {
+    const bool names_one = line.find("error:") != std::string::npos || line.find("Error at") != std::string::npos;
+    if (names_one && errors < kMaxErrorLines) {
+      text += "  " + line + '\n';
+      ++errors;
+    }
+  }
+  text += errors == 0 ? "" : "  the end of the build:\n";
+  for (std::size_t i = lines.size() > kLastLines ? lines.size() - kLastLines : 0; i < lines.size(); ++i) {
+    text += "    " + lines[i] + '\n';
+  }
+  return text;
+}
+
+}  // namespace tenon::cli
