@@ -136,7 +136,12 @@ RuntimeOptions runtime_options(const Arguments& asked, const Catalog& catalog, L
   options.workers = asked.workers;
   options.catalog = catalog;
   options.plugin_settings = std::move(loaded.settings);
-  options.log = log.sink();
+  // The events are told by the daemon itself.
+  options.log = [sink = log.sink()](const LogRecord& record) {
+    if (record.worker_id != 0 || !record.message.starts_with("swap: ")) {
+      sink(record);
+    }
+  };
   HotSwapOptions swaps;
   swaps.watch = !asked.no_watch;
   swaps.store_dir = asked.store;
