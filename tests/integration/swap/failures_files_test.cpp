@@ -1,10 +1,12 @@
 // Files that are no plugin, or change while they are looked at.
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdint>
 #include <fstream>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "scene.hpp"
 #include "tenon_test/catch.hpp"
@@ -144,6 +146,7 @@ TEST_CASE("Swap: a file that is still being written is not taken for whole") {
   });
   int refused = 0;
   scene.callers.allow({1, 2});
+  REQUIRE(eventually([&] { return fs::exists(file) && fs::file_size(file) > 0; }));
   const bool in_the_end = eventually([&] {
     const auto swapped = scene.runtime.swap(file.string());
     refused += swapped ? 0 : 1;
@@ -162,16 +165,26 @@ TEST_CASE("Swap: a file that is still being written is not taken for whole") {
 TEST_CASE("Swap: of fifty updates in a second the newest wins") {
   SceneOptions options;
   options.hot_swap.watch = true;
+  options.hot_swap.debounce = std::chrono::milliseconds(200);
   Scene scene(options);
   constexpr std::uint64_t kUpdates = 50;
+  std::vector<std::string> contents;
   for (std::uint64_t update = 1; update <= kUpdates; ++update) {
-    const std::string bytes = stamped_probe(update);
+    contents.push_back(stamped_probe(update));
+  }
+  // Pauses that a busy machine makes and that are long enough to look like the end of it.
+  std::size_t pauses = 0;
+  auto last = std::chrono::steady_clock::now();
+  for (std::uint64_t update = 1; update <= kUpdates; ++update) {
     if (update % 2 == 0) {
-      replace_file(scene.file(), bytes);
+      replace_file(scene.file(), contents[update - 1]);
     } else {
-      write_file(scene.file(), bytes);
+      write_file(scene.file(), contents[update - 1]);
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(18));
+    const auto now = std::chrono::steady_clock::now();
+    pauses += now - last > options.hot_swap.debounce / 2 ? 1 : 0;
+    last = now;
   }
   // The stamp tells which of them is current; they all are version 1.
   const bool newest = eventually([&] {
@@ -181,7 +194,7 @@ TEST_CASE("Swap: of fifty updates in a second the newest wins") {
   INFO(scene.events.text());
   CHECK(newest);
   CHECK(scene.events.count(SwapEvent::Kind::kSwitched) >= 1);
-  CHECK(scene.events.count(SwapEvent::Kind::kSwitched) < kUpdates / 2);
+  CHECK(scene.events.count(SwapEvent::Kind::kSwitched) <= pauses + 2);
   scene.end();
 }
 
