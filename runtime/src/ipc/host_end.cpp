@@ -258,12 +258,18 @@ std::optional<BulkProgress> HostEnd::bulk_progress(std::uint64_t position) const
   if (count > items) {
     return std::nullopt;
   }
-  return BulkProgress{
+  const BulkProgress progress{
       .done = count,
-      .answers = {.segment = static_cast<std::uint32_t>(bulk.answers_segment.load(std::memory_order_relaxed)),
+      .answers = {.segment = static_cast<std::uint32_t>(bulk.answers_segment.load(std::memory_order_acquire)),
                   .tag = 0,
-                  .offset_bytes = bulk.answers_offset_bytes.load(std::memory_order_relaxed),
-                  .size_bytes = bulk.answers_size_bytes.load(std::memory_order_relaxed)}};
+                  .offset_bytes = bulk.answers_offset_bytes.load(std::memory_order_acquire),
+                  .size_bytes = bulk.answers_size_bytes.load(std::memory_order_acquire)}};
+  // SUBTLE: the worker may have gone on to the next bulk call in between; see WorkerEnd::begin_bulk. What it answered to
+  // this one comes with its completion then.
+  if (bulk.done.load(std::memory_order_relaxed) >> 16u != position) {
+    return std::nullopt;
+  }
+  return progress;
 }
 
 std::uint32_t HostEnd::bulk_begun(std::uint64_t position) const noexcept {

@@ -82,6 +82,8 @@ static_assert(offsetof(SubmissionDescriptor, route) == 72 && offsetof(Submission
 
 /// Items of a bulk call at most.
 inline constexpr std::uint32_t kMaxBulkItems = 4096;
+/// Count of items done while the place of the answers changes: that of no call, as no position reaches it.
+inline constexpr std::uint64_t kNoBulkCall = ~std::uint64_t{0};
 
 /// How a slot was answered. WIRE: never renumber.
 enum class CompletionKind : std::uint16_t {

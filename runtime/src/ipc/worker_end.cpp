@@ -254,9 +254,13 @@ Result<void> WorkerEnd::finish(CompletionDescriptor completion, std::optional<By
 void WorkerEnd::begin_bulk(const BlockRef& answers) noexcept {
   Impl& own = *impl_;
   auto& bulk = own.header->bulk;
-  bulk.answers_segment.store(answers.segment, std::memory_order_relaxed);
-  bulk.answers_offset_bytes.store(answers.offset_bytes, std::memory_order_relaxed);
-  bulk.answers_size_bytes.store(answers.size_bytes, std::memory_order_relaxed);
+  // SUBTLE: a host that still looks at the bulk call before must not read its count with the place of this one. Each
+  // part of the place is stored with release after the count has been made that of no call: whoever acquires a new part
+  // sees that, or a later count, when it reads the count again.
+  bulk.done.store(kNoBulkCall, std::memory_order_relaxed);
+  bulk.answers_segment.store(answers.segment, std::memory_order_release);
+  bulk.answers_offset_bytes.store(answers.offset_bytes, std::memory_order_release);
+  bulk.answers_size_bytes.store(answers.size_bytes, std::memory_order_release);
   // Release: the place is written.
   bulk.done.store(own.running_position << 16u, std::memory_order_release);
 }

@@ -412,3 +412,50 @@ TEST_CASE("ring: submitter, reaper and worker on three threads lose and mix up n
   CHECK(wrong == 0);
   INFO("taken back: " << taken);
 }
+
+TEST_CASE("ring: the place of a bulk call's answers is never that of the next one") {
+  constexpr std::uint64_t kCount = 200'000;
+  Ends ends;
+  std::atomic<bool> failed{false};
+  std::thread worker([&] {
+    for (std::uint64_t position = 0; position < kCount && !failed;) {
+      const auto next = ends.worker.begin();
+      if (!next || !*next) {
+        failed = failed || !next;
+        continue;
+      }
+      ends.worker.begin_bulk({.segment = 5, .tag = 0, .offset_bytes = position + 1, .size_bytes = position + 1});
+      static_cast<void>(ends.worker.begin_item(0));
+      ends.worker.finish_item(0);
+      CompletionDescriptor done;
+      done.items_done = 1;
+      failed = failed || !ends.worker.finish(done);
+      ends.worker.publish();
+      ++position;
+    }
+  });
+  std::uint64_t pushed = 0;
+  std::uint64_t looks = 0;
+  Completion completion;
+  for (std::uint64_t answered = 0; answered < kCount && !failed;) {
+    while (pushed < kCount && ends.host.free_slots() > 0 && !failed) {
+      SubmissionDescriptor call;
+      call.call_id = pushed + 1;
+      call.kind = CallKind::kBulk;
+      call.max_results = 1;
+      failed = failed || !ends.host.push(call);
+      ends.host.publish();
+      ++pushed;
+    }
+    if (const auto progress = ends.host.bulk_progress(answered); progress && progress->done > 0) {
+      ++looks;
+      failed = failed || progress->answers.offset_bytes != answered + 1 || progress->answers.size_bytes != answered + 1;
+    }
+    const auto popped = ends.host.pop(completion);
+    failed = failed || !popped;
+    answered += popped && *popped ? 1 : 0;
+  }
+  worker.join();
+  CHECK_FALSE(failed);
+  CHECK(looks > 0);
+}
