@@ -264,8 +264,8 @@ std::optional<BulkProgress> HostEnd::bulk_progress(std::uint64_t position) const
                   .tag = 0,
                   .offset_bytes = bulk.answers_offset_bytes.load(std::memory_order_acquire),
                   .size_bytes = bulk.answers_size_bytes.load(std::memory_order_acquire)}};
-  // SUBTLE: the worker may have gone on to the next bulk call in between; see WorkerEnd::begin_bulk. What it answered to
-  // this one comes with its completion then.
+  // SUBTLE: the worker may have gone on to the next bulk call in between; see WorkerEnd::begin_bulk. What it answered
+  // to this one comes with its completion then.
   if (bulk.done.load(std::memory_order_relaxed) >> 16u != position) {
     return std::nullopt;
   }

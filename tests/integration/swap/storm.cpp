@@ -37,8 +37,13 @@ using std::chrono::steady_clock;
 constexpr std::uint64_t kWarmUpSwaps = 4;
 /// How many versions the store may hold, so that many swaps with a content each have it swept.
 constexpr std::size_t kStoreFiles = 12;
-/// What memory may grow by: windows of calls that happen to be deeper than in the warm-up.
+/// What memory may grow by: windows of calls that happen to be deeper than in the warm-up. A sanitizer keeps what has
+/// been freed, 256 MiB of it.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr std::uint64_t kFlatKib = 512 << 10;
+#else
 constexpr std::uint64_t kFlatKib = 64 << 10;
+#endif
 /// Nothing ended for so long: it hangs.
 constexpr std::chrono::seconds kHang{60};
 
