@@ -34,7 +34,7 @@ void check_refused(const std::string& variant, ErrorCode code, const std::vector
   CHECK(refused->workers == 0);
 
   if (again == Again::kQuarantined) {
-    CHECK(scene.events.count(SwapEvent::Kind::kQuarantined) == 1);
+    CHECK(eventually([&] { return scene.events.count(SwapEvent::Kind::kQuarantined) == 1; }));
     const auto begin = std::chrono::steady_clock::now();
     const auto second = scene.runtime.swap(variant_file(variant).string(), options);
     REQUIRE_FALSE(second.has_value());

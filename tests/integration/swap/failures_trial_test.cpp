@@ -62,7 +62,7 @@ void check_turned_back(Scene& scene, const std::string& variant, const SwapOptio
   const auto swapped = scene.runtime.swap(variant_file(variant).string(), options);
   REQUIRE_FALSE(swapped.has_value());
   scene.check_serves_on(swapped.error(), ErrorCode::kRejected, {why});
-  CHECK(scene.events.count(SwapEvent::Kind::kCanary) == 1);
+  CHECK(eventually([&] { return scene.events.count(SwapEvent::Kind::kCanary) == 1; }));
   scene.end();
 }
 

@@ -56,7 +56,7 @@ TEST_CASE("Swap: of several that wait for one under way, the newest alone is mad
     }
   }
   CHECK(stamp_of_answer(scene.runtime) == 4u);
-  CHECK(scene.events.count(SwapEvent::Kind::kSwitched) == 1);
+  CHECK(eventually([&] { return scene.events.count(SwapEvent::Kind::kSwitched) == 1; }));
   scene.end();
 }
 
