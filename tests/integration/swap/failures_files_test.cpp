@@ -144,18 +144,22 @@ TEST_CASE("Swap: a file that is still being written is not taken for whole") {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
   });
-  int refused = 0;
+  std::string other_refusal;
   scene.callers.allow({1, 2});
   REQUIRE(eventually([&] { return fs::exists(file) && fs::file_size(file) > 0; }));
   const bool in_the_end = eventually([&] {
     const auto swapped = scene.runtime.swap(file.string());
-    refused += swapped ? 0 : 1;
+    // It is waited for. A writer that a busy machine holds up for long looks as if it had done: what is there then is
+    // half a plugin, and no other reason is right.
+    if (!swapped && swapped.error().code != ErrorCode::kCorrupt) {
+      other_refusal = swapped.error().to_string();
+    }
     return swapped.has_value();
   });
   writer.join();
   INFO(scene.events.text());
   CHECK(in_the_end);
-  CHECK(refused == 0);  // It is waited for.
+  CHECK(other_refusal == "");
   CHECK(scene.current().version == "1.1.0");
   CHECK(eventually([&] { return scene.events.count(SwapEvent::Kind::kSwitched) == 1; }));
   CHECK(scene.callers.wait_for_answers(2, 20));
