@@ -175,7 +175,7 @@ WorkerExit loop(WorkerCore& core, Executor& executor, std::string& message) {
       core.end.publish();
       core.end.ring();
       return WorkerExit::kStopped;
-    } else {
+    } else if (calls_until_read > 1) {
       const WorkerWake wake = core.end.wait(spin, kNever);
       executor.waited();
       if (wake == WorkerWake::kSubmission) {
@@ -183,6 +183,8 @@ WorkerExit loop(WorkerCore& core, Executor& executor, std::string& message) {
       }
       if (core.end.has_submission()) {
         // The call first: the look costs a system call, and what the call refers to is waited for anyway.
+        // SUBTLE: the host may take the call back before it begins. The look is then due at once, not after the next
+        // wait: nobody rings a second time for what is in the channel already.
         calls_until_read = 1;
         continue;
       }

@@ -1,6 +1,7 @@
 // Several changes at once.
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <mutex>
@@ -173,6 +174,40 @@ TEST_CASE("Swap: no process has the old code once it has drained") {
   for (const std::string& line : where) {
     CHECK(line.find(scene.current().sha256) != std::string::npos);
   }
+  scene.end();
+}
+
+TEST_CASE("Swap: old workers end by themselves, not by the grace of a kill") {
+  SceneOptions options;
+  options.cancel_grace = std::chrono::seconds(60);
+  Scene scene(options);
+  std::atomic<bool> stop = false;
+  std::atomic<int> failed = 0;
+  // Windows of calls, so that the switch finds some that have been sent and not begun.
+  std::thread submitter([&] {
+    const Buffer argument = ask(0);
+    while (!stop) {
+      std::vector<Future<Reply>> window;
+      for (int i = 0; i < 300; ++i) {
+        window.push_back(scene.runtime.submit("probe.tag", argument));
+      }
+      for (auto& call : window) {
+        failed += call.get() ? 0 : 1;
+      }
+    }
+  });
+  bool drained = true;
+  for (std::size_t swap = 1; swap <= 40 && drained; ++swap) {
+    const auto swapped = scene.runtime.swap(stamped_file(scene, swap));
+    INFO((swapped ? "" : swapped.error().to_string()));
+    CHECK(swapped.has_value());
+    drained =
+        eventually([&] { return scene.events.count(SwapEvent::Kind::kDrained) == swap; }, std::chrono::seconds(20));
+  }
+  stop = true;
+  submitter.join();
+  CHECK(drained);
+  CHECK(failed == 0);
   scene.end();
 }
 

@@ -27,6 +27,7 @@ RuntimeOptions scene_options(const SceneOptions& scene, const TemporaryDirectory
   options.plugin_dirs = {directory / "plugins", build_dir() / "plugins"};
   options.cache_dir = directory / "cache";
   options.hot_swap = scene.hot_swap;
+  options.cancel_grace = scene.cancel_grace;
   if (options.hot_swap->store_dir.empty()) {
     options.hot_swap->store_dir = directory / "store";
   }

@@ -110,6 +110,7 @@ struct SceneOptions {
   std::string variant = "probe_1";
   unsigned workers = 2;
   HotSwapOptions hot_swap = {};
+  std::chrono::milliseconds cancel_grace = RuntimeOptions().cancel_grace;
   Callers::Options callers = {};
 };
 
