@@ -81,14 +81,14 @@ class Versions {
   Runtime runtime_;
 };
 
-/// Calls from several threads, each as quickly as answers come, for some time; meanwhile `beside` runs.
+/// Calls from several threads, each as quickly as answers come, while `beside` runs.
 template <typename Beside>
-std::vector<Span> load(Runtime& runtime, Clock::duration time, Beside beside) {
+std::vector<Span> load(Runtime& runtime, Beside beside) {
   std::atomic<bool> stop = false;
   std::vector<std::vector<Span>> calls(kCallers);
   std::vector<std::thread> threads;
   for (std::vector<Span>& own : calls) {
-    own.reserve(std::size_t{1} << 20);
+    own.reserve(std::size_t{1} << 23);  // Memory is taken as it is used.
     threads.emplace_back([&] {
       const flatbuffers::FlatBufferBuilder argument = ask();
       while (!stop && own.size() < own.capacity()) {
@@ -98,7 +98,7 @@ std::vector<Span> load(Runtime& runtime, Clock::duration time, Beside beside) {
       }
     });
   }
-  beside(Clock::now() + time);
+  beside();
   stop = true;
   for (std::thread& thread : threads) {
     thread.join();
@@ -137,12 +137,12 @@ std::vector<Span> swap_until(Versions& versions, Clock::time_point end) {
   return swaps;
 }
 
-/// What calls took that ran while one of the swaps was under way.
-std::vector<double> during(const std::vector<Span>& calls, const std::vector<Span>& swaps) {
+/// What calls took that ran in one of the times.
+std::vector<double> during(const std::vector<Span>& calls, const std::vector<Span>& times) {
   std::vector<double> took;
   for (const Span& call : calls) {
-    const bool overlaps = std::any_of(swaps.begin(), swaps.end(),
-                                      [&](const Span& swap) { return call.begin < swap.end && swap.begin < call.end; });
+    const bool overlaps = std::any_of(times.begin(), times.end(),
+                                      [&](const Span& time) { return call.begin < time.end && time.begin < call.end; });
     if (overlaps) {
       took.push_back(microseconds(call.end - call.begin));
     }
@@ -224,25 +224,33 @@ void report_timeline(const std::vector<Span>& calls, const std::vector<Span>& sw
 
 void latencies(const Settings& settings) {
   Versions versions(false);
-  Runs with_swaps, still;
-  const Clock::duration time = settings.pick(std::chrono::milliseconds(1500), std::chrono::milliseconds(700));
-  const auto rest = [](Clock::time_point end) { std::this_thread::sleep_until(end); };
-  (void)load(versions.runtime(), time / 4, rest);
-  for (int pair = 0; pair < settings.pick(4, 2); ++pair) {
-    std::vector<Span> before = load(versions.runtime(), time, rest);
-    std::vector<Span> swaps;
-    const std::vector<Span> calls =
-        load(versions.runtime(), time, [&](Clock::time_point end) { swaps = swap_until(versions, end); });
-    still.add(during(before, {{Clock::time_point::min(), Clock::time_point::max()}}));
-    with_swaps.add(during(calls, swaps));
-    if (pair == 0) {
-      // The one behind the other, as they were.
-      before.insert(before.end(), calls.begin(), calls.end());
-      report_timeline(before, swaps);
+  const Clock::duration time = settings.pick(std::chrono::milliseconds(1200), std::chrono::milliseconds(600));
+  const int pairs = settings.pick(4, 2);
+  std::vector<Span> still;
+  std::vector<std::vector<Span>> swaps;
+  // One load for all: threads fall into different ways of taking turns, and stay with them for long.
+  const std::vector<Span> calls = load(versions.runtime(), [&] {
+    std::this_thread::sleep_for(time / 4);
+    for (int pair = 0; pair < pairs; ++pair) {
+      const Clock::time_point begin = Clock::now();
+      std::this_thread::sleep_for(time);
+      still.push_back({begin, Clock::now()});
+      swaps.push_back(swap_until(versions, Clock::now() + time));
     }
+  });
+  Runs with_swaps, without;
+  for (std::size_t pair = 0; pair < swaps.size(); ++pair) {
+    with_swaps.add(during(calls, swaps[pair]));
+    without.add(during(calls, {still[pair]}));
   }
   with_swaps.report_as("tenon.swap.");
-  still.report_as("tenon.swap.still.");
+  without.report_as("tenon.swap.still.");
+  // The first pair, as it went.
+  std::vector<Span> shown;
+  std::copy_if(calls.begin(), calls.end(), std::back_inserter(shown), [&](const Span& call) {
+    return call.begin >= still[0].begin && call.end < swaps[0].back().end + kBetweenSwaps;
+  });
+  report_timeline(shown, swaps[0]);
 }
 
 /// From the moment that a file is in its place to the first answer of what it holds, beyond the debounce.
