@@ -7,6 +7,7 @@
 ///   if (!status) child->kill_group();
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -99,6 +100,9 @@ class Process {
   void kill_group() noexcept;
   /// Asks the process to end (SIGTERM). [any-thread]
   void terminate() noexcept;
+  /// Asks the process and all that it started in its process group to end (SIGTERM). Nothing happens once the end has
+  /// been seen by `wait`. One thread at a time with `wait`.
+  void terminate_group() noexcept;
 
  private:
   Process(std::int64_t pid, FileDescriptor exit_handle) noexcept : pid_(pid), exit_handle_(std::move(exit_handle)) {}
@@ -123,10 +127,12 @@ struct CapturedRun {
 };
 
 /// Runs a child to its end and gathers its output, at most `max_output_bytes` of each stream; at the deadline its group
-/// is killed, and so it is when `cancel`, unless that is null, becomes readable. Both streams of `options` become
-/// pipes. Errors: those of spawn; kCancelled. [any-thread]
+/// is killed, and so it is when `cancel`, unless that is null, becomes readable. With a `grace` the group is asked to
+/// end first and has so long for it: a child that gives its own children groups, as a build tool does, can end them
+/// only then. Both streams of `options` become pipes. Errors: those of spawn; kCancelled. [any-thread]
 [[nodiscard]] Result<CapturedRun> run_captured(SpawnOptions options, MonotonicNs deadline_ns,
-                                               std::size_t max_output_bytes, const FileDescriptor* cancel = nullptr);
+                                               std::size_t max_output_bytes, const FileDescriptor* cancel = nullptr,
+                                               std::chrono::milliseconds grace = {});
 
 /// Number of this process. [any-thread]
 [[nodiscard]] std::int64_t current_process_id() noexcept;

@@ -210,6 +210,34 @@ int main(int argc, char** argv) {
     std::fflush(stdout);
     return 0;
   }
+  if (what == "ignores_term") {
+    ::signal(SIGTERM, SIG_IGN);
+    std::puts("ready");
+    std::fflush(stdout);
+    for (;;) {
+      ::pause();
+    }
+  }
+  if (what == "group_of_its_own") {
+    // Like a build tool: its child has a group of its own and is ended by it when it is asked to end.
+    static pid_t child = -1;
+    child = ::fork();
+    if (child == 0) {
+      ::setpgid(0, 0);
+      for (;;) {
+        ::pause();
+      }
+    }
+    ::signal(SIGTERM, [](int) {
+      ::kill(child, SIGKILL);
+      ::_exit(0);
+    });
+    std::printf("%d\n", static_cast<int>(child));
+    std::fflush(stdout);
+    for (;;) {
+      ::pause();
+    }
+  }
   if (what == "descriptors") {
     return list_descriptors();
   }

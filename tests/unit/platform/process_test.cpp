@@ -1,8 +1,12 @@
 #include "platform/process.hpp"
 
 #include <array>
+#include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <thread>
 
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -218,6 +222,34 @@ TEST_CASE("run_captured: a child that floods or waits is ended at the deadline, 
       run_captured({.executable = child_executable(), .arguments = {"wait"}}, monotonic_now_ns() + 20'000'000, 4096);
   REQUIRE(waits);
   CHECK_FALSE(waits->status.has_value());
+}
+
+TEST_CASE("run_captured: with a grace a child ends what it has put into groups of its own") {
+  const CapturedRun run =
+      *run_captured({.executable = child_executable(), .arguments = {"group_of_its_own"}},
+                    deadline_after(std::chrono::milliseconds(500)), 4096, nullptr, std::chrono::seconds(20));
+  CHECK_FALSE(run.status.has_value());
+  const pid_t grandchild = std::atoi(run.standard_output.c_str());
+  REQUIRE(grandchild > 1);
+  // Whoever inherits it reaps it when it likes: a zombie is as good as gone.
+  const auto runs = [grandchild] {
+    std::ifstream stat("/proc/" + std::to_string(grandchild) + "/stat");
+    std::string text;
+    std::getline(stat, text);
+    return !text.empty() && text.find(") Z ") == std::string::npos;
+  };
+  for (const MonotonicNs end = deadline_after(std::chrono::seconds(20)); runs() && monotonic_now_ns() < end;) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  CHECK_FALSE(runs());
+}
+
+TEST_CASE("run_captured: a child that does not end within its grace is killed") {
+  const CapturedRun run =
+      *run_captured({.executable = child_executable(), .arguments = {"ignores_term"}},
+                    deadline_after(std::chrono::milliseconds(200)), 4096, nullptr, std::chrono::milliseconds(50));
+  CHECK_FALSE(run.status.has_value());
+  CHECK(run.standard_output == "ready\n");
 }
 
 TEST_CASE("run_captured: what a child leaves running in its group ends with it and keeps nobody waiting") {

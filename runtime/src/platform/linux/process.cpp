@@ -402,8 +402,14 @@ void Process::kill_group() noexcept {
   }
 }
 
+void Process::terminate_group() noexcept {
+  if (pid_ > 0 && !status_) {
+    ::kill(static_cast<pid_t>(-pid_), SIGTERM);
+  }
+}
+
 Result<CapturedRun> run_captured(SpawnOptions options, MonotonicNs deadline_ns, std::size_t max_output_bytes,
-                                 const FileDescriptor* cancel) {
+                                 const FileDescriptor* cancel, std::chrono::milliseconds grace) {
   options.standard_output = StreamMode::kPipe;
   options.standard_error = StreamMode::kPipe;
   auto spawned = Process::spawn(options);
@@ -411,7 +417,11 @@ Result<CapturedRun> run_captured(SpawnOptions options, MonotonicNs deadline_ns, 
     return fail(std::move(spawned.error()));
   }
   Process child = std::move(*spawned);
-  ScopeGuard end_child([&child] {
+  ScopeGuard end_child([&child, grace] {
+    if (grace.count() > 0) {
+      child.terminate_group();
+      static_cast<void>(child.wait(deadline_after(grace)));
+    }
     child.kill_group();
     static_cast<void>(child.wait());
   });
