@@ -7,6 +7,7 @@
 #include <set>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 
@@ -55,11 +56,13 @@ std::string seconds_text(std::chrono::nanoseconds duration) {
   return text;
 }
 
-/// All that lies below the sources, but for what is built there: tells when something of it has changed.
+/// All that lies below the sources, but for what is built there, and one file more: tells when something of it has
+/// changed.
 class Sources {
  public:
-  Sources(fs::path root, fs::path without, internal::FileWatch watch)
-      : root_(std::move(root)), without_(std::move(without)), watch_(std::move(watch)) {
+  /// `also` may be empty.
+  Sources(fs::path root, fs::path without, fs::path also, internal::FileWatch watch)
+      : root_(std::move(root)), without_(std::move(without)), also_(std::move(also)), watch_(std::move(watch)) {
     static_cast<void>(look());
   }
 
@@ -79,21 +82,22 @@ class Sources {
     std::size_t directories = 0;
     std::error_code failed;
     static_cast<void>(watch_.add(root_));
+    if (!also_.empty()) {
+      static_cast<void>(watch_.add(also_.parent_path()));
+      note(also_, seen);
+    }
     for (fs::recursive_directory_iterator it(root_, fs::directory_options::skip_permission_denied, failed), end;
          !failed && it != end; it.increment(failed)) {
       const bool hidden = it->path().filename().string().starts_with('.');
       if (it->is_directory(failed)) {
-        if (hidden || it->path() == without_ || ++directories > kMaxDirectories) {
+        if (hidden || it->path() == without_ || is_build(it->path()) || ++directories > kMaxDirectories) {
           it.disable_recursion_pending();
         } else if (watched_.insert(it->path()).second) {
           // Without a watch the next look finds the change.
           static_cast<void>(watch_.add(it->path()));
         }
       } else if (!hidden) {
-        const auto time = it->last_write_time(failed);
-        if (!failed) {
-          seen.emplace(it->path().string(), time.time_since_epoch().count());
-        }
+        note(it->path(), seen);
       }
       failed.clear();
     }
@@ -102,8 +106,23 @@ class Sources {
     return differs;
   }
 
+  /// A build of the author's own changes without his saving anything.
+  static bool is_build(const fs::path& directory) {
+    std::error_code failed;
+    return fs::exists(directory / "CMakeCache.txt", failed);
+  }
+
+  static void note(const fs::path& file, Seen& seen) {
+    std::error_code failed;
+    const auto time = fs::last_write_time(file, failed);
+    if (!failed) {
+      seen.emplace(file.string(), time.time_since_epoch().count());
+    }
+  }
+
   const fs::path root_;
   const fs::path without_;
+  const fs::path also_;
   internal::FileWatch watch_;
   std::set<fs::path> watched_;
   Seen seen_;
@@ -135,6 +154,7 @@ class Served {
     RuntimeOptions options;
     if (!asked_.pipeline.empty()) {
       Diagnostics diagnostics;
+      pipeline_time_ = pipeline_time();
       graph_ = Graph::load(asked_.pipeline, *catalog, {}, diagnostics);
       status_.print(diagnostics.to_text(context_.color_error));
       if (!graph_) {
@@ -169,6 +189,11 @@ class Served {
 
   /// Puts what has been built into the runtime; a line for each plugin.
   void take_over(const DevBuild& build, std::chrono::nanoseconds built_in) {
+    if (const auto time = pipeline_time(); graph_ && time != pipeline_time_) {
+      pipeline_time_ = time;
+      status_.print("tenon: '" + asked_.pipeline +
+                    "' has changed, but its pipeline goes on as it was; start tenon dev again for the new one\n");
+    }
     for (const fs::path& file : build.built()) {
       const internal::MonotonicNs start_ns = internal::monotonic_now_ns();
       const auto swapped = runtime_->swap(file.string());
@@ -205,6 +230,12 @@ class Served {
   }
 
  private:
+  [[nodiscard]] std::optional<fs::file_time_type> pipeline_time() const {
+    std::error_code failed;
+    const auto time = fs::last_write_time(asked_.pipeline, failed);
+    return failed ? std::nullopt : std::optional(time);
+  }
+
   void run() {
     RunOptions options;
     options.control = control_;
@@ -219,6 +250,7 @@ class Served {
   const Arguments& asked_;
   LogLines log_;
   std::optional<Graph> graph_;
+  std::optional<fs::file_time_type> pipeline_time_;
   std::optional<Runtime> runtime_;
   EventSubscription subscription_;
   const std::shared_ptr<RunControl> control_ = std::make_shared<RunControl>();
@@ -330,7 +362,7 @@ class Dev {
   }
 
   Context& context_;
-  const DevBuild build_;
+  DevBuild build_;
   Sources sources_;
   internal::Poller poller_;
   const internal::EventBell stop_;
@@ -378,9 +410,8 @@ Outcome<ExitCode> dev_command(Context& context, const std::vector<std::string>& 
   if (!watch || !poller || !stop) {
     return failure(ExitCode::kFailed, !watch ? watch.error() : !poller ? poller.error() : stop.error());
   }
-  // The default build directory lies below one of its own, none of which is a source.
-  const fs::path without = asked.build_dir.empty() ? build->sources() / "build" : build->directory();
-  Sources sources(build->sources(), without, std::move(*watch));
+  const fs::path pipeline = asked.pipeline.empty() ? fs::path() : fs::absolute(asked.pipeline).lexically_normal();
+  Sources sources(build->sources(), build->directory(), pipeline, std::move(*watch));
   return Dev(context, asked, std::move(*build), std::move(sources), std::move(*poller), std::move(*stop)).run();
 }
 

@@ -1,6 +1,7 @@
 #include "tools/tenon/dev_build.hpp"
 
 #include <algorithm>
+#include <fstream>
 #include <optional>
 #include <sstream>
 #include <system_error>
@@ -18,6 +19,8 @@ namespace fs = std::filesystem;
 
 /// A build that takes longer hangs.
 constexpr std::chrono::minutes kLongestBuild{30};
+/// Ninja gives each compiler a group of its own and ends them when it is asked to end, not when it is killed.
+constexpr std::chrono::seconds kGrace{5};
 constexpr std::size_t kMaxOutputBytes = std::size_t{4} << 20;
 constexpr std::size_t kMaxErrorLines = 12;
 constexpr std::size_t kLastLines = 20;
@@ -36,13 +39,45 @@ std::optional<fs::path> find_program(const World& world, const std::string& name
 /// Where this tenon's CMake package is: beside a build, or installed.
 std::optional<fs::path> find_package(const fs::path& executable) {
   const fs::path prefix = executable.parent_path().parent_path();
-  for (const fs::path& place : {prefix, prefix / "lib" / "cmake" / "tenon", prefix / "share" / "cmake" / "tenon"}) {
-    std::error_code failed;
+  const fs::path below = fs::path("cmake") / "tenon";
+  std::vector<fs::path> places = {prefix, prefix / "lib" / below, prefix / "lib64" / below};
+  // Debian has libraries below lib/x86_64-linux-gnu and the like.
+  std::error_code failed;
+  for (fs::directory_iterator it(prefix / "lib", failed), end; !failed && it != end; it.increment(failed)) {
+    places.push_back(it->path() / below);
+  }
+  for (const fs::path& place : places) {
     if (fs::is_regular_file(place / "tenon-config.cmake", failed)) {
       return place;
     }
   }
   return std::nullopt;
+}
+
+/// Makes the directory, and a file in it for a moment: permissions alone do not tell.
+Result<void> prove_writable(const fs::path& directory) {
+  std::error_code failed;
+  fs::create_directories(directory, failed);
+  if (failed) {
+    return fail(os_error(failed.value(), "the build directory '" + directory.string() + "' cannot be made"));
+  }
+  const fs::path file = directory / ".tenon-dev";
+  if (!std::ofstream(file).put('\n').flush()) {
+    return fail(ErrorCode::kIo, "the build directory '" + directory.string() + "' cannot be written");
+  }
+  fs::remove(file, failed);
+  return {};
+}
+
+std::string what_to_do(const std::string& output) {
+  const auto says = [&output](const char* words) { return output.find(words) != std::string::npos; };
+  if (says("CMAKE_CXX_COMPILER could be found") || says("CMAKE_C_COMPILER could be found")) {
+    return "  there is no compiler: install the package g++, or name one in CC and CXX\n";
+  }
+  if (says("does not match the source") || says("Does not match the generator")) {
+    return "  the build directory is in use for something else: name another one with --build-dir\n";
+  }
+  return {};
 }
 
 }  // namespace
@@ -58,8 +93,14 @@ Outcome<DevBuild> DevBuild::find(const World& world, const fs::path& plugin_dir,
   }
   DevBuild build;
   build.sources_ = fs::canonical(plugin_dir, failed);
-  build.directory_ =
-      build_dir.empty() ? build.sources_ / "build" / "dev" : fs::absolute(build_dir, failed).lexically_normal();
+  build.directory_ = build_dir.empty() ? build.sources_ / "build" / "dev" : fs::weakly_canonical(build_dir, failed);
+  if (!build.directory_.has_filename()) {
+    build.directory_ = build.directory_.parent_path();  // "out/" is "out".
+  }
+  if (build.directory_ == build.sources_) {
+    return usage_failure("--build-dir: '" + build.directory_.string() + "' is the directory of the sources",
+                         "name one of its own for the build");
+  }
   const auto cmake = find_program(world, "cmake");
   const auto ninja = find_program(world, "ninja");
   if (!cmake || !ninja) {
@@ -75,12 +116,16 @@ Outcome<DevBuild> DevBuild::find(const World& world, const fs::path& plugin_dir,
         Error{ErrorCode::kUnavailable, "there is no tenon-config.cmake of '" + world.executable.string() + "'", {}},
         "run the tenon of a build or of an installation");
   }
+  if (auto writable = prove_writable(build.directory_); !writable) {
+    return failure(ExitCode::kBadConfiguration, std::move(writable.error()), "name another one with --build-dir");
+  }
   build.cmake_ = *cmake;
+  build.ninja_ = *ninja;
   build.tenon_ = *package;
   return build;
 }
 
-Result<BuildEnd> DevBuild::run(const internal::FileDescriptor& cancel) const {
+Result<BuildEnd> DevBuild::run(const internal::FileDescriptor& cancel) {
   const internal::MonotonicNs start_ns = internal::monotonic_now_ns();
   std::error_code failed;
   fs::create_directories(directory_, failed);
@@ -88,9 +133,9 @@ Result<BuildEnd> DevBuild::run(const internal::FileDescriptor& cancel) const {
     return fail(os_error(failed.value(), "the build directory '" + directory_.string() + "' cannot be made"));
   }
   BuildEnd end;
-  const auto step = [&](std::vector<std::string> arguments) -> Result<bool> {
-    auto run = internal::run_captured({.executable = cmake_, .arguments = std::move(arguments)},
-                                      internal::deadline_after(kLongestBuild), kMaxOutputBytes, &cancel);
+  const auto step = [&](const fs::path& tool, std::vector<std::string> arguments) -> Result<bool> {
+    auto run = internal::run_captured({.executable = tool, .arguments = std::move(arguments)},
+                                      internal::deadline_after(kLongestBuild), kMaxOutputBytes, &cancel, kGrace);
     if (!run) {
       return fail(std::move(run.error()));
     }
@@ -101,11 +146,14 @@ Result<BuildEnd> DevBuild::run(const internal::FileDescriptor& cancel) const {
     return run->status && run->status->success();
   };
   Result<bool> good = true;
-  if (!fs::is_regular_file(directory_ / "build.ninja", failed)) {
-    good = step({"-S", sources_.string(), "-B", directory_.string(), "-G", "Ninja", "-Dtenon_DIR=" + tenon_.string()});
+  if (!configured_ || !fs::is_regular_file(directory_ / "build.ninja", failed)) {
+    good = step(cmake_, {"-S", sources_.string(), "-B", directory_.string(), "-G", "Ninja",
+                         "-DCMAKE_MAKE_PROGRAM=" + ninja_.string(), "-Dtenon_DIR=" + tenon_.string()});
+    configured_ = good && *good;
   }
   if (good && *good) {
-    good = step({"--build", directory_.string()});
+    // Not through cmake, which would end without its ninja.
+    good = step(ninja_, {"-C", directory_.string()});
   }
   if (!good) {
     return fail(std::move(good.error()));
@@ -135,18 +183,22 @@ std::string errors_of_build(const std::string& output) {
   }
   std::string text;
   std::size_t errors = 0;
-  for (const std::string& line : lines) {
-    const bool names_one = line.find("error:") != std::string::npos || line.find("Error at") != std::string::npos;
-    if (names_one && errors < kMaxErrorLines) {
-      text += "  " + line + '\n';
-      ++errors;
+  for (std::size_t i = 0; i < lines.size() && errors < kMaxErrorLines; ++i) {
+    const bool of_cmake = lines[i].find("CMake Error") != std::string::npos;
+    if (!of_cmake && lines[i].find("error:") == std::string::npos) {
+      continue;
+    }
+    text += "  " + lines[i] + '\n';
+    ++errors;
+    if (of_cmake && i + 1 < lines.size() && lines[i + 1].starts_with(' ')) {
+      text += "  " + lines[i + 1] + '\n';  // It says where, and only then what.
     }
   }
   text += errors == 0 ? "" : "  the end of the build:\n";
   for (std::size_t i = lines.size() > kLastLines ? lines.size() - kLastLines : 0; i < lines.size(); ++i) {
     text += "    " + lines[i] + '\n';
   }
-  return text;
+  return text + what_to_do(output);
 }
 
 }  // namespace tenon::cli

@@ -19,17 +19,17 @@ struct BuildEnd {
   std::chrono::nanoseconds took{};
 };
 
-/// A plugin's sources and where they are built. Immutable; one build at a time.
+/// A plugin's sources and where they are built. One thread at a time.
 class DevBuild {
  public:
-  /// Errors: usage no such directory, or nothing to build in it; bad configuration without cmake, ninja or an
-  /// installation of tenon.
+  /// Errors: usage no such directory, nothing to build in it, or it is to be built in itself; bad configuration without
+  /// cmake, ninja or an installation of tenon, or the build directory cannot be written.
   [[nodiscard]] static Outcome<DevBuild> find(const World& world, const std::filesystem::path& plugin_dir,
                                               const std::filesystem::path& build_dir);
 
-  /// Configures if need be and builds; kills the tools when `cancel` becomes readable. Errors: kCancelled; kIo the
-  /// build directory cannot be made; those of Process::spawn.
-  [[nodiscard]] Result<BuildEnd> run(const internal::FileDescriptor& cancel) const;
+  /// Builds, and configures before the first time; ends the tools and the compilers when `cancel` becomes readable.
+  /// Errors: kCancelled; kIo the build directory cannot be made; those of Process::spawn.
+  [[nodiscard]] Result<BuildEnd> run(const internal::FileDescriptor& cancel);
 
   [[nodiscard]] const std::filesystem::path& sources() const noexcept { return sources_; }
   [[nodiscard]] const std::filesystem::path& directory() const noexcept { return directory_; }
@@ -43,10 +43,13 @@ class DevBuild {
   std::filesystem::path sources_;
   std::filesystem::path directory_;
   std::filesystem::path cmake_;
+  std::filesystem::path ninja_;
   std::filesystem::path tenon_;  // Holds tenon-config.cmake.
+  bool configured_ = false;      // By this object: an earlier one may have been of another tenon.
 };
 
-/// What a person needs of a failed build: the lines with errors first, then its last lines.
+/// What a person needs of a failed build: the lines with errors first, then its last lines, then what to do where that
+/// is known.
 [[nodiscard]] std::string errors_of_build(const std::string& output);
 
 }  // namespace tenon::cli
