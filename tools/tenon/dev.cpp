@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <set>
 #include <system_error>
@@ -34,6 +35,8 @@ namespace fs = std::filesystem;
 
 /// A save is often several writes.
 constexpr std::chrono::milliseconds kQuiet{100};
+/// What is written all the time, such as a pipeline's output below the sources, puts a build off no longer than this.
+constexpr std::chrono::seconds kLongestQuiet{1};
 /// Between two looks for Ctrl-C.
 constexpr std::chrono::milliseconds kLook{50};
 /// Sources are looked through so often, for what the watch cannot see.
@@ -63,6 +66,12 @@ class Sources {
   /// `also` may be empty.
   Sources(fs::path root, fs::path without, fs::path also, internal::FileWatch watch)
       : root_(std::move(root)), without_(std::move(without)), also_(std::move(also)), watch_(std::move(watch)) {
+    for (const char* stream : {"/dev/stdout", "/dev/stderr"}) {
+      std::error_code failed;
+      if (auto file = fs::canonical(stream, failed); !failed) {
+        own_output_.insert(std::move(file));
+      }
+    }
     static_cast<void>(look());
   }
 
@@ -96,7 +105,7 @@ class Sources {
           // Without a watch the next look finds the change.
           static_cast<void>(watch_.add(it->path()));
         }
-      } else if (!hidden) {
+      } else if (!hidden && own_output_.count(it->path()) == 0) {
         note(it->path(), seen);
       }
       failed.clear();
@@ -124,9 +133,14 @@ class Sources {
   const fs::path without_;
   const fs::path also_;
   internal::FileWatch watch_;
+  std::set<fs::path> own_output_;  // Each line there would cause the next build.
   std::set<fs::path> watched_;
   Seen seen_;
 };
+
+bool interrupted(const Context& context) {
+  return context.world.interrupts->load(std::memory_order_relaxed) > 0;
+}
 
 /// The runtime that serves the plugin, and the pipeline that it is tried in.
 class Served {
@@ -187,23 +201,29 @@ class Served {
     return {};
   }
 
-  /// Puts what has been built into the runtime; a line for each plugin.
-  void take_over(const DevBuild& build, std::chrono::nanoseconds built_in) {
+  /// Puts what has been built into the runtime; a line for each plugin. What was no part of the build is no news.
+  void take_over(const DevBuild& build, const BuildEnd& end) {
     if (const auto time = pipeline_time(); graph_ && time != pipeline_time_) {
       pipeline_time_ = time;
       status_.print("tenon: '" + asked_.pipeline +
                     "' has changed, but its pipeline goes on as it was; start tenon dev again for the new one\n");
     }
+    if (end.nothing_to_do) {
+      return;
+    }
     for (const fs::path& file : build.built()) {
       const internal::MonotonicNs start_ns = internal::monotonic_now_ns();
       const auto swapped = runtime_->swap(file.string());
       const std::chrono::nanoseconds took(internal::monotonic_now_ns() - start_ns);
+      if (!swapped && interrupted(context_)) {
+        return;  // Not refused: it has been stopped.
+      }
       if (!swapped) {
         status_.print("tenon: " + swapped.error().message + '\n');
       } else if (swapped->now.number == swapped->before.number) {
-        status_.print("tenon: built in " + seconds_text(built_in) + ": " + swapped->now.plugin + " is as it was\n");
+        status_.print("tenon: built in " + seconds_text(end.took) + ": " + swapped->now.plugin + " is as it was\n");
       } else {
-        status_.print("tenon: built in " + seconds_text(built_in) + "; " + describe(swapped->now.plugin) + " serves " +
+        status_.print("tenon: built in " + seconds_text(end.took) + "; " + describe(swapped->now.plugin) + " serves " +
                       seconds_text(took) + " later\n");
       }
     }
@@ -215,16 +235,21 @@ class Served {
     return plugin == nullptr ? name : name + ' ' + plugin->version + " (sha256 " + plugin->sha256.substr(0, 12) + ')';
   }
 
-  void end() {
-    if (!runtime_) {
-      return;
-    }
+  /// Ends the pipeline and the workers, and so a take_over() that waits on another thread.
+  void stop() {
     control_->cancel();
     if (pipeline_.joinable()) {
       pipeline_.join();
     }
-    subscription_ = {};
     runtime_->shutdown(Shutdown::kKill);
+  }
+
+  void end() {
+    if (!runtime_) {
+      return;
+    }
+    stop();
+    subscription_ = {};
     runtime_.reset();
     log_.flush();
   }
@@ -285,23 +310,28 @@ class Dev {
   }
 
  private:
-  [[nodiscard]] bool interrupted() const { return context_.world.interrupts->load(std::memory_order_relaxed) > 0; }
+  [[nodiscard]] bool interrupted() const { return cli::interrupted(context_); }
+
+  /// Does `work` on a thread of its own; `stop` makes it end early and is called once when Ctrl-C comes meanwhile.
+  void do_until_interrupt(const std::function<void()>& work, const std::function<void()>& stop) const {
+    std::atomic<bool> done{false};
+    std::thread worker([&] {
+      work();
+      done = true;
+    });
+    for (bool stopped = false; !done; std::this_thread::sleep_for(kLook)) {
+      if (!stopped && interrupted()) {
+        stop();
+        stopped = true;
+      }
+    }
+    worker.join();
+  }
 
   /// Builds, and serves what came of it. What is wrong with the sources is told, and no error here.
   [[nodiscard]] Outcome<void> make() {
     std::optional<Result<BuildEnd>> built;
-    std::atomic<bool> done{false};
-    std::thread building([&] {
-      built.emplace(build_.run(stop_.descriptor()));
-      done = true;
-    });
-    while (!done) {
-      std::this_thread::sleep_for(kLook);
-      if (interrupted()) {
-        stop_.ring();
-      }
-    }
-    building.join();
+    do_until_interrupt([&] { built.emplace(build_.run(stop_.descriptor())); }, [this] { stop_.ring(); });
     if (interrupted()) {
       return {};
     }
@@ -322,7 +352,7 @@ class Dev {
       return {};
     }
     if (served_.running()) {
-      served_.take_over(build_, end.took);
+      do_until_interrupt([&] { served_.take_over(build_, end); }, [this] { served_.stop(); });
       return {};
     }
     if (auto started = served_.start(build_); !started) {
@@ -356,7 +386,7 @@ class Dev {
       }
       do {
         std::this_thread::sleep_for(kQuiet);
-      } while (sources_.changed() && !interrupted());
+      } while (sources_.changed() && !interrupted() && std::chrono::steady_clock::now() - now < kLongestQuiet);
       return !interrupted();
     }
   }

@@ -159,6 +159,7 @@ Result<BuildEnd> DevBuild::run(const internal::FileDescriptor& cancel) {
     return fail(std::move(good.error()));
   }
   end.good = *good;
+  end.nothing_to_do = end.good && end.output.find("ninja: no work to do.") != std::string::npos;
   end.took = std::chrono::nanoseconds(internal::monotonic_now_ns() - start_ns);
   return end;
 }

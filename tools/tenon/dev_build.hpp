@@ -15,7 +15,8 @@ namespace tenon::cli {
 /// How one build ended.
 struct BuildEnd {
   bool good = false;
-  std::string output;  ///< Of the tool; its end is missing when it is very long.
+  bool nothing_to_do = false;  ///< All was built before: what has changed is no part of it.
+  std::string output;          ///< Of the tool; its end is missing when it is very long.
   std::chrono::nanoseconds took{};
 };
 
