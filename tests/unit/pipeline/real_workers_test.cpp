@@ -158,10 +158,26 @@ inputs = ["second"]
 )");
   std::atomic<bool> done{false};
   std::atomic<int> kills{0};
+  const auto control = std::make_shared<RunControl>();
   std::thread killer([&] {
+    std::uint64_t given = 0;
+    std::uint64_t summed = 0;
     // So few that a slow machine comes to the end, too.
-    for (std::size_t i = 0; !done.load() && kills.load() < 10; ++i) {
+    for (std::size_t i = 0; !done.load() && kills.load() < 10;) {
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      // Both sessions have gone on since the last one: a session that dies several times at one place is given up.
+      const RunReport so_far = control->report();
+      if (so_far.stages.empty()) {
+        continue;
+      }
+      const StageReport& source = so_far.stages.front();
+      const StageReport& sum = so_far.stages.back();
+      if ((!source.ended && source.items_out <= given) || sum.grouped <= summed) {
+        continue;
+      }
+      given = source.items_out;
+      summed = sum.grouped;
+      ++i;
       const auto workers = runtime.stats().workers;
       if (!workers.empty() && workers[i % workers.size()].pid > 0) {
         ++kills;
@@ -170,12 +186,14 @@ inputs = ["second"]
     }
   });
   RunOptions options;
+  options.control = control;
   options.max_reported_failures = kCount;
   const RunReport report = run_pipeline(runtime, graph, options);
   done = true;
   killer.join();
   INFO(report.to_json());
   REQUIRE(report.end == RunReport::End::kDone);
+  INFO("kills " << kills);
   CHECK(kills > 0);
   CHECK(report.failure_count <= static_cast<std::uint64_t>(kills));
   std::int64_t lost = 0;
