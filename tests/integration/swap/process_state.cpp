@@ -21,7 +21,10 @@ struct Stat {
 /// State and parent of a process, from /proc/PID/stat: "pid (name) state parent ...", where the name may hold anything.
 std::optional<Stat> stat_of(const std::string& pid) {
   std::ifstream file("/proc/" + pid + "/stat");
-  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  // A process that ends between opening and reading fails the read. getline() takes that as an end; the stream's
+  // iterators would throw it.
+  std::string text;
+  std::getline(file, text, '\0');
   const auto end = text.rfind(')');
   if (end == std::string::npos || end + 4 >= text.size()) {
     return std::nullopt;
