@@ -190,6 +190,8 @@ class RunControl {
 };
 /// "ready", "running" ... Valid for ever.
 [[nodiscard]] std::string_view run_state_name(RunControl::State state) noexcept;
+/// "done", "interrupted" ... Valid for ever.
+[[nodiscard]] std::string_view run_end_name(RunReport::End end) noexcept;
 
 struct RunOptions {
   /// Called some ten times a second, on the runner's thread, with counts so far.

@@ -6,21 +6,10 @@
 
 #include "pipeline/encode.hpp"
 #include "pipeline/version_pin.hpp"
+#include "plugin/schema_model.hpp"
 
 namespace tenon::internal {
 namespace {
-
-std::string_view task_kind_text(TaskKind kind) {
-  switch (kind) {
-    case TaskKind::kPlain:
-      return "a plain task";
-    case TaskKind::kSource:
-      return "a source";
-    case TaskKind::kReduce:
-      return "a reduce";
-  }
-  return "a plain task";
-}
 
 class Resolver {
  public:

@@ -67,7 +67,9 @@ std::string stage_json(const StageReport& stage) {
   return out + ", \"busy_seconds\": " + seconds_text(stage.busy_seconds) + "}";
 }
 
-std::string_view end_name(RunReport::End end) {
+}  // namespace
+
+std::string_view run_end_name(RunReport::End end) noexcept {
   switch (end) {
     case RunReport::End::kDone:
       return "done";
@@ -81,10 +83,8 @@ std::string_view end_name(RunReport::End end) {
   return "failed";
 }
 
-}  // namespace
-
 std::string RunReport::to_json() const {
-  std::string out = "{\n  \"end\": " + json_quote(end_name(end)) + ",\n  \"seconds\": " + seconds_text(seconds) +
+  std::string out = "{\n  \"end\": " + json_quote(run_end_name(end)) + ",\n  \"seconds\": " + seconds_text(seconds) +
                     ",\n  \"failure_count\": " + std::to_string(failure_count) + ",\n  \"stages\": [";
   for (std::size_t i = 0; i < stages.size(); ++i) {
     out += (i == 0 ? "\n    " : ",\n    ") + stage_json(stages[i]);

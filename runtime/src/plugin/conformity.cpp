@@ -70,18 +70,6 @@ std::string advice_for(const TypeBreak& found, bool reader_is_new) {
   return {};
 }
 
-std::string_view kind_text(TaskKind kind) {
-  switch (kind) {
-    case TaskKind::kPlain:
-      return "a plain task";
-    case TaskKind::kSource:
-      return "a source";
-    case TaskKind::kReduce:
-      return "a reduce";
-  }
-  return "a plain task";
-}
-
 std::string table_text(const std::string& type) {
   return type.empty() ? "none" : printable(type);
 }
@@ -107,7 +95,7 @@ class Conformity {
       const auto now = std::lower_bound(new_.tasks.begin(), new_.tasks.end(), task,
                                         [](const TaskInfo& a, const TaskInfo& b) { return a.name < b.name; });
       if (now == new_.tasks.end() || now->name != task.name) {
-        report({task.full_name, Subject::kTask, task.full_name, std::string(kind_text(task.kind)), "absent",
+        report({task.full_name, Subject::kTask, task.full_name, std::string(task_kind_text(task.kind)), "absent",
                 removal_advice(task)});
       } else {
         compare_tasks(task, *now);
@@ -156,8 +144,8 @@ class Conformity {
 
   void compare_tasks(const TaskInfo& before, const TaskInfo& now) {
     if (before.kind != now.kind) {
-      report({before.full_name, Subject::kTask, before.full_name, std::string(kind_text(before.kind)),
-              std::string(kind_text(now.kind)), "keep the kind, and make a new task of the other kind"});
+      report({before.full_name, Subject::kTask, before.full_name, std::string(task_kind_text(before.kind)),
+              std::string(task_kind_text(now.kind)), "keep the kind, and make a new task of the other kind"});
     }
     if (before.idempotent && !now.idempotent) {
       report({before.full_name, Subject::kTask, before.full_name, "idempotent", "not idempotent",

@@ -131,6 +131,9 @@ struct SchemaModel {
   [[nodiscard]] std::string default_text(const FieldModel& field) const;
 };
 
+/// "a plain task", "a source", "a reduce": for messages.
+[[nodiscard]] std::string_view task_kind_text(TaskKind kind) noexcept;
+
 /// Name of the table that stands for any table.
 inline constexpr std::string_view kAnyTypeName = "tenon.Any";
 /// Tables nested deeper than this do not verify, in schemas, buffers and JSON alike.

@@ -8,6 +8,18 @@
 
 namespace tenon::internal {
 
+std::string_view task_kind_text(TaskKind kind) noexcept {
+  switch (kind) {
+    case TaskKind::kPlain:
+      return "a plain task";
+    case TaskKind::kSource:
+      return "a source";
+    case TaskKind::kReduce:
+      return "a reduce";
+  }
+  return "a plain task";
+}
+
 std::string SchemaModel::type_text(const TypeRef& type) const {
   switch (type.base) {
     case BaseType::kVector:

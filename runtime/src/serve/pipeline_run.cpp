@@ -9,20 +9,8 @@ namespace tenon::internal {
 namespace {
 
 std::string state_text(RunControl::State state, RunReport::End end) {
-  if (state != RunControl::State::kEnded) {
-    return std::string(run_state_name(state));
-  }
-  switch (end) {
-    case RunReport::End::kDone:
-      return "done";
-    case RunReport::End::kInterrupted:
-      return "interrupted";
-    case RunReport::End::kFailed:
-      return "failed";
-    case RunReport::End::kRunning:
-      break;
-  }
-  return "ended";
+  const bool told = state == RunControl::State::kEnded && end != RunReport::End::kRunning;
+  return std::string(told ? run_end_name(end) : run_state_name(state));
 }
 
 std::unique_ptr<serve::StageT> to_message(const StageReport& report) {
