@@ -114,7 +114,7 @@ class Schema {
   [[nodiscard]] static Result<void> check_readable(const Schema& writer, std::string_view writer_type,
                                                    const Schema& reader, std::string_view reader_type);
 
-  struct Impl;
+  class Impl;
 
  private:
   friend class FieldReader;

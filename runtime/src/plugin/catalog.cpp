@@ -87,6 +87,8 @@ Result<Catalog> Catalog::open(const CatalogOptions& options) {
       found.push_back(std::move(plugin));
     }
   }
+  // What is known takes less time than a thread takes to begin.
+  std::erase_if(to_examine, [&](PluginInfo* plugin) { return examiner->recall(*plugin); });
   run_parallel(to_examine.size(), [&](std::size_t i) { examiner->examine(*to_examine[i]); });
 
   auto impl = std::make_shared<Impl>();

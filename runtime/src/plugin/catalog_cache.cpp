@@ -132,10 +132,10 @@ void CatalogCache::keep_verdict(const std::string& key, const Verdict& verdict) 
   write_record(record_path("inspections", key), payload_of(builder));
 }
 
-Result<std::string> CatalogCache::hash_file(const std::filesystem::path& file, const FileIdentity& identity) const {
+std::optional<std::string> CatalogCache::find_hash(const std::filesystem::path& file,
+                                                   const FileIdentity& identity) const {
   const std::string path = file.string();
-  const std::filesystem::path place = record_path("stamps", path);
-  if (const auto payload = read_record(place)) {
+  if (const auto payload = read_record(record_path("stamps", path))) {
     const auto* stamp = verified<cache::Stamp>(*payload);
     if (stamp != nullptr && stamp->format() == kCacheFormat && stamp->path()->string_view() == path &&
         stamp->device() == identity.device && stamp->inode() == identity.inode &&
@@ -144,14 +144,22 @@ Result<std::string> CatalogCache::hash_file(const std::filesystem::path& file, c
       return stamp->sha256()->str();
     }
   }
+  return std::nullopt;
+}
+
+Result<std::string> CatalogCache::hash_file(const std::filesystem::path& file, const FileIdentity& identity) const {
+  if (auto known = find_hash(file, identity)) {
+    return std::move(*known);
+  }
   // Looked at before the content is: what changes from now on shows in the change time.
   const bool settled = has_settled(identity);
   auto hash = sha256_of_file(file);
   if (hash && settled) {
     flatbuffers::FlatBufferBuilder builder;
+    const std::string path = file.string();
     builder.Finish(cache::CreateStampDirect(builder, kCacheFormat, path.c_str(), identity.device, identity.inode,
                                             identity.size_bytes, identity.mtime_ns, identity.ctime_ns, hash->c_str()));
-    write_record(place, payload_of(builder));
+    write_record(record_path("stamps", path), payload_of(builder));
   }
   return hash;
 }

@@ -32,7 +32,10 @@ class CatalogCache {
   [[nodiscard]] std::optional<Verdict> find_verdict(const std::string& key) const;
   void keep_verdict(const std::string& key, const Verdict& verdict) const;
 
-  /// SHA-256 of `file`, from memory when the file has the identity that was hashed before. Errors: those of reading it.
+  /// SHA-256 of `file` from memory: when it has the identity that was hashed before.
+  [[nodiscard]] std::optional<std::string> find_hash(const std::filesystem::path& file,
+                                                     const FileIdentity& identity) const;
+  /// The same, or else by reading the file. Errors: those of reading it.
   [[nodiscard]] Result<std::string> hash_file(const std::filesystem::path& file, const FileIdentity& identity) const;
 
  private:

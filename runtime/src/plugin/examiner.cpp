@@ -36,6 +36,38 @@ Result<Examiner> Examiner::create(const CatalogOptions& options) {
   return Examiner(options, std::move(*worker), std::move(*hash), std::move(cache));
 }
 
+std::string Examiner::verdict_key(const PluginInfo& plugin) const {
+  return plugin.sha256 + " " + plugin.name + " " + worker_hash_;
+}
+
+bool Examiner::recall(PluginInfo& plugin) const {
+  const auto before = file_identity(plugin.file);
+  auto hash = before && has_settled(*before) ? cache_.find_hash(plugin.file, *before) : std::nullopt;
+  if (!hash || !check_plugin_trust(plugin.file) || !check_plugin_size(plugin.file, *before)) {
+    return false;
+  }
+  PluginInfo found;
+  found.name = plugin.name;
+  found.file = plugin.file;
+  found.sha256 = std::move(*hash);
+  const auto verdict = cache_.find_verdict(verdict_key(found));
+  if (!verdict || verdict->problem) {
+    return false;
+  }
+  // Nothing but a plugin whose schema had been read was ever inspected: the verdict speaks for the schema too.
+  auto manifest = read_manifest(plugin.file, SchemaReading::kAtFirstUse);
+  const auto after = file_identity(plugin.file);
+  if (!manifest || !after || !(*after == *before)) {
+    return false;
+  }
+  found.version = std::move(manifest->version);
+  found.schema = std::move(manifest->parsed_schema);
+  found.size_bytes = before->size_bytes;
+  found.state = file_state(*before);
+  plugin = std::move(found);
+  return true;
+}
+
 void Examiner::examine(PluginInfo& plugin, const ExamineOptions& options) const {
   const std::string known_hash = std::move(plugin.sha256);
   const std::optional<PluginFileState> known_state = plugin.state;
@@ -102,7 +134,7 @@ std::optional<Error> Examiner::examine_content(PluginInfo& plugin, const FileIde
 }
 
 std::optional<Error> Examiner::inspect(const PluginInfo& plugin, const ExamineOptions& options) const {
-  const std::string key = plugin.sha256 + " " + plugin.name + " " + worker_hash_;
+  const std::string key = verdict_key(plugin);
   if (auto known = cache_.find_verdict(key); known && (!known->problem || options.believe_problems)) {
     return std::move(known->problem);
   }

@@ -43,6 +43,9 @@ class Examiner {
   /// Directories of the options do not matter. Errors: kUnavailable without a tenon-worker.
   [[nodiscard]] static Result<Examiner> create(const CatalogOptions& options);
 
+  /// Fills in all but name and file when that takes neither reading the whole file nor an inspection: the file is as an
+  /// earlier look left it, and was sound. Returns false, and leaves the plugin as it is, when it has to be examined.
+  [[nodiscard]] bool recall(PluginInfo& plugin) const;
   /// Fills in all but name and file; a plugin that cannot be used has its `problem` afterwards. A plugin that comes
   /// with `sha256` and `state` is a copy that was hashed before: it is not read again for that as long as it is in that
   /// state. Blocks as long as an inspection.
@@ -52,6 +55,8 @@ class Examiner {
   Examiner(CatalogOptions options, std::filesystem::path worker, std::string worker_hash, CatalogCache cache);
   [[nodiscard]] std::optional<Error> examine_content(PluginInfo& plugin, const FileIdentity& identity,
                                                      const ExamineOptions& options) const;
+  /// What an inspection's verdict is remembered by.
+  [[nodiscard]] std::string verdict_key(const PluginInfo& plugin) const;
   [[nodiscard]] std::optional<Error> inspect(const PluginInfo& plugin, const ExamineOptions& options) const;
 
   CatalogOptions options_;

@@ -23,7 +23,7 @@ Result<FieldReader> FieldReader::make(const Schema& schema, std::string_view typ
   using internal::BaseType;
   auto impl = std::make_shared<Impl>();
   impl->schema = schema.impl_;
-  const internal::SchemaModel& model = impl->schema->model;
+  const internal::SchemaModel& model = impl->schema->model();
   auto root = model.find_table(type);
   if (!root) {
     return fail(std::move(root.error()));
@@ -63,7 +63,7 @@ Result<FieldReader> FieldReader::make(const Schema& schema, std::string_view typ
 }
 
 std::string FieldReader::read(BytesView buffer) const {
-  const internal::SchemaModel& model = impl_->schema->model;
+  const internal::SchemaModel& model = impl_->schema->model();
   if (buffer.size() < 8) {
     return {};
   }

@@ -83,7 +83,7 @@ Result<void> check_abi_tag(const tenon_manifest_t& manifest) {
   return {};
 }
 
-Result<Manifest> parse_section(const Buffer& section, std::string_view expected_name) {
+Result<Manifest> parse_section(const Buffer& section, std::string_view expected_name, SchemaReading reading) {
   if (section.size() < TENON_MANIFEST_MIN_SIZE) {
     return fail(ErrorCode::kCorrupt, "the manifest has " + count_of(section.size(), "byte", "bytes") +
                                          "; the least is " + std::to_string(TENON_MANIFEST_MIN_SIZE));
@@ -139,6 +139,10 @@ Result<Manifest> parse_section(const Buffer& section, std::string_view expected_
   result.header.assign(section.begin(), section.begin() + manifest.size_bytes);
   result.schema.assign(section.begin() + static_cast<std::ptrdiff_t>(begin),
                        section.begin() + static_cast<std::ptrdiff_t>(begin + size_bytes));
+  if (reading == SchemaReading::kAtFirstUse) {
+    result.parsed_schema = SchemaAccess::known(result.schema, result.name);
+    return result;
+  }
   auto schema = Schema::from_binary(result.schema, result.name);
   if (!schema) {
     return fail(std::move(schema.error()));
@@ -147,12 +151,12 @@ Result<Manifest> parse_section(const Buffer& section, std::string_view expected_
   return result;
 }
 
-Result<Manifest> parse_source(const ByteSource& source, std::string_view expected_name) {
+Result<Manifest> parse_source(const ByteSource& source, std::string_view expected_name, SchemaReading reading) {
   auto section = read_elf_section(source, TENON_MANIFEST_SECTION, kMaxSchemaBytes + kMaxHeaderBytes + 16);
   if (!section) {
     return fail(std::move(section.error()));
   }
-  return parse_section(*section, expected_name);
+  return parse_section(*section, expected_name, reading);
 }
 
 }  // namespace
@@ -164,12 +168,12 @@ bool is_plugin_name(std::string_view name) noexcept {
 }
 
 Result<Manifest> parse_manifest(BytesView image, std::string_view expected_name) {
-  return parse_source(MemorySource(image), expected_name);
+  return parse_source(MemorySource(image), expected_name, SchemaReading::kNow);
 }
 
-Result<Manifest> read_manifest(const std::filesystem::path& file) {
+Result<Manifest> read_manifest(const std::filesystem::path& file, SchemaReading reading) {
   auto source = FileSource::open(file);
-  auto manifest = source ? parse_source(*source, file.stem().string()) : fail(std::move(source.error()));
+  auto manifest = source ? parse_source(*source, file.stem().string(), reading) : fail(std::move(source.error()));
   if (!manifest) {
     Error error = std::move(manifest.error());
     if (error.message.find(file.string()) == std::string::npos) {

@@ -31,6 +31,11 @@ struct Manifest {
   std::optional<Schema> parsed_schema;
 };
 
+enum class SchemaReading {
+  kNow,        ///< A schema that does not verify is an error.
+  kAtFirstUse  ///< For a content that has been read without a fault before.
+};
+
 /// Reads and checks the manifest of an image in memory. `expected_name` is the file's stem. Any bytes may be given.
 /// Errors: kCorrupt: not a shared library, truncated, no manifest, bad magic, ranges outside the section, a schema that
 /// does not verify; kIncompatible: other machine, word size, endianness, ABI major version or sanitizer, a name that is
@@ -39,7 +44,8 @@ struct Manifest {
 
 /// The same for a file, of which only the headers and the section are read. Errors: also those of the operating system.
 /// Messages begin with the file's name. [any-thread]
-[[nodiscard]] Result<Manifest> read_manifest(const std::filesystem::path& file);
+[[nodiscard]] Result<Manifest> read_manifest(const std::filesystem::path& file,
+                                             SchemaReading reading = SchemaReading::kNow);
 
 /// Whether `name` may name a plugin: [a-z][a-z0-9_]*, shorter than TENON_MANIFEST_NAME_SIZE.
 [[nodiscard]] bool is_plugin_name(std::string_view name) noexcept;

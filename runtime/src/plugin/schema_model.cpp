@@ -1,8 +1,7 @@
 #include "plugin/schema_model.hpp"
 
 #include <algorithm>
-#include <functional>
-#include <set>
+#include <optional>
 #include <utility>
 
 #include <flatbuffers/flatbuffers.h>
@@ -53,6 +52,13 @@ const reflection::KeyValue* find_attribute(const Vector<Offset<reflection::KeyVa
   return nullptr;
 }
 
+/// The first of `names` that is there twice; nullopt when none is. Leaves them sorted.
+std::optional<std::string_view> find_twin(std::vector<std::string_view>& names) {
+  std::sort(names.begin(), names.end());
+  const auto twin = std::adjacent_find(names.begin(), names.end());
+  return twin == names.end() ? std::nullopt : std::optional(*twin);
+}
+
 tl::unexpected<Error> corrupt(const std::string& what) {
   return fail(ErrorCode::kCorrupt, "the binary schema is broken: " + what);
 }
@@ -83,12 +89,14 @@ class Reader {
   }
 
  private:
-  Result<TypeRef> read_type(const reflection::Type* type, const std::string& where) const {
+  /// `where` gives the place as errors name it. It is a function because a start reads thousands of sound types.
+  template <typename Where>
+  Result<TypeRef> read_type(const reflection::Type* type, const Where& where) const {
     const int base = static_cast<int>(type->base_type());
     const int element = static_cast<int>(type->element());
     constexpr int kLast = static_cast<int>(BaseType::kArray);
     if (base < 0 || base > kLast || element < 0 || element > kLast) {
-      return fail(ErrorCode::kIncompatible, where + " has a type that this version of tenon does not know (number " +
+      return fail(ErrorCode::kIncompatible, where() + " has a type that this version of tenon does not know (number " +
                                                 std::to_string(base > kLast ? base : element) +
                                                 "); use an older FlatBuffers or a newer tenon");
     }
@@ -98,17 +106,17 @@ class Reader {
     if (!container) {
       result.element = BaseType::kNone;
     } else if (kind == BaseType::kVector || kind == BaseType::kArray || kind == BaseType::kNone) {
-      return corrupt(where + " is a vector without an element type");
+      return corrupt(where() + " is a vector without an element type");
     }
     if (result.base == BaseType::kArray && result.fixed_length == 0) {
-      return corrupt(where + " is an array of no elements");
+      return corrupt(where() + " is an array of no elements");
     }
     const bool names_object = kind == BaseType::kObject;
     const bool needs_enum = kind == BaseType::kUnion || kind == BaseType::kUType;
     const std::size_t bound = names_object ? schema_.objects()->size() : schema_.enums()->size();
     if (result.index < -1 || (result.index >= 0 && static_cast<std::size_t>(result.index) >= bound) ||
         ((names_object || needs_enum) && result.index < 0)) {
-      return corrupt(where + " refers to type number " + std::to_string(result.index) + ", which is not there");
+      return corrupt(where() + " refers to type number " + std::to_string(result.index) + ", which is not there");
     }
     if (result.index >= 0 && !names_object && !needs_enum && !is_integer(kind)) {
       result.index = -1;
@@ -117,6 +125,7 @@ class Reader {
   }
 
   Result<void> read_enums() {
+    model_.enums.reserve(schema_.enums()->size());
     for (const reflection::Enum* source : *schema_.enums()) {
       EnumModel model;
       model.name = text(source->name());
@@ -128,10 +137,11 @@ class Reader {
         return corrupt("enum " + model.name + " has no integer type");
       }
       model.underlying = static_cast<BaseType>(underlying);
+      model.values.reserve(source->values()->size());
       for (const reflection::EnumVal* value : *source->values()) {
         EnumValueModel entry{text(value->name()), value->value(), {}};
         if (model.is_union && value->union_type() != nullptr) {
-          auto type = read_type(value->union_type(), "union member " + model.name + "." + entry.name);
+          auto type = read_type(value->union_type(), [&] { return "union member " + model.name + "." + entry.name; });
           if (!type) {
             return fail(type.error());
           }
@@ -150,6 +160,8 @@ class Reader {
   }
 
   Result<void> read_objects() {
+    model_.objects.reserve(schema_.objects()->size());
+    std::vector<std::string_view> names;
     for (const reflection::Object* source : *schema_.objects()) {
       ObjectModel model;
       model.name = text(source->name());
@@ -162,19 +174,20 @@ class Reader {
       }
       model.alignment_bytes = static_cast<std::uint32_t>(source->minalign());
       model.size_bytes = static_cast<std::uint32_t>(source->bytesize());
-      std::set<std::string_view> names;
+      names.clear();
+      model.fields.reserve(source->fields()->size());
       for (const reflection::Field* field : *source->fields()) {
-        const std::string where = "field " + model.name + "." + text(field->name());
-        auto type = read_type(field->type(), where);
+        auto type = read_type(field->type(), [&] { return "field " + model.name + "." + text(field->name()); });
         if (!type) {
-          return fail(type.error());
+          return fail(std::move(type.error()));
         }
-        if (!names.insert(field->name()->string_view()).second) {
-          return corrupt(where + " is there twice");
-        }
+        names.push_back(field->name()->string_view());
         model.fields.push_back({text(field->name()), *type, field->id(), field->offset(), field->default_integer(),
                                 field->default_real(), field->deprecated(), field->required(), field->optional(),
                                 field->key(), documentation_text(field->documentation())});
+      }
+      if (const auto twin = find_twin(names)) {
+        return corrupt("field " + model.name + "." + std::string(*twin) + " is there twice");
       }
       std::stable_sort(model.fields.begin(), model.fields.end(),
                        [](const auto& a, const auto& b) { return a.id < b.id; });
@@ -187,17 +200,19 @@ class Reader {
   }
 
   Result<void> check_enums() {
+    std::vector<std::string_view> names;
     for (const EnumModel& model : model_.enums) {
-      std::set<std::string_view> names;
+      names.clear();
       for (const EnumValueModel& value : model.values) {
-        if (!names.insert(value.name).second) {
-          return corrupt("value " + model.name + "." + value.name + " is there twice");
-        }
+        names.emplace_back(value.name);
         const BaseType base = value.type.base;
         if (model.is_union && base != BaseType::kNone && base != BaseType::kObject && base != BaseType::kString) {
           return corrupt("union member " + model.name + "." + value.name +
                          " is neither a table, a struct nor a string");
         }
+      }
+      if (const auto twin = find_twin(names)) {
+        return corrupt("value " + model.name + "." + std::string(*twin) + " is there twice");
       }
     }
     return {};
@@ -223,7 +238,7 @@ class Reader {
     }
     state[index] = 1;
     for (const FieldModel& field : model.fields) {
-      const std::string where = "struct field " + model.name + "." + field.name;
+      const auto where = [&] { return "struct field " + model.name + "." + field.name; };
       const bool array = field.type.base == BaseType::kArray;
       const TypeRef item = array ? field.type.element_type() : field.type;
       std::uint64_t size_bytes = scalar_size_bytes(item.base);
@@ -233,11 +248,11 @@ class Reader {
         }
         size_bytes = model_.object(item).size_bytes;
       } else if (size_bytes == 0) {
-        return corrupt(where + " is neither a number nor a struct");
+        return corrupt(where() + " is neither a number nor a struct");
       }
       size_bytes *= array ? field.type.fixed_length : 1U;
       if (field.offset + size_bytes > model.size_bytes) {
-        return corrupt(where + " lies outside its struct");
+        return corrupt(where() + " lies outside its struct");
       }
     }
     state[index] = 2;
@@ -251,14 +266,14 @@ class Reader {
       }
       for (std::size_t i = 0; i < model.fields.size(); ++i) {
         const FieldModel& field = model.fields[i];
-        const std::string where = "field " + model.name + "." + field.name;
+        const auto where = [&] { return "field " + model.name + "." + field.name; };
         // 2 bytes each after the vtable's own two entries; the vtable is at most 64 KiB.
         if (field.id > 0x7ff0 || field.offset != 4 + 2 * field.id || (i > 0 && model.fields[i - 1].id == field.id)) {
-          return corrupt(where + " has an id that does not fit its place");
+          return corrupt(where() + " has an id that does not fit its place");
         }
         const TypeRef& type = field.type;
         if (type.base == BaseType::kNone || type.base == BaseType::kArray) {
-          return corrupt(where + " has no type that a table can hold");
+          return corrupt(where() + " has no type that a table can hold");
         }
         const bool is_union = type.base == BaseType::kUnion || type.element == BaseType::kUnion;
         if (is_union) {
@@ -269,7 +284,7 @@ class Reader {
           if (!model_.enumeration(type).is_union || tag_kind != BaseType::kUType || tag->id + 1 != field.id ||
               tag->type.index != type.index ||
               (type.base == BaseType::kVector) != (tag->type.base == BaseType::kVector)) {
-            return corrupt(where + " is a union without its type field");
+            return corrupt(where() + " is a union without its type field");
           }
         }
       }
@@ -423,15 +438,14 @@ class Reader {
 
 }  // namespace
 
-Result<SchemaModel> read_schema_model(BytesView binary, std::string_view plugin) {
+Result<SchemaModel> read_schema_model(Buffer binary, std::string_view plugin) {
   if (binary.size() > kMaxSchemaBytes) {
     return fail(ErrorCode::kTooLarge, "the binary schema has " + std::to_string(binary.size()) + " bytes; at most " +
                                           std::to_string(kMaxSchemaBytes) + " are read");
   }
   SchemaModel model;
   model.plugin = plugin;
-  // A copy is aligned as the heap aligns, whatever the caller's bytes are.
-  model.binary.assign(binary.begin(), binary.end());
+  model.binary = std::move(binary);
   flatbuffers::Verifier verifier(model.binary.data(), model.binary.size(), kMaxDepth, 1'000'000);
   if (model.binary.size() < 12 || !reflection::VerifySchemaBuffer(verifier)) {
     return corrupt("it does not verify as reflection.fbs; build the plugin with flatc --schema -b --bfbs-comments");

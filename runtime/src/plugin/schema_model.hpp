@@ -3,8 +3,11 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <tenon/bytes.hpp>
@@ -141,8 +144,8 @@ inline constexpr int kMaxDepth = 64;
 /// Larger binary schemas are refused.
 inline constexpr std::size_t kMaxSchemaBytes = std::size_t{16} << 20;
 
-/// Verifies and reads a binary schema; see Schema::from_binary.
-[[nodiscard]] Result<SchemaModel> read_schema_model(BytesView binary, std::string_view plugin);
+/// Verifies and reads a binary schema; see Schema::from_binary. The model keeps `binary` as it is, at the same address.
+[[nodiscard]] Result<SchemaModel> read_schema_model(Buffer binary, std::string_view plugin);
 
 /// A number as JSON writes it, exact: the shortest text that reads back the same. Quoted when JSON lacks it (nan, inf).
 [[nodiscard]] std::string number_text(double value, bool single_precision);
@@ -150,15 +153,38 @@ inline constexpr std::size_t kMaxSchemaBytes = std::size_t{16} << 20;
 }  // namespace tenon::internal
 
 /// The schema behind the handle.
-struct tenon::Schema::Impl {
-  internal::SchemaModel model;
+class tenon::Schema::Impl {
+ public:
+  explicit Impl(internal::SchemaModel model) : model_(std::move(model)) {
+    std::call_once(once_, [] {});
+  }
+  /// Of bytes whose content was read without a fault before, by this very code: they are read when someone asks.
+  Impl(Buffer binary, std::string plugin) {
+    model_.binary = std::move(binary);
+    model_.plugin = std::move(plugin);
+  }
+  /// [any-thread]
+  [[nodiscard]] const internal::SchemaModel& model() const noexcept {
+    std::call_once(once_, [this] { read_known(); });
+    return model_;
+  }
+
+ private:
+  void read_known() const;
+
+  mutable std::once_flag once_;  ///< Passed when `model_` is complete.
+  mutable internal::SchemaModel model_;
 };
 
 namespace tenon::internal {
 
 /// The model of a schema, for what is no member of it. Valid as long as the schema.
 struct SchemaAccess {
-  [[nodiscard]] static const SchemaModel& model(const Schema& schema) noexcept { return schema.impl_->model; }
+  [[nodiscard]] static const SchemaModel& model(const Schema& schema) noexcept { return schema.impl_->model(); }
+  /// A schema whose bytes were read without a fault before; the model is made at its first use.
+  [[nodiscard]] static Schema known(Buffer binary, std::string plugin) {
+    return Schema(std::make_shared<const Schema::Impl>(std::move(binary), std::move(plugin)));
+  }
 };
 
 }  // namespace tenon::internal

@@ -10,7 +10,7 @@
 namespace tenon {
 
 std::optional<TypeInfo> Schema::find_type(std::string_view name) const {
-  const internal::SchemaModel& model = impl_->model;
+  const internal::SchemaModel& model = impl_->model();
   TypeInfo info;
   if (const internal::ObjectModel* object = model.find_object(name)) {
     info.name = object->name;
@@ -39,8 +39,8 @@ std::optional<TypeInfo> Schema::find_type(std::string_view name) const {
 
 Result<Buffer> Schema::from_json(std::string_view type, std::string_view json, JsonProblem* problem) const {
   JsonProblem parts;
-  auto root = impl_->model.find_table(type);
-  auto buffer = root ? internal::encode_json(impl_->model, **root, json, parts) : fail(root.error());
+  auto root = impl_->model().find_table(type);
+  auto buffer = root ? internal::encode_json(impl_->model(), **root, json, parts) : fail(root.error());
   if (problem != nullptr) {
     if (!buffer && parts.message.empty()) {
       parts.message = buffer.error().message;
@@ -51,7 +51,7 @@ Result<Buffer> Schema::from_json(std::string_view type, std::string_view json, J
 }
 
 Result<std::string> Schema::to_json(std::string_view type, BytesView buffer, const JsonOptions& options) const {
-  auto root = impl_->model.find_table(type);
+  auto root = impl_->model().find_table(type);
   if (!root) {
     return fail(std::move(root.error()));
   }
@@ -59,10 +59,10 @@ Result<std::string> Schema::to_json(std::string_view type, BytesView buffer, con
     return fail(ErrorCode::kInvalidArgument,
                 "tenon.Any stands for any table, so its fields are not known; name the table that is really meant");
   }
-  if (auto verified = internal::verify_buffer(impl_->model, **root, buffer); !verified) {
+  if (auto verified = internal::verify_buffer(impl_->model(), **root, buffer); !verified) {
     return fail(std::move(verified.error()));
   }
-  return internal::write_json(impl_->model, **root, buffer, options);
+  return internal::write_json(impl_->model(), **root, buffer, options);
 }
 
 Result<void> Schema::check_readable(const Schema& writer, std::string_view writer_type, const Schema& reader,
@@ -70,15 +70,15 @@ Result<void> Schema::check_readable(const Schema& writer, std::string_view write
   if (writer_type == internal::kAnyTypeName || reader_type == internal::kAnyTypeName) {
     return {};
   }
-  auto written = writer.impl_->model.find_table(writer_type);
+  auto written = writer.impl_->model().find_table(writer_type);
   if (!written) {
     return fail(std::move(written.error()));
   }
-  auto read = reader.impl_->model.find_table(reader_type);
+  auto read = reader.impl_->model().find_table(reader_type);
   if (!read) {
     return fail(std::move(read.error()));
   }
-  return internal::check_readable(writer.impl_->model, **written, reader.impl_->model, **read);
+  return internal::check_readable(writer.impl_->model(), **written, reader.impl_->model(), **read);
 }
 
 }  // namespace tenon

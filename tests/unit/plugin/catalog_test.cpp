@@ -4,7 +4,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include <unistd.h>
 
@@ -16,6 +19,8 @@
 using tenon::Catalog;
 using tenon::CatalogOptions;
 using tenon::ErrorCode;
+using tenon::PluginInfo;
+using tenon::TaskInfo;
 using namespace tenon::test;
 namespace fs = std::filesystem;
 
@@ -163,13 +168,45 @@ TEST_CASE("Catalog: a second start inspects nothing that is known") {
   CatalogOptions options = place.options();
   options.worker_executable = worker;
   const auto inspections = [&] { return fs::exists(count) ? fs::file_size(count) / 2 : 0; };
-  REQUIRE(Catalog::open(options)->find_plugin("good") != nullptr);
+  const std::shared_ptr<const PluginInfo> first = Catalog::open(options)->find_plugin("good");
+  REQUIRE(first != nullptr);
   CHECK(inspections() == 2);
   const auto second = Catalog::open(options);
   CHECK(inspections() == 2);
   CHECK(second->find_plugin("good") != nullptr);
   CHECK(has(problem_of(*second, "wrong_kind"), "'echo' is a source, but"));
 
+  SECTION("what is known is all there, for whoever asks first") {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1100));  // Until the file's times speak for its content.
+    REQUIRE(Catalog::open(options).has_value());
+    const auto third = Catalog::open(options);
+    CHECK(inspections() == 2);
+    const std::shared_ptr<const PluginInfo> plugin = third->find_plugin("good");
+    REQUIRE(plugin != nullptr);
+    CHECK(plugin->state.has_value());
+    CHECK(plugin->version == first->version);
+    CHECK(plugin->sha256 == first->sha256);
+    CHECK(plugin->size_bytes == first->size_bytes);
+    std::vector<std::string> texts(4);
+    std::vector<std::thread> threads;
+    for (std::string& text : texts) {
+      threads.emplace_back([&text, &plugin] {
+        for (const TaskInfo& task : plugin->schema->tasks()) {
+          text += task.full_name + "(" + task.argument_type + ") " + task.documentation + "\n";
+        }
+      });
+    }
+    for (std::thread& thread : threads) {
+      thread.join();
+    }
+    std::string expected;
+    for (const TaskInfo& task : first->schema->tasks()) {
+      expected += task.full_name + "(" + task.argument_type + ") " + task.documentation + "\n";
+    }
+    CHECK_FALSE(expected.empty());
+    CHECK(texts == std::vector<std::string>(4, expected));
+    CHECK(third->find_task("good.echo")->task->name == "echo");
+  }
   SECTION("broken records are made again") {
     for (const auto& record : fs::recursive_directory_iterator(place.root / "cache")) {
       if (record.is_regular_file()) {
