@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <ctime>
+#include <span>
 #include <string>
 
 #include <sys/epoll.h>
@@ -21,6 +23,22 @@ epoll_event event_for(std::uint64_t token, PollInterest interest) noexcept {
   event.events = (interest.readable ? EPOLLIN | EPOLLRDHUP : 0u) | (interest.writable ? EPOLLOUT : 0u);
   event.data.u64 = token;
   return event;
+}
+
+/// Waits to the microsecond where the system can (Linux 5.11; some containers refuse what they do not know), else to
+/// the millisecond.
+int wait_until(int descriptor, std::span<epoll_event> events, MonotonicNs deadline_ns) noexcept {
+  const auto size = static_cast<int>(events.size());
+  if (deadline_ns != kNever) {
+    constexpr std::int64_t kSecond = 1'000'000'000;
+    const std::int64_t left_ns = std::max<std::int64_t>(deadline_ns - monotonic_now_ns(), 0);
+    const timespec left{.tv_sec = left_ns / kSecond, .tv_nsec = left_ns % kSecond};
+    const int count = ::epoll_pwait2(descriptor, events.data(), size, &left, nullptr);
+    if (count >= 0 || (errno != ENOSYS && errno != EPERM)) {
+      return count;
+    }
+  }
+  return ::epoll_wait(descriptor, events.data(), size, remaining_ms(deadline_ns));
 }
 
 bool take_counter(const FileDescriptor& descriptor) noexcept {
@@ -70,7 +88,7 @@ void Poller::remove(const FileDescriptor& descriptor) const noexcept {
 Result<std::span<const PollEvent>> Poller::wait(MonotonicNs deadline_ns) {
   std::array<epoll_event, kMaxEvents> raw;
   for (;;) {
-    const int count = ::epoll_wait(descriptor_.get(), raw.data(), kMaxEvents, remaining_ms(deadline_ns));
+    const int count = wait_until(descriptor_.get(), raw, deadline_ns);
     if (count < 0 && errno != EINTR) {
       return fail(os_error(errno, "cannot wait for events"));
     }
