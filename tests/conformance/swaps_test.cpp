@@ -31,7 +31,9 @@ template <typename Driver>
 struct Swapping {
   explicit Swapping(unsigned workers)
       : runtime(conformance::start<Driver>(workers)),
-        fleet(tenon::internal::make_fleet(tenon::internal::RuntimeAccess::pool(runtime))) {}
+        fleet(tenon::internal::make_fleet(tenon::internal::RuntimeAccess::pool(runtime))) {
+    REQUIRE(tenon::test::stats_of_all_workers(runtime).workers.size() == workers);
+  }
 
   GenerationRef next_version() {
     const auto current = fleet->current("tenon");

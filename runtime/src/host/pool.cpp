@@ -24,6 +24,9 @@ constexpr std::uint32_t kMaxWorkers = 4096;
 constexpr std::uint32_t kMostAttempts = 250;
 /// Between two looks of a thread that waits for a call which is not its worker's next.
 constexpr std::int64_t kLookNs = 1'000'000;
+/// Who has started a runtime calls it next. On a few cores the other workers, whose start takes a core for half a
+/// millisecond, begin after that, so that the first call does not wait for them.
+constexpr std::int64_t kFirstCallNs = 500'000;
 /// Beyond it a point in time might not be a number any more.
 constexpr std::chrono::milliseconds kLongestDrain = std::chrono::hours(24 * 365);
 
@@ -198,6 +201,7 @@ Result<std::shared_ptr<Pool>> Pool::start(const RuntimeOptions& options,
     pool->shutdown(Shutdown::kKill);
     return fail(std::move(*unavailable));
   }
+  pool->with([](Scheduler& scheduler) { scheduler.start_freely(monotonic_now_ns() + kFirstCallNs); });
   return pool;
 }
 
@@ -220,7 +224,9 @@ Pool::Pool(const RuntimeOptions& options, std::unique_ptr<Launcher> launcher, Po
                                             .cores = usable_core_count(),
                                             .cancel_grace_ns = to_ns(options.cancel_grace),
                                             .start_timeout_ns = to_ns(options.start_timeout),
-                                            .copy_results = options.copy_results},
+                                            .copy_results = options.copy_results,
+                                            // A core is left to this thread, which opens the catalog.
+                                            .first_workers = std::max(usable_core_count(), 2u) - 1},
                            *arguments_, settings_)) {}
 
 Pool::~Pool() {

@@ -764,6 +764,7 @@ void Scheduler::on_timer(MonotonicNs now_ns) {
 MonotonicNs Scheduler::next_deadline() const noexcept {
   constexpr MonotonicNs kRetryNs = 5'000'000;
   MonotonicNs next_ns = std::min({retry_place_ns_, next_tick_ns_, timers_.empty() ? kNever : timers_.begin()->first});
+  const bool may_start_one = may_start();
   for (const Slot& slot : slots_) {
     if (slot.link != nullptr) {
       next_ns = std::min(
@@ -771,7 +772,7 @@ MonotonicNs Scheduler::next_deadline() const noexcept {
       if (!slot.link->outbox_empty()) {
         next_ns = std::min(next_ns, later(monotonic_now_ns(), kRetryNs));
       }
-    } else if (wants_start(slot)) {
+    } else if (may_start_one && wants_start(slot)) {
       next_ns = std::min(next_ns, slot.next_start_ns);
     }
   }

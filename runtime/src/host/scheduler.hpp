@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -26,12 +27,17 @@
 
 namespace tenon::internal {
 
+/// No limit to the workers that start.
+inline constexpr std::uint32_t kEveryWorker = std::numeric_limits<std::uint32_t>::max();
+
 struct SchedulerOptions {
   std::uint32_t workers = 1;
   std::uint32_t cores = 1;  ///< That workers may use.
   std::int64_t cancel_grace_ns = 0;
   std::int64_t start_timeout_ns = 0;
   bool copy_results = false;
+  /// Workers that there are at most until start_freely(), or until one has failed to start.
+  std::uint32_t first_workers = kEveryWorker;
 };
 
 /// What is to be done once the lock is given up.
@@ -91,6 +97,8 @@ class Scheduler {
 
   // -- workers --------------------------------------------------------------------------------
 
+  /// From `from_ns` on all workers come up that are wanted; before that no more than SchedulerOptions::first_workers.
+  void start_freely(MonotonicNs from_ns);
   /// A slot that is to get a worker now; nullopt when there is none. Marks it as being started.
   [[nodiscard]] std::optional<std::uint32_t> next_start(MonotonicNs now_ns);
   void started(std::shared_ptr<WorkerLink> link);
@@ -238,6 +246,7 @@ class Scheduler {
 
   // Generations (scheduler_generations.cpp).
   [[nodiscard]] bool wants_start(const Slot& slot) const noexcept;
+  [[nodiscard]] bool may_start() const noexcept;
   [[nodiscard]] std::uint32_t take_extra_slot(Role role, GenerationRef generation);
   void free_extra_slot(std::uint32_t index);
   /// Moves a worker with all that is its own to another slot, which has none.

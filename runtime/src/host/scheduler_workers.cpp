@@ -36,7 +36,7 @@ std::string text_of(const flatbuffers::String* text) {
 // -- starting ---------------------------------------------------------------------------------
 
 std::optional<std::uint32_t> Scheduler::next_start(MonotonicNs now_ns) {
-  if (stopping_) {
+  if (stopping_ || !may_start()) {
     return std::nullopt;
   }
   for (std::uint32_t i = 0; i < slots_.size(); ++i) {
@@ -48,6 +48,20 @@ std::optional<std::uint32_t> Scheduler::next_start(MonotonicNs now_ns) {
     }
   }
   return std::nullopt;
+}
+
+void Scheduler::start_freely(MonotonicNs from_ns) {
+  options_.first_workers = kEveryWorker;
+  for (Slot& slot : slots_) {
+    if (wants_start(slot)) {
+      slot.next_start_ns = std::max(slot.next_start_ns, from_ns);
+      effects_.rearm = true;
+    }
+  }
+}
+
+bool Scheduler::may_start() const noexcept {
+  return options_.first_workers == kEveryWorker || link_count() < options_.first_workers;
 }
 
 void Scheduler::started(std::shared_ptr<WorkerLink> link) {
@@ -72,6 +86,7 @@ void Scheduler::start_failed(std::uint32_t slot, Error error) {
 
 void Scheduler::note_start_failure(Slot& slot, Error error) {
   ++slot.failures;
+  options_.first_workers = kEveryWorker;
   const std::int64_t backoff_ns =
       std::min(kLongestBackoffNs, kFirstBackoffNs << std::min<std::uint32_t>(slot.failures - 1, 10));
   slot.next_start_ns = monotonic_now_ns() + backoff_ns;
