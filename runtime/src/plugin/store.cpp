@@ -404,7 +404,9 @@ Result<StagedPlugin> Pin::State::put_in_place(const fs::path& temporary, const f
   const fs::path place = objects() / sha256;
   const fs::path file = place / name;
   std::error_code failed;
-  if (!fs::exists(fs::symlink_status(file, failed)) && !make_room({size_bytes, 1}, std::nullopt).fits) {
+  const auto is_there = [&] { return fs::exists(fs::symlink_status(file, failed)); };
+  // Who stages the same content may put it there meanwhile. It then stays, because it is pinned, and needs no room.
+  if (!is_there() && !make_room({size_bytes, 1}, std::nullopt).fits && !is_there()) {
     return fail(ErrorCode::kRejected,
                 "plugin store " + quoted(directory) + " has no room for " + format_size(size_bytes) +
                     " more: versions that are in use fill it (at most " + format_size(limits.max_bytes) + ", " +
