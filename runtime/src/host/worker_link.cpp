@@ -138,6 +138,9 @@ bool WorkerLink::try_send(const Outgoing& outgoing) {
     descriptors = descriptor;
   }
   const auto sent = channel.send(outgoing.message, descriptors, 0);
+  if (sent) {
+    transport->end().count_message();
+  }
   // A worker that is gone needs no message; its end is seen elsewhere. A full channel is worth another try, and so is a
   // system that is short of memory or of descriptors under way.
   return sent || (sent.error().code != ErrorCode::kDeadline && sent.error().context.os_code == 0);

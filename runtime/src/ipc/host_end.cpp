@@ -462,6 +462,12 @@ void HostEnd::wake_worker() noexcept {
   wake_word(impl_->header->bell.bell, 1);
 }
 
+void HostEnd::count_message() noexcept {
+  auto& messages = impl_->header->bell.messages;
+  // Release, with the worker's acquire: the message is in the channel. Nobody else writes the word.
+  messages.store(messages.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+}
+
 void HostEnd::wake_host() noexcept {
   Impl& own = *impl_;
   own.own_bell.wakes.fetch_add(1, std::memory_order_seq_cst);

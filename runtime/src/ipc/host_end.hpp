@@ -154,6 +154,9 @@ class HostEnd {
   [[nodiscard]] std::uint64_t in_flight() const noexcept;
   /// Wakes the worker from its sleep though nothing is submitted: to read its control channel.
   void wake_worker() noexcept;
+  /// After a message has been sent through the control channel: the worker reads the channel before its next call. Does
+  /// not wake it.
+  void count_message() noexcept;
   /// Wakes a thread of this process from `wait`.
   void wake_host() noexcept;
 

@@ -16,7 +16,7 @@
 
 namespace tenon::internal {
 
-inline constexpr std::uint32_t kLayoutVersion = 4;
+inline constexpr std::uint32_t kLayoutVersion = 5;
 inline constexpr std::uint64_t kSubmissionMagic = 0x31627553'6e6f6e65;  // "enonSub1"
 inline constexpr std::uint64_t kCompletionMagic = 0x31706d43'6e6f6e65;  // "enonCmp1"
 
@@ -154,6 +154,9 @@ struct SubmissionHeader {
     std::atomic<std::uint32_t> bell;     ///< The worker sleeps on it.
     std::atomic<std::uint32_t> sleep;    ///< SleepMode of the host, with its count.
     std::atomic<std::uint64_t> ring_at;  ///< Completions at which a sleeping host is rung without delay.
+    /// Messages sent through the control channel so far, but for the greeting: a worker that has read as many need not
+    /// look into it.
+    std::atomic<std::uint64_t> messages;
   } bell;
   struct alignas(kLineBytes) {
     std::atomic<std::uint64_t> cancelled_call_id;  ///< The worker's poll compares it with its running call.

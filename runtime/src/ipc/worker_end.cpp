@@ -365,6 +365,11 @@ std::optional<BlockRef> WorkerEnd::pop_release() noexcept {
   return block;
 }
 
+std::uint64_t WorkerEnd::messages() const noexcept {
+  // Acquire, with the host's release: the channel has what is counted.
+  return impl_->calls->bell.messages.load(std::memory_order_acquire);
+}
+
 bool WorkerEnd::cancelled(std::uint64_t call_id) const noexcept {
   // Relaxed: the number alone matters, and a look too early is followed by another.
   return impl_->calls->cancel.cancelled_call_id.load(std::memory_order_relaxed) == call_id;

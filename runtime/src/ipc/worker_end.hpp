@@ -37,7 +37,7 @@ struct Submission {
 /// Why a wait ended.
 enum class WorkerWake {
   kSubmission,  ///< There is a submission.
-  kRung,        ///< The host rang: for a submission, or for its control channel; look into both.
+  kRung,        ///< The host rang: for a submission, or for a message.
   kTimeout,     ///< The deadline passed.
 };
 
@@ -87,6 +87,10 @@ class WorkerEnd {
 
   /// The next block that the host has released; nullopt when there is none. From the host; Arena::free checks it.
   [[nodiscard]] std::optional<BlockRef> pop_release() noexcept;
+
+  /// Messages that the host has sent through the control channel so far, but for the greeting. One may be in the
+  /// channel already that is not counted yet.
+  [[nodiscard]] std::uint64_t messages() const noexcept;
 
   /// Whether the host has cancelled that call. A load of a cache line that hardly ever changes. [any-thread]
   [[nodiscard]] bool cancelled(std::uint64_t call_id) const noexcept;

@@ -88,6 +88,7 @@ Result<bool> WorkerCore::take_message(MonotonicNs deadline_ns) {
   if (!*message) {
     return false;
   }
+  ++messages_read_;
   if (auto handled = handle(**message); !handled) {
     return fail(std::move(handled.error()));
   }

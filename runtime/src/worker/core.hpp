@@ -73,6 +73,8 @@ struct WorkerCore {
     return killed != nullptr && killed->load(std::memory_order_relaxed);
   }
 
+  /// Whether the control channel has something: a load where a look into the channel would be a system call.
+  [[nodiscard]] bool has_message() const noexcept { return end.messages() > messages_read_; }
   /// Takes what waits in the control channel. Errors: kUnavailable the host is gone; kCorrupt a message that is none.
   [[nodiscard]] Result<void> read_control();
   /// Takes messages until `done()`; waits for them. Errors: also kDeadline.
@@ -107,6 +109,7 @@ struct WorkerCore {
     std::optional<Error> error;
   };
   std::optional<Answer> answer_;
+  std::uint64_t messages_read_ = 0;
   std::map<std::string, std::uint32_t, std::less<>> resolved_;
 };
 

@@ -23,8 +23,6 @@ namespace tenon::internal {
 
 namespace {
 
-/// Calls between two looks into the control channel while no call waits for it.
-constexpr int kCallsPerControlRead = 64;
 /// How long answers may wait for a host that sleeps until there are more of them.
 constexpr std::int64_t kRingPatienceNs = 50'000;
 constexpr std::chrono::seconds kHelloPatience{30};
@@ -135,7 +133,6 @@ Result<std::unique_ptr<WorkerCore>> shake_hands(ControlChannel channel, const Wo
 
 WorkerExit loop(WorkerCore& core, Executor& executor, std::string& message) {
   AdaptiveSpin spin;
-  int calls_until_read = kCallsPerControlRead;
   MonotonicNs rung_ns = monotonic_now_ns();
   const auto gone_or_broken = [&](Error error) {
     message = std::move(error.message);
@@ -144,6 +141,11 @@ WorkerExit loop(WorkerCore& core, Executor& executor, std::string& message) {
   for (;;) {
     if (core.is_killed()) {
       return WorkerExit::kHostGone;
+    }
+    if (core.has_message()) {
+      if (auto read = core.read_control(); !read) {
+        return gone_or_broken(std::move(read.error()));
+      }
     }
     while (const auto released = core.end.pop_release()) {
       if (auto freed = core.results.free(*released); !freed) {
@@ -167,31 +169,14 @@ WorkerExit loop(WorkerCore& core, Executor& executor, std::string& message) {
         rung_ns = now_ns;
         core.end.ring();
       }
-      if (--calls_until_read > 0) {
-        continue;
-      }
     } else if (core.stopping) {
       // Nothing is left, what was taken back included.
       core.end.publish();
       core.end.ring();
       return WorkerExit::kStopped;
-    } else if (calls_until_read > 1) {
-      const WorkerWake wake = core.end.wait(spin, kNever);
+    } else {
+      static_cast<void>(core.end.wait(spin, kNever));
       executor.waited();
-      if (wake == WorkerWake::kSubmission) {
-        continue;  // Nobody rang: the control channel need not be looked at now.
-      }
-      if (core.end.has_submission()) {
-        // The call first: the look costs a system call, and what the call refers to is waited for anyway.
-        // SUBTLE: the host may take the call back before it begins. The look is then due at once, not after the next
-        // wait: nobody rings a second time for what is in the channel already.
-        calls_until_read = 1;
-        continue;
-      }
-    }
-    calls_until_read = kCallsPerControlRead;
-    if (auto read = core.read_control(); !read) {
-      return gone_or_broken(std::move(read.error()));
     }
   }
 }

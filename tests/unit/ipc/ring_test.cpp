@@ -211,6 +211,16 @@ TEST_CASE("release: more than the ring holds waits in order and is lost never") 
   CHECK_FALSE(ends.worker.pop_release());
 }
 
+TEST_CASE("messages: the worker sees how many were sent, and no count wakes it") {
+  Ends ends;
+  AdaptiveSpin spin({.limit_ns = 0});
+  CHECK(ends.worker.messages() == 0);
+  ends.host.count_message();
+  ends.host.count_message();
+  CHECK(ends.worker.messages() == 2);
+  CHECK(ends.worker.wait(spin, monotonic_now_ns()) == WorkerWake::kTimeout);
+}
+
 TEST_CASE("wait: deadlines end it on both sides, wakes are not lost when they come first") {
   Ends ends;
   AdaptiveSpin spin({.limit_ns = 0});
