@@ -36,7 +36,7 @@ Outcome<std::vector<fs::path>> plugin_places(const World& world, const std::vect
   if (!world.executable.empty()) {
     const fs::path prefix = world.executable.parent_path().parent_path();
     add_existing(prefix / "plugins");
-    add_existing(prefix / "lib" / "tenon" / "plugins");
+    add_existing(prefix / TENON_INSTALL_LIBDIR / "tenon" / "plugins");  // lib, lib64, lib/x86_64-linux-gnu ...
   }
   return places;
 }

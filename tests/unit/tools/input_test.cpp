@@ -91,6 +91,18 @@ TEST_CASE("require_file: a missing file and a directory are wrong usage") {
   CHECK(require_file(directory.path().string()).error().exit == ExitCode::kUsage);
 }
 
+TEST_CASE("plugin_places: where plugins are installed, whatever the system calls its library directory") {
+  const test::TemporaryDirectory directory;
+  const auto installed = directory.path() / TENON_INSTALL_LIBDIR / "tenon" / "plugins";
+  std::filesystem::create_directories(installed);
+  World world;
+  world.executable = directory / "bin/tenon";
+  world.variable = [](const std::string&) { return std::nullopt; };
+  const auto places = plugin_places(world, {});
+  REQUIRE(places);
+  CHECK(*places == std::vector<std::filesystem::path>{installed});
+}
+
 TEST_CASE("plugin_places: the command line, the environment, beside the program") {
   const test::TemporaryDirectory directory;
   for (const char* name : {"flag", "environment", "build/bin", "build/plugins"}) {
