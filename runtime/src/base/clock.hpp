@@ -30,6 +30,11 @@ inline constexpr MonotonicNs kNever = std::numeric_limits<MonotonicNs>::max();
   return duration.count() > kNever - now ? kNever : now + duration.count();
 }
 
+/// A point in time and what comes `duration_ns` after it, without overflow. `duration_ns` is not negative.
+[[nodiscard]] constexpr MonotonicNs later(MonotonicNs from_ns, std::int64_t duration_ns) noexcept {
+  return duration_ns > kNever - from_ns ? kNever : from_ns + duration_ns;
+}
+
 /// Milliseconds until `deadline_ns`, rounded up, for system calls: -1 for kNever, 0 when passed. [any-thread]
 [[nodiscard]] inline int remaining_ms(MonotonicNs deadline_ns) noexcept {
   if (deadline_ns == kNever) {

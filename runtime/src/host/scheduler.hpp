@@ -160,6 +160,11 @@ class Scheduler {
   void fill_stats(RuntimeStats& stats) const;
 
  private:
+  /// Starts of one slot that fail in a row before calls fail with the reason.
+  static constexpr std::uint32_t kStartsBeforeUnavailable = 3;
+  /// A worker that says its call took longer lies, or its clock does.
+  static constexpr std::uint64_t kLongestRunNs = 1'000'000'000'000;
+
   /// What a slot is for. The first `workers` slots are kPrimary for ever; others come behind them as they are needed.
   enum class Role : std::uint8_t {
     kPrimary,  ///< Takes calls of all kinds; a worker that ends is replaced.

@@ -1,4 +1,4 @@
-/// The scheduler's third part: bulk calls, and what becomes of their items.
+/// The scheduler's part about bulk calls, and what becomes of their items.
 #include <algorithm>
 #include <utility>
 
@@ -10,7 +10,6 @@ namespace {
 
 /// Items of a bulk call that runs are taken back once it has run for so long while another worker is idle.
 constexpr std::int64_t kSplitAfterNs = 500'000;
-constexpr std::uint64_t kLongestRunNs = 1'000'000'000'000;
 
 }  // namespace
 

@@ -1,4 +1,4 @@
-/// The scheduler's fourth part: generations of plugins, and the workers that are bound to them. See swap/DESIGN.md.
+/// The scheduler's part about generations of plugins, and the workers that are bound to them. See swap/DESIGN.md.
 #include <algorithm>
 #include <utility>
 
@@ -8,7 +8,6 @@ namespace tenon::internal {
 
 namespace {
 
-constexpr std::uint32_t kStartsBeforeGivingUp = 3;
 /// Shadows of calls that wait or run, for each worker on trial: what is beyond would only pile up.
 constexpr std::size_t kShadowsAhead = 16;
 
@@ -52,7 +51,7 @@ void Scheduler::free_extra_slot(std::uint32_t index) {
   if (slot.link != nullptr || slot.starting) {
     return;
   }
-  if (slot.role == Role::kAside && !slot.pinned.empty() && slot.failures < kStartsBeforeGivingUp) {
+  if (slot.role == Role::kAside && !slot.pinned.empty() && slot.failures < kStartsBeforeUnavailable) {
     return;  // A further worker comes for these.
   }
   std::vector<Call*> diverted;

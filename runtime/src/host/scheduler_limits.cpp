@@ -1,0 +1,232 @@
+/// The scheduler's part about time: cancelling calls, and what their deadlines and the reactor's clock bring about.
+#include <algorithm>
+#include <utility>
+
+#include "base/text.hpp"
+#include "host/scheduler.hpp"
+
+namespace tenon::internal {
+
+namespace {
+
+/// Between two looks at a call that is to be killed once its turn comes; cancel_grace may be 0.
+constexpr std::int64_t kShortestGraceNs = 1'000'000;
+
+}  // namespace
+
+// -- cancelling and deadlines -----------------------------------------------------------------
+
+bool Scheduler::cancel(Call& call) {
+  if (call.phase == Call::Phase::kQueued) {
+    dequeue(call);
+    finish_error(CallRef::adopt(&call), ErrorCode::kCancelled, "the call was cancelled before it began");
+    return true;
+  }
+  if (call.phase != Call::Phase::kSent || call.stop_reason != StopReason::kNone) {
+    return false;
+  }
+  WorkerLink& link = *slots_[call.slot].link;
+  if (call.kind == CallKind::kBulk) {
+    if (CallRef rest = take_items_back(link, call)) {
+      finish_error(std::move(rest), ErrorCode::kCancelled, "the call was cancelled before it began");
+    }
+  }
+  if (take_back(link, call)) {
+    finish_error(take_out(link, call), ErrorCode::kCancelled, "the call was cancelled before it began");
+    return true;
+  }
+  ask_to_stop(link, call, StopReason::kCancelled);
+  return false;
+}
+
+void Scheduler::ask_to_stop(WorkerLink& link, Call& call, StopReason reason) {
+  call.stop_reason = reason;
+  call.make_details().kill_at_ns = later(monotonic_now_ns(), options_.cancel_grace_ns);
+  if (&link.in_flight.front() == &call || call.position() < link.transport->end().begun()) {
+    stop_running(link, call);  // Otherwise begin_next does: the word may hold the call that runs.
+  }
+  set_timer(call);
+}
+
+void Scheduler::cancel_all() {
+  fail_queued(Error{ErrorCode::kCancelled, "the runtime was shut down before the call began", {}});
+  for (Slot& slot : slots_) {
+    if (slot.link == nullptr) {
+      continue;
+    }
+    std::vector<CallRef> sent;
+    const InFlight& in_flight = slot.link->in_flight;
+    for (std::uint64_t position = in_flight.front_position(); position < in_flight.end_position(); ++position) {
+      if (Call* call = in_flight.at(position)) {
+        sent.push_back(CallRef::share(call));
+      }
+    }
+    // From the back, so that what has not begun goes before the worker comes to it.
+    for (auto call = sent.rbegin(); call != sent.rend(); ++call) {
+      cancel(**call);
+    }
+  }
+}
+
+std::optional<Progress> Scheduler::progress(const Call& call) {
+  if (call.phase != Call::Phase::kSent) {
+    return std::nullopt;
+  }
+  const auto report = slots_[call.slot].link->transport->end().progress();
+  if (!report || report->call_id != call.id()) {
+    return std::nullopt;
+  }
+  return Progress{report->done, report->total};
+}
+
+void Scheduler::set_timer(Call& call) {
+  if (!call.has_details()) {
+    return;  // Nothing of it is bound to a time.
+  }
+  CallDetails& details = call.make_details();
+  MonotonicNs at_ns = kNever;
+  if (details.kill_at_ns != kNever) {
+    at_ns = details.kill_at_ns;
+  } else if (call.stop_reason == StopReason::kNone) {
+    at_ns = details.deadline_ns;
+    if (call.phase == Call::Phase::kQueued && call.attempt == 0) {
+      at_ns = std::min(at_ns, details.queue_deadline_ns);
+    } else if (call.phase == Call::Phase::kSent) {
+      at_ns = std::min(at_ns, details.run_deadline_ns);
+      if (call.attempt == 1 && call.position() >= slots_[call.slot].link->transport->end().begun()) {
+        at_ns = std::min(at_ns, details.queue_deadline_ns);
+      }
+    }
+  }
+  if (at_ns == details.timer_ns) {
+    return;
+  }
+  clear_timer(call);
+  details.timer_ns = at_ns;
+  if (at_ns != kNever) {
+    const auto [entry, inserted] = timers_.emplace(at_ns, &call);
+    effects_.rearm = effects_.rearm || entry == timers_.begin();
+  }
+}
+
+void Scheduler::clear_timer(Call& call) noexcept {
+  if (call.details().timer_ns != kNever) {
+    CallDetails& details = call.make_details();
+    timers_.erase({details.timer_ns, &call});
+    details.timer_ns = kNever;
+  }
+}
+
+void Scheduler::on_call_timer(Call& call, MonotonicNs now_ns) {
+  CallDetails& details = call.make_details();
+  const bool late = details.deadline_ns <= now_ns;
+  if (call.stop_reason == StopReason::kNone) {
+    details.passed = late                                ? TimeLimit::kTimeout
+                     : details.run_deadline_ns <= now_ns ? TimeLimit::kRunTimeout
+                                                         : TimeLimit::kQueueTimeout;
+  }
+  if (call.phase == Call::Phase::kQueued) {
+    dequeue(call);
+    std::string why = call.deadline_text();
+    finish_error(CallRef::adopt(&call), ErrorCode::kDeadline, std::move(why));
+    return;
+  }
+  WorkerLink& link = *slots_[call.slot].link;
+  if (details.kill_at_ns <= now_ns) {
+    // Asked to stop, and still here; unless its answer, or that of the call before it, waits to be read.
+    if (!link.direct) {
+      const CallRef keep = CallRef::share(&call);
+      reap(link);
+      if (call.phase != Call::Phase::kSent || link.kill_reason) {
+        return;
+      }
+    }
+    const bool began = &call == &link.in_flight.front();
+    if (!began) {
+      // Not its turn yet: it will be returned, or asked again when it runs.
+      details.kill_at_ns = later(now_ns, std::max(options_.cancel_grace_ns, kShortestGraceNs));
+      set_timer(call);
+      return;
+    }
+    ErrorContext context = context_of(call);
+    Error reason = call.stop_reason == StopReason::kDeadline
+                       ? Error{ErrorCode::kDeadline,
+                               call.deadline_text() + " and did not stop within cancel_grace; its worker was ended",
+                               std::move(context)}
+                       : Error{ErrorCode::kCancelled,
+                               "the call was cancelled and did not stop within cancel_grace; its worker was ended",
+                               std::move(context)};
+    details.kill_at_ns = kNever;
+    set_timer(call);
+    link.kill_reason = std::move(reason);
+    link.killed_call_id = call.id();
+    link.kill();
+    return;
+  }
+  const bool begun = call.position() < link.transport->end().begun();
+  if (!begun && take_back(link, call)) {
+    std::string why = call.deadline_text();
+    finish_error(take_out(link, call), ErrorCode::kDeadline, std::move(why));
+    return;
+  }
+  if (late || details.run_deadline_ns <= now_ns) {
+    ask_to_stop(link, call, StopReason::kDeadline);
+  } else {
+    // It has begun in time: the queue's deadline concerns it no more.
+    details.queue_deadline_ns = kNever;
+    set_timer(call);
+  }
+}
+
+void Scheduler::on_timer(MonotonicNs now_ns) {
+  while (!timers_.empty() && timers_.begin()->first <= now_ns) {
+    Call& call = *timers_.begin()->second;
+    clear_timer(call);
+    on_call_timer(call, now_ns);
+  }
+  if (next_tick_ns_ <= now_ns) {
+    on_tick(now_ns);
+  }
+  for (Slot& slot : slots_) {
+    if (slot.link == nullptr || slot.link->exited) {
+      continue;
+    }
+    WorkerLink& link = *slot.link;
+    if (link.state == WorkerLink::State::kStarting && link.start_deadline_ns <= now_ns) {
+      link.start_deadline_ns = kNever;
+      link.refusal = "it did not answer within start_timeout";
+      link.kill();
+    }
+    if (link.stop_deadline_ns <= now_ns) {
+      link.stop_deadline_ns = kNever;
+      link.kill();
+    }
+    if (link.session_deadline_ns <= now_ns) {
+      end_overstayed(link, now_ns);
+    }
+    if (is_extra(slot)) {
+      dismiss_if_done(link);
+    }
+  }
+  dispatch();
+}
+
+MonotonicNs Scheduler::next_deadline() const noexcept {
+  constexpr MonotonicNs kRetryNs = 5'000'000;
+  MonotonicNs next_ns = std::min({retry_place_ns_, next_tick_ns_, timers_.empty() ? kNever : timers_.begin()->first});
+  const bool may_start_one = may_start();
+  for (const Slot& slot : slots_) {
+    if (slot.link != nullptr) {
+      next_ns = std::min(
+          {next_ns, slot.link->start_deadline_ns, slot.link->stop_deadline_ns, slot.link->session_deadline_ns});
+      if (!slot.link->outbox_empty()) {
+        next_ns = std::min(next_ns, later(monotonic_now_ns(), kRetryNs));
+      }
+    } else if (may_start_one && wants_start(slot)) {
+      next_ns = std::min(next_ns, slot.next_start_ns);
+    }
+  }
+  return next_ns;
+}
+
+}  // namespace tenon::internal
