@@ -1,5 +1,6 @@
 #include "host/swap/coordinator.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -33,6 +34,18 @@ std::string replaced(std::string text, const std::string& from, const std::strin
 
 bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
+}
+
+/// Polls; false when it does not hold within a minute.
+template <typename Condition>
+bool eventually(Condition holds) {
+  for (int i = 0; i < 6000; ++i) {
+    if (holds()) {
+      return true;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return false;
 }
 
 SwapOptions quick() {
@@ -91,15 +104,23 @@ struct Place {
   std::string current() const { return fleet->current("good")->plugin->version; }
   /// Waits until an event of a kind is there whose message has a part.
   bool wait_for(SwapEvent::Kind kind, const std::string& part = {}) const {
-    for (int i = 0; i < 6000; ++i) {
-      for (const SwapEvent& event : coordinator->events_since(0)) {
-        if (event.kind == kind && has(event.message, part)) {
-          return true;
-        }
+    return eventually([&] { return number_of(kind, part) != 0; });
+  }
+  /// Of the first event of a kind whose message has a part; 0 when there is none.
+  std::uint64_t number_of(SwapEvent::Kind kind, const std::string& part = {}) const {
+    for (const SwapEvent& event : coordinator->events_since(0)) {
+      if (event.kind == kind && has(event.message, part)) {
+        return event.number;
       }
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
-    return false;
+    return 0;
+  }
+  std::string events_text() const {
+    std::string text;
+    for (const SwapEvent& event : coordinator->events_since(0)) {
+      text += std::string(swap_event_name(event.kind)) + " " + event.version + ": " + event.message + "\n";
+    }
+    return text;
   }
 };
 
@@ -288,6 +309,63 @@ TEST_CASE("SwapCoordinator: a roll-back by itself that fails leaves the new vers
   CHECK(place.current() == "1.3.0");
 }
 
+TEST_CASE("SwapCoordinator: a version that comes during a roll-back by itself is made after it") {
+  Place place;
+  place.put("good", "1.3.0");
+  SwapOptions watched = quick();
+  watched.probation = std::chrono::minutes(10);
+  const auto report = place.coordinator->swap("good", watched);
+  REQUIRE(report);
+  const std::uint64_t number = report->now.number;
+  place.fleet->change([&](FakeFleet::State& state) {
+    state.hold_warm = true;
+    state.tallies[number] = {.calls = 10, .crashed = 10};
+  });
+  REQUIRE(place.fleet->wait([](const FakeFleet::State& state) { return state.warming == 1; }));
+  place.put("good", "1.4.0");
+  auto third = std::async(std::launch::async, [&] { return place.coordinator->swap("good", quick()); });
+  // While it waits nothing has changed: the roll-back alone is under way.
+  CHECK(third.wait_for(std::chrono::milliseconds(100)) == std::future_status::timeout);
+  CHECK(place.current() == "1.3.0");
+
+  SECTION("and the roll-back works") {
+    place.fleet->change([](FakeFleet::State& state) { state.hold_warm = false; });
+    const auto made = third.get();
+    INFO(place.events_text());
+    REQUIRE(made);
+    CHECK(made->before.version == "1.2.3");
+    CHECK(made->now.version == "1.4.0");
+    const std::uint64_t back = place.number_of(SwapEvent::Kind::kRolledBack, "10 of 10 calls crashed");
+    CHECK(back != 0);
+    CHECK(back < place.number_of(SwapEvent::Kind::kStaged, made->now.sha256));
+    CHECK(place.number_of(SwapEvent::Kind::kQuarantined) != 0);
+  }
+  SECTION("and the roll-back fails") {
+    place.fleet->change([](FakeFleet::State& state) {
+      state.hold_warm = false;
+      state.warm_error = Error{ErrorCode::kUnavailable, "no more processes", {}};
+    });
+    CHECK(place.wait_for(SwapEvent::Kind::kRefused, "cannot go back"));
+    const auto refused = third.get();
+    INFO(place.events_text());
+    // Depends on the same processes: the bad one goes on, and the next may replace it.
+    REQUIRE_FALSE(refused);
+    CHECK(place.current() == "1.3.0");
+    place.fleet->change([](FakeFleet::State& state) { state.warm_error.reset(); });
+    REQUIRE(place.coordinator->swap("good", quick()));
+  }
+  SECTION("and the runtime stops") {
+    place.coordinator->stop();
+    CHECK(third.get().error().code == ErrorCode::kCancelled);
+    CHECK(place.current() == "1.3.0");
+    return;
+  }
+  CHECK(place.current() == "1.4.0");
+  const auto generations = place.coordinator->generations();
+  CHECK(std::count_if(generations.begin(), generations.end(),
+                      [](const GenerationInfo& info) { return info.state == GenerationState::kCurrent; }) == 1);
+}
+
 TEST_CASE("SwapCoordinator: of several that wait the newest alone is made; a stop ends the rest") {
   Place place;
   place.put("good", "1.3.0");
@@ -331,10 +409,7 @@ TEST_CASE("SwapCoordinator: the watch swaps what changes, once for many updates,
   }
   place.put("good", "2.0.0");
   REQUIRE(place.wait_for(SwapEvent::Kind::kSwitched));
-  for (int i = 0; i < 6000 && place.current() != "2.0.0"; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  CHECK(place.current() == "2.0.0");
+  CHECK(eventually([&] { return place.current() == "2.0.0"; }));
   CHECK(place.coordinator->generations().size() < 10);
   fs::remove(place.plugins / "good.so");
   CHECK(place.wait_for(SwapEvent::Kind::kDetected, "was deleted; good 2.0.0"));
