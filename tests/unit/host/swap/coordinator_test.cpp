@@ -1,10 +1,12 @@
 #include "host/swap/coordinator.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <future>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -477,6 +479,23 @@ TEST_CASE("SwapCoordinator: a watched directory that comes back with a new versi
   CHECK(eventually([&] { return place.current() == "1.3.0"; }));
   INFO(place.events_text());
   CHECK(place.number_of(SwapEvent::Kind::kRefused) == 0);
+}
+
+TEST_CASE("SwapCoordinator: a listener may unsubscribe from inside and hears no more") {
+  Place place;
+  std::atomic<int> heard = 0;
+  std::optional<EventSubscription> subscription;
+  subscription = place.coordinator->on_event([&](const SwapEvent&) {
+    ++heard;
+    subscription.reset();
+  });
+  std::atomic<bool> drained = false;
+  const auto other = place.coordinator->on_event(
+      [&](const SwapEvent& event) { drained = drained || event.kind == SwapEvent::Kind::kDrained; });
+  place.put("good", "1.3.0");
+  REQUIRE(place.coordinator->swap("good", quick()));
+  CHECK(eventually([&] { return drained.load(); }));
+  CHECK(heard == 1);
 }
 
 TEST_CASE("SwapCoordinator: listeners hear events in order, may not swap, and may stop the runtime") {
