@@ -103,6 +103,10 @@ Outcome<ExitCode> rollback_command(Context& context, const std::vector<std::stri
   if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }
+  if (request.plugin.find('@') != std::string::npos) {
+    return usage_failure("a roll-back takes the name of a plugin alone, and goes to the version before",
+                         "to choose a version: tenon swap " + internal::printable(request.plugin));
+  }
   auto daemon = DaemonClient::connect(context.world, socket);
   if (!daemon) {
     return tl::unexpected<Failure>(std::move(daemon.error()));

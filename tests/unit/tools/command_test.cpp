@@ -122,6 +122,13 @@ TEST_CASE("tenon: help says which exit code a misspelt key of --set and the wors
   CHECK(has(Run({"check", "--help"}).output, "that of the worst"));
 }
 
+TEST_CASE("tenon rollback: a version is not for it to choose, which it says before it looks for a daemon") {
+  const Run wrong({"rollback", "hello@1.0.0"});
+  CHECK(wrong.exit == 2);
+  CHECK(has(wrong.error, "name of a plugin alone"));
+  CHECK(has(wrong.error, "tenon swap hello@1.0.0"));
+}
+
 TEST_CASE("tenon: a graph format that does not exist gets the nearest one") {
   const Run wrong({"graph", "x.toml", "--format", "mermiad"});
   CHECK(wrong.exit == 2);
