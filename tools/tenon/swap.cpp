@@ -2,10 +2,12 @@
 #include <cctype>
 #include <charconv>
 #include <filesystem>
+#include <system_error>
 
 #include <CLI/CLI.hpp>
 
 #include "base/text.hpp"
+#include "plugin/plugin_directories.hpp"
 #include "tools/tenon/command.hpp"
 #include "tools/tenon/daemon_client.hpp"
 #include "tools/tenon/daemon_text.hpp"
@@ -30,6 +32,22 @@ Outcome<double> parse_share(const std::string& text) {
         "as in --canary 5%");
   }
   return number;
+}
+
+/// A path as the daemon, which has another working directory, finds the file too. What it takes for one is
+/// find_swap_target's rule.
+Outcome<std::string> settled(const std::string& what) {
+  const std::filesystem::path path(what);
+  if (what.find('/') == std::string::npos && path.extension() != internal::kPluginExtension) {
+    return what;
+  }
+  std::error_code failed;
+  const auto absolute = std::filesystem::absolute(path, failed);
+  if (failed) {
+    return failure(ExitCode::kFailed, os_error(failed.value(), "cannot tell the working directory"),
+                   "name the file by its absolute path");
+  }
+  return absolute.lexically_normal().string();
 }
 
 Outcome<ExitCode> show_swapped(Context& context, Outcome<serve::AnswerBodyUnion> answer) {
@@ -75,14 +93,11 @@ Outcome<ExitCode> swap_command(Context& context, const std::vector<std::string>&
     }
     request.canary_share = *share;
   }
-  // The daemon has another working directory.
-  if (request.what.find('/') != std::string::npos) {
-    std::error_code failed;
-    const auto absolute = std::filesystem::absolute(request.what, failed);
-    if (!failed) {
-      request.what = absolute.string();
-    }
+  auto what = settled(request.what);
+  if (!what) {
+    return tl::unexpected<Failure>(std::move(what.error()));
   }
+  request.what = std::move(*what);
   auto daemon = DaemonClient::connect(context.world, socket);
   if (!daemon) {
     return tl::unexpected<Failure>(std::move(daemon.error()));
