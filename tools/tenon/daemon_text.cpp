@@ -50,6 +50,11 @@ std::string milliseconds_text(std::int64_t nanoseconds) {
   return std::to_string(nanoseconds / 1'000'000) + " ms";
 }
 
+/// Whether another generation is current than before. Numbers are unique in a daemon.
+bool changed(const serve::SwappedT& swapped) {
+  return !swapped.now || !swapped.before || swapped.now->number != swapped.before->number;
+}
+
 }  // namespace
 
 ordered_json to_json(const serve::PipelineT& pipeline) {
@@ -145,6 +150,7 @@ ordered_json to_json(const serve::GenerationT& generation) {
 
 ordered_json to_json(const serve::SwappedT& swapped) {
   ordered_json json;
+  json["swapped"] = changed(swapped);
   json["now"] = swapped.now ? to_json(*swapped.now) : ordered_json();
   json["before"] = swapped.before ? to_json(*swapped.before) : ordered_json();
   json["overridden"] = swapped.overridden;
@@ -218,10 +224,15 @@ std::string to_text(const serve::GenerationT& generation) {
 }
 
 std::string to_text(const serve::SwappedT& swapped) {
+  // There is none before a plugin's first version, which is said by a name that is empty.
   const auto label = [](const std::unique_ptr<serve::GenerationT>& generation) {
-    return generation ? internal::plugin_label(generation->plugin, generation->version, generation->sha256)
-                      : std::string("none");
+    return generation && !generation->plugin.empty()
+               ? internal::plugin_label(generation->plugin, generation->version, generation->sha256)
+               : std::string("none");
   };
+  if (!changed(swapped)) {
+    return label(swapped.now) + ": the file holds what is current already; nothing was swapped\n";
+  }
   std::string text = label(swapped.before) + " -> " + label(swapped.now) + "  staged " +
                      milliseconds_text(swapped.staged_ns) + ", examined " + milliseconds_text(swapped.examined_ns) +
                      ", warmed " + milliseconds_text(swapped.warmed_ns);
