@@ -1,6 +1,7 @@
 #include "tools/tenon/daemon_text.hpp"
 
 #include <chrono>
+#include <cmath>
 #include <ctime>
 #include <iomanip>
 #include <sstream>
@@ -48,6 +49,22 @@ std::string one_line(std::string_view text) {
 
 std::string milliseconds_text(std::int64_t nanoseconds) {
   return std::to_string(nanoseconds / 1'000'000) + " ms";
+}
+
+std::string calls_text(std::uint64_t count) {
+  return group_digits(count) + (count == 1 ? " call" : " calls");
+}
+
+/// "tried 200 calls in 3 s": the calls that the new version had run when it became current. A shadow that found a
+/// difference would not have let it.
+std::string trial_text(const serve::SwappedT& swapped, bool shadow) {
+  const std::uint64_t calls = swapped.now ? swapped.now->calls : 0;
+  const double seconds = static_cast<double>(swapped.tried_ns) / 1e9;
+  return "tried " + calls_text(calls) + (shadow ? " on both versions in " : " in ") +
+         (seconds < 1 ? milliseconds_text(swapped.tried_ns) : format_duration(std::round(seconds))) +
+         (calls == 0 ? ": that says nothing"
+          : shadow   ? ": no result compared differs"
+                     : "");
 }
 
 /// Whether another generation is current than before. Numbers are unique in a daemon.
@@ -214,16 +231,16 @@ std::string to_text(const serve::GenerationT& generation) {
   std::string text = '#' + std::to_string(generation.number) + "  " +
                      internal::plugin_label(generation.plugin, generation.version, generation.sha256) + "  " +
                      generation.state + " since " + time_text(generation.since_ms) + "  " +
-                     internal::count_of(generation.workers, "worker", "workers") + ", " +
-                     group_digits(generation.calls) + " calls, " + group_digits(generation.failed) + " failed, " +
-                     group_digits(generation.crashed) + " crashed";
+                     internal::count_of(generation.workers, "worker", "workers") + ", " + calls_text(generation.calls) +
+                     ", " + group_digits(generation.failed) + " failed, " + group_digits(generation.crashed) +
+                     " crashed";
   if (!generation.reason.empty()) {
     text += "  " + one_line(generation.reason);
   }
   return text + '\n';
 }
 
-std::string to_text(const serve::SwappedT& swapped) {
+std::string to_text(const serve::SwappedT& swapped, bool shadow) {
   // There is none before a plugin's first version, which is said by a name that is empty.
   const auto label = [](const std::unique_ptr<serve::GenerationT>& generation) {
     return generation && !generation->plugin.empty()
@@ -237,7 +254,7 @@ std::string to_text(const serve::SwappedT& swapped) {
                      milliseconds_text(swapped.staged_ns) + ", examined " + milliseconds_text(swapped.examined_ns) +
                      ", warmed " + milliseconds_text(swapped.warmed_ns);
   if (swapped.tried_ns > 0) {
-    text += ", tried " + milliseconds_text(swapped.tried_ns);
+    text += ", " + trial_text(swapped, shadow);
   }
   text += '\n';
   for (const std::string& line : swapped.overridden) {

@@ -19,7 +19,8 @@ namespace tenon::cli {
 /// Name, state and counts in one line, with a newline.
 [[nodiscard]] std::string to_text(const serve::PipelineT& pipeline);
 [[nodiscard]] std::string to_text(const serve::GenerationT& generation);
-[[nodiscard]] std::string to_text(const serve::SwappedT& swapped);
+/// `shadow`: that was the trial that was asked for.
+[[nodiscard]] std::string to_text(const serve::SwappedT& swapped, bool shadow = false);
 [[nodiscard]] std::string to_text(const serve::EventT& event);
 
 }  // namespace tenon::cli

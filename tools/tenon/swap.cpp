@@ -50,7 +50,7 @@ Outcome<std::string> settled(const std::string& what) {
   return absolute.lexically_normal().string();
 }
 
-Outcome<ExitCode> show_swapped(Context& context, Outcome<serve::AnswerBodyUnion> answer) {
+Outcome<ExitCode> show_swapped(Context& context, Outcome<serve::AnswerBodyUnion> answer, bool shadow = false) {
   if (!answer) {
     return tl::unexpected<Failure>(std::move(answer.error()));
   }
@@ -58,7 +58,7 @@ Outcome<ExitCode> show_swapped(Context& context, Outcome<serve::AnswerBodyUnion>
   if (swapped == nullptr) {
     return unexpected_answer();
   }
-  context.output.write(context.json ? dump(to_json(*swapped)) : to_text(*swapped));
+  context.output.write(context.json ? dump(to_json(*swapped)) : to_text(*swapped, shadow));
   return ExitCode::kDone;
 }
 
@@ -102,7 +102,8 @@ Outcome<ExitCode> swap_command(Context& context, const std::vector<std::string>&
   if (!daemon) {
     return tl::unexpected<Failure>(std::move(daemon.error()));
   }
-  return show_swapped(context, daemon->ask(std::move(request), std::nullopt));
+  const bool shadow = request.shadow;
+  return show_swapped(context, daemon->ask(std::move(request), std::nullopt), shadow);
 }
 
 Outcome<ExitCode> rollback_command(Context& context, const std::vector<std::string>& arguments) {

@@ -47,3 +47,28 @@ TEST_CASE("to_text: a swap that changes nothing says so") {
   CHECK(to_text(same) == "hello 1.1.0: the file holds what is current already; nothing was swapped\n");
   CHECK(to_json(same)["swapped"] == false);
 }
+
+TEST_CASE("to_text: a swap with a trial says how many calls were tried, and in which time") {
+  const auto tried = [](std::uint64_t calls, std::int64_t milliseconds, bool shadow = false) {
+    serve::SwappedT made = swapped();
+    made.now->calls = calls;
+    made.tried_ns = milliseconds * 1'000'000;
+    const std::string text = to_text(made, shadow);
+    return text.substr(text.rfind(", ") + 2);
+  };
+  CHECK(tried(0, 10'020) == "tried 0 calls in 10 s: that says nothing\n");
+  CHECK(tried(1, 10'020) == "tried 1 call in 10 s\n");
+  CHECK(tried(200, 850) == "tried 200 calls in 850 ms\n");
+  CHECK(tried(12, 90'000) == "tried 12 calls in 1 min 30 s\n");
+  CHECK(tried(1, 3'000, true) == "tried 1 call on both versions in 3 s: no result compared differs\n");
+  CHECK(tried(0, 3'000, true) == "tried 0 calls on both versions in 3 s: that says nothing\n");
+}
+
+TEST_CASE("to_text: a generation counts its calls") {
+  serve::GenerationT one = *generation(1, "1.0.0");
+  one.state = "current";
+  one.calls = 1;
+  CHECK(to_text(one).find("0 workers, 1 call, 0 failed, 0 crashed") != std::string::npos);
+  one.calls = 1234;
+  CHECK(to_text(one).find("1,234 calls") != std::string::npos);
+}
