@@ -1,12 +1,16 @@
 // swap, rollback, generations: the commands on the plugins of a daemon.
 #include <cctype>
 #include <charconv>
+#include <chrono>
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 
 #include <CLI/CLI.hpp>
 
 #include "base/text.hpp"
+#include "pipeline/quantity.hpp"
 #include "plugin/plugin_directories.hpp"
 #include "tools/tenon/command.hpp"
 #include "tools/tenon/daemon_client.hpp"
@@ -32,6 +36,51 @@ Outcome<double> parse_share(const std::string& text) {
         "as in --canary 5%");
   }
   return number;
+}
+
+/// The limits of a swap as they are written; empty for the daemon's own.
+struct Limits {
+  std::string canary_time;
+  std::optional<std::uint64_t> canary_calls;
+  std::string probation;
+};
+
+void add_limits(CLI::App& app, Limits& limits) {
+  app.add_option("--canary-calls", limits.canary_calls, "End the canary or shadow after so many calls; 200 without it")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--canary-time", limits.canary_time,
+                 "... or after this time, with as many as there were, as in 30s; 10s without it")
+      ->type_name("TIME");
+  app.add_option("--probation", limits.probation,
+                 "Watch the new version for so long once it is current, and go back when it fails or crashes, as in "
+                 "5m; 30s without it, 0s for not at all")
+      ->type_name("TIME");
+}
+
+Outcome<void> read_time(const char* option, const std::string& text, flatbuffers::Optional<std::int64_t>& time_ms) {
+  if (text.empty()) {
+    return {};
+  }
+  const auto time = internal::parse_duration(text);
+  if (!time) {
+    return usage_failure(std::string(option) + ": " + time.error().message);
+  }
+  time_ms = std::chrono::ceil<std::chrono::milliseconds>(*time).count();
+  return {};
+}
+
+Outcome<void> read_limits(const Limits& limits, serve::SwapT& request) {
+  if ((limits.canary_calls || !limits.canary_time.empty()) && !request.canary_share && !request.shadow) {
+    return usage_failure("--canary-calls and --canary-time say when a canary or shadow ends, and none is asked for",
+                         "add --canary 5%, or --shadow");
+  }
+  if (limits.canary_calls) {
+    request.canary_calls = *limits.canary_calls;
+  }
+  return read_time("--canary-time", limits.canary_time, request.canary_time_ms).and_then([&] {
+    return read_time("--probation", limits.probation, request.probation_ms);
+  });
 }
 
 /// A path as the daemon, which has another working directory, finds the file too. What it takes for one is
@@ -68,6 +117,7 @@ Outcome<ExitCode> swap_command(Context& context, const std::vector<std::string>&
   CLI::App app("Makes another version of a plugin the current one of a daemon.", "tenon swap");
   std::string socket;
   std::string canary;
+  Limits limits;
   serve::SwapT request;
   app.add_option(
          "PLUGIN", request.what,
@@ -77,12 +127,14 @@ Outcome<ExitCode> swap_command(Context& context, const std::vector<std::string>&
   app.add_option("--canary", canary, "Let the new version run this share of the calls first, as in 5%")
       ->type_name("SHARE");
   app.add_flag("--shadow", request.shadow, "Run calls on both versions first and compare the results");
+  add_limits(app, limits);
   app.add_flag("--force", request.force, "Swap also where the new schema breaks the old one");
   add_socket_option(app, socket);
   app.footer(
       "The old version serves until the new one is current, and goes on when that is refused. Canary and shadow take\n"
       "calls of idempotent tasks alone.\n\n"
-      "Examples:\n  tenon swap image\n  tenon swap image@1.3.0 --canary 5%\n  tenon swap build/plugins/image.so");
+      "Examples:\n  tenon swap image\n  tenon swap image@1.3.0 --canary 5% --canary-time 1m\n  tenon swap "
+      "build/plugins/image.so");
   if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }
@@ -92,6 +144,9 @@ Outcome<ExitCode> swap_command(Context& context, const std::vector<std::string>&
       return tl::unexpected<Failure>(std::move(share.error()));
     }
     request.canary_share = *share;
+  }
+  if (auto read = read_limits(limits, request); !read) {
+    return tl::unexpected<Failure>(std::move(read.error()));
   }
   auto what = settled(request.what);
   if (!what) {

@@ -1,5 +1,6 @@
 // What the commands on the plugins of a daemon take, and what they say.
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,22 @@ class ProbeDaemon {
                   fs::path(probe("probe_1")).parent_path().string()}};
 };
 
+/// What the daemon says of a plugin.
+nlohmann::json plugin_status(const Daemon& daemon, const std::string& name) {
+  const nlohmann::json status = daemon.json({"status"});
+  for (const auto& plugin : status["plugins"]) {
+    if (plugin["name"] == name) {
+      return plugin;
+    }
+  }
+  FAIL("there is no plugin " << name << " in " << status.dump());
+  return {};
+}
+
+std::string plugin_file(const Daemon& daemon, const std::string& name) {
+  return plugin_status(daemon, name)["file"].get<std::string>();
+}
+
 }  // namespace
 
 TEST_CASE("tenon swap: a file is one of the client's working directory, with and without a slash") {
@@ -50,4 +67,44 @@ TEST_CASE("tenon swap: what the file holds already is not swapped, and that is s
   CHECK(has(same.output, "nothing was swapped"));
   CHECK(daemon->json({"swap", probe("probe_2")})["swapped"] == true);
   CHECK(daemon->json({"swap", probe("probe_2")})["swapped"] == false);
+}
+
+TEST_CASE("tenon swap: a trial ends after the time or the calls that were asked for") {
+  const ProbeDaemon daemon;
+  const Ended timed = daemon->run({"swap", probe("probe_2"), "--canary", "5%", "--canary-time", "100ms"});
+  INFO(timed.error);
+  CHECK(timed.exit == 0);
+  CHECK(has(timed.output, ", tried 0 calls in "));
+  CHECK(has(timed.output, ": that says nothing"));
+
+  // The same code as another content, which answers the same.
+  const TemporaryDirectory directory;
+  const fs::path other = directory / "tenon.so";
+  fs::copy_file(plugin_file(*daemon, "tenon"), other);
+  std::ofstream(other, std::ios::app) << "another";
+  Program counted(
+      {"swap", other.string(), "--shadow", "--canary-calls", "2", "--canary-time", "1h", "--socket", daemon->socket()});
+  // The first calls may come before the trial.
+  CHECK(eventually([&] {
+    return daemon->run({"call", "tenon.echo", R"({"data": "aGVsbG8="})"}).exit == 0 && !counted.running();
+  }));
+  INFO(counted.error());
+  CHECK(counted.wait() == 0);
+  CHECK(has(counted.output(), "calls on both versions in "));
+  CHECK(has(counted.output(), ": no result compared differs"));
+}
+
+TEST_CASE("tenon swap: probation is as long as it was asked for") {
+  const ProbeDaemon daemon;
+  // Crashes with each call.
+  const auto crashes = [&](const std::string& probation) {
+    REQUIRE(daemon->run({"swap", probe("crash_call"), "--probation", probation}).exit == 0);
+    CHECK(daemon->run({"call", "probe.tag_once", "{}"}).exit == 1);
+  };
+  const auto current = [&] { return plugin_status(*daemon, "probe")["version"].get<std::string>(); };
+  crashes("0s");
+  CHECK(current() == "1.9.0");
+  REQUIRE(daemon->run({"swap", probe("probe_1")}).exit == 0);
+  crashes("1h");
+  CHECK(eventually([&] { return current() == "1.0.0"; }));
 }

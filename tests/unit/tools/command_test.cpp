@@ -129,6 +129,22 @@ TEST_CASE("tenon rollback: a version is not for it to choose, which it says befo
   CHECK(has(wrong.error, "tenon swap hello@1.0.0"));
 }
 
+TEST_CASE(
+    "tenon swap: limits that are wrong, or of a trial that is not asked for, are told before it looks for a daemon") {
+  for (const char* option : {"--canary-time", "--probation"}) {
+    const Run wrong({"swap", "image", "--shadow", option, "10"});
+    CHECK(wrong.exit == 2);
+    CHECK(has(wrong.error, std::string(option) + ": '10' is not a duration"));
+  }
+  CHECK(has(Run({"swap", "image", "--shadow", "--canary-calls", "0"}).error, "--canary-calls"));
+  for (const std::vector<std::string>& limit :
+       std::vector<std::vector<std::string>>{{"--canary-time", "10s"}, {"--canary-calls", "10"}}) {
+    const Run alone({"swap", "image", limit[0], limit[1]});
+    CHECK(alone.exit == 2);
+    CHECK(has(alone.error, "--canary 5%"));
+  }
+}
+
 TEST_CASE("tenon: a graph format that does not exist gets the nearest one") {
   const Run wrong({"graph", "x.toml", "--format", "mermiad"});
   CHECK(wrong.exit == 2);
