@@ -9,15 +9,34 @@
 namespace tenon::internal {
 namespace {
 
+/// A result with the version that made it, which may be another than `asked`: what was current when it was asked for.
+ServedReply with_maker(Reply reply, const PluginInfo& asked) {
+  // There is none where the result has no bytes.
+  const PluginInfo* const made = reply.plugin();
+  const PluginInfo& maker = made != nullptr ? *made : asked;
+  ServedReply served{{}, maker.version, maker.sha256};
+  served.reply = std::move(reply);
+  return served;
+}
+
 class RuntimeSession final : public ServedSession {
  public:
-  RuntimeSession(Session session, std::string version, std::string sha256)
-      : session_(std::move(session)), version_(std::move(version)), sha256_(std::move(sha256)) {}
+  /// `opened`: what was current then.
+  RuntimeSession(Session session, std::shared_ptr<const PluginInfo> opened)
+      : session_(std::move(session)), opened_(std::move(opened)) {}
 
   Future<Batch> next(std::uint32_t max_results) override {
-    return session_.next(max_results).then([](Result<Session::Batch> batch) {
-      return std::move(batch).map(
-          [](Session::Batch&& given) { return Batch{.results = std::move(given.results), .ended = given.ended}; });
+    return session_.next(max_results).then([opened = opened_](Result<Session::Batch> batch) {
+      return std::move(batch).map([&](Session::Batch&& given) {
+        Batch made{.results = std::move(given.results), .ended = given.ended, .version = {}, .sha256 = {}};
+        if (!made.results.empty()) {
+          // A session moves between two steps, so that one version makes all of a step.
+          ServedReply first = with_maker(made.results.front(), *opened);
+          made.version = std::move(first.version);
+          made.sha256 = std::move(first.sha256);
+        }
+        return made;
+      });
     });
   }
   Future<void> feed(const std::vector<Buffer>& arguments) override {
@@ -30,15 +49,14 @@ class RuntimeSession final : public ServedSession {
     return session_.feed(replies);
   }
   Future<ServedReply> finish() override {
-    return session_.finish().then([version = version_, sha256 = sha256_](Result<Reply> reply) {
-      return std::move(reply).map([&](Reply&& given) { return ServedReply{std::move(given), version, sha256}; });
+    return session_.finish().then([opened = opened_](Result<Reply> reply) {
+      return std::move(reply).map([&](Reply&& given) { return with_maker(std::move(given), *opened); });
     });
   }
 
  private:
   Session session_;
-  const std::string version_;
-  const std::string sha256_;
+  const std::shared_ptr<const PluginInfo> opened_;
 };
 
 }  // namespace
@@ -157,16 +175,9 @@ Future<ServedReply> RuntimeSystem::call(const ServedCall& call) {
   }
   CallOptions options;
   options.params = call.params;
-  return runtime_.submit(call.task, call.argument, options)
-      .then([version = task->plugin->version, sha256 = task->plugin->sha256](Result<Reply> reply) {
-        return std::move(reply).map([&](Reply&& given) {
-          // What made it may be newer than what was current when it was asked for.
-          const PluginInfo* made = given.plugin();
-          ServedReply served{{}, made == nullptr ? version : made->version, made == nullptr ? sha256 : made->sha256};
-          served.reply = std::move(given);
-          return served;
-        });
-      });
+  return runtime_.submit(call.task, call.argument, options).then([asked = task->plugin](Result<Reply> reply) {
+    return std::move(reply).map([&](Reply&& given) { return with_maker(std::move(given), *asked); });
+  });
 }
 
 Future<std::shared_ptr<ServedSession>> RuntimeSystem::open(const ServedCall& call) {
@@ -177,12 +188,11 @@ Future<std::shared_ptr<ServedSession>> RuntimeSystem::open(const ServedCall& cal
   SessionOptions options;
   options.params = call.params;
   options.argument = call.argument;
-  return runtime_.open(call.task, options)
-      .then([version = task->plugin->version, sha256 = task->plugin->sha256](Result<Session> session) {
-        return std::move(session).map([&](Session&& opened) -> std::shared_ptr<ServedSession> {
-          return std::make_shared<RuntimeSession>(std::move(opened), version, sha256);
-        });
-      });
+  return runtime_.open(call.task, options).then([asked = task->plugin](Result<Session> session) {
+    return std::move(session).map([&](Session&& opened) -> std::shared_ptr<ServedSession> {
+      return std::make_shared<RuntimeSession>(std::move(opened), asked);
+    });
+  });
 }
 
 Result<std::vector<PipelineRun*>> RuntimeSystem::select(const std::string& pipeline) const {

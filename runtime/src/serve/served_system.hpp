@@ -36,6 +36,9 @@ class ServedSession {
   struct Batch {
     std::vector<Reply> results;
     bool ended = false;
+    /// That made the results; empty where there are none.
+    std::string version;
+    std::string sha256;
   };
   virtual ~ServedSession() = default;
   [[nodiscard]] virtual Future<Batch> next(std::uint32_t max_results) = 0;

@@ -326,6 +326,8 @@ void Server::answer_results(Connection& client, std::uint64_t number, Result<Ser
     return;
   }
   serve::ResultsT results;
+  results.version = batch->version;
+  results.sha256 = batch->sha256;
   std::size_t size_bytes = 0;
   for (const Reply& reply : batch->results) {
     const BytesView bytes = reply.bytes();
@@ -339,6 +341,8 @@ void Server::answer_results(Connection& client, std::uint64_t number, Result<Ser
     }
     if (size_bytes + bytes.size() > kMaxPayloadBytes) {
       answer(client, make_answer(number, std::exchange(results, {})));
+      results.version = batch->version;
+      results.sha256 = batch->sha256;
       size_bytes = 0;
     }
     size_bytes += bytes.size();

@@ -2,32 +2,14 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
-#include <vector>
 
-#include "daemon.hpp"
+#include "probe_daemon.hpp"
 #include "tenon_test/catch.hpp"
 
 using namespace tenon::test;
 namespace fs = std::filesystem;
 
 namespace {
-
-/// A version of tests/integration/swap/plugins.
-std::string probe(const std::string& variant) {
-  return (fs::path(TENON_TEST_BINARY_DIR) / "tests" / "swap_plugins" / variant / "probe.so").string();
-}
-
-/// A daemon with the plugin "probe" in version 1.0.0.
-class ProbeDaemon {
- public:
-  [[nodiscard]] const Daemon& operator*() const { return daemon_; }
-  [[nodiscard]] const Daemon* operator->() const { return &daemon_; }
-
- private:
-  TemporaryDirectory store_;
-  Daemon daemon_{{"--no-watch", "--store", (store_ / "store").string(), "--plugin-dir",
-                  fs::path(probe("probe_1")).parent_path().string()}};
-};
 
 /// What the daemon says of a plugin.
 nlohmann::json plugin_status(const Daemon& daemon, const std::string& name) {

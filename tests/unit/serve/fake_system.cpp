@@ -27,6 +27,8 @@ class FakeSession final : public ServedSession {
       batch.results.push_back(reply_of(std::to_string(++given_)));
     }
     batch.ended = given_ >= 10;
+    batch.version = "1.0";
+    batch.sha256 = "ab";
     return completed_future<Batch>(std::move(batch));
   }
   Future<void> feed(const std::vector<Buffer>& arguments) override {

@@ -188,6 +188,8 @@ TEST_CASE("Server: sources and reduces go step by step, and sessions end with th
       CHECK(results.body.AsResults()->results.size() == 5);
       CHECK(results.body.AsResults()->last);
       CHECK(results.body.AsResults()->ended == (round == 1));
+      CHECK(results.body.AsResults()->version == "1.0");
+      CHECK(results.body.AsResults()->sha256 == "ab");
     }
     serve::FeedT feed;
     feed.session = next.session;
