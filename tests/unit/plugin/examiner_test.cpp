@@ -1,6 +1,7 @@
 #include "plugin/examiner.hpp"
 
 #include <filesystem>
+#include <fstream>
 #include <string>
 
 #include <tenon_test/catch.hpp>
@@ -19,10 +20,11 @@ namespace {
 /// A cache of its own for each test.
 struct Place {
   TemporaryDirectory directory;
+  std::filesystem::path worker = inspector();
   Examiner examiner(std::chrono::milliseconds timeout = std::chrono::seconds(60)) const {
     CatalogOptions options;
     options.cache_dir = directory / "cache";
-    options.worker_executable = inspector();
+    options.worker_executable = worker;
     options.inspect_timeout = timeout;
     auto made = Examiner::create(options);
     REQUIRE(made);
@@ -65,10 +67,17 @@ TEST_CASE("Examiner: a hash that came with its state is not made again") {
 }
 
 TEST_CASE("Examiner: a problem of an earlier inspection is believed, or looked at anew") {
-  const Place place;
-  // With no time to run, a sound plugin hangs.
+  Place place;
+  // An inspector that hangs as long as a file is there: so does a sound plugin in it.
+  const std::filesystem::path hang = place.directory / "hang";
+  place.worker = place.directory / "tenon-worker";
+  std::ofstream(hang) << "";
+  std::ofstream(place.worker) << "#!/bin/sh\nif [ -e '" << hang.string() << "' ]; then exec sleep 600; fi\nexec '"
+                              << inspector().string() << "' \"$@\"\n";
+  std::filesystem::permissions(place.worker, std::filesystem::perms(0755));
   PluginInfo hurried = place.plugin("good");
-  place.examiner(std::chrono::milliseconds(0)).examine(hurried);
+  place.examiner(std::chrono::milliseconds(100)).examine(hurried);
+  std::filesystem::remove(hang);
   REQUIRE(hurried.problem.has_value());
   CHECK(hurried.problem->code == ErrorCode::kDeadline);
 
