@@ -147,12 +147,14 @@ bool WorkerLink::try_send(const Outgoing& outgoing) {
 }
 
 void WorkerLink::flush_outbox() {
+  if (outbox_.empty()) {
+    return;
+  }
   while (!outbox_.empty() && try_send(outbox_.front())) {
     outbox_.pop_front();
   }
-  if (!outbox_.empty()) {
-    transport->end().wake_worker();
-  }
+  // What has been sent was to be read long ago, and for what has not the worker must make room.
+  transport->end().wake_worker();
 }
 
 void WorkerLink::introduce_segment(const SharedSegment* segment) {

@@ -1,0 +1,93 @@
+/// A link whose worker's end the test holds.
+#include "host/worker_link.hpp"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "host/launcher.hpp"
+#include "ipc/worker_end.hpp"
+#include "platform/reactor/poller.hpp"
+#include "tenon_test/catch.hpp"
+
+using namespace tenon::internal;
+using tenon::ErrorCode;
+
+namespace {
+
+class Handle final : public WorkerHandle {
+ public:
+  [[nodiscard]] std::int64_t pid() const noexcept override { return 0; }
+  [[nodiscard]] const FileDescriptor& exit_handle() const noexcept override { return ended_.descriptor(); }
+  [[nodiscard]] const FileDescriptor* error_stream() const noexcept override { return nullptr; }
+  void kill() noexcept override {}
+  [[nodiscard]] std::optional<ExitStatus> exit_status() noexcept override { return ExitStatus{}; }
+
+ private:
+  EventBell ended_ = std::move(*EventBell::create());
+};
+
+/// Keeps the worker's end of the channel.
+class KeepingLauncher final : public Launcher {
+ public:
+  tenon::Result<std::unique_ptr<WorkerHandle>> launch(ControlChannel end, std::uint64_t) override {
+    channel = std::move(end);
+    return std::make_unique<Handle>();
+  }
+  ControlChannel channel;
+};
+
+struct Pair {
+  Pair() {
+    auto retired = std::make_shared<Retired>(std::move(*EventBell::create()));
+    arguments = *ArgumentMemory::create({.arena_bytes = 1 << 20, .cache_bytes = 0}, retired);
+    link = *WorkerLink::start(launcher, *arguments, 1, 0, {.result_arena_bytes = 1 << 20});
+    auto greeting = *launcher.channel.receive();
+    worker = std::make_unique<WorkerEnd>(
+        std::move(*WorkerEnd::attach(std::move(greeting->descriptors[0]), std::move(greeting->descriptors[1]),
+                                     EventBell(std::move(greeting->descriptors[4])))));
+  }
+  /// Whether the worker has been rung since it last looked.
+  bool rung() {
+    AdaptiveSpin spin({.limit_ns = 0});
+    return worker->wait(spin, monotonic_now_ns()) == WorkerWake::kRung;
+  }
+  std::uint64_t read_all() {
+    std::uint64_t messages = 0;
+    while (*launcher.channel.receive(0)) {
+      ++messages;
+    }
+    return messages;
+  }
+
+  KeepingLauncher launcher;
+  std::shared_ptr<ArgumentMemory> arguments;
+  std::shared_ptr<WorkerLink> link;
+  std::unique_ptr<WorkerEnd> worker;
+};
+
+}  // namespace
+
+TEST_CASE("WorkerLink: the worker is rung for messages that had to wait for room in the channel") {
+  Pair pair;
+  const tenon::Result<RouteRef> unknown = tenon::fail(ErrorCode::kNotFound, std::string(4000, 'x'));
+  std::uint64_t sent = 0;
+  while (pair.link->outbox_empty()) {
+    pair.link->send_resolved(++sent, unknown);
+    REQUIRE(sent < 1'000'000);
+  }
+  pair.link->send_stop();
+  CHECK(pair.link->outbox_size() == 2);
+  CHECK(pair.rung());
+  CHECK(pair.worker->messages() == sent - 1);
+  CHECK(pair.read_all() == sent - 1);
+  CHECK_FALSE(pair.rung());  // It sleeps: nothing is left for it, as far as it knows.
+
+  pair.link->flush_outbox();
+  CHECK(pair.link->outbox_empty());
+  CHECK(pair.worker->messages() == sent + 1);
+  CHECK(pair.rung());
+  CHECK(pair.read_all() == 2);
+  pair.link->flush_outbox();
+  CHECK_FALSE(pair.rung());
+}
