@@ -287,7 +287,8 @@ bool Scheduler::should_move(const SessionRecord& session) const noexcept {
 
 void Scheduler::count_crash(const Call& call) {
   effects_.trouble = true;
-  if (call.kind != CallKind::kLoad) {
+  // A call that had crashed before, on this version or another, says nothing of the version: it may be the argument.
+  if (call.kind != CallKind::kLoad && call.attempt <= 1) {
     call.run_route()->generation->counts.add_crash();
   }
 }

@@ -38,13 +38,19 @@ std::string of_calls(std::uint64_t count, std::uint64_t calls) {
   return std::to_string(count) + " of " + count_of(calls, "call", "calls");
 }
 
-std::optional<std::string> too_many_crashes(const Conduct& now, const SwapOptions& options) {
+std::optional<std::string> too_many_crashes(const Conduct& old_version, const Conduct& now,
+                                            const SwapOptions& options) {
   // A call that crashed has ended; counted so even where a tally is read in between.
   const std::uint64_t calls = std::max(now.calls, now.crashed);
-  if (share(now.crashed, calls) <= options.max_crash_rate) {
+  const double old_rate = share(old_version.crashed, std::max(old_version.calls, old_version.crashed));
+  if (share(now.crashed, calls) <= old_rate + options.max_crash_rate) {
     return std::nullopt;
   }
-  return of_calls(now.crashed, calls) + " crashed their worker (limit " + percent(options.max_crash_rate) + ")";
+  std::string reason = of_calls(now.crashed, calls) + " crashed their worker";
+  if (old_rate > 0) {
+    reason += ", " + percent(share(now.crashed, calls)) + " against " + percent(old_rate) + " of the old version";
+  }
+  return reason + " (limit " + percent(options.max_crash_rate) + (old_rate > 0 ? " more)" : ")");
 }
 
 std::optional<std::string> too_many_errors(const Conduct& old_version, const Conduct& now, const SwapOptions& options,
@@ -103,7 +109,7 @@ Judgement judge_trial(const Conduct& old_version, const Conduct& new_version, co
                       const SwapOptions& options, std::chrono::nanoseconds elapsed) {
   const bool at_end =
       elapsed >= options.canary_time || (options.shadow ? shadow.compared : new_version.calls) >= options.canary_calls;
-  if (auto reason = too_many_crashes(new_version, options)) {
+  if (auto reason = too_many_crashes(old_version, new_version, options)) {
     return back(std::move(*reason));
   }
   if (shadow.different > 0) {
@@ -129,7 +135,7 @@ Judgement judge_trial(const Conduct& old_version, const Conduct& new_version, co
 Judgement judge_probation(const Conduct& old_version, const Conduct& new_version, const SwapOptions& options,
                           std::chrono::nanoseconds elapsed) {
   const bool at_end = elapsed >= options.probation;
-  if (auto reason = too_many_crashes(new_version, options)) {
+  if (auto reason = too_many_crashes(old_version, new_version, options)) {
     return back(std::move(*reason));
   }
   if (auto reason = too_many_errors(old_version, new_version, options, at_end)) {

@@ -1,7 +1,8 @@
 /// host/swap/judge.hpp: whether a new version does as well as the old one.
 ///
 /// Pure: tallies and options in, a judgement out. What counts, in this order:
-///   - crashes: a share of the calls that have ended, from the first on. One crash in few calls is above any limit of
+///   - crashes: the share above the old version's of the calls that have ended, from the first on. One crash in few
+///   calls is above any limit of
 ///     some percent, and it is meant to be: a call that ends its worker is no matter of luck.
 ///   - differences of results (shadow): one is enough.
 ///   - errors: the share above the old version's, from 20 calls on. Before the end of the time it must be clear, by two

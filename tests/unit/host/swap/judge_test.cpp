@@ -35,6 +35,17 @@ TEST_CASE("judge_trial: crashes count from the first call on, by their share") {
   CHECK(judge_trial({}, conduct(100, 0, 1), {}, options, kEarly).kind == Kind::kGoOn);
 }
 
+TEST_CASE("judge: crashes count above the old version's") {
+  const SwapOptions options;
+  // One call in twenty crashes every version.
+  const Conduct poisoned = conduct(100, 0, 5);
+  CHECK(judge_trial(poisoned, conduct(100, 0, 6), {}, options, kEarly).kind == Kind::kGoOn);
+  CHECK(judge_trial(poisoned, conduct(100, 0, 7), {}, options, kEarly).reason ==
+        "7 of 100 calls crashed their worker, 7 % against 5 % of the old version (limit 1 % more)");
+  CHECK(judge_probation(poisoned, conduct(1000, 0, 50), options, kEarly).kind == Kind::kGoOn);
+  CHECK(judge_probation(poisoned, conduct(1000, 0, 70), options, kEarly).kind == Kind::kBack);
+}
+
 TEST_CASE("judge_trial: errors count from twenty calls on, above the old version's, early when it is clear") {
   const SwapOptions options;
   CHECK(judge_trial({}, conduct(19, 19), {}, options, kLate).kind == Kind::kWell);
