@@ -22,7 +22,7 @@ struct LogRecord {
   std::uint64_t call_id = 0;
 };
 
-/// Called for each line, on any thread, also on several at once. Must not call the runtime.
+/// Called for each line, on any thread, also on several at once. Must not call the runtime, and must not throw.
 using LogSink = std::function<void(const LogRecord&)>;
 
 }  // namespace tenon

@@ -232,7 +232,8 @@ class Runtime {
   /// kIo.
   [[nodiscard]] Result<SwapReport> swap(std::string_view what, const SwapOptions& options = {});
   /// Makes the generation before the current one current again and puts the content of the one that goes into
-  /// quarantine. `reason` stands in the event. Errors: kNotFound no such plugin or nothing before it; kUnsupported;
+  /// quarantine. While a version is on trial it turns that one back instead, which then never becomes current.
+  /// `reason` stands in the event. Errors: kNotFound no such plugin or nothing before it; kUnsupported;
   /// those of swap.
   [[nodiscard]] Result<SwapReport> rollback(std::string_view plugin, std::string_view reason = {});
   /// All generations of all plugins, the newest first; of those that are over, the latest 32 of each plugin. None
@@ -241,7 +242,7 @@ class Runtime {
   /// The latest 1024 events with a number above `number`, in order; 0 for all that are kept.
   [[nodiscard]] std::vector<SwapEvent> events_since(std::uint64_t number) const;
   /// Calls `listener` for each event from now on, one after another, on a thread of the runtime. It may call the
-  /// runtime, but not swap or rollback.
+  /// runtime, but not swap or rollback, and must not throw.
   [[nodiscard]] EventSubscription on_event(std::function<void(const SwapEvent&)> listener);
 
   /// Ends the runtime; further calls are rejected. Returns when no worker is left. May be called twice.

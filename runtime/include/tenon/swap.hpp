@@ -41,7 +41,8 @@ struct SwapOptions {
   /// After it became current the new version is watched for so long: should it cross a limit below, the old one comes
   /// back by itself. 0: not watched.
   std::chrono::milliseconds probation{30'000};
-  /// Limits, for canary and probation. Calls that crashed their worker: more than this share ...
+  /// Limits, for canary and probation. Calls that crashed their worker: more than this share above the old version's. A
+  /// call is counted once, at its first attempt ...
   double max_crash_rate = 0.01;
   /// ... and errors: more than this share above the old version's.
   double max_error_rate_increase = 0.05;
@@ -74,7 +75,8 @@ struct HotSwapOptions {
   /// How the watch swaps.
   SwapOptions swaps = {};
   /// May refuse a version before it is inspected, with the reason: a pipeline's version pin, an allowlist. The version
-  /// and the schema of the candidate are those of its manifest; none of its code has run. [any-thread]
+  /// and the schema of the candidate are those of its manifest; none of its code has run. A refusal as kUnavailable is
+  /// asked again at the next rescan. Must not throw. [any-thread]
   std::function<Result<void>(const PluginInfo& candidate)> admit = {};
 };
 

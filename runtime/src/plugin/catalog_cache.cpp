@@ -14,7 +14,9 @@
 namespace tenon::internal {
 namespace {
 
-constexpr std::uint32_t kCacheFormat = 1;
+/// Rises with what records hold, and with what read_schema_model refuses: the schema of a plugin that was found sound
+/// is not checked again when it is recalled.
+constexpr std::uint32_t kCacheFormat = 2;
 constexpr std::uint64_t kMaxRecordBytes = 65'536;
 /// Hexadecimal SHA-256 of the payload; leads each record.
 constexpr std::size_t kChecksumBytes = 64;

@@ -87,7 +87,8 @@ struct Pin::State {
       : directory(std::move(place)),
         limits(bounds),
         lock(std::move(locks)),
-        quarantine(directory / "quarantine", bounds.max_quarantined) {}
+        quarantine(directory / "quarantine", bounds.max_quarantined),
+        served(directory / "served") {}
 
   struct Used {
     /// Pins by content. Where there is one, this process shares the content's lock.
@@ -230,8 +231,13 @@ struct Pin::State {
       return held.bytes + needed.bytes <= limits.max_bytes && held.files + needed.files <= limits.max_files;
     };
     const auto now = fs::file_time_type::clock::now();
+    // What was served last is the way back of a host that starts again: it goes after all else.
+    const std::set<std::string> last_served = keep || !fits() ? served.all() : std::set<std::string>();
+    std::stable_partition(contents->begin(), contents->end(), [&last_served](const StoredContent& content) {
+      return !last_served.contains(content.sha256);
+    });
     for (const StoredContent& content : *contents) {
-      const bool old = keep && now - content.last_used >= *keep;
+      const bool old = keep && now - content.last_used >= *keep && !last_served.contains(content.sha256);
       const bool foreign = !is_sha256(content.sha256);
       if ((old || foreign || !fits()) && remove(*locked, content)) {
         held.bytes -= content.size_bytes;
@@ -292,6 +298,7 @@ struct Pin::State {
   const StoreLimits limits;
   const FileLock lock;
   const Quarantine quarantine;
+  const ServedContents served;
   Guarded<Used> used;
 };
 
@@ -453,7 +460,7 @@ Result<Store> Store::open(const fs::path& directory, const StoreLimits& limits) 
   if (failed) {
     return refused(os_error(failed.value(), "cannot make " + quoted(place.parent_path())));
   }
-  for (const fs::path& part : {place, place / "objects", place / "incoming", place / "quarantine"}) {
+  for (const fs::path& part : {place, place / "objects", place / "incoming", place / "quarantine", place / "served"}) {
     auto ready = create_private_directory(part).and_then([&part] { return check_private_directory(part); });
     if (!ready) {
       return refused(std::move(ready.error()));
@@ -496,8 +503,27 @@ Result<StagedPlugin> Store::stage(const fs::path& source) const {
   return staged;
 }
 
+Result<StagedPlugin> Store::find(const std::string& sha256, const fs::path& name) const {
+  const fs::path file = state_->objects() / sha256 / name;
+  if (!is_sha256(sha256)) {
+    return fail(ErrorCode::kNotFound, "'" + printable(sha256, 80) + "' is no SHA-256");
+  }
+  // Pinned first, so that no sweep takes it away between the look and the use.
+  if (auto pinned = state_->acquire(sha256); !pinned) {
+    return fail(std::move(pinned.error()));
+  }
+  Pin pin(state_, sha256);
+  const auto identity = file_identity(file);
+  if (!identity || !state_->still_sound(file, sha256)) {
+    return fail(ErrorCode::kNotFound, "the plugin store has no " + quoted(file) + ", or it is damaged");
+  }
+  state_->used.lock()->verified[file] = *identity;
+  return StagedPlugin{file, sha256, identity->size_bytes, *identity, std::move(pin)};
+}
+
 std::size_t Store::sweep() const {
   state_->quarantine.sweep();
+  state_->served.sweep();
   return state_->sweep_temporaries() + state_->make_room({}, state_->limits.keep_unpinned).removed;
 }
 
@@ -507,6 +533,10 @@ Result<std::vector<StoredContent>> Store::contents() const {
 
 const Quarantine& Store::quarantine() const noexcept {
   return state_->quarantine;
+}
+
+const ServedContents& Store::served() const noexcept {
+  return state_->served;
 }
 
 const fs::path& Store::directory() const noexcept {

@@ -21,6 +21,7 @@
 
 #include "platform/file.hpp"
 #include "plugin/quarantine.hpp"
+#include "plugin/served_contents.hpp"
 
 namespace tenon::internal {
 
@@ -104,8 +105,13 @@ class Store {
   /// holds the content's lock; kIo with disk full and quota in words.
   [[nodiscard]] Result<StagedPlugin> stage(const std::filesystem::path& source) const;
 
+  /// Pins a content that is stored already, under that name. Errors: kNotFound it is not there, or is damaged; those of
+  /// the locks.
+  [[nodiscard]] Result<StagedPlugin> find(const std::string& sha256, const std::filesystem::path& name) const;
+
   /// Removes what killed processes have left, and what nobody pins beyond `keep_unpinned` or the bounds, oldest first.
-  /// What another host has in use stays. Gives the number of files removed.
+  /// What another host has in use stays, and what was served last goes after all else, for want of room alone. Gives
+  /// the number of files removed.
   std::size_t sweep() const;
 
   /// All that is stored, the oldest first. Errors: kIo.
@@ -113,6 +119,8 @@ class Store {
 
   /// The contents that must not be loaded.
   [[nodiscard]] const Quarantine& quarantine() const noexcept;
+  /// What was served last of each plugin file.
+  [[nodiscard]] const ServedContents& served() const noexcept;
   [[nodiscard]] const std::filesystem::path& directory() const noexcept;
 
  private:

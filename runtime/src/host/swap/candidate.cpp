@@ -130,12 +130,41 @@ Result<void> Candidates::quarantine(const std::string& sha256, const std::string
   return store_.quarantine().add(sha256, reason, std::chrono::system_clock::now());
 }
 
+void Candidates::remember_served(const fs::path& source, const std::string& sha256) const {
+  static_cast<void>(store_.served().remember(source, sha256));
+}
+
 namespace {
+
+/// Makes `plugin` what was served last of the file `source`. Whether that is there, and may be loaded.
+bool use_last_served(const Candidates& candidates, const fs::path& source, PluginInfo& plugin, InitialPlugin& initial) {
+  const auto last = candidates.store().served().find(source);
+  if (!last || !candidates.check_quarantine(*last)) {
+    return false;
+  }
+  auto stored = candidates.store().find(*last, source.filename());
+  if (!stored) {
+    return false;
+  }
+  PluginInfo earlier;
+  earlier.name = plugin.name;
+  earlier.file = stored->file;
+  earlier.sha256 = stored->sha256;
+  earlier.state = file_state(stored->identity);
+  candidates.examiner().examine(earlier);
+  if (!earlier.usable()) {
+    return false;
+  }
+  plugin = std::move(earlier);
+  initial.pin = std::move(stored->pin);
+  return true;
+}
 
 /// The staged form of one usable plugin, or the same with its problem.
 PluginInfo staged_form(const Candidates& candidates, const PluginInfo& found, InitialPlugin& initial) {
   PluginInfo plugin = found;
-  const auto refused = [&plugin](Error problem) {
+  const auto refused = [&plugin, &initial](Error problem) {
+    initial.note = problem.message;
     plugin.schema.reset();
     plugin.problem = std::move(problem);
     plugin.problem->context.plugin = describe_version(plugin.name, plugin.version, plugin.sha256);
@@ -151,6 +180,12 @@ PluginInfo staged_form(const Candidates& candidates, const PluginInfo& found, In
     return refused(std::move(staged.error()));
   }
   if (auto allowed = candidates.check_quarantine(staged->sha256); !allowed) {
+    if (use_last_served(candidates, found.file, plugin, initial)) {
+      initial.note = describe_version(found.name, found.version, staged->sha256) + " of " + found.file.string() +
+                     " is not loaded: " + allowed.error().message + "; " +
+                     describe_version(plugin.name, plugin.version, plugin.sha256) + ", served before, goes on";
+      return plugin;
+    }
     return refused(std::move(allowed.error()));
   }
   plugin.file = staged->file;
@@ -163,6 +198,7 @@ PluginInfo staged_form(const Candidates& candidates, const PluginInfo& found, In
   }
   if (plugin.usable()) {
     initial.pin = std::move(staged->pin);
+    candidates.remember_served(found.file, plugin.sha256);
   }
   return plugin;
 }

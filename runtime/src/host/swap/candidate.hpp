@@ -41,6 +41,9 @@ class Candidates {
   /// content into quarantine; `quarantined` tells so. A problem that ended because of `cancel` has the code kCancelled.
   [[nodiscard]] PluginInfo examine(const StagedPlugin& staged, std::chrono::milliseconds timeout,
                                    const FileDescriptor& cancel, bool& quarantined) const;
+  /// Remembers which content is served of a plugin file, for a start after this one. A store that cannot be written
+  /// takes that way back, nothing else.
+  void remember_served(const std::filesystem::path& source, const std::string& sha256) const;
   /// Why the content must not be loaded again, for all hosts that share the store. Errors: kIo.
   [[nodiscard]] Result<void> quarantine(const std::string& sha256, const std::string& reason) const;
 
@@ -67,6 +70,8 @@ struct InitialPlugin {
   std::optional<PluginFileState> seen;
   /// Of the staged copy; holds nothing when the plugin cannot be used.
   Pin pin;
+  /// What is to be told of it: that it cannot be used, or that another content than its file's is. Empty: nothing.
+  std::string note;
 };
 
 /// A catalog whose usable plugins are copies in a store.
@@ -78,9 +83,10 @@ struct StagedCatalog {
   std::vector<std::filesystem::path> directories;
 };
 
-/// Stages what a catalog has found. A plugin that cannot be staged, or whose content is in quarantine, is listed with
-/// that problem; the others can be used. `directories` empty: those of the catalog's files. Takes as long as to copy
-/// and hash what the store does not have. [any-thread]
+/// Stages what a catalog has found. Of a plugin whose content is in quarantine, what was served last is used; where
+/// that is not there any more, and when it cannot be staged, it is listed with that problem; the others can be used.
+/// `directories` empty: those of the catalog's files. Takes as long as to copy and hash what the store does not have.
+/// [any-thread]
 [[nodiscard]] StagedCatalog stage_catalog(const Candidates& candidates, const Catalog& catalog,
                                           std::vector<std::filesystem::path> directories);
 

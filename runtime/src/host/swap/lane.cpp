@@ -41,6 +41,10 @@ std::shared_ptr<const PluginInfo> Lane::current() const noexcept {
 }
 
 void Lane::ask(SwapRequest request) {
+  if (request.kind == SwapRequest::Kind::kRollBack && active_ != nullptr && active_->phase == Active::Phase::kTrial) {
+    end_trial(request);
+    return;
+  }
   if (waiting_ && waiting_->done) {
     const bool swap = request.kind == SwapRequest::Kind::kSwap;
     waiting_->done(fail(ErrorCode::kCancelled,
@@ -121,10 +125,14 @@ void Lane::begin_rollback(SwapRequest request) {
     past_.pop_back();
   }
   if (past_.empty()) {
-    end(fail(ErrorCode::kNotFound, current_ == nullptr
-                                       ? "there is no version of '" + name_ + "' to go back from"
-                                       : "there is no version of '" + name_ + "' before " + current_->plugin->version +
-                                             " to go back to; 'tenon generations' lists those that there were"));
+    std::string problem = current_ == nullptr
+                              ? "there is no version of '" + name_ + "' to go back from"
+                              : "there is no version of '" + name_ + "' before " + current_->plugin->version +
+                                    " to go back to; 'tenon generations' lists those that there were";
+    // Nobody waits for the answer of one that comes by itself.
+    tell(SwapEvent::Kind::kRefused, current_ == nullptr ? nullptr : current_->plugin.get(), nullptr,
+         active_->request.reason + "; but " + problem);
+    end(fail(ErrorCode::kNotFound, std::move(problem)));
     return;
   }
   const Version& target = *past_.back();
@@ -222,6 +230,7 @@ void Lane::make_current() {
   } else {
     source_ = active_->request.source;
   }
+  services_.candidates.remember_served(current_->source, current_->plugin->sha256);
   std::erase(draining_, current_);
   services_.records.set_state(current_->record, GenerationState::kCurrent);
   const std::string replaces =

@@ -47,7 +47,8 @@ class Lane {
        Pin pin);
   ~Lane();
 
-  /// Makes a change when its turn comes. The one that waits already ends as kCancelled.
+  /// Makes a change when its turn comes. The one that waits already ends as kCancelled. A roll-back ends a trial at
+  /// once, and is done with that.
   void ask(SwapRequest request);
   /// Goes on as far as can be gone now. Where nothing waits this is a look at some numbers.
   void step(MonotonicNs now_ns);
@@ -75,6 +76,8 @@ class Lane {
   void unchanged();
   [[nodiscard]] bool start_trial();
   void look_at_trial(MonotonicNs now_ns);
+  /// A roll-back while a version is on trial: it does not become current.
+  void end_trial(const SwapRequest& rollback);
   void look_at_probation(MonotonicNs now_ns);
   void look_at_drains();
 

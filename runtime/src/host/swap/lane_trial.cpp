@@ -86,6 +86,20 @@ void Lane::look_at_trial(MonotonicNs now_ns) {
   }
 }
 
+void Lane::end_trial(const SwapRequest& rollback) {
+  PreparationResult& prepared = active_->prepared;
+  const std::string reason = "turned back while on trial: " + rollback.reason;
+  SwapReport report;
+  report.before = services_.records.info(prepared.record);
+  report.now = services_.records.info(current_->record);
+  report.tried = since(active_->trial_start_ns, monotonic_now_ns());
+  prepared.quarantined = services_.candidates.quarantine(prepared.sha256, reason).has_value();
+  refuse({ErrorCode::kCancelled, reason, {}});
+  if (rollback.done) {
+    rollback.done(std::move(report));
+  }
+}
+
 void Lane::begin_probation(const Version& before) {
   const SwapOptions& options = active_->request.options;
   if (options.probation.count() <= 0) {

@@ -42,6 +42,9 @@ SwapCoordinator::Loop::Loop(const HotSwapOptions& options, std::shared_ptr<Fleet
   for (auto& [name, plugin] : initial.plugins) {
     lanes_.emplace(name, std::make_unique<Lane>(services_, name, services_.fleet->current(name), plugin.source,
                                                 std::move(plugin.pin)));
+    if (!plugin.note.empty()) {
+      tell_watch(SwapEvent::Kind::kRefused, name, std::move(plugin.note));
+    }
   }
   if (options_.watch) {
     watcher_ = std::make_unique<PluginWatcher>(WatcherOptions{directories_, options_.debounce, options_.rescan},
@@ -217,6 +220,13 @@ void SwapCoordinator::Loop::on_change(const PluginFileChange& change) {
   request.source = change.file;
   request.options = options_.swaps;
   request.reason = "the file has changed";
+  request.done = [this, file = change.file](const Result<SwapReport>& result) {
+    // What may go well another time is tried again at the next rescan.
+    if (!result && (result.error().code == ErrorCode::kIo || result.error().code == ErrorCode::kUnavailable ||
+                    result.error().code == ErrorCode::kDeadline)) {
+      watcher_->forget(file);
+    }
+  };
   lane(name).ask(std::move(request));
 }
 

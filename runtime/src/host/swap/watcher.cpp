@@ -145,6 +145,10 @@ std::vector<PluginFileChange> PluginWatcher::take_quiet(MonotonicNs now_ns) {
   return changes;
 }
 
+void PluginWatcher::forget(const fs::path& file) {
+  seen_.erase(file);
+}
+
 std::vector<std::string> PluginWatcher::take_messages() {
   return std::exchange(messages_, {});
 }

@@ -47,6 +47,8 @@ class PluginWatcher {
   [[nodiscard]] MonotonicNs next_time() const noexcept;
   /// The changed files that are quiet now.
   [[nodiscard]] std::vector<PluginFileChange> take_quiet(MonotonicNs now_ns);
+  /// Takes a file for one that was not seen yet, so that the next rescan finds it.
+  void forget(const std::filesystem::path& file);
   /// What happened to the watch itself, in words, each once.
   [[nodiscard]] std::vector<std::string> take_messages();
 

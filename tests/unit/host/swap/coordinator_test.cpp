@@ -245,10 +245,111 @@ TEST_CASE("SwapCoordinator: a roll-back goes one version back and quarantines wh
   // Further back than what is kept ready.
   REQUIRE(place.coordinator->rollback("good", {}));
   CHECK(place.current() == "1.2.3");
-  // A runtime that starts now does not load it either.
+}
+
+TEST_CASE("SwapCoordinator: a start after a roll-back goes on with what was served, and not with the bad file") {
+  Place place;
+  place.put("good", "1.3.0");
+  REQUIRE(place.coordinator->swap("good", quick()));
+  REQUIRE(place.coordinator->rollback("good", "too dark"));
   place.coordinator->stop();
-  place.start({});
-  CHECK_FALSE(place.fleet->current("good"));
+  SECTION("each time") {
+    for (int start = 0; start < 2; ++start) {
+      place.start({});
+      REQUIRE(place.fleet->current("good"));
+      CHECK(place.current() == "1.2.3");
+      CHECK(has(place.fleet->current("good")->plugin->file.string(), "/objects/"));
+      CHECK(place.wait_for(SwapEvent::Kind::kRefused, "too dark"));
+      CHECK(place.wait_for(SwapEvent::Kind::kRefused, "served before, goes on"));
+      place.coordinator->stop();
+    }
+  }
+  SECTION("and a mended file becomes current as ever") {
+    HotSwapOptions watch;
+    watch.watch = true;
+    watch.debounce = std::chrono::milliseconds(1);
+    watch.rescan = std::chrono::milliseconds(50);
+    place.start(watch);
+    place.put("good", "1.4.0");
+    CHECK(place.wait_for(SwapEvent::Kind::kSwitched));
+    CHECK(place.current() == "1.4.0");
+    place.coordinator->stop();
+    place.start({});
+    CHECK(place.current() == "1.4.0");
+  }
+  SECTION("unless it has left the store") {
+    for (const auto& content : fs::directory_iterator(place.directory / "store" / "objects")) {
+      fs::remove_all(content);
+    }
+    place.start({});
+    CHECK_FALSE(place.fleet->current("good"));
+    CHECK(place.wait_for(SwapEvent::Kind::kRefused, "too dark"));
+  }
+  SECTION("unless it is in quarantine too") {
+    for (const auto& content : fs::directory_iterator(place.directory / "store" / "objects")) {
+      REQUIRE(Quarantine(place.directory / "store" / "quarantine", 10)
+                  .add(content.path().filename().string(), "all of them", std::chrono::system_clock::now()));
+    }
+    place.start({});
+    CHECK_FALSE(place.fleet->current("good"));
+  }
+}
+
+TEST_CASE("SwapCoordinator: a roll-back while a version is on trial turns that one back") {
+  Place place;
+  place.put("good", "1.3.0");
+  SwapOptions canary = quick();
+  canary.canary_share = 0.5;
+  canary.canary_time = std::chrono::minutes(10);
+  auto swap = std::async(std::launch::async, [&] { return place.coordinator->swap("good", canary); });
+  REQUIRE(place.fleet->wait([](const FakeFleet::State& state) { return state.trial != 0; }));
+  const auto back = place.coordinator->rollback("good", "looks wrong");
+  REQUIRE(back);
+  CHECK(back->before.version == "1.3.0");
+  CHECK(back->now.version == "1.2.3");
+  const auto refused = swap.get();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::kCancelled);
+  CHECK(has(refused.error().message, "turned back while on trial: looks wrong"));
+  CHECK(place.current() == "1.2.3");
+  CHECK(place.wait_for(SwapEvent::Kind::kQuarantined));
+  CHECK(place.fleet->wait([](const FakeFleet::State& state) { return state.retired.contains(state.trial); }));
+  // There was nothing before 1.2.3, and there still is not.
+  CHECK(place.coordinator->rollback("good", {}).error().code == ErrorCode::kNotFound);
+}
+
+TEST_CASE("SwapCoordinator: a roll-back by itself with nothing to go back to is told") {
+  Place place;
+  const std::string first = place.fleet->current("good")->plugin->sha256;
+  place.put("good", "1.3.0");
+  SwapOptions watched = quick();
+  watched.probation = std::chrono::minutes(10);
+  const auto report = place.coordinator->swap("good", watched);
+  REQUIRE(report);
+  // Another host of the same store found that the version before is bad.
+  REQUIRE(Quarantine(place.directory / "store" / "quarantine", 10).add(first, "bad", std::chrono::system_clock::now()));
+  place.fleet->change(
+      [&](FakeFleet::State& state) { state.tallies[report->now.number] = {.calls = 1000, .crashed = 100}; });
+  CHECK(place.wait_for(SwapEvent::Kind::kRefused, "100 of 1000 calls crashed"));
+  CHECK(place.wait_for(SwapEvent::Kind::kRefused, "no version of 'good' before 1.3.0"));
+  CHECK(place.current() == "1.3.0");
+}
+
+TEST_CASE("SwapCoordinator: a watched change that fails for a passing reason is tried again") {
+  std::atomic<int> asked{0};
+  HotSwapOptions options;
+  options.watch = true;
+  options.debounce = std::chrono::milliseconds(1);
+  options.rescan = std::chrono::milliseconds(20);
+  options.admit = [&](const PluginInfo&) -> Result<void> {
+    return ++asked < 3 ? fail(ErrorCode::kUnavailable, "the licence server does not answer") : Result<void>();
+  };
+  Place place(options);
+  place.put("good", "1.3.0");
+  CHECK(place.wait_for(SwapEvent::Kind::kRefused, "licence server"));
+  CHECK(place.wait_for(SwapEvent::Kind::kSwitched));
+  CHECK(place.current() == "1.3.0");
+  CHECK(asked == 3);
 }
 
 TEST_CASE("SwapCoordinator: a canary turns a version back that crashes, and another plugin swaps meanwhile") {
