@@ -8,6 +8,7 @@
 
 #include "base/text.hpp"
 #include "platform/file.hpp"
+#include "serve/plugin_labels.hpp"
 #include "tools/tenon/bytes_field.hpp"
 #include "tools/tenon/call_task.hpp"
 #include "tools/tenon/command.hpp"
@@ -42,7 +43,8 @@ void add_options(CLI::App& app, Arguments& arguments) {
   app.add_option("--plugin-dir", arguments.plugin_dirs, "Look for plugins here first")
       ->type_name("DIR")
       ->allow_extra_args(false);
-  app.add_flag("--verbose", arguments.verbose, "Show all log lines, not warnings and errors alone");
+  app.add_flag("--verbose", arguments.verbose,
+               "Show all log lines, not warnings and errors alone, and the version that has answered");
   app.footer(
       "A source prints each result on a line of its own. A reduce takes several JSON arguments, or one on each line "
       "of\n"
@@ -231,6 +233,26 @@ class ResultOutput {
   std::uint64_t size_bytes_ = 0;
 };
 
+/// Says on standard error which version has answered, once for results in a row of the same one.
+class MakerLines {
+ public:
+  MakerLines(const World& world, bool verbose) : world_(world), verbose_(verbose) {}
+  void take(const Reply& reply) {
+    const PluginInfo* const maker = reply.plugin();
+    if (!verbose_ || maker == nullptr || maker->sha256 == last_) {
+      return;
+    }
+    last_ = maker->sha256;
+    world_.write_error("tenon: answered by " +
+                       internal::printable(internal::plugin_label(maker->name, maker->version, maker->sha256)) + '\n');
+  }
+
+ private:
+  const World& world_;
+  const bool verbose_;
+  std::string last_;
+};
+
 /// The text or bytes that stand for the one result of a plain task or a reduce.
 Outcome<std::string> result_text(const TaskRef& task, const Arguments& asked, const Reply& reply) {
   const Schema& schema = *task.plugin->schema;
@@ -277,7 +299,9 @@ Outcome<ExitCode> stream(Context& context, TaskCaller& caller, const TaskRef& ta
   if (!output) {
     return tl::unexpected<Failure>(std::move(output.error()));
   }
+  MakerLines makers(context.world, asked.verbose);
   auto done = caller.source(task, params, argument, [&](const Reply& result) -> Outcome<bool> {
+    makers.take(result);
     auto json = schema.to_json(task.task->result_type, result.bytes(), {.indent = -1, .defaults = true});
     if (!json) {
       return failure(ExitCode::kFailed, std::move(json.error()));
@@ -353,6 +377,7 @@ Outcome<ExitCode> make_call(Context& context, TaskCaller& caller, const TaskRef&
     return tl::unexpected<Failure>(std::move(reply.error()));
   }
   caller.finish();
+  MakerLines(context.world, asked.verbose).take(*reply);
   return deliver(context, task, asked, *reply);
 }
 

@@ -32,10 +32,17 @@ Outcome<void> check_size(std::size_t size_bytes) {
   return {};
 }
 
-Reply reply_of(const std::vector<std::uint8_t>& bytes) {
-  internal::StoredBytes stored = internal::copy_to_host(bytes);
-  return Reply(std::move(stored.storage), stored.bytes);
-}
+/// Bytes with the plugin that the daemon says has made them.
+class MadeBytes final : public internal::ReplyStorage {
+ public:
+  MadeBytes(internal::Shared<const internal::ReplyStorage> bytes, std::shared_ptr<const PluginInfo> maker)
+      : bytes_(std::move(bytes)), maker_(std::move(maker)) {}
+  [[nodiscard]] const PluginInfo* origin() const noexcept override { return maker_.get(); }
+
+ private:
+  const internal::Shared<const internal::ReplyStorage> bytes_;
+  const std::shared_ptr<const PluginInfo> maker_;
+};
 
 Buffer buffer_of(BytesView bytes) {
   return Buffer(bytes.begin(), bytes.end());
@@ -104,6 +111,22 @@ Outcome<serve::AnswerBodyUnion> RemoteCaller::wait(std::uint64_t number) {
   }
 }
 
+Reply RemoteCaller::reply_of(const std::vector<std::uint8_t>& bytes, const TaskRef& task, const std::string& version,
+                             const std::string& sha256) {
+  internal::StoredBytes stored = internal::copy_to_host(bytes);
+  if (version.empty() && sha256.empty()) {
+    return Reply(std::move(stored.storage), stored.bytes);
+  }
+  if (maker_ == nullptr || maker_->version != version || maker_->sha256 != sha256) {
+    auto maker = std::make_shared<PluginInfo>();
+    maker->name = task.plugin->name;
+    maker->version = version;
+    maker->sha256 = sha256;
+    maker_ = std::move(maker);
+  }
+  return Reply(internal::make_shared_object<const MadeBytes>(std::move(stored.storage), maker_), stored.bytes);
+}
+
 template <typename Body>
 Outcome<serve::AnswerBodyUnion> RemoteCaller::ask(Body body) {
   serve::RequestBodyUnion request;
@@ -138,7 +161,8 @@ Outcome<Reply> RemoteCaller::plain(const TaskRef& task, BytesView params, BytesV
     return tl::unexpected<Failure>(std::move(answer.error()));
   }
   const serve::CallResultT* const result = answer->AsCallResult();
-  return result != nullptr ? Outcome<Reply>(reply_of(result->result)) : unexpected_answer();
+  return result != nullptr ? Outcome<Reply>(reply_of(result->result, task, result->version, result->sha256))
+                           : unexpected_answer();
 }
 
 Outcome<std::uint64_t> RemoteCaller::open(const TaskRef& task, BytesView params, BytesView argument) {
@@ -179,7 +203,7 @@ Outcome<void> RemoteCaller::source(const TaskRef& task, BytesView params, BytesV
         return unexpected_answer();
       }
       for (const auto& result : results->results) {
-        auto more = take(reply_of(result->data));
+        auto more = take(reply_of(result->data, task, results->version, results->sha256));
         if (!more) {
           return tl::unexpected<Failure>(std::move(more.error()));
         }
@@ -247,7 +271,8 @@ Outcome<Reply> RemoteCaller::reduce(const TaskRef& task, BytesView params, const
     return tl::unexpected<Failure>(std::move(answer.error()));
   }
   const serve::CallResultT* const result = answer->AsCallResult();
-  return result != nullptr ? Outcome<Reply>(reply_of(result->result)) : unexpected_answer();
+  return result != nullptr ? Outcome<Reply>(reply_of(result->result, task, result->version, result->sha256))
+                           : unexpected_answer();
 }
 
 }  // namespace tenon::cli

@@ -1,7 +1,10 @@
 /// Runs one task of each kind in a daemon, for `tenon call --socket`.
 #pragma once
 
+#include <cstdint>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "tools/tenon/call_task.hpp"
 #include "tools/tenon/daemon_client.hpp"
@@ -29,11 +32,16 @@ class RemoteCaller final : public TaskCaller {
   Outcome<serve::AnswerBodyUnion> wait(std::uint64_t number);
   template <typename Request>
   Outcome<Request> make(const TaskRef& task, BytesView params, BytesView argument) const;
+  /// What the daemon answered, made by a version of the task's plugin; absent in answers of older daemons.
+  Reply reply_of(const std::vector<std::uint8_t>& bytes, const TaskRef& task, const std::string& version,
+                 const std::string& sha256);
   Outcome<std::uint64_t> open(const TaskRef& task, BytesView params, BytesView argument);
   [[nodiscard]] bool interrupted() const;
 
   const World& world_;
   DaemonClient client_;
+  /// Of the latest reply; most have the same.
+  std::shared_ptr<const PluginInfo> maker_;
 };
 
 }  // namespace tenon::cli

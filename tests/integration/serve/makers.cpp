@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <tenon/schema.hpp>
 
@@ -140,4 +141,27 @@ TEST_CASE("tenon serve: the results of a source are of the version that made the
   CHECK(speaker.json("probe.Tick", new_ones.results.front()->data)["version"] == 2);
   CHECK(new_ones.version == "1.1.0");
   CHECK(new_ones.sha256 == sha256);
+}
+
+TEST_CASE("tenon call --verbose: says which version has answered, with and without a daemon") {
+  const ProbeDaemon daemon;
+  const auto answered_by = [](const std::string& version, const nlohmann::json& sha256) {
+    return "tenon: answered by probe " + version + " (sha256:" + sha256.get<std::string>().substr(0, 12) + ")\n";
+  };
+  const nlohmann::json swapped = daemon->json({"swap", probe("probe_2")});
+  const std::string now = answered_by("1.1.0", swapped["now"]["sha256"]);
+  const std::vector<std::vector<std::string>> calls = {
+      {"probe.tag", "{}"}, {"probe.count", R"({"count": 200})"}, {"probe.total", R"({"value": 1})"}};
+  for (std::vector<std::string> call : calls) {
+    call.insert(call.begin(), "call");
+    CHECK(daemon->run(call).error.empty());
+    call.emplace_back("--verbose");
+    const Ended there = daemon->run(call);
+    CHECK(there.exit == 0);
+    CHECK(there.error == now);
+    call.insert(call.end(), {"--plugin-dir", std::filesystem::path(probe("probe_1")).parent_path().string()});
+    const Ended here = tenon::test::tenon(call);
+    CHECK(here.exit == 0);
+    CHECK(has(here.error, answered_by("1.0.0", swapped["before"]["sha256"])));
+  }
 }
