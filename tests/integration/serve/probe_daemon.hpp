@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "daemon.hpp"
 #include "tenon_test/temporary_directory.hpp"
@@ -14,7 +15,13 @@ inline std::string probe(const std::string& variant) {
   return (std::filesystem::path(TENON_TEST_BINARY_DIR) / "tests" / "swap_plugins" / variant / "probe.so").string();
 }
 
-/// A daemon with the plugin "probe" in version 1.0.0.
+/// Arguments of a daemon that has the plugin "probe" in version 1.0.0. `store`: a directory, or nothing yet.
+inline std::vector<std::string> probe_arguments(const std::filesystem::path& store) {
+  return {"--no-watch", "--store", store.string(), "--plugin-dir",
+          std::filesystem::path(probe("probe_1")).parent_path().string()};
+}
+
+/// Such a daemon with a store of its own.
 class ProbeDaemon {
  public:
   [[nodiscard]] const Daemon& operator*() const { return daemon_; }
@@ -22,8 +29,7 @@ class ProbeDaemon {
 
  private:
   TemporaryDirectory store_;
-  Daemon daemon_{{"--no-watch", "--store", (store_ / "store").string(), "--plugin-dir",
-                  std::filesystem::path(probe("probe_1")).parent_path().string()}};
+  Daemon daemon_{probe_arguments(store_ / "store")};
 };
 
 }  // namespace tenon::test

@@ -90,3 +90,36 @@ TEST_CASE("tenon swap: probation is as long as it was asked for") {
   crashes("1h");
   CHECK(eventually([&] { return current() == "1.0.0"; }));
 }
+
+// As SERVE.md tells it.
+TEST_CASE("tenon rollback: quarantine outlives the daemon, is shared, and ends with its file") {
+  const TemporaryDirectory directory;
+  const fs::path store = directory / "store";
+  Daemon daemon(probe_arguments(store));
+  const std::string sha256 = daemon.json({"swap", probe("probe_2")})["now"]["sha256"];
+  REQUIRE(daemon.run({"rollback", "probe", "--reason", "too dark"}).exit == 0);
+  CHECK(has(daemon.run({"events"}).output, "quarantined  probe 1.1.0"));
+  const fs::path record = store / "quarantine" / sha256;
+  const auto refused = [&](const Daemon& by) {
+    const nlohmann::json ended = by.json({"swap", probe("probe_2"), "--force"});
+    CHECK(has(ended.dump(), "too dark"));
+    CHECK(has(ended.dump(), record.string()));
+  };
+  refused(daemon);
+  refused(Daemon(probe_arguments(store)));
+  daemon.start_again();
+  refused(daemon);
+  CHECK(fs::remove(record));
+  CHECK(daemon.json({"swap", probe("probe_2")})["now"]["version"] == "1.1.0");
+}
+
+TEST_CASE("tenon status: a plugin whose file is in quarantine cannot be used, and why") {
+  const TemporaryDirectory directory;
+  const fs::path store = directory / "store";
+  const Daemon daemon(probe_arguments(store));
+  REQUIRE(daemon.run({"swap", probe("probe_2")}).exit == 0);
+  REQUIRE(daemon.run({"rollback", "probe", "--reason", "too dark"}).exit == 0);
+  const Daemon other(
+      {"--no-watch", "--store", store.string(), "--plugin-dir", fs::path(probe("probe_2")).parent_path().string()});
+  CHECK(has(plugin_status(other, "probe")["problem"].dump(), "too dark"));
+}
