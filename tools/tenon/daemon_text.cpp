@@ -175,6 +175,9 @@ ordered_json to_json(const serve::SwappedT& swapped) {
                          {"examined", swapped.examined_ns},
                          {"warmed", swapped.warmed_ns},
                          {"tried", swapped.tried_ns}};
+  if (!swapped.untried.empty()) {
+    json["untried"] = swapped.untried;
+  }
   return json;
 }
 
@@ -259,6 +262,10 @@ std::string to_text(const serve::SwappedT& swapped, bool shadow) {
   text += '\n';
   for (const std::string& line : swapped.overridden) {
     text += "  overridden: " + one_line(line) + '\n';
+  }
+  // Of a trial that has begun the time and the count stand above.
+  if (!swapped.untried.empty() && swapped.tried_ns == 0) {
+    text += "  not tried on any call: " + one_line(swapped.untried) + '\n';
   }
   return text;
 }

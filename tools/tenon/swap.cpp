@@ -132,7 +132,7 @@ Outcome<ExitCode> swap_command(Context& context, const std::vector<std::string>&
   add_socket_option(app, socket);
   app.footer(
       "The old version serves until the new one is current, and goes on when that is refused. Canary and shadow take\n"
-      "calls of idempotent tasks alone.\n\n"
+      "calls of idempotent tasks alone; where there was none the answer says so.\n\n"
       "Examples:\n  tenon swap image\n  tenon swap image@1.3.0 --canary 5% --canary-time 1m\n  tenon swap "
       "build/plugins/image.so");
   if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {

@@ -35,7 +35,7 @@ struct SwapOptions {
   bool shadow = false;
   /// A canary or shadow ends well after so many calls ...
   std::uint64_t canary_calls = 200;
-  /// ... or after this time, with as many as there were.
+  /// ... or after this time, with as many as there were; SwapReport::untried tells when there was none.
   std::chrono::milliseconds canary_time{10'000};
 
   /// After it became current the new version is watched for so long: should it cross a limit below, the old one comes
@@ -114,6 +114,8 @@ struct SwapReport {
   GenerationInfo before;  ///< Current before.
   /// Breaks that `force` has overridden; a line each.
   std::vector<std::string> overridden;
+  /// Why a canary or shadow that was asked for has tried no call; else empty.
+  std::string untried;
   std::chrono::nanoseconds staged{};    ///< Copy and hash.
   std::chrono::nanoseconds examined{};  ///< Inspection and comparison of the schemas.
   std::chrono::nanoseconds warmed{};    ///< New workers, until all have it loaded.
@@ -127,7 +129,7 @@ struct SwapEvent {
     kStaged,       ///< It is in the store.
     kRefused,      ///< It does not become current; `message` says why and what to do.
     kForced,       ///< Breaks were overridden; `message` lists them.
-    kCanary,       ///< Runs a share of the calls now.
+    kCanary,       ///< Runs a share of the calls now; or has tried none, and `message` says why.
     kSwitched,     ///< It is current now.
     kDrained,      ///< No worker has it any more.
     kRolledBack,   ///< It is current again; `message` says why.

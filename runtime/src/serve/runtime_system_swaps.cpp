@@ -38,6 +38,7 @@ serve::SwappedT to_message(const SwapReport& report) {
   swapped.examined_ns = report.examined.count();
   swapped.warmed_ns = report.warmed.count();
   swapped.tried_ns = report.tried.count();
+  swapped.untried = report.untried;
   return swapped;
 }
 

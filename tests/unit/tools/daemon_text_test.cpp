@@ -64,6 +64,18 @@ TEST_CASE("to_text: a swap with a trial says how many calls were tried, and in w
   CHECK(tried(0, 3'000, true) == "tried 0 calls on both versions in 3 s: that says nothing\n");
 }
 
+TEST_CASE("to_text: a trial that was asked for and never began says why") {
+  serve::SwappedT made = swapped();
+  CHECK_FALSE(to_json(made).contains("untried"));
+  CHECK(to_text(made).find("not tried") == std::string::npos);
+  made.untried = "none of its tasks is idempotent";
+  CHECK(to_text(made).ends_with("\n  not tried on any call: none of its tasks is idempotent\n"));
+  CHECK(to_json(made)["untried"] == "none of its tasks is idempotent");
+  // One that has begun says so in its own words.
+  made.tried_ns = 1'000'000;
+  CHECK(to_text(made).find("not tried") == std::string::npos);
+}
+
 TEST_CASE("to_text: a generation counts its calls") {
   serve::GenerationT one = *generation(1, "1.0.0");
   one.state = "current";

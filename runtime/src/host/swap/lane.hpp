@@ -75,6 +75,8 @@ class Lane {
   void on_prepared(PreparationResult result);
   void unchanged();
   [[nodiscard]] bool start_trial();
+  /// Tells that the trial that was asked for has tried no call, and why.
+  void tell_untried(std::string reason);
   void look_at_trial(MonotonicNs now_ns);
   /// A roll-back while a version is on trial: it does not become current.
   void end_trial(const SwapRequest& rollback);

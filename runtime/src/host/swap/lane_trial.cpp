@@ -31,13 +31,15 @@ std::string trial_text(const SwapOptions& options, double share) {
 bool Lane::start_trial() {
   const SwapOptions& options = active_->request.options;
   const PreparationResult& prepared = active_->prepared;
-  if (active_->request.kind == SwapRequest::Kind::kRollBack || current_ == nullptr ||
-      (options.canary_share <= 0 && !options.shadow)) {
+  if (active_->request.kind == SwapRequest::Kind::kRollBack || (options.canary_share <= 0 && !options.shadow)) {
+    return false;
+  }
+  if (current_ == nullptr) {
+    tell_untried("it is the first version, whose calls nothing else could answer");
     return false;
   }
   if (!has_idempotent_task(*current_->plugin)) {
-    tell(SwapEvent::Kind::kCanary, prepared.plugin.get(), prepared.generation,
-         "no canary: none of its tasks is idempotent, so that no call may be tried on it");
+    tell_untried("none of its tasks is idempotent, so that no call may be tried on it");
     return false;
   }
   const double share = options.canary_share > 0 ? options.canary_share : 1;
@@ -60,20 +62,30 @@ bool Lane::start_trial() {
   return true;
 }
 
+void Lane::tell_untried(std::string reason) {
+  const PreparationResult& prepared = active_->prepared;
+  tell(SwapEvent::Kind::kCanary, prepared.plugin.get(), prepared.generation,
+       (active_->request.options.shadow ? "no shadow run: " : "no canary: ") + reason);
+  active_->report.untried = std::move(reason);
+}
+
 void Lane::look_at_trial(MonotonicNs now_ns) {
   PreparationResult& prepared = active_->prepared;
   const SwapOptions& options = active_->request.options;
   const auto elapsed = since(active_->trial_start_ns, now_ns);
   const Conduct old_version = conduct_since(active_->old_start, services_.fleet->tally(current_->generation));
   const Conduct new_version = conduct_since(active_->new_start, services_.fleet->tally(prepared.generation));
-  Judgement judgement =
-      judge_trial(old_version, new_version, active_->shadow == nullptr ? ShadowCounts{} : active_->shadow->counts(),
-                  options, elapsed);
+  const ShadowCounts shadow = active_->shadow == nullptr ? ShadowCounts{} : active_->shadow->counts();
+  Judgement judgement = judge_trial(old_version, new_version, shadow, options, elapsed);
   active_->report.tried = elapsed;
   switch (judgement.kind) {
     case Judgement::Kind::kGoOn:
       return;
     case Judgement::Kind::kWell:
+      if ((options.shadow ? shadow.compared : new_version.calls) == 0) {
+        tell_untried("no call of an idempotent task has ended on it within " +
+                     std::to_string(options.canary_time.count()) + " ms");
+      }
       make_current();
       return;
     case Judgement::Kind::kBack: {

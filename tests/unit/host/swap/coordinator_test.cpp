@@ -78,6 +78,12 @@ struct Place {
     options.inspect_timeout = std::chrono::seconds(60);
     return options;
   }
+  /// Stops, and starts with a catalog in which no task is idempotent.
+  void start_without_idempotent_task() {
+    coordinator->stop();
+    put("good", "1.2.3", "idempotent", "idempotens");
+    start({});
+  }
   void start(HotSwapOptions options) {
     options.store_dir = directory / "store";
     auto catalog = Catalog::open(inspection());
@@ -373,7 +379,9 @@ TEST_CASE("SwapCoordinator: a canary turns a version back that crashes, and anot
   }
   SECTION("well") {
     place.fleet->change([](FakeFleet::State& state) { state.tallies[state.trial] = {.calls = 200}; });
-    REQUIRE(swap.get());
+    const auto made = swap.get();
+    REQUIRE(made);
+    CHECK(made->untried.empty());
     CHECK(place.current() == "1.3.0");
   }
   SECTION("the runtime stops") {
@@ -381,6 +389,60 @@ TEST_CASE("SwapCoordinator: a canary turns a version back that crashes, and anot
     CHECK(swap.get().error().code == ErrorCode::kCancelled);
     CHECK(place.coordinator->swap("good", quick()).error().code == ErrorCode::kRejected);
   }
+}
+
+TEST_CASE("SwapCoordinator: a canary or shadow that can try no call says so, and the version is current") {
+  Place place;
+  SwapOptions options = quick();
+  options.canary_time = std::chrono::milliseconds(100);
+  const bool shadow = GENERATE(false, true);
+  if (shadow) {
+    options.shadow = true;
+  } else {
+    options.canary_share = 0.5;
+  }
+  const std::string no_trial = shadow ? "no shadow run: " : "no canary: ";
+  const auto check_untried = [&](const Result<SwapReport>& report, const std::string& why) {
+    INFO((report ? "" : report.error().to_string()) << place.events_text());
+    REQUIRE(report);
+    CHECK(has(report->untried, why));
+    const std::uint64_t told = place.number_of(SwapEvent::Kind::kCanary, no_trial + report->untried);
+    CHECK(told != 0);
+    CHECK(told < place.number_of(SwapEvent::Kind::kSwitched));
+  };
+
+  SECTION("as no task is idempotent") {
+    place.start_without_idempotent_task();
+    place.put("good", "1.3.0", "idempotent", "idempotens");
+    check_untried(place.coordinator->swap("good", options), "none of its tasks is idempotent");
+    CHECK(place.current() == "1.3.0");
+    place.fleet->change([](FakeFleet::State& state) { CHECK(state.trial == 0); });
+  }
+  SECTION("as nobody calls one") {
+    place.put("good", "1.3.0");
+    const auto report = place.coordinator->swap("good", options);
+    check_untried(report, "no call of an idempotent task has ended on it within 100 ms");
+    CHECK(report->tried >= options.canary_time);
+    CHECK(place.current() == "1.3.0");
+  }
+  SECTION("as it is the first version") {
+    place.put("larger", "1.2.3");
+    check_untried(place.coordinator->swap("larger", options), "it is the first version");
+    CHECK(place.fleet->current("larger"));
+  }
+}
+
+TEST_CASE("SwapCoordinator: a roll-back is not tried, and neither is what nobody wants tried") {
+  Place place;
+  place.start_without_idempotent_task();
+  place.put("good", "1.3.0", "idempotent", "idempotens");
+  const auto report = place.coordinator->swap("good", quick());
+  REQUIRE(report);
+  CHECK(report->untried.empty());
+  const auto back = place.coordinator->rollback("good", {});
+  REQUIRE(back);
+  CHECK(back->untried.empty());
+  CHECK(place.number_of(SwapEvent::Kind::kCanary) == 0);
 }
 
 TEST_CASE("SwapCoordinator: a version that crashes in its probation is rolled back by itself") {
