@@ -259,6 +259,8 @@ class Scheduler {
   [[nodiscard]] std::uint32_t move_aside(std::uint32_t primary, GenerationRef generation);
   /// Asks for everything back that a worker has not begun.
   void take_back_all(WorkerLink& link);
+  /// Cancels what tells a worker to load a generation: one that hangs there is killed after the grace.
+  void cancel_loads(WorkerLink& link);
   /// Tells a worker that was moved aside to end, once it has nothing left.
   void dismiss_if_done(WorkerLink& link);
   void dismiss(WorkerLink& link);

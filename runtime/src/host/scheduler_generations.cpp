@@ -449,6 +449,16 @@ void Scheduler::switch_generation(const Switch& change) {
   effects_.rearm = true;
 }
 
+void Scheduler::cancel_loads(WorkerLink& link) {
+  const InFlight& in_flight = link.in_flight;
+  for (std::uint64_t position = in_flight.front_position(); position < in_flight.end_position(); ++position) {
+    if (Call* call = in_flight.at(position); call != nullptr && call->kind == CallKind::kLoad) {
+      const CallRef kept = CallRef::share(call);  // To the end of this: it may be taken out.
+      cancel(*call);
+    }
+  }
+}
+
 void Scheduler::retire_generation(const Generation& generation) {
   std::erase_if(trials_, [&](const Trial& trial) { return trial.generation.get() == &generation; });
   for (std::uint32_t i = options_.workers; i < slots_.size(); ++i) {
@@ -471,6 +481,7 @@ void Scheduler::retire_generation(const Generation& generation) {
       }
     }
     if (slot.link != nullptr) {
+      cancel_loads(*slot.link);
       take_back_all(*slot.link);
     }
     slot.role = Role::kAside;
