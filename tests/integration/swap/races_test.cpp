@@ -1,6 +1,7 @@
 // Several changes at once.
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <future>
@@ -110,6 +111,37 @@ TEST_CASE("Swap: a roll-back while a third version arrives leaves one of both, w
     CHECK(*version == 1);
   }
   CHECK(scene.current().workers > 0);
+  scene.end();
+}
+
+TEST_CASE("Swap: a third version that arrives while the second is rolled back by itself is current in the end") {
+  // From before the roll-back to after it, as the machine will have it.
+  const auto delay = std::chrono::milliseconds(GENERATE(0, 5, 20, 60));
+  SceneOptions scene_options;
+  scene_options.callers.call.max_attempts = 100;
+  Scene scene(scene_options);
+  scene.callers.allow({1, 3});
+  const auto second = scene.runtime.swap(variant_file("crash_call").string());
+  REQUIRE(second.has_value());
+  REQUIRE(eventually([&] {
+    const auto generations = scene.runtime.generations();
+    return std::any_of(generations.begin(), generations.end(),
+                       [](const GenerationInfo& generation) { return generation.crashed > 0; });
+  }));
+  std::this_thread::sleep_for(delay);
+  const auto third = scene.runtime.swap(variant_file("probe_3").string());
+  INFO("after " << delay.count() << " ms\n" << scene.events.text() << scene.generations_text());
+  REQUIRE(third.has_value());
+  CHECK((third->before.version == "1.0.0" || third->before.version == "1.9.0"));
+  CHECK(third->now.version == "1.2.0");
+  CHECK(version_of_answer(scene.runtime) == 3u);
+  CHECK(scene.callers.wait_for_answers(3, 50));
+  CHECK(scene.current().version == "1.2.0");
+  // The second never comes back, by itself neither.
+  if (third->before.version == "1.0.0") {
+    CHECK(eventually([&] { return scene.events.count(SwapEvent::Kind::kQuarantined) == 1; }));
+    CHECK_FALSE(scene.runtime.swap(variant_file("crash_call").string()).has_value());
+  }
   scene.end();
 }
 
