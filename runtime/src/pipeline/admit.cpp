@@ -8,6 +8,7 @@
 #include <tenon/pipeline.hpp>
 
 #include "pipeline/plan.hpp"
+#include "plugin/schema_model.hpp"
 
 namespace tenon {
 namespace internal {
@@ -15,18 +16,6 @@ namespace {
 
 /// A message tells so many reasons.
 constexpr std::size_t kMostReasons = 8;
-
-std::string_view task_kind_name(TaskKind kind) noexcept {
-  switch (kind) {
-    case TaskKind::kPlain:
-      return "a plain task";
-    case TaskKind::kSource:
-      return "a source";
-    case TaskKind::kReduce:
-      return "a reduce";
-  }
-  return "a task";
-}
 
 std::string_view plugin_of(std::string_view task) {
   return task.substr(0, task.find('.'));
@@ -100,8 +89,8 @@ class Admission {
       return;
     }
     if (now->kind != before->kind) {
-      add(title(node) + ": " + node.task + " is " + std::string(task_kind_name(now->kind)) + " in it, and was " +
-          std::string(task_kind_name(before->kind)));
+      add(title(node) + ": " + node.task + " is " + std::string(task_kind_text(now->kind)) + " in it, and was " +
+          std::string(task_kind_text(before->kind)));
       return;
     }
     if (now->argument_type != before->argument_type) {
