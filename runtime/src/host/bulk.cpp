@@ -66,8 +66,7 @@ Result<Reply> BulkAnswers::get(std::uint32_t index, const BulkWork& work, std::u
                 printable(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()), kMaxErrorBytes));
   }
   if ((entry.flags & kBulkAnswerArgument) != 0) {
-    StoredBytes argument = with_origin(work.argument(item), made_by_);
-    return Reply(std::move(argument.storage), argument.bytes);
+    return Reply(handed_on_, work.argument_bytes(item));
   }
   if ((entry.flags & kBulkAnswerReference) != 0) {
     const auto found =
@@ -78,13 +77,15 @@ Result<Reply> BulkAnswers::get(std::uint32_t index, const BulkWork& work, std::u
   return Reply(Shared<const ReplyStorage>::share(this), bytes);
 }
 
-StoredBytes BulkWork::argument(std::uint32_t index) const {
+BytesView BulkWork::argument_bytes(std::uint32_t index) const noexcept {
   BulkArgument place;
   std::memcpy(&place, block.bytes.data() + std::uint64_t{index} * sizeof place, sizeof place);
-  if (place.offset_bytes == kAbsentItem) {
-    return {};
-  }
-  return {block.storage, block.bytes.subspan(place.offset_bytes, place.size_bytes)};
+  return place.offset_bytes == kAbsentItem ? BytesView() : block.bytes.subspan(place.offset_bytes, place.size_bytes);
+}
+
+StoredBytes BulkWork::argument(std::uint32_t index) const {
+  const BytesView bytes = argument_bytes(index);
+  return bytes.data() == nullptr ? StoredBytes() : StoredBytes{block.storage, bytes};
 }
 
 Result<Reply> BulkWork::outcome(const BulkEnds& ends, std::uint32_t index) const {

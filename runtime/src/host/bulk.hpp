@@ -30,10 +30,10 @@ class BulkAnswers final : public ReplyStorage {
  public:
   /// Copies what the worker wrote: entries `first` to `end` of its answer block. `lease` gives the bytes that a
   /// reference names, which are then the host's. Errors: kCorrupt naming the field.
-  /// `made_by` is the origin of all of them.
+  /// `made_by` is the origin of all of them, arguments that were given on among them.
   template <typename Lease>
   [[nodiscard]] static Result<Shared<const BulkAnswers>> copy(BytesView block, std::uint32_t first, std::uint32_t end,
-                                                              GenerationRef made_by, Lease lease);
+                                                              const BulkWork& work, GenerationRef made_by, Lease lease);
 
   /// The answer `index`, which is to item `item` of `work`. Without context in errors.
   [[nodiscard]] Result<Reply> get(std::uint32_t index, const BulkWork& work, std::uint32_t item) const;
@@ -54,6 +54,9 @@ class BulkAnswers final : public ReplyStorage {
   std::unique_ptr<std::uint8_t[]> bytes_;
   const BulkAnswer* entries_ = nullptr;  // At the begin of bytes_.
   std::vector<std::pair<std::uint32_t, StoredBytes>> references_;
+  /// The work's arguments as results; null when no item gave its own on. One for all of them: each item's own would be
+  /// an allocation and six changes of counts.
+  Shared<const ReplyStorage> handed_on_;
 };
 
 /// Items of a bulk call that have ended.
@@ -101,7 +104,9 @@ class BulkWork final : public SharedObject {
         first_id(first_call_id),
         tag(of_sink) {}
 
-  /// Argument of an item; it shares the block.
+  /// Argument of an item, in the block; empty for one that has none.
+  [[nodiscard]] BytesView argument_bytes(std::uint32_t index) const noexcept;
+  /// The same; it shares the block.
   [[nodiscard]] StoredBytes argument(std::uint32_t index) const;
   /// What items count against max_queued_bytes; adds up to the block's size.
   [[nodiscard]] std::uint64_t bytes_of(std::uint32_t from, std::uint32_t items) const noexcept {
@@ -143,7 +148,7 @@ class BulkBuilder {
 
 template <typename Lease>
 Result<Shared<const BulkAnswers>> BulkAnswers::copy(BytesView block, std::uint32_t first, std::uint32_t end,
-                                                    GenerationRef made_by, Lease lease) {
+                                                    const BulkWork& work, GenerationRef made_by, Lease lease) {
   auto copied = copy_block(block, first, end);
   if (!copied) {
     return fail(std::move(copied.error()));
@@ -151,6 +156,9 @@ Result<Shared<const BulkAnswers>> BulkAnswers::copy(BytesView block, std::uint32
   (*copied)->made_by_ = std::move(made_by);
   for (std::uint32_t i = first; i < end; ++i) {
     const BulkAnswer& entry = (*copied)->entries_[i];
+    if ((entry.flags & kBulkAnswerArgument) != 0 && (*copied)->handed_on_ == nullptr) {
+      (*copied)->handed_on_ = with_origin(work.block, (*copied)->made_by_).storage;
+    }
     if ((entry.flags & kBulkAnswerReference) != 0) {
       BlockRef ref;
       std::memcpy(&ref, (*copied)->bytes_.get() + entry.offset_bytes, sizeof ref);

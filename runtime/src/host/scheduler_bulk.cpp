@@ -49,7 +49,7 @@ Result<void> Scheduler::end_items(WorkerLink& link, Call& call, std::uint32_t do
     return fail(std::move(block.error()));
   }
   const GenerationRef& generation = call.run_route()->generation;
-  auto copied = BulkAnswers::copy(*block, first, done, generation,
+  auto copied = BulkAnswers::copy(*block, first, done, *call.details().bulk, generation,
                                   [&](const BlockRef& ref) { return lease_result(link, ref, generation); });
   if (!copied) {
     return fail(std::move(copied.error()));

@@ -71,7 +71,9 @@ struct Block {
     std::memcpy(bytes.data() + index * sizeof entry, &entry, sizeof entry);
   }
   [[nodiscard]] auto copy() const {
-    return BulkAnswers::copy(bytes, 0, 2, nullptr, [](const BlockRef&) -> tenon::Result<StoredBytes> {
+    const auto work = make_shared_object<const BulkWork>(Shared<BulkSink>(), RouteRef(), StoredBytes(), 2u,
+                                                         std::uint64_t{1}, std::uint64_t{0});
+    return BulkAnswers::copy(bytes, 0, 2, *work, nullptr, [](const BlockRef&) -> tenon::Result<StoredBytes> {
       return tenon::fail(ErrorCode::kCorrupt, "no such block");
     });
   }
@@ -97,6 +99,9 @@ TEST_CASE("bulk: tiny calls among large ones end once each, in order or not") {
     }
     REQUIRE(item->reply);
     REQUIRE(text_of(*item->reply) == text_of(item->index));
+    // Echo gives its argument on, and is what made the result all the same.
+    REQUIRE(item->reply->plugin() != nullptr);
+    REQUIRE(item->reply->plugin()->name == "tenon");
   }
   REQUIRE(std::count(seen.begin(), seen.end(), true) == kCount);
   const auto stats = runtime.stats();
