@@ -169,7 +169,8 @@ void Engine::pump_source(std::uint32_t node) {
   if (state.waiting) {
     return;
   }
-  if (session.recoverable && session.given >= kCheckpointItems) {
+  // Not while it comes again to what it has given already: that checkpoint would lie before it, and count it as done.
+  if (session.recoverable && session.skip == 0 && session.given >= kCheckpointItems) {
     session.phase = SessionPhase::kCheckpointing;
     operation_began(node);
     session.session->checkpoint();

@@ -115,6 +115,24 @@ TEST_CASE("Engine: a session whose worker dies goes on from its checkpoint, noth
   check_accounts(graph, report, true);
 }
 
+TEST_CASE("Engine: a source that dies again while it comes to what it has given already gives nothing twice") {
+  const Graph::Impl graph = graph_of(numbers(12000) + chain("order = \"input\""));
+  FakeExecutor calm;
+  REQUIRE(run(graph, calm).end == RunReport::End::kDone);
+  const int steps = calm.task("tenon.numbers").operations;
+  REQUIRE(calm.task("tenon.numbers").checkpoints_taken >= 2);
+  // First when a checkpoint is due, then at each later step.
+  for (int second = 0; second < 2 * steps; ++second) {
+    FakeExecutor executor;
+    executor.task("tenon.numbers").checkpoint_crashes = {1};
+    executor.task("tenon.numbers").crashes = {second};
+    const RunReport report = run(graph, executor);
+    INFO("the second time at step " << second << " " << (report.error ? report.error->message : std::string()));
+    REQUIRE(report.end == RunReport::End::kDone);
+    REQUIRE(split(text_of(report.outputs.at(0).second)) == values(12000));
+  }
+}
+
 TEST_CASE("Engine: a session that dies at the same place again and again fails the run") {
   const Graph::Impl graph = graph_of(numbers(100) + chain(""));
   FakeExecutor executor;

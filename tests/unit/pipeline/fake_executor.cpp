@@ -92,7 +92,9 @@ class FakeSession final : public internal::ExecutorSession {
   }
   void checkpoint() override {
     Outcome outcome;
-    if (spec().checkpoints) {
+    if (spec().checkpoint_crashes.count(spec().checkpoints_taken++) > 0) {
+      outcome.error = Error{ErrorCode::kCrashed, "the worker died with signal 11", {}};
+    } else if (spec().checkpoints) {
       outcome.results.push_back(make_reply(source_ ? std::to_string(given_) : joined_));
     } else {
       outcome.error = Error{ErrorCode::kUnsupported, "no checkpoint", {}};

@@ -35,6 +35,8 @@ struct FakeTask {
   bool checkpoints = true;
   /// Operations of sessions (next, feed, finish), counted over all of the task's sessions from 0, that die.
   std::set<int> crashes;
+  /// Checkpoints that die, counted in the same way.
+  std::set<int> checkpoint_crashes;
   /// Operations that fail.
   std::set<int> failures;
   /// Sources: each step number in here gives nothing.
@@ -42,6 +44,7 @@ struct FakeTask {
 
   // What happened.
   int operations = 0;
+  int checkpoints_taken = 0;
   int opened = 0;
   std::uint32_t running = 0;
   std::uint32_t most_running = 0;
