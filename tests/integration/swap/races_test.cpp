@@ -36,14 +36,18 @@ std::string stamped_file(const Scene& scene, std::uint64_t stamp) {
 
 TEST_CASE("Swap: of several that wait for one under way, the newest alone is made") {
   Scene scene;
-  // The first takes its time: its init hangs.
+  std::vector<std::string> files;
+  for (std::uint64_t stamp = 1; stamp <= 4; ++stamp) {
+    files.push_back(stamped_file(scene, stamp));
+  }
+  // The first takes its time: its init hangs. So long that the others have come by then on any machine.
   SwapOptions options;
-  options.step_timeout = std::chrono::milliseconds(1500);
+  options.step_timeout = std::chrono::milliseconds(3000);
   auto first = swap_beside(scene, variant_file("hang_init").string(), options);
   REQUIRE(scene.events.wait_for(SwapEvent::Kind::kStaged).has_value());
   std::vector<std::future<Result<SwapReport>>> waiting;
-  for (std::uint64_t stamp = 1; stamp <= 4; ++stamp) {
-    waiting.push_back(swap_beside(scene, stamped_file(scene, stamp)));
+  for (const std::string& file : files) {
+    waiting.push_back(swap_beside(scene, file));
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   CHECK_FALSE(first.get().has_value());
