@@ -142,6 +142,8 @@ Result<void> Server::run() {
       next_alive_ns_ = deadline_after(watchdog_);
     }
   }
+  // A pipeline counts as ended once its end has been posted, which may be a moment ago.
+  mailbox_->run();
   // Whoever listens to events or asked for the stop has what was sent so far; they see the end when the socket closes.
   for (const auto& [id, client] : clients_) {
     static_cast<void>(client->flush());

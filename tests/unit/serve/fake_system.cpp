@@ -152,6 +152,16 @@ Future<serve::PipelinesT> FakeSystem::drain(const std::string& pipeline) {
   return completed_future<serve::PipelinesT>(pause(pipeline));
 }
 
+bool FakeSystem::pipelines_ended() {
+  if (ended && tells_end.exchange(false)) {
+    serve::PipelineT pipeline;
+    pipeline.name = "fake";
+    pipeline.state = "interrupted";
+    listeners_.lock()->pipeline_ended(pipeline);
+  }
+  return ended;
+}
+
 void FakeSystem::stop_pipelines(bool now) {
   stopped = true;
   stopped_now = stopped_now || now;

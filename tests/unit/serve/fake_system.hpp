@@ -66,11 +66,13 @@ class FakeSystem final : public internal::ServedSystem {
   Result<serve::PipelinesT> resume(const std::string& pipeline) override { return pause(pipeline); }
   Future<serve::PipelinesT> drain(const std::string& pipeline) override;
   void stop_pipelines(bool now) override;
-  bool pipelines_ended() override { return ended; }
+  /// The first time that it is so, after the end has been told: as late as a real one may tell it.
+  bool pipelines_ended() override;
 
   /// Something happens: kept and told.
   void tell(const std::string& message);
 
+  std::atomic<bool> tells_end{false};
   std::atomic<int> waiting_calls{0};
   std::atomic<int> cancelled_calls{0};
   std::atomic<int> open_sessions{0};

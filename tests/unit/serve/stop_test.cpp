@@ -36,6 +36,14 @@ TEST_CASE("Server: stop waits for pipelines and calls, takes up nothing new, and
   CHECK_FALSE(server.system.stopped_now);
 }
 
+TEST_CASE("Server: a pipeline that ends in the last moment is told of") {
+  TestServer server(bounds(60'000, 60'000));
+  server.system.tells_end = true;
+  server.stop(false);
+  CHECK(eventually([&] { return server.done(); }));
+  CHECK(server.log().find("pipeline 'fake' has ended: interrupted") != std::string::npos);
+}
+
 TEST_CASE("Server: a second stop cancels, so does the bound of the first") {
   const bool by_bound = GENERATE(false, true);
   TestServer server(bounds(by_bound ? 50 : 60'000, 60'000));
