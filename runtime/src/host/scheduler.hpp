@@ -335,6 +335,7 @@ class Scheduler {
   std::uint32_t streaming_links_ = 0;
   MonotonicNs next_tick_ns_ = kNever;
   std::size_t reap_cursor_ = 0;
+  std::size_t start_cursor_ = 0;
   std::set<std::pair<MonotonicNs, Call*>> timers_;
   std::set<int> priorities_;  // Seen so far, the first few: more than one makes prefetched calls worth a look.
   std::optional<Error> unavailable_;

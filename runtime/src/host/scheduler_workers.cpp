@@ -31,12 +31,15 @@ std::optional<std::uint32_t> Scheduler::next_start(MonotonicNs now_ns) {
   if (stopping_ || !may_start()) {
     return std::nullopt;
   }
-  for (std::uint32_t i = 0; i < slots_.size(); ++i) {
+  // In turns: workers that end as soon as they are there must not keep those of another version from being started.
+  for (std::size_t turn = 0; turn < slots_.size(); ++turn) {
+    const std::size_t i = (start_cursor_ + turn) % slots_.size();
     Slot& slot = slots_[i];
     if (wants_start(slot) && slot.next_start_ns <= now_ns) {
       slot.starting = true;
       slot.started_once = true;
-      return i;
+      start_cursor_ = i + 1;
+      return static_cast<std::uint32_t>(i);
     }
   }
   return std::nullopt;

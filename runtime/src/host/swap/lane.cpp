@@ -215,6 +215,8 @@ void Lane::make_current() {
   const bool back = active_->request.kind == SwapRequest::Kind::kRollBack;
   // What waits was written for the version that goes; one that breaks its schema might not understand it.
   const bool keeps_queued = !prepared.breaks.empty();
+  // Before the switch: a call may crash on it at once, and would not count otherwise.
+  const GenerationTally start = services_.fleet->tally(prepared.generation);
   services_.fleet->switch_to(prepared.generation, keeps_queued, active_->request.options.session_drain);
   probation_.reset();
 
@@ -248,7 +250,7 @@ void Lane::make_current() {
       if (past_.size() > kMaxPast) {
         past_.erase(past_.begin());
       }
-      begin_probation(*before);
+      begin_probation(*before, start);
     }
     put_aside(before);
     active_->report.before = services_.records.info(before->record);

@@ -86,7 +86,7 @@ class Lane {
   void make_current();
   /// Takes what goes out of use aside until it has drained.
   void put_aside(const VersionRef& version);
-  void begin_probation(const Version& before);
+  void begin_probation(const Version& before, const GenerationTally& start);
   void refuse(Error error);
   void end(Result<SwapReport> result);
   void quarantine(const Version& version, const std::string& reason);

@@ -112,7 +112,7 @@ void Lane::end_trial(const SwapRequest& rollback) {
   }
 }
 
-void Lane::begin_probation(const Version& before) {
+void Lane::begin_probation(const Version& before, const GenerationTally& start) {
   const SwapOptions& options = active_->request.options;
   if (options.probation.count() <= 0) {
     return;
@@ -120,7 +120,7 @@ void Lane::begin_probation(const Version& before) {
   probation_ = std::make_unique<Probation>();
   probation_->options = options;
   probation_->start_ns = monotonic_now_ns();
-  probation_->start = services_.fleet->tally(current_->generation);
+  probation_->start = start;
   probation_->before = conduct_since({}, services_.fleet->tally(before.generation));
 }
 
