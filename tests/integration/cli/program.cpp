@@ -187,6 +187,21 @@ bool Program::wait_for_error(const std::string& text) {
 
 void Program::interrupt() const {
   kill(pid_, SIGINT);
+  // Until it has been taken: a second one that came before would be the same to the system.
+  constexpr unsigned long long kInterruptBit = 1ULL << (SIGINT - 1);
+  const auto pending = [this] {
+    std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+    for (std::string line; std::getline(status, line);) {
+      if (line.starts_with("ShdPnd:")) {
+        return (std::stoull(line.substr(8), nullptr, 16) & kInterruptBit) != 0;
+      }
+    }
+    return false;
+  };
+  const auto deadline = Clock::now() + kHang;
+  while (pending() && Clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 bool Program::running() {
