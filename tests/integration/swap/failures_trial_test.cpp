@@ -16,7 +16,7 @@ using std::chrono::milliseconds;
 /// Callers who have as many attempts as it takes: a call whose task may run again is not to fail by a swap.
 SceneOptions patient(milliseconds run_timeout = milliseconds(0)) {
   SceneOptions options;
-  options.callers.call.max_attempts = 250;  // The most. They are used up while a roll-back warms its workers.
+  options.callers.call.max_attempts = 100;
   if (run_timeout.count() != 0) {
     options.callers.call.run_timeout = run_timeout;
   }

@@ -132,6 +132,16 @@ struct Place {
   }
 };
 
+/// Swaps to a version 1.3.0 that is watched for long. Gives its number.
+std::uint64_t swap_watched(Place& place) {
+  place.put("good", "1.3.0");
+  SwapOptions watched = quick();
+  watched.probation = std::chrono::minutes(10);
+  const auto report = place.coordinator->swap("good", watched);
+  REQUIRE(report);
+  return report->now.number;
+}
+
 }  // namespace
 
 TEST_CASE("SwapCoordinator: a swap makes what the file holds current") {
@@ -327,15 +337,10 @@ TEST_CASE("SwapCoordinator: a roll-back while a version is on trial turns that o
 TEST_CASE("SwapCoordinator: a roll-back by itself with nothing to go back to is told") {
   Place place;
   const std::string first = place.fleet->current("good")->plugin->sha256;
-  place.put("good", "1.3.0");
-  SwapOptions watched = quick();
-  watched.probation = std::chrono::minutes(10);
-  const auto report = place.coordinator->swap("good", watched);
-  REQUIRE(report);
+  const std::uint64_t number = swap_watched(place);
   // Another host of the same store found that the version before is bad.
   REQUIRE(Quarantine(place.directory / "store" / "quarantine", 10).add(first, "bad", std::chrono::system_clock::now()));
-  place.fleet->change(
-      [&](FakeFleet::State& state) { state.tallies[report->now.number] = {.calls = 1000, .crashed = 100}; });
+  place.fleet->change([&](FakeFleet::State& state) { state.tallies[number] = {.calls = 1000, .crashed = 100}; });
   CHECK(place.wait_for(SwapEvent::Kind::kRefused, "100 of 1000 calls crashed"));
   CHECK(place.wait_for(SwapEvent::Kind::kRefused, "no version of 'good' before 1.3.0"));
   CHECK(place.current() == "1.3.0");
@@ -447,12 +452,7 @@ TEST_CASE("SwapCoordinator: a roll-back is not tried, and neither is what nobody
 
 TEST_CASE("SwapCoordinator: a version that crashes in its probation is rolled back by itself") {
   Place place;
-  place.put("good", "1.3.0");
-  SwapOptions watched = quick();
-  watched.probation = std::chrono::minutes(10);
-  const auto report = place.coordinator->swap("good", watched);
-  REQUIRE(report);
-  const std::uint64_t number = report->now.number;
+  const std::uint64_t number = swap_watched(place);
   place.fleet->change([&](FakeFleet::State& state) { state.tallies[number] = {.calls = 1000, .crashed = 100}; });
   CHECK(place.wait_for(SwapEvent::Kind::kRolledBack, "100 of 1000 calls crashed"));
   CHECK(place.current() == "1.2.3");
@@ -460,12 +460,7 @@ TEST_CASE("SwapCoordinator: a version that crashes in its probation is rolled ba
 
 TEST_CASE("SwapCoordinator: a roll-back by itself that fails leaves the new version") {
   Place place;
-  place.put("good", "1.3.0");
-  SwapOptions watched = quick();
-  watched.probation = std::chrono::minutes(10);
-  const auto report = place.coordinator->swap("good", watched);
-  REQUIRE(report);
-  const std::uint64_t number = report->now.number;
+  const std::uint64_t number = swap_watched(place);
   place.fleet->change([&](FakeFleet::State& state) {
     state.warm_error = Error{ErrorCode::kUnavailable, "no more processes", {}};
     state.tallies[number] = {.calls = 10, .crashed = 10};
@@ -476,12 +471,7 @@ TEST_CASE("SwapCoordinator: a roll-back by itself that fails leaves the new vers
 
 TEST_CASE("SwapCoordinator: a version that comes during a roll-back by itself is made after it") {
   Place place;
-  place.put("good", "1.3.0");
-  SwapOptions watched = quick();
-  watched.probation = std::chrono::minutes(10);
-  const auto report = place.coordinator->swap("good", watched);
-  REQUIRE(report);
-  const std::uint64_t number = report->now.number;
+  const std::uint64_t number = swap_watched(place);
   place.fleet->change([&](FakeFleet::State& state) {
     state.hold_warm = true;
     state.tallies[number] = {.calls = 10, .crashed = 10};
