@@ -28,6 +28,7 @@ struct WorkerEnd::Impl {
 
   std::uint64_t answered = 0;  ///< Written into the ring; the next one to begin.
   std::uint64_t published = 0;
+  std::uint64_t announced = 0;  ///< Of these, what a sleeping host has been rung for, if it was to be.
   std::uint64_t tail_seen = 0;
   bool running = false;
   std::uint64_t running_call_id = 0;
@@ -251,16 +252,17 @@ Result<void> WorkerEnd::finish(CompletionDescriptor completion, std::optional<By
   return {};
 }
 
-void WorkerEnd::begin_bulk(const BlockRef& answers) noexcept {
+void WorkerEnd::begin_bulk(const ArenaBlock& answers) noexcept {
   Impl& own = *impl_;
   auto& bulk = own.header->bulk;
   // SUBTLE: a host that still looks at the bulk call before must not read its count with the place of this one. Each
   // part of the place is stored with release after the count has been made that of no call: whoever acquires a new part
   // sees that, or a later count, when it reads the count again.
   bulk.done.store(kNoBulkCall, std::memory_order_relaxed);
-  bulk.answers_segment.store(answers.segment, std::memory_order_release);
-  bulk.answers_offset_bytes.store(answers.offset_bytes, std::memory_order_release);
-  bulk.answers_size_bytes.store(answers.size_bytes, std::memory_order_release);
+  bulk.answers_segment.store(answers.ref.segment, std::memory_order_release);
+  bulk.answers_offset_bytes.store(answers.ref.offset_bytes, std::memory_order_release);
+  // All of the block: it may be longer than was asked for, and the last answer lie there.
+  bulk.answers_size_bytes.store(answers.bytes.size(), std::memory_order_release);
   // Release: the place is written.
   bulk.done.store(own.running_position << 16u, std::memory_order_release);
 }
@@ -298,12 +300,18 @@ void WorkerEnd::publish() noexcept {
   // Relaxed: the host stores it before the sleep word, and one that is read too early or late moves the ring by as much
   // as `ring` bounds anyway.
   if (own.published >= own.calls->bell.ring_at.load(std::memory_order_relaxed)) {
+    own.announced = own.published;
     own.ring_for(sleep);
   }
 }
 
 void WorkerEnd::ring() noexcept {
-  impl_->ring_for(impl_->calls->bell.sleep.load(std::memory_order_seq_cst));
+  Impl& own = *impl_;
+  // A host that has armed its bell since the last announcement has seen what was announced, and waits for more.
+  if (own.announced != own.published) {
+    own.announced = own.published;
+    own.ring_for(own.calls->bell.sleep.load(std::memory_order_seq_cst));
+  }
 }
 
 void WorkerEnd::Impl::ring_for(std::uint32_t sleep) noexcept {

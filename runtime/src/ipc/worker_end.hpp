@@ -25,6 +25,7 @@
 namespace tenon::internal {
 
 class HostEnd;
+struct ArenaBlock;
 
 /// A call that has begun.
 struct Submission {
@@ -64,8 +65,8 @@ class WorkerEnd {
   /// kCompletionInlineBytes): completion.payload is then set here. Call id and session are set here too.
   /// Errors: kTooLarge; kInternal nothing has begun.
   [[nodiscard]] Result<void> finish(CompletionDescriptor completion, std::optional<BytesView> payload = std::nullopt);
-  /// Says where the answers to the running bulk call lie, before its first item.
-  void begin_bulk(const BlockRef& answers) noexcept;
+  /// Says where the answers to the running bulk call lie, before its first item: anywhere in the block.
+  void begin_bulk(const ArenaBlock& answers) noexcept;
   /// Before each item of the running bulk call, by its index in the submission. False: the host took the rest back;
   /// neither it nor any after it may run.
   [[nodiscard]] bool begin_item(std::uint32_t index) noexcept;
@@ -76,8 +77,8 @@ class WorkerEnd {
 
   /// Makes all answers visible, and rings a host that sleeps once as many are there as it waits for.
   void publish() noexcept;
-  /// Rings a host that sleeps and has not been rung since, for fewer answers than it waits for: before a call that may
-  /// take long, before waiting (wait does so itself), and every now and then.
+  /// Rings a host that sleeps for answers that publish has not rung for, being fewer than it waits for: before a call
+  /// that may take long, before waiting (wait does so itself), and every now and then.
   void ring() noexcept;
   /// Answers that are not visible yet.
   [[nodiscard]] std::uint64_t unpublished() const noexcept;

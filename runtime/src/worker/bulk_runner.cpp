@@ -38,7 +38,7 @@ Result<void> BulkRunner::begin() {
   }
   answers_ = *answers;
   used_ = table_bytes;
-  core_.end.begin_bulk(answers_.ref);
+  core_.end.begin_bulk(answers_);
   return {};
 }
 

@@ -26,6 +26,15 @@ struct Pair {
   SegmentTable segments;
   Process worker;
 
+  Pair(HostEnd host_end, EventBell event_bell, Arena arena, Process process)
+      : host(std::move(host_end)),
+        bell(std::move(event_bell)),
+        arguments(std::move(arena)),
+        worker(std::move(process)) {}
+  Pair(Pair&&) = default;
+  /// A worker that a failed test leaves behind would keep its output open, and the test's reader waiting.
+  ~Pair() { worker.kill(); }
+
   static Pair start(std::uint32_t slot_count) {
     auto host = HostEnd::create({.worker_name = "stress", .slot_count = slot_count, .release_count = 16});
     REQUIRE(host);
@@ -47,7 +56,7 @@ struct Pair {
                                         {results->descriptor().get(), 7}}});
     REQUIRE(worker);
     host->close_descriptors();
-    Pair pair{std::move(*host), std::move(*bell), std::move(*arguments), {}, std::move(*worker)};
+    Pair pair(std::move(*host), std::move(*bell), std::move(*arguments), std::move(*worker));
     REQUIRE(pair.segments.add(2, std::make_shared<const Mapping>(std::move(*view))));
     return pair;
   }
