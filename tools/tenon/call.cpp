@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
 #include "platform/file.hpp"
@@ -12,6 +12,7 @@
 #include "tools/tenon/bytes_field.hpp"
 #include "tools/tenon/call_task.hpp"
 #include "tools/tenon/command.hpp"
+#include "tools/tenon/command_line.hpp"
 #include "tools/tenon/daemon_client.hpp"
 #include "tools/tenon/json_input.hpp"
 #include "tools/tenon/json_output.hpp"
@@ -32,20 +33,16 @@ struct Arguments {
   bool verbose = false;
 };
 
-void add_options(CLI::App& app, Arguments& arguments) {
-  app.add_option("TASK", arguments.task, "Full name of the task, as in text.count")->required();
-  app.add_option("JSON", arguments.json, "The argument: JSON, @file, or - for standard input; {} when not given")
-      ->allow_extra_args(false)
-      ->expected(-1);
-  app.add_option("--params", arguments.params, "The task's params: JSON, @file or -")->type_name("JSON");
-  app.add_option("--out", arguments.out, "Write the result to a file, or - for standard output")->type_name("FILE");
-  app.add_option("--socket", arguments.socket, "Have the daemon on this socket make the call")->type_name("PATH");
-  app.add_option("--plugin-dir", arguments.plugin_dirs, "Look for plugins here first")
-      ->type_name("DIR")
-      ->allow_extra_args(false);
-  app.add_flag("--verbose", arguments.verbose,
-               "Show all log lines, not warnings and errors alone, and the version that has answered");
-  app.footer(
+void add_options(CommandLine& line, Arguments& arguments) {
+  line.add("TASK", arguments.task, "Full name of the task, as in text.count").required();
+  line.add("JSON", arguments.json, "The argument: JSON, @file, or - for standard input; {} when not given");
+  line.add("--params", arguments.params, "The task's params: JSON, @file or -").type_name("JSON");
+  line.add("--out", arguments.out, "Write the result to a file, or - for standard output").type_name("FILE");
+  line.add("--socket", arguments.socket, "Have the daemon on this socket make the call").type_name("PATH");
+  line.add("--plugin-dir", arguments.plugin_dirs, "Look for plugins here first").type_name("DIR");
+  line.add_flag("--verbose", arguments.verbose,
+                "Show all log lines, not warnings and errors alone, and the version that has answered");
+  line.footer(
       "A source prints each result on a line of its own. A reduce takes several JSON arguments, or one on each line "
       "of\n"
       "@file or standard input. Bytes are base64 in JSON. --out writes the bytes alone when the result has one field "
@@ -431,10 +428,10 @@ Outcome<ExitCode> call_here(Context& context, const Arguments& asked) {
 }  // namespace
 
 Outcome<ExitCode> call_command(Context& context, const std::vector<std::string>& arguments) {
-  CLI::App app("Calls one task and prints its result as JSON.", "tenon call");
+  CommandLine line("Calls one task and prints its result as JSON.", "tenon call");
   Arguments asked;
-  add_options(app, asked);
-  if (auto go_on = parse(app, context, shield(arguments)); !go_on || !*go_on) {
+  add_options(line, asked);
+  if (auto go_on = line.parse(context, shield(arguments)); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }
   unshield(asked);

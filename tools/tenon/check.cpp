@@ -1,8 +1,9 @@
 #include <algorithm>
 
-#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include "tools/tenon/command.hpp"
+#include "tools/tenon/command_line.hpp"
 #include "tools/tenon/json_output.hpp"
 #include "tools/tenon/pipeline_file.hpp"
 #include "tools/tenon/plugin_places.hpp"
@@ -10,21 +11,19 @@
 namespace tenon::cli {
 
 Outcome<ExitCode> check_command(Context& context, const std::vector<std::string>& arguments) {
-  CLI::App app("Checks pipeline files, plugins and edge types without running anything.", "tenon check");
+  CommandLine line("Checks pipeline files, plugins and edge types without running anything.", "tenon check");
   std::vector<std::string> files;
   std::vector<std::string> settings;
   std::vector<std::string> plugin_dirs;
-  app.add_option("FILE", files, "Pipeline files")->required();
-  app.add_option("--set", settings, "Change a value of the files: key=value, dotted key")
-      ->type_name("KEY=VALUE")
-      ->allow_extra_args(false);
-  app.add_option("--plugin-dir", plugin_dirs, "Look for plugins here first")->type_name("DIR")->allow_extra_args(false);
-  app.footer(
+  line.add("FILE", files, "Pipeline files").required();
+  line.add("--set", settings, "Change a value of the files: key=value, dotted key").type_name("KEY=VALUE");
+  line.add("--plugin-dir", plugin_dirs, "Look for plugins here first").type_name("DIR");
+  line.footer(
       "Every file is checked, whatever the others are like. The exit code is that of the worst: 0 all are right, 2 "
       "one\n"
       "cannot be found, 78 one is wrong.\n\n"
       "Example:\n  tenon check plugins/files/*.toml");
-  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }
   auto overrides = parse_overrides(settings);

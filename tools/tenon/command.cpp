@@ -5,8 +5,6 @@
 #include <exception>
 #include <utility>
 
-#include <CLI/CLI.hpp>
-
 #include "base/text.hpp"
 #include "tools/tenon/version.hpp"
 
@@ -129,45 +127,6 @@ bool Output::write(std::string_view text) {
     return false;
   }
   return true;
-}
-
-void add_common_options(CLI::App& app) {
-  app.add_flag_callback(
-      "--json", [] {}, "Write what is reported, errors too, as JSON on standard output");
-  app.add_option_function<std::string>(
-         "--color", [](const std::string&) {}, "When to use colors: auto, always or never; NO_COLOR turns auto off")
-      ->type_name("WHEN")
-      ->default_str("auto");
-}
-
-Outcome<bool> parse(CLI::App& app, Context& context, const std::vector<std::string>& arguments) {
-  add_common_options(app);
-  app.set_help_flag("-h,--help", "Show this text");
-  try {
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-    return true;
-  } catch (const CLI::CallForHelp&) {
-    context.output.write(app.help());
-    return false;
-  } catch (const CLI::ParseError& error) {
-    const std::string see = "'" + app.get_name() + " --help' shows the arguments";
-    for (const std::string& extra : app.remaining(true)) {
-      if (!extra.starts_with("-") || extra == "-") {
-        return usage_failure("unexpected argument '" + internal::printable(extra) + "'", see);
-      }
-      const std::string written = extra.substr(0, extra.find('='));
-      std::vector<std::string> known;
-      for (const CLI::Option* option : app.get_options()) {
-        for (const std::string& name : option->get_lnames()) {
-          known.push_back("--" + name);
-        }
-      }
-      std::string hint = internal::did_you_mean(written, known, 1);
-      return usage_failure("unknown option '" + internal::printable(written) + "'",
-                           hint.empty() ? see : std::move(hint));
-    }
-    return usage_failure(internal::printable(error.what(), 1000), see);
-  }
 }
 
 int run(const World& world, const std::vector<std::string>& arguments) {

@@ -9,10 +9,6 @@
 #include "tools/tenon/failure.hpp"
 #include "tools/tenon/world.hpp"
 
-namespace CLI {
-class App;
-}
-
 namespace tenon::cli {
 
 /// Standard output of one command: remembers the first failure, so that no write after it is tried.
@@ -68,13 +64,6 @@ Outcome<ExitCode> stop_command(Context& context, const std::vector<std::string>&
 
 /// All commands, in the order of the help.
 [[nodiscard]] std::span<const Command> commands() noexcept;
-
-/// Adds --json and --color, which were read before, so that --help shows them and the parser takes them.
-void add_common_options(CLI::App& app);
-
-/// Parses the arguments of one command. False: help was asked for and has been written. Errors: usage, with the nearest
-/// option for a misspelt one.
-[[nodiscard]] Outcome<bool> parse(CLI::App& app, Context& context, const std::vector<std::string>& arguments);
 
 /// Runs the command line without the program's name; returns the exit code.
 [[nodiscard]] int run(const World& world, const std::vector<std::string>& arguments);

@@ -1,9 +1,11 @@
-#include <CLI/CLI.hpp>
+
+#include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
 #include "plugin/conformity.hpp"
 #include "plugin/manifest_reader.hpp"
 #include "tools/tenon/command.hpp"
+#include "tools/tenon/command_line.hpp"
 #include "tools/tenon/json_output.hpp"
 #include "tools/tenon/pipeline_file.hpp"
 
@@ -50,19 +52,19 @@ Json breaks_json(const std::vector<internal::SchemaBreak>& breaks) {
 }  // namespace
 
 Outcome<ExitCode> conform_command(Context& context, const std::vector<std::string>& arguments) {
-  CLI::App app(
+  CommandLine line(
       "Tells whether a new version of a plugin can take the place of the old one: whether old callers are still "
       "understood,\nnew results still readable and old checkpoints still opened. No code of the plugins is run.",
       "tenon conform");
   std::string old_file;
   std::string new_file;
-  app.add_option("OLD", old_file, "Plugin file of the old version")->required();
-  app.add_option("NEW", new_file, "Plugin file of the new version")->required();
-  app.footer(
+  line.add("OLD", old_file, "Plugin file of the old version").required();
+  line.add("NEW", new_file, "Plugin file of the new version").required();
+  line.footer(
       "Each break is told with task, table, field, old and new, and what to do instead. The exit code is 0 when there "
       "is\nnone, 1 when there is one, 2 when a file cannot be found, 78 when it is no plugin.\n\n"
       "Example:\n  tenon conform /usr/lib/tenon/plugins/image.so build/plugins/image.so");
-  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }
   const auto before = read_plugin(old_file);

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include <CLI/CLI.hpp>
-
 #include "base/text.hpp"
 #include "serve/protocol.hpp"
 #include "tools/tenon/version.hpp"
@@ -45,9 +43,9 @@ tl::unexpected<Failure> interrupted() {
 
 }  // namespace
 
-void add_socket_option(CLI::App& app, std::string& socket) {
-  app.add_option("--socket", socket, "Socket of the daemon; else $TENON_SOCKET, else tenon.sock in $XDG_RUNTIME_DIR")
-      ->type_name("PATH");
+void add_socket_option(CommandLine& line, std::string& socket) {
+  line.add("--socket", socket, "Socket of the daemon; else $TENON_SOCKET, else tenon.sock in $XDG_RUNTIME_DIR")
+      .type_name("PATH");
 }
 
 Outcome<std::filesystem::path> socket_path(const World& world, const std::string& asked) {

@@ -12,7 +12,7 @@
 #include <tenon/serve_generated.h>
 
 #include "serve/client.hpp"
-#include "tools/tenon/command.hpp"
+#include "tools/tenon/command_line.hpp"
 #include "tools/tenon/failure.hpp"
 
 namespace tenon::cli {
@@ -21,7 +21,7 @@ namespace tenon::cli {
 inline constexpr std::chrono::seconds kDaemonPatience{10};
 
 /// Adds --socket.
-void add_socket_option(CLI::App& app, std::string& socket);
+void add_socket_option(CommandLine& line, std::string& socket);
 
 /// The socket that was asked for, else $TENON_SOCKET, else tenon.sock in $XDG_RUNTIME_DIR. Errors: usage when there is
 /// none of them.

@@ -7,6 +7,8 @@
 #include <sstream>
 #include <string_view>
 
+#include <nlohmann/json.hpp>
+
 #include "base/text.hpp"
 #include "serve/plugin_labels.hpp"
 #include "serve/protocol.hpp"

@@ -10,8 +10,6 @@
 #include <thread>
 #include <utility>
 
-#include <CLI/CLI.hpp>
-
 #include <tenon/pipeline.hpp>
 #include <tenon/runtime.hpp>
 
@@ -20,6 +18,7 @@
 #include "platform/file_watch.hpp"
 #include "platform/reactor/poller.hpp"
 #include "tools/tenon/command.hpp"
+#include "tools/tenon/command_line.hpp"
 #include "tools/tenon/dev_build.hpp"
 #include "tools/tenon/log_lines.hpp"
 #include "tools/tenon/pipeline_file.hpp"
@@ -400,16 +399,15 @@ class Dev {
   Served served_;
 };
 
-void add_options(CLI::App& app, Arguments& arguments) {
-  app.add_option("PLUGIN_DIR", arguments.plugin_dir, "Directory of the plugin, with its CMakeLists.txt")->required();
-  app.add_option("--pipeline", arguments.pipeline, "Run this pipeline meanwhile")->type_name("FILE");
-  app.add_option("--build-dir", arguments.build_dir, "Where to build; PLUGIN_DIR/build/dev when not given")
-      ->type_name("DIR");
-  app.add_option("--store", arguments.store, "Where versions are kept")->type_name("DIR");
-  app.add_option("--workers", arguments.workers, "Worker processes; one per core when not given")
-      ->type_name("N")
-      ->check(CLI::Range(1U, 1024U));
-  app.footer(
+void add_options(CommandLine& line, Arguments& arguments) {
+  line.add("PLUGIN_DIR", arguments.plugin_dir, "Directory of the plugin, with its CMakeLists.txt").required();
+  line.add("--pipeline", arguments.pipeline, "Run this pipeline meanwhile").type_name("FILE");
+  line.add("--build-dir", arguments.build_dir, "Where to build; PLUGIN_DIR/build/dev when not given").type_name("DIR");
+  line.add("--store", arguments.store, "Where versions are kept").type_name("DIR");
+  line.add("--workers", arguments.workers, "Worker processes; one per core when not given")
+      .type_name("N")
+      .between(1, 1024U);
+  line.footer(
       "Builds the plugin, serves it, and builds it again whenever a file below PLUGIN_DIR changes. A version that\n"
       "does not build, breaks the schema or crashes when it is tried is told, and the one before goes on. Ctrl-C ends\n"
       "it.\n\n"
@@ -419,10 +417,10 @@ void add_options(CLI::App& app, Arguments& arguments) {
 }  // namespace
 
 Outcome<ExitCode> dev_command(Context& context, const std::vector<std::string>& arguments) {
-  CLI::App app("Builds a plugin on every save and swaps it into a running system.", "tenon dev");
+  CommandLine line("Builds a plugin on every save and swaps it into a running system.", "tenon dev");
   Arguments asked;
-  add_options(app, asked);
-  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+  add_options(line, asked);
+  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }
   if (!asked.pipeline.empty()) {

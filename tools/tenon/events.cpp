@@ -1,7 +1,9 @@
-#include <CLI/CLI.hpp>
+
+#include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
 #include "tools/tenon/command.hpp"
+#include "tools/tenon/command_line.hpp"
 #include "tools/tenon/daemon_client.hpp"
 #include "tools/tenon/daemon_text.hpp"
 #include "tools/tenon/json_output.hpp"
@@ -29,14 +31,14 @@ bool write_events(Context& context, const serve::EventsT& events) {
 }  // namespace
 
 Outcome<ExitCode> events_command(Context& context, const std::vector<std::string>& arguments) {
-  CLI::App app("Shows what has happened to the plugins of a daemon.", "tenon events");
+  CommandLine line("Shows what has happened to the plugins of a daemon.", "tenon events");
   std::string socket;
   serve::GetEventsT request;
-  app.add_flag("--follow", request.follow, "Go on with what happens from now on, until Ctrl-C or the daemon's end");
-  app.add_option("--after", request.after, "Only events with a higher number")->type_name("NUMBER");
-  add_socket_option(app, socket);
-  app.footer("With --json each event is one line.\n\nExample:\n  tenon events --follow --json | jq .message");
-  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+  line.add_flag("--follow", request.follow, "Go on with what happens from now on, until Ctrl-C or the daemon's end");
+  line.add("--after", request.after, "Only events with a higher number").type_name("NUMBER");
+  add_socket_option(line, socket);
+  line.footer("With --json each event is one line.\n\nExample:\n  tenon events --follow --json | jq .message");
+  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }
   const bool follow = request.follow;

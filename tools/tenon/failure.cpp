@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <nlohmann/json.hpp>
+
 #include "tools/tenon/json_output.hpp"
 
 namespace tenon::cli {

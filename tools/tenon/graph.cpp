@@ -1,26 +1,24 @@
-#include <CLI/CLI.hpp>
 
 #include "base/text.hpp"
 #include "tools/tenon/command.hpp"
+#include "tools/tenon/command_line.hpp"
 #include "tools/tenon/pipeline_file.hpp"
 #include "tools/tenon/plugin_places.hpp"
 
 namespace tenon::cli {
 
 Outcome<ExitCode> graph_command(Context& context, const std::vector<std::string>& arguments) {
-  CLI::App app("Prints the graph of a pipeline.", "tenon graph");
+  CommandLine line("Prints the graph of a pipeline.", "tenon graph");
   std::string file;
   std::string format = context.json ? "json" : "dot";
   std::vector<std::string> settings;
   std::vector<std::string> plugin_dirs;
-  app.add_option("FILE", file, "Pipeline file")->required();
-  app.add_option("--format", format, "dot (Graphviz), mermaid or json")->type_name("FORMAT");
-  app.add_option("--set", settings, "Change a value of the file: key=value, dotted key")
-      ->type_name("KEY=VALUE")
-      ->allow_extra_args(false);
-  app.add_option("--plugin-dir", plugin_dirs, "Look for plugins here first")->type_name("DIR")->allow_extra_args(false);
-  app.footer("Example:\n  tenon graph plugins/files/inventory.toml --format dot | dot -Tsvg > inventory.svg");
-  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+  line.add("FILE", file, "Pipeline file").required();
+  line.add("--format", format, "dot (Graphviz), mermaid or json").type_name("FORMAT");
+  line.add("--set", settings, "Change a value of the file: key=value, dotted key").type_name("KEY=VALUE");
+  line.add("--plugin-dir", plugin_dirs, "Look for plugins here first").type_name("DIR");
+  line.footer("Example:\n  tenon graph plugins/files/inventory.toml --format dot | dot -Tsvg > inventory.svg");
+  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }
   GraphFormat graph_format = GraphFormat::kDot;

@@ -1,7 +1,9 @@
-#include <CLI/CLI.hpp>
+
+#include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
 #include "tools/tenon/command.hpp"
+#include "tools/tenon/command_line.hpp"
 #include "tools/tenon/describe.hpp"
 #include "tools/tenon/json_output.hpp"
 #include "tools/tenon/plugin_places.hpp"
@@ -9,13 +11,13 @@
 namespace tenon::cli {
 
 Outcome<ExitCode> inspect_command(Context& context, const std::vector<std::string>& arguments) {
-  CLI::App app("Shows documentation and types of a plugin, or of one of its tasks.", "tenon inspect");
+  CommandLine line("Shows documentation and types of a plugin, or of one of its tasks.", "tenon inspect");
   std::string name;
   std::vector<std::string> plugin_dirs;
-  app.add_option("NAME", name, "PLUGIN or PLUGIN.TASK")->required();
-  app.add_option("--plugin-dir", plugin_dirs, "Look for plugins here first")->type_name("DIR")->allow_extra_args(false);
-  app.footer("Example:\n  tenon inspect text.count");
-  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+  line.add("NAME", name, "PLUGIN or PLUGIN.TASK").required();
+  line.add("--plugin-dir", plugin_dirs, "Look for plugins here first").type_name("DIR");
+  line.footer("Example:\n  tenon inspect text.count");
+  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }
   auto catalog = open_catalog(context.world, plugin_dirs);

@@ -1,5 +1,7 @@
 #include "tools/tenon/json_output.hpp"
 
+#include <nlohmann/json.hpp>
+
 namespace tenon::cli {
 
 nlohmann::ordered_json error_to_json(const Error& error) {

@@ -1,6 +1,8 @@
-#include <CLI/CLI.hpp>
+
+#include <nlohmann/json.hpp>
 
 #include "tools/tenon/command.hpp"
+#include "tools/tenon/command_line.hpp"
 #include "tools/tenon/describe.hpp"
 #include "tools/tenon/json_output.hpp"
 #include "tools/tenon/plugin_places.hpp"
@@ -8,11 +10,11 @@
 namespace tenon::cli {
 
 Outcome<ExitCode> list_command(Context& context, const std::vector<std::string>& arguments) {
-  CLI::App app("Lists plugins with their tasks, and why a plugin cannot be used.", "tenon list");
+  CommandLine line("Lists plugins with their tasks, and why a plugin cannot be used.", "tenon list");
   std::vector<std::string> plugin_dirs;
-  app.add_option("--plugin-dir", plugin_dirs, "Look for plugins here first")->type_name("DIR")->allow_extra_args(false);
-  app.footer("Example:\n  tenon list --json");
-  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+  line.add("--plugin-dir", plugin_dirs, "Look for plugins here first").type_name("DIR");
+  line.footer("Example:\n  tenon list --json");
+  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }
   auto catalog = open_catalog(context.world, plugin_dirs);

@@ -1,7 +1,9 @@
 // drain, pause, resume: the commands on the pipelines of a daemon.
-#include <CLI/CLI.hpp>
+
+#include <nlohmann/json.hpp>
 
 #include "tools/tenon/command.hpp"
+#include "tools/tenon/command_line.hpp"
 #include "tools/tenon/daemon_client.hpp"
 #include "tools/tenon/daemon_text.hpp"
 #include "tools/tenon/json_output.hpp"
@@ -12,13 +14,13 @@ namespace {
 template <typename Request>
 Outcome<ExitCode> steer(Context& context, const std::vector<std::string>& arguments, const char* description,
                         const char* name, std::optional<std::chrono::milliseconds> patience) {
-  CLI::App app(description, name);
+  CommandLine line(description, name);
   std::string socket;
   Request request;
-  app.add_option("PIPELINE", request.pipeline, "Name of the pipeline; all of them when not given");
-  add_socket_option(app, socket);
-  app.footer("Example:\n  " + std::string(name) + " inventory");
-  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+  line.add("PIPELINE", request.pipeline, "Name of the pipeline; all of them when not given");
+  add_socket_option(line, socket);
+  line.footer("Example:\n  " + std::string(name) + " inventory");
+  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }
   auto daemon = DaemonClient::connect(context.world, socket);

@@ -3,6 +3,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include <nlohmann/json.hpp>
+
 #include "base/text.hpp"
 #include "tools/tenon/json_output.hpp"
 

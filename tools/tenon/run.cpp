@@ -2,9 +2,8 @@
 #include <optional>
 #include <utility>
 
-#include <CLI/CLI.hpp>
-
 #include "tools/tenon/command.hpp"
+#include "tools/tenon/command_line.hpp"
 #include "tools/tenon/log_lines.hpp"
 #include "tools/tenon/pipeline_file.hpp"
 #include "tools/tenon/plugin_places.hpp"
@@ -29,26 +28,22 @@ struct Arguments {
   bool verbose = false;
 };
 
-void add_options(CLI::App& app, Arguments& arguments) {
-  app.add_option("FILE", arguments.file, "Pipeline file")->required();
-  app.add_option("--set", arguments.settings, "Change a value of the file: key=value, dotted key")
-      ->type_name("KEY=VALUE")
-      ->allow_extra_args(false);
-  app.add_option("--workers", arguments.workers, "Worker processes; one per core when not given")
-      ->type_name("N")
-      ->check(CLI::Range(1U, kMaxWorkers));
-  app.add_option("--plugin-dir", arguments.plugin_dirs, "Look for plugins here first")
-      ->type_name("DIR")
-      ->allow_extra_args(false);
-  CLI::Option* const watch =
-      app.add_flag("--watch", arguments.watch, "Swap plugins whose files change while the pipeline runs");
-  app.add_option("--store", arguments.store,
-                 "With --watch: where copies of plugins are kept; $XDG_CACHE_HOME/tenon/store when not given")
-      ->type_name("DIR")
-      ->needs(watch);
-  app.add_flag("--quiet", arguments.quiet, "No progress and no summary; failures alone");
-  app.add_flag("--verbose", arguments.verbose, "Show all log lines, not warnings and errors alone");
-  app.footer(
+void add_options(CommandLine& line, Arguments& arguments) {
+  line.add("FILE", arguments.file, "Pipeline file").required();
+  line.add("--set", arguments.settings, "Change a value of the file: key=value, dotted key").type_name("KEY=VALUE");
+  line.add("--workers", arguments.workers, "Worker processes; one per core when not given")
+      .type_name("N")
+      .between(1, kMaxWorkers);
+  line.add("--plugin-dir", arguments.plugin_dirs, "Look for plugins here first").type_name("DIR");
+  const CommandLine::Option watch =
+      line.add_flag("--watch", arguments.watch, "Swap plugins whose files change while the pipeline runs");
+  line.add("--store", arguments.store,
+           "With --watch: where copies of plugins are kept; $XDG_CACHE_HOME/tenon/store when not given")
+      .type_name("DIR")
+      .needs(watch);
+  line.add_flag("--quiet", arguments.quiet, "No progress and no summary; failures alone");
+  line.add_flag("--verbose", arguments.verbose, "Show all log lines, not warnings and errors alone");
+  line.footer(
       "Results of sinks that collect (a reduce as a sink) go to standard output as JSON; the summary and\n"
       "what failed go to standard error. Ctrl-C lets items in flight finish; a reduce whose input is cut short\n"
       "by it gives no result. A second Ctrl-C ends the run at once.\n\n"
@@ -69,10 +64,10 @@ HotSwapOptions watch_options(const Arguments& asked, const Graph& graph) {
 }  // namespace
 
 Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& arguments) {
-  CLI::App app("Runs a pipeline.", "tenon run");
+  CommandLine line("Runs a pipeline.", "tenon run");
   Arguments asked;
-  add_options(app, asked);
-  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+  add_options(line, asked);
+  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }
   auto overrides = parse_overrides(asked.settings);

@@ -5,8 +5,6 @@
 #include <optional>
 #include <utility>
 
-#include <CLI/CLI.hpp>
-
 #include "base/text.hpp"
 #include "pipeline/quantity.hpp"
 #include "platform/service_signals.hpp"
@@ -14,6 +12,7 @@
 #include "serve/runtime_system.hpp"
 #include "serve/server.hpp"
 #include "tools/tenon/command.hpp"
+#include "tools/tenon/command_line.hpp"
 #include "tools/tenon/daemon_client.hpp"
 #include "tools/tenon/pipeline_file.hpp"
 #include "tools/tenon/plugin_places.hpp"
@@ -38,25 +37,22 @@ struct Arguments {
   bool verbose = false;
 };
 
-void add_options(CLI::App& app, Arguments& arguments) {
-  app.add_option("FILE", arguments.files, "Pipeline files; none for a daemon that only serves calls");
-  add_socket_option(app, arguments.socket);
-  app.add_flag("--no-watch", arguments.no_watch,
-               "Do not watch the plugin directories; plugins change by 'tenon swap' and SIGHUP alone");
-  app.add_option("--store", arguments.store,
-                 "Where copies of plugins are kept; $XDG_CACHE_HOME/tenon/store when not given")
-      ->type_name("DIR");
-  app.add_option("--workers", arguments.workers, "Worker processes; one per core when not given")
-      ->type_name("N")
-      ->check(CLI::Range(1U, kMaxWorkers));
-  app.add_option("--plugin-dir", arguments.plugin_dirs, "Look for plugins here first")
-      ->type_name("DIR")
-      ->allow_extra_args(false);
-  app.add_option("--drain-timeout", arguments.drain_timeout,
-                 "How long pipelines and calls may take to finish at the end, as in 30s")
-      ->type_name("TIME");
-  app.add_flag("--verbose", arguments.verbose, "Log debug lines too");
-  app.footer(
+void add_options(CommandLine& line, Arguments& arguments) {
+  line.add("FILE", arguments.files, "Pipeline files; none for a daemon that only serves calls");
+  add_socket_option(line, arguments.socket);
+  line.add_flag("--no-watch", arguments.no_watch,
+                "Do not watch the plugin directories; plugins change by 'tenon swap' and SIGHUP alone");
+  line.add("--store", arguments.store, "Where copies of plugins are kept; $XDG_CACHE_HOME/tenon/store when not given")
+      .type_name("DIR");
+  line.add("--workers", arguments.workers, "Worker processes; one per core when not given")
+      .type_name("N")
+      .between(1, kMaxWorkers);
+  line.add("--plugin-dir", arguments.plugin_dirs, "Look for plugins here first").type_name("DIR");
+  line.add("--drain-timeout", arguments.drain_timeout,
+           "How long pipelines and calls may take to finish at the end, as in 30s")
+      .type_name("TIME");
+  line.add_flag("--verbose", arguments.verbose, "Log debug lines too");
+  line.footer(
       "Runs until 'tenon stop', SIGTERM or Ctrl-C: what is in flight may then finish; a second one cancels it. SIGHUP\n"
       "looks for changed plugins. Log lines go to standard error, results of sinks that collect to standard output.\n"
       "Under systemd (Type=notify) it tells when it is ready and that it is alive.\n\n"
@@ -198,10 +194,10 @@ class PipelineEnds {
 }  // namespace
 
 Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>& arguments) {
-  CLI::App app("Runs pipelines and takes calls and commands on a socket, until it is stopped.", "tenon serve");
+  CommandLine line("Runs pipelines and takes calls and commands on a socket, until it is stopped.", "tenon serve");
   Arguments asked;
-  add_options(app, asked);
-  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+  add_options(line, asked);
+  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }
   const auto drain_timeout = internal::parse_duration(asked.drain_timeout);
@@ -260,7 +256,7 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
   internal::ServerOptions options;
   options.release = kVersion;
   options.drain_timeout = std::chrono::duration_cast<std::chrono::milliseconds>(*drain_timeout);
-  options.log = [&log](LogLevel level, const std::string& line) { log.line(level, line); };
+  options.log = [&log](LogLevel level, const std::string& text) { log.line(level, text); };
   auto server = internal::Server::create(std::move(*listener), &*signals, system, std::move(options));
   if (!server) {
     return failure(ExitCode::kFailed, std::move(server.error()));

@@ -1,6 +1,8 @@
-#include <CLI/CLI.hpp>
+
+#include <nlohmann/json.hpp>
 
 #include "tools/tenon/command.hpp"
+#include "tools/tenon/command_line.hpp"
 #include "tools/tenon/daemon_client.hpp"
 #include "tools/tenon/daemon_text.hpp"
 #include "tools/tenon/json_output.hpp"
@@ -8,11 +10,11 @@
 namespace tenon::cli {
 
 Outcome<ExitCode> status_command(Context& context, const std::vector<std::string>& arguments) {
-  CLI::App app("Shows what a daemon runs.", "tenon status");
+  CommandLine line("Shows what a daemon runs.", "tenon status");
   std::string socket;
-  add_socket_option(app, socket);
-  app.footer("Example:\n  tenon status --socket /run/user/1000/tenon.sock");
-  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+  add_socket_option(line, socket);
+  line.footer("Example:\n  tenon status --socket /run/user/1000/tenon.sock");
+  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }
   auto daemon = DaemonClient::connect(context.world, socket);

@@ -1,22 +1,24 @@
-#include <CLI/CLI.hpp>
+
+#include <nlohmann/json.hpp>
 
 #include "tools/tenon/command.hpp"
+#include "tools/tenon/command_line.hpp"
 #include "tools/tenon/daemon_client.hpp"
 #include "tools/tenon/json_output.hpp"
 
 namespace tenon::cli {
 
 Outcome<ExitCode> stop_command(Context& context, const std::vector<std::string>& arguments) {
-  CLI::App app("Ends a daemon and waits until it is gone.", "tenon stop");
+  CommandLine line("Ends a daemon and waits until it is gone.", "tenon stop");
   std::string socket;
   serve::StopT request;
-  add_socket_option(app, socket);
-  app.add_flag("--now", request.now, "Cancel pipelines and calls instead of letting them finish");
-  app.footer(
+  add_socket_option(line, socket);
+  line.add_flag("--now", request.now, "Cancel pipelines and calls instead of letting them finish");
+  line.footer(
       "Pipelines finish what is in flight and calls finish, for as long as the daemon's --drain-timeout says. A "
       "second\n"
       "'tenon stop --now' cancels them meanwhile.\n\nExample:\n  tenon stop --socket /run/user/1000/tenon.sock");
-  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }
   auto daemon = DaemonClient::connect(context.world, socket);

@@ -7,12 +7,13 @@
 #include <optional>
 #include <system_error>
 
-#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
 #include "pipeline/quantity.hpp"
 #include "plugin/plugin_directories.hpp"
 #include "tools/tenon/command.hpp"
+#include "tools/tenon/command_line.hpp"
 #include "tools/tenon/daemon_client.hpp"
 #include "tools/tenon/daemon_text.hpp"
 #include "tools/tenon/json_output.hpp"
@@ -45,17 +46,17 @@ struct Limits {
   std::string probation;
 };
 
-void add_limits(CLI::App& app, Limits& limits) {
-  app.add_option("--canary-calls", limits.canary_calls, "End the canary or shadow after so many calls; 200 without it")
-      ->type_name("N")
-      ->check(CLI::PositiveNumber);
-  app.add_option("--canary-time", limits.canary_time,
-                 "... or after this time, with as many as there were, as in 30s; 10s without it")
-      ->type_name("TIME");
-  app.add_option("--probation", limits.probation,
-                 "Watch the new version for so long once it is current, and go back when it fails or crashes, as in "
-                 "5m; 30s without it, 0s for not at all")
-      ->type_name("TIME");
+void add_limits(CommandLine& line, Limits& limits) {
+  line.add("--canary-calls", limits.canary_calls, "End the canary or shadow after so many calls; 200 without it")
+      .type_name("N")
+      .positive();
+  line.add("--canary-time", limits.canary_time,
+           "... or after this time, with as many as there were, as in 30s; 10s without it")
+      .type_name("TIME");
+  line.add("--probation", limits.probation,
+           "Watch the new version for so long once it is current, and go back when it fails or crashes, as in "
+           "5m; 30s without it, 0s for not at all")
+      .type_name("TIME");
 }
 
 Outcome<void> read_time(const char* option, const std::string& text, flatbuffers::Optional<std::int64_t>& time_ms) {
@@ -114,28 +115,26 @@ Outcome<ExitCode> show_swapped(Context& context, Outcome<serve::AnswerBodyUnion>
 }  // namespace
 
 Outcome<ExitCode> swap_command(Context& context, const std::vector<std::string>& arguments) {
-  CLI::App app("Makes another version of a plugin the current one of a daemon.", "tenon swap");
+  CommandLine line("Makes another version of a plugin the current one of a daemon.", "tenon swap");
   std::string socket;
   std::string canary;
   Limits limits;
   serve::SwapT request;
-  app.add_option(
-         "PLUGIN", request.what,
-         "Name, for what its file holds now; name@version, among the plugin directories and earlier versions; or "
-         "a file")
-      ->required();
-  app.add_option("--canary", canary, "Let the new version run this share of the calls first, as in 5%")
-      ->type_name("SHARE");
-  app.add_flag("--shadow", request.shadow, "Run calls on both versions first and compare the results");
-  add_limits(app, limits);
-  app.add_flag("--force", request.force, "Swap also where the new schema breaks the old one");
-  add_socket_option(app, socket);
-  app.footer(
+  line.add("PLUGIN", request.what,
+           "Name, for what its file holds now; name@version, among the plugin directories and earlier versions; or "
+           "a file")
+      .required();
+  line.add("--canary", canary, "Let the new version run this share of the calls first, as in 5%").type_name("SHARE");
+  line.add_flag("--shadow", request.shadow, "Run calls on both versions first and compare the results");
+  add_limits(line, limits);
+  line.add_flag("--force", request.force, "Swap also where the new schema breaks the old one");
+  add_socket_option(line, socket);
+  line.footer(
       "The old version serves until the new one is current, and goes on when that is refused. Canary and shadow take\n"
       "calls of idempotent tasks alone; where there was none the answer says so.\n\n"
       "Examples:\n  tenon swap image\n  tenon swap image@1.3.0 --canary 5% --canary-time 1m\n  tenon swap "
       "build/plugins/image.so");
-  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }
   if (!canary.empty()) {
@@ -162,16 +161,16 @@ Outcome<ExitCode> swap_command(Context& context, const std::vector<std::string>&
 }
 
 Outcome<ExitCode> rollback_command(Context& context, const std::vector<std::string>& arguments) {
-  CLI::App app("Makes the version before the current one current again, and keeps the latter from coming back.",
-               "tenon rollback");
+  CommandLine line("Makes the version before the current one current again, and keeps the latter from coming back.",
+                   "tenon rollback");
   std::string socket;
   serve::RollbackT request;
-  app.add_option("PLUGIN", request.plugin, "Name of the plugin")->required();
-  app.add_option("--reason", request.reason, "Why, for the events and for whoever tries that version again")
-      ->type_name("TEXT");
-  add_socket_option(app, socket);
-  app.footer("Example:\n  tenon rollback image --reason \"thumbnails are too dark\"");
-  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+  line.add("PLUGIN", request.plugin, "Name of the plugin").required();
+  line.add("--reason", request.reason, "Why, for the events and for whoever tries that version again")
+      .type_name("TEXT");
+  add_socket_option(line, socket);
+  line.footer("Example:\n  tenon rollback image --reason \"thumbnails are too dark\"");
+  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }
   if (request.plugin.find('@') != std::string::npos) {
@@ -186,11 +185,11 @@ Outcome<ExitCode> rollback_command(Context& context, const std::vector<std::stri
 }
 
 Outcome<ExitCode> generations_command(Context& context, const std::vector<std::string>& arguments) {
-  CLI::App app("Lists the versions that a daemon's plugins had and have, the newest first.", "tenon generations");
+  CommandLine line("Lists the versions that a daemon's plugins had and have, the newest first.", "tenon generations");
   std::string socket;
-  add_socket_option(app, socket);
-  app.footer("Example:\n  tenon generations --json");
-  if (auto go_on = parse(app, context, arguments); !go_on || !*go_on) {
+  add_socket_option(line, socket);
+  line.footer("Example:\n  tenon generations --json");
+  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }
   auto daemon = DaemonClient::connect(context.world, socket);

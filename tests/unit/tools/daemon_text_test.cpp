@@ -4,6 +4,8 @@
 #include <memory>
 #include <string>
 
+#include <nlohmann/json.hpp>
+
 #include "tenon_test/catch.hpp"
 
 using namespace tenon;       // NOLINT(google-build-using-namespace)
