@@ -66,10 +66,11 @@ template <typename T>
 using Result = tl::expected<T, Error>;
 
 /// Makes the error side of a Result: `return tenon::fail(ErrorCode::kNotFound, "...")`.
-[[nodiscard]] inline tl::unexpected<Error> fail(ErrorCode code, std::string message, ErrorContext context = {}) {
+[[nodiscard]] [[gnu::cold]] inline tl::unexpected<Error> fail(ErrorCode code, std::string message,
+                                                              ErrorContext context = {}) {
   return tl::unexpected<Error>(Error{code, std::move(message), std::move(context)});
 }
-[[nodiscard]] inline tl::unexpected<Error> fail(Error error) {
+[[nodiscard]] [[gnu::cold]] inline tl::unexpected<Error> fail(Error error) {
   return tl::unexpected<Error>(std::move(error));
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "base/hot.hpp"
 #include "host/pool.hpp"
 
 namespace tenon::internal {
@@ -46,7 +47,7 @@ std::string format_duration(std::int64_t duration_ns) {
 
 const CallDetails Call::kNoDetails;
 
-CallRef Call::allocate(RouteRef route, std::uint64_t id, std::size_t room) {
+TENON_HOT CallRef Call::allocate(RouteRef route, std::uint64_t id, std::size_t room) {
   const std::size_t units = (std::max(room, kLeastRoomBytes) + kRoomUnit - 1) / kRoomUnit;
   void* memory = route->call_memory->allocate(sizeof(Call) + units * kRoomUnit);
   auto* call = new (memory) Call(std::move(route), id);
@@ -54,7 +55,7 @@ CallRef Call::allocate(RouteRef route, std::uint64_t id, std::size_t room) {
   return CallRef::adopt(call);
 }
 
-CallRef Call::create(RouteRef route, std::uint64_t id, BytesView payload) {
+TENON_HOT CallRef Call::create(RouteRef route, std::uint64_t id, BytesView payload) {
   CallRef call = allocate(std::move(route), id, payload.size());
   call->payload_size_ = static_cast<std::uint8_t>(payload.size());
   call->argument_absent = payload.data() == nullptr;
@@ -64,7 +65,7 @@ CallRef Call::create(RouteRef route, std::uint64_t id, BytesView payload) {
   return call;
 }
 
-CallRef Call::create(RouteRef route, std::uint64_t id, StoredBytes argument) {
+TENON_HOT CallRef Call::create(RouteRef route, std::uint64_t id, StoredBytes argument) {
   CallRef call = allocate(std::move(route), id, sizeof(StoredBytes));
   call->set_stored(std::move(argument));
   return call;
@@ -99,11 +100,11 @@ std::uint8_t* Call::room() const noexcept {
   return reinterpret_cast<std::uint8_t*>(const_cast<Call*>(this)) + sizeof(Call);
 }
 
-BytesView Call::payload() const noexcept {
+TENON_HOT BytesView Call::payload() const noexcept {
   return has_stored_ || argument_absent ? BytesView() : BytesView(room(), payload_size_);
 }
 
-const StoredBytes* Call::stored() const noexcept {
+TENON_HOT const StoredBytes* Call::stored() const noexcept {
   return has_stored_ ? std::launder(reinterpret_cast<const StoredBytes*>(room())) : nullptr;
 }
 
@@ -125,7 +126,7 @@ StoredBytes Call::take_stored() noexcept {
   return taken;
 }
 
-std::uint64_t Call::counted_bytes() const noexcept {
+TENON_HOT std::uint64_t Call::counted_bytes() const noexcept {
   if (kind == CallKind::kBulk) {
     return details_->bulk->bytes_of(details_->first, details_->count);
   }
@@ -152,7 +153,7 @@ void Call::end_with_copy(BytesView result) {
   end(Reply(std::move(copy.storage), copy.bytes));
 }
 
-void Call::end_with_argument() noexcept {
+TENON_HOT void Call::end_with_argument() noexcept {
   if (has_stored_) {
     StoredBytes argument = with_origin(*stored(), run_route()->generation);
     end(Reply(std::move(argument.storage), argument.bytes));

@@ -4,6 +4,7 @@
 #include <new>
 #include <utility>
 
+#include "base/hot.hpp"
 #include "platform/private_pages.hpp"
 
 namespace tenon::internal {
@@ -70,7 +71,7 @@ CallMemory::Chunk* CallMemory::take_spare(SizeClass& size_class) noexcept {
   return chunk;
 }
 
-void* CallMemory::allocate(std::size_t size_bytes) {
+TENON_HOT void* CallMemory::allocate(std::size_t size_bytes) {
   const std::size_t units = (size_bytes + kUnitBytes - 1) / kUnitBytes;
   auto state = state_.lock();
   SizeClass& size_class = state->classes[units - 1];

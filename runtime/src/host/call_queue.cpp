@@ -1,5 +1,6 @@
 #include "host/call_queue.hpp"
 
+#include "base/hot.hpp"
 #include "host/call.hpp"
 
 namespace tenon::internal {
@@ -20,7 +21,7 @@ Call* CallQueue::front() const noexcept {
   return nullptr;
 }
 
-void CallQueue::push_back(Call& call) {
+TENON_HOT void CallQueue::push_back(Call& call) {
   Lane& lane = lanes_[call.details().priority];
   call.set_next(nullptr);
   call.set_previous(lane.last);
@@ -46,7 +47,7 @@ void CallQueue::push_front(Call& call) {
   ++size_;
 }
 
-void CallQueue::remove(Call& call) noexcept {
+TENON_HOT void CallQueue::remove(Call& call) noexcept {
   const auto found = lanes_.find(call.details().priority);
   Lane& lane = found->second;
   if (call.previous() != nullptr) {

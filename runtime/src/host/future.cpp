@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "base/clock.hpp"
+#include "base/hot.hpp"
 #include "platform/doorbell.hpp"
 
 namespace tenon::internal {
@@ -55,11 +56,11 @@ void FutureState::unlock(std::uint32_t set_bits) noexcept {
   }
 }
 
-void FutureState::wait() const noexcept {
+TENON_HOT void FutureState::wait() const noexcept {
   static_cast<void>(wait_until(std::chrono::steady_clock::time_point::max()));
 }
 
-bool FutureState::wait_until(std::chrono::steady_clock::time_point deadline) const noexcept {
+TENON_HOT bool FutureState::wait_until(std::chrono::steady_clock::time_point deadline) const noexcept {
   if (ready()) {
     return true;
   }
@@ -108,7 +109,7 @@ bool FutureState::remove_waiter(Waiter* waiter) noexcept {
   return found;
 }
 
-void FutureState::publish(std::uint32_t outcome_bits) noexcept {
+TENON_HOT void FutureState::publish(std::uint32_t outcome_bits) noexcept {
   // Release: whoever sees kReady sees the outcome. Acquire: the waiters that were added before.
   const std::uint32_t before = word_.fetch_or(kReady | outcome_bits, std::memory_order_acq_rel);
   if ((before & kAwaited) != 0) {

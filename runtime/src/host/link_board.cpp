@@ -1,10 +1,11 @@
 #include "host/link_board.hpp"
 
+#include "base/hot.hpp"
 #include "host/worker_link.hpp"
 
 namespace tenon::internal {
 
-void LinkBoard::place(WorkerLink& link, std::size_t load, bool takes_more, bool flows) noexcept {
+TENON_HOT void LinkBoard::place(WorkerLink& link, std::size_t load, bool takes_more, bool flows) noexcept {
   const int height = takes_more ? static_cast<int>(std::bit_width(load)) : kFull;
   const int level = flows && load > 0 ? kLevels + height : height;
   BoardPlace& place = link.board;
@@ -28,7 +29,7 @@ void LinkBoard::place(WorkerLink& link, std::size_t load, bool takes_more, bool 
   held_ += level > 0 && level < kLevels ? 1 : 0;
 }
 
-void LinkBoard::remove(WorkerLink& link) noexcept {
+TENON_HOT void LinkBoard::remove(WorkerLink& link) noexcept {
   BoardPlace& place = link.board;
   if (place.level < 0) {
     return;
@@ -65,7 +66,7 @@ WorkerLink* LinkBoard::least_flowing() const noexcept {
   return lowest(used(true) & ((1u << kFull) - 1), true);
 }
 
-WorkerLink* LinkBoard::most(bool flows) const noexcept {
+TENON_HOT WorkerLink* LinkBoard::most(bool flows) const noexcept {
   return lowest(std::bit_floor(used(flows) & ~1u), flows);
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/checked.hpp"
 #include "base/clock.hpp"
+#include "base/hot.hpp"
 #include "base/text.hpp"
 #include "host/descriptor_budget.hpp"
 #include "platform/doorbell.hpp"
@@ -70,13 +71,21 @@ void recycle(std::vector<T>& vector) {
 
 }  // namespace
 
-std::unique_ptr<Effects> Pool::take_spare_effects() {
+TENON_HOT std::unique_ptr<Effects> Pool::take_spare_effects() {
   // Acquire, with the release in settle: it has been emptied.
   Effects* spare = spare_effects_.exchange(nullptr, std::memory_order_acquire);
   return spare != nullptr ? std::unique_ptr<Effects>(spare) : std::make_unique<Effects>();
 }
 
-void Pool::settle(std::unique_ptr<Effects> settled) {
+TENON_HOT void Pool::give_up(Guarded<Scheduler>::Locked scheduler) {
+  if (!scheduler->effects().empty()) {
+    std::unique_ptr<Effects> effects = scheduler->exchange_effects(take_spare_effects());
+    scheduler.unlock();
+    settle(std::move(effects));
+  }
+}
+
+TENON_HOT void Pool::settle(std::unique_ptr<Effects> settled) {
   Effects& effects = *settled;
   if (effects.again || (effects.rearm && !on_reactor())) {
     bell_.ring();
@@ -245,7 +254,7 @@ RouteRef Pool::make_route(const GenerationRef& generation, const TaskInfo& task,
                                              call_memory_, retired_);
 }
 
-Result<RouteRef> Pool::route(std::string_view task, BytesView params) {
+TENON_HOT Result<RouteRef> Pool::route(std::string_view task, BytesView params) {
   std::string with_params;
   std::string_view key = task;
   if (!params.empty()) {
@@ -325,7 +334,7 @@ Result<RouteRef> Pool::current_route(const HostRoute& route) {
   return make_route(current->second, *task, route.params);
 }
 
-void Pool::fill_options(Call& call, const CallOptions& options) {
+TENON_HOT void Pool::fill_options(Call& call, const CallOptions& options) {
   call.max_attempts = static_cast<std::uint8_t>(std::clamp<std::uint32_t>(options.max_attempts, 1, kMostAttempts));
   if (options.priority != 0) {
     call.make_details().priority = options.priority;
@@ -349,7 +358,7 @@ void Pool::fill_options(Call& call, const CallOptions& options) {
   }
 }
 
-Result<RouteRef> Pool::plain_route(std::string_view task, BytesView params) {
+TENON_HOT Result<RouteRef> Pool::plain_route(std::string_view task, BytesView params) {
   auto found = route(task, params);
   if (found && (*found)->ref.task->kind != TaskKind::kPlain) {
     return fail(ErrorCode::kInvalidArgument,
@@ -358,7 +367,7 @@ Result<RouteRef> Pool::plain_route(std::string_view task, BytesView params) {
   return found;
 }
 
-Result<CallRef> Pool::make_call(std::string_view task, BytesView argument, const CallOptions& options) {
+TENON_HOT Result<CallRef> Pool::make_call(std::string_view task, BytesView argument, const CallOptions& options) {
   auto found = plain_route(task, options.params);
   if (!found) {
     return fail(std::move(found.error()));
@@ -377,7 +386,7 @@ Result<CallRef> Pool::make_call(std::string_view task, BytesView argument, const
   return call;
 }
 
-Result<CallRef> Pool::make_call(std::string_view task, const Reply& argument, const CallOptions& options) {
+TENON_HOT Result<CallRef> Pool::make_call(std::string_view task, const Reply& argument, const CallOptions& options) {
   if (argument.storage() == nullptr || argument.storage()->segment() == nullptr) {
     return make_call(task, argument.bytes(), options);
   }
@@ -450,7 +459,7 @@ Result<StoredBytes> Pool::share(const Reply& reply) {
 
 // -- running calls ----------------------------------------------------------------------------
 
-bool Pool::has_room(const Scheduler& scheduler, const Call& call) const noexcept {
+TENON_HOT bool Pool::has_room(const Scheduler& scheduler, const Call& call) const noexcept {
   // One call is always taken, or one that is larger than the bound could never run. The reactor must never wait: a
   // continuation's call goes beyond the bound, by one for each that ended. The close of a session is never refused, or
   // the session would stay in its worker for ever.
@@ -528,7 +537,7 @@ Result<CallRef> Pool::submit_bulk(const Shared<const BulkWork>& work, const Call
   return call;
 }
 
-Result<Reply> Pool::run(CallRef call) {
+TENON_HOT Result<Reply> Pool::run(CallRef call) {
   if (accepting_.load(std::memory_order_acquire) && !on_reactor()) {
     const std::shared_ptr<WorkerLink> link = with([&](Scheduler& scheduler) {
       const bool room = accepting_.load(std::memory_order_relaxed) && has_room(scheduler, *call);
@@ -545,7 +554,7 @@ Result<Reply> Pool::run(CallRef call) {
   return call->outcome();
 }
 
-bool Pool::reap_for(WorkerLink& link, const Call& call, MonotonicNs deadline_ns) {
+TENON_HOT bool Pool::reap_for(WorkerLink& link, const Call& call, MonotonicNs deadline_ns) {
   // Woken by the answer to the call itself; by an earlier one only when that comes late.
   MonotonicNs look_ns = kNever;
   std::uint64_t position = 0;

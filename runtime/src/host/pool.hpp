@@ -138,20 +138,17 @@ class Pool : public std::enable_shared_from_this<Pool> {
   }
   template <typename Action>
   auto with(Guarded<Scheduler>::Locked scheduler, Action action) {
-    std::unique_ptr<Effects> effects = take_spare_effects();
     if constexpr (std::is_void_v<std::invoke_result_t<Action, Scheduler&>>) {
       action(*scheduler);
-      std::swap(*effects, scheduler->effects());
-      scheduler.unlock();
-      settle(std::move(effects));
+      give_up(std::move(scheduler));
     } else {
       auto value = action(*scheduler);
-      std::swap(*effects, scheduler->effects());
-      scheduler.unlock();
-      settle(std::move(effects));
+      give_up(std::move(scheduler));
       return value;
     }
   }
+  /// Gives up the lock, and does what was left to be done outside.
+  void give_up(Guarded<Scheduler>::Locked scheduler);
   /// Empty, with what an earlier one has allocated.
   [[nodiscard]] std::unique_ptr<Effects> take_spare_effects();
   void settle(std::unique_ptr<Effects> effects);

@@ -3,6 +3,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/hot.hpp"
 #include "host/map_stream.hpp"
 #include "host/pool.hpp"
 #include "host/pool_fleet.hpp"
@@ -162,7 +163,7 @@ Runtime::~Runtime() {
   }
 }
 
-Result<Reply> Runtime::call(std::string_view task, BytesView argument, const CallOptions& options) {
+TENON_HOT Result<Reply> Runtime::call(std::string_view task, BytesView argument, const CallOptions& options) {
   if (impl_ == nullptr) {
     return fail(moved_from());
   }
@@ -173,7 +174,7 @@ Result<Reply> Runtime::call(std::string_view task, BytesView argument, const Cal
   return impl_->pool()->run(std::move(*call));
 }
 
-Result<Reply> Runtime::call(std::string_view task, const Reply& argument, const CallOptions& options) {
+TENON_HOT Result<Reply> Runtime::call(std::string_view task, const Reply& argument, const CallOptions& options) {
   if (impl_ == nullptr) {
     return fail(moved_from());
   }

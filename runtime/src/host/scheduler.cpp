@@ -4,6 +4,7 @@
 #include <functional>
 #include <utility>
 
+#include "base/hot.hpp"
 #include "base/text.hpp"
 
 namespace tenon::internal {
@@ -96,7 +97,7 @@ void Scheduler::submit(CallRef call) {
   }
 }
 
-void Scheduler::enqueue(Call& call, bool at_front) {
+TENON_HOT void Scheduler::enqueue(Call& call, bool at_front) {
   const std::int32_t pinned_slot = call.details().pinned_slot;
   CallQueue& queue = pinned_slot >= 0 ? slots_[static_cast<std::size_t>(pinned_slot)].pinned : queue_;
   if (at_front) {
@@ -111,7 +112,7 @@ void Scheduler::enqueue(Call& call, bool at_front) {
   set_timer(call);
 }
 
-void Scheduler::dequeue(Call& call) noexcept {
+TENON_HOT void Scheduler::dequeue(Call& call) noexcept {
   const std::int32_t pinned_slot = call.details().pinned_slot;
   CallQueue& queue = pinned_slot >= 0 ? slots_[static_cast<std::size_t>(pinned_slot)].pinned : queue_;
   queue.remove(call);
@@ -155,22 +156,22 @@ void Scheduler::finish(CallRef call, Result<Reply> outcome) {
   close(std::move(call));
 }
 
-void Scheduler::close(CallRef call) {
+TENON_HOT void Scheduler::close(CallRef call) {
   clear_timer(*call);
   call->phase = Call::Phase::kDone;
   accepted_ -= call->counted_calls();
   accepted_bytes_ -= call->counted_bytes();
-  effects_.changed = true;
+  effects_->changed = true;
   if (call->stored() != nullptr) {
-    effects_.released.push_back(call->take_stored());
+    effects_->released.push_back(call->take_stored());
   }
   if (call->details().checkpoint.storage != nullptr) {
-    effects_.released.push_back(std::exchange(call->make_details().checkpoint, {}));
+    effects_->released.push_back(std::exchange(call->make_details().checkpoint, {}));
   }
   if (call->kind == CallKind::kBulk) {
     unlink_part(*call);
   } else {
-    effects_.finished.push_back(std::move(call));
+    effects_->finished.push_back(std::move(call));
   }
 }
 
@@ -184,7 +185,7 @@ void Scheduler::finish_error(CallRef call, ErrorCode code, std::string message, 
 
 // -- giving calls to workers ------------------------------------------------------------------
 
-bool Scheduler::can_take(const WorkerLink& link) const noexcept {
+TENON_HOT bool Scheduler::can_take(const WorkerLink& link) const noexcept {
   const std::int64_t prefetch = link.mean_run_ns == 0
                                     ? kFirstPrefetch
                                     : std::clamp(kPrefetchNs / link.mean_run_ns, kLeastPrefetch, kMostPrefetch);
@@ -194,7 +195,7 @@ bool Scheduler::can_take(const WorkerLink& link) const noexcept {
          link.outbox_empty();
 }
 
-void Scheduler::relist(WorkerLink& link) {
+TENON_HOT void Scheduler::relist(WorkerLink& link) {
   const Role role = slots_[link.slot].role;
   if (role == Role::kPrimary && link.state == WorkerLink::State::kReady && !link.exited) {
     board_.place(link, link.in_flight.size(), can_take(link), link.streaming && !link.held);
@@ -263,7 +264,7 @@ void Scheduler::dispatch() {
   publish();
 }
 
-std::shared_ptr<WorkerLink> Scheduler::submit_direct(CallRef call) {
+TENON_HOT std::shared_ptr<WorkerLink> Scheduler::submit_direct(CallRef call) {
   WorkerLink* link = board_.idle();
   if (link == nullptr || !queue_.empty() || call->details().pinned_slot >= 0 || unavailable_ || link->direct ||
       !link->in_flight.empty() || !slots_[link->slot].pinned.empty() || !can_take(*link) ||
@@ -310,7 +311,7 @@ Result<bool> Scheduler::place_argument(const WorkerLink& link, Call& call) {
   }
   if (stored) {
     starved_since_ns_ = kNever;
-    effects_.released.push_back(call.take_stored());
+    effects_->released.push_back(call.take_stored());
     call.set_stored(std::move(*stored));
     return true;
   }
@@ -330,11 +331,11 @@ Result<bool> Scheduler::place_argument(const WorkerLink& link, Call& call) {
     return fail(std::move(stored.error()));
   }
   retry_place_ns_ = later(now_ns, kRetryPlaceNs);
-  effects_.rearm = true;
+  effects_->rearm = true;
   return false;
 }
 
-SubmissionDescriptor Scheduler::describe(WorkerLink& link, Call& call) {
+TENON_HOT SubmissionDescriptor Scheduler::describe(WorkerLink& link, Call& call) {
   const CallDetails& details = call.details();
   SubmissionDescriptor descriptor;
   descriptor.call_id = call.id();
@@ -369,7 +370,7 @@ SubmissionDescriptor Scheduler::describe(WorkerLink& link, Call& call) {
   return descriptor;
 }
 
-Scheduler::Sent Scheduler::send(WorkerLink& link, Call& queued) {
+TENON_HOT Scheduler::Sent Scheduler::send(WorkerLink& link, Call& queued) {
   const bool session_lost = queued.session_bound && queued.details().session->link_id != link.id;
   if (!queued.session_bound && keep_apart(queued)) {
     return Sent::kEnded;
@@ -436,7 +437,7 @@ Scheduler::Sent Scheduler::send(WorkerLink& link, Call& queued) {
   return Sent::kSent;
 }
 
-void Scheduler::publish() {
+TENON_HOT void Scheduler::publish() {
   for (WorkerLink* link : unpublished_) {
     link->unpublished = false;
     link->transport->end().publish();
@@ -451,7 +452,7 @@ void Scheduler::publish() {
   unpublished_.clear();
 }
 
-void Scheduler::begin_next(WorkerLink& link) {
+TENON_HOT void Scheduler::begin_next(WorkerLink& link) {
   if (link.in_flight.empty()) {
     return;
   }
@@ -511,7 +512,7 @@ bool Scheduler::move_back(WorkerLink& link, Call& call) {
   return true;
 }
 
-void Scheduler::steal_for(WorkerLink& link) {
+TENON_HOT void Scheduler::steal_for(WorkerLink& link) {
   // First from those that are held up: what waits behind a long call.
   for (const bool flows : {false, true}) {
     if (!queue_.empty() || !link.in_flight.empty() || !can_take(link) || is_extra(slots_[link.slot])) {

@@ -57,6 +57,11 @@ struct Effects {
   bool again = false;    ///< The reactor is to give waiting calls to workers once more.
   bool rearm = false;    ///< The reactor's next deadline has come nearer, or there is something for it to start.
   bool trouble = false;  ///< A call crashed, or a generation is gone: whoever swaps looks at the tallies.
+
+  [[nodiscard]] bool empty() const noexcept {
+    return finished.empty() && bulk_ends.empty() && released.empty() && log.empty() && buried.empty() && !changed &&
+           !again && !rearm && !trouble;
+  }
 };
 
 /// Results up to this size are copied, so that a worker's memory is not held by what is small.
@@ -68,7 +73,11 @@ class Scheduler {
   Scheduler(const SchedulerOptions& options, ArgumentMemory& arguments,
             const std::map<std::string, StoredBytes>& settings);
 
-  [[nodiscard]] Effects& effects() noexcept { return effects_; }
+  [[nodiscard]] Effects& effects() noexcept { return *effects_; }
+  /// Gives out what is to be done, for an empty one in its place.
+  [[nodiscard]] std::unique_ptr<Effects> exchange_effects(std::unique_ptr<Effects> empty) noexcept {
+    return std::exchange(effects_, std::move(empty));
+  }
 
   // -- calls ----------------------------------------------------------------------------------
 
@@ -322,7 +331,7 @@ class Scheduler {
   SchedulerOptions options_;
   ArgumentMemory& arguments_;
   const std::map<std::string, StoredBytes>& settings_;
-  Effects effects_;
+  std::unique_ptr<Effects> effects_ = std::make_unique<Effects>();
   std::deque<Slot> slots_;  // Grows while references to slots are held.
   std::vector<Trial> trials_;
   LinkBoard board_;

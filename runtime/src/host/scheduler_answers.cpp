@@ -4,6 +4,7 @@
 
 #include <tenon/plugin.h>
 
+#include "base/hot.hpp"
 #include "base/text.hpp"
 #include "host/scheduler.hpp"
 
@@ -22,7 +23,7 @@ constexpr std::int64_t kTickNs = 1'000'000;
 
 // -- answers ----------------------------------------------------------------------------------
 
-void Scheduler::ensure_reaper(WorkerLink& link) {
+TENON_HOT void Scheduler::ensure_reaper(WorkerLink& link) {
   for (int tries = 0; !link.direct && !link.in_flight.empty(); ++tries) {
     const std::uint64_t position = link.in_flight.front_position() + (link.streaming ? kStreamBell : 0);
     if (link.bell_armed) {
@@ -64,7 +65,7 @@ void Scheduler::set_streaming(WorkerLink& link, bool streaming) noexcept {
   ++streaming_links_;
   if (next_tick_ns_ == kNever) {
     next_tick_ns_ = monotonic_now_ns() + kTickNs;
-    effects_.rearm = true;
+    effects_->rearm = true;
   }
 }
 
@@ -130,7 +131,7 @@ void Scheduler::on_bell(WorkerLink& link) {
   ensure_reaper(link);
 }
 
-bool Scheduler::reap_direct(WorkerLink& link, const Call& call) {
+TENON_HOT bool Scheduler::reap_direct(WorkerLink& link, const Call& call) {
   reap(link);
   if (link.exited) {
     link.direct = false;
@@ -145,7 +146,7 @@ bool Scheduler::reap_direct(WorkerLink& link, const Call& call) {
   return true;
 }
 
-void Scheduler::leave_role(WorkerLink& link) {
+TENON_HOT void Scheduler::leave_role(WorkerLink& link) {
   link.direct = false;
   if (link.exited) {
     bury(link);
@@ -175,10 +176,10 @@ void Scheduler::reap_round() {
 void Scheduler::reap_aside(WorkerLink& link) {
   reap(link);
   steal_for(link);
-  effects_.again = effects_.again || !queue_.empty() || pinned_calls_ > 0;
+  effects_->again = effects_->again || !queue_.empty() || pinned_calls_ > 0;
 }
 
-std::size_t Scheduler::reap(WorkerLink& link) {
+TENON_HOT std::size_t Scheduler::reap(WorkerLink& link) {
   // What found the release ring full would otherwise wait for a further release, which may never come.
   link.transport->flush_releases();
   std::size_t count = 0;
@@ -220,7 +221,7 @@ void Scheduler::complete_returned(CallRef call) {
   }
 }
 
-void Scheduler::complete(WorkerLink& link, const Completion& completion) {
+TENON_HOT void Scheduler::complete(WorkerLink& link, const Completion& completion) {
   CallRef call = link.in_flight.pop_front();
   link.held = false;
   begin_next(link);
@@ -291,7 +292,7 @@ Error Scheduler::error_of(const Call& call, ErrorCode code, std::string message)
   return Error{code, std::move(message), context_of(call)};
 }
 
-Result<void> Scheduler::store_end(WorkerLink& link, Call& call, const Completion& completion) {
+TENON_HOT Result<void> Scheduler::store_end(WorkerLink& link, Call& call, const Completion& completion) {
   const CompletionDescriptor& descriptor = completion.descriptor;
   auto bytes = link.segments.resolve(descriptor.payload, completion.inline_payload(), "result");
   if (!bytes) {
@@ -317,7 +318,7 @@ Result<void> Scheduler::store_end(WorkerLink& link, Call& call, const Completion
     call.end(Reply());
   } else if (!in_arena) {
     if (call.stored() != nullptr) {
-      effects_.released.push_back(call.take_stored());  // Its place may be the result's.
+      effects_->released.push_back(call.take_stored());  // Its place may be the result's.
     }
     call.end_with_copy(*bytes);
   } else if (bytes->size() <= kCopiedResultBytes || options_.copy_results) {

@@ -19,8 +19,8 @@ void Scheduler::note_end(Call& call, std::uint32_t count, Effects::BulkEnd end) 
   end.ends.route = call.run_route();
   end.ends.first = details.first;
   end.ends.count = count;
-  effects_.bulk_ends.push_back(std::move(end));
-  effects_.changed = true;
+  effects_->bulk_ends.push_back(std::move(end));
+  effects_->changed = true;
   accepted_ -= count;
   accepted_bytes_ -= details.bulk->bytes_of(details.first, count);
   details.first += count;

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/hot.hpp"
+
 #include "host/scheduler.hpp"
 
 namespace tenon::internal {
@@ -166,7 +168,7 @@ void Scheduler::dismiss(WorkerLink& link) {
   link.state = WorkerLink::State::kStopping;
   board_.remove(link);
   link.stop_deadline_ns = monotonic_now_ns() + options_.cancel_grace_ns;
-  effects_.rearm = true;
+  effects_->rearm = true;
   link.send_stop();
 }
 
@@ -193,7 +195,7 @@ void Scheduler::end_overstayed(WorkerLink& link, MonotonicNs now_ns) {
 
 // -- routes -----------------------------------------------------------------------------------
 
-const RouteRef& Scheduler::follow_route(Call& call) {
+TENON_HOT const RouteRef& Scheduler::follow_route(Call& call) {
   const std::int32_t pinned_slot = call.details().pinned_slot;
   if (pinned_slot < 0 || !is_extra(slots_[static_cast<std::size_t>(pinned_slot)])) {
     const RouteRef* newest = &call.run_route();
@@ -207,7 +209,7 @@ const RouteRef& Scheduler::follow_route(Call& call) {
   return call.run_route();
 }
 
-bool Scheduler::keep_apart(Call& call) {
+TENON_HOT bool Scheduler::keep_apart(Call& call) {
   const std::int32_t pinned_slot = call.details().pinned_slot;
   if (!follow_route(call)->generation->counts.replaced() ||
       (pinned_slot >= 0 && is_extra(slots_[static_cast<std::size_t>(pinned_slot)]))) {
@@ -226,8 +228,8 @@ bool Scheduler::keep_apart(Call& call) {
   dequeue(call);
   call.make_details().pinned_slot = static_cast<std::int32_t>(best ? *best : take_extra_slot(Role::kAside, generation));
   enqueue(call, false);
-  effects_.rearm = true;
-  effects_.again = true;
+  effects_->rearm = true;
+  effects_->again = true;
   return true;
 }
 
@@ -286,7 +288,7 @@ bool Scheduler::should_move(const SessionRecord& session) const noexcept {
 }
 
 void Scheduler::count_crash(const Call& call) {
-  effects_.trouble = true;
+  effects_->trouble = true;
   // A call that had crashed before, on this version or another, says nothing of the version: it may be the argument.
   if (call.kind != CallKind::kLoad && call.attempt <= 1) {
     call.run_route()->generation->counts.add_crash();
@@ -307,7 +309,7 @@ std::vector<std::uint32_t> Scheduler::add_warm_slots(const GenerationRef& genera
   for (std::uint32_t i = 0; i < count; ++i) {
     added.push_back(take_extra_slot(Role::kWarm, generation));
   }
-  effects_.rearm = true;
+  effects_->rearm = true;
   return added;
 }
 
@@ -420,7 +422,7 @@ void Scheduler::switch_generation(const Switch& change) {
     aside.push_back(move_aside(i, *bound));
     if (!link->sessions.empty()) {
       link->session_deadline_ns = session_deadline_ns;
-      effects_.rearm = true;
+      effects_->rearm = true;
     }
     if (!change.keeps_queued) {
       take_back_all(*link);
@@ -445,8 +447,8 @@ void Scheduler::switch_generation(const Switch& change) {
       dismiss_if_done(*slots_[index].link);
     }
   }
-  effects_.changed = true;
-  effects_.rearm = true;
+  effects_->changed = true;
+  effects_->rearm = true;
 }
 
 void Scheduler::cancel_loads(WorkerLink& link) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/hot.hpp"
 #include "base/text.hpp"
 #include "host/scheduler.hpp"
 
@@ -79,7 +80,7 @@ std::optional<Progress> Scheduler::progress(const Call& call) {
   return Progress{report->done, report->total};
 }
 
-void Scheduler::set_timer(Call& call) {
+TENON_HOT void Scheduler::set_timer(Call& call) {
   if (!call.has_details()) {
     return;  // Nothing of it is bound to a time.
   }
@@ -105,11 +106,11 @@ void Scheduler::set_timer(Call& call) {
   details.timer_ns = at_ns;
   if (at_ns != kNever) {
     const auto [entry, inserted] = timers_.emplace(at_ns, &call);
-    effects_.rearm = effects_.rearm || entry == timers_.begin();
+    effects_->rearm = effects_->rearm || entry == timers_.begin();
   }
 }
 
-void Scheduler::clear_timer(Call& call) noexcept {
+TENON_HOT void Scheduler::clear_timer(Call& call) noexcept {
   if (call.details().timer_ns != kNever) {
     CallDetails& details = call.make_details();
     timers_.erase({details.timer_ns, &call});

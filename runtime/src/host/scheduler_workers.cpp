@@ -50,7 +50,7 @@ void Scheduler::start_freely(MonotonicNs from_ns) {
   for (Slot& slot : slots_) {
     if (wants_start(slot)) {
       slot.next_start_ns = std::max(slot.next_start_ns, from_ns);
-      effects_.rearm = true;
+      effects_->rearm = true;
     }
   }
 }
@@ -85,9 +85,9 @@ void Scheduler::note_start_failure(Slot& slot, Error error) {
   const std::int64_t backoff_ns =
       std::min(kLongestBackoffNs, kFirstBackoffNs << std::min<std::uint32_t>(slot.failures - 1, 10));
   slot.next_start_ns = monotonic_now_ns() + backoff_ns;
-  effects_.changed = true;
-  effects_.rearm = true;
-  effects_.log.push_back({LogLevel::kError, error.message, {}, {}, 0, 0});
+  effects_->changed = true;
+  effects_->rearm = true;
+  effects_->log.push_back({LogLevel::kError, error.message, {}, {}, 0, 0});
   const bool hopeless = std::all_of(slots_.begin(), slots_.end(), [this](const Slot& each) {
     return is_extra(each) || (each.failures >= kStartsBeforeUnavailable && each.link == nullptr);
   });
@@ -152,7 +152,7 @@ void Scheduler::on_message(WorkerLink& link, const ControlMessage& message, cons
     link.start_deadline_ns = kNever;
     relist(link);
     unavailable_.reset();
-    effects_.changed = true;
+    effects_->changed = true;
     if (stopping_) {
       stop_workers();
       return;
@@ -165,10 +165,10 @@ void Scheduler::on_message(WorkerLink& link, const ControlMessage& message, cons
   } else if (const auto* log = envelope->message_as_Log()) {
     const int level = std::clamp(log->level(), TENON_LOG_DEBUG + 0, TENON_LOG_ERROR + 0);
     const GenerationRef* generation = link.generation_of(text_of(log->plugin()));
-    effects_.log.push_back({static_cast<LogLevel>(level), printable(log->message()->str(), kMaxErrorBytes),
-                            printable(text_of(log->plugin()), kMaxNameBytes),
-                            printable(text_of(log->task()), kMaxNameBytes), link.id, log->call_id(),
-                            generation == nullptr ? nullptr : *generation});
+    effects_->log.push_back({static_cast<LogLevel>(level), printable(log->message()->str(), kMaxErrorBytes),
+                             printable(text_of(log->plugin()), kMaxNameBytes),
+                             printable(text_of(log->task()), kMaxNameBytes), link.id, log->call_id(),
+                             generation == nullptr ? nullptr : *generation});
   } else if (const auto* wanted = envelope->message_as_Resolve()) {
     if (link.outbox_size() > kMaxUnreadMessages) {
       // An honest worker waits for one answer before it asks again.
@@ -214,7 +214,7 @@ void Scheduler::flush_outboxes() {
 }
 
 void Scheduler::warn(const WorkerLink& link, std::string message) {
-  effects_.log.push_back({LogLevel::kWarning, std::move(message), {}, {}, link.id, 0});
+  effects_->log.push_back({LogLevel::kWarning, std::move(message), {}, {}, link.id, 0});
 }
 
 // -- the end of a worker ----------------------------------------------------------------------
@@ -252,16 +252,16 @@ void Scheduler::bury(WorkerLink& link) {
   if (was_ready && (!link.kill_reason || link.killed_call_id != 0)) {
     reap(link);  // What it answered before it died counts.
   }
-  link.read_error_stream(effects_.log);
+  link.read_error_stream(effects_->log);
   const bool expected = link.dismissed || stopping_ || killing_;
   link.state = WorkerLink::State::kDead;
   relist(link);
   set_streaming(link, false);
   const ExitStatus status = link.handle->exit_status().value_or(ExitStatus{});
   slot.link = nullptr;
-  effects_.buried.push_back(keep);
-  effects_.changed = true;
-  effects_.rearm = true;
+  effects_->buried.push_back(keep);
+  effects_->changed = true;
+  effects_->rearm = true;
 
   if (!expected) {
     ++crashed_workers_;
@@ -301,7 +301,7 @@ void Scheduler::bury(WorkerLink& link) {
   }
   fail_sessions(link.id, link.slot);
   if (is_extra(slot)) {
-    effects_.trouble = true;
+    effects_->trouble = true;
   }
   if (!was_ready && !link.dismissed) {
     std::string message =
@@ -410,7 +410,7 @@ void Scheduler::fail_queued(const Error& error) {
 
 void Scheduler::stop_workers() {
   stopping_ = true;
-  effects_.rearm = true;
+  effects_->rearm = true;
   for (Slot& slot : slots_) {
     if (slot.link == nullptr) {
       continue;
@@ -422,7 +422,7 @@ void Scheduler::stop_workers() {
 void Scheduler::kill_workers() {
   stopping_ = true;
   killing_ = true;
-  effects_.rearm = true;
+  effects_->rearm = true;
   fail_queued(Error{ErrorCode::kCancelled, "the runtime was shut down before the call began", {}});
   for (Slot& slot : slots_) {
     if (slot.link != nullptr) {

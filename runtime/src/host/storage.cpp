@@ -5,6 +5,7 @@
 #include <new>
 
 #include "base/checked.hpp"
+#include "base/hot.hpp"
 #include "base/text.hpp"
 
 namespace tenon::internal {
@@ -308,7 +309,7 @@ void Transport::release(const BlockRef& block) {
   end_.release(block);
 }
 
-void Transport::flush_releases() {
+TENON_HOT void Transport::flush_releases() {
   const std::lock_guard lock(release_mutex_);
   end_.flush_releases();
 }

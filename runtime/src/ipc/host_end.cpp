@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/hot.hpp"
 #include "ipc/host_end_impl.hpp"
 
 namespace tenon::internal {
@@ -164,13 +165,14 @@ void HostEnd::close_descriptors() noexcept {
 
 // -- submitter ----------------------------------------------------------------------------------
 
-std::uint32_t HostEnd::free_slots() const noexcept {
+TENON_HOT std::uint32_t HostEnd::free_slots() const noexcept {
   // Acquire, with the reaper's release in pop: the slot's record is done with before it is written again.
   const std::uint64_t popped = impl_->reaper.popped.load(std::memory_order_acquire);
   return impl_->slot_count - static_cast<std::uint32_t>(impl_->submitter.pushed - popped);
 }
 
-Result<std::uint64_t> HostEnd::push(const SubmissionDescriptor& descriptor, std::optional<BytesView> payload) {
+TENON_HOT Result<std::uint64_t> HostEnd::push(const SubmissionDescriptor& descriptor,
+                                              std::optional<BytesView> payload) {
   Impl& own = *impl_;
   const std::uint64_t position = own.submitter.pushed;
   if (position - own.submitter.popped_seen >= own.slot_count) {
@@ -201,7 +203,7 @@ Result<std::uint64_t> HostEnd::push(const SubmissionDescriptor& descriptor, std:
   return position;
 }
 
-void HostEnd::publish() noexcept {
+TENON_HOT void HostEnd::publish() noexcept {
   Impl& own = *impl_;
   // SUBTLE: both sequentially consistent, against the worker's store of its sleep word and load of this tail: at least
   // one side sees the other, so no wake-up is lost. The store also releases the slots.
@@ -284,7 +286,7 @@ bool HostEnd::has_completion() const noexcept {
                                                  impl_->reaper.popped.load(std::memory_order_relaxed);
 }
 
-Result<bool> HostEnd::pop(Completion& completion) {
+TENON_HOT Result<bool> HostEnd::pop(Completion& completion) {
   Impl& own = *impl_;
   if (own.reaper.broken) {
     return fail(*own.reaper.broken);
@@ -336,7 +338,7 @@ Result<bool> HostEnd::pop(Completion& completion) {
   }
 }
 
-WaitResult HostEnd::wait(AdaptiveSpin& spin, MonotonicNs deadline_ns, std::uint64_t position) {
+TENON_HOT WaitResult HostEnd::wait(AdaptiveSpin& spin, MonotonicNs deadline_ns, std::uint64_t position) {
   Impl& own = *impl_;
   const auto woken_by_host = [&own] {
     return own.own_bell.wakes.load(std::memory_order_seq_cst) != own.reaper.wakes_seen;
@@ -387,7 +389,7 @@ bool HostEnd::arm_event_bell(std::uint64_t position) noexcept {
   return true;
 }
 
-void HostEnd::disarm() noexcept {
+TENON_HOT void HostEnd::disarm() noexcept {
   // Relaxed: a ring too many does no harm.
   impl_->header->bell.sleep.store(sleep_word(impl_->reaper.armed_count, SleepMode::kAwake), std::memory_order_relaxed);
 }
@@ -399,7 +401,7 @@ void HostEnd::release(const BlockRef& block) {
   flush_releases();
 }
 
-std::size_t HostEnd::flush_releases() {
+TENON_HOT std::size_t HostEnd::flush_releases() {
   Impl& own = *impl_;
   auto& list = own.releaser.waiting;
   if (list.empty()) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/checked.hpp"
+#include "base/hot.hpp"
 
 namespace tenon::internal {
 
@@ -49,7 +50,8 @@ const std::shared_ptr<const Mapping>* SegmentTable::find(std::uint32_t segment) 
   return recent_;
 }
 
-Result<BytesView> SegmentTable::resolve(const BlockRef& block, BytesView inline_bytes, std::string_view what) const {
+TENON_HOT Result<BytesView> SegmentTable::resolve(const BlockRef& block, BytesView inline_bytes,
+                                                  std::string_view what) const {
   if (block.absent()) {
     if (block.size_bytes != 0 || block.offset_bytes != 0) {
       return corrupt(what, "an absent block has an offset or a size");

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "base/hot.hpp"
 #include "ipc/arena.hpp"
 #include "ipc/host_end.hpp"
 #include "ipc/host_end_impl.hpp"
@@ -179,7 +180,7 @@ bool WorkerEnd::has_submission() const noexcept {
   return impl_->calls->ring.tail.load(std::memory_order_acquire) != impl_->answered;
 }
 
-Result<std::optional<Submission>> WorkerEnd::begin() {
+TENON_HOT Result<std::optional<Submission>> WorkerEnd::begin() {
   Impl& own = *impl_;
   if (own.running) {
     return fail(ErrorCode::kInternal, "a worker began a call before it had finished the one before");
@@ -228,7 +229,7 @@ Result<std::optional<Submission>> WorkerEnd::begin() {
   }
 }
 
-Result<void> WorkerEnd::finish(CompletionDescriptor completion, std::optional<BytesView> payload) {
+TENON_HOT Result<void> WorkerEnd::finish(CompletionDescriptor completion, std::optional<BytesView> payload) {
   Impl& own = *impl_;
   if (!own.running) {
     return fail(ErrorCode::kInternal, "a worker finished a call that had not begun");
@@ -280,14 +281,14 @@ void WorkerEnd::finish_item(std::uint32_t index) noexcept {
   impl_->header->bulk.done.store((impl_->running_position << 16u) | (index + 1), std::memory_order_release);
 }
 
-void WorkerEnd::set_run_time(std::uint64_t run_ns) noexcept {
+TENON_HOT void WorkerEnd::set_run_time(std::uint64_t run_ns) noexcept {
   Impl& own = *impl_;
   if (own.answered != own.published) {
     own.answer_slots[(own.answered - 1) & (own.slot_count - 1)].descriptor.run_ns = run_ns;
   }
 }
 
-void WorkerEnd::publish() noexcept {
+TENON_HOT void WorkerEnd::publish() noexcept {
   Impl& own = *impl_;
   if (own.published == own.answered) {
     return;
@@ -305,7 +306,7 @@ void WorkerEnd::publish() noexcept {
   }
 }
 
-void WorkerEnd::ring() noexcept {
+TENON_HOT void WorkerEnd::ring() noexcept {
   Impl& own = *impl_;
   // A host that has armed its bell since the last announcement has seen what was announced, and waits for more.
   if (own.announced != own.published) {
@@ -314,7 +315,7 @@ void WorkerEnd::ring() noexcept {
   }
 }
 
-void WorkerEnd::Impl::ring_for(std::uint32_t sleep) noexcept {
+TENON_HOT void WorkerEnd::Impl::ring_for(std::uint32_t sleep) noexcept {
   const auto mode = static_cast<SleepMode>(sleep & 3u);
   if (mode == SleepMode::kAwake || sleep == rung) {
     return;
@@ -332,7 +333,7 @@ std::uint64_t WorkerEnd::unpublished() const noexcept {
   return impl_->answered - impl_->published;
 }
 
-WorkerWake WorkerEnd::wait(AdaptiveSpin& spin, MonotonicNs deadline_ns) {
+TENON_HOT WorkerWake WorkerEnd::wait(AdaptiveSpin& spin, MonotonicNs deadline_ns) {
   Impl& own = *impl_;
   publish();
   const auto bell_rang = [&own] { return own.calls->bell.bell.load(std::memory_order_seq_cst) != own.bell_seen; };
@@ -360,7 +361,7 @@ WorkerWake WorkerEnd::wait(AdaptiveSpin& spin, MonotonicNs deadline_ns) {
   return done(result == WaitResult::kTimeout);
 }
 
-std::optional<BlockRef> WorkerEnd::pop_release() noexcept {
+TENON_HOT std::optional<BlockRef> WorkerEnd::pop_release() noexcept {
   Impl& own = *impl_;
   // Acquire, with the host's release: the entries below the tail are written.
   if (own.calls->release.tail.load(std::memory_order_acquire) == own.release_head) {
@@ -373,7 +374,7 @@ std::optional<BlockRef> WorkerEnd::pop_release() noexcept {
   return block;
 }
 
-std::uint64_t WorkerEnd::messages() const noexcept {
+TENON_HOT std::uint64_t WorkerEnd::messages() const noexcept {
   // Acquire, with the host's release: the channel has what is counted.
   return impl_->calls->bell.messages.load(std::memory_order_acquire);
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/hot.hpp"
 #include "base/text.hpp"
 #include "platform/dynamic_library.hpp"
 #include "plugin/manifest_reader.hpp"
@@ -357,7 +358,7 @@ const std::string& LoadedPlugin::version() const noexcept {
 const Schema& LoadedPlugin::schema() const noexcept {
   return *impl_->manifest.parsed_schema;
 }
-void* LoadedPlugin::state() const noexcept {
+TENON_HOT void* LoadedPlugin::state() const noexcept {
   return impl_->state;
 }
 const std::vector<LoadedTask>& LoadedPlugin::tasks() const noexcept {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/clock.hpp"
+#include "base/hot.hpp"
 #include "base/text.hpp"
 
 namespace tenon::internal {
@@ -145,7 +146,7 @@ struct CallContext::Functions {
                                                     last_error};
 };
 
-CallContext::CallContext(WorkerCore& core, const Options& options)
+TENON_HOT CallContext::CallContext(WorkerCore& core, const Options& options)
     : core_(core), options_(options), builder_(options.results) {
   call_.size_bytes = sizeof(tenon_call_t);
   call_.attempt = options.attempt;
@@ -172,7 +173,7 @@ tenon_status_t CallContext::threw(tenon_status_t status, const char* what) noexc
   return status;
 }
 
-CallOutcome CallContext::judge(tenon_status_t status, bool needs_result, bool may_end) {
+TENON_HOT CallOutcome CallContext::judge(tenon_status_t status, bool needs_result, bool may_end) {
   CallOutcome outcome;
   const std::string& name = options_.route->full_name;
   if (status == TENON_END && may_end) {

@@ -2,6 +2,7 @@
 
 #include <tenon/control_generated.h>
 
+#include "base/hot.hpp"
 #include "base/text.hpp"
 
 namespace tenon::internal {
@@ -147,7 +148,7 @@ Result<void> WorkerCore::handle(ControlMessage& message) {
   return fail(ErrorCode::kCorrupt, "a message of the host is of an unknown kind");
 }
 
-Result<BytesView> WorkerCore::resolve(const BlockRef& block, BytesView inline_bytes, std::string_view what) {
+TENON_HOT Result<BytesView> WorkerCore::resolve(const BlockRef& block, BytesView inline_bytes, std::string_view what) {
   auto bytes = segments.resolve(block, inline_bytes, what);
   if (bytes || bytes.error().code != ErrorCode::kNotFound) {
     return bytes;
@@ -161,7 +162,7 @@ Result<BytesView> WorkerCore::resolve(const BlockRef& block, BytesView inline_by
   return segments.resolve(block, inline_bytes, what);
 }
 
-Result<Route*> WorkerCore::route(std::uint32_t number) {
+TENON_HOT Result<Route*> WorkerCore::route(std::uint32_t number) {
   Route* found = routes.find(number);
   if (found == nullptr) {
     auto known = read_control_until(

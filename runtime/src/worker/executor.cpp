@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/clock.hpp"
+#include "base/hot.hpp"
 #include "ipc/frames.hpp"
 #include "worker/bulk_runner.hpp"
 
@@ -20,7 +21,7 @@ constexpr std::int64_t kShortBulkNs = 200'000;
 
 }  // namespace
 
-bool Executor::is_short(const Submission& submission) const noexcept {
+TENON_HOT bool Executor::is_short(const Submission& submission) const noexcept {
   const SubmissionDescriptor& descriptor = submission.descriptor;
   if (descriptor.kind != CallKind::kCall && descriptor.kind != CallKind::kBulk) {
     return false;
@@ -30,7 +31,7 @@ bool Executor::is_short(const Submission& submission) const noexcept {
   return route != nullptr && route->mean_ns <= std::max(kShortNs, kShortBulkNs * (count > 1)) / count;
 }
 
-Result<void> Executor::execute(const Submission& submission) {
+TENON_HOT Result<void> Executor::execute(const Submission& submission) {
   const MonotonicNs start_ns = last_end_ns_ != 0 ? last_end_ns_ : monotonic_now_ns();
   calls_run_ = submission.descriptor.kind == CallKind::kLoad ? 0 : 1;
   auto executed = dispatch(submission);
@@ -47,7 +48,7 @@ Result<void> Executor::execute(const Submission& submission) {
   return executed;
 }
 
-Result<void> Executor::dispatch(const Submission& submission) {
+TENON_HOT Result<void> Executor::dispatch(const Submission& submission) {
   const SubmissionDescriptor& descriptor = submission.descriptor;
   if (descriptor.session_id == 0 || descriptor.kind == CallKind::kOpen) {
     auto route = core_.route(descriptor.route);
@@ -75,7 +76,7 @@ Result<void> Executor::dispatch(const Submission& submission) {
   return descriptor.kind == CallKind::kStep ? step(submission, *session) : checkpoint(submission, *session);
 }
 
-Result<CallContext::Options> Executor::common_options(const Submission& submission, const Route& route) {
+TENON_HOT Result<CallContext::Options> Executor::common_options(const Submission& submission, const Route& route) {
   const SubmissionDescriptor& descriptor = submission.descriptor;
   CallContext::Options options;
   options.route = &route;
@@ -99,7 +100,7 @@ Result<CallContext::Options> Executor::common_options(const Submission& submissi
   return options;
 }
 
-Result<void> Executor::run_call(const Submission& submission, const Route& route) {
+TENON_HOT Result<void> Executor::run_call(const Submission& submission, const Route& route) {
   if (route.loaded->run == nullptr) {
     return finish_error(TENON_INVALID_ARGUMENT, route.full_name + " is a streaming task; open a session of it");
   }

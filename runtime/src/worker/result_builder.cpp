@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/checked.hpp"
+#include "base/hot.hpp"
 #include "base/text.hpp"
 
 namespace tenon::internal {
@@ -15,7 +16,7 @@ constexpr std::uint64_t kAlignment = 16;
 
 }  // namespace
 
-ResultBuilder::~ResultBuilder() {
+TENON_HOT ResultBuilder::~ResultBuilder() {
   close();
   for (ResultBlob& blob : results_) {
     give_back(blob);

@@ -1,5 +1,6 @@
 #include "worker/route_table.hpp"
 
+#include "base/hot.hpp"
 #include "plugin/plugin_file.hpp"
 
 namespace tenon::internal {
@@ -13,7 +14,7 @@ void RouteTable::unbind(std::uint32_t number) {
   routes_.erase(number);
 }
 
-Route* RouteTable::find(std::uint32_t number) noexcept {
+TENON_HOT Route* RouteTable::find(std::uint32_t number) noexcept {
   const auto found = routes_.find(number);
   return found == routes_.end() ? nullptr : found->second.get();
 }

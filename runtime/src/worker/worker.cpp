@@ -13,6 +13,7 @@
 #endif
 
 #include "base/clock.hpp"
+#include "base/hot.hpp"
 #include "platform/process.hpp"
 #include "platform/sandbox.hpp"
 #include "platform/shared_memory.hpp"
@@ -183,7 +184,7 @@ WorkerExit loop(WorkerCore& core, Executor& executor, std::string& message) {
 
 }  // namespace
 
-WorkerExit run_worker(ControlChannel channel, const WorkerOptions& options, std::string& message) {
+TENON_HOT WorkerExit run_worker(ControlChannel channel, const WorkerOptions& options, std::string& message) {
   auto shaken = shake_hands(std::move(channel), options);
   if (!shaken) {
     message = std::move(shaken.error().message);

@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/hot.hpp"
+
 namespace tenon::internal {
 
 namespace {
@@ -22,8 +24,8 @@ std::uint32_t* address_of(const std::atomic<std::uint32_t>& word) noexcept {
 
 }  // namespace
 
-WaitResult wait_on_word(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
-                        MonotonicNs deadline_ns) noexcept {
+TENON_HOT WaitResult wait_on_word(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
+                                  MonotonicNs deadline_ns) noexcept {
   constexpr MonotonicNs kNsPerSecond = 1'000'000'000;
   timespec until{};
   const timespec* limit = nullptr;
@@ -40,7 +42,7 @@ WaitResult wait_on_word(const std::atomic<std::uint32_t>& word, std::uint32_t ex
   return code != 0 && errno == ETIMEDOUT ? WaitResult::kTimeout : WaitResult::kWoken;
 }
 
-void wake_word(const std::atomic<std::uint32_t>& word, int count) noexcept {
+TENON_HOT void wake_word(const std::atomic<std::uint32_t>& word, int count) noexcept {
   ::syscall(SYS_futex, address_of(word), FUTEX_WAKE, count, nullptr, nullptr, 0);
 }
 
