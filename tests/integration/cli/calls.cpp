@@ -251,6 +251,33 @@ TEST_CASE("tenon call: two interrupts end a task that does not listen") {
   CHECK(exit == 130);
 }
 
+TEST_CASE("tenon call: too little address space is an error that names the limit, and what to do") {
+#if defined(__SANITIZE_ADDRESS__)
+  WARN("skipped: a sanitizer reserves more address space than the limit");
+#else
+  ProgramOptions options;
+  options.limit = "-v 400000";
+  const Ended ended = tenon::test::tenon({"call", "tenon.echo", R"({"data": "AAAA"})"}, options);
+  CHECK(ended.exit == 78);
+  CHECK(has(ended.error, "shared memory"));
+  CHECK(has(ended.error, "RLIMIT_AS"));
+  CHECK(has(ended.error, "390.6 MiB"));
+  CHECK(has(ended.error, "use smaller arenas"));
+#endif
+}
+
+TEST_CASE("tenon run: more workers than descriptors allow is an error that names both, and what to do") {
+  ProgramOptions options;
+  options.limit = "-n 64";
+  const std::string file = std::string(TENON_TEST_SOURCE_DIR) + "/plugins/files/inventory.toml";
+  const Ended ended = tenon::test::tenon({"run", file, "--workers", "256"}, options);
+  CHECK(ended.exit == 78);
+  CHECK(has(ended.error, "256 workers need"));
+  CHECK(has(ended.error, "it may open 64"));
+  CHECK(has(ended.error, "RLIMIT_NOFILE"));
+  CHECK(has(ended.error, "use fewer workers"));
+}
+
 TEST_CASE("tenon: standard output that is closed, full or not read") {
   ProgramOptions options;
   options.output = OutputKind::kClosed;

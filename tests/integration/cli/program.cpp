@@ -65,6 +65,9 @@ Program::Program(const std::vector<std::string>& arguments, const ProgramOptions
   // One cache for all programs of a test program, so that plugins are inspected once.
   static const TemporaryDirectory cache;
   std::vector<std::string> words = {TENON_PROGRAM};
+  if (!options.limit.empty()) {
+    words = {"/bin/sh", "-c", "ulimit " + options.limit + R"( && exec "$0" "$@")", TENON_PROGRAM};
+  }
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<std::string> variables = make_environment(options, cache.path());
 
@@ -117,8 +120,8 @@ Program::Program(const std::vector<std::string>& arguments, const ProgramOptions
   posix_spawnattr_setsigdefault(&attributes, &defaults);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
 
-  const int failed =
-      posix_spawn(&pid_, TENON_PROGRAM, &actions, &attributes, pointers(words).data(), pointers(variables).data());
+  const int failed = posix_spawn(&pid_, words.front().c_str(), &actions, &attributes, pointers(words).data(),
+                                 pointers(variables).data());
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   if (broken_pipe[1] >= 0) {

@@ -26,6 +26,8 @@ struct ProgramOptions {
   /// Set in the program's environment, over the test's own; TENON_* and NO_COLOR of the test are not handed on.
   std::vector<std::pair<std::string, std::string>> environment;
   OutputKind output = OutputKind::kFile;
+  /// A limit set by the shell's `ulimit` for the program, as in "-v 400000"; empty for none.
+  std::string limit;
   /// Whether standard error is a terminal.
   bool terminal = false;
 };
