@@ -71,22 +71,29 @@ void recycle(std::vector<T>& vector) {
 
 }  // namespace
 
-TENON_HOT std::unique_ptr<Effects> Pool::take_spare_effects() {
-  // Acquire, with the release in settle: it has been emptied.
-  Effects* spare = spare_effects_.exchange(nullptr, std::memory_order_acquire);
-  return spare != nullptr ? std::unique_ptr<Effects>(spare) : std::make_unique<Effects>();
-}
-
 TENON_HOT void Pool::give_up(Guarded<Scheduler>::Locked scheduler) {
-  if (!scheduler->effects().empty()) {
-    std::unique_ptr<Effects> effects = scheduler->exchange_effects(take_spare_effects());
-    scheduler.unlock();
-    settle(std::move(effects));
+  if (scheduler->effects().empty()) {
+    return;
   }
+  // Acquire, with the release below: it has been emptied. What was done under the lock is done: from here on a want of
+  // memory must not keep its effects from being done too.
+  std::unique_ptr<Effects> spare(spare_effects_.exchange(nullptr, std::memory_order_acquire));
+  if (spare == nullptr) {
+    spare.reset(new (std::nothrow) Effects);
+  }
+  if (spare == nullptr) {
+    Effects effects = std::exchange(scheduler->effects(), Effects());
+    scheduler.unlock();
+    settle(effects);
+    return;
+  }
+  std::unique_ptr<Effects> effects = scheduler->exchange_effects(std::move(spare));
+  scheduler.unlock();
+  settle(*effects);
+  const std::unique_ptr<Effects> other(spare_effects_.exchange(effects.release(), std::memory_order_acq_rel));
 }
 
-TENON_HOT void Pool::settle(std::unique_ptr<Effects> settled) {
-  Effects& effects = *settled;
+TENON_HOT void Pool::settle(Effects& effects) {
   if (effects.again || (effects.rearm && !on_reactor())) {
     bell_.ring();
   }
@@ -130,7 +137,6 @@ TENON_HOT void Pool::settle(std::unique_ptr<Effects> settled) {
   recycle(effects.finished);
   recycle(effects.bulk_ends);
   recycle(effects.released);
-  const std::unique_ptr<Effects> other(spare_effects_.exchange(settled.release(), std::memory_order_acq_rel));
 }
 
 Result<std::shared_ptr<Pool>> Pool::start(const RuntimeOptions& options,

@@ -149,9 +149,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
   }
   /// Gives up the lock, and does what was left to be done outside.
   void give_up(Guarded<Scheduler>::Locked scheduler);
-  /// Empty, with what an earlier one has allocated.
-  [[nodiscard]] std::unique_ptr<Effects> take_spare_effects();
-  void settle(std::unique_ptr<Effects> effects);
+  /// Does it, without the lock, and leaves it empty, with what it has allocated.
+  void settle(Effects& effects);
   [[nodiscard]] RouteRef make_route(const GenerationRef& generation, const TaskInfo& task, StoredBytes params);
   /// The route of a task in a generation that a worker is bound to; the current one when that is null.
   [[nodiscard]] Result<RouteRef> bound_route(std::string_view task, const GenerationRef& bound);

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "base/hot.hpp"
-
 #include "host/scheduler.hpp"
 
 namespace tenon::internal {

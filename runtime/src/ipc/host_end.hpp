@@ -118,10 +118,12 @@ class HostEnd {
   [[nodiscard]] bool has_completion() const noexcept;
   /// Spins, then sleeps until there is a completion, a wake_host, or the deadline. The end of the worker does not wake
   /// it: the exit handle's watcher calls wake_host. `position`: sleep on until that submission is answered, or the
-  /// worker has nothing left to do, or some ten microseconds have passed; without it the next answer wakes.
+  /// worker goes to wait with answers that it has not rung for, or has held some for 50 us; without it the next answer
+  /// wakes.
   WaitResult wait(AdaptiveSpin& spin, MonotonicNs deadline_ns, std::uint64_t position = 0);
-  /// Asks the worker to ring its event bell once, for a poller: when it has answered `position`, or has nothing left to
-  /// do, or holds answers for some ten microseconds. False: there is a completion already, and nothing is armed.
+  /// Asks the worker to ring its event bell once, for a poller: when it has answered `position`, or goes to wait with
+  /// answers that it has not rung for, or has held some for 50 us. False: there is a completion already, and nothing is
+  /// armed.
   [[nodiscard]] bool arm_event_bell(std::uint64_t position = 0) noexcept;
   /// Moves the position that an armed bell waits for.
   void move_bell(std::uint64_t position) noexcept;

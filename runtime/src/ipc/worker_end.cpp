@@ -29,7 +29,7 @@ struct WorkerEnd::Impl {
 
   std::uint64_t answered = 0;  ///< Written into the ring; the next one to begin.
   std::uint64_t published = 0;
-  std::uint64_t announced = 0;  ///< Of these, what a sleeping host has been rung for, if it was to be.
+  std::uint64_t announced = 0;  ///< Up to here the sleep word has been looked at after the tail was stored.
   std::uint64_t tail_seen = 0;
   bool running = false;
   std::uint64_t running_call_id = 0;
@@ -308,7 +308,8 @@ TENON_HOT void WorkerEnd::publish() noexcept {
 
 TENON_HOT void WorkerEnd::ring() noexcept {
   Impl& own = *impl_;
-  // A host that has armed its bell since the last announcement has seen what was announced, and waits for more.
+  // SUBTLE: a host that arms its bell after the look at its sleep word loads the tail after that and sees all that was
+  // announced, so it waits for more. The look must come after the tail's store, in the one order of all seq_cst.
   if (own.announced != own.published) {
     own.announced = own.published;
     own.ring_for(own.calls->bell.sleep.load(std::memory_order_seq_cst));

@@ -132,7 +132,7 @@ Result<std::unique_ptr<WorkerCore>> shake_hands(ControlChannel channel, const Wo
   return core;
 }
 
-WorkerExit loop(WorkerCore& core, Executor& executor, std::string& message) {
+TENON_HOT WorkerExit loop(WorkerCore& core, Executor& executor, std::string& message) {
   AdaptiveSpin spin;
   MonotonicNs rung_ns = monotonic_now_ns();
   const auto gone_or_broken = [&](Error error) {
@@ -184,7 +184,7 @@ WorkerExit loop(WorkerCore& core, Executor& executor, std::string& message) {
 
 }  // namespace
 
-TENON_HOT WorkerExit run_worker(ControlChannel channel, const WorkerOptions& options, std::string& message) {
+WorkerExit run_worker(ControlChannel channel, const WorkerOptions& options, std::string& message) {
   auto shaken = shake_hands(std::move(channel), options);
   if (!shaken) {
     message = std::move(shaken.error().message);
