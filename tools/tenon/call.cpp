@@ -58,34 +58,6 @@ void add_options(CommandLine& line, Arguments& arguments) {
       "  tenon call image.thumbnail '{\"path\": \"a.jpg\"}' --params '{\"edge\": 64}' --out a.thumbnail.jpg");
 }
 
-/// The parser takes a word in brackets apart as a list, which JSON is not meant for. A space in front, taken away again
-/// behind the parser, keeps it from that.
-std::vector<std::string> shield(std::vector<std::string> words) {
-  for (std::string& word : words) {
-    if (word.starts_with('[') || word.starts_with(' ')) {
-      word.insert(0, 1, ' ');
-    }
-  }
-  return words;
-}
-
-void unshield(Arguments& arguments) {
-  const auto strip = [](std::string& word) {
-    if (word.starts_with(' ')) {
-      word.erase(0, 1);
-    }
-  };
-  for (std::vector<std::string>* words : {&arguments.json, &arguments.plugin_dirs}) {
-    for (std::string& word : *words) {
-      strip(word);
-    }
-  }
-  strip(arguments.task);
-  strip(arguments.params);
-  strip(arguments.out);
-  strip(arguments.socket);
-}
-
 /// The arguments of a reduce: each word of JSON is one; a file or standard input has one on each line.
 class ArgumentSequence {
  public:
@@ -431,10 +403,9 @@ Outcome<ExitCode> call_command(Context& context, const std::vector<std::string>&
   CommandLine line("Calls one task and prints its result as JSON.", "tenon call");
   Arguments asked;
   add_options(line, asked);
-  if (auto go_on = line.parse(context, shield(arguments)); !go_on || !*go_on) {
+  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }
-  unshield(asked);
   return asked.socket.empty() ? call_here(context, asked) : call_in_daemon(context, asked);
 }
 

@@ -1,5 +1,7 @@
 #include "tools/tenon/command_line.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <CLI/CLI.hpp>
@@ -7,6 +9,24 @@
 #include "base/text.hpp"
 
 namespace tenon::cli {
+namespace {
+
+/// The parser takes a word in brackets apart as a list. A space in front, taken away again behind the parser, keeps it
+/// from that.
+std::string shield(std::string word) {
+  if (word.starts_with('[') || word.starts_with(' ')) {
+    word.insert(0, 1, ' ');
+  }
+  return word;
+}
+
+void unshield(std::string& word) {
+  if (word.starts_with(' ')) {
+    word.erase(0, 1);
+  }
+}
+
+}  // namespace
 
 CommandLine::Option& CommandLine::Option::required() {
   option_->required();
@@ -39,16 +59,18 @@ CommandLine::CommandLine(std::string_view description, std::string_view name)
 CommandLine::~CommandLine() = default;
 
 CommandLine::Option CommandLine::add(std::string_view name, std::string& value, std::string_view help) {
+  texts_.push_back(&value);
   return Option(*app_->add_option(std::string(name), value, std::string(help)));
 }
 
 CommandLine::Option CommandLine::add(std::string_view name, std::vector<std::string>& values, std::string_view help) {
   CLI::Option* const option = app_->add_option(std::string(name), values, std::string(help));
-  // Else "[a,b]" would be taken apart, and an option swallow the positional arguments behind its value.
-  option->allow_extra_args(false);
-  if (!name.starts_with("-")) {
+  if (name.starts_with("-")) {
+    option->allow_extra_args(false);  // Else it would swallow the positional arguments behind its value.
+  } else {
     option->expected(-1);
   }
+  lists_.push_back(&values);
   return Option(*option);
 }
 
@@ -84,17 +106,32 @@ void CommandLine::add_common_options() {
   app_->set_help_flag("-h,--help", "Show this text");
 }
 
+void CommandLine::unshield_values() {
+  for (std::string* text : texts_) {
+    unshield(*text);
+  }
+  for (std::vector<std::string>* list : lists_) {
+    for (std::string& text : *list) {
+      unshield(text);
+    }
+  }
+}
+
 Outcome<bool> CommandLine::parse(Context& context, const std::vector<std::string>& arguments) {
   add_common_options();
+  std::vector<std::string> words;
+  std::transform(arguments.rbegin(), arguments.rend(), std::back_inserter(words), shield);
   try {
-    app_->parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    app_->parse(std::move(words));
+    unshield_values();
     return true;
   } catch (const CLI::CallForHelp&) {
     context.output.write(app_->help());
     return false;
   } catch (const CLI::ParseError& error) {
     const std::string see = "'" + app_->get_name() + " --help' shows the arguments";
-    for (const std::string& extra : app_->remaining(true)) {
+    for (std::string extra : app_->remaining(true)) {
+      unshield(extra);
       if (!extra.starts_with("-") || extra == "-") {
         return usage_failure("unexpected argument '" + internal::printable(extra) + "'", see);
       }

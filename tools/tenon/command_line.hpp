@@ -62,8 +62,11 @@ class CommandLine {
 
  private:
   void add_common_options();
+  void unshield_values();
 
   std::unique_ptr<CLI::App> app_;
+  std::vector<std::string*> texts_;
+  std::vector<std::vector<std::string>*> lists_;
 };
 
 }  // namespace tenon::cli

@@ -1,4 +1,3 @@
-
 #include "base/text.hpp"
 #include "tools/tenon/command.hpp"
 #include "tools/tenon/command_line.hpp"

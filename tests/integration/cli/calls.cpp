@@ -252,7 +252,7 @@ TEST_CASE("tenon call: two interrupts end a task that does not listen") {
 }
 
 TEST_CASE("tenon call: too little address space is an error that names the limit, and what to do") {
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
   WARN("skipped: a sanitizer reserves more address space than the limit");
 #else
   ProgramOptions options;
@@ -311,6 +311,13 @@ TEST_CASE("tenon: misspelt verbs and flags") {
   const Ended flag = tenon::test::tenon({"call", "tenon.echo", "{}", "--pramas", "{}"});
   CHECK(flag.exit == 2);
   CHECK(has(flag.error, "did you mean '--params'?"));
+}
+
+TEST_CASE("tenon check: a file is taken by the name it was given, brackets and all") {
+  const Ended ended = tenon::test::tenon({"check", "[a,b].toml", "[c,d]"});
+  CHECK(ended.exit == 2);
+  CHECK(has(ended.error, "'[a,b].toml'"));
+  CHECK(has(ended.error, "'[c,d]'"));
 }
 
 TEST_CASE("tenon list: plugins with tasks, and why a file is no plugin") {
