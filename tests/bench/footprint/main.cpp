@@ -1,16 +1,12 @@
 // What tests/bench/footprint traces: calls, or turns of a ping-pong, between two marks. Both sides are threads of this
 // process, since valgrind does not follow the start of a worker (no pidfd_open).
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <thread>
 
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
+#include "harness/futex.hpp"
 #include "host/runtime_access.hpp"
 #include "tenon_test/in_process_launcher.hpp"
 #include "workloads/bench_runtime.hpp"
@@ -40,19 +36,6 @@ void trace_calls() {
   Runtime runtime = TENON_VALUE(internal::RuntimeAccess::start(runtime_options(1), test::make_in_process_launcher()));
   const flatbuffers::FlatBufferBuilder argument = bytes_argument(64);
   trace([&] { TENON_CHECK(runtime.call("tenon.echo", view(argument)).has_value()); });
-}
-
-using Word = std::atomic<std::uint32_t>;
-
-void sleep_while(Word& word, std::uint32_t value) {
-  while (word.load() == value) {
-    syscall(SYS_futex, &word, FUTEX_WAIT, value, nullptr, nullptr, 0);
-  }
-}
-
-void set_and_wake(Word& word, std::uint32_t value) {
-  word.store(value);
-  syscall(SYS_futex, &word, FUTEX_WAKE, 1, nullptr, nullptr, 0);
 }
 
 void trace_ping_pong() {

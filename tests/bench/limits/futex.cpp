@@ -1,9 +1,5 @@
-#include <linux/futex.h>
 #include <sched.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -11,24 +7,18 @@
 #include <vector>
 
 #include "harness/child.hpp"
+#include "harness/futex.hpp"
 #include "limits/limits.hpp"
 
 namespace tenon::bench {
 namespace {
 
-using Word = std::atomic<std::uint32_t>;
 constexpr std::uint32_t kStop = ~0u;
 
 struct Words {
   Line<Word> ping;
   Line<Word> pong;
 };
-
-void sleep_while(Word& word, std::uint32_t value) {
-  while (word.load() == value) {
-    syscall(SYS_futex, &word, FUTEX_WAIT, value, nullptr, nullptr, 0);
-  }
-}
 
 /// Cores this process may run on.
 std::vector<int> usable_cores() {
@@ -62,11 +52,6 @@ class Pin {
  private:
   cpu_set_t before_;
 };
-
-void set_and_wake(Word& word, std::uint32_t value) {
-  word.store(value);
-  syscall(SYS_futex, &word, FUTEX_WAKE, 1, nullptr, nullptr, 0);
-}
 
 /// Ping-pong with this process on `ours` and the other on `theirs`; any core for none.
 void ping_pong(const std::string& name, const Settings& settings, std::optional<int> ours, std::optional<int> theirs) {
