@@ -48,12 +48,13 @@ binary_directory() {
   if [[ "$1" == default ]]; then echo "$tenon_root/build"; else echo "$tenon_root/build-$1"; fi
 }
 
-# configure PRESET: only when there is something new to configure; ninja does later changes by itself.
+# configure PRESET [CMAKE ARGUMENT...]: only when there is something new to configure; ninja does later changes by itself.
 configure() {
-  local directory
-  directory="$(binary_directory "$1")"
-  if [[ ! -f "$directory/build.ninja" ]]; then
-    step "$directory/logs" "configure $1" cmake -S "$tenon_root" --preset "$1"
+  local preset="$1" directory
+  shift
+  directory="$(binary_directory "$preset")"
+  if [[ ! -f "$directory/build.ninja" || $# -gt 0 ]]; then
+    step "$directory/logs" "configure $preset" cmake -S "$tenon_root" --preset "$preset" "$@"
   fi
 }
 
