@@ -1,0 +1,189 @@
+#include "attacker.hpp"
+
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <fstream>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "processes.hpp"
+
+namespace tenon::chaos {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+/// A signal to a child of this process; no other process gets it when the number has changed hands.
+bool send(std::int64_t pid, int signal) {
+  const int handle = static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0));
+  if (handle < 0) {
+    return false;
+  }
+  const auto state = state_of(pid);
+  const bool ours = state && state->parent == ::getpid();
+  const bool sent = ours && ::syscall(SYS_pidfd_send_signal, handle, signal, nullptr, 0) == 0;
+  ::close(handle);
+  return sent;
+}
+
+std::optional<std::int64_t> pid_of(const Runtime& runtime, std::uint64_t worker_id) {
+  for (const auto& worker : runtime.stats().workers) {
+    if (worker.id == worker_id && worker.pid > 0) {
+      return worker.pid;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Attacker::Attacker(Runtime& runtime, Book& book, Surroundings surroundings, const Options& options)
+    : runtime_(runtime),
+      book_(book),
+      surroundings_(std::move(surroundings)),
+      options_(options),
+      random_(scatter(options.seed ^ 0xa77ac4)),
+      thread_([this] { run(); }) {}
+
+void Attacker::stop() {
+  over_ = true;
+  if (thread_.joinable()) {
+    thread_.join();
+  }
+  restore_files();
+}
+
+void Attacker::run() {
+  auto next = steady_clock::now();
+  while (!over_) {
+    std::this_thread::sleep_for(milliseconds(5));
+    look_after_stopped_workers();
+    if (options_.attacks == 0 || steady_clock::now() < next) {
+      continue;
+    }
+    next = steady_clock::now() + milliseconds(10 + random_() % 80);
+    std::uint32_t left = options_.attacks;
+    for (auto skip = random_() % static_cast<unsigned>(std::popcount(left)); skip > 0; --skip) {
+      left &= left - 1;
+    }
+    attack(left & ~(left - 1));
+  }
+}
+
+void Attacker::attack(std::uint32_t what) {
+  ++count_;
+  std::error_code ignored;
+  switch (what) {
+    case kAttackStoreDelete:
+      fs::remove_all(surroundings_.cache, ignored);
+      fs::remove_all(surroundings_.store, ignored);
+      return;
+    case kAttackPluginFile:
+      return write_over_plugin();
+    case kAttackDiskFull:
+      return fill_disk();
+    default:
+      return attack_worker(what);
+  }
+}
+
+void Attacker::attack_worker(std::uint32_t what) {
+  const auto workers = runtime_.stats().workers;
+  if (workers.empty()) {
+    return;
+  }
+  const auto& worker = workers[random_() % workers.size()];
+  if (worker.pid <= 0) {
+    return;
+  }
+  book_.ledger().mark(worker.id, kMarkAttacked);
+  if (what == kAttackKill) {
+    constexpr std::array kSignals = {SIGKILL, SIGSEGV, SIGTERM, SIGABRT, SIGKILL, SIGBUS};
+    send(worker.pid, kSignals[random_() % kSignals.size()]);
+    return;
+  }
+  if (!send(worker.pid, SIGSTOP)) {
+    return;
+  }
+  // A short stop; a freeze stays until look_after_stopped_workers finds it.
+  if (what == kAttackStop) {
+    std::this_thread::sleep_for(milliseconds(random_() % 100));
+    send(worker.pid, random_() % 4 == 0 ? SIGKILL : SIGCONT);
+  }
+}
+
+void Attacker::look_after_stopped_workers() {
+  const auto now = steady_clock::now();
+  for (const auto& worker : runtime_.stats().workers) {
+    const auto known = std::find_if(stopped_.begin(), stopped_.end(),
+                                    [&](const Stopped& stopped) { return stopped.worker_id == worker.id; });
+    const auto state = worker.pid > 0 ? state_of(worker.pid) : std::nullopt;
+    if (!state || state->letter != 'T') {
+      if (known != stopped_.end()) {
+        stopped_.erase(known);
+      }
+    } else if (known == stopped_.end()) {
+      stopped_.push_back({worker.id, now + options_.thaw_after});
+    } else if (now >= known->due) {
+      book_.ledger().mark(worker.id, kMarkAttacked);
+      send(worker.pid, random_() % 2 == 0 ? SIGCONT : SIGKILL);
+      known->due = now + options_.thaw_after;
+    }
+  }
+  std::erase_if(stopped_, [&](const Stopped& stopped) { return !pid_of(runtime_, stopped.worker_id); });
+}
+
+void Attacker::write_over_plugin() {
+  std::error_code ignored;
+  const fs::path& file = surroundings_.plugin;
+  switch (random_() % 4) {
+    case 0: {  // In place, while it is mapped by whoever maps it.
+      std::fstream out(file, std::ios::binary | std::ios::in | std::ios::out);
+      out << std::string(100'000, '#');
+      return;
+    }
+    case 1: {  // Another one under its name.
+      const fs::path other = file.string() + ".new";
+      std::ofstream(other, std::ios::binary) << "this is no plugin";
+      fs::rename(other, file, ignored);
+      return;
+    }
+    case 2:
+      fs::remove(file, ignored);
+      return;
+    default:
+      fs::copy_file(surroundings_.original, file, fs::copy_options::overwrite_existing, ignored);
+  }
+}
+
+void Attacker::fill_disk() {
+  std::error_code ignored;
+  if (surroundings_.disk.empty()) {
+    return;
+  }
+  const fs::path fill = surroundings_.disk / "fill";
+  std::ofstream out(fill, std::ios::binary);
+  const std::string block(64 << 10, 'f');
+  while (out.write(block.data(), static_cast<std::streamsize>(block.size())).flush()) {
+  }
+  out.close();
+  std::this_thread::sleep_for(milliseconds(random_() % 200));
+  fs::remove(fill, ignored);
+}
+
+void Attacker::restore_files() {
+  std::error_code ignored;
+  if ((options_.attacks & kAttackPluginFile) != 0) {
+    fs::copy_file(surroundings_.original, surroundings_.plugin, fs::copy_options::overwrite_existing, ignored);
+  }
+}
+
+}  // namespace tenon::chaos

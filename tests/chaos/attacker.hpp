@@ -1,0 +1,75 @@
+/// What happens to workers and files from outside while a load runs.
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <filesystem>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <tenon/runtime.hpp>
+
+#include "book.hpp"
+#include "load.hpp"
+#include "mix.hpp"
+
+namespace tenon::chaos {
+
+/// Where the files are that are attacked.
+struct Surroundings {
+  std::filesystem::path cache;
+  std::filesystem::path store;
+  std::filesystem::path plugin;    ///< The file in the catalog's directory.
+  std::filesystem::path original;  ///< What it was copied from.
+  std::filesystem::path disk;      ///< A small file system of its own, with cache and store; empty: there is none.
+};
+
+/// Attacks from its construction to `stop`. It also looks after workers that have stopped by themselves.
+class Attacker {
+ public:
+  struct Options {
+    std::uint32_t attacks = 0;
+    std::uint64_t seed = 1;
+    /// A worker that has been stopped for this long continues or is killed. A call that a stopped worker has begun has
+    /// no other way to its end.
+    std::chrono::milliseconds thaw_after{700};
+  };
+  Attacker(Runtime& runtime, Book& book, Surroundings surroundings, const Options& options);
+  Attacker(const Attacker&) = delete;
+  Attacker& operator=(const Attacker&) = delete;
+  ~Attacker() { stop(); }
+
+  /// Ends the attacks and puts back what they took.
+  void stop();
+  [[nodiscard]] std::uint64_t attacks() const { return count_; }
+
+ private:
+  void run();
+  void attack(std::uint32_t what);
+  void attack_worker(std::uint32_t what);
+  void write_over_plugin();
+  void fill_disk();
+  void restore_files();
+  void look_after_stopped_workers();
+
+  Runtime& runtime_;
+  Book& book_;
+  const Surroundings surroundings_;
+  const Options options_;
+  Random random_;
+  std::atomic<bool> over_ = false;
+  std::atomic<std::uint64_t> count_ = 0;
+  struct Stopped {
+    std::uint64_t worker_id = 0;
+    std::chrono::steady_clock::time_point due;
+  };
+  std::vector<Stopped> stopped_;
+  std::thread thread_;
+};
+
+}  // namespace tenon::chaos

@@ -1,0 +1,95 @@
+/// Threads that call a runtime in every form until so many calls have been made, and write into the book what they
+/// asked for and what they were told.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include <tenon/runtime.hpp>
+
+#include "book.hpp"
+#include "mix.hpp"
+
+namespace tenon::chaos {
+
+struct LoadOptions {
+  std::uint64_t calls = 0;
+  unsigned threads = 3;
+  std::uint64_t seed = 1;
+  Mix mix;
+};
+
+/// What all threads of a load share.
+struct LoadState {
+  Runtime& runtime;
+  Book& book;
+  const LoadOptions options;
+  std::atomic<std::int64_t> left;  ///< Calls to be made.
+};
+
+/// Ways of calls that only a time limit ends. Streams and maps have none, so they do not take these.
+inline constexpr std::uint64_t kWaysWithDeadline =
+    bit(Way::kThreadExit) | bit(Way::kStopSelf) | bit(Way::kBusy) | bit(Way::kExecSleep);
+
+class Load {
+ public:
+  Load(Runtime& runtime, Book& book, const LoadOptions& options);
+  Load(const Load&) = delete;
+  Load& operator=(const Load&) = delete;
+  ~Load() { wait(); }
+
+  /// Returns when all calls have ended.
+  void wait();
+  /// Sequence numbers that so many calls may take.
+  [[nodiscard]] static std::uint64_t sequences_for(std::uint64_t calls) { return calls * 4 + 100'000; }
+
+ private:
+  LoadState state_;
+  std::vector<std::thread> threads_;
+};
+
+using Random = std::mt19937_64;
+
+/// Single calls, futures and maps of one thread (load_calls.cpp).
+class CallLoad {
+ public:
+  CallLoad(LoadState& state, Random& random) : state_(state), random_(random) {}
+  /// Each makes some calls, waits for their ends, and returns how many.
+  std::uint64_t calls();
+  std::uint64_t futures();
+  std::uint64_t map();
+
+ private:
+  struct Asked;
+  Asked ask(Kind kind, std::uint64_t ways, std::size_t largest_bytes);
+  [[nodiscard]] BytesView build(const Asked& asked);
+  [[nodiscard]] CallOptions options(const Asked& asked) const;
+  [[nodiscard]] std::size_t payload_bytes(std::size_t largest_bytes);
+  void end(const Asked& asked, const Result<Reply>& reply);
+
+  LoadState& state_;
+  Random& random_;
+  flatbuffers::FlatBufferBuilder builder_;
+};
+
+/// Sessions and pipelines of one thread (load_streams.cpp).
+class StreamLoad {
+ public:
+  StreamLoad(LoadState& state, Random& random) : state_(state), random_(random) {}
+  /// A source by hand into a reduce by hand, each opened again from its last checkpoint when its worker dies.
+  std::uint64_t sessions();
+  /// The same as a pipeline, with two maps between.
+  std::uint64_t pipeline();
+
+ private:
+  struct Stream;
+  Stream begin(Kind kind, std::uint64_t count);
+
+  LoadState& state_;
+  Random& random_;
+};
+
+}  // namespace tenon::chaos
