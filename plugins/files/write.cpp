@@ -6,10 +6,10 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
+#include <mutex>
+#include <set>
 #include <vector>
 
 #include <tenon/plugin.hpp>
@@ -17,6 +17,7 @@
 #include "common/content.hpp"
 #include "common/file_name.hpp"
 #include "common/utf8.hpp"
+#include "files/new_file.hpp"
 
 namespace files {
 namespace {
@@ -126,45 +127,6 @@ FileDescriptor open_parent(const std::string& directory, const std::vector<std::
   return at;
 }
 
-/// A new file beside its place, removed unless it is kept.
-class TemporaryFile {
- public:
-  TemporaryFile(int directory, const std::string& shown) : directory_(directory) {
-    // Workers and their calls share a directory; process and count tell their files apart, O_EXCL catches the rest.
-    static std::atomic<std::uint32_t> count{0};
-    for (int attempt = 0;; ++attempt) {
-      std::array<char, 64> name{};
-      std::snprintf(name.data(), name.size(), ".tenon-%d-%u.part", static_cast<int>(::getpid()), count.fetch_add(1));
-      name_ = name.data();
-      file_ = FileDescriptor(
-          ::openat(directory_, name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-      if (file_) {
-        return;
-      }
-      if (errno != EEXIST || attempt == 1000) {
-        name_.clear();
-        throw_os_error(shown, "cannot be written", errno, advice_for(errno));
-      }
-    }
-  }
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-  ~TemporaryFile() {
-    if (!name_.empty()) {
-      ::unlinkat(directory_, name_.c_str(), 0);
-    }
-  }
-  [[nodiscard]] int get() const noexcept { return file_.get(); }
-  [[nodiscard]] const char* name() const noexcept { return name_.c_str(); }
-  /// It has its final name now.
-  void keep() noexcept { name_.clear(); }
-
- private:
-  int directory_;
-  std::string name_;
-  FileDescriptor file_;
-};
-
 void write_all(int file, std::span<const std::uint8_t> data, const std::string& shown,
                const tenon::plugins::Poll& poll) {
   while (!data.empty()) {
@@ -202,19 +164,30 @@ bool holds(int directory, const std::string& name, std::span<const std::uint8_t>
   return true;
 }
 
-/// Gives the temporary file its name if nothing has it. Returns 0 or the OS code.
-int rename_to_new(int directory, const char* from, const char* to) {
-  if (::renameat2(directory, from, directory, to, RENAME_NOREPLACE) == 0) {
-    return 0;
+/// Removes what killed writers have left in a directory: with the first file that this process writes there, and when a
+/// call is repeated, since its worker may have been killed. To look each time would cost as much as there are files.
+void sweep_seldom(int directory, bool repeated) {
+  constexpr std::size_t kMaxRemembered = 4096;
+  static std::mutex mutex;
+  // Guarded by the mutex. Inode numbers are reused; with the time of birth they are not.
+  static std::set<std::array<std::uint64_t, 4>> swept;
+  struct statx status {};
+  if (::statx(directory, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &status) != 0) {
+    return;
   }
-  if (errno != EINVAL && errno != ENOSYS) {
-    return errno;
+  const std::array<std::uint64_t, 4> key{(std::uint64_t{status.stx_dev_major} << 32) | status.stx_dev_minor,
+                                         status.stx_ino, static_cast<std::uint64_t>(status.stx_btime.tv_sec),
+                                         status.stx_btime.tv_nsec};
+  {
+    const std::lock_guard lock(mutex);
+    if (swept.size() >= kMaxRemembered) {
+      swept.clear();
+    }
+    if (!swept.insert(key).second && !repeated) {
+      return;
+    }
   }
-  // File systems without that flag have links instead.
-  if (::linkat(directory, from, directory, to, 0) != 0) {
-    return errno;
-  }
-  return ::unlinkat(directory, from, 0) == 0 ? 0 : errno;
+  sweep_parts(directory);
 }
 
 tenon::FileT description(const std::string& path, const std::string& relative_path, int directory,
@@ -272,25 +245,25 @@ tenon::FileT write_file(const WriteRequest& request, const tenon::plugins::Poll&
     return taken();
   }
 
-  TemporaryFile temporary(directory.get(), path);
-  write_all(temporary.get(), request.data, path, poll);
-  if (::fchmod(temporary.get(), static_cast<mode_t>(request.mode & 07777)) != 0) {
+  sweep_seldom(directory.get(), request.repeated);
+  NewFile file(directory.get());
+  if (const int code = file.create(); code != 0) {
+    throw_os_error(path, "cannot be written", code, advice_for(code));
+  }
+  write_all(file.get(), request.data, path, poll);
+  if (::fchmod(file.get(), static_cast<mode_t>(request.mode & 07777)) != 0) {
     throw_os_error(path, "cannot be given its mode", errno);
   }
-  if (request.sync && ::fsync(temporary.get()) != 0) {
+  if (request.sync && ::fsync(file.get()) != 0) {
     throw_os_error(path, "cannot be flushed to the disk", errno, advice_for(errno));
   }
-  if (request.existing == Existing::replace) {
-    if (::renameat(directory.get(), temporary.name(), directory.get(), name.c_str()) != 0) {
-      throw_os_error(path, "cannot be written", errno, advice_for(errno));
-    }
-  } else if (const int code = rename_to_new(directory.get(), temporary.name(), name.c_str()); code != 0) {
-    if (code == EEXIST) {
+  const bool replaces = request.existing == Existing::replace;
+  if (const int code = replaces ? file.keep_as(name) : file.keep_as_new(name); code != 0) {
+    if (code == EEXIST && !replaces) {
       return taken();
     }
     throw_os_error(path, "cannot be written", code, advice_for(code));
   }
-  temporary.keep();
   if (request.sync && ::fsync(directory.get()) != 0) {
     throw_os_error(path, "its directory cannot be flushed to the disk", errno, advice_for(errno));
   }

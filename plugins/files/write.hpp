@@ -26,10 +26,10 @@ struct WriteRequest {
   bool repeated = false;
 };
 
-/// Writes and describes the file as it now stands, without its content. Until the last step, a rename, only a hidden
-/// temporary file beside it exists, which is removed on every error.
-/// Throws TaskError: TENON_INVALID_ARGUMENT for a path that leads out; TENON_IO with path and reason; what `poll`
-/// throws.
+/// Writes and describes the file as it now stands, without its content. Until it is whole it has no name, or a hidden
+/// one where the file system has no such files; see new_file.hpp. What killed writers have left in the directory is
+/// removed. Throws TaskError: TENON_INVALID_ARGUMENT for a path that leads out; TENON_IO with path and reason; what
+/// `poll` throws.
 tenon::FileT write_file(const WriteRequest& request, const tenon::plugins::Poll& poll);
 
 /// Where a File belongs below a directory: its relative path, else the last part of its path. Throws TaskError

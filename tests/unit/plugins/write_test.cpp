@@ -1,13 +1,21 @@
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include <tenon/plugin_test.hpp>
+
+#include "files/new_file.hpp"
+#include "files/write.hpp"
 
 #include "files_generated.h"
 #include "support.hpp"
@@ -202,4 +210,144 @@ TEST_CASE("Write: obstacles are errors that name them") {
   const auto no_data = worker.call("write", empty, into(directory.path()));
   CHECK(no_data.status == TENON_INVALID_ARGUMENT);
   CHECK(no_data.message.find("files.read") != std::string::npos);
+}
+
+namespace {
+
+std::vector<std::string> parts_in(const std::filesystem::path& directory) {
+  std::vector<std::string> parts;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    if (entry.path().extension() == ".part") {
+      parts.push_back(entry.path().filename().string());
+    }
+  }
+  return parts;
+}
+
+files::WriteRequest request_for(const std::filesystem::path& directory, const std::string& text) {
+  files::WriteRequest request;
+  request.directory = directory.string();
+  request.relative_path = "file";
+  request.data = {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+  return request;
+}
+
+enum class End { kDied, kFinished, kCannotTrace };
+
+/// Runs `work` in a child that is killed when it enters or leaves its system call number `stop`.
+template <typename Work>
+End die_at(int stop, Work work) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) {
+      ::_exit(77);
+    }
+    ::raise(SIGSTOP);
+    work();
+    ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  for (int i = 0; WIFSTOPPED(status) && i < stop; ++i) {
+    ::ptrace(PTRACE_SYSCALL, child, nullptr, nullptr);
+    ::waitpid(child, &status, 0);
+  }
+  if (WIFSTOPPED(status)) {
+    ::kill(child, SIGKILL);
+    ::waitpid(child, &status, 0);
+    return End::kDied;
+  }
+  return WIFEXITED(status) && WEXITSTATUS(status) == 77 ? End::kCannotTrace : End::kFinished;
+}
+
+}  // namespace
+
+TEST_CASE("Write: a death at any system call leaves the old file or the new one, and nothing beside it for long") {
+  const std::string before = "before";
+  const std::string after(3000, 'a');
+  for (const bool replaces : {false, true}) {
+    int deaths = 0;
+    int left = 0;
+    for (int stop = 0;; ++stop) {
+      INFO("stop " << stop << ", replaces " << replaces);
+      const TemporaryDirectory directory;
+      if (replaces) {
+        write_text(directory / "file", before);
+      }
+      const End end = die_at(stop, [&] { files::write_file(request_for(directory.path(), after), [] {}); });
+      if (end == End::kCannotTrace) {
+        WARN("skipped: children cannot be traced here");
+        return;
+      }
+      const std::string text = std::filesystem::exists(directory / "file") ? read_text(directory / "file") : "";
+      CHECK((text == after || (end == End::kDied && text == (replaces ? before : ""))));
+      left += static_cast<int>(parts_in(directory.path()).size());
+      auto again = request_for(directory.path(), after);
+      again.repeated = true;
+      files::write_file(again, [] {});
+      CHECK(read_text(directory / "file") == after);
+      CHECK(entries_in(directory.path()) == 1);
+      if (end == End::kFinished) {
+        break;
+      }
+      ++deaths;
+    }
+    CHECK(deaths > 10);
+    if (!replaces) {
+      CHECK(left == 0);
+    }
+  }
+}
+
+TEST_CASE("Write: the first file in a directory removes what killed writers left, not what others write") {
+  const TemporaryDirectory directory;
+  write_text(directory / ".tenon-1-2.part", "left");
+  write_text(directory / ".tenon-other", "not a writer's");
+  write_text(directory / "x.part", "the user's");
+  write_text(directory / ".tenon-3-4.part", "being written");
+  std::filesystem::create_directory(directory / ".tenon-5-6.part");
+  std::filesystem::create_symlink("x.part", directory / ".tenon-7-8.part");
+  const int lock = ::open((directory / ".tenon-3-4.part").c_str(), O_RDWR | O_CLOEXEC);
+  REQUIRE(lock >= 0);
+  REQUIRE(::flock(lock, LOCK_EX) == 0);
+  files::write_file(request_for(directory.path(), "text"), [] {});
+  CHECK_FALSE(std::filesystem::exists(directory / ".tenon-1-2.part"));
+  CHECK(entries_in(directory.path()) == 6);
+  ::close(lock);
+  files::write_file(request_for(directory.path(), "text"), [] {});
+  CHECK(entries_in(directory.path()) == 6);  // Looked at before, and no call was repeated.
+  auto repeated = request_for(directory.path(), "text");
+  repeated.repeated = true;
+  files::write_file(repeated, [] {});
+  CHECK_FALSE(std::filesystem::exists(directory / ".tenon-3-4.part"));
+}
+
+TEST_CASE("NewFile: where every file has a name, that is hidden, locked, and gone at the end") {
+  const TemporaryDirectory directory;
+  const tenon::plugins::FileDescriptor at(::open(directory.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  {
+    files::NewFile file(at.get());
+    REQUIRE(file.create(files::NewFile::Names::kUse) == 0);
+    REQUIRE(parts_in(directory.path()).size() == 1);
+    files::sweep_parts(at.get());
+    CHECK(parts_in(directory.path()).size() == 1);
+  }
+  CHECK(entries_in(directory.path()) == 0);
+  write_text(directory / "there", "old");
+  for (const auto names : {files::NewFile::Names::kUse, files::NewFile::Names::kAvoid}) {
+    files::NewFile refused(at.get());
+    REQUIRE(refused.create(names) == 0);
+    CHECK(refused.keep_as_new("there") == EEXIST);
+    files::NewFile other(at.get());
+    REQUIRE(other.create(names) == 0);
+    const std::string name = names == files::NewFile::Names::kUse ? "named" : "unnamed";
+    CHECK(other.keep_as_new(name) == 0);
+    files::NewFile replacing(at.get());
+    REQUIRE(replacing.create(names) == 0);
+    REQUIRE(::write(replacing.get(), "new", 3) == 3);
+    CHECK(replacing.keep_as(name) == 0);
+    CHECK(read_text(directory / name) == "new");
+  }
+  CHECK(read_text(directory / "there") == "old");
+  CHECK(entries_in(directory.path()) == 3);
 }
