@@ -37,6 +37,9 @@ class FileDescriptor {
   void reset() noexcept;
   /// A second descriptor of the same open file. Errors: kIo.
   [[nodiscard]] Result<FileDescriptor> duplicate() const;
+  /// Moves it to a number that newly opened files do not get and that loops over the first numbers do not reach. Keeps
+  /// its number when the limit of descriptors leaves none.
+  void move_out_of_reach() noexcept;
 
  private:
   int number_ = -1;
@@ -67,5 +70,8 @@ struct DescriptorLimit {
 
 /// Number of this process's open descriptors, for tests and diagnostics. Errors: kIo. [any-thread]
 [[nodiscard]] Result<std::size_t> open_descriptor_count();
+
+/// Waits until the other end of a pipe or socket is gone, whatever waits to be read. [any-thread]
+void wait_for_hang_up(const FileDescriptor& descriptor) noexcept;
 
 }  // namespace tenon::internal

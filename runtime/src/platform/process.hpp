@@ -140,6 +140,14 @@ struct CapturedRun {
 /// Ends this process at once, without destructors or atexit. [any-thread]
 [[noreturn]] void exit_now(int exit_code) noexcept;
 
+/// Ends this process at once, with all processes of its group and all that the system knows as its descendants, also
+/// stopped ones. Allocates nothing and takes no lock. [any-thread]
+[[noreturn]] void end_with_descendants(int exit_code) noexcept;
+
+/// When the thread that started this process ends, as it does with its process, this one is continued should it be
+/// stopped: a thread that waits for the parent's end can then run. [setup]
+void continue_when_parent_ends() noexcept;
+
 /// "Segmentation fault" for 11. [any-thread]
 [[nodiscard]] std::string signal_name(int signal);
 

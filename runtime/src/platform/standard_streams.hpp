@@ -7,6 +7,8 @@
 #include <tenon/bytes.hpp>
 #include <tenon/error.hpp>
 
+#include "platform/file_descriptor.hpp"
+
 namespace tenon::internal {
 
 enum class StandardStream { kInput, kOutput, kError };
@@ -14,6 +16,12 @@ enum class StandardStream { kInput, kOutput, kError };
 /// Makes streams that the parent closed fail on use with a clear error, instead of letting the next file or socket
 /// that is opened take their place. Call it before anything is opened. [setup]
 void reserve_standard_streams() noexcept;
+
+/// A second descriptor of standard error. Errors: kIo it is closed. [any-thread]
+[[nodiscard]] Result<FileDescriptor> duplicate_standard_error();
+
+/// Takes standard input away from the rest of the program, which finds an empty one in its place. Errors: kIo. [setup]
+[[nodiscard]] Result<FileDescriptor> take_standard_input();
 
 /// Whether a person sits at the other end. [any-thread]
 [[nodiscard]] bool is_terminal(StandardStream stream) noexcept;

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -59,6 +60,20 @@ Result<void> load_and_finish(const std::filesystem::path& file, const LoadOption
   (*plugin)->finish();
   options.on_stage(LoadStage::kDone);
   return {};
+}
+
+/// Ends this process, and what the plugin started in it, once the process that inspects is gone.
+void end_with_parent() {
+  auto lifeline = take_standard_input();
+  if (!lifeline) {
+    return;  // The time limit of the inspection still holds.
+  }
+  lifeline->move_out_of_reach();
+  continue_when_parent_ends();
+  std::thread([lifeline = std::move(*lifeline)] {
+    wait_for_hang_up(lifeline);
+    end_with_descendants(kExitProblem);
+  }).detach();
 }
 
 /// Last lines of `text`, cut at a line's begin.
@@ -118,6 +133,8 @@ std::optional<Error> inspect_plugin(const std::filesystem::path& file, const Ins
   spawn.executable = options.worker_executable;
   spawn.arguments = {"--inspect", file.string(),    "--report-token",
                      token,       "--memory-limit", std::to_string(options.memory_limit_bytes)};
+  // Held until it has ended: the inspector ends when this process is gone.
+  spawn.standard_input = StreamMode::kPipe;
   spawn.standard_output = StreamMode::kPipe;
   spawn.standard_error = StreamMode::kPipe;
   if (TENON_ABI_SANITIZER == TENON_SANITIZER_ADDRESS) {
@@ -185,6 +202,7 @@ std::optional<int> run_inspector_if_asked(int argc, const char* const* argv) {
     return kExitUsage;
   }
   const std::string token(arguments[4]);
+  end_with_parent();
   SandboxOptions sandbox;
   sandbox.core_bytes = 0;
   // A sanitizer maps terabytes of address space that it never touches.

@@ -1,10 +1,12 @@
 #include "platform/file_descriptor.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -25,6 +27,26 @@ Result<FileDescriptor> FileDescriptor::duplicate() const {
     return fail(os_error(errno, "cannot duplicate a descriptor"));
   }
   return FileDescriptor(copy);
+}
+
+void FileDescriptor::move_out_of_reach() noexcept {
+  // Beyond the common limit of 1024 that loops use, but near it: the kernel's table grows with the largest number.
+  constexpr rlim_t kBeyondLoops = 1040;
+  constexpr rlim_t kNearLimit = 16;
+  rlimit limit{};
+  if (number_ < 0 || ::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    return;
+  }
+  const rlim_t wanted =
+      limit.rlim_cur >= kBeyondLoops + kNearLimit ? kBeyondLoops : std::max(limit.rlim_cur, kNearLimit) - kNearLimit;
+  if (static_cast<rlim_t>(number_) >= wanted) {
+    return;
+  }
+  const int moved = ::fcntl(number_, F_DUPFD_CLOEXEC, static_cast<int>(wanted));
+  if (moved >= 0) {
+    reset();
+    number_ = moved;
+  }
 }
 
 Result<std::size_t> read_some(const FileDescriptor& descriptor, std::span<std::uint8_t> buffer) {
@@ -101,6 +123,16 @@ Result<std::size_t> open_descriptor_count() {
   }
   ::closedir(directory);
   return count - 1;  // The directory itself was one of them.
+}
+
+void wait_for_hang_up(const FileDescriptor& descriptor) noexcept {
+  for (;;) {
+    // No events asked for: a hang-up is always reported.
+    pollfd entry{.fd = descriptor.get(), .events = 0, .revents = 0};
+    if (::poll(&entry, 1, -1) > 0) {
+      return;
+    }
+  }
 }
 
 }  // namespace tenon::internal

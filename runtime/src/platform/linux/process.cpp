@@ -3,16 +3,21 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <cstddef>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <span>
 #include <string_view>
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -155,6 +160,59 @@ Result<void> check(const SpawnOptions& options) {
                 "an argument or environment value for a child holds a zero byte, or an environment name is not one");
   }
   return {};
+}
+
+/// The text of a small file, read without allocating; as much of it as the buffer holds.
+std::string_view read_small(const char* path, std::span<char> buffer) noexcept {
+  const int file = ::open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) {
+    return {};
+  }
+  std::size_t used = 0;
+  ssize_t count = 0;
+  while (used < buffer.size() && (count = ::read(file, buffer.data() + used, buffer.size() - used)) > 0) {
+    used += static_cast<std::size_t>(count);
+  }
+  ::close(file);
+  return {buffer.data(), used};
+}
+
+/// Kills the children of all threads of a process and their descendants, as far as /proc shows them.
+void kill_children_of(pid_t process, int depth = 0) noexcept {
+  constexpr int kMaxDepth = 16;
+  std::array<char, 64> path{};
+  std::snprintf(path.data(), path.size(), "/proc/%d/task", process);
+  const int directory = ::open(path.data(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0 || depth == kMaxDepth) {
+    ::close(directory);
+    return;
+  }
+  alignas(dirent64) std::array<char, 2048> entries;
+  long size = 0;
+  while ((size = ::syscall(SYS_getdents64, directory, entries.data(), entries.size())) > 0) {
+    for (long at = 0; at < size;) {
+      const auto* entry = reinterpret_cast<const dirent64*>(entries.data() + at);
+      at += entry->d_reclen;
+      const int thread = std::atoi(entry->d_name);
+      if (thread <= 0) {
+        continue;
+      }
+      std::array<char, 4096> text;
+      std::snprintf(path.data(), path.size(), "/proc/%d/task/%d/children", process, thread);
+      std::string_view rest = read_small(path.data(), text);
+      rest = rest.substr(0, rest.rfind(' ') + 1);  // A number that did not fit whole would be another process's.
+      while (!rest.empty()) {
+        int child = 0;
+        const auto parsed = std::from_chars(rest.data(), rest.data() + rest.size(), child);
+        if (child > 0) {
+          kill_children_of(child, depth + 1);  // First: they lose their place in /proc with their parent.
+          ::kill(child, SIGKILL);
+        }
+        rest.remove_prefix(std::min<std::size_t>(static_cast<std::size_t>(parsed.ptr - rest.data()) + 1, rest.size()));
+      }
+    }
+  }
+  ::close(directory);
 }
 
 }  // namespace
@@ -495,6 +553,18 @@ std::int64_t current_process_id() noexcept {
 }
 
 void exit_now(int exit_code) noexcept {
+  ::_exit(exit_code);
+}
+
+void continue_when_parent_ends() noexcept {
+  // Not SIGKILL: it would come before this process could take along what it started itself.
+  ::prctl(PR_SET_PDEATHSIG, SIGCONT);
+}
+
+void end_with_descendants(int exit_code) noexcept {
+  kill_children_of(::getpid());
+  // Its own group, if it leads one. Sent last, because it ends this process too.
+  ::kill(-::getpid(), SIGKILL);
   ::_exit(exit_code);
 }
 

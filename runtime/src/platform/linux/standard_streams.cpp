@@ -48,6 +48,23 @@ void reserve_standard_streams() noexcept {
   }
 }
 
+Result<FileDescriptor> duplicate_standard_error() {
+  const int copy = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+  if (copy < 0) {
+    return fail(os_error(errno, "cannot duplicate standard error"));
+  }
+  return FileDescriptor(copy);
+}
+
+Result<FileDescriptor> take_standard_input() {
+  FileDescriptor taken(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0));
+  const FileDescriptor empty(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  if (!taken.valid() || !empty.valid() || ::dup2(empty.get(), STDIN_FILENO) < 0) {
+    return fail(os_error(errno, "cannot take over standard input"));
+  }
+  return taken;
+}
+
 bool is_terminal(StandardStream stream) noexcept {
   return isatty(descriptor(stream)) == 1;
 }
