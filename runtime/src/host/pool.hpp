@@ -171,7 +171,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
 
   void react();
   void handle(std::uint64_t link_id, std::uint64_t kind);
-  void read_channel(Scheduler& scheduler, WorkerLink& link);
+  /// Takes messages of the worker, a bounded number; links with more of them are noted in `unread_`.
+  void read_messages(Scheduler& scheduler, WorkerLink& link);
   /// Starts one of the workers that are due. False when none is.
   bool start_due_worker();
   /// False when the system cannot watch it: it is useless then.
@@ -217,7 +218,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
   bool closing_ = false;               // Guarded by scheduler_'s lock: the reactor ends once no worker is left.
   bool reactor_done_ = false;          // The same.
   std::atomic<std::thread::id> reactor_id_{};
-  std::mutex join_mutex_;  // Guards reactor_.
+  std::vector<std::uint64_t> unread_;  // The reactor's: links whose messages it has not read to the last.
+  std::mutex join_mutex_;              // Guards reactor_.
   std::thread reactor_;
 };
 

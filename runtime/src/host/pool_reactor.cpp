@@ -38,9 +38,12 @@ void Pool::react() {
       deadline_ns = std::min(trim_ns, scheduler->next_deadline());
     }
     // A worker that is ready does not wait until all the others have been started.
-    auto events = poller_.wait(more_to_start ? 0 : deadline_ns);
+    auto events = poller_.wait(more_to_start || !unread_.empty() ? 0 : deadline_ns);
     if (!events) {
       continue;
+    }
+    for (const std::uint64_t link_id : std::exchange(unread_, {})) {
+      handle(link_id, kBell);
     }
     for (const PollEvent& event : *events) {
       if (event.token == 0) {
@@ -53,6 +56,7 @@ void Pool::react() {
     with([&](Scheduler& scheduler) {
       scheduler.retire(retired);
       scheduler.flush_outboxes();
+      scheduler.on_due_bells();
       scheduler.on_timer(monotonic_now_ns());
     });
   }
@@ -67,10 +71,14 @@ void Pool::handle(std::uint64_t link_id, std::uint64_t kind) {
     }
     switch (kind) {
       case kBell:
+        read_messages(scheduler, *link);
         scheduler.on_bell(*link);
         break;
       case kChannel:
-        read_channel(scheduler, *link);
+        // Only its hang-up is watched. The exit handle reports the end that is near; a worker that lives on without a
+        // channel is of no use.
+        poller_.remove(link->channel.descriptor());
+        link->kill();
         break;
       case kErrorStream:
         if (!link->read_error_stream(scheduler.effects().log)) {
@@ -78,9 +86,7 @@ void Pool::handle(std::uint64_t link_id, std::uint64_t kind) {
         }
         break;
       default:
-        if (!link->control_closed) {
-          read_channel(scheduler, *link);  // Its last words.
-        }
+        read_messages(scheduler, *link);  // Its last words.
         poller_.remove(link->handle->exit_handle());
         scheduler.on_exit(*link);
         break;
@@ -88,24 +94,22 @@ void Pool::handle(std::uint64_t link_id, std::uint64_t kind) {
   });
 }
 
-void Pool::read_channel(Scheduler& scheduler, WorkerLink& link) {
-  for (int i = 0; i < kMessagesAtOnce && !link.control_closed; ++i) {
-    auto message = link.channel.receive(0);
-    if (message && !*message) {
+void Pool::read_messages(Scheduler& scheduler, WorkerLink& link) {
+  Buffer message;
+  for (int i = 0; i < kMessagesAtOnce; ++i) {
+    auto read = link.transport->end().read_message(message);
+    if (!read) {
+      scheduler.break_link(link, std::move(read.error()));
       return;
     }
-    if (!message) {
-      // Closed or broken: its end is near, and the exit handle tells of it. A worker that lives on without a channel is
-      // of no use.
-      poller_.remove(link.channel.descriptor());
-      link.control_closed = true;
-      link.kill();
+    if (!*read) {
       return;
     }
-    scheduler.on_message(link, **message, [this](std::string_view task, const GenerationRef& bound) {
-      return bound_route(task, bound);
-    });
+    scheduler.on_message(
+        link, message, [this](std::string_view task, const GenerationRef& bound) { return bound_route(task, bound); });
   }
+  // The bell does not ring again for what is left.
+  unread_.push_back(link.id);
 }
 
 bool Pool::start_due_worker() {
@@ -138,8 +142,11 @@ bool Pool::start_due_worker() {
 
 bool Pool::watch(WorkerLink& link) {
   const std::uint64_t base = link.id * kKinds;
-  const bool watched = poller_.add(link.bell.descriptor(), base + kBell).has_value() &&
-                       poller_.add(link.channel.descriptor(), base + kChannel).has_value() &&
+  // The worker shares the bell's open file with its flags, so nothing is ever read from it: edges tell of its rings.
+  const PollInterest rings{.readable = true, .writable = false, .edge_triggered = true};
+  const PollInterest hang_up{.readable = false, .writable = false};
+  const bool watched = poller_.add(link.bell.descriptor(), base + kBell, rings).has_value() &&
+                       poller_.add(link.channel.descriptor(), base + kChannel, hang_up).has_value() &&
                        poller_.add(link.handle->exit_handle(), base + kExit).has_value();
   if (link.handle->error_stream() != nullptr) {
     // Without it the worker only writes into the void.

@@ -119,11 +119,15 @@ class Scheduler {
   [[nodiscard]] WorkerLink* find_link(std::uint64_t id) noexcept;
 
   void on_bell(WorkerLink& link);
+  /// Acts for the workers that have answers for the reactor although their bells did not ring.
+  void on_due_bells();
   void on_exit(WorkerLink& link);
   /// A message of the worker. `resolve` finds the route of a task for a nested call:
   /// in the generation that the worker is bound to, or in the current one when that is null.
   using Resolve = std::function<Result<RouteRef>(std::string_view task, const GenerationRef& bound)>;
-  void on_message(WorkerLink& link, const ControlMessage& message, const Resolve& resolve);
+  void on_message(WorkerLink& link, BytesView message, const Resolve& resolve);
+  /// Ends a worker that broke the protocol.
+  void break_link(WorkerLink& link, Error reason);
   void on_timer(MonotonicNs now_ns);
   void retire(const Retired::Numbers& numbers);
   void flush_outboxes();
@@ -247,8 +251,12 @@ class Scheduler {
   /// Reaps one worker after another, a step each time, for a submitter that finds all rings full.
   void reap_round();
   void ensure_reaper(WorkerLink& link);
+  /// What a ring asks for: takes the answers and arms the bell anew.
+  void take_rung(WorkerLink& link);
   void set_streaming(WorkerLink& link, bool streaming) noexcept;
   void on_tick(MonotonicNs now_ns);
+  /// Takes answers whose bell did not ring, and ends workers that have lost theirs.
+  void check_bells(MonotonicNs now_ns);
   /// Takes back what waits behind the call or item that a worker runs, for others.
   void relieve(WorkerLink& link);
   void complete(WorkerLink& link, const Completion& completion);
@@ -315,7 +323,6 @@ class Scheduler {
   [[nodiscard]] Result<StoredBytes> lease_result(WorkerLink& link, const BlockRef& block, const GenerationRef& made_by);
   void begin_next(WorkerLink& link);
   void bury(WorkerLink& link);
-  void break_link(WorkerLink& link, Error reason);
   void retry_or_crash(WorkerLink& link, CallRef call, const ExitStatus& status);
   void fail_sessions(std::uint64_t link_id, std::uint32_t slot);
   void fail_queued(const Error& error);
@@ -343,6 +350,8 @@ class Scheduler {
   std::int64_t median_run_ns_ = 0;
   std::uint32_t streaming_links_ = 0;
   MonotonicNs next_tick_ns_ = kNever;
+  MonotonicNs next_bell_check_ns_ = kNever;  // While a bell is armed.
+  std::uint32_t bells_due_ = 0;              // Links with `bell_due`.
   std::size_t reap_cursor_ = 0;
   std::size_t start_cursor_ = 0;
   std::set<std::pair<MonotonicNs, Call*>> timers_;

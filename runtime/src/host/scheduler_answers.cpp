@@ -36,12 +36,19 @@ TENON_HOT void Scheduler::ensure_reaper(WorkerLink& link) {
     if (link.transport->end().arm_event_bell(position)) {
       link.bell_armed = true;
       link.bell_at = position;
+      if (next_bell_check_ns_ == kNever) {
+        next_bell_check_ns_ = monotonic_now_ns() + BellWatch::kIntervalNs;
+        effects_->rearm = true;
+      }
       return;
     }
     // There is an answer already. After some of them the reactor goes on, as if the bell had rung.
     if (tries == 2) {
       link.bell_armed = true;
-      link.bell.ring();
+      if (!std::exchange(link.bell_due, true)) {
+        ++bells_due_;
+      }
+      effects_->again = true;
       return;
     }
     reap_aside(link);
@@ -103,6 +110,26 @@ void Scheduler::on_tick(MonotonicNs now_ns) {
   }
 }
 
+void Scheduler::check_bells(MonotonicNs now_ns) {
+  next_bell_check_ns_ = kNever;
+  for (Slot& slot : slots_) {
+    const std::shared_ptr<WorkerLink> link = slot.link;
+    if (link == nullptr || link->direct || link->exited || !link->bell_armed || link->in_flight.empty()) {
+      continue;
+    }
+    next_bell_check_ns_ = now_ns + BellWatch::kIntervalNs;
+    // A stream's answers are looked for at each tick, and its worker need not ring for them.
+    if (link->streaming || !link->transport->end().has_completion()) {
+      continue;
+    }
+    const bool lost = link->bell_watch.missed();
+    take_rung(*link);
+    if (lost) {
+      break_link(*link, Error{ErrorCode::kCorrupt, "it answers calls without ringing for them", {}});
+    }
+  }
+}
+
 void Scheduler::relieve(WorkerLink& link) {
   if (link.in_flight.empty() || board_.idle() == nullptr) {
     return;  // Whoever becomes idle takes its share.
@@ -117,8 +144,28 @@ void Scheduler::relieve(WorkerLink& link) {
   relist(link);
 }
 
+void Scheduler::on_due_bells() {
+  if (bells_due_ == 0) {
+    return;
+  }
+  for (Slot& slot : slots_) {
+    const std::shared_ptr<WorkerLink> link = slot.link;
+    if (link == nullptr || !link->bell_due) {
+      continue;
+    }
+    take_rung(*link);
+  }
+}
+
 void Scheduler::on_bell(WorkerLink& link) {
-  link.bell.drain();
+  link.bell_watch.rang();
+  take_rung(link);
+}
+
+void Scheduler::take_rung(WorkerLink& link) {
+  if (std::exchange(link.bell_due, false)) {
+    --bells_due_;
+  }
   if (link.direct) {
     return;  // A ring from before the direct thread took the role.
   }

@@ -188,6 +188,9 @@ void Scheduler::on_timer(MonotonicNs now_ns) {
   if (next_tick_ns_ <= now_ns) {
     on_tick(now_ns);
   }
+  if (next_bell_check_ns_ <= now_ns) {
+    check_bells(now_ns);
+  }
   for (Slot& slot : slots_) {
     if (slot.link == nullptr || slot.link->exited) {
       continue;
@@ -214,7 +217,8 @@ void Scheduler::on_timer(MonotonicNs now_ns) {
 
 MonotonicNs Scheduler::next_deadline() const noexcept {
   constexpr MonotonicNs kRetryNs = 5'000'000;
-  MonotonicNs next_ns = std::min({retry_place_ns_, next_tick_ns_, timers_.empty() ? kNever : timers_.begin()->first});
+  MonotonicNs next_ns = std::min(
+      {retry_place_ns_, next_tick_ns_, next_bell_check_ns_, timers_.empty() ? kNever : timers_.begin()->first});
   const bool may_start_one = may_start();
   for (const Slot& slot : slots_) {
     if (slot.link != nullptr) {

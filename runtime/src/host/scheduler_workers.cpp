@@ -123,13 +123,13 @@ WorkerLink* Scheduler::find_link(std::uint64_t id) noexcept {
 
 // -- messages ---------------------------------------------------------------------------------
 
-void Scheduler::on_message(WorkerLink& link, const ControlMessage& message, const Resolve& resolve) {
-  flatbuffers::Verifier verifier(message.bytes.data(), message.bytes.size());
+void Scheduler::on_message(WorkerLink& link, BytesView message, const Resolve& resolve) {
+  flatbuffers::Verifier verifier(message.data(), message.size());
   if (!verifier.VerifyBuffer<control::WorkerEnvelope>(nullptr)) {
     break_link(link, Error{ErrorCode::kCorrupt, "the worker sent a message that does not verify", {}});
     return;
   }
-  const auto* envelope = flatbuffers::GetRoot<control::WorkerEnvelope>(message.bytes.data());
+  const auto* envelope = flatbuffers::GetRoot<control::WorkerEnvelope>(message.data());
   if (const auto* ready = envelope->message_as_Ready()) {
     if (link.state != WorkerLink::State::kStarting) {
       break_link(link, Error{ErrorCode::kCorrupt, "the worker said twice that it is ready", {}});
@@ -259,6 +259,9 @@ void Scheduler::bury(WorkerLink& link) {
   set_streaming(link, false);
   const ExitStatus status = link.handle->exit_status().value_or(ExitStatus{});
   slot.link = nullptr;
+  if (std::exchange(link.bell_due, false)) {
+    --bells_due_;
+  }
   effects_->buried.push_back(keep);
   effects_->changed = true;
   effects_->rearm = true;

@@ -34,6 +34,8 @@ Result<std::shared_ptr<WorkerLink>> WorkerLink::start(Launcher& launcher, Argume
     return fail(std::move(ends.error()));
   }
   link->channel = std::move(ends->first);
+  // Before the worker is there: a message of its could carry a descriptor whose closing blocks this process.
+  link->channel.stop_receiving();
   auto handle = launcher.launch(std::move(ends->second), id);
   if (!handle) {
     return fail(std::move(handle.error()));
@@ -141,9 +143,13 @@ bool WorkerLink::try_send(const Outgoing& outgoing) {
   if (sent) {
     transport->end().count_message();
   }
-  // A worker that is gone needs no message; its end is seen elsewhere. A full channel is worth another try, and so is a
-  // system that is short of memory or of descriptors under way.
-  return sent || (sent.error().code != ErrorCode::kDeadline && sent.error().context.os_code == 0);
+  // A full channel is worth another try, and so is a system that is short of memory or of descriptors under way.
+  if (sent || sent.error().code == ErrorCode::kDeadline || sent.error().context.os_code != 0) {
+    return sent.has_value();
+  }
+  // A worker that is gone needs no message, and one that only closed its channel is of no use.
+  kill();
+  return true;
 }
 
 void WorkerLink::flush_outbox() {

@@ -16,6 +16,7 @@
 #include <tenon/log.hpp>
 
 #include "base/clock.hpp"
+#include "host/bell_watch.hpp"
 #include "host/call.hpp"
 #include "host/in_flight.hpp"
 #include "host/launcher.hpp"
@@ -110,6 +111,9 @@ class WorkerLink {
   bool direct = false;
   bool exited = false;  ///< The end has been seen while `direct`.
   bool bell_armed = false;
+  /// The reactor is to act as if the bell had rung.
+  bool bell_due = false;
+  BellWatch bell_watch;
   std::uint64_t bell_at = 0;  ///< The position that an armed bell waits for.
   /// Many short calls pass through: the worker rings for some of them together, and the reactor looks every
   /// millisecond.
@@ -120,7 +124,6 @@ class WorkerLink {
   std::uint32_t sent_since_reap = 0;  ///< Of submitting threads, which reap now and then.
   std::int64_t mean_run_ns = 0;       ///< How long its submissions ran lately; 0 before the first.
   bool unpublished = false;           ///< Something was pushed in this round.
-  bool control_closed = false;
   AdaptiveSpin spin;
 
   MonotonicNs start_deadline_ns = kNever;

@@ -140,6 +140,9 @@ Result<HostEnd> HostEnd::create(const HostEndOptions& options) {
   impl->answers = reinterpret_cast<const CompletionHeader*>(completion_mapping->data());
   impl->answer_slots =
       reinterpret_cast<const CompletionSlot*>(completion_mapping->data() + sizes.completion_slots_offset_bytes);
+  impl->listener.messages =
+      MessageReader(impl->answers->messages.tail, completion_mapping->data() + sizes.messages_offset_bytes,
+                    impl->header->messages.head);
   impl->slot_count = options.slot_count;
   impl->release_count = options.release_count;
   impl->outstanding = std::make_unique<Outstanding[]>(options.slot_count);
@@ -419,6 +422,12 @@ TENON_HOT std::size_t HostEnd::flush_releases() {
   // Release: the entries are written. The worker looks when it comes by; nobody is woken for it.
   own.header->release.tail.store(own.releaser.tail, std::memory_order_release);
   return list.size();
+}
+
+// -- listener -----------------------------------------------------------------------------------
+
+Result<bool> HostEnd::read_message(Buffer& message) {
+  return impl_->listener.messages.read(message);
 }
 
 // -- any thread ---------------------------------------------------------------------------------

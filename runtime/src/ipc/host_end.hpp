@@ -69,10 +69,11 @@ struct BulkProgress {
   BlockRef answers;  ///< Without its owner's tag: not to be given back.
 };
 
-/// Three roles, each for one thread at a time, all three at once if wanted:
+/// Four roles, each for one thread at a time, all at once if wanted:
 ///   submitter  push, publish, revoke, can_push
 ///   reaper     pop, wait, arm_event_bell, disarm
 ///   releaser   release, flush_releases
+///   listener   read_message
 /// The other members are [any-thread]. Who plays a role changes by a lock of the caller's, or any other happens-before.
 /// Movable before any role begins.
 class HostEnd {
@@ -137,6 +138,12 @@ class HostEnd {
   void release(const BlockRef& block);
   /// Moves what waits in the list into the ring. Returns how many still wait.
   std::size_t flush_releases();
+
+  // -- listener -------------------------------------------------------------------------------
+
+  /// Copies the worker's next message out; false when there is none. The worker rings its event bell for each. Errors:
+  /// kCorrupt: the worker is broken and must be ended.
+  [[nodiscard]] Result<bool> read_message(Buffer& message);
 
   // -- any thread -----------------------------------------------------------------------------
 

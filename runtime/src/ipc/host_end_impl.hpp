@@ -11,6 +11,7 @@
 
 #include "ipc/host_end.hpp"
 #include "ipc/layout.hpp"
+#include "ipc/message_ring.hpp"
 #include "platform/shared_memory.hpp"
 
 namespace tenon::internal {
@@ -61,6 +62,9 @@ struct HostEnd::Impl {
     std::uint64_t tail = 0;
     std::deque<BlockRef> waiting;
   } releaser;
+  struct alignas(kLineBytes) {
+    MessageReader messages;
+  } listener;
   struct alignas(kLineBytes) {
     std::atomic<std::uint32_t> wakes{0};
     /// Odd while the reaper sleeps on the worker's bell.

@@ -1,5 +1,7 @@
 #include "ipc/layout.hpp"
 
+#include "ipc/message_ring.hpp"
+
 namespace tenon::internal {
 
 namespace {
@@ -19,7 +21,9 @@ LayoutSizes layout_sizes(std::uint32_t slot_count, std::uint32_t release_count) 
       align_up(sizes.release_offset_bytes + std::uint64_t{release_count} * sizeof(ReleaseEntry), kSlotBytes);
   sizes.submission_bytes = sizes.slots_offset_bytes + std::uint64_t{slot_count} * sizeof(SubmissionSlot);
   sizes.completion_slots_offset_bytes = align_up(sizeof(CompletionHeader), kSlotBytes);
-  sizes.completion_bytes = sizes.completion_slots_offset_bytes + std::uint64_t{slot_count} * sizeof(CompletionSlot);
+  sizes.messages_offset_bytes =
+      sizes.completion_slots_offset_bytes + std::uint64_t{slot_count} * sizeof(CompletionSlot);
+  sizes.completion_bytes = sizes.messages_offset_bytes + kMessageRingBytes;
   return sizes;
 }
 

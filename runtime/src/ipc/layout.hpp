@@ -16,7 +16,7 @@
 
 namespace tenon::internal {
 
-inline constexpr std::uint32_t kLayoutVersion = 5;
+inline constexpr std::uint32_t kLayoutVersion = 6;
 inline constexpr std::uint64_t kSubmissionMagic = 0x31627553'6e6f6e65;  // "enonSub1"
 inline constexpr std::uint64_t kCompletionMagic = 0x31706d43'6e6f6e65;  // "enonCmp1"
 
@@ -164,8 +164,11 @@ struct SubmissionHeader {
   struct alignas(kLineBytes) {
     std::atomic<std::uint64_t> tail;  ///< Releases published so far.
   } release;
+  struct alignas(kLineBytes) {
+    std::atomic<std::uint64_t> head;  ///< Bytes of the worker's messages taken so far.
+  } messages;
 };
-static_assert(std::is_standard_layout_v<SubmissionHeader> && sizeof(SubmissionHeader) == 5 * kLineBytes);
+static_assert(std::is_standard_layout_v<SubmissionHeader> && sizeof(SubmissionHeader) == 6 * kLineBytes);
 
 /// A block of the worker's result memory that the host no longer needs. WIRE.
 using ReleaseEntry = BlockRef;
@@ -206,8 +209,11 @@ struct CompletionHeader {
     std::atomic<std::uint64_t> done;
     std::atomic<std::uint64_t> total;
   } progress;
+  struct alignas(kLineBytes) {
+    std::atomic<std::uint64_t> tail;  ///< Bytes of messages written so far (ipc/message_ring.hpp).
+  } messages;
 };
-static_assert(std::is_standard_layout_v<CompletionHeader> && sizeof(CompletionHeader) == 7 * kLineBytes);
+static_assert(std::is_standard_layout_v<CompletionHeader> && sizeof(CompletionHeader) == 8 * kLineBytes);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<std::uint32_t>::is_always_lock_free);
 
 /// Sizes of both segments for a ring of `slot_count` slots, a power of two from 2 to 65536.
@@ -218,6 +224,7 @@ struct LayoutSizes {
   std::uint64_t release_offset_bytes = 0;
   std::uint64_t slots_offset_bytes = 0;  ///< In the submission segment.
   std::uint64_t completion_slots_offset_bytes = 0;
+  std::uint64_t messages_offset_bytes = 0;  ///< Of the worker's messages, in the completion segment.
 };
 [[nodiscard]] LayoutSizes layout_sizes(std::uint32_t slot_count, std::uint32_t release_count) noexcept;
 

@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cstring>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -9,13 +10,16 @@
 #include "ipc/arena.hpp"
 #include "ipc/host_end.hpp"
 #include "ipc/host_end_impl.hpp"
+#include "ipc/message_ring.hpp"
 
 namespace tenon::internal {
 
 struct WorkerEnd::Impl {
   std::shared_ptr<const Mapping> submission;
   std::shared_ptr<Mapping> completion;
-  EventBell event_bell;
+  BellRinger event_bell;
+  // Relaxed: only the flag itself matters.
+  std::atomic<bool> bell_lost{false};
 
   // Views of the mappings.
   const SubmissionHeader* calls = nullptr;
@@ -40,6 +44,10 @@ struct WorkerEnd::Impl {
   std::uint32_t bell_seen = 0;
   std::uint64_t release_head = 0;
 
+  std::mutex messages_mutex;  // Guards `messages`.
+  MessageWriter messages;
+
+  void ring_event_bell() noexcept;
   /// Wakes the host if it sleeps as `sleep` says and has not been rung for that.
   void ring_for(std::uint32_t sleep) noexcept;
 
@@ -131,9 +139,11 @@ Result<std::unique_ptr<WorkerEnd::Impl>> WorkerEnd::Impl::over(std::shared_ptr<c
   impl->slots = reinterpret_cast<const SubmissionSlot*>(submission->data() + sizes.slots_offset_bytes);
   impl->answer_slots =
       reinterpret_cast<CompletionSlot*>(completion->writable_data() + sizes.completion_slots_offset_bytes);
+  impl->messages = MessageWriter(impl->header->messages.tail, completion->writable_data() + sizes.messages_offset_bytes,
+                                 impl->calls->messages.head);
   impl->submission = std::move(submission);
   impl->completion = std::move(completion);
-  impl->event_bell = std::move(bell);
+  impl->event_bell = BellRinger(std::move(bell));
   return impl;
 }
 
@@ -323,11 +333,21 @@ TENON_HOT void WorkerEnd::Impl::ring_for(std::uint32_t sleep) noexcept {
   }
   rung = sleep;
   if (mode == SleepMode::kEventBell) {
-    event_bell.ring();
+    ring_event_bell();
     return;
   }
   header->bell.bell.fetch_add(1, std::memory_order_seq_cst);
   wake_word(header->bell.bell, 1);
+}
+
+void WorkerEnd::Impl::ring_event_bell() noexcept {
+  if (!event_bell.ring()) {
+    bell_lost.store(true, std::memory_order_relaxed);
+  }
+}
+
+bool WorkerEnd::bell_lost() const noexcept {
+  return impl_->bell_lost.load(std::memory_order_relaxed);
 }
 
 std::uint64_t WorkerEnd::unpublished() const noexcept {
@@ -348,6 +368,9 @@ TENON_HOT WorkerWake WorkerEnd::wait(AdaptiveSpin& spin, MonotonicNs deadline_ns
     return done(false);
   }
   ring();
+  if (bell_lost()) {
+    return done(false);
+  }
   ++own.armed_count;
   own.header->bell.sleep.store((own.armed_count << 2) | static_cast<std::uint32_t>(SleepMode::kFutex),
                                std::memory_order_seq_cst);
@@ -378,6 +401,24 @@ TENON_HOT std::optional<BlockRef> WorkerEnd::pop_release() noexcept {
 TENON_HOT std::uint64_t WorkerEnd::messages() const noexcept {
   // Acquire, with the host's release: the channel has what is counted.
   return impl_->calls->bell.messages.load(std::memory_order_acquire);
+}
+
+MutableBytesView WorkerEnd::shared_bytes() const noexcept {
+  return MutableBytesView(impl_->completion->writable_data(), impl_->completion->size_bytes());
+}
+
+Result<bool> WorkerEnd::post(BytesView message) {
+  Impl& own = *impl_;
+  {
+    const std::lock_guard lock(own.messages_mutex);
+    auto written = own.messages.write(message);
+    if (!written || !*written) {
+      return written;
+    }
+  }
+  // The host's poller waits for the bell whether it has armed it or not.
+  own.ring_event_bell();
+  return true;
 }
 
 bool WorkerEnd::cancelled(std::uint64_t call_id) const noexcept {

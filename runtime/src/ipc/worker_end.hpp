@@ -83,8 +83,16 @@ class WorkerEnd {
   /// Answers that are not visible yet.
   [[nodiscard]] std::uint64_t unpublished() const noexcept;
 
-  /// Publishes, spins, rings, then sleeps until there is a submission, HostEnd::wake_worker, or the deadline.
+  /// Whether a ring has failed because other code in the process closed the bell's descriptor or replaced it. The host
+  /// does not hear of further answers, so the worker should end. [any-thread]
+  [[nodiscard]] bool bell_lost() const noexcept;
+
+  /// Publishes, spins, rings, then sleeps until there is a submission, HostEnd::wake_worker, or the deadline. Does not
+  /// sleep once the bell is lost.
   WorkerWake wait(AdaptiveSpin& spin, MonotonicNs deadline_ns);
+
+  /// The memory that this end writes and the host reads. [any-thread]
+  [[nodiscard]] MutableBytesView shared_bytes() const noexcept;
 
   /// The next block that the host has released; nullopt when there is none. From the host; Arena::free checks it.
   [[nodiscard]] std::optional<BlockRef> pop_release() noexcept;
@@ -92,6 +100,10 @@ class WorkerEnd {
   /// Messages that the host has sent through the control channel so far, but for the greeting. One may be in the
   /// channel already that is not counted yet.
   [[nodiscard]] std::uint64_t messages() const noexcept;
+
+  /// Writes a message for the host and rings; false when there is no room, because the host has not read those before.
+  /// Errors: kTooLarge; kInvalidArgument empty. [any-thread]
+  [[nodiscard]] Result<bool> post(BytesView message);
 
   /// Whether the host has cancelled that call. A load of a cache line that hardly ever changes. [any-thread]
   [[nodiscard]] bool cancelled(std::uint64_t call_id) const noexcept;

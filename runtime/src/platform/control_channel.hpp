@@ -38,8 +38,9 @@ class ControlChannel {
   ControlChannel() noexcept = default;
   /// Two connected ends. Errors: kUnavailable when there are no descriptors left; kIo.
   [[nodiscard]] static Result<std::pair<ControlChannel, ControlChannel>> create_pair();
-  /// Takes over the descriptor of an end, as a child does with the one it was given. Errors: kInvalidArgument when it
-  /// is not a socket of that kind.
+  /// Takes over the descriptor of an end, as a child does with the one it was given, and moves it out of reach of other
+  /// code in the process. From then on `receive` makes sure that its number still names this end. Errors:
+  /// kInvalidArgument when it is not a socket of that kind.
   [[nodiscard]] static Result<ControlChannel> adopt(FileDescriptor descriptor);
 
   [[nodiscard]] bool valid() const noexcept { return descriptor_.valid(); }
@@ -54,8 +55,13 @@ class ControlChannel {
 
   /// Receives the next message; nullopt when none came before the deadline (one in the past only looks).
   /// Errors: kUnavailable the other end is gone and all its messages are read; kCorrupt a message that is empty, larger
-  /// than allowed or with too many descriptors (all of which are closed); kIo.
+  /// than allowed or with too many descriptors (all of which are closed); kIo, also when other code in the process
+  /// closed the descriptor or replaced it.
   [[nodiscard]] Result<std::optional<ControlMessage>> receive(MonotonicNs deadline_ns = kNever);
+
+  /// From now on this end only sends. The system then refuses every message of the other end, so that nothing of it, in
+  /// particular no descriptor, is ever queued here. `receive` must not be used any more. [any-thread]
+  void stop_receiving() noexcept;
 
   /// Whether the other end is gone; messages may still wait. Takes nothing. [any-thread]
   [[nodiscard]] bool hung_up() const noexcept;
@@ -65,8 +71,16 @@ class ControlChannel {
   void shut_down() noexcept;
 
  private:
+  /// Which open file the descriptor named when it was adopted.
+  struct Identity {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    friend bool operator==(const Identity&, const Identity&) = default;
+  };
   explicit ControlChannel(FileDescriptor descriptor) noexcept : descriptor_(std::move(descriptor)) {}
+  [[nodiscard]] std::optional<Identity> identity() const noexcept;
   FileDescriptor descriptor_;
+  std::optional<Identity> adopted_;
 };
 
 }  // namespace tenon::internal

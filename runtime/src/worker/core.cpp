@@ -1,5 +1,8 @@
 #include "worker/core.hpp"
 
+#include <chrono>
+#include <thread>
+
 #include <tenon/control_generated.h>
 
 #include "base/hot.hpp"
@@ -33,6 +36,23 @@ std::string to_string(const flatbuffers::String* text) {
 
 }  // namespace
 
+Result<void> post_message(WorkerEnd& end, BytesView message, MonotonicNs deadline_ns) {
+  for (;;) {
+    auto posted = end.post(message);
+    if (!posted) {
+      return fail(std::move(posted.error()));
+    }
+    if (*posted) {
+      return {};
+    }
+    if (monotonic_now_ns() >= deadline_ns) {
+      return fail(ErrorCode::kDeadline, "the host does not read the messages of this worker");
+    }
+    // Rare: only log lines fill the ring, and the host reads them as soon as it is rung.
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
 void LogSender::send(tenon_log_level_t level, std::string_view message, std::string_view plugin, std::string_view task,
                      std::uint64_t call_id) {
   std::uint64_t dropped = 0;
@@ -55,8 +75,8 @@ void LogSender::send(tenon_log_level_t level, std::string_view message, std::str
                                          builder.CreateString(plugin.data(), plugin.size()),
                                          builder.CreateString(task.data(), task.size()), call_id);
     builder.Finish(control::CreateWorkerEnvelope(builder, control::WorkerMessage::Log, line.Union()));
-    // A deadline in the past: a line that finds the channel full is dropped rather than hold up the task.
-    return channel_.send(BytesView(builder.GetBufferPointer(), builder.GetSize()), {}, 0).has_value();
+    // A line that finds no room is dropped rather than hold up the task.
+    return end_.post(BytesView(builder.GetBufferPointer(), builder.GetSize())).value_or(false);
   };
   if (dropped > 0) {
     static_cast<void>(send_line(TENON_LOG_WARNING, count_of(dropped, "line of log was", "lines of log were") +
@@ -194,9 +214,8 @@ Result<Route*> WorkerCore::resolve_task(std::string_view full_name) {
   const auto ask = control::CreateResolve(builder, request, builder.CreateString(full_name.data(), full_name.size()));
   builder.Finish(control::CreateWorkerEnvelope(builder, control::WorkerMessage::Resolve, ask.Union()));
   const MonotonicNs deadline_ns = internal::deadline_after(kPatience);
-  auto sent = channel.send(BytesView(builder.GetBufferPointer(), builder.GetSize()), {}, deadline_ns);
-  if (!sent) {
-    return fail(std::move(sent.error()));
+  if (auto posted = post_message(end, BytesView(builder.GetBufferPointer(), builder.GetSize()), deadline_ns); !posted) {
+    return fail(std::move(posted.error()));
   }
   answer_.reset();
   auto answered = read_control_until([&] { return answer_ && answer_->request == request; }, deadline_ns);

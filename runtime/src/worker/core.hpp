@@ -31,27 +31,31 @@ inline constexpr int kLogLinesPerSecond = 2000;
 /// Sends lines of log to the host. [any-thread]
 class LogSender {
  public:
-  explicit LogSender(const ControlChannel& channel) : channel_(channel) {}
+  explicit LogSender(WorkerEnd& end) : end_(end) {}
   void send(tenon_log_level_t level, std::string_view message, std::string_view plugin, std::string_view task,
             std::uint64_t call_id);
 
  private:
-  const ControlChannel& channel_;
+  WorkerEnd& end_;
   std::mutex mutex_;  // Guards what follows.
   MonotonicNs second_began_ns_ = 0;
   int lines_ = 0;
   std::uint64_t dropped_ = 0;
 };
 
+/// Sends a message to the host; waits for room until the deadline. Errors: kDeadline; those of WorkerEnd::post.
+/// [any-thread]
+[[nodiscard]] Result<void> post_message(WorkerEnd& end, BytesView message, MonotonicNs deadline_ns);
+
 struct WorkerCore {
   WorkerCore(ControlChannel channel_end, WorkerEnd end_of_rings, Arena result_arena)
-      : channel(std::move(channel_end)), log(channel), end(std::move(end_of_rings)), results(std::move(result_arena)) {}
+      : channel(std::move(channel_end)), end(std::move(end_of_rings)), log(end), results(std::move(result_arena)) {}
   WorkerCore(const WorkerCore&) = delete;
   WorkerCore& operator=(const WorkerCore&) = delete;
 
   ControlChannel channel;
-  LogSender log;
   WorkerEnd end;
+  LogSender log;
   Arena results;
   SegmentTable segments;
   RouteTable routes;

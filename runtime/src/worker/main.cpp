@@ -1,10 +1,15 @@
 /// tenon-worker: the process that runs tasks. A tenon runtime starts it; see worker/worker.hpp.
 #include <charconv>
+#include <cstdint>
 #include <cstring>
 #include <optional>
 #include <string>
+#include <utility>
+
+#include <tenon/error.hpp>
 
 #include "platform/control_channel.hpp"
+#include "platform/file.hpp"
 #include "platform/file_descriptor.hpp"
 #include "platform/process.hpp"
 #include "platform/sandbox.hpp"
@@ -16,10 +21,33 @@ namespace {
 
 constexpr int kExitUsage = 2;
 
-void say(const std::string& message) {
-  static_cast<void>(
-      tenon::internal::write_standard(tenon::internal::StandardStream::kError, "tenon-worker: " + message + "\n"));
-}
+/// The stream for this program's own last words. A task may close the number of stderr or open a file of its own there.
+class OwnErrorStream {
+ public:
+  OwnErrorStream() : stream_(tenon::internal::duplicate_standard_error()) {
+    if (stream_) {
+      stream_->move_out_of_reach();
+      identity_ = identity();
+    }
+  }
+  void say(const std::string& message) const {
+    if (identity_ && identity() == identity_) {
+      const std::string line = "tenon-worker: " + message + "\n";
+      static_cast<void>(tenon::internal::write_all(
+          *stream_, tenon::BytesView(reinterpret_cast<const std::uint8_t*>(line.data()), line.size())));
+    }
+  }
+
+ private:
+  using Identity = std::pair<std::uint64_t, std::uint64_t>;
+  [[nodiscard]] std::optional<Identity> identity() const {
+    auto known = tenon::internal::file_identity(*stream_);
+    return known ? std::optional(Identity(known->device, known->inode)) : std::nullopt;
+  }
+
+  tenon::Result<tenon::internal::FileDescriptor> stream_;
+  std::optional<Identity> identity_;
+};
 
 std::optional<int> channel_number(int argc, const char* const* argv) {
   if (argc != 3 || std::strcmp(argv[1], "--channel") != 0) {
@@ -41,25 +69,27 @@ int main(int argc, char** argv) {
   if (const auto inspected = run_inspector_if_asked(argc, argv)) {
     return *inspected;
   }
+  const OwnErrorStream error_stream;
   const auto number = channel_number(argc, argv);
   if (!number) {
-    say("this program runs tasks for a tenon runtime, which starts it by itself; there is nothing to do by hand.\n"
+    error_stream.say(
+        "this program runs tasks for a tenon runtime, which starts it by itself; there is nothing to do by hand.\n"
         "To run a task or a pipeline use the tenon command: tenon call TASK JSON, tenon run FILE.");
     return kExitUsage;
   }
   auto channel = ControlChannel::adopt(FileDescriptor(*number));
   if (!channel) {
-    say(channel.error().message + "; only a tenon runtime can start a worker");
+    error_stream.say(channel.error().message + "; only a tenon runtime can start a worker");
     return kExitUsage;
   }
   if (auto limited = apply_sandbox({.no_new_privileges = true}); !limited) {
-    say(limited.error().to_string());
+    error_stream.say(limited.error().to_string());
     return static_cast<int>(WorkerExit::kRefused);
   }
   std::string message;
   const WorkerExit how = run_worker(std::move(*channel), WorkerOptions{}, message);
   if (!message.empty() && how != WorkerExit::kHostGone) {
-    say(message);
+    error_stream.say(message);
   }
   // Plugins have had their fini; what their libraries do at exit is not ours to wait for.
   exit_now(static_cast<int>(how));

@@ -1,7 +1,9 @@
 #include "worker/worker.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 
@@ -28,6 +30,10 @@ namespace {
 constexpr std::int64_t kRingPatienceNs = 50'000;
 constexpr std::chrono::seconds kHelloPatience{30};
 constexpr std::size_t kHelloDescriptors = 5;
+constexpr std::string_view kBellLost =
+    "the descriptor through which this worker rings its host was closed or replaced, so it ends: its host would not "
+    "hear "
+    "of further results; a task must leave descriptors alone that it did not open";
 
 /// What plugins see of the worker. Never freed: a plugin may keep it for the life of the process.
 struct PluginView {
@@ -45,17 +51,17 @@ struct PluginView {
   static const void* extension(const tenon_worker_t*, const char*) { return nullptr; }
 };
 
-void send_to_host(const ControlChannel& channel, const flatbuffers::FlatBufferBuilder& builder) {
-  // A host that is gone is seen by the next read.
-  static_cast<void>(
-      channel.send(BytesView(builder.GetBufferPointer(), builder.GetSize()), {}, deadline_after(kHelloPatience)));
+void send_to_host(WorkerEnd& end, const flatbuffers::FlatBufferBuilder& builder) {
+  // Nothing else is in the ring yet, so there is room; a host that is gone is seen by the next read.
+  static_cast<void>(end.post(BytesView(builder.GetBufferPointer(), builder.GetSize())));
 }
 
-void refuse(const ControlChannel& channel, const std::string& message) {
+void refuse(WorkerEnd& end, const std::string& message) {
+  constexpr std::size_t kMaxRefusalBytes = 8192;
   flatbuffers::FlatBufferBuilder builder;
-  const auto refused = control::CreateRefusedDirect(builder, message.c_str());
+  const auto refused = control::CreateRefusedDirect(builder, message.substr(0, kMaxRefusalBytes).c_str());
   builder.Finish(control::CreateWorkerEnvelope(builder, control::WorkerMessage::Refused, refused.Union()));
-  send_to_host(channel, builder);
+  send_to_host(end, builder);
 }
 
 Result<std::unique_ptr<WorkerCore>> shake_hands(ControlChannel channel, const WorkerOptions& options) {
@@ -67,6 +73,8 @@ Result<std::unique_ptr<WorkerCore>> shake_hands(ControlChannel channel, const Wo
     return fail(ErrorCode::kUnavailable, "the host sent no greeting");
   }
   ControlMessage& message = **received;
+  // Without it there is no way to the host but stderr and the exit code.
+  std::optional<WorkerEnd> end;
   const auto prepare = [&]() -> Result<std::unique_ptr<WorkerCore>> {
     flatbuffers::Verifier verifier(message.bytes.data(), message.bytes.size());
     if (!verifier.VerifyBuffer<control::HostEnvelope>(nullptr)) {
@@ -89,11 +97,15 @@ Result<std::unique_ptr<WorkerCore>> shake_hands(ControlChannel channel, const Wo
         return fail(std::move(limited.error()));
       }
     }
-    auto end = WorkerEnd::attach(std::move(message.descriptors[0]), std::move(message.descriptors[1]),
-                                 EventBell(std::move(message.descriptors[4])));
-    if (!end) {
-      return fail(std::move(end.error()));
+    if (options.own_process) {
+      message.descriptors[4].move_out_of_reach();
     }
+    auto attached = WorkerEnd::attach(std::move(message.descriptors[0]), std::move(message.descriptors[1]),
+                                      EventBell(std::move(message.descriptors[4])));
+    if (!attached) {
+      return fail(std::move(attached.error()));
+    }
+    end = std::move(*attached);
     auto results = SharedMemory::adopt(std::move(message.descriptors[2]), {.shrink = true, .grow = true});
     if (!results) {
       return fail(std::move(results.error()));
@@ -107,6 +119,7 @@ Result<std::unique_ptr<WorkerCore>> shake_hands(ControlChannel channel, const Wo
       return fail(std::move(arguments.error()));
     }
     auto core = std::make_unique<WorkerCore>(ControlChannel(), std::move(*end), std::move(*arena));
+    end.reset();
     core->worker_id = hello->worker_id();
     core->result_limit_bytes = hello->result_limit_bytes();
     if (auto added = core->segments.add(hello->argument_segment_id(), std::move(*arguments)); !added) {
@@ -120,7 +133,9 @@ Result<std::unique_ptr<WorkerCore>> shake_hands(ControlChannel channel, const Wo
   };
   auto core = prepare();
   if (!core) {
-    refuse(channel, core.error().message);
+    if (end) {
+      refuse(*end, core.error().message);
+    }
     return core;
   }
   (*core)->channel = std::move(channel);
@@ -128,7 +143,7 @@ Result<std::unique_ptr<WorkerCore>> shake_hands(ControlChannel channel, const Wo
   const auto ready =
       control::CreateReady(builder, kLayoutVersion, TENON_ABI_MAJOR, TENON_ABI_MINOR, TENON_ABI_SANITIZER);
   builder.Finish(control::CreateWorkerEnvelope(builder, control::WorkerMessage::Ready, ready.Union()));
-  send_to_host((*core)->channel, builder);
+  send_to_host((*core)->end, builder);
   return core;
 }
 
@@ -142,6 +157,10 @@ TENON_HOT WorkerExit loop(WorkerCore& core, Executor& executor, std::string& mes
   for (;;) {
     if (core.is_killed()) {
       return WorkerExit::kHostGone;
+    }
+    if (core.end.bell_lost()) {
+      message = std::string(kBellLost);
+      return WorkerExit::kBroken;
     }
     if (core.has_message()) {
       if (auto read = core.read_control(); !read) {

@@ -7,6 +7,10 @@
 
 #include <tenon/control_generated.h>
 
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include "host/launcher.hpp"
 #include "host/runtime_access.hpp"
 #include "ipc/worker_end.hpp"
@@ -32,6 +36,8 @@ enum class Lie {
   kLeavesWithoutAnswer,
   kNeverReady,
   kUnsealedResults,
+  kNeverRings,
+  kBlockingBell,
 };
 
 /// A worker on a thread that shakes hands properly and then lies.
@@ -57,14 +63,11 @@ class HostileHandle final : public WorkerHandle {
   }
 
  private:
-  static void send(ControlChannel& channel, const flatbuffers::FlatBufferBuilder& builder) {
-    static_cast<void>(channel.send(tenon::BytesView(builder.GetBufferPointer(), builder.GetSize())));
-  }
-  void say_ready(ControlChannel& channel) {
+  static void say_ready(WorkerEnd& end) {
     flatbuffers::FlatBufferBuilder builder;
     const auto ready = control::CreateReady(builder, kLayoutVersion, TENON_ABI_MAJOR, TENON_ABI_MINOR, 0);
     builder.Finish(control::CreateWorkerEnvelope(builder, control::WorkerMessage::Ready, ready.Union()));
-    send(channel, builder);
+    static_cast<void>(end.post(tenon::BytesView(builder.GetBufferPointer(), builder.GetSize())));
   }
   void serve(ControlChannel& channel, Lie lie) {
     auto hello = channel.receive();
@@ -72,6 +75,7 @@ class HostileHandle final : public WorkerHandle {
       return;
     }
     auto& descriptors = (*hello)->descriptors;
+    const int bell = descriptors[4].get();
     auto end =
         WorkerEnd::attach(std::move(descriptors[0]), std::move(descriptors[1]), EventBell(std::move(descriptors[4])));
     if (!end || lie == Lie::kNeverReady) {
@@ -83,7 +87,7 @@ class HostileHandle final : public WorkerHandle {
         return;
       }
     }
-    say_ready(channel);
+    say_ready(*end);
     AdaptiveSpin spin;
     while (!killed_.load()) {
       auto submission = end->begin();
@@ -109,10 +113,26 @@ class HostileHandle final : public WorkerHandle {
           completion.status = 12345;
           break;
         case Lie::kGarbageMessage:
-          static_cast<void>(channel.send(tenon::Buffer(100, 0xee)));
+          static_cast<void>(end->post(tenon::Buffer(100, 0xee)));
           continue;
+        case Lie::kNeverRings: {
+          // Something else has the bell's number.
+          const int other = ::eventfd(0, EFD_NONBLOCK);
+          ::fcntl(other, F_SETSIG, ::fcntl(bell, F_GETSIG));
+          ::dup2(other, bell);
+          ::close(other);
+          break;
+        }
+        case Lie::kBlockingBell: {
+          // The flags are those of the open file, which the host has too: what it read or wrote there would block.
+          ::fcntl(bell, F_SETFL, ::fcntl(bell, F_GETFL) & ~O_NONBLOCK);
+          std::uint64_t rings = 1;
+          static_cast<void>(!::write(bell, &rings, sizeof rings));
+          static_cast<void>(!::read(bell, &rings, sizeof rings));
+          break;
+        }
         case Lie::kReadyTwice:
-          say_ready(channel);
+          say_ready(*end);
           continue;
         default:
           return;
@@ -177,4 +197,44 @@ TEST_CASE("hostile worker: one that never says that it is ready, or leaves its r
   flatbuffers::FlatBufferBuilder builder;
   builder.Finish(tenon::CreateEmpty(builder));
   REQUIRE(runtime->call("tenon.whoami", tenon::BytesView(builder.GetBufferPointer(), builder.GetSize())));
+}
+
+TEST_CASE("hostile worker: the bell's flags are its own, and the host waits for nothing there") {
+  auto runtime = start(Lie::kBlockingBell);
+  REQUIRE(runtime);
+  flatbuffers::FlatBufferBuilder builder;
+  builder.Finish(tenon::CreateEmpty(builder));
+  const tenon::BytesView argument(builder.GetBufferPointer(), builder.GetSize());
+  for (int round = 0; round < 50; ++round) {
+    std::vector<tenon::Future<tenon::Reply>> calls;
+    for (int i = 0; i < 20; ++i) {
+      calls.push_back(runtime->submit("tenon.whoami", argument));
+    }
+    for (const auto& call : calls) {
+      REQUIRE(call.wait_for(std::chrono::seconds(60)));  // Any end will do: its results are no results.
+    }
+  }
+  runtime->shutdown(tenon::Shutdown::kKill);
+}
+
+TEST_CASE("hostile worker: one that answers without ringing loses no answer and is replaced") {
+  auto runtime = start(Lie::kNeverRings);
+  REQUIRE(runtime);
+  flatbuffers::FlatBufferBuilder builder;
+  builder.Finish(tenon::CreateEmpty(builder));
+  const tenon::BytesView argument(builder.GetBufferPointer(), builder.GetSize());
+  int ended = 0;
+  while (runtime->stats().crashed_workers == 0) {
+    std::atomic<bool> done{false};
+    // Nobody waits in get(), who would look for the answer.
+    auto call = runtime->submit("tenon.whoami", argument).then([&done](const tenon::Result<tenon::Reply>&) {
+      done.store(true);
+    });
+    for (int i = 0; i < 6000 && !done.load(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    REQUIRE(done.load());
+    REQUIRE(++ended < 1000);
+  }
+  REQUIRE(runtime->call("tenon.whoami", argument));
 }

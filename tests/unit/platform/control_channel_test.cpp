@@ -34,6 +34,38 @@ std::string text_of(const Buffer& bytes) {
 
 }  // namespace
 
+TEST_CASE("ControlChannel: an end that only sends gets no message and no descriptor") {
+  auto pair = ControlChannel::create_pair();
+  REQUIRE(pair);
+  pair->first.stop_receiving();
+  const std::array<int, 1> descriptors = {0};
+  const tenon::Buffer message(3, 1);
+  CHECK(pair->second.send(message, descriptors).error().code == ErrorCode::kUnavailable);
+  CHECK_FALSE(pair->second.hung_up());
+  REQUIRE(pair->first.send(message, descriptors));
+  auto received = pair->second.receive(0);
+  REQUIRE(received);
+  REQUIRE(*received);
+  CHECK((*received)->descriptors.size() == 1);
+  pair->first = ControlChannel();
+  CHECK(pair->second.hung_up());
+}
+
+TEST_CASE("ControlChannel: one whose number other code took is found out, and nothing is read from there") {
+  auto pair = ControlChannel::create_pair();
+  REQUIRE(pair);
+  auto own = pair->second.descriptor().duplicate();
+  REQUIRE(own);
+  auto channel = ControlChannel::adopt(std::move(*own));
+  REQUIRE(channel);
+  auto other = ControlChannel::create_pair();
+  REQUIRE(other);
+  REQUIRE(other->first.send(tenon::Buffer(3, 1)));
+  REQUIRE(::dup2(other->second.descriptor().get(), channel->descriptor().get()) >= 0);
+  CHECK(channel->receive(0).error().code == ErrorCode::kIo);
+  CHECK(other->second.receive(0).value().has_value());
+}
+
 TEST_CASE("ControlChannel: messages arrive whole and in order, both ways") {
   auto [a, b] = pair();
   REQUIRE(a.send(bytes_of("one")));

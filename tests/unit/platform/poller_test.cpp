@@ -3,6 +3,7 @@
 #include <thread>
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "child_process.hpp"
@@ -76,6 +77,40 @@ TEST_CASE("Poller: says when the other side is gone, and when there is room to w
   REQUIRE(events);
   CHECK((*events)[0].token == 2);
   CHECK((*events)[0].hang_up);
+}
+
+TEST_CASE("Poller: an edge is reported once for each ring, though nothing is read") {
+  auto poller = Poller::create();
+  auto bell = EventBell::create();
+  REQUIRE(poller);
+  REQUIRE(bell);
+  REQUIRE(poller->add(bell->descriptor(), 1, {.readable = true, .writable = false, .edge_triggered = true}));
+  for (int i = 0; i < 3; ++i) {
+    bell->ring();
+    CHECK(poller->wait(soon()).value().size() == 1);
+    CHECK(poller->wait(monotonic_now_ns()).value().empty());
+  }
+}
+
+TEST_CASE("BellRinger: rings its bell, and leaves alone whatever else has the number") {
+  auto bell = EventBell::create();
+  REQUIRE(bell);
+  auto copy = bell->descriptor().duplicate();
+  REQUIRE(copy);
+  copy->move_out_of_reach();
+  const int number = copy->get();
+  CHECK(number > bell->descriptor().get());
+  const BellRinger ringer{EventBell(std::move(*copy))};
+  REQUIRE(ringer.ring());
+  CHECK(bell->drain());
+
+  FileDescriptor file(::memfd_create("file", MFD_CLOEXEC));
+  REQUIRE(::dup2(file.get(), number) == number);
+  CHECK_FALSE(ringer.ring());
+  CHECK(::lseek(file.get(), 0, SEEK_END) == 0);
+  REQUIRE(::close(number) == 0);
+  CHECK_FALSE(ringer.ring());
+  CHECK_FALSE(bell->drain());
 }
 
 TEST_CASE("Poller: a descriptor that cannot be watched or is watched already is refused") {

@@ -8,6 +8,7 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -63,7 +64,18 @@ Result<ControlChannel> ControlChannel::adopt(FileDescriptor descriptor) {
   if (!known || domain != AF_UNIX || type != SOCK_SEQPACKET) {
     return fail(ErrorCode::kInvalidArgument, "the descriptor of a control channel is not one");
   }
-  return ControlChannel(std::move(descriptor));
+  descriptor.move_out_of_reach();
+  ControlChannel channel(std::move(descriptor));
+  channel.adopted_ = channel.identity();
+  return channel;
+}
+
+std::optional<ControlChannel::Identity> ControlChannel::identity() const noexcept {
+  struct stat state {};
+  if (::fstat(descriptor_.get(), &state) != 0) {
+    return std::nullopt;
+  }
+  return Identity{state.st_dev, state.st_ino};
 }
 
 Result<void> ControlChannel::send(BytesView message, std::span<const int> descriptors, MonotonicNs deadline_ns) const {
@@ -116,6 +128,11 @@ Result<void> ControlChannel::send(BytesView message, std::span<const int> descri
 }
 
 Result<std::optional<ControlMessage>> ControlChannel::receive(MonotonicNs deadline_ns) {
+  if (adopted_ && identity() != adopted_) {
+    return fail(ErrorCode::kIo,
+                "the descriptor of the control channel was closed or replaced by other code in this process; a task "
+                "must leave descriptors alone that it did not open");
+  }
   ControlMessage message;
   std::array<std::uint8_t, 16> nowhere;
   alignas(cmsghdr) std::array<std::uint8_t, kControlBytes> control;
@@ -190,6 +207,10 @@ bool ControlChannel::hung_up() const noexcept {
 bool ControlChannel::wait_for_hang_up(MonotonicNs deadline_ns) const noexcept {
   // No events asked for: waiting messages do not end the wait, a hang-up is always told.
   return (wait_for(descriptor_.get(), 0, deadline_ns) & (POLLHUP | POLLERR | POLLNVAL)) != 0;
+}
+
+void ControlChannel::stop_receiving() noexcept {
+  ::shutdown(descriptor_.get(), SHUT_RD);
 }
 
 void ControlChannel::shut_down() noexcept {

@@ -6,7 +6,9 @@
 #include <ctime>
 #include <span>
 #include <string>
+#include <utility>
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
@@ -17,10 +19,14 @@ namespace tenon::internal {
 namespace {
 
 constexpr int kMaxEvents = 64;
+/// Tells the bells of this library from other open files: the number of a signal that none of them ever sends, because
+/// an eventfd knows no O_ASYNC. It belongs to the open file, so that every process with the bell reads it.
+constexpr int kBellMark = 59;
 
 epoll_event event_for(std::uint64_t token, PollInterest interest) noexcept {
   epoll_event event{};
-  event.events = (interest.readable ? EPOLLIN | EPOLLRDHUP : 0u) | (interest.writable ? EPOLLOUT : 0u);
+  event.events = (interest.readable ? EPOLLIN | EPOLLRDHUP : 0u) | (interest.writable ? EPOLLOUT : 0u) |
+                 (interest.edge_triggered ? EPOLLET : 0u);
   event.data.u64 = token;
   return event;
 }
@@ -115,6 +121,8 @@ Result<EventBell> EventBell::create() {
   if (!descriptor.valid()) {
     return fail(os_error(errno, "cannot make an event bell"));
   }
+  // A system without such marks leaves bells unmarked; BellRinger then finds out less.
+  static_cast<void>(::fcntl(descriptor.get(), F_SETSIG, kBellMark));
   return EventBell(std::move(descriptor));
 }
 
@@ -131,6 +139,30 @@ void EventBell::ring() const noexcept {
 
 bool EventBell::drain() const noexcept {
   return take_counter(descriptor_);
+}
+
+BellRinger::BellRinger(EventBell bell) noexcept
+    : bell_(std::move(bell)), mark_(bell_.valid() ? ::fcntl(bell_.descriptor().get(), F_GETSIG) : 0) {}
+
+bool BellRinger::ring() const noexcept {
+  if (!bell_.valid()) {
+    return true;
+  }
+  const int saved = errno;
+  const int number = bell_.descriptor().get();
+  // A write to a file that has taken the number would damage it, so the mark is asked for first.
+  bool rung = ::fcntl(number, F_GETSIG) == mark_;
+  if (rung) {
+    const std::uint64_t one = 1;
+    ssize_t size = 0;
+    do {
+      size = ::write(number, &one, sizeof one);
+    } while (size < 0 && errno == EINTR);
+    // A full counter is a bell that has rung.
+    rung = size == sizeof one || (size < 0 && errno == EAGAIN);
+  }
+  errno = saved;
+  return rung;
 }
 
 Result<Timer> Timer::create() {

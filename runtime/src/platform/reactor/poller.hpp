@@ -24,10 +24,14 @@ struct PollEvent {
 struct PollInterest {
   bool readable = true;
   bool writable = false;
+  /// Reports each new cause once, so that a bell need not be drained: nothing is read from an object that another
+  /// process shares.
+  bool edge_triggered = false;
 };
 
 /// A set of descriptors. add, modify, remove are [any-thread], also while another thread waits; wait is for one thread
-/// at a time. Level-triggered: an event comes again until its cause is gone.
+/// at a time. Level-triggered unless asked otherwise: an event comes again until its cause is gone. A hang-up is always
+/// reported.
 class Poller {
  public:
   /// Errors: kUnavailable when there are no descriptors left.
@@ -69,6 +73,21 @@ class EventBell {
 
  private:
   FileDescriptor descriptor_;
+};
+
+/// Rings an EventBell from a process whose descriptors other code may close or replace. The bell's sleeper must wait
+/// for edges (PollInterest::edge_triggered) and never read or write its own descriptor: both processes share its flags.
+class BellRinger {
+ public:
+  BellRinger() noexcept = default;
+  explicit BellRinger(EventBell bell) noexcept;
+  /// Rings. Never waits. False: the descriptor was closed, or its number now names something else, which is left
+  /// untouched. True without a bell. [any-thread]
+  [[nodiscard]] bool ring() const noexcept;
+
+ private:
+  EventBell bell_;
+  int mark_ = 0;
 };
 
 /// Makes a descriptor readable at a point in time.
