@@ -47,10 +47,6 @@ bool is_error(tenon_status_t status) {
   return status >= TENON_FAILED && status <= TENON_INTERNAL;
 }
 
-CallContext& context_of(tenon_call_t* call) {
-  return *static_cast<CallContext*>(call->worker_data);
-}
-
 }  // namespace
 
 tenon_bytes_t to_c(BytesView bytes, bool absent) noexcept {
@@ -70,6 +66,11 @@ std::string status_name(tenon_status_t status) {
 }
 
 struct CallContext::Functions {
+  static CallContext& context_of(tenon_call_t* call) {
+    auto& context = *static_cast<CallContext*>(call->worker_data);
+    context.core_.fork_guard.end_child();
+    return context;
+  }
   static tenon_status_t poll(tenon_call_t* call) { return context_of(call).poll(); }
   static void progress(tenon_call_t* call, std::uint64_t done, std::uint64_t total) {
     CallContext& context = context_of(call);

@@ -57,7 +57,9 @@ class CallContext {
   /// `needs_result`: TENON_OK without a commit is an error. `may_end`: TENON_END is allowed.
   template <typename Function>
   [[nodiscard]] CallOutcome run(Function function, bool needs_result, bool may_end) {
-    return judge(run_guarded(function), needs_result, may_end);
+    const tenon_status_t status = run_guarded(function);
+    core_.fork_guard.end_child();
+    return judge(status, needs_result, may_end);
   }
 
  private:

@@ -198,6 +198,7 @@ TENON_HOT Result<Route*> WorkerCore::route(std::uint32_t number) {
   if (found->loaded == nullptr) {
     auto loaded = routes.load(*found, plugin_view,
                               [this](const BlockRef& block) { return resolve(block, {}, "settings of the plugin"); });
+    fork_guard.end_child();
     if (!loaded) {
       return fail(std::move(loaded.error()));
     }

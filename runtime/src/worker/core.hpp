@@ -20,6 +20,7 @@
 #include "ipc/segment_table.hpp"
 #include "ipc/worker_end.hpp"
 #include "platform/control_channel.hpp"
+#include "platform/fork_guard.hpp"
 #include "worker/result_builder.hpp"
 #include "worker/route_table.hpp"
 
@@ -54,6 +55,8 @@ struct WorkerCore {
   WorkerCore& operator=(const WorkerCore&) = delete;
 
   ControlChannel channel;
+  /// Asked wherever code of a plugin returns to the worker or calls it.
+  ForkGuard fork_guard;
   WorkerEnd end;
   LogSender log;
   Arena results;

@@ -1,5 +1,6 @@
 #include "worker/worker.hpp"
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,10 +40,12 @@ constexpr std::string_view kBellLost =
 struct PluginView {
   tenon_worker_t worker{};
   LogSender* log = nullptr;
+  ForkGuard fork_guard;
   std::mutex mutex;  // Guards `log`, which goes with the worker.
 
   static void log_line(const tenon_worker_t* worker, tenon_log_level_t level, const char* message) {
     auto* view = static_cast<PluginView*>(worker->worker_data);
+    view->fork_guard.end_child();
     const std::lock_guard lock(view->mutex);
     if (view->log != nullptr && message != nullptr) {
       view->log->send(level, std::string_view(message).substr(0, 4096), {}, {}, 0);
@@ -100,6 +103,7 @@ Result<std::unique_ptr<WorkerCore>> shake_hands(ControlChannel channel, const Wo
     if (options.own_process) {
       message.descriptors[4].move_out_of_reach();
     }
+    const int bell_number = message.descriptors[4].get();
     auto attached = WorkerEnd::attach(std::move(message.descriptors[0]), std::move(message.descriptors[1]),
                                       EventBell(std::move(message.descriptors[4])));
     if (!attached) {
@@ -120,6 +124,16 @@ Result<std::unique_ptr<WorkerCore>> shake_hands(ControlChannel channel, const Wo
     }
     auto core = std::make_unique<WorkerCore>(ControlChannel(), std::move(*end), std::move(*arena));
     end.reset();
+    if (options.own_process) {
+      const std::array hidden = {core->end.shared_bytes(), MutableBytesView(core->results.mapping()->writable_data(),
+                                                                            core->results.mapping()->size_bytes())};
+      const std::array descriptors = {channel.descriptor().get(), bell_number};
+      auto guard = ForkGuard::arm({.hidden = hidden, .descriptors = descriptors});
+      if (!guard) {
+        return fail(std::move(guard.error()));
+      }
+      core->fork_guard = *guard;
+    }
     core->worker_id = hello->worker_id();
     core->result_limit_bytes = hello->result_limit_bytes();
     if (auto added = core->segments.add(hello->argument_segment_id(), std::move(*arguments)); !added) {
@@ -195,6 +209,7 @@ TENON_HOT WorkerExit loop(WorkerCore& core, Executor& executor, std::string& mes
       core.end.ring();
       return WorkerExit::kStopped;
     } else {
+      core.fork_guard.end_any_child();
       static_cast<void>(core.end.wait(spin, kNever));
       executor.waited();
     }
@@ -225,6 +240,7 @@ WorkerExit run_worker(ControlChannel channel, const WorkerOptions& options, std:
                   .extension = PluginView::extension,
                   .worker_data = view};
   view->log = &core.log;
+  view->fork_guard = core.fork_guard;
   core.plugin_view = &view->worker;
   if (options.own_process) {
     // Ends the process when the host is gone, also while a task runs. It lives as long as the process, and so does what
@@ -239,6 +255,7 @@ WorkerExit run_worker(ControlChannel channel, const WorkerOptions& options, std:
   const WorkerExit how = loop(core, executor, message);
   executor.close_sessions();
   core.routes.finish_plugins();
+  core.fork_guard.end_any_child();
   {
     const std::lock_guard lock(view->mutex);
     view->log = nullptr;

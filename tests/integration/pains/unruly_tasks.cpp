@@ -1,0 +1,183 @@
+// Tasks that fork, close descriptors and leave children behind: their own call may end badly, no other one does.
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "tenon_test/catch.hpp"
+#include "tenon_test/runtime.hpp"
+#include "tenon_test/temporary_directory.hpp"
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+using tenon::Runtime;
+using tenon::test::argument_from_json;
+using tenon::test::runtime_options;
+
+namespace {
+
+constexpr const char* kTask = "unruly.act";
+
+/// A runtime and a directory with a ledger of all runs of the task.
+struct Scene {
+  explicit Scene(unsigned workers) {
+    auto started = Runtime::start(runtime_options(workers));
+    if (!started) {
+      FAIL(started.error().to_string());
+    }
+    runtime.emplace(std::move(*started));
+  }
+  tenon::Buffer argument(int number, const std::string& how = "", const std::string& text = "") const {
+    const json fields = {{"number", number}, {"how", how}, {"text", text}, {"ledger", ledger.string()}};
+    return argument_from_json(*runtime, kTask, fields.dump()).value();
+  }
+  /// How often each number has run.
+  std::map<int, int> runs() const {
+    std::map<int, int> counts;
+    std::ifstream file(ledger);
+    for (int number = 0; file >> number;) {
+      ++counts[number];
+    }
+    return counts;
+  }
+  std::string file(const std::string& name) const { return (directory.path() / name).string(); }
+
+  tenon::test::TemporaryDirectory directory;
+  std::filesystem::path ledger = directory.path() / "ledger";
+  std::optional<Runtime> runtime;
+};
+
+bool is_right(const tenon::Result<tenon::Reply>& reply, const Scene& scene, int number) {
+  if (!reply) {
+    UNSCOPED_INFO(reply.error().to_string());
+    return false;
+  }
+  const auto found = scene.runtime->catalog().find_task(kTask);
+  const auto text = found->plugin->schema->to_json(found->task->result_type, reply->bytes());
+  return text && json::parse(*text).value("number", 0) == number;
+}
+
+bool is_alive(long pid) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/stat");
+  std::string text((std::istreambuf_iterator<char>(status)), {});
+  const auto behind_name = text.rfind(')');
+  return behind_name != std::string::npos && text.substr(behind_name + 2, 1) != "Z";
+}
+
+/// Generous: it only ends a test that would hang.
+constexpr auto kPatience = 60s;
+
+}  // namespace
+
+TEST_CASE("unruly tasks: a child that comes back from a task is no second worker") {
+  const std::string how = GENERATE("fork", "fork in a session of its own", "fork twice", "clone",
+                                   "clone with shared descriptors", "daemon");
+  CAPTURE(how);
+  Scene scene(2);
+  constexpr int kCalls = 200;
+  int number = 1;
+  auto act = scene.runtime->submit(kTask, scene.argument(0, how));
+  std::vector<tenon::Future<tenon::Reply>> calls;
+  for (; number <= kCalls; ++number) {
+    calls.push_back(scene.runtime->submit(kTask, scene.argument(number)));
+  }
+  REQUIRE(act.wait_for(kPatience));
+  // A daemon's parent, which is the worker, has left.
+  CHECK((act.get().has_value() || how == "daemon"));
+  for (int i = 0; i < kCalls; ++i) {
+    REQUIRE(calls[static_cast<std::size_t>(i)].wait_for(kPatience));
+    CHECK(is_right(calls[static_cast<std::size_t>(i)].get(), scene, i + 1));
+  }
+  // In a bulk call, among other items.
+  int next = number;
+  const int first = number;
+  tenon::Buffer held;
+  auto items = scene.runtime->map(kTask, [&]() -> std::optional<tenon::BytesView> {
+    if (next == first + kCalls) {
+      return std::nullopt;
+    }
+    held = scene.argument(next, next == first + kCalls / 2 ? how : "");
+    ++next;
+    return tenon::BytesView(held);
+  });
+  int ended = 0;
+  while (auto item = items.next()) {
+    ++ended;
+  }
+  CHECK(ended == kCalls);
+  scene.runtime->shutdown();
+  for (const auto& [run, count] : scene.runs()) {
+    CAPTURE(run);
+    CHECK(count == 1);
+  }
+}
+
+TEST_CASE("unruly tasks: a child reads its argument until it runs another program") {
+  Scene scene(1);
+  const auto found = scene.runtime->catalog().find_task(kTask);
+  // Short ones travel in the ring, long ones in an arena.
+  const std::string padding = GENERATE(std::string(), std::string(20'000, ' '));
+  const auto reply = scene.runtime->call(kTask, scene.argument(1, "command", "echo $((6 * 7))" + padding));
+  REQUIRE(reply);
+  const auto text = found->plugin->schema->to_json(found->task->result_type, reply->bytes());
+  REQUIRE(text);
+  CHECK(json::parse(*text)["text"] == "42\n");
+}
+
+TEST_CASE("unruly tasks: one that closes descriptors, or puts its own in their place, ends its worker only") {
+  const std::string how = GENERATE("close", "replace");
+  CAPTURE(how);
+  Scene scene(1);
+  const std::string own = scene.file("own");
+  for (int round = 0; round < 3; ++round) {
+    auto act = scene.runtime->submit(kTask, scene.argument(100 * round, how, own));
+    REQUIRE(act.wait_for(kPatience));
+    for (int i = 1; i <= 10; ++i) {
+      auto call = scene.runtime->submit(kTask, scene.argument(100 * round + i));
+      REQUIRE(call.wait_for(kPatience));
+      CHECK(is_right(call.get(), scene, 100 * round + i));
+    }
+  }
+  scene.runtime->shutdown();
+  if (how == "replace") {
+    std::ifstream file(own);
+    CHECK(std::string((std::istreambuf_iterator<char>(file)), {}) == "mine");
+  }
+  for (const auto& [run, count] : scene.runs()) {
+    CAPTURE(run);
+    CHECK(count == 1);
+  }
+}
+
+TEST_CASE("unruly tasks: children that stay end with the runtime and do not delay it") {
+  const std::string how = GENERATE("child that stays", "child that stays in a session of its own");
+  CAPTURE(how);
+  long child = 0;
+  {
+    Scene scene(1);
+    const std::string place = scene.file("child");
+    REQUIRE(scene.runtime->call(kTask, scene.argument(1, how, place)));
+    for (int i = 0; i < 6000 && child == 0; ++i) {
+      std::ifstream(place) >> child;
+      std::this_thread::sleep_for(10ms);
+    }
+    REQUIRE(child > 0);
+    REQUIRE(is_alive(child));
+    scene.runtime->shutdown();
+  }
+  for (int i = 0; i < 6000 && is_alive(child); ++i) {
+    std::this_thread::sleep_for(10ms);
+  }
+  CHECK_FALSE(is_alive(child));
+}

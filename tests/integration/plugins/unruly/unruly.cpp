@@ -1,0 +1,135 @@
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include <tenon/plugin.hpp>
+
+#include "unruly_generated.h"
+
+namespace {
+
+const char* const kNoProgram = "/nonexistent/program";
+
+void note(const unruly::Act& act) {
+  if (act.ledger() == nullptr) {
+    return;
+  }
+  const int file = ::open(act.ledger()->c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  const std::string line = std::to_string(act.number()) + "\n";
+  static_cast<void>(!::write(file, line.data(), line.size()));
+  ::close(file);
+}
+
+/// The child's exec fails, and nothing ends it.
+void run_no_program() {
+  ::execl(kNoProgram, kNoProgram, static_cast<char*>(nullptr));
+}
+
+/// What the command `text` writes, which the child reads from its argument.
+std::string output_of(const char* text) {
+  int ends[2];
+  if (::pipe(ends) != 0) {
+    return {};
+  }
+  if (::fork() == 0) {
+    ::dup2(ends[1], STDOUT_FILENO);
+    ::execl("/bin/sh", "sh", "-c", text, static_cast<char*>(nullptr));
+    ::_exit(1);
+  }
+  ::close(ends[1]);
+  std::string output;
+  std::array<char, 256> buffer{};
+  for (ssize_t count = 0; (count = ::read(ends[0], buffer.data(), buffer.size())) > 0;) {
+    output.append(buffer.data(), static_cast<std::size_t>(count));
+  }
+  ::close(ends[0]);
+  ::wait(nullptr);
+  return output;
+}
+
+/// Puts a file of its own in the place of all descriptors but the standard streams.
+void replace_descriptors(const char* file) {
+  const int own = ::open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  for (int number = 3; number < 4096; ++number) {
+    if (number != own && ::fcntl(number, F_GETFD) >= 0) {
+      ::dup2(own, number);
+    }
+  }
+  static_cast<void>(!::write(own, "mine", 4));
+}
+
+/// Stays behind: prints its number into `file` first.
+void sleep_for_ever(const char* file) {
+  const int own = ::open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  const std::string line = std::to_string(::getpid()) + "\n";
+  static_cast<void>(!::write(own, line.data(), line.size()));
+  ::close(own);
+  for (;;) {
+    ::pause();
+  }
+}
+
+std::string do_as_told(const unruly::Act& act) {
+  const std::string_view how = act.how() == nullptr ? std::string_view() : act.how()->string_view();
+  const char* text = act.text() == nullptr ? "" : act.text()->c_str();
+  if (how == "fork") {
+    if (::fork() == 0) {
+      run_no_program();
+    }
+  } else if (how == "fork in a session of its own") {
+    if (::fork() == 0) {
+      ::setsid();
+      run_no_program();
+    }
+  } else if (how == "fork twice") {
+    if (::fork() == 0 && ::fork() == 0) {
+      run_no_program();
+    }
+  } else if (how == "clone") {
+    if (::syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, 0) == 0) {
+      run_no_program();
+    }
+  } else if (how == "clone with shared descriptors") {
+    if (::syscall(SYS_clone, SIGCHLD | CLONE_FILES, nullptr, nullptr, nullptr, 0) == 0) {
+      run_no_program();
+    }
+  } else if (how == "daemon") {
+    static_cast<void>(!::daemon(1, 1));
+  } else if (how == "child that stays") {
+    if (::fork() == 0) {
+      sleep_for_ever(text);
+    }
+  } else if (how == "child that stays in a session of its own") {
+    if (::fork() == 0) {
+      ::setsid();
+      sleep_for_ever(text);
+    }
+  } else if (how == "command") {
+    return output_of(text);
+  } else if (how == "close") {
+    ::close_range(3, ~0u, 0);
+  } else if (how == "replace") {
+    replace_descriptors(text);
+  }
+  return "done";
+}
+
+tenon::Offset<unruly::Did> act(tenon::Call& call, const unruly::Act& act) {
+  note(act);
+  const std::string text = do_as_told(act);
+  return unruly::CreateDid(call.builder(), act.number(), ::getpid(), call.builder().CreateString(text));
+}
+
+}  // namespace
+
+TENON_PLUGIN(unruly) {
+  plugin.task<act>("act");
+}
