@@ -86,6 +86,7 @@ int main(int argc, char** argv) {
     error_stream.say(limited.error().to_string());
     return static_cast<int>(WorkerExit::kRefused);
   }
+  continue_when_parent_ends();
   std::string message;
   const WorkerExit how = run_worker(std::move(*channel), WorkerOptions{}, message);
   if (!message.empty() && how != WorkerExit::kHostGone) {

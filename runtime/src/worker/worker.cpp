@@ -243,11 +243,11 @@ WorkerExit run_worker(ControlChannel channel, const WorkerOptions& options, std:
   view->fork_guard = core.fork_guard;
   core.plugin_view = &view->worker;
   if (options.own_process) {
-    // Ends the process when the host is gone, also while a task runs. It lives as long as the process, and so does what
-    // it uses: `core` is released below and never freed.
+    // Ends the process, and what its tasks started, when the host is gone, also while a task runs. It lives as long as
+    // the process, and so does what it uses: `core` is released below and never freed.
     std::thread([&channel_of = core.channel] {
       if (channel_of.wait_for_hang_up(kNever)) {
-        exit_now(static_cast<int>(WorkerExit::kHostGone));
+        end_with_descendants(static_cast<int>(WorkerExit::kHostGone));
       }
     }).detach();
   }
