@@ -60,6 +60,10 @@ struct ExitStatus {
   std::optional<int> exit_code;
   /// Signal that ended it; 0 for none.
   int signal = 0;
+  /// What else is known of the cause of the signal, as in ": it used up its CPU time ..."; empty for nothing.
+  std::string note = {};
+  /// It was killed because it used more memory than it may.
+  bool out_of_memory = false;
   /// Neither is known: another part of the program has reaped the child, and the system keeps no record.
   [[nodiscard]] bool unknown() const noexcept { return !exit_code.has_value() && signal == 0; }
   [[nodiscard]] bool success() const noexcept { return exit_code == 0; }

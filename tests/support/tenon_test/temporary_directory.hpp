@@ -1,6 +1,7 @@
 /// A directory of a test's own, removed with it.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <random>
 #include <string>
@@ -13,9 +14,14 @@ class TemporaryDirectory {
  public:
   TemporaryDirectory() {
     std::random_device random;
+    // Sockets are made below it, and the system bounds the length of their names.
+    constexpr std::size_t kLongestPlace = 50;
+    std::filesystem::path place = std::filesystem::temp_directory_path();
+    if (place.native().size() > kLongestPlace) {
+      place = "/tmp";
+    }
     for (;;) {
-      path_ = std::filesystem::temp_directory_path() /
-              ("tenon-test-" + std::to_string(random()) + std::to_string(random()));
+      path_ = place / ("tenon-test-" + std::to_string(random()) + std::to_string(random()));
       if (std::filesystem::create_directory(path_)) {
         return;
       }
@@ -33,5 +39,11 @@ class TemporaryDirectory {
  private:
   std::filesystem::path path_;
 };
+
+/// A path where nothing is, whatever is on the machine.
+inline std::filesystem::path missing_path(std::string_view name = "missing") {
+  static const TemporaryDirectory empty;
+  return empty / name;
+}
 
 }  // namespace tenon::test

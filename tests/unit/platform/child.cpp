@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -15,12 +16,14 @@
 #include <unistd.h>
 
 #include "platform/control_channel.hpp"
+#include "platform/file.hpp"
 #include "platform/file_lock.hpp"
 #include "platform/file_watch.hpp"
 #include "platform/process.hpp"
 #include "platform/sandbox.hpp"
 #include "platform/shared_memory.hpp"
 #include "platform/signals.hpp"
+#include "platform/thread.hpp"
 #include "platform/unix_socket.hpp"
 
 using namespace tenon::internal;
@@ -66,15 +69,43 @@ int sandboxed(const std::string& limit, std::uint64_t value) {
     auto mapping = Mapping::anonymous(size_bytes);
     return mapping ? 0 : report(mapping.error());
   }
-  if (limit == "file_size") {
-    ::signal(SIGXFSZ, SIG_IGN);
-  }
   auto memory = SharedMemory::create("test", size_bytes);
   if (!memory) {
     return report(memory.error());
   }
   auto mapping = memory->map(Access::kReadWrite);
   return mapping ? 0 : report(mapping.error());
+}
+
+/// Address space for nothing but what is there: a thread then has no stack.
+int start_thread_without_room() {
+  std::uint64_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  const rlim_t room = pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) + (1 << 20);
+  const rlimit limit{room, room};
+  ::setrlimit(RLIMIT_AS, &limit);
+  const auto thread = Thread::start("test", [] {});
+  std::puts(thread ? "started" : thread.error().to_string().c_str());
+  return 0;
+}
+
+/// Writes more than the limit to a file and to shared memory that was there before; prints the errors.
+int write_beyond_limit(const char* path) {
+  const auto memory = SharedMemory::create("test", 1 << 20);
+  const rlimit limit{4096, 4096};
+  ::setrlimit(RLIMIT_FSIZE, &limit);
+  const std::vector<std::uint8_t> content(100'000, 7);
+  const auto file = write_file(path, content, {});
+  std::puts(file ? "written" : file.error().to_string().c_str());
+  const auto shared = memory->write(8192, content);
+  std::puts(shared ? "written" : shared.error().to_string().c_str());
+  sigset_t pending;
+  sigset_t blocked;
+  ::sigpending(&pending);
+  ::pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
+  std::printf("pending %d blocked %d %s\n", sigismember(&pending, SIGXFSZ), sigismember(&blocked, SIGXFSZ),
+              signal_state().c_str());
+  return 0;
 }
 
 /// Tries every road to write into memory that was handed over on descriptor 3; prints those that are open.
@@ -286,6 +317,12 @@ int main(int argc, char** argv) {
   }
   if (what == "sandbox") {
     return sandboxed(argv[2], std::strtoull(argv[3], nullptr, 10));
+  }
+  if (what == "thread_without_room") {
+    return start_thread_without_room();
+  }
+  if (what == "write_beyond_limit") {
+    return write_beyond_limit(argv[2]);
   }
   if (what == "seals") {
     return break_seals();

@@ -83,10 +83,10 @@ TEST_CASE("Process: wait ends at its deadline, kill ends the child") {
 }
 
 TEST_CASE("Process: what cannot be started is an error that names it") {
-  auto missing = Process::spawn({.executable = "/no/such/program"});
+  auto missing = Process::spawn({.executable = missing_path("program")});
   REQUIRE_FALSE(missing);
   CHECK(missing.error().code == ErrorCode::kNotFound);
-  CHECK(missing.error().message.find("/no/such/program") != std::string::npos);
+  CHECK(missing.error().message.find(missing_path("program").string()) != std::string::npos);
   CHECK_FALSE(Process::spawn({.executable = std::filesystem::path("/")}));
   const TemporaryDirectory directory;
   { FileDescriptor file(::open((directory / "empty").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0755)); }

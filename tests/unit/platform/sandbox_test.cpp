@@ -43,6 +43,8 @@ TEST_CASE("apply_sandbox: a small file size makes large shared memory fail with 
   const CapturedRun run = run_child({"sandbox", "file_size", std::to_string(1 << 20)});
   CHECK(run.status->exit_code == 1);
   CHECK(run.standard_output.starts_with("too_large: "));
+  CHECK(run.standard_output.find("4 MiB") != std::string::npos);
+  CHECK(run.standard_output.find("files of at most 1 MiB") != std::string::npos);
   CHECK(run.standard_output.find("RLIMIT_FSIZE") != std::string::npos);
 }
 

@@ -1,6 +1,8 @@
 #include "platform/shared_memory.hpp"
 
+#include <fstream>
 #include <limits>
+#include <sstream>
 #include <string>
 
 #include <fcntl.h>
@@ -143,4 +145,20 @@ TEST_CASE("SharedMemory: write copies bytes in without a mapping, until a seal f
 TEST_CASE("SharedMemory: commit_all takes the pages") {
   const SharedMemory memory = memory_of(1 << 20);
   CHECK(memory.commit_all());
+}
+
+TEST_CASE("SharedMemory: a mapping is left out of core files") {
+  const SharedMemory memory = memory_of(1 << 20);
+  const auto mapping = memory.map(Access::kReadWrite);
+  REQUIRE(mapping);
+  std::ostringstream begin;
+  begin << std::hex << reinterpret_cast<std::uintptr_t>(mapping->data()) << '-';
+  std::ifstream maps("/proc/self/smaps");
+  std::string line;
+  while (std::getline(maps, line) && line.find(begin.str()) == std::string::npos) {
+  }
+  while (std::getline(maps, line) && !line.starts_with("VmFlags:")) {
+  }
+  CAPTURE(line);
+  CHECK(line.find(" dd") != std::string::npos);
 }

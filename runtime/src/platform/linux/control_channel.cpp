@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/text.hpp"
+#include "platform/resource_limits.hpp"
 
 namespace tenon::internal {
 
@@ -50,7 +51,7 @@ short wait_for(int descriptor, short events, MonotonicNs deadline_ns) noexcept {
 Result<std::pair<ControlChannel, ControlChannel>> ControlChannel::create_pair() {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
-    return fail(os_error(errno, "cannot make a control channel"));
+    return fail(limit_error(errno, "cannot make a control channel"));
   }
   return std::pair(ControlChannel(FileDescriptor(ends[0])), ControlChannel(FileDescriptor(ends[1])));
 }

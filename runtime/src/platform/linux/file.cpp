@@ -16,6 +16,7 @@
 #include "base/scope_guard.hpp"
 #include "base/text.hpp"
 #include "base/unique_id.hpp"
+#include "platform/resource_limits.hpp"
 
 namespace tenon::internal {
 
@@ -100,7 +101,7 @@ class Replacement {
 
   Result<void> write(BytesView content) {
     if (auto written = write_all(descriptor_, content); !written) {
-      return fail(os_error(written.error().context.os_code, what()));
+      return fail(limit_error(written.error().context.os_code, what()));
     }
     return {};
   }
@@ -180,7 +181,7 @@ Result<FileDescriptor> open_for_reading(const std::filesystem::path& path) {
   // O_NONBLOCK: opening a fifo that nobody writes would wait for ever.
   FileDescriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!descriptor.valid()) {
-    return fail(os_error(errno, "cannot open " + quoted(path)));
+    return fail(limit_error(errno, "cannot open " + quoted(path)));
   }
   auto identity = file_identity(descriptor);
   if (!identity) {
@@ -305,13 +306,14 @@ Result<void> NamedOutput::write(BytesView bytes) {
   if (state_->replacement) {
     return state_->replacement->write(bytes);
   }
+  const FileSizeErrors no_signal;
   while (!bytes.empty()) {
     const ssize_t count = ::write(state_->descriptor.get(), bytes.data(), bytes.size());
     if (count < 0) {
       if (errno == EPIPE) {
         return fail(ErrorCode::kUnavailable, state_->what + ": nobody reads it any more");
       }
-      return fail(errno == EINTR ? interrupted(state_->what) : os_error(errno, state_->what));
+      return fail(errno == EINTR ? interrupted(state_->what) : limit_error(errno, state_->what));
     }
     bytes = bytes.subspan(static_cast<std::size_t>(count));
   }

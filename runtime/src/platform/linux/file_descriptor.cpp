@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <optional>
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -10,6 +11,8 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "platform/resource_limits.hpp"
 
 namespace tenon::internal {
 
@@ -24,7 +27,7 @@ void FileDescriptor::reset() noexcept {
 Result<FileDescriptor> FileDescriptor::duplicate() const {
   const int copy = ::fcntl(number_, F_DUPFD_CLOEXEC, 0);
   if (copy < 0) {
-    return fail(os_error(errno, "cannot duplicate a descriptor"));
+    return fail(limit_error(errno, "cannot duplicate a descriptor"));
   }
   return FileDescriptor(copy);
 }
@@ -76,6 +79,7 @@ Result<std::size_t> read_some_at(const FileDescriptor& descriptor, std::uint64_t
 
 Result<void> write_all(const FileDescriptor& descriptor, std::span<const std::uint8_t> bytes) {
   bool is_socket = true;
+  std::optional<FileSizeErrors> no_signal;
   while (!bytes.empty()) {
     const ssize_t count = is_socket ? ::send(descriptor.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL)
                                     : ::write(descriptor.get(), bytes.data(), bytes.size());
@@ -83,8 +87,9 @@ Result<void> write_all(const FileDescriptor& descriptor, std::span<const std::ui
       bytes = bytes.subspan(static_cast<std::size_t>(count));
     } else if (is_socket && errno == ENOTSOCK) {
       is_socket = false;
+      no_signal.emplace();
     } else if (errno != EINTR) {
-      return fail(os_error(errno, "cannot write"));
+      return fail(errno == EFBIG ? limit_error(errno, "cannot write") : os_error(errno, "cannot write"));
     }
   }
   return {};
@@ -113,7 +118,7 @@ DescriptorLimit descriptor_limit() noexcept {
 Result<std::size_t> open_descriptor_count() {
   DIR* directory = ::opendir("/proc/self/fd");
   if (directory == nullptr) {
-    return fail(os_error(errno, "cannot list /proc/self/fd"));
+    return fail(limit_error(errno, "cannot list /proc/self/fd"));
   }
   std::size_t count = 0;
   while (const dirent* entry = ::readdir(directory)) {

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 
 #include "base/text.hpp"
+#include "platform/resource_limits.hpp"
 
 namespace tenon::internal {
 
@@ -32,7 +33,7 @@ int apply(const FileDescriptor& descriptor, std::uint64_t number, short type) no
 Result<FileLock> FileLock::open(const std::filesystem::path& file) {
   FileDescriptor descriptor(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
   if (!descriptor.valid()) {
-    return fail(os_error(errno, "cannot open the lock file '" + printable(file.string(), 1024) + "'"));
+    return fail(limit_error(errno, "cannot open the lock file '" + printable(file.string(), 1024) + "'"));
   }
   return FileLock(std::move(descriptor));
 }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/text.hpp"
+#include "platform/resource_limits.hpp"
 
 namespace tenon::internal {
 
@@ -177,7 +178,7 @@ Result<FileWatch> FileWatch::create() {
     if (os_code == EMFILE && FileDescriptor(::open("/", O_PATH | O_CLOEXEC)).valid()) {
       return fail(no_instances_left());
     }
-    return fail(os_error(os_code, "cannot watch directories"));
+    return fail(limit_error(os_code, "cannot watch directories"));
   }
   return FileWatch(std::move(state));
 }

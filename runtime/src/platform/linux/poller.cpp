@@ -14,6 +14,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "platform/resource_limits.hpp"
+
 namespace tenon::internal {
 
 namespace {
@@ -61,7 +63,7 @@ bool take_counter(const FileDescriptor& descriptor) noexcept {
 Result<Poller> Poller::create() {
   FileDescriptor descriptor(::epoll_create1(EPOLL_CLOEXEC));
   if (!descriptor.valid()) {
-    return fail(os_error(errno, "cannot make a poller"));
+    return fail(limit_error(errno, "cannot make a poller"));
   }
   return Poller(std::move(descriptor));
 }
@@ -119,7 +121,7 @@ Result<std::span<const PollEvent>> Poller::wait(MonotonicNs deadline_ns) {
 Result<EventBell> EventBell::create() {
   FileDescriptor descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!descriptor.valid()) {
-    return fail(os_error(errno, "cannot make an event bell"));
+    return fail(limit_error(errno, "cannot make an event bell"));
   }
   // A system without such marks leaves bells unmarked; BellRinger then finds out less.
   static_cast<void>(::fcntl(descriptor.get(), F_SETSIG, kBellMark));
@@ -168,7 +170,7 @@ bool BellRinger::ring() const noexcept {
 Result<Timer> Timer::create() {
   FileDescriptor descriptor(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!descriptor.valid()) {
-    return fail(os_error(errno, "cannot make a timer"));
+    return fail(limit_error(errno, "cannot make a timer"));
   }
   return Timer(std::move(descriptor));
 }

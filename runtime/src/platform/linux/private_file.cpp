@@ -8,12 +8,12 @@
 #include <string>
 
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/text.hpp"
+#include "platform/resource_limits.hpp"
 
 namespace tenon::internal {
 
@@ -43,7 +43,7 @@ Result<std::uint64_t> copy_by_hand(const FileDescriptor& from, const FileDescrip
     for (std::size_t written = 0; written < *count;) {
       const ssize_t now = ::pwrite(to.get(), buffer.data() + written, *count - written, static_cast<off_t>(done));
       if (now < 0 && errno != EINTR) {
-        return fail(os_error(errno, "cannot write"));
+        return fail(limit_error(errno, "cannot write " + format_size(size_bytes)));
       }
       written += static_cast<std::size_t>(std::max<ssize_t>(now, 0));
       done += static_cast<std::uint64_t>(std::max<ssize_t>(now, 0));
@@ -91,19 +91,13 @@ Result<FileDescriptor> create_private_file(const std::filesystem::path& file) {
   FileDescriptor descriptor(
       ::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR));
   if (!descriptor.valid()) {
-    return fail(os_error(errno, "cannot make the file " + quoted(file)));
+    return fail(limit_error(errno, "cannot make the file " + quoted(file)));
   }
   return descriptor;
 }
 
 Result<std::uint64_t> copy_content(const FileDescriptor& from, const FileDescriptor& to, std::uint64_t size_bytes) {
-  // Asked beforehand: to write beyond the limit raises a signal, which ends a process that does not expect it.
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && size_bytes > limit.rlim_cur) {
-    return fail(ErrorCode::kTooLarge, "cannot write " + format_size(size_bytes) +
-                                          ": this process may write files of at most " + format_size(limit.rlim_cur) +
-                                          " (RLIMIT_FSIZE); raise 'ulimit -f'");
-  }
+  const FileSizeErrors no_signal;
   std::uint64_t done = 0;
   while (done < size_bytes) {
     auto read_at = static_cast<off_t>(done);
@@ -115,7 +109,7 @@ Result<std::uint64_t> copy_content(const FileDescriptor& from, const FileDescrip
     } else if (count < 0 && errno == EINTR) {
       continue;
     } else if (count < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)) {
-      return fail(os_error(errno, "cannot write"));
+      return fail(limit_error(errno, "cannot write " + format_size(size_bytes)));
     } else {
       // Another file system, one that cannot (it then says so in many ways, an early end among them), or a fault
       // that reading will meet again.

@@ -18,11 +18,13 @@
 #include <spawn.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/scope_guard.hpp"
+#include "platform/resource_limits.hpp"
 
 extern char** environ;
 
@@ -96,9 +98,20 @@ struct Pipe {
 Result<Pipe> make_pipe() {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) {
-    return fail(os_error(errno, "cannot make a pipe"));
+    return fail(limit_error(errno, "cannot make a pipe"));
   }
   return Pipe{FileDescriptor(ends[0]), FileDescriptor(ends[1])};
+}
+
+/// Why the system killed a process without a signal that says so.
+std::string kill_note(int signal, const rusage& usage) {
+  rlimit limit{};
+  // SIGXCPU comes at the soft limit, and at the hard limit, which may be the same, SIGKILL.
+  if (signal != SIGKILL || ::getrlimit(RLIMIT_CPU, &limit) != 0 || limit.rlim_max == RLIM_INFINITY ||
+      static_cast<rlim_t>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + 1 < limit.rlim_max) {
+    return {};
+  }
+  return limit_signal_text(SIGXCPU);
 }
 
 std::vector<std::string> child_environment(const SpawnOptions& options) {
@@ -222,7 +235,7 @@ std::string ExitStatus::to_string() const {
     return "exit code " + std::to_string(*exit_code);
   }
   if (signal != 0) {
-    return "signal " + std::to_string(signal) + " (" + signal_name(signal) + ")";
+    return "signal " + std::to_string(signal) + " (" + signal_name(signal) + limit_signal_text(signal) + note + ")";
   }
   return "an unknown status";
 }
@@ -249,7 +262,7 @@ Result<Process> Process::spawn(const SpawnOptions& options) {
   const auto lift = [&](int source) -> Result<int> {
     const int number = ::fcntl(source, F_DUPFD_CLOEXEC, highest_target + 1);
     if (number < 0) {
-      Error error = os_error(errno, "cannot pass descriptor " + std::to_string(source) + " to a child");
+      Error error = limit_error(errno, "cannot pass descriptor " + std::to_string(source) + " to a child");
       if (errno == EBADF) {
         error.code = ErrorCode::kInvalidArgument;
       }
@@ -339,10 +352,8 @@ Result<Process> Process::spawn(const SpawnOptions& options) {
   const int code = ::posix_spawn(&pid, options.executable.c_str(), &plan.actions_, &plan.attributes_,
                                  pointers_to(arguments).data(), pointers_to(environment).data());
   if (code != 0) {
-    Error error = os_error(code, "cannot start '" + options.executable.string() + "'");
-    if (code == EAGAIN) {
-      error.message += "; the limit of processes is reached: raise 'ulimit -u' or use fewer workers";
-    } else if (code == ENOEXEC) {
+    Error error = limit_error(code, "cannot start '" + options.executable.string() + "'");
+    if (code == ENOEXEC) {
       error.code = ErrorCode::kIncompatible;
     }
     return fail(std::move(error));
@@ -356,7 +367,7 @@ Result<Process> Process::spawn(const SpawnOptions& options) {
     ::kill(pid, SIGKILL);
     while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
     }
-    return fail(os_error(open_code, "cannot watch the process of '" + options.executable.string() + "'"));
+    return fail(limit_error(open_code, "cannot watch the process of '" + options.executable.string() + "'"));
   }
   Process process(pid, FileDescriptor(handle));
   if (handle < 0) {
@@ -411,12 +422,15 @@ Result<std::optional<ExitStatus>> Process::wait(MonotonicNs deadline_ns) {
   }
   for (;;) {
     info = {};
-    if (::waitid(kWaitPidfd, static_cast<id_t>(exit_handle_.get()), &info, WEXITED) == 0) {
+    rusage usage{};
+    // The system call itself also gives the times, which the C library's function leaves out.
+    if (::syscall(SYS_waitid, kWaitPidfd, exit_handle_.get(), &info, WEXITED, &usage) == 0) {
       ExitStatus status;
       if (info.si_code == CLD_EXITED) {
         status.exit_code = info.si_status;
       } else {
         status.signal = info.si_status;
+        status.note = kill_note(status.signal, usage);
       }
       status_ = status;
       return status_;

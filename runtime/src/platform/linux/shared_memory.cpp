@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/text.hpp"
+#include "platform/resource_limits.hpp"
 
 namespace tenon::internal {
 
@@ -129,18 +130,21 @@ Result<SharedMemory> SharedMemory::create(std::string_view name, std::uint64_t s
     number = ::memfd_create(label.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING);
   }
   if (number < 0) {
-    return fail(os_error(errno, "cannot make shared memory '" + label + "'"));
+    return fail(limit_error(errno, "cannot make shared memory '" + label + "'"));
   }
   FileDescriptor descriptor(number);
+  const FileSizeErrors no_signal;
   int code = 0;
   do {
     code = ::ftruncate(number, static_cast<off_t>(size_bytes)) == 0 ? 0 : errno;
   } while (code == EINTR);
   if (code != 0) {
-    Error error = os_error(code, "cannot make shared memory '" + label + "' of " + format_size(size_bytes));
+    Error error = limit_error(code, "cannot make shared memory '" + label + "' of " + format_size(size_bytes));
     if (code == EFBIG || code == EINVAL) {
       error.code = ErrorCode::kTooLarge;
-      error.message += "; larger than the system or a limit on file sizes (RLIMIT_FSIZE, 'ulimit -f') allows";
+      error.message += file_size_limit() ? ", or use smaller arenas (RuntimeOptions::argument_arena_bytes, "
+                                           "result_arena_bytes)"
+                                         : "; larger than the system allows";
     } else if (code == ENOSPC) {
       error.code = ErrorCode::kOutOfMemory;
     }
@@ -205,6 +209,8 @@ Result<Mapping> SharedMemory::map(Access access) const {
     }
     return fail(std::move(error));
   }
+  // A core of a worker or host would have all arenas in it, gigabytes of them. A kernel without this keeps them.
+  ::madvise(data, size_bytes_, MADV_DONTDUMP);
   return Mapping(static_cast<std::uint8_t*>(data), size_bytes_, access);
 }
 
@@ -239,6 +245,7 @@ Result<void> SharedMemory::commit_all() const {
 }
 
 Result<void> SharedMemory::write(std::uint64_t offset_bytes, BytesView bytes) const {
+  const FileSizeErrors no_signal;
   while (!bytes.empty()) {
     const ssize_t count = ::pwrite(descriptor_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset_bytes));
     if (count < 0 && errno == EINTR) {
@@ -246,7 +253,7 @@ Result<void> SharedMemory::write(std::uint64_t offset_bytes, BytesView bytes) co
     }
     if (count <= 0) {
       Error error =
-          os_error(count == 0 ? ENOSPC : errno, "cannot write " + format_size(bytes.size()) + " into shared memory");
+          limit_error(count == 0 ? ENOSPC : errno, "cannot write " + format_size(bytes.size()) + " into shared memory");
       if (error.context.os_code == ENOSPC) {
         error.code = ErrorCode::kOutOfMemory;
       }

@@ -7,6 +7,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "platform/resource_limits.hpp"
+
 namespace tenon::internal {
 namespace {
 
@@ -100,7 +102,7 @@ Result<void> write_standard(StandardStream stream, std::string_view text) {
       error.context.os_code = os_code;
       return fail(std::move(error));
     }
-    return fail(os_error(os_code, "cannot write to " + std::string(stream_name(stream))));
+    return fail(limit_error(os_code, "cannot write to " + std::string(stream_name(stream))));
   }
   return {};
 }

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/text.hpp"
+#include "platform/resource_limits.hpp"
 
 namespace tenon::internal {
 namespace fs = std::filesystem;
@@ -58,7 +59,7 @@ Result<sockaddr_un> address_of(const fs::path& path) {
 Result<FileDescriptor> make_socket() {
   FileDescriptor descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!descriptor.valid()) {
-    return fail(os_error(errno, "cannot make a socket"));
+    return fail(limit_error(errno, "cannot make a socket"));
   }
   return descriptor;
 }
@@ -89,7 +90,7 @@ class SocketLock {
     for (;;) {
       FileDescriptor opened(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
       if (!opened.valid()) {
-        return fail(os_error(errno, "cannot open the lock file " + quoted(path_)));
+        return fail(limit_error(errno, "cannot open the lock file " + quoted(path_)));
       }
       if (::flock(opened.get(), LOCK_EX | LOCK_NB) != 0) {
         if (errno == EWOULDBLOCK) {
@@ -109,6 +110,7 @@ class SocketLock {
         continue;  // The one that had it removed it between our opening and our locking.
       }
       const std::string number = std::to_string(::getpid()) + '\n';
+      const FileSizeErrors no_signal;
       const bool written = ::ftruncate(opened.get(), 0) == 0 && ::pwrite(opened.get(), number.data(), number.size(),
                                                                          0) == static_cast<ssize_t>(number.size());
       static_cast<void>(written);  // Only what others say of us depends on it.
@@ -301,7 +303,7 @@ Result<FileDescriptor> UnixListener::accept() {
     }
     // ECONNABORTED: the other side has gone already.
     if (errno != EINTR && errno != ECONNABORTED) {
-      return fail(os_error(errno, "cannot take a connection on " + quoted(state_->path)));
+      return fail(limit_error(errno, "cannot take a connection on " + quoted(state_->path)));
     }
   }
 }

@@ -1,0 +1,73 @@
+/// Text files of /proc and /sys, without streams: these would bring the locales of the C++ library into each worker.
+#pragma once
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "platform/file_descriptor.hpp"
+
+namespace tenon::internal {
+
+/// The whole text; empty when the file cannot be read.
+inline std::string read_kernel_file(const std::string& path) {
+  std::string text;
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  char buffer[4096];
+  while (file.valid()) {
+    const ssize_t count = ::read(file.get(), buffer, sizeof buffer);
+    if (count <= 0) {
+      break;
+    }
+    text.append(buffer, static_cast<std::size_t>(count));
+  }
+  return text;
+}
+
+/// Takes the first line off `text`, without its end; nullopt when nothing is left.
+inline std::optional<std::string_view> take_line(std::string_view& text) {
+  if (text.empty()) {
+    return std::nullopt;
+  }
+  const std::string_view line = text.substr(0, text.find('\n'));
+  text.remove_prefix(std::min(line.size() + 1, text.size()));
+  return line;
+}
+
+/// The number behind `key` at the start of a line, as in "RssShmem:     1024 kB".
+inline std::optional<std::uint64_t> number_behind(std::string_view line, std::string_view key) {
+  if (!line.starts_with(key)) {
+    return std::nullopt;
+  }
+  line.remove_prefix(key.size());
+  line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+  std::uint64_t number = 0;
+  const auto parsed = std::from_chars(line.data(), line.data() + line.size(), number);
+  return parsed.ec == std::errc() ? std::optional(number) : std::nullopt;
+}
+
+/// One of the control groups that this process is in: "0::/a/b" in version 2, "5:pids:/a/b" in version 1.
+struct ControlGroup {
+  std::string_view controllers;  ///< Empty in version 2.
+  std::string_view path;         ///< From the root of its hierarchy; begins with '/'.
+};
+
+/// Takes the first of the groups off the text of /proc/self/cgroup; nullopt when nothing is left.
+inline std::optional<ControlGroup> take_group(std::string_view& text) {
+  while (const auto line = take_line(text)) {
+    const std::size_t first = line->find(':');
+    const std::size_t second = first == std::string_view::npos ? first : line->find(':', first + 1);
+    if (second != std::string_view::npos) {
+      return ControlGroup{line->substr(first + 1, second - first - 1), line->substr(second + 1)};
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace tenon::internal
