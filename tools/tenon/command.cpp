@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "platform/resource_limits.hpp"
 #include "tools/tenon/version.hpp"
 
 namespace tenon::cli {
@@ -147,7 +148,8 @@ int run(const World& world, const std::vector<std::string>& arguments) {
     try {
       outcome = dispatch(context, arguments);
     } catch (const std::bad_alloc&) {
-      outcome = failure(ExitCode::kFailed, Error{ErrorCode::kOutOfMemory, "out of memory", {}});
+      outcome = failure(ExitCode::kFailed,
+                        Error{ErrorCode::kOutOfMemory, "out of memory" + internal::memory_limit_text(), {}});
     } catch (const std::exception& error) {
       outcome = failure(ExitCode::kFailed, Error{ErrorCode::kInternal, error.what(), {}},
                         "this is a bug in tenon; please report it");

@@ -17,6 +17,7 @@
 #include "base/text.hpp"
 #include "platform/file_watch.hpp"
 #include "platform/reactor/poller.hpp"
+#include "platform/thread.hpp"
 #include "tools/tenon/command.hpp"
 #include "tools/tenon/command_line.hpp"
 #include "tools/tenon/dev_build.hpp"
@@ -195,7 +196,11 @@ class Served {
       }
     });
     if (graph_) {
-      pipeline_ = std::thread([this] { run(); });
+      auto pipeline = internal::Thread::start("tenon-pipeline", [this] { run(); });
+      if (!pipeline) {
+        return failure(ExitCode::kFailed, std::move(pipeline.error()));
+      }
+      pipeline_ = std::move(*pipeline);
     }
     return {};
   }
@@ -237,9 +242,7 @@ class Served {
   /// Ends the pipeline and the workers, and so a take_over() that waits on another thread.
   void stop() {
     control_->cancel();
-    if (pipeline_.joinable()) {
-      pipeline_.join();
-    }
+    pipeline_.join();
     runtime_->shutdown(Shutdown::kKill);
   }
 
@@ -278,7 +281,7 @@ class Served {
   std::optional<Runtime> runtime_;
   EventSubscription subscription_;
   const std::shared_ptr<RunControl> control_ = std::make_shared<RunControl>();
-  std::thread pipeline_;
+  internal::Thread pipeline_;
 };
 
 class Dev {
@@ -312,25 +315,34 @@ class Dev {
   [[nodiscard]] bool interrupted() const { return cli::interrupted(context_); }
 
   /// Does `work` on a thread of its own; `stop` makes it end early and is called once when Ctrl-C comes meanwhile.
-  void do_until_interrupt(const std::function<void()>& work, const std::function<void()>& stop) const {
+  [[nodiscard]] Outcome<void> do_until_interrupt(const std::function<void()>& work,
+                                                 const std::function<void()>& stop) const {
     std::atomic<bool> done{false};
-    std::thread worker([&] {
+    auto worker = internal::Thread::start("tenon-dev", [&] {
       work();
       done = true;
     });
+    if (!worker) {
+      return failure(ExitCode::kFailed, std::move(worker.error()));
+    }
     for (bool stopped = false; !done; std::this_thread::sleep_for(kLook)) {
       if (!stopped && interrupted()) {
         stop();
         stopped = true;
       }
     }
-    worker.join();
+    worker->join();
+    return {};
   }
 
   /// Builds, and serves what came of it. What is wrong with the sources is told, and no error here.
   [[nodiscard]] Outcome<void> make() {
     std::optional<Result<BuildEnd>> built;
-    do_until_interrupt([&] { built.emplace(build_.run(stop_.descriptor())); }, [this] { stop_.ring(); });
+    if (auto done =
+            do_until_interrupt([&] { built.emplace(build_.run(stop_.descriptor())); }, [this] { stop_.ring(); });
+        !done) {
+      return done;
+    }
     if (interrupted()) {
       return {};
     }
@@ -351,8 +363,7 @@ class Dev {
       return {};
     }
     if (served_.running()) {
-      do_until_interrupt([&] { served_.take_over(build_, end); }, [this] { served_.stop(); });
-      return {};
+      return do_until_interrupt([&] { served_.take_over(build_, end); }, [this] { served_.stop(); });
     }
     if (auto started = served_.start(build_); !started) {
       context_.world.write_error(to_text(started.error(), context_.color_error));

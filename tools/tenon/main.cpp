@@ -4,6 +4,7 @@
 
 #include "platform/environment.hpp"
 #include "platform/interrupts.hpp"
+#include "platform/resource_limits.hpp"
 #include "platform/signals.hpp"
 #include "platform/standard_streams.hpp"
 #include "tools/tenon/command.hpp"
@@ -15,6 +16,12 @@ int main(int argc, char** argv) {
 
   internal::reserve_standard_streams();
   internal::ignore_broken_pipe();
+  internal::ignore_file_size_signal();
+  if (const auto enough = internal::check_stack_limit("tenon"); !enough) {
+    static_cast<void>(
+        internal::write_standard(StandardStream::kError, "tenon: error: " + enough.error().message + '\n'));
+    return static_cast<int>(tenon::cli::ExitCode::kFailed);
+  }
   const auto interrupts = internal::InterruptCounter::install();
   if (!interrupts) {
     static_cast<void>(

@@ -252,6 +252,9 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
   };
   const std::size_t pipelines = (*loaded)->pipelines.size();
   internal::RuntimeSystem system(std::move(*runtime), std::move((*loaded)->pipelines), std::move(system_options));
+  if (auto started = system.start(); !started) {
+    return failure(ExitCode::kFailed, std::move(started.error()));
+  }
 
   internal::ServerOptions options;
   options.release = kVersion;

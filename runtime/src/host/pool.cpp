@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <new>
-#include <system_error>
 
 #include "base/checked.hpp"
 #include "base/clock.hpp"
@@ -10,7 +9,7 @@
 #include "base/text.hpp"
 #include "host/descriptor_budget.hpp"
 #include "platform/doorbell.hpp"
-#include "platform/thread_signals.hpp"
+#include "platform/resource_limits.hpp"
 
 namespace tenon::internal {
 
@@ -148,6 +147,9 @@ Result<std::shared_ptr<Pool>> Pool::start(const RuntimeOptions& options,
   if (auto enough = check_descriptor_budget(options.workers != 0 ? options.workers : usable_core_count()); !enough) {
     return fail(std::move(enough.error()));
   }
+  if (auto enough = check_stack_limit("tenon-worker, which has the limits of this process,"); !enough) {
+    return fail(std::move(enough.error()));
+  }
   auto poller = Poller::create();
   if (!poller) {
     return fail(std::move(poller.error()));
@@ -180,14 +182,13 @@ Result<std::shared_ptr<Pool>> Pool::start(const RuntimeOptions& options,
   }
   // The first worker comes up while this thread makes the reactor, which starts the others, and opens the catalog.
   pool->start_due_worker();
-  try {
-    const SignalsBlocked blocked;  // The reactor inherits it: the program's handlers run on its own threads.
-    // The thread keeps the pool, so that its end does not depend on who lets go of the runtime first.
-    pool->reactor_ = std::thread([pool] { pool->react(); });
-  } catch (const std::system_error& error) {
+  // The thread keeps the pool, so that its end does not depend on who lets go of the runtime first.
+  auto reactor = Thread::start("tenon-reactor", [pool] { pool->react(); });
+  if (!reactor) {
     pool->with([](Scheduler& scheduler) { scheduler.kill_workers(); });
-    return fail(ErrorCode::kUnavailable, std::string("the system has no more threads: ") + error.what());
+    return fail(std::move(reactor.error()));
   }
+  pool->reactor_ = std::move(*reactor);
   auto catalog = open_catalog();
   if (!catalog) {
     pool->shutdown(Shutdown::kKill);

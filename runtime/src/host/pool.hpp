@@ -29,6 +29,7 @@
 #include "host/storage.hpp"
 #include "host/swap/fleet.hpp"
 #include "platform/reactor/poller.hpp"
+#include "platform/thread.hpp"
 
 namespace tenon::internal {
 
@@ -220,7 +221,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   std::atomic<std::thread::id> reactor_id_{};
   std::vector<std::uint64_t> unread_;  // The reactor's: links whose messages it has not read to the last.
   std::mutex join_mutex_;              // Guards reactor_.
-  std::thread reactor_;
+  Thread reactor_;
 };
 
 }  // namespace tenon::internal

@@ -6,7 +6,6 @@
 
 #include "base/clock.hpp"
 #include "host/pool.hpp"
-#include "platform/thread_signals.hpp"
 
 namespace tenon::internal {
 
@@ -20,7 +19,6 @@ constexpr int kMessagesAtOnce = 64;
 
 void Pool::react() {
   reactor_id_.store(std::this_thread::get_id());
-  name_this_thread("tenon-reactor");
   for (;;) {
     const bool more_to_start = start_due_worker();
     const MonotonicNs now_ns = monotonic_now_ns();

@@ -1,6 +1,5 @@
 #include <tenon/runtime.hpp>
 
-#include <thread>
 #include <utility>
 
 #include "base/hot.hpp"
@@ -18,6 +17,13 @@ class Runtime::Impl {
  public:
   Impl(std::shared_ptr<internal::Pool> pool, std::unique_ptr<internal::SwapCoordinator> coordinator)
       : pool_(std::move(pool)), coordinator_(std::move(coordinator)) {}
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+  ~Impl() {
+    if (coordinator_ != nullptr && pool_->on_reactor()) {
+      coordinator_->let_go();
+    }
+  }
   [[nodiscard]] const std::shared_ptr<internal::Pool>& pool() const noexcept { return pool_; }
   /// Null when the runtime cannot swap.
   [[nodiscard]] internal::SwapCoordinator* coordinator() const noexcept { return coordinator_.get(); }
@@ -27,14 +33,13 @@ class Runtime::Impl {
     }
     pool_->shutdown(how);
     if (coordinator_ != nullptr && pool_->on_reactor()) {
-      // From a continuation. What the coordinator waits for comes through this very thread.
-      std::thread([coordinator = coordinator_] { coordinator->stop(); }).detach();
+      coordinator_->stop_soon();  // From a continuation. What the coordinator waits for comes through this very thread.
     }
   }
 
  private:
   std::shared_ptr<internal::Pool> pool_;
-  std::shared_ptr<internal::SwapCoordinator> coordinator_;
+  const std::unique_ptr<internal::SwapCoordinator> coordinator_;
 };
 
 namespace {

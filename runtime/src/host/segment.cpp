@@ -3,10 +3,8 @@
 #include <algorithm>
 #include <bit>
 #include <iterator>
-#include <system_error>
 
 #include "base/checked.hpp"
-#include "platform/thread_signals.hpp"
 
 namespace tenon::internal {
 
@@ -110,7 +108,7 @@ void SegmentCache::let_go(std::vector<Idle> leaving) {
   if (bytes < kApartBytes) {
     return;
   }
-  std::thread ended;
+  Thread ended;
   {
     auto content = content_.lock();
     if (content->closed) {
@@ -122,22 +120,18 @@ void SegmentCache::let_go(std::vector<Idle> leaving) {
     leaving.clear();
     if (!content->unmapping) {
       ended = std::move(content->unmapper);
-      try {
-        const SignalsBlocked blocked;  // The program's handlers run on its own threads.
-        content->unmapper = std::thread([this] { unmap(); });
+      if (auto started = Thread::start("tenon-unmap", [this] { unmap(); })) {
+        content->unmapper = std::move(*started);
         content->unmapping = true;
-      } catch (const std::system_error&) {
+      } else {
         leaving = std::exchange(content->leaving, {});  // Without a further thread this one does it.
       }
     }
   }
-  if (ended.joinable()) {
-    ended.join();
-  }
+  ended.join();
 }
 
 void SegmentCache::unmap() {
-  name_this_thread("tenon-unmap");
   for (;;) {
     std::vector<Idle> leaving;
     auto content = content_.lock();
@@ -185,16 +179,14 @@ void SegmentCache::clear() {
 }
 
 void SegmentCache::close() {
-  std::thread unmapper;
+  Thread unmapper;
   {
     auto content = content_.lock();
     content->closed = true;
     unmapper = std::move(content->unmapper);
   }
   clear();
-  if (unmapper.joinable()) {
-    unmapper.join();
-  }
+  unmapper.join();
 }
 
 SegmentCache::~SegmentCache() {

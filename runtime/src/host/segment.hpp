@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -18,6 +17,7 @@
 #include "platform/file_descriptor.hpp"
 #include "platform/reactor/poller.hpp"
 #include "platform/shared_memory.hpp"
+#include "platform/thread.hpp"
 
 namespace tenon::internal {
 
@@ -117,7 +117,7 @@ class SegmentCache : public std::enable_shared_from_this<SegmentCache> {
     bool armed = false;  // The reactor knows when to trim.
     bool closed = false;
     std::vector<Idle> leaving;  // To be unmapped by `unmapper`.
-    std::thread unmapper;
+    Thread unmapper;
     bool unmapping = false;
   };
   void keep(Shared<SharedSegment> segment);

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <atomic>
 #include <map>
-#include <system_error>
 #include <thread>
 #include <utility>
 
 #include "base/text.hpp"
 #include "platform/environment.hpp"
+#include "platform/thread.hpp"
 #include "plugin/examiner.hpp"
 #include "plugin/plugin_directories.hpp"
 
@@ -36,18 +36,15 @@ void run_parallel(std::size_t count, Work work) {
     }
   };
   const std::size_t cores = std::clamp(std::thread::hardware_concurrency(), 1U, kMaxInspectors);
-  std::vector<std::thread> helpers;
+  std::vector<internal::Thread> helpers;
   while (helpers.size() + 1 < std::min(cores, count)) {
-    try {
-      helpers.emplace_back(take);
-    } catch (const std::system_error&) {
+    auto helper = internal::Thread::start("tenon-inspect", take);
+    if (!helper) {
       break;  // No more threads: those that are there do the work.
     }
+    helpers.push_back(std::move(*helper));
   }
   take();
-  for (std::thread& helper : helpers) {
-    helper.join();
-  }
 }
 
 }  // namespace

@@ -2,15 +2,20 @@
 
 #include <utility>
 
-#include "platform/thread_signals.hpp"
-
 namespace tenon::internal {
 
-Jobs::Jobs(const char* name, unsigned threads, std::size_t max_waiting) : max_waiting_(max_waiting) {
-  const SignalsBlocked no_signals;
-  for (unsigned i = 0; i < threads; ++i) {
-    threads_.emplace_back([this, name] { work(name); });
+Jobs::Jobs(const char* name, unsigned threads, std::size_t max_waiting)
+    : name_(name), thread_count_(threads), max_waiting_(max_waiting) {}
+
+Result<void> Jobs::start() {
+  while (threads_.size() < thread_count_) {
+    auto thread = Thread::start(name_, [this] { work(); });
+    if (!thread) {
+      return fail(std::move(thread.error()));
+    }
+    threads_.push_back(std::move(*thread));
   }
+  return {};
 }
 
 Jobs::~Jobs() {
@@ -20,7 +25,7 @@ Jobs::~Jobs() {
   dropped.swap(state->waiting);
   state.unlock();
   changed_.notify_all();
-  for (std::thread& thread : threads_) {
+  for (Thread& thread : threads_) {
     thread.join();
   }
 }
@@ -36,8 +41,7 @@ bool Jobs::run(std::function<void()> job) {
   return true;
 }
 
-void Jobs::work(const char* name) {
-  name_this_thread(name);
+void Jobs::work() {
   for (;;) {
     auto state = state_.lock();
     state.wait(changed_, [&] { return state->ends || !state->waiting.empty(); });

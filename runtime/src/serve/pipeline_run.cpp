@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "platform/thread_signals.hpp"
 #include "serve/protocol.hpp"
 
 namespace tenon::internal {
@@ -36,22 +35,27 @@ std::unique_ptr<serve::StageT> to_message(const StageReport& report) {
 
 PipelineRun::PipelineRun(Runtime& runtime, ServedPipeline pipeline,
                          std::function<void(const PipelineRun&, const RunReport&)> on_end)
-    : runtime_(runtime), pipeline_(std::move(pipeline)) {
-  const SignalsBlocked no_signals;
-  thread_ = std::thread([this, function = std::move(on_end)] { run(function); });
-}
+    : runtime_(runtime), pipeline_(std::move(pipeline)), on_end_(std::move(on_end)) {}
 
 PipelineRun::~PipelineRun() {
   control_->cancel();
   thread_.join();
 }
 
-void PipelineRun::run(const std::function<void(const PipelineRun&, const RunReport&)>& on_end) {
-  name_this_thread("tenon-pipeline");
+Result<void> PipelineRun::start() {
+  auto thread = Thread::start("tenon-pipeline", [this] { run(); });
+  if (!thread) {
+    return fail(std::move(thread.error()));
+  }
+  thread_ = std::move(*thread);
+  return {};
+}
+
+void PipelineRun::run() {
   RunOptions options;
   options.control = control_;
   const RunReport report = run_pipeline(runtime_, pipeline_.graph, options);
-  on_end(*this, report);
+  on_end_(*this, report);
   std::vector<std::function<void()>> waiting;
   auto end = end_.lock();
   end->reached = true;

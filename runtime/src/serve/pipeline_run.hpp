@@ -4,7 +4,6 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <tenon/serve_generated.h>
@@ -12,6 +11,7 @@
 #include <tenon/runtime.hpp>
 
 #include "base/guarded.hpp"
+#include "platform/thread.hpp"
 
 namespace tenon::internal {
 
@@ -24,13 +24,15 @@ struct ServedPipeline {
 /// [any-thread] but for the destructor.
 class PipelineRun {
  public:
-  /// Begins to run. `runtime` outlives it. `on_end` is called once, on the thread of the pipeline.
+  /// Does not run yet. `runtime` outlives it. `on_end` is called once, on the thread of the pipeline.
   PipelineRun(Runtime& runtime, ServedPipeline pipeline,
               std::function<void(const PipelineRun&, const RunReport&)> on_end);
   PipelineRun(const PipelineRun&) = delete;
   PipelineRun& operator=(const PipelineRun&) = delete;
   /// Cancels the run and waits for its end.
   ~PipelineRun();
+  /// Starts the run. Errors: kUnavailable when the system has no more threads. [setup]
+  [[nodiscard]] Result<void> start();
 
   [[nodiscard]] const std::string& name() const noexcept { return pipeline_.graph.name(); }
   [[nodiscard]] RunControl& control() const noexcept { return *control_; }
@@ -45,13 +47,14 @@ class PipelineRun {
     bool reached = false;
     std::vector<std::function<void()>> waiting;
   };
-  void run(const std::function<void(const PipelineRun&, const RunReport&)>& on_end);
+  void run();
 
   Runtime& runtime_;
   const ServedPipeline pipeline_;
+  const std::function<void(const PipelineRun&, const RunReport&)> on_end_;
   const std::shared_ptr<RunControl> control_ = std::make_shared<RunControl>();
   Guarded<End> end_;
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace tenon::internal

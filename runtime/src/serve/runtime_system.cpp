@@ -83,6 +83,15 @@ RuntimeSystem::RuntimeSystem(Runtime runtime, std::vector<ServedPipeline> pipeli
   }
 }
 
+Result<void> RuntimeSystem::start() {
+  for (const auto& pipeline : pipelines_) {
+    if (auto started = pipeline->start(); !started) {
+      return started;
+    }
+  }
+  return {};
+}
+
 RuntimeSystem::~RuntimeSystem() {
   shutdown();
 }

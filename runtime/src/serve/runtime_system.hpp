@@ -31,11 +31,13 @@ struct RuntimeSystemOptions {
 
 class RuntimeSystem final : public ServedSystem {
  public:
-  /// `runtime` can swap (RuntimeOptions::hot_swap). The pipelines begin to run; their names differ.
+  /// `runtime` can swap (RuntimeOptions::hot_swap). The names of the pipelines differ.
   RuntimeSystem(Runtime runtime, std::vector<ServedPipeline> pipelines, RuntimeSystemOptions options);
   RuntimeSystem(const RuntimeSystem&) = delete;
   RuntimeSystem& operator=(const RuntimeSystem&) = delete;
   ~RuntimeSystem() override;
+  /// Starts the pipelines. Errors: kUnavailable when the system has no more threads. [setup]
+  [[nodiscard]] Result<void> start();
 
   /// Ends pipelines and runtime; what blocks in here ends with an error. Returns when no worker is left.
   void shutdown();

@@ -51,6 +51,11 @@ Result<std::unique_ptr<Server>> Server::create(UnixListener listener, const Serv
   if (auto watched = server->watch(); !watched) {
     return fail(std::move(watched.error()));
   }
+  for (Jobs* jobs : {&server->calls_, &server->changes_}) {
+    if (auto started = jobs->start(); !started) {
+      return fail(std::move(started.error()));
+    }
+  }
   return server;
 }
 

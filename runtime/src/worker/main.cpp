@@ -2,6 +2,7 @@
 #include <charconv>
 #include <cstdint>
 #include <cstring>
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "platform/file.hpp"
 #include "platform/file_descriptor.hpp"
 #include "platform/process.hpp"
+#include "platform/resource_limits.hpp"
 #include "platform/sandbox.hpp"
 #include "platform/standard_streams.hpp"
 #include "plugin/inspector.hpp"
@@ -66,6 +68,10 @@ std::optional<int> channel_number(int argc, const char* const* argv) {
 
 int main(int argc, char** argv) {
   using namespace tenon::internal;  // NOLINT(google-build-using-namespace): main alone
+  if (auto enough = check_stack_limit("tenon-worker"); !enough) {
+    OwnErrorStream().say(enough.error().message);
+    return static_cast<int>(WorkerExit::kRefused);
+  }
   if (const auto inspected = run_inspector_if_asked(argc, argv)) {
     return *inspected;
   }
@@ -88,7 +94,12 @@ int main(int argc, char** argv) {
   }
   continue_when_parent_ends();
   std::string message;
-  const WorkerExit how = run_worker(std::move(*channel), WorkerOptions{}, message);
+  WorkerExit how = WorkerExit::kRefused;
+  try {
+    how = run_worker(std::move(*channel), WorkerOptions{}, message);
+  } catch (const std::bad_alloc&) {
+    message = "out of memory" + memory_limit_text();
+  }
   if (!message.empty() && how != WorkerExit::kHostGone) {
     error_stream.say(message);
   }

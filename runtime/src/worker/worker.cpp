@@ -5,7 +5,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 
 #include <tenon/control_generated.h>
@@ -20,6 +19,7 @@
 #include "platform/process.hpp"
 #include "platform/sandbox.hpp"
 #include "platform/shared_memory.hpp"
+#include "platform/thread.hpp"
 #include "worker/core.hpp"
 #include "worker/executor.hpp"
 
@@ -65,6 +65,21 @@ void refuse(WorkerEnd& end, const std::string& message) {
   const auto refused = control::CreateRefusedDirect(builder, message.substr(0, kMaxRefusalBytes).c_str());
   builder.Finish(control::CreateWorkerEnvelope(builder, control::WorkerMessage::Refused, refused.Union()));
   send_to_host(end, builder);
+}
+
+/// Ends the process, and what its tasks started, when the host is gone, also while a task runs. The thread lives as
+/// long as the process, and so must `channel`. Errors: kRejected when the system has no more threads.
+Result<void> watch_host(const ControlChannel& channel) {
+  auto watcher = Thread::start("tenon-watch", [&channel] {
+    if (channel.wait_for_hang_up(kNever)) {
+      end_with_descendants(static_cast<int>(WorkerExit::kHostGone));
+    }
+  });
+  if (!watcher) {
+    return fail(ErrorCode::kRejected, std::move(watcher.error().message));
+  }
+  watcher->detach();
+  return {};
 }
 
 Result<std::unique_ptr<WorkerCore>> shake_hands(ControlChannel channel, const WorkerOptions& options) {
@@ -153,6 +168,12 @@ Result<std::unique_ptr<WorkerCore>> shake_hands(ControlChannel channel, const Wo
     return core;
   }
   (*core)->channel = std::move(channel);
+  if (options.own_process) {
+    if (auto watched = watch_host((*core)->channel); !watched) {
+      refuse((*core)->end, watched.error().message);
+      return fail(std::move(watched.error()));
+    }
+  }
   flatbuffers::FlatBufferBuilder builder;
   const auto ready =
       control::CreateReady(builder, kLayoutVersion, TENON_ABI_MAJOR, TENON_ABI_MINOR, TENON_ABI_SANITIZER);
@@ -242,15 +263,6 @@ WorkerExit run_worker(ControlChannel channel, const WorkerOptions& options, std:
   view->log = &core.log;
   view->fork_guard = core.fork_guard;
   core.plugin_view = &view->worker;
-  if (options.own_process) {
-    // Ends the process, and what its tasks started, when the host is gone, also while a task runs. It lives as long as
-    // the process, and so does what it uses: `core` is released below and never freed.
-    std::thread([&channel_of = core.channel] {
-      if (channel_of.wait_for_hang_up(kNever)) {
-        end_with_descendants(static_cast<int>(WorkerExit::kHostGone));
-      }
-    }).detach();
-  }
   Executor executor(core);
   const WorkerExit how = loop(core, executor, message);
   executor.close_sessions();
@@ -261,7 +273,7 @@ WorkerExit run_worker(ControlChannel channel, const WorkerOptions& options, std:
     view->log = nullptr;
   }
   if (options.own_process) {
-    static_cast<void>(shaken->release());
+    static_cast<void>(shaken->release());  // The thread that watches the host uses it for as long as the process lives.
   }
   return how;
 }

@@ -18,6 +18,7 @@ TEST_CASE("Jobs: run in order, refuse beyond the bound, drop what waits at the e
   const auto witness = std::make_shared<int>(0);
   {
     Jobs jobs("test-jobs", 1, 2);
+    REQUIRE(jobs.start());
     REQUIRE(jobs.run([&] {
       order.push_back(1);
       entered.set_value();

@@ -58,6 +58,14 @@ void SwapCoordinator::stop() {
   loop_->stop();
 }
 
+void SwapCoordinator::stop_soon() {
+  loop_->stop_soon();
+}
+
+void SwapCoordinator::let_go() {
+  loop_->let_go();
+}
+
 Result<SwapReport> SwapCoordinator::swap(std::string_view what, const SwapOptions& options) {
   if (auto checked = check_swap_options(options); !checked) {
     return fail(std::move(checked.error()));

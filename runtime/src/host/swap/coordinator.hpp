@@ -44,6 +44,10 @@ class SwapCoordinator {
   /// Ends what is under way as kCancelled and refuses what comes later. The versions that are current stay so. Waits,
   /// for a copy or a worker's start at most, unless a listener calls it. May be called twice.
   void stop();
+  /// The same without waiting, for the thread that the coordinator itself waits for: the pool's reactor.
+  void stop_soon();
+  /// Keeps the destructor from waiting. The coordinator's thread then ends by itself.
+  void let_go();
 
  private:
   class Loop;

@@ -1,10 +1,7 @@
 #include "host/swap/loop.hpp"
 
 #include <algorithm>
-#include <system_error>
 #include <utility>
-
-#include "platform/thread_signals.hpp"
 
 namespace tenon::internal {
 namespace {
@@ -65,12 +62,11 @@ Result<void> SwapCoordinator::Loop::start() {
     }
   }
   services_.fleet->set_listener(services_.wake);
-  try {
-    const SignalsBlocked blocked;  // The program's handlers run on its own threads.
-    *thread_.lock() = std::thread([self = shared_from_this()] { self->run(); });
-  } catch (const std::system_error& error) {
-    return fail(ErrorCode::kUnavailable, std::string("the system has no more threads: ") + error.what());
+  auto thread = Thread::start("tenon-swap", [self = shared_from_this()] { self->run(); });
+  if (!thread) {
+    return fail(std::move(thread.error()));
   }
+  *thread_.lock() = std::move(*thread);
   return {};
 }
 
@@ -86,9 +82,13 @@ void SwapCoordinator::Loop::give(SwapCommand command) {
   command.done(fail(stopping()));
 }
 
-void SwapCoordinator::Loop::stop() {
+void SwapCoordinator::Loop::stop_soon() {
   inbox_.lock()->stopping = true;
   bell_->ring();
+}
+
+void SwapCoordinator::Loop::stop() {
+  stop_soon();
   // A listener that stops its own runtime cannot wait for itself.
   if (on_own_thread()) {
     return;
@@ -105,7 +105,6 @@ void SwapCoordinator::Loop::let_go() {
 }
 
 void SwapCoordinator::Loop::run() {
-  name_this_thread("tenon-swap");
   thread_id_.store(std::this_thread::get_id());
   while (turn()) {
   }

@@ -16,6 +16,7 @@
 #include "host/swap/target.hpp"
 #include "host/swap/watcher.hpp"
 #include "platform/reactor/poller.hpp"
+#include "platform/thread.hpp"
 
 namespace tenon::internal {
 
@@ -40,6 +41,8 @@ class SwapCoordinator::Loop : public std::enable_shared_from_this<Loop> {
   /// Hands a command over. It is answered in any case.
   void give(SwapCommand command);
   void stop();
+  /// The same without waiting for its end.
+  void stop_soon();
   /// The last thing its owner does: a thread that is still there, as the end comes from a listener, ends by itself.
   void let_go();
   [[nodiscard]] bool on_own_thread() const noexcept { return std::this_thread::get_id() == thread_id_.load(); }
@@ -74,7 +77,7 @@ class SwapCoordinator::Loop : public std::enable_shared_from_this<Loop> {
   std::map<std::string, std::unique_ptr<Lane>> lanes_;
   std::unique_ptr<PluginWatcher> watcher_;
   Guarded<Inbox> inbox_;
-  Guarded<std::thread> thread_;
+  Guarded<Thread> thread_;
   /// Written by the thread itself: only there the comparison can come true.
   std::atomic<std::thread::id> thread_id_;
 };

@@ -1,11 +1,9 @@
 #include "host/swap/preparation.hpp"
 
-#include <system_error>
 #include <utility>
 
 #include "base/clock.hpp"
 #include "base/text.hpp"
-#include "platform/thread_signals.hpp"
 #include "plugin/conformity.hpp"
 
 namespace tenon::internal {
@@ -26,12 +24,11 @@ Result<std::unique_ptr<Preparation>> Preparation::start(SwapServices& services, 
     return fail(std::move(cancelled.error()));
   }
   std::unique_ptr<Preparation> preparation(new Preparation(services, std::move(order), std::move(*cancelled)));
-  try {
-    const SignalsBlocked blocked;  // The program's handlers run on its own threads.
-    preparation->thread_ = std::thread([self = preparation.get()] { self->run(); });
-  } catch (const std::system_error& error) {
-    return fail(ErrorCode::kUnavailable, std::string("the system has no more threads: ") + error.what());
+  auto thread = Thread::start("tenon-prepare", [self = preparation.get()] { self->run(); });
+  if (!thread) {
+    return fail(std::move(thread.error()));
   }
+  preparation->thread_ = std::move(*thread);
   return preparation;
 }
 
@@ -64,7 +61,6 @@ std::optional<PreparationResult> Preparation::take() {
 }
 
 void Preparation::run() {
-  name_this_thread("tenon-prepare");
   PreparationResult result = prepare();
   shared_.lock()->result = std::move(result);
   services_.wake();

@@ -7,7 +7,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <tenon/swap.hpp>
@@ -15,6 +14,7 @@
 #include "base/guarded.hpp"
 #include "host/swap/services.hpp"
 #include "platform/reactor/poller.hpp"
+#include "platform/thread.hpp"
 
 namespace tenon::internal {
 
@@ -85,7 +85,7 @@ class Preparation {
   const PreparationOrder order_;
   const EventBell cancelled_;
   Guarded<Shared> shared_;
-  std::thread thread_;
+  Thread thread_;
 };
 
 }  // namespace tenon::internal
