@@ -1,3 +1,4 @@
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -5,7 +6,9 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
+#include <functional>
 #include <memory>
+#include <new>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -40,15 +43,19 @@ tenon::Offset<tenon::Empty> discard(tenon::Call& call, const tenon::Any&) {
   return tenon::CreateEmpty(call.builder());
 }
 
-tenon::Offset<tenon::Empty> sleep_for(tenon::Call& call, const tasks::Sleep& argument) {
+void rest(tenon::Call& call, std::uint64_t duration_ms) {
   constexpr milliseconds kSlice{2};
-  const auto duration = milliseconds(std::min(argument.duration_ms(), kLongestWaitMs));
+  const auto duration = milliseconds(std::min(duration_ms, kLongestWaitMs));
   const auto until = steady_clock::now() + duration;
   for (auto now = steady_clock::now(); now < until; now = steady_clock::now()) {
     call.check();
     std::this_thread::sleep_for(std::min<steady_clock::duration>(kSlice, until - now));
   }
   call.check();
+}
+
+tenon::Offset<tenon::Empty> sleep_for(tenon::Call& call, const tasks::Sleep& argument) {
+  rest(call, argument.duration_ms());
   return tenon::CreateEmpty(call.builder());
 }
 
@@ -141,19 +148,32 @@ tenon::Offset<tenon::Bytes> invoke(tenon::Call& call, const tasks::Invoke& argum
   return tenon::CreateBytes(builder, data);
 }
 
+using Chunk = std::unique_ptr<std::uint8_t[], std::function<void(std::uint8_t*)>>;
+
 tenon::Offset<tenon::Number> allocate(tenon::Call& call, const tasks::Allocate& argument) {
   constexpr std::uint64_t kChunkBytes = 1u << 20;
-  std::vector<std::unique_ptr<std::uint8_t[]>> chunks;
+  const auto take = [&](std::uint64_t size_bytes) -> Chunk {
+    if (!argument.shared()) {
+      return {new std::uint8_t[size_bytes], [](std::uint8_t* bytes) { delete[] bytes; }};
+    }
+    void* bytes = ::mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (bytes == MAP_FAILED) {
+      throw std::bad_alloc();
+    }
+    return {static_cast<std::uint8_t*>(bytes), [size_bytes](std::uint8_t* mapped) { ::munmap(mapped, size_bytes); }};
+  };
+  std::vector<Chunk> chunks;
   for (std::uint64_t taken = 0; taken < argument.size_bytes(); taken += kChunkBytes) {
     call.check();
     const std::uint64_t size_bytes = std::min(kChunkBytes, argument.size_bytes() - taken);
-    chunks.push_back(std::make_unique_for_overwrite<std::uint8_t[]>(size_bytes));
+    chunks.push_back(take(size_bytes));
     // Random enough that no kernel merges or compresses the pages away, and never optimised out.
     volatile std::uint8_t* bytes = chunks.back().get();
     for (std::uint64_t at = 0; at < size_bytes; at += 512) {
       bytes[at] = static_cast<std::uint8_t>(at * 131 + taken);
     }
   }
+  rest(call, argument.hold_ms());
   return tenon::CreateNumber(call.builder(64), static_cast<std::int64_t>(argument.size_bytes()));
 }
 

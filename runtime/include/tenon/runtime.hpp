@@ -73,7 +73,7 @@ struct RuntimeOptions {
   /// so many bytes and an eighth of the machine's memory, for some seconds: taking fresh memory from the system costs
   /// five times the copy into it. 0: none is kept.
   std::uint64_t large_block_cache_bytes = std::uint64_t{1} << 30;
-  /// Limit of a worker's private memory in bytes (RLIMIT_DATA); 0 for none.
+  /// Limit of a worker's memory in bytes: private, and shared such as results, not arguments (host/DESIGN.md). 0: none.
   std::uint64_t worker_memory_limit_bytes = 0;
   /// Copies every result into host memory before it is verified, so that a worker that goes bad after its reply cannot
   /// change what the host reads. Small results always are copied; this costs a memcpy for the others.

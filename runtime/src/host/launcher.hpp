@@ -8,6 +8,7 @@
 
 #include <tenon/error.hpp>
 
+#include "base/clock.hpp"
 #include "platform/control_channel.hpp"
 #include "platform/file_descriptor.hpp"
 #include "platform/process.hpp"
@@ -40,9 +41,13 @@ class Launcher {
   /// Starts a worker that speaks over `channel`, the worker's end. Errors: kUnavailable or others of Process::spawn.
   [[nodiscard]] virtual Result<std::unique_ptr<WorkerHandle>> launch(ControlChannel channel,
                                                                      std::uint64_t worker_id) = 0;
+  /// Looks after the workers that run. Returns when to call again; kNever when there is nothing to look after.
+  [[nodiscard]] virtual MonotonicNs look_after([[maybe_unused]] MonotonicNs now_ns) { return kNever; }
 };
 
-/// Workers as processes of `executable` (tenon-worker).
-[[nodiscard]] std::unique_ptr<Launcher> make_process_launcher(std::filesystem::path executable);
+/// Workers as processes of `executable` (tenon-worker). A worker that uses more than `memory_limit_bytes`, unless that
+/// is 0, is killed.
+[[nodiscard]] std::unique_ptr<Launcher> make_process_launcher(std::filesystem::path executable,
+                                                              std::uint64_t memory_limit_bytes = 0);
 
 }  // namespace tenon::internal

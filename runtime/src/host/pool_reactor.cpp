@@ -22,7 +22,8 @@ void Pool::react() {
   for (;;) {
     const bool more_to_start = start_due_worker();
     const MonotonicNs now_ns = monotonic_now_ns();
-    const MonotonicNs trim_ns = std::min(arguments_->trim(now_ns), call_memory_->trim(now_ns));
+    const MonotonicNs trim_ns =
+        std::min({arguments_->trim(now_ns), call_memory_->trim(now_ns), launcher_->look_after(now_ns)});
     MonotonicNs deadline_ns = kNever;
     {
       auto scheduler = scheduler_.lock();

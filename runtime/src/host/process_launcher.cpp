@@ -1,10 +1,15 @@
 #include <chrono>
+#include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
 
 #include "base/clock.hpp"
 #include "host/launcher.hpp"
+#include "host/memory_watch.hpp"
+#include "platform/memory_limit.hpp"
 
 namespace tenon::internal {
 
@@ -13,13 +18,43 @@ namespace {
 /// The number of the control channel in the worker.
 constexpr int kChannelNumber = 3;
 
+/// Tells a kill for want of memory from others. The system says only how many there were. [any-thread]
+class OutOfMemoryKills {
+ public:
+  OutOfMemoryKills() : known_(out_of_memory_kills()) {}
+  /// Whether there was one more than is accounted for. It then is.
+  bool take() {
+    const std::uint64_t now = out_of_memory_kills();
+    const std::lock_guard lock(mutex_);
+    if (now <= known_) {
+      return false;
+    }
+    ++known_;
+    return true;
+  }
+
+ private:
+  std::mutex mutex_;  // Guards known_.
+  std::uint64_t known_;
+};
+
 class ProcessHandle final : public WorkerHandle {
  public:
-  explicit ProcessHandle(Process process)
-      : process_(std::move(process)), error_stream_(std::move(process_.standard_error())) {
+  ProcessHandle(Process process, std::shared_ptr<OutOfMemoryKills> kills, MemoryWatch& memory)
+      : process_(std::move(process)),
+        error_stream_(std::move(process_.standard_error())),
+        kills_(std::move(kills)),
+        memory_(memory.add(process_)) {
     // A stream that cannot be made non-blocking would hold the reactor up; better none.
     if (!set_non_blocking(error_stream_, true)) {
       error_stream_.reset();
+    }
+  }
+  ProcessHandle(const ProcessHandle&) = delete;
+  ProcessHandle& operator=(const ProcessHandle&) = delete;
+  ~ProcessHandle() override {
+    if (memory_ != nullptr) {
+      memory_->forget();
     }
   }
   [[nodiscard]] std::int64_t pid() const noexcept override { return process_.pid(); }
@@ -27,21 +62,43 @@ class ProcessHandle final : public WorkerHandle {
   [[nodiscard]] const FileDescriptor* error_stream() const noexcept override {
     return error_stream_.valid() ? &error_stream_ : nullptr;
   }
-  void kill() noexcept override { process_.kill_group(); }
+  void kill() noexcept override {
+    killed_ = true;
+    process_.kill_group();
+  }
   [[nodiscard]] std::optional<ExitStatus> exit_status() noexcept override {
-    auto status = process_.wait(0);
+    if (status_) {
+      return status_;
+    }
+    auto waited = process_.wait(0);
+    if (waited && !*waited) {
+      return std::nullopt;
+    }
     // A wait that fails leaves the cause of the end unknown, not the end itself.
-    return status ? *status : ExitStatus{};
+    status_ = waited ? **waited : ExitStatus{};
+    if (memory_ != nullptr) {
+      memory_->complete(*status_);
+    }
+    if (status_->signal == kKillSignal && !killed_ && status_->note.empty() && kills_->take()) {
+      status_->note = ": the system was out of memory";
+    }
+    return status_;
   }
 
  private:
+  static constexpr int kKillSignal = 9;
   Process process_;
   FileDescriptor error_stream_;
+  const std::shared_ptr<OutOfMemoryKills> kills_;
+  const std::shared_ptr<WatchedProcess> memory_;
+  std::optional<ExitStatus> status_;
+  bool killed_ = false;  // By the host.
 };
 
 class ProcessLauncher final : public Launcher {
  public:
-  explicit ProcessLauncher(std::filesystem::path executable) : executable_(std::move(executable)) {}
+  ProcessLauncher(std::filesystem::path executable, std::uint64_t memory_limit_bytes)
+      : executable_(std::move(executable)), memory_(memory_limit_bytes) {}
   [[nodiscard]] Result<std::unique_ptr<WorkerHandle>> launch(ControlChannel channel, std::uint64_t) override {
     SpawnOptions options;
     options.executable = executable_;
@@ -52,11 +109,14 @@ class ProcessLauncher final : public Launcher {
     if (!process) {
       return fail(std::move(process.error()));
     }
-    return std::make_unique<ProcessHandle>(std::move(*process));
+    return std::make_unique<ProcessHandle>(std::move(*process), kills_, memory_);
   }
+  [[nodiscard]] MonotonicNs look_after(MonotonicNs now_ns) override { return memory_.look_after(now_ns); }
 
  private:
   std::filesystem::path executable_;
+  const std::shared_ptr<OutOfMemoryKills> kills_ = std::make_shared<OutOfMemoryKills>();
+  MemoryWatch memory_;
 };
 
 }  // namespace
@@ -69,8 +129,8 @@ void await_end(WorkerHandle& handle) noexcept {
   }
 }
 
-std::unique_ptr<Launcher> make_process_launcher(std::filesystem::path executable) {
-  return std::make_unique<ProcessLauncher>(std::move(executable));
+std::unique_ptr<Launcher> make_process_launcher(std::filesystem::path executable, std::uint64_t memory_limit_bytes) {
+  return std::make_unique<ProcessLauncher>(std::move(executable), memory_limit_bytes);
 }
 
 }  // namespace tenon::internal

@@ -146,7 +146,8 @@ Result<Runtime> Runtime::start(RuntimeOptions options) {
     return fail(std::move(worker.error()));
   }
   options.worker_executable = *worker;
-  return internal::RuntimeAccess::start(std::move(options), internal::make_process_launcher(std::move(*worker)));
+  auto launcher = internal::make_process_launcher(std::move(*worker), options.worker_memory_limit_bytes);
+  return internal::RuntimeAccess::start(std::move(options), std::move(launcher));
 }
 
 Runtime::Runtime(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -349,6 +349,12 @@ void Scheduler::retry_or_crash(WorkerLink& link, CallRef call, const ExitStatus&
            fail(ErrorCode::kCancelled, "the call was cancelled and its worker ended", std::move(context)));
     return;
   }
+  if (status.out_of_memory) {
+    // A further attempt would need as much.
+    finish(std::move(call), fail(ErrorCode::kOutOfMemory,
+                                 "the worker that ran the call ended with " + status.to_string(), std::move(context)));
+    return;
+  }
   if (call->stop_reason == StopReason::kDeadline) {
     std::string why = call->deadline_text() + " and its worker ended";
     finish(std::move(call), fail(ErrorCode::kDeadline, std::move(why), std::move(context)));

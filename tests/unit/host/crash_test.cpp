@@ -224,6 +224,29 @@ TEST_CASE("memory limit: running into it is an error of its own") {
   const auto little = *tenon::test::argument_from_json(runtime, "tenon.allocate", R"({"size_bytes": 1000000})");
   REQUIRE(runtime.call("tenon.allocate", little));
 }
+
+TEST_CASE("memory limit: shared memory counts, arguments do not") {
+  tenon::RuntimeOptions options = tenon::test::runtime_options(1);
+  options.worker_memory_limit_bytes = std::uint64_t{128} << 20;
+  auto runtime = start(options);
+  const auto shared = *tenon::test::argument_from_json(
+      runtime, "tenon.allocate", R"({"size_bytes": 300000000, "shared": true, "hold_ms": 60000})");
+  const auto killed = runtime.call("tenon.allocate", shared);
+  REQUIRE_FALSE(killed);
+  CAPTURE(killed.error().message);
+  REQUIRE(killed.error().code == ErrorCode::kOutOfMemory);
+  REQUIRE(killed.error().message.find("its limit of 128 MiB") != std::string::npos);
+  REQUIRE(killed.error().message.find("worker_memory_limit_bytes") != std::string::npos);
+  const auto bounded = *tenon::test::argument_from_json(runtime, "tenon.allocate",
+                                                        R"({"size_bytes": 60000000, "shared": true, "hold_ms": 300})");
+  REQUIRE(runtime.call("tenon.allocate", bounded));
+  // The host's memory, mapped in the worker.
+  const flatbuffers::FlatBufferBuilder large = tenon::test::bytes_argument(std::string(std::size_t{200} << 20, 'x'));
+  REQUIRE(runtime.call("tenon.echo", tenon::BytesView(large.GetBufferPointer(), large.GetSize())));
+  const auto pause = sleep_ms(runtime, 300);
+  REQUIRE(runtime.call("tenon.sleep", pause));
+  REQUIRE(runtime.stats().crashed_workers == 1);
+}
 #endif
 
 TEST_CASE("start: a worker that cannot be started is an error with its reason") {
