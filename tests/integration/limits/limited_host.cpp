@@ -1,0 +1,46 @@
+// A program that uses the library and has no signal handlers: what check_limits runs under each limit. Prints "ok" and
+// exits with 0 after some calls, or prints the error and exits with 1.
+#include <cstdio>
+#include <string>
+#include <utility>
+
+#include <tenon/types_generated.h>
+#include <tenon/runtime.hpp>
+
+namespace {
+
+int report(const tenon::Error& error) {
+  std::printf("%s\n", error.to_string().c_str());
+  return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 4) {
+    std::puts("usage: limited_host PLUGINS WORKER CACHE");
+    return 2;
+  }
+  tenon::RuntimeOptions options;
+  options.workers = 2;
+  options.plugin_dirs = {argv[1]};
+  options.worker_executable = argv[2];
+  options.cache_dir = argv[3];
+  auto runtime = tenon::Runtime::start(std::move(options));
+  if (!runtime) {
+    return report(runtime.error());
+  }
+  for (const std::size_t size_bytes : {16u, 300'000u, 4'000'000u}) {
+    const std::string content(size_bytes, 'x');
+    flatbuffers::FlatBufferBuilder builder;
+    builder.Finish(tenon::CreateBytes(
+        builder, builder.CreateVector(reinterpret_cast<const std::uint8_t*>(content.data()), content.size())));
+    const auto reply = runtime->call("tenon.echo", tenon::BytesView(builder.GetBufferPointer(), builder.GetSize()));
+    if (!reply) {
+      return report(reply.error());
+    }
+  }
+  runtime->shutdown(tenon::Shutdown::kDrain);
+  std::puts("ok");
+  return 0;
+}
