@@ -5,6 +5,9 @@
 #include <catch2/catch_session.hpp>
 #endif
 
+#include "tenon_test/environment.hpp"
+
 int main(int argc, char** argv) {
+  const tenon::test::OwnEnvironment environment;
   return Catch::Session().run(argc, argv);
 }

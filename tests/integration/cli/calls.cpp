@@ -131,9 +131,10 @@ TEST_CASE("tenon call: an argument from a fifo, as <(command) makes one") {
 }
 
 TEST_CASE("tenon call: --out to a place that cannot be written") {
-  const Ended ended = tenon::test::tenon({"call", "tenon.echo", R"({"data": ""})", "--out", "/nonexistent/out.bin"});
+  const std::string out = tenon::test::missing_path("directory/out.bin").string();
+  const Ended ended = tenon::test::tenon({"call", "tenon.echo", R"({"data": ""})", "--out", out});
   CHECK(ended.exit == 1);
-  CHECK(has(ended.error, "/nonexistent"));
+  CHECK(has(ended.error, out));
 }
 
 TEST_CASE("tenon call: a misspelt task gets the nearest one") {
@@ -346,7 +347,7 @@ TEST_CASE("tenon list: plugins with tasks, and why a file is no plugin") {
   const Ended call = tenon::test::tenon({"call", "garbage.task", "--plugin-dir", directory.path().string()});
   CHECK(call.exit == 78);
   CHECK(tenon::test::tenon({"inspect", "garbage", "--plugin-dir", directory.path().string()}).exit == 78);
-  CHECK(tenon::test::tenon({"list", "--plugin-dir", "/nonexistent"}).exit == 2);
+  CHECK(tenon::test::tenon({"list", "--plugin-dir", tenon::test::missing_path().string()}).exit == 2);
 }
 
 TEST_CASE("tenon inspect: documentation, types, fields and defaults") {

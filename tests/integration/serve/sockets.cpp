@@ -55,8 +55,8 @@ TEST_CASE("tenon serve: another user is refused in words, whatever the file's mo
   std::filesystem::copy_file(TENON_PROGRAM, program);
   std::filesystem::permissions(program, std::filesystem::perms(0755));
   const std::filesystem::path output = daemon.directory() / "refused";
-  const std::string command = "setpriv --reuid=65534 --regid=65534 --clear-groups " + program.string() +
-                              " status --socket " + daemon.socket() + " > /dev/null 2> " + output.string();
+  const std::string command = "setpriv --reuid=65534 --regid=65534 --clear-groups '" + program.string() +
+                              "' status --socket '" + daemon.socket() + "' > /dev/null 2> '" + output.string() + "'";
   const int status = std::system(command.c_str());
   CHECK(WEXITSTATUS(status) == 1);
   std::ifstream file(output, std::ios::binary);

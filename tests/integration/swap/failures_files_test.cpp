@@ -10,6 +10,7 @@
 
 #include "scene.hpp"
 #include "tenon_test/catch.hpp"
+#include "tenon_test/temporary_directory.hpp"
 
 namespace {
 
@@ -204,7 +205,7 @@ TEST_CASE("Swap: of fifty updates in a second the newest wins") {
 
 TEST_CASE("Swap: what there is not is told, with what there is") {
   Scene scene;
-  const auto check_unknown = [&](const char* what, const char* why) {
+  const auto check_unknown = [&](const std::string& what, const std::string& why) {
     const auto swapped = scene.runtime.swap(what);
     REQUIRE_FALSE(swapped.has_value());
     INFO(what << ": " << swapped.error().to_string());
@@ -213,7 +214,7 @@ TEST_CASE("Swap: what there is not is told, with what there is") {
   };
   check_unknown("prob", "probe");
   check_unknown("probe@9.9.9", "9.9.9");
-  check_unknown("/nonexistent/probe.so", "/nonexistent/probe.so");
+  check_unknown(missing_path("probe.so").string(), missing_path("probe.so").string());
   const auto back = scene.runtime.rollback("probe", "no reason");
   REQUIRE_FALSE(back.has_value());
   CHECK(back.error().code == ErrorCode::kNotFound);

@@ -187,7 +187,7 @@ TEST_CASE("start: nothing wakes while nothing happens") {
 
 TEST_CASE("start: an unknown plugin directory is an error and leaves no worker behind") {
   auto options = options_of(2);
-  options.plugin_dirs = {"/no/such/directory"};
+  options.plugin_dirs = {tenon::test::missing_path("directory")};
   const auto refused = tenon::Runtime::start(std::move(options));
   REQUIRE_FALSE(refused);
   REQUIRE(refused.error().code == ErrorCode::kNotFound);

@@ -139,7 +139,7 @@ TEST_CASE("Catalog: TENON_PLUGIN_PATH is searched first, missing parts are passe
   CatalogOptions options = place.options();
   options.plugin_dirs.clear();
   options.use_environment = true;
-  ::setenv("TENON_PLUGIN_PATH", ("/nonexistent:" + place.plugins.string()).c_str(), 1);
+  ::setenv("TENON_PLUGIN_PATH", (missing_path().string() + ":" + place.plugins.string()).c_str(), 1);
   const auto catalog = Catalog::open(options);
   ::unsetenv("TENON_PLUGIN_PATH");
   REQUIRE(message_of(catalog) == "");
@@ -275,10 +275,10 @@ TEST_CASE("Catalog: files and directories that others may change are refused") {
 
 TEST_CASE("find_worker_executable: takes what is named or says where it looked") {
   CHECK(tenon::find_worker_executable(inspector()).value() == inspector());
-  CHECK(tenon::find_worker_executable("/nonexistent").error().code == ErrorCode::kUnavailable);
+  CHECK(tenon::find_worker_executable(missing_path()).error().code == ErrorCode::kUnavailable);
   ::setenv("TENON_WORKER", inspector().c_str(), 1);
   CHECK(tenon::find_worker_executable({}).value() == inspector());
-  ::setenv("TENON_WORKER", "/nonexistent", 1);
+  ::setenv("TENON_WORKER", missing_path().c_str(), 1);
   CHECK(has(message_of(tenon::find_worker_executable({})), "TENON_WORKER names"));
   ::unsetenv("TENON_WORKER");
 }

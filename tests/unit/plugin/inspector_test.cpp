@@ -83,7 +83,7 @@ TEST_CASE("Inspector: a file that is no plugin is refused") {
 
 TEST_CASE("Inspector: a worker that cannot inspect is not the plugin's fault") {
   InspectOptions other = options();
-  other.worker_executable = "/nonexistent/tenon-worker";
+  other.worker_executable = missing_path("tenon-worker");
   CHECK(inspect_plugin(variant("good"), other)->code == ErrorCode::kUnavailable);
   other.worker_executable = "/bin/true";
   CHECK(inspect_plugin(variant("good"), other)->code == ErrorCode::kUnavailable);

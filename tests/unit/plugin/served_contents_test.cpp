@@ -54,7 +54,7 @@ TEST_CASE("ServedContents: a broken record counts as none") {
 }
 
 TEST_CASE("ServedContents: a directory that is gone is an error to write and nothing to read") {
-  const ServedContents served("/nonexistent/served");
+  const ServedContents served(missing_path("served"));
   CHECK_FALSE(served.remember("/opt/plugins/image.so", kFirst));
   CHECK_FALSE(served.find("/opt/plugins/image.so"));
   CHECK(served.all().empty());

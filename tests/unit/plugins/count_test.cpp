@@ -79,7 +79,7 @@ TEST_CASE("Count: a path alone is enough, for plain and packed files") {
 
 TEST_CASE("Count: missing files, limits and cancelling") {
   Worker worker;
-  CHECK(worker.call("count", file_at("/nowhere")).status == TENON_NOT_FOUND);
+  CHECK(worker.call("count", file_at(tenon::test::missing_path())).status == TENON_NOT_FOUND);
   text::CountParamsT params;
   params.max_size_bytes = 3;
   CHECK(worker.call("count", file_with("f", "1234"), params).status == TENON_TOO_LARGE);

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tenon_test/catch.hpp"
+#include "tenon_test/temporary_directory.hpp"
 
 using namespace tenon;       // NOLINT(google-build-using-namespace)
 using namespace tenon::cli;  // NOLINT(google-build-using-namespace)
@@ -110,10 +111,11 @@ TEST_CASE("tenon: a missing argument, a value that is no number, a range") {
 }
 
 TEST_CASE("tenon: a missing pipeline file is wrong usage") {
+  const std::string file = test::missing_path("x.toml").string();
   for (const char* command : {"run", "check", "graph"}) {
-    const Run missing({command, "/nonexistent/x.toml"});
+    const Run missing({command, file});
     CHECK(missing.exit == 2);
-    CHECK(has(missing.error, "/nonexistent/x.toml"));
+    CHECK(has(missing.error, file));
   }
 }
 

@@ -70,7 +70,7 @@ TEST_CASE("read_text: the word itself, a file, standard input") {
 TEST_CASE("read_text: a missing file is wrong usage, an interrupt is an interrupt") {
   World world;
   world.read_input = [](MutableBytesView) -> Result<std::size_t> { return fail(ErrorCode::kCancelled, "interrupted"); };
-  CHECK(read_text(world, "@/nonexistent/file.json", "argument").error().exit == ExitCode::kUsage);
+  CHECK(read_text(world, "@" + test::missing_path("file.json").string(), "argument").error().exit == ExitCode::kUsage);
   CHECK(read_text(world, "-", "argument").error().exit == ExitCode::kInterrupted);
 }
 
@@ -114,11 +114,11 @@ TEST_CASE("plugin_places: the command line, the environment, beside the program"
     if (name != "TENON_PLUGIN_PATH") {
       return std::nullopt;
     }
-    return (directory / "environment").string() + ":/nonexistent";
+    return (directory / "environment").string() + ":" + test::missing_path().string();
   };
   const auto places = plugin_places(world, {(directory / "flag").string()});
   REQUIRE(places);
   CHECK(*places ==
         std::vector<std::filesystem::path>{directory / "flag", directory / "environment", directory / "build/plugins"});
-  CHECK(plugin_places(world, {"/nonexistent"}).error().exit == ExitCode::kUsage);
+  CHECK(plugin_places(world, {test::missing_path().string()}).error().exit == ExitCode::kUsage);
 }

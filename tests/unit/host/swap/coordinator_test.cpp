@@ -7,6 +7,7 @@
 #include <tenon_test/catch.hpp>
 
 #include "coordinator_place.hpp"
+#include "tenon_test/temporary_directory.hpp"
 
 using namespace tenon;
 using namespace tenon::internal;
@@ -51,7 +52,7 @@ TEST_CASE("SwapCoordinator: a version is found in the store, and errors tell tho
   CHECK(unknown.error().code == ErrorCode::kNotFound);
   CHECK(has(unknown.error().message, "1.3.0"));
   CHECK(has(place.coordinator->swap("goof", quick()).error().message, "did you mean 'good'"));
-  CHECK(place.coordinator->swap("/nowhere/good.so", quick()).error().code == ErrorCode::kNotFound);
+  CHECK(place.coordinator->swap(missing_path("good.so").string(), quick()).error().code == ErrorCode::kNotFound);
 }
 
 TEST_CASE("SwapCoordinator: a break of the schema is refused, unless forced") {
