@@ -60,6 +60,16 @@ namespace {
 /// Beyond it the memory goes back.
 constexpr std::size_t kMostSpare = 4096;
 
+/// Runs `make`; a caller of the library gets an error where memory is short, not an exception.
+template <typename Make>
+auto or_out_of_memory(Make make) -> decltype(make()) {
+  try {
+    return make();
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorCode::kOutOfMemory, "no memory is left for a further call" + memory_limit_text());
+  }
+}
+
 template <typename T>
 void recycle(std::vector<T>& vector) {
   vector.clear();
@@ -375,53 +385,59 @@ TENON_HOT Result<RouteRef> Pool::plain_route(std::string_view task, BytesView pa
 }
 
 TENON_HOT Result<CallRef> Pool::make_call(std::string_view task, BytesView argument, const CallOptions& options) {
-  auto found = plain_route(task, options.params);
-  if (!found) {
-    return fail(std::move(found.error()));
-  }
-  CallRef call;
-  if (argument.size() > kSubmissionInlineBytes) {
-    auto placed = place_or_copy(argument);
-    if (!placed) {
-      return fail(std::move(placed.error()));
+  return or_out_of_memory([&]() -> Result<CallRef> {
+    auto found = plain_route(task, options.params);
+    if (!found) {
+      return fail(std::move(found.error()));
     }
-    call = Call::create(std::move(*found), call_ids_.next(), std::move(*placed));
-  } else {
-    call = Call::create(std::move(*found), call_ids_.next(), argument);
-  }
-  fill_options(*call, options);
-  return call;
+    CallRef call;
+    if (argument.size() > kSubmissionInlineBytes) {
+      auto placed = place_or_copy(argument);
+      if (!placed) {
+        return fail(std::move(placed.error()));
+      }
+      call = Call::create(std::move(*found), call_ids_.next(), std::move(*placed));
+    } else {
+      call = Call::create(std::move(*found), call_ids_.next(), argument);
+    }
+    fill_options(*call, options);
+    return call;
+  });
 }
 
 TENON_HOT Result<CallRef> Pool::make_call(std::string_view task, const Reply& argument, const CallOptions& options) {
-  if (argument.storage() == nullptr || argument.storage()->segment() == nullptr) {
-    return make_call(task, argument.bytes(), options);
-  }
-  auto found = plain_route(task, options.params);
-  if (!found) {
-    return fail(std::move(found.error()));
-  }
-  auto shared = share(argument);
-  if (!shared) {
-    return fail(std::move(shared.error()));
-  }
-  CallRef call = Call::create(std::move(*found), call_ids_.next(), std::move(*shared));
-  fill_options(*call, options);
-  return call;
+  return or_out_of_memory([&]() -> Result<CallRef> {
+    if (argument.storage() == nullptr || argument.storage()->segment() == nullptr) {
+      return make_call(task, argument.bytes(), options);
+    }
+    auto found = plain_route(task, options.params);
+    if (!found) {
+      return fail(std::move(found.error()));
+    }
+    auto shared = share(argument);
+    if (!shared) {
+      return fail(std::move(shared.error()));
+    }
+    CallRef call = Call::create(std::move(*found), call_ids_.next(), std::move(*shared));
+    fill_options(*call, options);
+    return call;
+  });
 }
 
 Result<Shared<const BulkWork>> Pool::make_bulk(Shared<BulkSink> sink, std::string_view task, BytesView params,
                                                BytesView block, std::uint32_t count, std::uint64_t tag) {
-  auto found = plain_route(task, params);
-  if (!found) {
-    return fail(std::move(found.error()));
-  }
-  auto placed = place_or_copy(block);
-  if (!placed) {
-    return fail(std::move(placed.error()));
-  }
-  return Shared<const BulkWork>(make_shared_object<BulkWork>(std::move(sink), std::move(*found), std::move(*placed),
-                                                             count, call_ids_.next(count), tag));
+  return or_out_of_memory([&]() -> Result<Shared<const BulkWork>> {
+    auto found = plain_route(task, params);
+    if (!found) {
+      return fail(std::move(found.error()));
+    }
+    auto placed = place_or_copy(block);
+    if (!placed) {
+      return fail(std::move(placed.error()));
+    }
+    return Shared<const BulkWork>(make_shared_object<BulkWork>(std::move(sink), std::move(*found), std::move(*placed),
+                                                               count, call_ids_.next(count), tag));
+  });
 }
 
 CallRef Pool::make_session_call(const std::shared_ptr<SessionRecord>& session, CallKind kind, BytesView payload) {
