@@ -80,8 +80,8 @@ class SharedMemory {
   /// Size at creation or adoption; with `shrink` sealed it stays true.
   [[nodiscard]] std::uint64_t size_bytes() const noexcept { return size_bytes_; }
 
-  /// Maps all of it. Core files leave it out. Errors: kOutOfMemory with the limit that refused (address space RLIMIT_AS,
-  /// map count); kIo when a seal forbids it.
+  /// Maps all of it. Core files leave it out. Errors: kOutOfMemory with the limit that refused (address space
+  /// RLIMIT_AS, map count); kIo when a seal forbids it.
   [[nodiscard]] Result<Mapping> map(Access access) const;
   /// Adds seals. Errors: kIo, as with `write` while a writable mapping exists.
   [[nodiscard]] Result<void> seal(const Seals& seals) const;
