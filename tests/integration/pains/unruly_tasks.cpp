@@ -82,7 +82,7 @@ constexpr auto kPatience = 60s;
 
 TEST_CASE("unruly tasks: a child that comes back from a task is no second worker") {
   const std::string how = GENERATE("fork", "fork in a session of its own", "fork twice", "clone",
-                                   "clone with shared descriptors", "daemon");
+                                   "clone with shared descriptors", "fork in a thread", "system", "vfork", "daemon");
   CAPTURE(how);
   Scene scene(2);
   constexpr int kCalls = 200;

@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include <tenon/plugin.hpp>
 
@@ -101,6 +103,18 @@ std::string do_as_told(const unruly::Act& act) {
     if (::syscall(SYS_clone, SIGCHLD | CLONE_FILES, nullptr, nullptr, nullptr, 0) == 0) {
       run_no_program();
     }
+  } else if (how == "vfork") {
+    if (::vfork() == 0) {
+      run_no_program();
+    }
+  } else if (how == "fork in a thread") {
+    std::thread([] {
+      if (::fork() == 0) {
+        run_no_program();
+      }
+    }).join();
+  } else if (how == "system") {
+    static_cast<void>(!::system(kNoProgram));
   } else if (how == "daemon") {
     static_cast<void>(!::daemon(1, 1));
   } else if (how == "child that stays") {
