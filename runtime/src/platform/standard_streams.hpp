@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string_view>
 
 #include <tenon/bytes.hpp>
@@ -32,6 +33,11 @@ void reserve_standard_streams() noexcept;
 /// Writes all of `text`. Errors: kUnavailable when the reader has gone (ignore_broken_pipe is needed for that);
 /// others as os_error gives them. [any-thread]
 [[nodiscard]] Result<void> write_standard(StandardStream stream, std::string_view text);
+
+/// The same, but a stream that is not read does not keep the caller for ever: `stop` is asked now and then, and true
+/// ends the wait. Errors: also kCancelled when it did; a part of the text may then have been written. [any-thread]
+[[nodiscard]] Result<void> write_standard(StandardStream stream, std::string_view text,
+                                          const std::function<bool()>& stop);
 
 /// Reads up to `buffer.size()` bytes of standard input, waiting for at least one; 0 at its end. Errors: kCancelled
 /// when a signal came first; others as os_error gives them. [any-thread]

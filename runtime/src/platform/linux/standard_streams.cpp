@@ -1,10 +1,16 @@
 #include "platform/standard_streams.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <optional>
+#include <string>
+#include <utility>
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "platform/resource_limits.hpp"
@@ -80,29 +86,72 @@ unsigned terminal_width(StandardStream stream) noexcept {
   return size.ws_col;
 }
 
+namespace {
+
+/// What a failed write means; nullopt: try again.
+std::optional<Error> write_error(int os_code, StandardStream stream) {
+  if (os_code == EINTR) {
+    return std::nullopt;
+  }
+  if (os_code == EAGAIN || os_code == EWOULDBLOCK) {  // Someone else made the shared pipe non-blocking.
+    pollfd waiting{descriptor(stream), POLLOUT, 0};
+    poll(&waiting, 1, -1);
+    return std::nullopt;
+  }
+  if (os_code == EPIPE) {
+    Error error{ErrorCode::kUnavailable, "nobody reads " + std::string(stream_name(stream)) + " any more", {}};
+    error.context.os_code = os_code;
+    return error;
+  }
+  return limit_error(os_code, "cannot write to " + std::string(stream_name(stream)));
+}
+
+}  // namespace
+
 Result<void> write_standard(StandardStream stream, std::string_view text) {
-  const int fd = descriptor(stream);
   while (!text.empty()) {
-    const ssize_t written = write(fd, text.data(), text.size());
+    const ssize_t written = write(descriptor(stream), text.data(), text.size());
+    if (written >= 0) {
+      text.remove_prefix(static_cast<std::size_t>(written));
+    } else if (auto error = write_error(errno, stream)) {
+      return fail(std::move(*error));
+    }
+  }
+  return {};
+}
+
+Result<void> write_standard(StandardStream stream, std::string_view text, const std::function<bool()>& stop) {
+  constexpr int kAskEveryMs = 100;
+  const int fd = descriptor(stream);
+  struct stat status {};
+  if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
+    return write_standard(stream, text);
+  }
+  while (!text.empty()) {
+    pollfd waiting{fd, POLLOUT, 0};
+    if (poll(&waiting, 1, kAskEveryMs) <= 0) {
+      if (stop()) {
+        return fail(ErrorCode::kCancelled, "interrupted while " + std::string(stream_name(stream)) + " was not read");
+      }
+      continue;
+    }
+    // A pipe that is writable takes so many bytes without waiting. The stream itself is not made non-blocking: that
+    // would hold for every process that shares it.
+    const ssize_t written = write(fd, text.data(), std::min<std::size_t>(text.size(), PIPE_BUF));
     if (written >= 0) {
       text.remove_prefix(static_cast<std::size_t>(written));
       continue;
     }
-    if (errno == EINTR) {
-      continue;
-    }
-    if (errno == EAGAIN || errno == EWOULDBLOCK) {  // Someone else made the shared pipe non-blocking.
-      pollfd waiting{fd, POLLOUT, 0};
-      poll(&waiting, 1, -1);
-      continue;
-    }
     const int os_code = errno;
-    if (os_code == EPIPE) {
-      Error error{ErrorCode::kUnavailable, "nobody reads " + std::string(stream_name(stream)) + " any more", {}};
-      error.context.os_code = os_code;
-      return fail(std::move(error));
+    if (os_code == EAGAIN || os_code == EWOULDBLOCK) {
+      continue;
     }
-    return fail(limit_error(os_code, "cannot write to " + std::string(stream_name(stream))));
+    if (auto error = write_error(os_code, stream)) {
+      return fail(std::move(*error));
+    }
+    if (stop()) {
+      return fail(ErrorCode::kCancelled, "interrupted while " + std::string(stream_name(stream)) + " was not read");
+    }
   }
   return {};
 }
