@@ -20,9 +20,15 @@ struct LogRecord {
   std::string_view task;
   std::uint64_t worker_id = 0;  ///< 0 when the line is the runtime's own.
   std::uint64_t call_id = 0;
+  /// For a line that reports dropped lines: how many. Lines are dropped when the sink does not take them as fast as
+  /// they come, or when a worker logs faster than 2,000 lines or 256 KiB a second.
+  std::uint64_t dropped = 0;
 };
 
-/// Called for each line, on any thread, also on several at once. Must not call the runtime, and must not throw.
+/// Called for each line, one after the other, on a thread that the runtime has for this. A sink that blocks delays
+/// only the log: up to 4 MiB of lines wait, further ones are dropped and counted. Runtime::shutdown delivers what waits
+/// and then calls the sink no more, but it gives up after 30 s, or when the sink takes no line for 2 s; such a sink is
+/// left behind, so that what it uses must not be destroyed. Must not call the runtime, and must not throw.
 using LogSink = std::function<void(const LogRecord&)>;
 
 }  // namespace tenon

@@ -119,7 +119,8 @@ TENON_HOT void Pool::settle(Effects& effects) {
                      .sha256 = plugin == nullptr ? std::string_view() : plugin->sha256,
                      .task = line.task,
                      .worker_id = line.worker_id,
-                     .call_id = line.call_id});
+                     .call_id = line.call_id,
+                     .dropped = line.dropped});
     }
   }
   for (const auto& link : effects.buried) {

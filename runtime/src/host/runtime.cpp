@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/hot.hpp"
+#include "host/log_delivery.hpp"
 #include "host/map_stream.hpp"
 #include "host/pool.hpp"
 #include "host/pool_fleet.hpp"
@@ -15,8 +16,9 @@ namespace tenon {
 
 class Runtime::Impl {
  public:
-  Impl(std::shared_ptr<internal::Pool> pool, std::unique_ptr<internal::SwapCoordinator> coordinator)
-      : pool_(std::move(pool)), coordinator_(std::move(coordinator)) {}
+  Impl(std::shared_ptr<internal::Pool> pool, std::unique_ptr<internal::SwapCoordinator> coordinator,
+       std::shared_ptr<internal::LogDelivery> log)
+      : pool_(std::move(pool)), coordinator_(std::move(coordinator)), log_(std::move(log)) {}
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
   ~Impl() {
@@ -35,11 +37,15 @@ class Runtime::Impl {
     if (coordinator_ != nullptr && pool_->on_reactor()) {
       coordinator_->stop_soon();  // From a continuation. What the coordinator waits for comes through this very thread.
     }
+    if (!pool_->on_reactor()) {
+      log_->close();  // Nothing is left that logs.
+    }
   }
 
  private:
   std::shared_ptr<internal::Pool> pool_;
   const std::unique_ptr<internal::SwapCoordinator> coordinator_;
+  const std::shared_ptr<internal::LogDelivery> log_;
 };
 
 namespace {
@@ -103,6 +109,8 @@ Result<Runtime> internal::RuntimeAccess::start(RuntimeOptions options, std::uniq
       return fail(std::move(checked.error()));
     }
   }
+  const auto log = std::make_shared<LogDelivery>(std::move(options.log));
+  options.log = LogDelivery::sink(log);
   std::optional<Staged> staged;
   const auto open = [&]() -> Result<OpenedCatalog> {
     if (!options.hot_swap) {
@@ -133,7 +141,7 @@ Result<Runtime> internal::RuntimeAccess::start(RuntimeOptions options, std::uniq
     }
     coordinator = std::move(*started);
   }
-  return Runtime(std::make_shared<Runtime::Impl>(std::move(*pool), std::move(coordinator)));
+  return Runtime(std::make_shared<Runtime::Impl>(std::move(*pool), std::move(coordinator), log));
 }
 
 std::shared_ptr<internal::Pool> internal::RuntimeAccess::pool(const Runtime& runtime) {

@@ -163,6 +163,10 @@ void Scheduler::on_message(WorkerLink& link, BytesView message, const Resolve& r
     link.refusal = printable(refused->message()->str(), kMaxErrorBytes);
     link.kill();
   } else if (const auto* log = envelope->message_as_Log()) {
+    if (!link.may_log(log->message()->size())) {
+      link.count_dropped_lines(effects_->log);
+      return;
+    }
     const int level = std::clamp(log->level(), TENON_LOG_DEBUG + 0, TENON_LOG_ERROR + 0);
     const GenerationRef* generation = link.generation_of(text_of(log->plugin()));
     effects_->log.push_back({static_cast<LogLevel>(level), printable(log->message()->str(), kMaxErrorBytes),

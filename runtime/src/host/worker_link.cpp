@@ -258,37 +258,56 @@ bool WorkerLink::read_error_stream(std::vector<LogLine>& log) {
     return false;
   }
   std::array<std::uint8_t, 4096> buffer{};
-  const auto finish_line = [&] {
-    log.push_back({LogLevel::kInfo, printable(error_line_, kMaxLineBytes), {}, {}, id, 0});
-    error_line_.clear();
+  const MonotonicNs now_ns = monotonic_now_ns();
+  const auto finish_line = [&](std::string_view line) {
+    if (log_budget_.take(line.size(), now_ns)) {
+      log.push_back({LogLevel::kInfo, printable(line, kMaxLineBytes), {}, {}, id, 0});
+    }
   };
+  bool open = true;
   // Bounded, so that a worker that never stops writing cannot hold the reactor.
   for (int round = 0; round < 16; ++round) {
     const auto count = read_some(*handle->error_stream(), buffer);
-    if (!count) {
-      return count.error().code == ErrorCode::kUnavailable;
-    }
-    if (*count == 0) {
-      if (!error_line_.empty()) {
-        finish_line();
+    if (!count || *count == 0) {
+      open = !count && count.error().code == ErrorCode::kUnavailable;
+      if (count && !error_line_.empty()) {
+        finish_line(std::exchange(error_line_, {}));
       }
-      return false;
+      break;
     }
-    const std::string_view text(reinterpret_cast<const char*>(buffer.data()), *count);
+    std::string_view text(reinterpret_cast<const char*>(buffer.data()), *count);
     error_tail_.append(text);
     if (error_tail_.size() > 2 * kTailBytes) {
       error_tail_.erase(0, error_tail_.size() - kTailBytes);
     }
-    for (const char letter : text) {
-      if (letter == '\n' || error_line_.size() >= kMaxLineBytes) {
-        finish_line();
+    while (!text.empty()) {
+      const std::size_t room = kMaxLineBytes - error_line_.size();
+      const std::size_t end = std::min({text.find('\n'), text.size(), room});
+      const bool whole = end < text.size() && (text[end] == '\n' || end == room);
+      if (!whole) {
+        error_line_.append(text);
+        break;
       }
-      if (letter != '\n') {
-        error_line_.push_back(letter);
+      if (error_line_.empty()) {
+        finish_line(text.substr(0, end));
+      } else {
+        error_line_.append(text.substr(0, end));
+        finish_line(std::exchange(error_line_, {}));
       }
+      text.remove_prefix(end + (text[end] == '\n' ? 1 : 0));
     }
   }
-  return true;
+  count_dropped_lines(log);
+  return open;
+}
+
+void WorkerLink::count_dropped_lines(std::vector<LogLine>& log) {
+  if (const std::uint64_t dropped = log_budget_.take_dropped(); dropped > 0) {
+    LogLine line;
+    line.worker_id = id;
+    line.dropped = dropped;
+    log.push_back(std::move(line));
+  }
 }
 
 std::string WorkerLink::error_tail() const {

@@ -21,6 +21,7 @@
 #include "host/in_flight.hpp"
 #include "host/launcher.hpp"
 #include "host/link_board.hpp"
+#include "host/log_budget.hpp"
 #include "host/storage.hpp"
 #include "ipc/segment_table.hpp"
 #include "platform/control_channel.hpp"
@@ -37,6 +38,7 @@ struct LogLine {
   std::uint64_t worker_id = 0;
   std::uint64_t call_id = 0;
   GenerationRef generation = nullptr;  ///< Of the plugin, when it is known.
+  std::uint64_t dropped = 0;           ///< Lines of the worker that were not kept; this one has no text then.
 };
 
 /// What a worker may cost and where its parts come from.
@@ -84,6 +86,12 @@ class WorkerLink {
 
   /// Takes what the worker wrote; whole lines go to `log`. False at the end of the stream.
   bool read_error_stream(std::vector<LogLine>& log);
+  /// Whether the worker may log a line now; one that may not is counted.
+  [[nodiscard]] bool may_log(std::size_t size_bytes) noexcept {
+    return log_budget_.take(size_bytes, monotonic_now_ns());
+  }
+  /// Adds the count of lines that the worker was not allowed, if there are any.
+  void count_dropped_lines(std::vector<LogLine>& log);
   /// The last of it, for errors.
   [[nodiscard]] std::string error_tail() const;
 
@@ -154,6 +162,7 @@ class WorkerLink {
   std::vector<GenerationRef> generations_;  // By what routes it was told of; one of each plugin.
   std::string error_tail_;
   std::string error_line_;
+  LogBudget log_budget_;
 };
 
 }  // namespace tenon::internal

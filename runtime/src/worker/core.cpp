@@ -53,39 +53,62 @@ Result<void> post_message(WorkerEnd& end, BytesView message, MonotonicNs deadlin
   }
 }
 
+bool LogSender::send_line(tenon_log_level_t level, std::string_view message, std::string_view plugin,
+                          std::string_view task, std::uint64_t call_id) {
+  flatbuffers::FlatBufferBuilder builder(512);
+  const auto line = control::CreateLog(builder, level, builder.CreateString(message.data(), message.size()),
+                                       builder.CreateString(plugin.data(), plugin.size()),
+                                       builder.CreateString(task.data(), task.size()), call_id);
+  builder.Finish(control::CreateWorkerEnvelope(builder, control::WorkerMessage::Log, line.Union()));
+  // A line that finds no room is dropped rather than hold up the task.
+  return end_.post(BytesView(builder.GetBufferPointer(), builder.GetSize())).value_or(false);
+}
+
 void LogSender::send(tenon_log_level_t level, std::string_view message, std::string_view plugin, std::string_view task,
                      std::uint64_t call_id) {
-  std::uint64_t dropped = 0;
+  bool new_second = false;
   {
     const std::lock_guard lock(mutex_);
     const MonotonicNs now_ns = monotonic_now_ns();
     if (now_ns - second_began_ns_ >= kSecondNs) {
       second_began_ns_ = now_ns;
       lines_ = 0;
-      dropped = std::exchange(dropped_, 0);
+      new_second = true;
     }
     if (++lines_ > kLogLinesPerSecond) {
       ++dropped_;
+      has_dropped_.store(true, std::memory_order_relaxed);
       return;
     }
   }
-  const auto send_line = [&](tenon_log_level_t line_level, std::string_view text) {
-    flatbuffers::FlatBufferBuilder builder(512);
-    const auto line = control::CreateLog(builder, line_level, builder.CreateString(text.data(), text.size()),
-                                         builder.CreateString(plugin.data(), plugin.size()),
-                                         builder.CreateString(task.data(), task.size()), call_id);
-    builder.Finish(control::CreateWorkerEnvelope(builder, control::WorkerMessage::Log, line.Union()));
-    // A line that finds no room is dropped rather than hold up the task.
-    return end_.post(BytesView(builder.GetBufferPointer(), builder.GetSize())).value_or(false);
-  };
-  if (dropped > 0) {
-    static_cast<void>(send_line(TENON_LOG_WARNING, count_of(dropped, "line of log was", "lines of log were") +
-                                                       " dropped: more than " + std::to_string(kLogLinesPerSecond) +
-                                                       " in a second, or the host was slow"));
+  if (new_second) {
+    report_dropped();
   }
-  if (!send_line(level, message)) {
+  if (!send_line(level, message, plugin, task, call_id)) {
     const std::lock_guard lock(mutex_);
     ++dropped_;
+    has_dropped_.store(true, std::memory_order_relaxed);
+  }
+}
+
+void LogSender::send_dropped() {
+  std::uint64_t dropped = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    dropped = std::exchange(dropped_, 0);
+    has_dropped_.store(false, std::memory_order_relaxed);
+  }
+  if (dropped == 0) {
+    return;
+  }
+  const bool sent = send_line(TENON_LOG_WARNING,
+                              count_of(dropped, "log line was", "log lines were") + " dropped: more than " +
+                                  std::to_string(kLogLinesPerSecond) + " in a second, or the host was slow",
+                              {}, {}, 0);
+  if (!sent) {
+    const std::lock_guard lock(mutex_);
+    dropped_ += dropped;
+    has_dropped_.store(true, std::memory_order_relaxed);
   }
 }
 

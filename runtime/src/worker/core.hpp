@@ -35,13 +35,25 @@ class LogSender {
   explicit LogSender(WorkerEnd& end) : end_(end) {}
   void send(tenon_log_level_t level, std::string_view message, std::string_view plugin, std::string_view task,
             std::uint64_t call_id);
+  /// Reports lines that were dropped and not reported yet: called when the worker has nothing else to do, as no
+  /// further line may come.
+  void report_dropped() {
+    if (has_dropped_.load(std::memory_order_relaxed)) {  // Relaxed: a count that is seen late is reported later.
+      send_dropped();
+    }
+  }
 
  private:
+  void send_dropped();
+  [[nodiscard]] bool send_line(tenon_log_level_t level, std::string_view message, std::string_view plugin,
+                               std::string_view task, std::uint64_t call_id);
+
   WorkerEnd& end_;
   std::mutex mutex_;  // Guards what follows.
   MonotonicNs second_began_ns_ = 0;
   int lines_ = 0;
   std::uint64_t dropped_ = 0;
+  std::atomic<bool> has_dropped_{false};  // Whether dropped_ is not 0, for a look without the lock.
 };
 
 /// Sends a message to the host; waits for room until the deadline. Errors: kDeadline; those of WorkerEnd::post.

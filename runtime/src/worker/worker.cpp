@@ -231,6 +231,7 @@ TENON_HOT WorkerExit loop(WorkerCore& core, Executor& executor, std::string& mes
       return WorkerExit::kStopped;
     } else {
       core.fork_guard.end_any_child();
+      core.log.report_dropped();
       static_cast<void>(core.end.wait(spin, kNever));
       executor.waited();
     }

@@ -1,9 +1,15 @@
 /// A link whose worker's end the test holds.
 #include "host/worker_link.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "host/launcher.hpp"
 #include "ipc/worker_end.hpp"
@@ -19,9 +25,13 @@ class Handle final : public WorkerHandle {
  public:
   [[nodiscard]] std::int64_t pid() const noexcept override { return 0; }
   [[nodiscard]] const FileDescriptor& exit_handle() const noexcept override { return ended_.descriptor(); }
-  [[nodiscard]] const FileDescriptor* error_stream() const noexcept override { return nullptr; }
+  [[nodiscard]] const FileDescriptor* error_stream() const noexcept override {
+    return stream.valid() ? &stream : nullptr;
+  }
   void kill() noexcept override {}
   [[nodiscard]] std::optional<ExitStatus> exit_status() noexcept override { return ExitStatus{}; }
+
+  FileDescriptor stream;
 
  private:
   EventBell ended_ = std::move(*EventBell::create());
@@ -90,4 +100,56 @@ TEST_CASE("WorkerLink: the worker is rung for messages that had to wait for room
   CHECK(pair.read_all() == 2);
   pair.link->flush_outbox();
   CHECK_FALSE(pair.rung());
+}
+
+TEST_CASE("WorkerLink: a worker that floods its standard error costs the host a bounded number of lines") {
+  Pair pair;
+  std::array<int, 2> ends{};
+  REQUIRE(::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) == 0);
+  static_cast<Handle&>(*pair.link->handle).stream = FileDescriptor(ends[0]);
+  const FileDescriptor writer(ends[1]);
+
+  std::vector<LogLine> log;
+  const std::string flood(32768, '\n');
+  std::uint64_t written = 0;
+  for (int round = 0; round < 10; ++round) {
+    const ssize_t size = ::write(writer.get(), flood.data(), flood.size());
+    REQUIRE(size > 0);
+    written += static_cast<std::uint64_t>(size);
+    REQUIRE(pair.link->read_error_stream(log));
+  }
+  std::uint64_t lines = 0;
+  std::uint64_t dropped = 0;
+  for (const LogLine& line : log) {
+    lines += line.dropped == 0 ? 1 : 0;
+    dropped += line.dropped;
+  }
+  CHECK(lines + dropped == written);
+  CHECK(lines >= static_cast<std::uint64_t>(LogBudget::kLinesPerSecond));
+  CHECK(dropped > 0);
+}
+
+TEST_CASE("WorkerLink: long lines are cut, and the last line needs no end") {
+  Pair pair;
+  std::array<int, 2> ends{};
+  REQUIRE(::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) == 0);
+  static_cast<Handle&>(*pair.link->handle).stream = FileDescriptor(ends[0]);
+  FileDescriptor writer(ends[1]);
+
+  std::vector<LogLine> log;
+  const std::string text = "one\n" + std::string(20'000, 'x') + "\n\nlast";
+  REQUIRE(::write(writer.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()));
+  REQUIRE(pair.link->read_error_stream(log));
+  writer = FileDescriptor();
+  CHECK_FALSE(pair.link->read_error_stream(log));
+  std::string all;
+  std::size_t longest = 0;
+  for (const LogLine& line : log) {
+    all += line.message + '|';
+    longest = std::max(longest, line.message.size());
+  }
+  CHECK(longest <= 8192);
+  CHECK(all.starts_with("one|xxx"));
+  CHECK(all.ends_with("x||last|"));
+  CHECK(std::count(all.begin(), all.end(), 'x') == 20'000);
 }
