@@ -1,6 +1,7 @@
 /// tenon/schema.hpp: what a plugin's embedded schema says, read without running the plugin's code.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -72,6 +73,8 @@ struct JsonOptions {
   int indent = 2;
   /// Writes fields that have their default value too.
   bool defaults = false;
+  /// Of the text. A small buffer may refer to one part of it many times, and the text repeats that part each time.
+  std::size_t max_bytes = std::size_t{256} << 20;
 };
 
 /// A plugin's schema. Immutable; copies share; [any-thread].
@@ -96,13 +99,14 @@ class Schema {
   /// numbers; fields that are given are written also where they have their default value. In strings, U+EF80 to U+EFFF
   /// stand for bytes that are not UTF-8 (see to_json). Errors: kInvalidArgument as "line:column: field: message", for
   /// an unknown field with its nearest known name; the same in parts in `*problem` unless that is null; kNotFound for
-  /// an unknown type.
+  /// an unknown type; kOutOfMemory.
   [[nodiscard]] Result<Buffer> from_json(std::string_view type, std::string_view json,
                                          JsonProblem* problem = nullptr) const;
   /// A FlatBuffer with root `type` to JSON; it is verified first. [ubyte] becomes base64, enums their names, numbers
   /// that JSON lacks the strings "nan", "inf" and "-inf". The text is valid UTF-8 whatever the strings hold: a byte b
   /// that is not UTF-8 becomes the private character U+EF00 + b, and so does each byte of a character of that range,
-  /// which from_json undoes exactly. Errors: kCorrupt; kNotFound for an unknown type.
+  /// which from_json undoes exactly. Errors: kCorrupt; kNotFound for an unknown type; kTooLarge the text would be
+  /// larger than `options` allow; kOutOfMemory.
   [[nodiscard]] Result<std::string> to_json(std::string_view type, BytesView buffer,
                                             const JsonOptions& options = {}) const;
   /// Verifies a FlatBuffer with root `type`. Errors: kCorrupt, kNotFound for an unknown type.

@@ -48,10 +48,13 @@ void append_escape(std::string& out, unsigned char byte) {
 
 }  // namespace
 
-void append_json_string(std::string& out, std::string_view bytes) {
+void append_json_string(std::string& out, std::string_view bytes, std::size_t max_bytes) {
   static constexpr char kHex[] = "0123456789abcdef";
   out += '"';
   while (!bytes.empty()) {
+    if (out.size() > max_bytes) {
+      return;
+    }
     const auto byte = static_cast<unsigned char>(bytes.front());
     std::size_t length = sequence_length(bytes);
     if (length == 0 || is_escape(bytes)) {

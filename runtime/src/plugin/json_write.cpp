@@ -3,6 +3,7 @@
 
 #include <sodium.h>
 
+#include "base/text.hpp"
 #include "plugin/buffer_view.hpp"
 #include "plugin/json_text.hpp"
 #include "plugin/schema_operations.hpp"
@@ -14,8 +15,13 @@ class Writer {
  public:
   Writer(const SchemaModel& model, const JsonOptions& options) : model_(model), options_(options) {}
 
-  std::string write(const ObjectModel& root, const std::uint8_t* buffer) {
-    write_table(root, follow(buffer));
+  Result<std::string> write(const ObjectModel& root, BytesView buffer) {
+    write_table(root, follow(buffer.data()));
+    if (full()) {
+      return fail(ErrorCode::kTooLarge, "as JSON, this " + root.name + " of " + format_size(buffer.size()) +
+                                            " would have more than " + format_size(options_.max_bytes) +
+                                            ", which is the limit (JsonOptions::max_bytes)");
+    }
     return std::move(out_);
   }
 
@@ -55,6 +61,11 @@ class Writer {
     bool empty_ = true;
   };
 
+  /// Everything returns soon once the text is too large.
+  [[nodiscard]] bool full() const noexcept { return too_large_ || out_.size() > options_.max_bytes; }
+
+  void write_string(std::string_view bytes) { append_json_string(out_, bytes, options_.max_bytes); }
+
   void new_line() {
     if (options_.indent >= 0) {
       out_ += '\n';
@@ -67,7 +78,7 @@ class Writer {
     if (object.is_any) {
       return;  // Its fields are not known here.
     }
-    for (std::size_t i = 0; i < object.fields.size(); ++i) {
+    for (std::size_t i = 0; i < object.fields.size() && !full(); ++i) {
       const FieldModel& field = object.fields[i];
       if (field.deprecated) {
         continue;
@@ -118,7 +129,7 @@ class Writer {
     scope.next(field.name + "_type");
     {
       Scope list(*this, '[', ']');
-      for (std::uint32_t i = 0; i < vector_length(tags); ++i) {
+      for (std::uint32_t i = 0; i < vector_length(tags) && !full(); ++i) {
         const EnumValueModel* member = members.find_value(tags[4 + i]);
         list.next();
         append_json_string(out_, member == nullptr ? std::to_string(tags[4 + i]) : member->name);
@@ -126,7 +137,7 @@ class Writer {
     }
     scope.next(field.name);
     Scope list(*this, '[', ']');
-    for (std::uint32_t i = 0; i < vector_length(values); ++i) {
+    for (std::uint32_t i = 0; i < vector_length(values) && !full(); ++i) {
       const EnumValueModel* member = members.find_value(tags[4 + i]);
       list.next();
       if (member == nullptr || member->type.base == BaseType::kNone) {
@@ -139,7 +150,7 @@ class Writer {
 
   void write_member(const EnumValueModel& member, const std::uint8_t* at) {
     if (member.type.base == BaseType::kString) {
-      append_json_string(out_, string_at(at));
+      write_string(string_at(at));
       return;
     }
     const ObjectModel& object = model_.object(member.type);
@@ -167,7 +178,7 @@ class Writer {
     if (is_scalar(type.base)) {
       write_scalar(type, at);
     } else if (type.base == BaseType::kString) {
-      append_json_string(out_, string_at(follow(at)));
+      write_string(string_at(follow(at)));
     } else if (type.base == BaseType::kObject) {
       const ObjectModel& object = model_.object(type);
       if (object.is_struct) {
@@ -189,7 +200,7 @@ class Writer {
                                : is_struct          ? model_.object(item).size_bytes
                                                     : 4;
     Scope scope(*this, '[', ']');
-    for (std::uint32_t i = 0; i < count; ++i) {
+    for (std::uint32_t i = 0; i < count && !full(); ++i) {
       scope.next();
       write_value(item, at + i * stride);
     }
@@ -213,6 +224,10 @@ class Writer {
   }
 
   void write_base64(std::string_view bytes) {
+    if (out_.size() + bytes.size() > options_.max_bytes) {
+      too_large_ = true;  // Found before memory is spent on it.
+      return;
+    }
     std::string text(sodium_base64_encoded_len(bytes.size(), sodium_base64_VARIANT_ORIGINAL), '\0');
     sodium_bin2base64(text.data(), text.size(), reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
                       sodium_base64_VARIANT_ORIGINAL);
@@ -224,6 +239,7 @@ class Writer {
   const JsonOptions& options_;
   std::string out_;
   int depth_ = 0;
+  bool too_large_ = false;
 };
 
 }  // namespace
@@ -258,9 +274,9 @@ std::string scalar_text(const SchemaModel& model, const TypeRef& type, const std
   return type.base == BaseType::kULong ? std::to_string(static_cast<std::uint64_t>(value)) : std::to_string(value);
 }
 
-std::string write_json(const SchemaModel& model, const ObjectModel& root, BytesView buffer,
-                       const JsonOptions& options) {
-  return Writer(model, options).write(root, buffer.data());
+Result<std::string> write_json(const SchemaModel& model, const ObjectModel& root, BytesView buffer,
+                               const JsonOptions& options) {
+  return Writer(model, options).write(root, buffer);
 }
 
 }  // namespace tenon::internal

@@ -21,8 +21,8 @@ namespace tenon::internal {
                                          JsonProblem& problem);
 
 /// See Schema::to_json. `buffer` has been verified as `root`.
-[[nodiscard]] std::string write_json(const SchemaModel& model, const ObjectModel& root, BytesView buffer,
-                                     const JsonOptions& options);
+[[nodiscard]] Result<std::string> write_json(const SchemaModel& model, const ObjectModel& root, BytesView buffer,
+                                             const JsonOptions& options);
 
 /// See Schema::check_readable.
 [[nodiscard]] Result<void> check_readable(const SchemaModel& writer, const ObjectModel& writer_root,

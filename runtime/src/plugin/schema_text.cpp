@@ -2,8 +2,10 @@
 // not link it.
 #include <tenon/schema.hpp>
 
+#include <new>
 #include <utility>
 
+#include "base/text.hpp"
 #include "plugin/schema_model.hpp"
 #include "plugin/schema_operations.hpp"
 
@@ -40,7 +42,16 @@ std::optional<TypeInfo> Schema::find_type(std::string_view name) const {
 Result<Buffer> Schema::from_json(std::string_view type, std::string_view json, JsonProblem* problem) const {
   JsonProblem parts;
   auto root = impl_->model().find_table(type);
-  auto buffer = root ? internal::encode_json(impl_->model(), **root, json, parts) : fail(root.error());
+  const auto encode = [&]() -> Result<Buffer> {
+    try {
+      return root ? internal::encode_json(impl_->model(), **root, json, parts) : fail(root.error());
+    } catch (const std::bad_alloc&) {
+      parts = {};
+      return fail(ErrorCode::kOutOfMemory,
+                  "out of memory while reading a JSON text of " + internal::format_size(json.size()));
+    }
+  };
+  auto buffer = encode();
   if (problem != nullptr) {
     if (!buffer && parts.message.empty()) {
       parts.message = buffer.error().message;
@@ -62,7 +73,12 @@ Result<std::string> Schema::to_json(std::string_view type, BytesView buffer, con
   if (auto verified = internal::verify_buffer(impl_->model(), **root, buffer); !verified) {
     return fail(std::move(verified.error()));
   }
-  return internal::write_json(impl_->model(), **root, buffer, options);
+  try {
+    return internal::write_json(impl_->model(), **root, buffer, options);
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorCode::kOutOfMemory,
+                "out of memory while writing a FlatBuffer of " + internal::format_size(buffer.size()) + " as JSON");
+  }
 }
 
 Result<void> Schema::check_readable(const Schema& writer, std::string_view writer_type, const Schema& reader,
