@@ -1,10 +1,12 @@
 #include "plugin/catalog_cache.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <flatbuffers/flatbuffers.h>
 #include <tenon/manifest_generated.h>
@@ -23,6 +25,12 @@ constexpr std::size_t kChecksumBytes = 64;
 constexpr std::chrono::seconds kProblemLifetime = std::chrono::minutes(10);
 /// A file that changed less than this ago may change again without its times showing it.
 constexpr std::chrono::nanoseconds kSettleTime = std::chrono::seconds(1);
+
+/// Records of one kind, at most. Each is small; a build that is tried a thousand times a day leaves a thousand.
+constexpr std::size_t kMaxRecords = 1024;
+constexpr std::uint64_t kMaxTotalBytes = std::uint64_t{16} << 20;
+/// A file that is no record and has not changed for this long was left by a process that was killed while it wrote.
+constexpr std::chrono::hours kLeftBehind{1};
 
 BytesView bytes_of(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
@@ -44,6 +52,51 @@ std::string text(const flatbuffers::String* string) {
 
 BytesView payload_of(const flatbuffers::FlatBufferBuilder& builder) {
   return {builder.GetBufferPointer(), builder.GetSize()};
+}
+
+/// Removes the oldest records of a directory beyond the bounds. Other processes may do the same at the same time, or
+/// use what goes: a record that is missing is made again.
+void prune(const std::filesystem::path& directory) {
+  struct Record {
+    std::filesystem::file_time_type time;
+    std::uint64_t size_bytes = 0;
+    std::filesystem::path path;
+  };
+  std::vector<Record> records;
+  std::uint64_t total_bytes = 0;
+  const auto now = std::filesystem::file_time_type::clock::now();
+  std::error_code failed;
+  for (std::filesystem::directory_iterator it(directory, failed), end; !failed && it != end; it.increment(failed)) {
+    std::error_code gone;
+    Record record{.time = it->last_write_time(gone), .size_bytes = it->file_size(gone), .path = it->path()};
+    if (gone) {
+      continue;
+    }
+    if (record.path.extension() != ".bin") {
+      if (now - record.time > kLeftBehind) {
+        std::filesystem::remove(record.path, gone);
+      }
+      continue;
+    }
+    total_bytes += record.size_bytes;
+    records.push_back(std::move(record));
+  }
+  if (records.size() <= kMaxRecords && total_bytes <= kMaxTotalBytes) {
+    return;
+  }
+  std::sort(records.begin(), records.end(),
+            [](const Record& one, const Record& other) { return one.time < other.time; });
+  // A quarter goes at once, so that not every new record costs a removal.
+  std::size_t left = records.size();
+  for (const Record& record : records) {
+    if (left <= kMaxRecords * 3 / 4 && total_bytes <= kMaxTotalBytes * 3 / 4) {
+      return;
+    }
+    std::error_code gone;
+    std::filesystem::remove(record.path, gone);
+    --left;
+    total_bytes -= record.size_bytes;
+  }
 }
 
 }  // namespace
@@ -83,7 +136,9 @@ void CatalogCache::write_record(const std::filesystem::path& path, BytesView pay
   Buffer content(checksum.begin(), checksum.end());
   content.insert(content.end(), payload.begin(), payload.end());
   // Not synced: after a power cut the checksum tells, and the record is made again.
-  static_cast<void>(write_file(path, content, {.mode = 0600, .sync = false}));
+  if (write_file(path, content, {.mode = 0600, .sync = false})) {
+    prune(path.parent_path());
+  }
 }
 
 std::optional<Verdict> CatalogCache::find_verdict(const std::string& key) const {

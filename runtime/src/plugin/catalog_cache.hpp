@@ -21,8 +21,9 @@ struct Verdict {
 };
 
 /// A directory of small records, one file each, written as a whole and guarded by a checksum. A record that is missing,
-/// broken, of another format or another key counts as absent; one that cannot be written is not remembered. Several
-/// processes may use one directory at once. [any-thread]
+/// broken, of another format or another key counts as absent; one that cannot be written is not remembered. At most
+/// 1,024 records of a kind and 16 MiB are kept, the oldest go first. Several processes may use one directory at once.
+/// [any-thread]
 class CatalogCache {
  public:
   /// An empty `directory` remembers nothing. The directory is created when the first record is written.
