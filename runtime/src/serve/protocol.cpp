@@ -7,12 +7,15 @@
 #include "base/text.hpp"
 #include "platform/process.hpp"
 #include "serve/frame.hpp"
+#include "serve/unpacked_size.hpp"
 
 namespace tenon::internal {
 namespace {
 
 // Tables of one message, at most: a hostile one may point to the same table again and again.
-constexpr std::uint32_t kMaxTables = 1'000'000;
+constexpr std::uint32_t kMaxTables = 100'000;
+// How much larger than its bytes a message may be once unpacked, for what stands in it more than once on purpose.
+constexpr std::size_t kUnpackedSlackBytes = 4096;
 constexpr std::uint32_t kMaxDepth = 16;
 
 template <typename Table>
@@ -38,8 +41,14 @@ Result<typename Table::NativeTableType> read_table(BytesView content, std::strin
   if (content.empty() || !verifier.VerifyBuffer<Table>(nullptr)) {
     return fail(ErrorCode::kCorrupt, std::string(what) + " on the socket does not verify");
   }
+  const auto* const root = flatbuffers::GetRoot<Table>(content.data());
+  if (!unpacks_within(reinterpret_cast<const std::uint8_t*>(root), *Table::MiniReflectTypeTable(),
+                      content.size() + kUnpackedSlackBytes)) {
+    return fail(ErrorCode::kCorrupt,
+                std::string(what) + " on the socket is larger than its bytes: it refers to the same parts many times");
+  }
   typename Table::NativeTableType message;
-  flatbuffers::GetRoot<Table>(content.data())->UnPackTo(&message);
+  root->UnPackTo(&message);
   return message;
 }
 

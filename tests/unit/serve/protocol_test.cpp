@@ -140,3 +140,51 @@ TEST_CASE("protocol: broken bytes are errors, a body of a later protocol is none
   }
   CHECK(seen);
 }
+
+TEST_CASE("protocol: a message that refers to one part many times is refused before it is unpacked") {
+  const auto feed_of = [](std::size_t references, std::size_t distinct, std::size_t size_bytes) {
+    flatbuffers::FlatBufferBuilder builder;
+    std::vector<flatbuffers::Offset<serve::Bytes>> parts;
+    const std::vector<std::uint8_t> data(size_bytes, 7);
+    for (std::size_t i = 0; i < distinct; ++i) {
+      parts.push_back(serve::CreateBytesDirect(builder, &data));
+    }
+    std::vector<flatbuffers::Offset<serve::Bytes>> arguments;
+    for (std::size_t i = 0; i < references; ++i) {
+      arguments.push_back(parts[i % distinct]);
+    }
+    const auto feed = serve::CreateFeedDirect(builder, 1, &arguments);
+    builder.Finish(serve::CreateRequest(builder, 1, serve::RequestBody::Feed, feed.Union()));
+    return Buffer(builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize());
+  };
+  // 20 GB.
+  const auto hostile = read_request(feed_of(20'000, 1, 1'000'000));
+  REQUIRE_FALSE(hostile);
+  CHECK(hostile.error().code == ErrorCode::kCorrupt);
+  CHECK(hostile.error().message.find("many times") != std::string::npos);
+  const auto honest = read_request(feed_of(20'000, 20'000, 50));
+  REQUIRE(honest);
+  CHECK(honest->body.AsFeed()->arguments.size() == 20'000);
+  CHECK(read_request(feed_of(1, 1, 1'000'000)));
+}
+
+TEST_CASE("protocol: an answer of a hostile daemon is measured likewise") {
+  flatbuffers::FlatBufferBuilder builder;
+  const auto text = builder.CreateString(std::string(1'000'000, 'x'));
+  std::vector<flatbuffers::Offset<flatbuffers::String>> lines(20'000, text);
+  const auto reloaded = serve::CreateReloadedDirect(builder, &lines);
+  builder.Finish(serve::CreateAnswer(builder, 1, serve::AnswerBody::Reloaded, reloaded.Union()));
+  const auto answer = read_answer({builder.GetBufferPointer(), builder.GetSize()});
+  REQUIRE_FALSE(answer);
+  CHECK(answer.error().code == ErrorCode::kCorrupt);
+
+  // Tables within tables.
+  flatbuffers::FlatBufferBuilder nested;
+  const auto stage = serve::CreateStageDirect(nested, std::string(100'000, 's').c_str());
+  std::vector<flatbuffers::Offset<serve::Stage>> stages(300, stage);
+  const auto pipeline = serve::CreatePipelineDirect(nested, "line", nullptr, "running", 0, 0, 0, &stages);
+  std::vector<flatbuffers::Offset<serve::Pipeline>> pipelines(300, pipeline);
+  const auto all = serve::CreatePipelinesDirect(nested, &pipelines);
+  nested.Finish(serve::CreateAnswer(nested, 1, serve::AnswerBody::Pipelines, all.Union()));
+  CHECK_FALSE(read_answer({nested.GetBufferPointer(), nested.GetSize()}));
+}
