@@ -237,7 +237,10 @@ Outcome<std::string> result_text(const TaskRef& task, const Arguments& asked, co
   }
   auto json = schema.to_json(type, reply.bytes(), {.defaults = true});
   if (!json) {
-    return failure(ExitCode::kFailed, std::move(json.error()));
+    const bool too_large = json.error().code == ErrorCode::kTooLarge;
+    return failure(
+        ExitCode::kFailed, std::move(json.error()),
+        too_large ? "have the task write to a file, or give a result of bytes and use --out FILE" : std::string());
   }
   if (!json->ends_with('\n')) {
     *json += '\n';

@@ -130,6 +130,12 @@ bool Output::write(std::string_view text) {
   return true;
 }
 
+void Output::note(Error error) {
+  if (!error_) {
+    error_ = std::move(error);
+  }
+}
+
 int run(const World& world, const std::vector<std::string>& arguments) {
   const Globals globals = read_globals(arguments);
   Context context{world, Output(world)};
@@ -167,7 +173,9 @@ int run(const World& world, const std::vector<std::string>& arguments) {
     }
   }
   // A reader that went away has what it wanted: `tenon list | head -1` is no failure.
-  if (context.output.error() && context.output.error()->code != ErrorCode::kUnavailable) {
+  if (context.output.error() && context.output.error()->code == ErrorCode::kCancelled) {
+    exit = ExitCode::kInterrupted;  // Standard output was not read, and the user has waited long enough.
+  } else if (context.output.error() && context.output.error()->code != ErrorCode::kUnavailable) {
     world.write_error(to_text(Failure{ExitCode::kFailed, *context.output.error(), {}, {}}, context.color_error));
     exit = exit == ExitCode::kDone ? ExitCode::kFailed : exit;
   }

@@ -17,6 +17,8 @@ class Output {
   explicit Output(const World& world) : world_(world) {}
   /// False once nothing can be written any more.
   bool write(std::string_view text);
+  /// Remembers a failure of a write that was made elsewhere.
+  void note(Error error);
   /// The first failure; nullopt while all went well.
   [[nodiscard]] const std::optional<Error>& error() const noexcept { return error_; }
 

@@ -366,7 +366,7 @@ class Dev {
       return do_until_interrupt([&] { served_.take_over(build_, end); }, [this] { served_.stop(); });
     }
     if (auto started = served_.start(build_); !started) {
-      context_.world.write_error(to_text(started.error(), context_.color_error));
+      context_.world.log(to_text(started.error(), context_.color_error));
       status_.print("tenon: waiting for a change\n");
       return {};
     }

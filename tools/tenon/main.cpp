@@ -1,13 +1,17 @@
+#include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include "platform/environment.hpp"
 #include "platform/interrupts.hpp"
+#include "platform/process.hpp"
 #include "platform/resource_limits.hpp"
 #include "platform/signals.hpp"
 #include "platform/standard_streams.hpp"
 #include "tools/tenon/command.hpp"
+#include "tools/tenon/error_stream.hpp"
 #include "tools/tenon/world.hpp"
 
 int main(int argc, char** argv) {
@@ -29,11 +33,25 @@ int main(int argc, char** argv) {
     return static_cast<int>(tenon::cli::ExitCode::kFailed);
   }
 
+  const std::atomic<int>& interrupt_count = interrupts->count();
+  const bool journal = !internal::get_environment("JOURNAL_STREAM").value_or("").empty();
+  tenon::cli::ErrorStream errors(
+      {.write = [](std::string_view text) { return internal::write_standard(StandardStream::kError, text); },
+       .interrupts = &interrupt_count,
+       .is_terminal = internal::is_terminal(StandardStream::kError),
+       .prefix = journal ? "<4>tenon: warning: " : "tenon: warning: "});
+
   tenon::cli::World world;
-  world.write_output = [](std::string_view text) { return internal::write_standard(StandardStream::kOutput, text); };
-  world.write_error = [](std::string_view text) {
-    static_cast<void>(internal::write_standard(StandardStream::kError, text));
+  world.write_output = [&](std::string_view text) {
+    errors.settle();
+    const int before = interrupt_count.load(std::memory_order_relaxed);
+    return internal::write_standard(StandardStream::kOutput, text, [&interrupt_count, before] {
+      return interrupt_count.load(std::memory_order_relaxed) != before;
+    });
   };
+  world.write_error = [&](std::string_view text) { errors.write(text); };
+  world.write_log = [&](std::string_view text) { errors.log(text); };
+  world.flush_error = [&](std::chrono::milliseconds patience) { static_cast<void>(errors.flush(patience)); };
   world.read_input = [](tenon::MutableBytesView buffer) { return internal::read_standard_input(buffer); };
   world.variable = [](const std::string& name) { return internal::get_environment(name); };
   world.output_is_terminal = internal::is_terminal(StandardStream::kOutput);
@@ -41,6 +59,12 @@ int main(int argc, char** argv) {
   world.output_width = [] { return internal::terminal_width(StandardStream::kOutput); };
   world.error_width = [] { return internal::terminal_width(StandardStream::kError); };
   world.executable = internal::executable_path().value_or(std::filesystem::path());
-  world.interrupts = &interrupts->count();
-  return tenon::cli::run(world, std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
+  world.interrupts = &interrupt_count;
+  std::atomic<bool> output_hangs{false};
+  world.output_hangs = &output_hangs;
+  const int code = tenon::cli::run(world, std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
+  if (!errors.finish() || output_hangs.load(std::memory_order_relaxed)) {
+    internal::exit_now(code);  // A thread that hangs in a write uses what lies on this stack.
+  }
+  return code;
 }

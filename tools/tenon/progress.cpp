@@ -127,14 +127,14 @@ void StatusLine::update(std::string_view line) {
   if (shown == shown_) {
     return;
   }
-  world_.write_error("\r" + shown + "\x1b[K");
+  world_.log("\r" + shown + "\x1b[K");
   shown_ = std::move(shown);
 }
 
 void StatusLine::clear() {
   const std::lock_guard lock(mutex_);
   if (!shown_.empty()) {
-    world_.write_error("\r\x1b[K");
+    world_.log("\r\x1b[K");
     shown_.clear();
   }
 }
@@ -147,7 +147,7 @@ void StatusLine::print(std::string_view text) {
   }
   all += text;
   all += shown_;
-  world_.write_error(all);
+  world_.log(all);
 }
 
 void RunProgress::show(const RunReport& report, double seconds) {
@@ -155,7 +155,7 @@ void RunProgress::show(const RunReport& report, double seconds) {
   if (status_.enabled()) {
     status_.update(interrupted ? interrupted_line(report) : meter_.line(report, seconds));
   } else if (interrupted && !interrupt_said_) {
-    world_.write_error("tenon: " + interrupted_line(report) + '\n');
+    world_.log("tenon: " + interrupted_line(report) + '\n');
   }
   interrupt_said_ = interrupted;
 }

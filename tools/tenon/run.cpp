@@ -134,17 +134,22 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
   status.clear();
   log.flush();
 
+  ExitCode exit = exit_code(report);
   if (context.json) {
-    context.output.write(report_json(report, runtime->catalog(), swaps));
-    return exit_code(report);
+    context.output.write(report_json(report, runtime->catalog(), swaps, exit));
+    return exit;
   }
   std::string problems = failures_text(report, kMaxFailuresShown, context.color_error);
+  const std::size_t before = problems.size();
   context.output.write(outputs_text(report, runtime->catalog(), problems));
-  context.world.write_error(problems);
-  if (!asked.quiet) {
-    context.world.write_error(summary_text(graph->name(), report));
+  if (problems.size() > before && exit == ExitCode::kDone) {
+    exit = ExitCode::kFailed;  // A result could not be written as JSON.
   }
-  return exit_code(report);
+  context.world.log(problems);
+  if (!asked.quiet) {
+    context.world.log(summary_text(graph->name(), report));
+  }
+  return exit;
 }
 
 }  // namespace tenon::cli

@@ -14,14 +14,15 @@
 namespace tenon::cli {
 namespace {
 
+constexpr std::size_t kMaxDocumentBytes = std::size_t{64} << 20;
+
 Result<std::string> output_json(const std::pair<std::string, Reply>& output, const RunReport& report,
-                                const Catalog& catalog, int indent) {
+                                const Catalog& catalog, JsonOptions options) {
   const auto stage = std::find_if(report.stages.begin(), report.stages.end(),
                                   [&output](const StageReport& one) { return one.name == output.first; });
   if (stage == report.stages.end()) {
     return fail(ErrorCode::kInternal, "there is no stage '" + output.first + "'");
   }
-  const JsonOptions options = {.indent = indent, .defaults = true};
   // A plugin may have been swapped since: the version that gave the result knows all of its fields.
   if (const PluginInfo* const maker = output.second.plugin(); maker != nullptr && maker->schema) {
     const std::string_view method = std::string_view(stage->task).substr(stage->task.find('.') + 1);
@@ -149,16 +150,20 @@ std::string failures_text(const RunReport& report, std::size_t max_items, bool c
   return text;
 }
 
-std::string report_json(const RunReport& report, const Catalog& catalog, std::span<const SwapEvent> swaps) {
+std::string report_json(const RunReport& report, const Catalog& catalog, std::span<const SwapEvent> swaps,
+                        ExitCode& exit) {
+  // The document as a whole takes many times the memory of its text.
+  const JsonOptions options = {.indent = -1, .defaults = true, .max_bytes = kMaxDocumentBytes};
   auto document = nlohmann::ordered_json::parse(report.to_json(), nullptr, false);
   auto outputs = nlohmann::ordered_json::array();
   for (const auto& output : report.outputs) {
     nlohmann::ordered_json entry;
     entry["sink"] = output.first;
-    if (auto value = output_json(output, report, catalog, -1)) {
+    if (auto value = output_json(output, report, catalog, options)) {
       entry["value"] = nlohmann::ordered_json::parse(*value, nullptr, false);
     } else {
       entry["error"] = error_to_json(value.error());
+      exit = exit == ExitCode::kDone ? ExitCode::kFailed : exit;
     }
     outputs.push_back(std::move(entry));
   }
@@ -173,14 +178,14 @@ std::string report_json(const RunReport& report, const Catalog& catalog, std::sp
     entry["message"] = event.message;
     document["swaps"].push_back(std::move(entry));
   }
-  document["exit_code"] = static_cast<int>(exit_code(report));
+  document["exit_code"] = static_cast<int>(exit);
   return dump(document);
 }
 
 std::string outputs_text(const RunReport& report, const Catalog& catalog, std::string& problems) {
   std::string text;
   for (const auto& output : report.outputs) {
-    if (auto value = output_json(output, report, catalog, 2)) {
+    if (auto value = output_json(output, report, catalog, {.indent = 2, .defaults = true})) {
       text += *value;
       if (!text.ends_with('\n')) {
         text += '\n';

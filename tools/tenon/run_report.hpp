@@ -23,8 +23,9 @@ namespace tenon::cli {
 
 /// The report with the results of collecting sinks as JSON values in "outputs" and `swaps` in "swaps". Results are read
 /// by the types of the version that gave them, or of `catalog` where that is not known: the runtime's after the run.
-[[nodiscard]] std::string report_json(const RunReport& report, const Catalog& catalog,
-                                      std::span<const SwapEvent> swaps);
+/// `exit` is in it; it becomes kFailed when a result cannot be written as JSON.
+[[nodiscard]] std::string report_json(const RunReport& report, const Catalog& catalog, std::span<const SwapEvent> swaps,
+                                      ExitCode& exit);
 
 /// The results of collecting sinks as JSON, one after another; errors stand in `problems`, one line each. Types as
 /// in report_json.

@@ -5,8 +5,10 @@
 #include <optional>
 #include <utility>
 
+#include "base/scope_guard.hpp"
 #include "base/text.hpp"
 #include "pipeline/quantity.hpp"
+#include "platform/file_descriptor.hpp"
 #include "platform/service_signals.hpp"
 #include "platform/unix_socket.hpp"
 #include "serve/runtime_system.hpp"
@@ -16,6 +18,7 @@
 #include "tools/tenon/daemon_client.hpp"
 #include "tools/tenon/pipeline_file.hpp"
 #include "tools/tenon/plugin_places.hpp"
+#include "tools/tenon/result_stream.hpp"
 #include "tools/tenon/run_report.hpp"
 #include "tools/tenon/service_log.hpp"
 #include "tools/tenon/version.hpp"
@@ -24,7 +27,13 @@ namespace tenon::cli {
 namespace {
 
 constexpr unsigned kMaxWorkers = 1024;
+constexpr unsigned kMaxClients = 4096;
+constexpr unsigned kUsualClients = 64;
+constexpr std::size_t kUsualConnections = 1024;
 constexpr std::size_t kMaxFailuresLogged = 20;
+// How long the end of the daemon waits for readers that read nothing.
+constexpr std::chrono::milliseconds kLogPatience(1000);
+constexpr std::chrono::milliseconds kResultPatience(2000);
 
 struct Arguments {
   std::vector<std::string> files;
@@ -33,6 +42,7 @@ struct Arguments {
   std::vector<std::string> plugin_dirs;
   std::string drain_timeout = "30s";
   unsigned workers = 0;
+  unsigned max_clients = 0;
   bool no_watch = false;
   bool verbose = false;
 };
@@ -41,13 +51,17 @@ void add_options(CommandLine& line, Arguments& arguments) {
   line.add("FILE", arguments.files, "Pipeline files; none for a daemon that only serves calls");
   add_socket_option(line, arguments.socket);
   line.add_flag("--no-watch", arguments.no_watch,
-                "Do not watch the plugin directories; plugins change by 'tenon swap' and SIGHUP alone");
+                "Do not watch the plugin directories; plugins change only by 'tenon swap' and SIGHUP");
   line.add("--store", arguments.store, "Where copies of plugins are kept; $XDG_CACHE_HOME/tenon/store when not given")
       .type_name("DIR");
   line.add("--workers", arguments.workers, "Worker processes; one per core when not given")
       .type_name("N")
       .between(1, kMaxWorkers);
   line.add("--plugin-dir", arguments.plugin_dirs, "Look for plugins here first").type_name("DIR");
+  line.add("--max-clients", arguments.max_clients,
+           "Clients whose calls run at once; calls of others wait, other requests never do; 64 when not given")
+      .type_name("N")
+      .between(1, kMaxClients);
   line.add("--drain-timeout", arguments.drain_timeout,
            "How long pipelines and calls may take to finish at the end, as in 30s")
       .type_name("TIME");
@@ -58,6 +72,26 @@ void add_options(CommandLine& line, Arguments& arguments) {
       "Under systemd (Type=notify) it tells when it is ready and that it is alive.\n\n"
       "exit codes: 0 ended as asked, 1 failed, 2 wrong usage, 78 bad configuration\n\n"
       "Example:\n  tenon serve inventory.toml --socket /run/user/1000/tenon.sock");
+}
+
+/// Sets how many clients there may be. Errors: the process may not open so many descriptors.
+Outcome<void> set_places(internal::ServerOptions& options, unsigned asked) {
+  // The other half is for workers, large arguments and plugins.
+  const std::size_t room = internal::descriptor_limit().soft / 2;
+  // Beside those whose calls run there is always a place for an operator, and for as many that wait.
+  const std::size_t clients = asked != 0 ? asked : std::clamp<std::size_t>(room / 2, 1, kUsualClients);
+  if (asked != 0 && 2 * clients > room) {
+    return failure(
+        ExitCode::kFailed,
+        Error{ErrorCode::kUnavailable,
+              "--max-clients " + std::to_string(asked) + " needs " + std::to_string(4 * clients) +
+                  " descriptors, and this process may open " + std::to_string(internal::descriptor_limit().soft),
+              {}},
+        "raise the limit ('ulimit -n'; LimitNOFILE= in a systemd unit), or give at most " + std::to_string(room / 2));
+  }
+  options.max_clients = clients;
+  options.max_connections = std::max(2 * clients, std::min(kUsualConnections, room));
+  return {};
 }
 
 /// The pipelines of the files, all of them right.
@@ -107,7 +141,7 @@ Outcome<std::optional<Loaded>> load(Context& context, const std::vector<std::str
     write_errors(context, all);
     return std::optional<Loaded>();
   }
-  context.world.write_error(all.to_text(context.color_error));  // Warnings.
+  context.world.log(all.to_text(context.color_error));  // Warnings.
   std::map<std::string, std::string> file_of;
   std::map<std::string, std::string> given_by;
   for (const internal::ServedPipeline& pipeline : loaded.pipelines) {
@@ -161,13 +195,15 @@ RuntimeOptions runtime_options(const Arguments& asked, const Catalog& catalog, L
 class PipelineEnds {
  public:
   PipelineEnds(Context& context, const ServiceLog& log, const Catalog& catalog)
-      : context_(context), log_(log), catalog_(catalog) {}
+      : context_(context), log_(log), catalog_(catalog), results_(context.world) {}
 
   void take(const std::string& name, const RunReport& report) {
     std::string problems;
-    const std::string outputs = outputs_text(report, catalog_, problems);
+    std::string outputs = outputs_text(report, catalog_, problems);
     const std::lock_guard lock(mutex_);
-    context_.output.write(outputs);
+    if (auto written = results_.write(std::move(outputs)); !written) {
+      log_.line(LogLevel::kError, "pipeline '" + name + "': " + written.error().message);
+    }
     if (!problems.empty()) {
       log_.line(LogLevel::kWarning, "pipeline '" + name + "': " + problems);
     }
@@ -184,10 +220,24 @@ class PipelineEnds {
     }
   }
 
+  /// Waits for the reader of standard output, within bounds. No pipeline runs any more.
+  void finish() {
+    auto written = results_.close(kResultPatience);
+    if (written) {
+      return;
+    }
+    if (written.error().code == ErrorCode::kDeadline && context_.world.output_hangs != nullptr) {
+      context_.world.output_hangs->store(true, std::memory_order_relaxed);  // The same thread looks at it.
+    }
+    log_.line(LogLevel::kError, written.error().message);
+    context_.output.note(std::move(written.error()));
+  }
+
  private:
   Context& context_;
   const ServiceLog& log_;
   const Catalog& catalog_;
+  ResultStream results_;
   std::mutex mutex_;
 };
 
@@ -203,6 +253,10 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
   const auto drain_timeout = internal::parse_duration(asked.drain_timeout);
   if (!drain_timeout) {
     return usage_failure("--drain-timeout: " + drain_timeout.error().message);
+  }
+  internal::ServerOptions options;
+  if (auto set = set_places(options, asked.max_clients); !set) {
+    return tl::unexpected<Failure>(std::move(set.error()));
   }
   auto path = socket_path(context.world, asked.socket);
   if (!path) {
@@ -239,6 +293,11 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
   }
 
   const ServiceLog log(context.world, asked.verbose ? LogLevel::kDebug : LogLevel::kInfo);
+  const internal::ScopeGuard flush_log([&context] {
+    if (context.world.flush_error) {
+      context.world.flush_error(kLogPatience);
+    }
+  });
   auto runtime = Runtime::start(runtime_options(asked, *catalog, **loaded, log));
   if (!runtime) {
     return failure(ExitCode::kBadConfiguration, std::move(runtime.error()));
@@ -256,7 +315,6 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
     return failure(ExitCode::kFailed, std::move(started.error()));
   }
 
-  internal::ServerOptions options;
   options.release = kVersion;
   options.drain_timeout = std::chrono::duration_cast<std::chrono::milliseconds>(*drain_timeout);
   options.log = [&log](LogLevel level, const std::string& text) { log.line(level, text); };
@@ -270,6 +328,7 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
   // The sockets close when no worker is left: whoever asked for the stop takes that for the end.
   system.shutdown();
   server->reset();
+  ends.finish();
   log.line(LogLevel::kInfo, "stopped");
   if (!served) {
     return failure(ExitCode::kFailed, std::move(served.error()));

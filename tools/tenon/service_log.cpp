@@ -53,8 +53,8 @@ void ServiceLog::line(LogLevel level, std::string_view message) const {
   }
   const LevelName names = name_of(level);
   // One write, so that lines of several threads do not mix.
-  world_.write_error((journal_ ? std::string(names.journal) : std::string()) + "tenon: " + std::string(names.name) +
-                     ": " + on_one_line(message) + '\n');
+  world_.log((journal_ ? std::string(names.journal) : std::string()) + "tenon: " + std::string(names.name) + ": " +
+             on_one_line(message) + '\n');
 }
 
 LogSink ServiceLog::sink() const {

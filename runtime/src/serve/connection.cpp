@@ -12,7 +12,11 @@ Result<void> Connection::flush() {
     if (*sent == 0) {
       return {};
     }
-    moved_ns_ = monotonic_now_ns();
+    moved_bytes_ += *sent;
+    if (moved_bytes_ >= kLeastProgressBytes) {
+      moved_ns_ = monotonic_now_ns();
+      moved_bytes_ = 0;
+    }
     output_bytes_ -= *sent;
     sent_of_first_ += *sent;
     if (*sent == left.size()) {

@@ -71,6 +71,8 @@ class Connection {
     std::shared_ptr<ServedSession> session;
     bool busy = false;
   };
+  /// A client that reads byte by byte takes memory as one that does not read at all.
+  static constexpr std::size_t kLeastProgressBytes = std::size_t{64} << 10;
   /// An `events --follow`.
   struct Follow {
     std::uint64_t last_event = 0;
@@ -89,15 +91,23 @@ class Connection {
 
   [[nodiscard]] const FileDescriptor& socket() const noexcept { return socket_; }
 
+  /// When a request came, or an answer went.
+  MonotonicNs active_ns = since_ns;
+  /// Since when the client may send the rest of a message that it has begun; kNever while it is not inside of one, or
+  /// is not read.
+  MonotonicNs frame_since_ns = kNever;
+
   void append(Buffer frame) {
+    active_ns = monotonic_now_ns();
     if (output_bytes_ == 0) {
-      moved_ns_ = monotonic_now_ns();
+      moved_ns_ = active_ns;
+      moved_bytes_ = 0;
     }
     output_bytes_ += frame.size();
     output_.push_back(std::move(frame));
   }
   [[nodiscard]] std::size_t output_bytes() const noexcept { return output_bytes_; }
-  /// Since when no byte could be sent; kNever when none waits.
+  /// Since when the client has not taken kLeastProgressBytes; kNever when it has nothing to take.
   [[nodiscard]] MonotonicNs stalled_since_ns() const noexcept { return output_bytes_ > 0 ? moved_ns_ : kNever; }
   /// Sends what fits. Errors: the client is gone.
   [[nodiscard]] Result<void> flush();
@@ -111,6 +121,7 @@ class Connection {
   std::deque<Buffer> output_;
   std::size_t sent_of_first_ = 0;
   std::size_t output_bytes_ = 0;
+  std::size_t moved_bytes_ = 0;  // Since moved_ns_.
   MonotonicNs moved_ns_ = 0;
 };
 

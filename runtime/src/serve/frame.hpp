@@ -41,6 +41,10 @@ class FrameReader {
   [[nodiscard]] Result<std::optional<Buffer>> next(BytesView& input);
   /// Whether the stream stands inside a frame.
   [[nodiscard]] bool inside() const noexcept { return header_size_ > 0; }
+  /// Size of the frame that it stands inside of; 0 when that is not known yet.
+  [[nodiscard]] std::size_t frame_bytes() const noexcept {
+    return header_size_ == kFrameHeaderBytes ? content_size_ : 0;
+  }
 
  private:
   Result<void> read_header();

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <utility>
 #include <vector>
 
 #include "base/text.hpp"
 #include "platform/service_manager.hpp"
-#include "platform/user.hpp"
 
 namespace tenon::internal {
 namespace {
@@ -21,14 +21,23 @@ constexpr std::uint64_t kFirstClient = 16;
 constexpr std::chrono::milliseconds kSweep(100);
 // One client's share of a turn of the loop.
 constexpr std::size_t kReadBytes = std::size_t{64} << 10;
-constexpr int kAcceptsPerTurn = 16;
 
 // Begins calls; these block only while the queue of calls is full.
 constexpr unsigned kCallThreads = 1;
-constexpr std::size_t kMaxWaitingCalls = 4096;
 // Swaps, roll-backs and reloads; those of one plugin come one after another anyway.
 constexpr unsigned kChangeThreads = 4;
 constexpr std::size_t kMaxWaitingChanges = 64;
+// A roll-back does not wait for swaps of other plugins.
+constexpr unsigned kRollbackThreads = 2;
+// Messages to the service manager that wait while it does not read.
+constexpr std::size_t kMaxNotices = 64;
+constexpr DrainPatience kNoticePatience{.idle = std::chrono::milliseconds(1000),
+                                        .total = std::chrono::milliseconds(3000)};
+// Large messages that arrive at once.
+constexpr std::size_t kLargeFrames = 8;
+// Answers of all clients that wait to be read: beyond it the client with the most goes.
+constexpr std::size_t kMaxTotalOutputBytes = std::size_t{512} << 20;
+constexpr std::int64_t kSecondNs = 1'000'000'000;
 
 bool older_than(MonotonicNs since_ns, std::chrono::nanoseconds age) noexcept {
   return since_ns != kNever && monotonic_now_ns() - since_ns >= age.count();
@@ -68,10 +77,28 @@ Server::Server(UnixListener listener, const ServiceSignals* signals, ServedSyste
       poller_(std::move(poller)),
       mailbox_(std::move(mailbox)),
       next_client_(kFirstClient),
-      calls_("tenon-calls", kCallThreads, kMaxWaitingCalls),
-      changes_("tenon-changes", kChangeThreads, kMaxWaitingChanges) {}
+      line_({.max_clients = options_.max_clients, .max_calls_per_client = options_.max_pending}),
+      frame_slots_(kLargeFrames),
+      // The line bounds how many calls begin; those of clients that went away may wait here a moment longer.
+      calls_("tenon-calls", kCallThreads, std::numeric_limits<std::size_t>::max()),
+      changes_("tenon-changes", kChangeThreads, kMaxWaitingChanges),
+      rollbacks_("tenon-rollbacks", kRollbackThreads, kMaxWaitingChanges),
+      notices_(
+          {.thread_name = "tenon-notices", .max_bytes = kMaxNotices, .take = [](const std::function<void()>& message) {
+             message();
+             return true;
+           }}) {
+  refill_spares();
+}
+
+void Server::notify(std::function<void()> message) {
+  if (ServiceManager::present()) {
+    notices_.push(std::move(message), 1);
+  }
+}
 
 Server::~Server() {
+  notices_.close(kNoticePatience);
   system_.set_listeners({});
   mailbox_->close();
   for (const auto& [id, client] : clients_) {
@@ -102,7 +129,7 @@ Result<void> Server::watch() {
                log(well ? LogLevel::kInfo : LogLevel::kWarning,
                    "pipeline '" + pipeline.name + "' has ended: " + pipeline.state +
                        (pipeline.error ? ": " + pipeline.error->message : std::string()));
-               ServiceManager::status(status_line());
+               notify([line = status_line()] { ServiceManager::status(line); });
              });
            }});
   return {};
@@ -131,7 +158,7 @@ Result<void> Server::run() {
     watchdog_ = *interval / 2;
     next_alive_ns_ = monotonic_now_ns();
   }
-  ServiceManager::ready(status_line());
+  notify([line = status_line()] { ServiceManager::ready(line); });
   while (!may_end()) {
     const auto events = poller_.wait(next_deadline());
     if (!events) {
@@ -143,7 +170,7 @@ Result<void> Server::run() {
     sweep();
     // Said here alone: a loop that hangs anywhere falls silent.
     if (watchdog_.count() > 0 && monotonic_now_ns() >= next_alive_ns_) {
-      ServiceManager::alive();
+      notify([] { ServiceManager::alive(); });
       next_alive_ns_ = deadline_after(watchdog_);
     }
   }
@@ -163,7 +190,8 @@ void Server::stop(bool now) {
 MonotonicNs Server::next_deadline() const {
   bool sweeps = stopping_ || !listener_watched_;
   for (const auto& [id, client] : clients_) {
-    sweeps = sweeps || client->stage != Connection::Stage::kOpen || client->output_bytes() > 0;
+    sweeps = sweeps || client->stage != Connection::Stage::kOpen || client->output_bytes() > 0 ||
+             client->frame_since_ns != kNever;
   }
   return std::min(next_alive_ns_, sweeps ? deadline_after(kSweep) : kNever);
 }
@@ -215,52 +243,29 @@ void Server::sweep() {
       late.emplace_back(id, "it did not say who it is");
     } else if (older_than(client->stalled_since_ns(), options_.stall_timeout)) {
       late.emplace_back(id, "it does not read what is sent to it");
+    } else if (const std::chrono::nanoseconds for_size(static_cast<std::int64_t>(client->reader.frame_bytes() >> 20) *
+                                                       kSecondNs);
+               older_than(client->frame_since_ns, options_.stall_timeout + for_size)) {
+      late.emplace_back(id, "it does not send the rest of its message");
     }
+  }
+  std::size_t waits = 0;
+  const auto most = std::max_element(clients_.begin(), clients_.end(), [](const auto& one, const auto& other) {
+    return one.second->output_bytes() < other.second->output_bytes();
+  });
+  for (const auto& [id, client] : clients_) {
+    waits += client->output_bytes();
+  }
+  if (waits > kMaxTotalOutputBytes) {
+    late.emplace_back(most->first, "it does not read what is sent to it, of which " +
+                                       format_size(most->second->output_bytes()) + " wait");
   }
   for (const auto& [id, reason] : late) {
     drop(id, reason);
   }
+  refill_spares();
   if (!listener_watched_) {
     listener_watched_ = poller_.add(listener_.descriptor(), kListenerToken).has_value();
-  }
-}
-
-void Server::accept_clients() {
-  for (int i = 0; i < kAcceptsPerTurn; ++i) {
-    auto socket = listener_.accept();
-    if (!socket) {
-      // Most often no descriptors are left. The waiting client would wake the loop for ever: look again later.
-      log(LogLevel::kError, socket.error().message);
-      poller_.remove(listener_.descriptor());
-      listener_watched_ = false;
-      return;
-    }
-    if (!socket->valid()) {
-      return;
-    }
-    const auto peer = peer_credentials(*socket);
-    if (!peer) {
-      log(LogLevel::kWarning, peer.error().message);
-      continue;
-    }
-    const ClientId id = next_client_++;
-    auto client = std::make_unique<Connection>(std::move(*socket), *peer);
-    if (auto added = poller_.add(client->socket(), id); !added) {
-      log(LogLevel::kError, added.error().message);
-      continue;
-    }
-    Connection& added = *(clients_[id] = std::move(client));
-    const std::uint32_t owner = current_user_id();
-    if (peer->user_id != owner && peer->user_id != 0) {
-      log(LogLevel::kWarning, "process " + std::to_string(peer->process_id) + " of user " +
-                                  std::to_string(peer->user_id) + " was refused: it is not the owner of the daemon");
-      refuse(added, "it serves user " + std::to_string(owner) + " alone, not user " + std::to_string(peer->user_id) +
-                        "; run the command as that user");
-    } else if (clients_.size() > options_.max_clients) {
-      refuse(added, "it serves " + count_of(options_.max_clients, "client", "clients") +
-                        " at once, and all of these places are taken; try again later");
-    }
-    settle(id);
   }
 }
 
@@ -288,7 +293,7 @@ void Server::drop(ClientId id, const std::string& reason) {
     return;
   }
   // Out of the table first: what ends here may come back to it.
-  const std::unique_ptr<Connection> client = std::move(found->second);
+  std::unique_ptr<Connection> client = std::move(found->second);
   clients_.erase(found);
   poller_.remove(client->socket());
   if (!reason.empty()) {
@@ -298,6 +303,10 @@ void Server::drop(ClientId id, const std::string& reason) {
   for (const auto& [number, ticket] : client->pending) {
     ticket->cancel();
   }
+  line_.remove(id);
+  frame_slots_.release(id);
+  client.reset();  // Its descriptor may be the one that is missed.
+  admit_frames();
 }
 
 void Server::read_from(ClientId id, Connection& client) {
@@ -321,6 +330,9 @@ void Server::read_from(ClientId id, Connection& client) {
       greet(id, client, **frame);
       continue;
     }
+    frame_slots_.release(id);
+    client.active_ns = monotonic_now_ns();
+    client.frame_since_ns = kNever;
     auto request = read_request(**frame);
     if (!request) {
       dismiss(id, client, std::move(request.error()));
@@ -359,7 +371,8 @@ void Server::settle(ClientId id) {
     drop(id, {});
     return;
   }
-  const bool reads = client.stage != Connection::Stage::kClosing && client.output_bytes() < options_.max_output_bytes;
+  const bool reads = may_read(id, client);
+  watch_frame(client, reads);
   const bool writes = client.output_bytes() > 0;
   if (reads != client.waits_to_read || writes != client.waits_to_write) {
     client.waits_to_read = reads;
@@ -374,7 +387,7 @@ void Server::begin_stop(bool now) {
   if (!stopping_) {
     stopping_ = true;
     stop_deadline_ns_ = deadline_after(options_.drain_timeout);
-    ServiceManager::stopping(now ? "stopping at once" : "finishing what is under way");
+    notify([now] { ServiceManager::stopping(now ? "stopping at once" : "finishing what is under way"); });
     log(LogLevel::kInfo, now ? "stopping at once" : "stopping: what is under way may finish");
     if (!now) {
       system_.stop_pipelines(false);
@@ -393,10 +406,16 @@ void Server::cancel_everything() {
   cancelled_ = true;
   stop_deadline_ns_ = deadline_after(options_.cancel_timeout);
   system_.stop_pipelines(true);
+  std::vector<ClientId> ids;
   for (const auto& [id, client] : clients_) {
+    cancel_waiting(id, *client);
     for (const auto& [number, ticket] : client->pending) {
       ticket->cancel();
     }
+    ids.push_back(id);
+  }
+  for (const ClientId id : ids) {
+    settle(id);
   }
 }
 

@@ -15,6 +15,20 @@ namespace {
 constexpr std::uint32_t kMaxResultsPerStep = 256;
 constexpr std::size_t kMaxSessionsPerClient = 16;
 
+/// Runs tasks, and so waits for its turn.
+bool is_call(serve::RequestBody type) noexcept {
+  switch (type) {
+    case serve::RequestBody::Call:
+    case serve::RequestBody::Open:
+    case serve::RequestBody::Next:
+    case serve::RequestBody::Feed:
+    case serve::RequestBody::GetResult:
+      return true;
+    default:
+      return false;
+  }
+}
+
 bool changes_something(serve::RequestBody type) noexcept {
   switch (type) {
     case serve::RequestBody::Call:
@@ -62,22 +76,29 @@ void Server::answer_with(Connection& client, std::uint64_t number, Result<Body> 
 }
 
 template <typename T>
-void Server::begin(ClientId id, Connection& client, std::uint64_t number, std::function<Future<T>()> start,
-                   std::function<void(Connection&, Result<T>)> done) {
-  auto ticket = std::make_shared<Ticket>();
-  client.pending[number] = ticket;
-  const auto finish = [this, mailbox = mailbox_, id, number, done = std::move(done)](Result<T> result) {
+std::function<void(Result<T>)> Server::finisher(ClientId id, std::uint64_t number,
+                                                std::function<void(Connection&, Result<T>)> done) {
+  return [this, mailbox = mailbox_, id, number, done = std::move(done)](Result<T> result) {
     // A function of the mailbox is copied; the result may be one that moves only.
     auto shared = std::make_shared<Result<T>>(std::move(result));
     mailbox->post([this, id, number, done, shared] {
       const auto found = clients_.find(id);
       if (found != clients_.end() && found->second->pending.erase(number) > 0) {
         done(*found->second, std::move(*shared));
+        line_.ended(id, number);
         settle(id);
+        admit_frames();
       }
     });
   };
-  const bool taken = calls_.run([ticket, finish, start = std::move(start)] {
+}
+
+template <typename T>
+void Server::begin(ClientId id, Connection& client, std::uint64_t number, std::size_t size_bytes,
+                   std::function<Future<T>()> start, std::function<void(Connection&, Result<T>)> done) {
+  auto ticket = std::make_shared<Ticket>();
+  client.pending[number] = ticket;
+  auto run = [ticket, finish = finisher<T>(id, number, std::move(done)), start = std::move(start)] {
     if (ticket->cancelled()) {
       finish(fail(ErrorCode::kCancelled, "the call was cancelled before it began"));
       return;
@@ -85,17 +106,17 @@ void Server::begin(ClientId id, Connection& client, std::uint64_t number, std::f
     auto future = start();
     ticket->set([future]() mutable { static_cast<void>(future.cancel()); });
     static_cast<void>(future.then(finish));
-  });
-  if (!taken) {
-    client.pending.erase(number);
-    answer_error(client, number, {ErrorCode::kRejected, "too many calls wait in the daemon; try again later", {}});
-  }
+  };
+  line_.add(id, {.number = number, .size_bytes = size_bytes, .begin = [this, run = std::move(run)] {
+                   static_cast<void>(calls_.run(run));
+                 }});
 }
 
 template <typename T>
-void Server::begin_blocking(ClientId id, Connection& client, std::uint64_t number, std::function<Result<T>()> work) {
+void Server::begin_blocking(Jobs& jobs, ClientId id, Connection& client, std::uint64_t number,
+                            std::function<Result<T>()> work) {
   client.pending[number] = std::make_shared<Ticket>();
-  const bool taken = changes_.run([this, mailbox = mailbox_, id, number, work = std::move(work)] {
+  const bool taken = jobs.run([this, mailbox = mailbox_, id, number, work = std::move(work)] {
     auto shared = std::make_shared<Result<T>>(work());
     mailbox->post([this, id, number, shared] {
       const auto found = clients_.find(id);
@@ -111,6 +132,14 @@ void Server::begin_blocking(ClientId id, Connection& client, std::uint64_t numbe
   }
 }
 
+void Server::cancel_waiting(ClientId id, Connection& client) {
+  for (const std::uint64_t number : line_.waiting(id)) {
+    if (line_.cancel(id, number) && client.pending.erase(number) > 0) {
+      answer_error(client, number, {ErrorCode::kCancelled, "the call was cancelled before it began", {}});
+    }
+  }
+}
+
 void Server::serve_request(ClientId id, Connection& client, serve::RequestT request) {
   using serve::RequestBody;
   const std::uint64_t number = request.number;
@@ -122,8 +151,9 @@ void Server::serve_request(ClientId id, Connection& client, serve::RequestT requ
              {}});
     return;
   }
-  if (client.pending.size() + client.follows.size() >= options_.max_pending &&
-      request.body.type != RequestBody::Cancel) {
+  // Calls have their own bounds, beyond which they wait; these are answered at once but for a few.
+  const bool control = !is_call(request.body.type) && request.body.type != RequestBody::Cancel;
+  if (control && client.pending.size() - line_.call_count(id) + client.follows.size() >= options_.max_pending) {
     answer_error(client, number,
                  {ErrorCode::kRejected,
                   "this client has " + count_of(options_.max_pending, "request", "requests") +
@@ -172,16 +202,16 @@ void Server::serve_request(ClientId id, Connection& client, serve::RequestT requ
       }
       return;
     case RequestBody::Cancel:
-      serve_cancel(client, request.body.AsCancel()->request);
+      serve_cancel(id, client, request.body.AsCancel()->request);
       return;
     case RequestBody::Swap:
       log(LogLevel::kInfo, who(client) + " asks to swap " + in_quotes(request.body.AsSwap()->what));
-      begin_blocking<serve::SwappedT>(id, client, number,
+      begin_blocking<serve::SwappedT>(changes_, id, client, number,
                                       [this, asked = *request.body.AsSwap()] { return system_.swap(asked); });
       return;
     case RequestBody::Rollback:
       log(LogLevel::kInfo, who(client) + " asks to roll " + in_quotes(request.body.AsRollback()->plugin) + " back");
-      begin_blocking<serve::SwappedT>(id, client, number,
+      begin_blocking<serve::SwappedT>(rollbacks_, id, client, number,
                                       [this, asked = *request.body.AsRollback()] { return system_.rollback(asked); });
       return;
     case RequestBody::GetGenerations:
@@ -200,11 +230,7 @@ void Server::serve_request(ClientId id, Connection& client, serve::RequestT requ
       return;
     case RequestBody::Drain:
       log(LogLevel::kInfo, who(client) + " asks to drain " + in_quotes(request.body.AsDrain()->pipeline));
-      begin<serve::PipelinesT>(
-          id, client, number, [this, pipeline = request.body.AsDrain()->pipeline] { return system_.drain(pipeline); },
-          [this, number](Connection& asker, Result<serve::PipelinesT> drained) {
-            answer_with(asker, number, std::move(drained));
-          });
+      serve_drain(id, client, number, request.body.AsDrain()->pipeline);
       return;
     case RequestBody::Reload:
       log(LogLevel::kInfo, who(client) + " asks to reload");
@@ -227,8 +253,9 @@ void Server::serve_request(ClientId id, Connection& client, serve::RequestT requ
 }
 
 void Server::serve_call(ClientId id, Connection& client, std::uint64_t number, serve::CallT call) {
+  const std::size_t size_bytes = call.params.size() + call.argument.size();
   begin<ServedReply>(
-      id, client, number,
+      id, client, number, size_bytes,
       [this, asked = ServedCall{std::move(call.task), std::move(call.sha256), std::move(call.params),
                                 std::move(call.argument)}] { return system_.call(asked); },
       [this, number](Connection& caller, Result<ServedReply> reply) {
@@ -266,8 +293,9 @@ void Server::serve_open(ClientId id, Connection& client, std::uint64_t number, s
                   {}});
     return;
   }
+  const std::size_t size_bytes = open.params.size() + open.argument.size();
   begin<std::shared_ptr<ServedSession>>(
-      id, client, number,
+      id, client, number, size_bytes,
       [this, asked = ServedCall{std::move(open.task), std::move(open.sha256), std::move(open.params),
                                 std::move(open.argument)}] { return system_.open(asked); },
       [this, number](Connection& opener, Result<std::shared_ptr<ServedSession>> session) {
@@ -312,7 +340,7 @@ void Server::serve_next(ClientId id, Connection& client, std::uint64_t number, c
   }
   const std::uint32_t wanted = std::clamp<std::uint32_t>(next.max_results, 1, kMaxResultsPerStep);
   begin<ServedSession::Batch>(
-      id, client, number, [session = slot->session, wanted] { return session->next(wanted); },
+      id, client, number, 0, [session = slot->session, wanted] { return session->next(wanted); },
       [this, number, session = next.session, keep = slot->session](Connection& reader,
                                                                    Result<ServedSession::Batch> batch) {
         release_session(reader, session);
@@ -362,11 +390,13 @@ void Server::serve_feed(ClientId id, Connection& client, std::uint64_t number, s
   }
   std::vector<Buffer> arguments;
   arguments.reserve(feed.arguments.size());
+  std::size_t size_bytes = 0;
   for (auto& argument : feed.arguments) {
+    size_bytes += argument != nullptr ? argument->data.size() : 0;
     arguments.push_back(argument != nullptr ? std::move(argument->data) : Buffer());
   }
   begin<void>(
-      id, client, number,
+      id, client, number, size_bytes,
       [session = slot->session, arguments = std::move(arguments)] { return session->feed(arguments); },
       [this, number, session = feed.session, keep = slot->session](Connection& feeder, Result<void> fed) {
         release_session(feeder, session);
@@ -384,7 +414,7 @@ void Server::serve_finish(ClientId id, Connection& client, std::uint64_t number,
     return;
   }
   begin<ServedReply>(
-      id, client, number, [open = slot->session] { return open->finish(); },
+      id, client, number, 0, [open = slot->session] { return open->finish(); },
       [this, number, session, keep = slot->session](Connection& finisher, Result<ServedReply> reply) {
         finisher.sessions.erase(session);
         answer_reply(finisher, number, std::move(reply));
@@ -427,12 +457,24 @@ void Server::tell_event(const serve::EventT& event) {
   }
 }
 
-void Server::serve_cancel(Connection& client, std::uint64_t number) {
-  if (const auto found = client.pending.find(number); found != client.pending.end()) {
+void Server::serve_cancel(ClientId id, Connection& client, std::uint64_t number) {
+  if (line_.cancel(id, number)) {
+    client.pending.erase(number);
+    answer_error(client, number, {ErrorCode::kCancelled, "the call was cancelled before it began", {}});
+  } else if (const auto found = client.pending.find(number); found != client.pending.end()) {
     found->second->cancel();
   } else if (client.follows.erase(number) > 0) {
     answer(client, make_answer(number, serve::DoneT()));
   }
+}
+
+void Server::serve_drain(ClientId id, Connection& client, std::uint64_t number, const std::string& pipeline) {
+  client.pending[number] = std::make_shared<Ticket>();
+  // It does not block, and must not wait behind calls that do.
+  static_cast<void>(system_.drain(pipeline).then(
+      finisher<serve::PipelinesT>(id, number, [this, number](Connection& asker, Result<serve::PipelinesT> drained) {
+        answer_with(asker, number, std::move(drained));
+      })));
 }
 
 void Server::serve_reload(ClientId id, std::uint64_t number) {
@@ -447,7 +489,7 @@ void Server::serve_reload(ClientId id, std::uint64_t number) {
         log(LogLevel::kError, "reload: " + shared->error().message);
       }
       if (--reloads_ == 0 && !stopping_) {
-        ServiceManager::ready(status_line());
+        notify([line = status_line()] { ServiceManager::ready(line); });
       }
       const auto found = clients_.find(id);
       if (found != clients_.end() && found->second->pending.erase(number) > 0) {
@@ -458,7 +500,7 @@ void Server::serve_reload(ClientId id, std::uint64_t number) {
   });
   if (taken) {
     if (++reloads_ == 1) {
-      ServiceManager::reloading();
+      notify([] { ServiceManager::reloading(); });
     }
     return;
   }

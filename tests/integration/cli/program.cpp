@@ -78,25 +78,41 @@ Program::Program(const std::vector<std::string>& arguments, const ProgramOptions
   };
   constexpr int kWrite = O_WRONLY | O_CREAT | O_TRUNC | O_APPEND;
   open_as(0, (directory_ / "input").string(), O_RDONLY);
-  int broken_pipe[2] = {-1, -1};
-  switch (options.output) {
-    case OutputKind::kFile:
-      open_as(1, (directory_ / "output").string(), kWrite);
-      break;
-    case OutputKind::kClosed:
-      posix_spawn_file_actions_addclose(&actions, 1);
-      break;
-    case OutputKind::kBrokenPipe:
-      if (pipe2(broken_pipe, O_CLOEXEC) != 0) {
-        throw std::runtime_error("pipe2 failed");
+  std::vector<int> pipe_ends;
+  const auto direct = [&](int fd, OutputKind kind, const char* file) {
+    int ends[2] = {-1, -1};
+    switch (kind) {
+      case OutputKind::kFile:
+        open_as(fd, (directory_ / file).string(), kWrite);
+        return;
+      case OutputKind::kClosed:
+        posix_spawn_file_actions_addclose(&actions, fd);
+        return;
+      case OutputKind::kFullDevice:
+        open_as(fd, "/dev/full", O_WRONLY);
+        return;
+      case OutputKind::kBrokenPipe:
+      case OutputKind::kStuckPipe:
+        break;
+    }
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+      throw std::runtime_error("pipe2 failed");
+    }
+    if (kind == OutputKind::kBrokenPipe) {
+      close(ends[0]);
+    } else {
+      stuck_pipes_.push_back(ends[0]);
+      const int flags = fcntl(ends[1], F_GETFL);
+      fcntl(ends[1], F_SETFL, flags | O_NONBLOCK);
+      const std::string filling(65536, ' ');
+      while (write(ends[1], filling.data(), filling.size()) > 0) {
       }
-      close(broken_pipe[0]);
-      posix_spawn_file_actions_adddup2(&actions, broken_pipe[1], 1);
-      break;
-    case OutputKind::kFullDevice:
-      open_as(1, "/dev/full", O_WRONLY);
-      break;
-  }
+      fcntl(ends[1], F_SETFL, flags);
+    }
+    posix_spawn_file_actions_adddup2(&actions, ends[1], fd);
+    pipe_ends.push_back(ends[1]);
+  };
+  direct(1, options.output, "output");
   if (options.terminal) {
     terminal_ = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
     char name[128];
@@ -106,7 +122,7 @@ Program::Program(const std::vector<std::string>& arguments, const ProgramOptions
     }
     open_as(2, name, O_RDWR | O_NOCTTY);
   } else {
-    open_as(2, (directory_ / "error").string(), kWrite);
+    direct(2, options.error, "error");
   }
   // The test's own dispositions are no part of what is tested.
   posix_spawnattr_t attributes;
@@ -124,8 +140,8 @@ Program::Program(const std::vector<std::string>& arguments, const ProgramOptions
                                  pointers(variables).data());
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
-  if (broken_pipe[1] >= 0) {
-    close(broken_pipe[1]);
+  for (const int end : pipe_ends) {
+    close(end);
   }
   if (failed != 0) {
     throw std::runtime_error(std::string("cannot start ") + TENON_PROGRAM + ": " + std::strerror(failed));
@@ -140,6 +156,9 @@ Program::~Program() {
   }
   if (terminal_ >= 0) {
     close(terminal_);
+  }
+  for (const int end : stuck_pipes_) {
+    close(end);
   }
 }
 

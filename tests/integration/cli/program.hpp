@@ -19,6 +19,7 @@ enum class OutputKind {
   kClosed,      ///< The descriptor does not exist.
   kBrokenPipe,  ///< A pipe that nobody reads.
   kFullDevice,  ///< /dev/full: each write fails.
+  kStuckPipe,   ///< A full pipe that is open, and that nobody reads: each write waits for ever.
 };
 
 struct ProgramOptions {
@@ -26,6 +27,8 @@ struct ProgramOptions {
   /// Set in the program's environment, over the test's own; TENON_* and NO_COLOR of the test are not handed on.
   std::vector<std::pair<std::string, std::string>> environment;
   OutputKind output = OutputKind::kFile;
+  /// The same for standard error.
+  OutputKind error = OutputKind::kFile;
   /// A limit set by the shell's `ulimit` for the program, as in "-v 400000"; empty for none.
   std::string limit;
   /// Whether standard error is a terminal.
@@ -59,6 +62,7 @@ class Program {
   TemporaryDirectory directory_;
   pid_t pid_ = -1;
   int terminal_ = -1;
+  std::vector<int> stuck_pipes_;  // Their ends for reading.
   std::string terminal_text_;
   std::optional<int> exit_;
 };

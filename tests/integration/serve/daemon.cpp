@@ -17,8 +17,10 @@ std::string numbers_pipeline(const std::string& name, std::uint64_t count, unsig
 }
 
 Daemon::Daemon(std::vector<std::string> arguments, std::vector<std::pair<std::string, std::string>> environment)
-    : arguments_(std::move(arguments)) {
-  options_.environment = std::move(environment);
+    : Daemon(std::move(arguments), ProgramOptions{.input = {}, .environment = std::move(environment), .limit = {}}) {}
+
+Daemon::Daemon(std::vector<std::string> arguments, ProgramOptions options)
+    : arguments_(std::move(arguments)), options_(std::move(options)) {
   arguments_.insert(arguments_.begin(), {"serve", "--socket", socket(), "--workers", "2"});
   start();
 }

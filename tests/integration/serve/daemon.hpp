@@ -41,6 +41,7 @@ class Daemon {
   /// Returns once it serves; a test fails when it does not.
   explicit Daemon(std::vector<std::string> arguments = {},
                   std::vector<std::pair<std::string, std::string>> environment = {});
+  Daemon(std::vector<std::string> arguments, ProgramOptions options);
 
   [[nodiscard]] std::string socket() const { return (directory_ / "socket").string(); }
   [[nodiscard]] std::filesystem::path directory() const { return directory_.path(); }

@@ -205,25 +205,6 @@ TEST_CASE("Server: sources and reduces go step by step, and sessions end with th
   CHECK(eventually([&] { return server.system.open_sessions == 0; }));
 }
 
-TEST_CASE("Server: too many requests, sessions and clients are refused in words") {
-  ServerOptions options;
-  options.max_clients = 2;
-  options.max_pending = 3;
-  TestServer server(std::move(options));
-  Client client = server.client();
-  for (int i = 0; i < 3; ++i) {
-    send(client, call_of("fake.wait"));
-  }
-  const serve::AnswerT fourth = ask(client, call_of("fake.wait"));
-  REQUIRE(fourth.body.AsFailure() != nullptr);
-  CHECK(to_error(*fourth.body.AsFailure()).code == ErrorCode::kRejected);
-  const Client second = server.client();
-  const auto third = Client::connect(server.path(), "1.2.3", soon());
-  REQUIRE_FALSE(third);
-  CHECK(third.error().code == ErrorCode::kRejected);
-  CHECK(has(third.error().message, "2 clients"));
-}
-
 TEST_CASE("Server: a result that is too large is an error") {
   TestServer server;
   Client client = server.client();
