@@ -17,12 +17,11 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <system_error>
 #include <thread>
 #include <utility>
 
 #include "base/guarded.hpp"
-#include "platform/thread_signals.hpp"
+#include "platform/thread.hpp"
 
 namespace tenon::internal {
 
@@ -182,13 +181,12 @@ class BoundedDrain {
     if (queue.running) {
       return;
     }
-    try {
-      const SignalsBlocked no_signals;
-      std::thread([state = state_] { run(*state); }).detach();
+    auto thread = Thread::start(state_->options.thread_name, [state = state_] { run(*state); });
+    if (thread) {
       queue.running = true;
-    } catch (const std::system_error&) {
-      // The system has no more threads. The next item tries again, and `flush` does without.
+      thread->detach();
     }
+    // Without one the next item tries again, and `flush` does the work itself.
   }
 
   bool wait_for_idle(Locked& queue, DrainPatience patience, const std::function<bool()>& stop) {
@@ -216,7 +214,6 @@ class BoundedDrain {
   }
 
   static void run(Shared& state) {
-    name_this_thread(state.options.thread_name);
     auto queue = state.queue.lock();
     queue->thread = std::this_thread::get_id();
     while (!queue->closed) {

@@ -60,7 +60,7 @@ Result<std::unique_ptr<Server>> Server::create(UnixListener listener, const Serv
   if (auto watched = server->watch(); !watched) {
     return fail(std::move(watched.error()));
   }
-  for (Jobs* jobs : {&server->calls_, &server->changes_}) {
+  for (Jobs* jobs : {&server->calls_, &server->changes_, &server->rollbacks_}) {
     if (auto started = jobs->start(); !started) {
       return fail(std::move(started.error()));
     }
