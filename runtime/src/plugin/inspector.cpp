@@ -4,7 +4,6 @@
 #include <charconv>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -17,6 +16,7 @@
 #include "platform/process.hpp"
 #include "platform/sandbox.hpp"
 #include "platform/standard_streams.hpp"
+#include "platform/thread.hpp"
 #include "plugin/library.hpp"
 
 namespace tenon::internal {
@@ -70,10 +70,15 @@ void end_with_parent() {
   }
   lifeline->move_out_of_reach();
   continue_when_parent_ends();
-  std::thread([lifeline = std::move(*lifeline)] {
-    wait_for_hang_up(lifeline);
+  // As long as the process: the thread reads it until then.
+  const int number = lifeline->release();
+  auto watcher = Thread::start("tenon-watch", [number] {
+    wait_for_hang_up(FileDescriptor(number));
     end_with_descendants(kExitProblem);
-  }).detach();
+  });
+  if (watcher) {
+    watcher->detach();
+  }
 }
 
 /// Last lines of `text`, cut at a line's begin.
