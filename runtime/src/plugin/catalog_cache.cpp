@@ -29,6 +29,8 @@ constexpr std::chrono::nanoseconds kSettleTime = std::chrono::seconds(1);
 /// Records of one kind, at most. Each is small; a build that is tried a thousand times a day leaves a thousand.
 constexpr std::size_t kMaxRecords = 1024;
 constexpr std::uint64_t kMaxTotalBytes = std::uint64_t{16} << 20;
+/// Sizes are summed up only now and then: that takes a system call for each record.
+constexpr std::size_t kBetweenSizeChecks = 32;
 /// A file that is no record and has not changed for this long was left by a process that was killed while it wrote.
 constexpr std::chrono::hours kLeftBehind{1};
 
@@ -62,6 +64,14 @@ void prune(const std::filesystem::path& directory) {
     std::uint64_t size_bytes = 0;
     std::filesystem::path path;
   };
+  std::size_t count = 0;
+  std::error_code unread;
+  for (std::filesystem::directory_iterator it(directory, unread), end; !unread && it != end; it.increment(unread)) {
+    ++count;
+  }
+  if (count <= kMaxRecords && count % kBetweenSizeChecks != 0) {
+    return;
+  }
   std::vector<Record> records;
   std::uint64_t total_bytes = 0;
   const auto now = std::filesystem::file_time_type::clock::now();

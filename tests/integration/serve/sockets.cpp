@@ -63,7 +63,7 @@ TEST_CASE("tenon serve: another user is refused in words, whatever the file's mo
   const std::string said(std::istreambuf_iterator<char>(file), {});
   CAPTURE(said);
   CHECK(has(said, "not user 65534"));
-  CHECK(has(daemon.program().error(), "of user 65534 was refused"));
+  CHECK(eventually([&] { return has(daemon.program().error(), "of user 65534 was refused"); }));
   CHECK(daemon.json({"status"})["clients"] == 1);
 }
 

@@ -1,5 +1,7 @@
+#include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <tenon/schema.hpp>
 
@@ -158,4 +160,50 @@ TEST_CASE("JSON: tenon.Any is explained, not guessed") {
   CHECK(has(message_of(schema->from_json("tenon.Any", "{}")), "stands for any table"));
   CHECK(has(message_of(schema->from_json("p.T", "{\"a\": {}}")), "1:7: a: tenon.Any stands for any table"));
   CHECK(has(message_of(schema->to_json("tenon.Any", {})), "stands for any table"));
+}
+
+TEST_CASE("JSON: a small buffer that repeats its parts many times is an error, not gigabytes of text") {
+  const auto schema = Schema::from_binary(
+      compile_schema("namespace p; table Leaf { text: string; } table T { leaves: [Leaf]; words: [string]; "
+                     "bytes: [ubyte]; } rpc_service A { a(T): T; }"),
+      "p");
+  REQUIRE(message_of(schema) == "");
+  constexpr flatbuffers::voffset_t kLeaves = 4;
+  constexpr flatbuffers::voffset_t kWords = 6;
+  constexpr flatbuffers::voffset_t kBytes = 8;
+  const auto refused = [&](const flatbuffers::FlatBufferBuilder& builder, std::size_t max_bytes) {
+    const auto text = schema->to_json("p.T", {builder.GetBufferPointer(), builder.GetSize()}, {.max_bytes = max_bytes});
+    return !text && text.error().code == tenon::ErrorCode::kTooLarge && has(text.error().message, "as JSON");
+  };
+  using Any = flatbuffers::Offset<void>;
+  const auto finish = [](flatbuffers::FlatBufferBuilder& builder, flatbuffers::voffset_t field, Any vector) {
+    const auto start = builder.StartTable();
+    builder.AddOffset(field, vector);
+    builder.Finish(flatbuffers::Offset<flatbuffers::Table>(builder.EndTable(start)));
+  };
+  {
+    flatbuffers::FlatBufferBuilder builder;  // 3 GB as text.
+    const auto text = builder.CreateString(std::string(60'000, 'x'));
+    const auto start = builder.StartTable();
+    builder.AddOffset(4, text);
+    const flatbuffers::Offset<flatbuffers::Table> leaf(builder.EndTable(start));
+    const std::vector<flatbuffers::Offset<flatbuffers::Table>> leaves(50'000, leaf);
+    finish(builder, kLeaves, builder.CreateVector(leaves).Union());
+    CHECK(builder.GetSize() < 300'000);
+    CHECK(refused(builder, std::size_t{1} << 20));
+  }
+  {
+    flatbuffers::FlatBufferBuilder builder;  // Each byte becomes six.
+    const std::vector<flatbuffers::Offset<flatbuffers::String>> words(100, builder.CreateString(std::string(9'000, 1)));
+    finish(builder, kWords, builder.CreateVector(words).Union());
+    CHECK(refused(builder, 1'000'000));
+    CHECK(refused(builder, 2'000));
+    CHECK_FALSE(refused(builder, 10'000'000));
+  }
+  {
+    flatbuffers::FlatBufferBuilder builder;
+    finish(builder, kBytes, builder.CreateVector(std::vector<std::uint8_t>(100'000)).Union());
+    CHECK(refused(builder, 100'000));
+    CHECK_FALSE(refused(builder, 140'000));
+  }
 }
