@@ -2,6 +2,12 @@
 
 #include <chrono>
 #include <csignal>
+#include <fstream>
+#include <string>
+#include <thread>
+
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <tenon/plugin.h>
 
@@ -96,4 +102,39 @@ TEST_CASE("Inspector: main goes on when it is not asked") {
   CHECK_FALSE(tenon::internal::run_inspector_if_asked(2, other).has_value());
   const char* half[] = {"tenon-worker", "--inspect", "x.so"};
   CHECK(tenon::internal::run_inspector_if_asked(3, half) == 2);
+}
+
+TEST_CASE("Inspector: ends with the process that asked for it") {
+  const auto hanging = variant("hang_entry");
+  const auto with_time = options();
+  const pid_t asking = ::fork();
+  if (asking == 0) {
+    static_cast<void>(inspect_plugin(hanging, with_time));
+    ::_exit(0);
+  }
+  REQUIRE(asking > 0);
+  const std::string number = std::to_string(asking);
+  pid_t inspecting = 0;
+  // A child that has not run its program yet ends as well.
+  for (int i = 0; i < 6000 && inspecting == 0; ++i) {
+    std::ifstream("/proc/" + number + "/task/" + number + "/children") >> inspecting;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  REQUIRE(::kill(asking, SIGKILL) == 0);
+  REQUIRE(::waitpid(asking, nullptr, 0) == asking);
+  REQUIRE(inspecting > 0);
+  const auto is_alive = [&] {
+    std::ifstream status("/proc/" + std::to_string(inspecting) + "/stat");
+    std::string text((std::istreambuf_iterator<char>(status)), {});
+    const auto behind_name = text.rfind(')');
+    return behind_name != std::string::npos && text.substr(behind_name + 2, 1) != "Z";
+  };
+  for (int i = 0; i < 3000 && is_alive(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  const bool outlived = is_alive();
+  if (outlived) {
+    ::kill(inspecting, SIGKILL);
+  }
+  CHECK_FALSE(outlived);
 }
