@@ -288,6 +288,10 @@ struct SessionOptions {
   BytesView argument = {};
   /// What Session::checkpoint gave for an earlier session of this task; empty for a fresh one. Copied.
   BytesView checkpoint = {};
+  /// From the start of each step (also open and checkpoint, with the load of the plugin) to its end; none by default.
+  /// As CallOptions::run_timeout: a step that runs longer ends as kDeadline, its worker is killed if it does not stop
+  /// within cancel_grace, and then the session is lost.
+  std::optional<std::chrono::nanoseconds> step_timeout = std::nullopt;
 };
 
 /// An open session of a source or a reduce, pinned to one worker, which it occupies only while a step runs. One

@@ -169,6 +169,9 @@ std::string Call::deadline_text(TimeLimit limit) const {
     case TimeLimit::kQueueTimeout:
       return "the call passed its queue_timeout of " + format_duration(given.queue_timeout_ns) + ": no worker began it";
     case TimeLimit::kRunTimeout:
+      if (given.session != nullptr) {
+        return "the step passed the session's step_timeout of " + format_duration(given.run_timeout_ns);
+      }
       return "the call passed its run_timeout of " + format_duration(given.run_timeout_ns);
     case TimeLimit::kTimeout:
       break;

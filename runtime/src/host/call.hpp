@@ -26,6 +26,8 @@ struct SessionRecord {
   std::int32_t slot = 0;
   /// Of the generation that it is opened on.
   RouteRef route;
+  /// SessionOptions::step_timeout. Constant.
+  std::int64_t step_timeout_ns = kNever;
   // -- guarded by the scheduler's lock ----------------------------------------------------------
   /// Worker it lives in; 0 before it has been sent there.
   std::uint64_t link_id = 0;

@@ -78,6 +78,9 @@ Future<std::shared_ptr<SessionHandle>> open_session(const std::shared_ptr<Pool>&
   record->id = pool->next_session_id();
   record->slot = pool->slot_for_session();
   record->route = std::move(*route);
+  if (options.step_timeout) {
+    record->step_timeout_ns = std::max<std::int64_t>(options.step_timeout->count(), 0);
+  }
   StoredBytes argument;
   if (options.argument.size() > kSubmissionInlineBytes) {
     auto stored = pool->store(options.argument);
@@ -234,6 +237,7 @@ void SessionHandle::open_elsewhere(const RecordRef& from, const Result<Reply>& c
   to->id = pool_->next_session_id();
   to->slot = pool_->slot_for_session();
   to->route = std::move(*route);
+  to->step_timeout_ns = from->step_timeout_ns;
   auto call = make_open_call(*pool_, to, argument_, std::move(*stored));
   if (!call) {
     end_move(from);

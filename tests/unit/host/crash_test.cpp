@@ -161,6 +161,25 @@ TEST_CASE("deadline: holds against a busy loop, and so does cancel") {
   REQUIRE(runtime.call("tenon.whoami", empty()));
 }
 
+TEST_CASE("deadline: the step_timeout of a session ends a step that hangs, and with it the session") {
+  tenon::RuntimeOptions options = tenon::test::runtime_options(1);
+  options.cancel_grace = 50ms;
+  auto runtime = start(options);
+  const auto numbers = *tenon::test::argument_from_json(runtime, "tenon.numbers", R"({"count": 100})");
+  tenon::SessionOptions session_options;
+  session_options.argument = numbers;
+  session_options.step_timeout = 300ms;
+  auto session = runtime.open("tenon.numbers", session_options).get();
+  REQUIRE(session);
+  REQUIRE(session->next(10).get());
+  ::kill(static_cast<pid_t>(runtime.stats().workers.front().pid), SIGSTOP);
+  // Whether it has begun the step is a matter of chance: it ends in any case, with or without its worker.
+  const auto step = session->next(10).get();
+  REQUIRE_FALSE(step);
+  CHECK((step.error().code == ErrorCode::kDeadline || step.error().code == ErrorCode::kCrashed));
+  CHECK_FALSE(session->next(10).get());
+}
+
 TEST_CASE("deadline: the error names the limit and its value") {
   tenon::RuntimeOptions options = tenon::test::runtime_options(1);
   options.cancel_grace = 50ms;
