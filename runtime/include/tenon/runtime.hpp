@@ -83,7 +83,9 @@ struct RuntimeOptions {
   std::chrono::milliseconds cancel_grace{1000};
   /// How long shutdown(kDrain) waits for the accepted calls; it then goes on as kCancel. 0: at once.
   std::chrono::milliseconds drain_timeout{3'600'000};
-  /// How long a worker may take from spawn to hand-shake.
+  /// How long a worker may take from spawn to hand-shake. Once the runtime has started, also how long calls wait while
+  /// no worker at all can be started (a process limit, a full machine) before they end as kUnavailable. A shorter time
+  /// reports such a lack sooner, a longer one survives longer ones.
   std::chrono::milliseconds start_timeout{10000};
 
   /// Gets every log line; empty: lines are dropped.

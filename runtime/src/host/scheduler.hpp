@@ -22,6 +22,7 @@
 #include "base/clock.hpp"
 #include "host/call.hpp"
 #include "host/call_queue.hpp"
+#include "host/start_history.hpp"
 #include "host/swap/fleet.hpp"
 #include "host/worker_link.hpp"
 
@@ -112,7 +113,7 @@ class Scheduler {
   [[nodiscard]] std::optional<std::uint32_t> next_start(MonotonicNs now_ns);
   void started(std::shared_ptr<WorkerLink> link);
   void start_failed(std::uint32_t slot, Error error);
-  /// Every slot has tried and failed at least once and none is ready.
+  /// No slot has a worker, and all have failed to get one for too long; nullopt otherwise.
   [[nodiscard]] const std::optional<Error>& unavailable() const noexcept { return unavailable_; }
   [[nodiscard]] std::uint32_t ready_count() const noexcept;
   [[nodiscard]] std::uint32_t link_count() const noexcept;
@@ -173,8 +174,6 @@ class Scheduler {
   void fill_stats(RuntimeStats& stats) const;
 
  private:
-  /// Starts of one slot that fail in a row before calls fail with the reason.
-  static constexpr std::uint32_t kStartsBeforeUnavailable = 3;
   /// A worker that says its call took longer lies, or its clock does.
   static constexpr std::uint64_t kLongestRunNs = 1'000'000'000'000;
 
@@ -190,8 +189,7 @@ class Scheduler {
     std::shared_ptr<WorkerLink> link;
     CallQueue pinned;
     bool starting = false;
-    std::uint32_t failures = 0;  ///< Starts that failed, one after another.
-    MonotonicNs next_start_ns = 0;
+    StartHistory starts;
     Role role = Role::kFree;
     bool started_once = false;  ///< Of kWarm.
     GenerationRef generation;   ///< Null for kPrimary and kFree.
@@ -269,6 +267,9 @@ class Scheduler {
   // Generations (scheduler_generations.cpp).
   [[nodiscard]] bool wants_start(const Slot& slot) const noexcept;
   [[nodiscard]] bool may_start() const noexcept;
+  /// Calls of the slot need not wait for a worker any longer. A short lack of workers is waited out, but not by a
+  /// runtime that has never had one: its start reports the reason.
+  [[nodiscard]] bool given_up(const Slot& slot, MonotonicNs now_ns) const noexcept;
   [[nodiscard]] std::uint32_t take_extra_slot(Role role, GenerationRef generation);
   void free_extra_slot(std::uint32_t index);
   /// Moves a worker with all that is its own to another slot, which has none.
@@ -357,6 +358,7 @@ class Scheduler {
   std::set<std::pair<MonotonicNs, Call*>> timers_;
   std::set<int> priorities_;  // Seen so far, the first few: more than one makes prefetched calls worth a look.
   std::optional<Error> unavailable_;
+  bool ever_ready_ = false;
   MonotonicNs starved_since_ns_ = kNever;  // No descriptors for an argument, and no call in flight that holds some.
   MonotonicNs retry_place_ns_ = kNever;
   bool stopping_ = false;

@@ -276,7 +276,7 @@ TENON_HOT void Scheduler::complete(WorkerLink& link, const Completion& completio
     complete_returned(std::move(call));
     return;
   }
-  slots_[link.slot].failures = 0;
+  slots_[link.slot].starts.note_answer();
   const auto run_ns = static_cast<std::int64_t>(std::min<std::uint64_t>(completion.descriptor.run_ns, kLongestRunNs));
   link.mean_run_ns = link.mean_run_ns == 0 ? run_ns : std::max<std::int64_t>((link.mean_run_ns * 7 + run_ns) / 8, 1);
   const std::int64_t step_ns = median_run_ns_ / 8 + 1;

@@ -52,7 +52,7 @@ void Scheduler::free_extra_slot(std::uint32_t index) {
   if (slot.link != nullptr || slot.starting) {
     return;
   }
-  if (slot.role == Role::kAside && !slot.pinned.empty() && slot.failures < kStartsBeforeUnavailable) {
+  if (slot.role == Role::kAside && !slot.pinned.empty() && !given_up(slot, monotonic_now_ns())) {
     return;  // A further worker comes for these.
   }
   std::vector<Call*> diverted;
@@ -72,8 +72,7 @@ void Scheduler::free_extra_slot(std::uint32_t index) {
   }
   slot.role = Role::kFree;
   slot.generation = nullptr;
-  slot.failures = 0;
-  slot.next_start_ns = 0;
+  slot.starts = {};
   slot.started_once = false;
 }
 

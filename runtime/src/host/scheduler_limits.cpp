@@ -228,7 +228,7 @@ MonotonicNs Scheduler::next_deadline() const noexcept {
         next_ns = std::min(next_ns, later(monotonic_now_ns(), kRetryNs));
       }
     } else if (may_start_one && wants_start(slot)) {
-      next_ns = std::min(next_ns, slot.next_start_ns);
+      next_ns = std::min(next_ns, slot.starts.due_ns());
     }
   }
   return next_ns;

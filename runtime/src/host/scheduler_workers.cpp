@@ -16,8 +16,6 @@ constexpr std::size_t kMaxErrorBytes = 8192;
 constexpr std::size_t kMaxNameBytes = 256;
 /// Messages that wait for a worker when it asks for something; more than honest work brings about.
 constexpr std::size_t kMaxUnreadMessages = 16'384;
-constexpr std::int64_t kFirstBackoffNs = 50'000'000;
-constexpr std::int64_t kLongestBackoffNs = 5'000'000'000;
 
 std::string text_of(const flatbuffers::String* text) {
   return text == nullptr ? std::string() : text->str();
@@ -35,7 +33,7 @@ std::optional<std::uint32_t> Scheduler::next_start(MonotonicNs now_ns) {
   for (std::size_t turn = 0; turn < slots_.size(); ++turn) {
     const std::size_t i = (start_cursor_ + turn) % slots_.size();
     Slot& slot = slots_[i];
-    if (wants_start(slot) && slot.next_start_ns <= now_ns) {
+    if (wants_start(slot) && slot.starts.due_ns() <= now_ns) {
       slot.starting = true;
       slot.started_once = true;
       start_cursor_ = i + 1;
@@ -49,7 +47,7 @@ void Scheduler::start_freely(MonotonicNs from_ns) {
   options_.first_workers = kEveryWorker;
   for (Slot& slot : slots_) {
     if (wants_start(slot)) {
-      slot.next_start_ns = std::max(slot.next_start_ns, from_ns);
+      slot.starts.delay_until(from_ns);
       effects_->rearm = true;
     }
   }
@@ -73,32 +71,36 @@ void Scheduler::started(std::shared_ptr<WorkerLink> link) {
 
 void Scheduler::start_failed(std::uint32_t slot, Error error) {
   slots_[slot].starting = false;
-  note_start_failure(slots_[slot], std::move(error));
+  if (!stopping_) {
+    note_start_failure(slots_[slot], std::move(error));
+  }
   if (is_extra(slots_[slot])) {
     free_extra_slot(slot);
   }
 }
 
 void Scheduler::note_start_failure(Slot& slot, Error error) {
-  ++slot.failures;
+  const MonotonicNs now_ns = monotonic_now_ns();
+  slot.starts.note_failure(now_ns);
   options_.first_workers = kEveryWorker;
-  const std::int64_t backoff_ns =
-      std::min(kLongestBackoffNs, kFirstBackoffNs << std::min<std::uint32_t>(slot.failures - 1, 10));
-  slot.next_start_ns = monotonic_now_ns() + backoff_ns;
   effects_->changed = true;
   effects_->rearm = true;
   effects_->log.push_back({LogLevel::kError, error.message, {}, {}, 0, 0});
-  const bool hopeless = std::all_of(slots_.begin(), slots_.end(), [this](const Slot& each) {
-    return is_extra(each) || (each.failures >= kStartsBeforeUnavailable && each.link == nullptr);
+  const bool hopeless = std::all_of(slots_.begin(), slots_.end(), [&](const Slot& each) {
+    return is_extra(each) || (each.link == nullptr && given_up(each, now_ns));
   });
   error.code = ErrorCode::kUnavailable;
-  if (!hopeless && (slot.failures >= kStartsBeforeUnavailable || slot.role == Role::kWarm)) {
+  if (!hopeless && (given_up(slot, now_ns) || slot.role == Role::kWarm)) {
     fail_all(slot.pinned, error);  // Calls of this slot alone have no other worker to go to.
   }
   if (hopeless) {
     unavailable_ = std::move(error);
     fail_queued(*unavailable_);
   }
+}
+
+bool Scheduler::given_up(const Slot& slot, MonotonicNs now_ns) const noexcept {
+  return ever_ready_ ? slot.starts.failed_for(options_.start_timeout_ns, now_ns) : slot.starts.failed_often();
 }
 
 std::uint32_t Scheduler::ready_count() const noexcept {
@@ -150,6 +152,8 @@ void Scheduler::on_message(WorkerLink& link, BytesView message, const Resolve& r
     }
     link.state = WorkerLink::State::kReady;
     link.start_deadline_ns = kNever;
+    slots_[link.slot].starts.note_ready();
+    ever_ready_ = true;
     relist(link);
     unavailable_.reset();
     effects_->changed = true;
@@ -310,7 +314,8 @@ void Scheduler::bury(WorkerLink& link) {
   if (is_extra(slot)) {
     effects_->trouble = true;
   }
-  if (!was_ready && !link.dismissed) {
+  // One that the host itself ended on its way up, because the runtime ends, is not a failed start.
+  if (!was_ready && !expected) {
     std::string message =
         "a worker could not be started: " +
         (link.refusal.empty() ? "it ended with " + status.to_string() + " before it was ready" : link.refusal);
@@ -323,12 +328,9 @@ void Scheduler::bury(WorkerLink& link) {
     }
     note_start_failure(slot, Error{ErrorCode::kUnavailable, std::move(message), std::move(context)});
   } else if (link.calls_done == 0 && !expected) {
-    // Dies without ever answering: go slower each time, so that a worker that cannot live does not eat the machine.
-    ++slot.failures;
-    slot.next_start_ns = monotonic_now_ns() +
-                         (slot.failures < kStartsBeforeUnavailable ? 0 : std::min(kLongestBackoffNs, kFirstBackoffNs));
+    slot.starts.note_useless(monotonic_now_ns());
   } else {
-    slot.next_start_ns = 0;
+    slot.starts.note_end();
   }
   if (is_extra(slot)) {
     free_extra_slot(link.slot);

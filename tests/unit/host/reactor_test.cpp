@@ -74,7 +74,9 @@ TEST_CASE("reactor: takes none of the program's signals but those of faults") {
 }
 
 TEST_CASE("start: calls pinned to a slot that cannot start fail with the reason, others run") {
-  auto runtime = RuntimeAccess::start(tenon::test::runtime_options(2), std::make_unique<OneWorkerLauncher>());
+  tenon::RuntimeOptions options = tenon::test::runtime_options(2);
+  options.start_timeout = 1500ms;
+  auto runtime = RuntimeAccess::start(std::move(options), std::make_unique<OneWorkerLauncher>());
   REQUIRE(runtime);
   std::string key = "a";
   while (std::hash<std::string>{}(key) % 2 != 1) {
