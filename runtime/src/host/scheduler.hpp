@@ -20,6 +20,7 @@
 #include <tenon/runtime.hpp>
 
 #include "base/clock.hpp"
+#include "host/autopsy.hpp"
 #include "host/call.hpp"
 #include "host/call_queue.hpp"
 #include "host/start_history.hpp"
@@ -320,11 +321,19 @@ class Scheduler {
   /// Ends the items that are done of a bulk call that still runs.
   void harvest(WorkerLink& link);
   /// What becomes of a bulk call that was running when its worker died.
-  void recover_items(WorkerLink& link, CallRef call, std::uint64_t position, const ExitStatus& status);
+  void recover_items(WorkerLink& link, CallRef call, std::uint64_t position, const Autopsy& autopsy);
+  /// The same when it is not known how far the worker came.
+  void recover_unknown_items(WorkerLink& link, CallRef call, const Autopsy& autopsy);
   [[nodiscard]] Result<StoredBytes> lease_result(WorkerLink& link, const BlockRef& block, const GenerationRef& made_by);
   void begin_next(WorkerLink& link);
   void bury(WorkerLink& link);
-  void retry_or_crash(WorkerLink& link, CallRef call, const ExitStatus& status);
+  /// What becomes of a call that was in the ring of a worker that died.
+  void settle_orphan(WorkerLink& link, CallRef call, std::uint64_t position, const Autopsy& autopsy);
+  /// The call, or the one item, that the worker was running. `repeatable`: it has called nothing that must not run
+  /// twice.
+  void retry_or_crash(WorkerLink& link, CallRef call, bool repeatable);
+  /// Why a call ends that its worker may have run.
+  [[nodiscard]] Error unknown_error(const WorkerLink& link, const Call& call) const;
   void fail_sessions(std::uint64_t link_id, std::uint32_t slot);
   void fail_queued(const Error& error);
   void fail_all(CallQueue& queue, const Error& error);

@@ -302,7 +302,8 @@ TENON_HOT void Scheduler::complete(WorkerLink& link, const Completion& completio
   }
   if (call->kind != CallKind::kCall) {
     call->make_details().completion_flags = completion.descriptor.flags;
-  } else if (status != TENON_OK && call->stop_reason == StopReason::kNone && call->details().diverted) {
+  } else if (status != TENON_OK && call->stop_reason == StopReason::kNone && call->details().diverted &&
+             (completion.descriptor.flags & kCompletionUnrepeatable) == 0) {
     // Nobody is to suffer from a trial: the version that it is tried against answers.
     if (!completion.descriptor.payload.absent() && !completion.descriptor.payload.is_inline()) {
       link.transport->release(completion.descriptor.payload);

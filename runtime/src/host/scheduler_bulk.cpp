@@ -286,12 +286,18 @@ Result<StoredBytes> Scheduler::lease_result(WorkerLink& link, const BlockRef& bl
   return link.transport->lease(block, *bytes, made_by);
 }
 
-void Scheduler::recover_items(WorkerLink& link, CallRef call, std::uint64_t position, const ExitStatus& status) {
-  const auto progress = link.transport->end().bulk_progress(position);
+void Scheduler::recover_items(WorkerLink& link, CallRef call, std::uint64_t position, const Autopsy& autopsy) {
+  const BulkRemains remains = autopsy.bulk_remains(position);
+  if (!remains.intact) {
+    recover_unknown_items(link, std::move(call), autopsy);
+    return;
+  }
+  const auto& progress = remains.progress;
   const std::uint32_t gone = call->details().harvested;
   if (progress && progress->done > gone) {
     const std::uint32_t done = std::min(progress->done, gone + call->details().count);
     if (auto ended = end_items(link, *call, done, progress->answers, 0); !ended) {
+      const ExitStatus status = link.handle->exit_status().value_or(ExitStatus{});
       fail_items(*call, done - gone,
                  Error{ErrorCode::kCrashed,
                        "the worker that ran the call ended with " + status.to_string() +
@@ -303,7 +309,7 @@ void Scheduler::recover_items(WorkerLink& link, CallRef call, std::uint64_t posi
     close(std::move(call));
     return;
   }
-  const bool in_item = !progress || link.transport->end().bulk_begun(position) > progress->done;
+  const bool in_item = !progress || remains.begun > progress->done;
   if (call->details().count > 1) {
     CallRef rest = split_items(*call, in_item ? 1 : 0);
     if (killing_ || call->stop_reason != StopReason::kNone) {
@@ -315,10 +321,29 @@ void Scheduler::recover_items(WorkerLink& link, CallRef call, std::uint64_t posi
   if (call->details().count == 0) {
     close(std::move(call));
   } else if (in_item) {
-    retry_or_crash(link, std::move(call), status);
+    retry_or_crash(link, std::move(call), autopsy.repeatable(position, progress ? progress->done : 0));
   } else {
     complete_returned(std::move(call));
   }
+}
+
+void Scheduler::recover_unknown_items(WorkerLink& link, CallRef call, const Autopsy& autopsy) {
+  const bool repeatable = call->route()->ref.task->idempotent && autopsy.all_repeatable();
+  const std::uint32_t count = call->details().count;
+  if (count == 1 || killing_ || call->stop_reason != StopReason::kNone) {
+    // With one item there is no doubt which one it was.
+    retry_or_crash(link, std::move(call), repeatable);
+    return;
+  }
+  if (!repeatable) {
+    Error error = unknown_error(link, *call);
+    finish(std::move(call), fail(std::move(error)));
+    return;
+  }
+  // Which of them ended the worker will show when they run apart: no item is charged for another.
+  --call->attempt;
+  requeue(split_items(*call, count / 2));
+  requeue(std::move(call));
 }
 
 }  // namespace tenon::internal

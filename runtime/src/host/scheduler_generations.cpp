@@ -514,7 +514,7 @@ void Scheduler::fill_tally(const Generation& generation, GenerationTally& tally)
     }
     ++tally.workers;
     const InFlight& in_flight = slot.link->in_flight;
-    if (!in_flight.empty() && in_flight.front_position() < slot.link->transport->end().begun()) {
+    if (!in_flight.empty() && slot.link->transport->end().may_have_begun(in_flight.front_position())) {
       const Call& front = in_flight.front();
       const bool plain = front.kind == CallKind::kCall || front.kind == CallKind::kBulk;
       tally.running += plain && front.run_route()->generation.get() == &generation ? 1 : 0;

@@ -43,7 +43,7 @@ bool Scheduler::cancel(Call& call) {
 void Scheduler::ask_to_stop(WorkerLink& link, Call& call, StopReason reason) {
   call.stop_reason = reason;
   call.make_details().kill_at_ns = later(monotonic_now_ns(), options_.cancel_grace_ns);
-  if (&link.in_flight.front() == &call || call.position() < link.transport->end().begun()) {
+  if (&link.in_flight.front() == &call || link.transport->end().may_have_begun(call.position())) {
     stop_running(link, call);  // Otherwise begin_next does: the word may hold the call that runs.
   }
   set_timer(call);
@@ -94,7 +94,7 @@ TENON_HOT void Scheduler::set_timer(Call& call) {
       at_ns = std::min(at_ns, details.queue_deadline_ns);
     } else if (call.phase == Call::Phase::kSent) {
       at_ns = std::min(at_ns, details.run_deadline_ns);
-      if (call.attempt == 1 && call.position() >= slots_[call.slot].link->transport->end().begun()) {
+      if (call.attempt == 1 && !slots_[call.slot].link->transport->end().may_have_begun(call.position())) {
         at_ns = std::min(at_ns, details.queue_deadline_ns);
       }
     }
@@ -164,7 +164,7 @@ void Scheduler::on_call_timer(Call& call, MonotonicNs now_ns) {
     link.kill();
     return;
   }
-  const bool begun = call.position() < link.transport->end().begun();
+  const bool begun = link.transport->end().may_have_begun(call.position());
   if (!begun && take_back(link, call)) {
     std::string why = call.deadline_text();
     finish_error(take_out(link, call), ErrorCode::kDeadline, std::move(why));

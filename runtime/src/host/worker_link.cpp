@@ -207,6 +207,12 @@ const GenerationRef* WorkerLink::generation_of(std::string_view plugin) const no
   return found == generations_.end() ? nullptr : &*found;
 }
 
+const HostRoute* WorkerLink::nested_once() const noexcept {
+  const auto found = std::find_if(kept_routes_.begin(), kept_routes_.end(),
+                                  [](const RouteRef& kept) { return !kept->ref.task->idempotent; });
+  return found == kept_routes_.end() ? nullptr : found->get();
+}
+
 void WorkerLink::drop_segment(std::uint32_t number) {
   if (known_segments_.erase(number) == 0) {
     return;

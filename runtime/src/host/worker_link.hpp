@@ -73,6 +73,8 @@ class WorkerLink {
   /// The generation of a plugin that the worker has loaded or is about to: it can have no other one. Null for none.
   [[nodiscard]] const GenerationRef* generation_of(std::string_view plugin) const noexcept;
   [[nodiscard]] const std::vector<GenerationRef>& generations() const noexcept { return generations_; }
+  /// A task that is not idempotent and that the worker was told of for nested calls; null when there is none.
+  [[nodiscard]] const HostRoute* nested_once() const noexcept;
   void drop_segment(std::uint32_t number);
   void drop_route(std::uint32_t number);
   void send_resolved(std::uint64_t request, const Result<RouteRef>& route);
@@ -142,8 +144,10 @@ class WorkerLink {
   bool dismissed = false;
   /// Why the host killed it, for the call it was running.
   std::optional<Error> kill_reason;
-  /// The call that it was killed for; 0 when it broke the protocol.
+  /// The call that it was killed for; 0 when it was none.
   std::uint64_t killed_call_id = 0;
+  /// It broke the protocol: what it wrote does not count.
+  bool distrusted = false;
   /// What it said when it refused the hand-shake.
   std::string refusal;
 

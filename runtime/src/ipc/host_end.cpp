@@ -9,6 +9,7 @@
 
 #include "base/hot.hpp"
 #include "ipc/host_end_impl.hpp"
+#include "ipc/sealed_count.hpp"
 
 namespace tenon::internal {
 
@@ -24,10 +25,12 @@ bool good_count(std::uint32_t count) noexcept {
   return std::has_single_bit(count) && count >= kMinSlots && count <= kMaxSlots;
 }
 
-constexpr std::uint16_t kKnownFlags = kCompletionSessionEnded | kCompletionFrames | kCompletionArgument;
+constexpr std::uint16_t kKnownFlags =
+    kCompletionSessionEnded | kCompletionFrames | kCompletionArgument | kCompletionUnrepeatable;
 
 /// What is wrong with an answer; nullptr when nothing is. The places of segments are checked later, by SegmentTable.
-const char* broken_field(const CompletionDescriptor& answer, const Outstanding& asked, bool was_revoked) noexcept {
+const char* broken_field(const CompletionDescriptor& answer, const Outstanding& asked, std::uint64_t position,
+                         bool was_revoked) noexcept {
   const BlockRef& payload = answer.payload;
   if (answer.call_id != asked.call_id.load(std::memory_order_relaxed)) {
     return "call_id";
@@ -52,12 +55,21 @@ const char* broken_field(const CompletionDescriptor& answer, const Outstanding& 
        asked.items.load(std::memory_order_relaxed) != 0)) {
     return "flags";
   }
-  if (answer.items_done > asked.items.load(std::memory_order_relaxed)) {
-    return "items_done";
+  if (answer.kind == CompletionKind::kReturned) {
+    // The seal: a stray write must not turn a call that ran into one that may run elsewhere.
+    const bool returned = was_revoked && answer.status == TENON_OK && answer.flags == 0 && payload.absent() &&
+                          answer.items_done == put_seal(Seal::kReturned, position);
+    return returned ? nullptr : "kind";
   }
-  if (answer.kind == CompletionKind::kReturned &&
-      (!was_revoked || answer.status != TENON_OK || answer.flags != 0 || !payload.absent())) {
-    return "kind";
+  if (const std::uint32_t items = asked.items.load(std::memory_order_relaxed); items == 0) {
+    if (answer.items_done != 0) {
+      return "items_done";
+    }
+  } else {
+    const auto packed = open_seal(Seal::kItemsAnswered, answer.items_done);
+    if (!packed || !ItemPlace::unpack(*packed).is_at(position) || ItemPlace::unpack(*packed).item > items) {
+      return "items_done";
+    }
   }
   if (payload.is_inline() && payload.offset_bytes != 0) {
     return "payload.offset";
@@ -72,6 +84,17 @@ const char* broken_field(const CompletionDescriptor& answer, const Outstanding& 
 }
 
 }  // namespace
+
+std::optional<std::uint64_t> HostEnd::Impl::begun(std::uint64_t word) const noexcept {
+  const auto low = open_seal(Seal::kBegun, word);
+  if (!low) {
+    return std::nullopt;
+  }
+  // An honest worker begins what was published before, and answers what it has begun.
+  const std::uint64_t published = header->ring.tail.load(std::memory_order_relaxed);
+  const std::uint64_t behind = (published - *low) & kSealedMask;
+  return behind <= slot_count ? std::optional(published - behind) : std::nullopt;
+}
 
 HostEnd::HostEnd(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
 HostEnd::HostEnd(HostEnd&&) noexcept = default;
@@ -126,6 +149,12 @@ Result<HostEnd> HostEnd::create(const HostEndOptions& options) {
     answers->fixed.slot_count = options.slot_count;
     answers->fixed.slots_offset_bytes = sizes.completion_slots_offset_bytes;
     answers->fixed.size_bytes = sizes.completion_bytes;
+    // Of no call yet.
+    const std::uint64_t nowhere = ItemPlace::pack(ItemPlace::kPositionMask, ItemPlace::kNone);
+    answers->begun.begun.store(put_seal(Seal::kBegun, 0), std::memory_order_relaxed);
+    answers->begun.unrepeatable.store(put_seal(Seal::kUnrepeatable, nowhere), std::memory_order_relaxed);
+    answers->bulk.begun.store(put_seal(Seal::kItemsBegun, nowhere), std::memory_order_relaxed);
+    answers->bulk.done.store(put_seal(Seal::kItemsDone, nowhere), std::memory_order_relaxed);
   }
   auto completion_mapping = completion->map(options.in_process ? Access::kReadWrite : Access::kReadOnly);
   if (!completion_mapping) {
@@ -227,8 +256,9 @@ Revoked HostEnd::revoke(std::uint64_t position) noexcept {
   // SUBTLE: Dekker. The worker stores `begun` and then loads this word, all four sequentially consistent: when the load
   // below does not see the worker begin, the worker sees this store and leaves the call alone.
   own.revoked[index].store(position + 1, std::memory_order_seq_cst);
-  if (own.answers->begun.begun.load(std::memory_order_seq_cst) > position) {
-    return Revoked::kUndecided;
+  const auto begun = own.begun(own.answers->begun.begun.load(std::memory_order_seq_cst));
+  if (!begun || *begun > position) {
+    return Revoked::kUndecided;  // Of a damaged count nothing follows; the answer will tell.
   }
   // The reaper may have the worker's `returned` in its hands at this moment; whoever changes the state first has the
   // call.
@@ -246,40 +276,69 @@ std::optional<std::uint32_t> HostEnd::revoke_items(std::uint64_t position) noexc
   // SUBTLE: Dekker, as in revoke: the worker stores the count of items begun and then loads this word. Items that the
   // load below does not show as begun never will be; the last one that it shows may still be given back.
   own.revoked[position & (own.slot_count - 1)].store(position + 1, std::memory_order_seq_cst);
-  const std::uint64_t begun = own.answers->bulk.begun.load(std::memory_order_seq_cst);
-  return begun >> 16u == position ? std::optional(static_cast<std::uint32_t>(begun & 0xffffu)) : std::nullopt;
+  const auto begun = open_seal(Seal::kItemsBegun, own.answers->bulk.begun.load(std::memory_order_seq_cst));
+  // Of a damaged count nothing follows: the worker stops before its next item, and the answer will tell.
+  return begun && ItemPlace::unpack(*begun).is_at(position) ? std::optional(ItemPlace::unpack(*begun).item)
+                                                            : std::nullopt;
 }
 
 std::optional<BulkProgress> HostEnd::bulk_progress(std::uint64_t position) const noexcept {
   const auto& bulk = impl_->answers->bulk;
   // Acquire, with the worker's release: the answers of the items done are written.
-  const std::uint64_t done = bulk.done.load(std::memory_order_acquire);
-  if (done >> 16u != position) {
-    return std::nullopt;
-  }
+  const auto at_position = [&]() -> std::optional<std::uint32_t> {
+    const auto packed = open_seal(Seal::kItemsDone, bulk.done.load(std::memory_order_acquire));
+    if (!packed || !ItemPlace::unpack(*packed).is_at(position)) {
+      return std::nullopt;
+    }
+    return ItemPlace::unpack(*packed).item;
+  };
+  const auto done = at_position();
   const std::uint32_t items =
       impl_->outstanding[position & (impl_->slot_count - 1)].items.load(std::memory_order_relaxed);
-  const auto count = static_cast<std::uint32_t>(done & 0xffffu);
-  if (count > items) {
+  if (!done || *done > items) {
     return std::nullopt;
   }
   const BulkProgress progress{
-      .done = count,
+      .done = *done,
       .answers = {.segment = static_cast<std::uint32_t>(bulk.answers_segment.load(std::memory_order_acquire)),
                   .tag = 0,
                   .offset_bytes = bulk.answers_offset_bytes.load(std::memory_order_acquire),
                   .size_bytes = bulk.answers_size_bytes.load(std::memory_order_acquire)}};
   // SUBTLE: the worker may have gone on to the next bulk call in between; see WorkerEnd::begin_bulk. What it answered
   // to this one comes with its completion then.
-  if (bulk.done.load(std::memory_order_relaxed) >> 16u != position) {
+  const std::uint64_t check = bulk.answers_check.load(std::memory_order_acquire);
+  const auto again = at_position();
+  if (!again || *again > items ||
+      check != check_of_place(position, bulk.answers_segment.load(std::memory_order_relaxed),
+                              progress.answers.offset_bytes, progress.answers.size_bytes)) {
     return std::nullopt;
   }
   return progress;
 }
 
-std::uint32_t HostEnd::bulk_begun(std::uint64_t position) const noexcept {
-  const std::uint64_t begun = impl_->answers->bulk.begun.load(std::memory_order_acquire);
-  return begun >> 16u == position ? static_cast<std::uint32_t>(begun & 0xffffu) : 0;
+BulkRemains HostEnd::bulk_remains(std::uint64_t position) const noexcept {
+  const auto& bulk = impl_->answers->bulk;
+  const auto begun = open_seal(Seal::kItemsBegun, bulk.begun.load(std::memory_order_acquire));
+  const auto done = open_seal(Seal::kItemsDone, bulk.done.load(std::memory_order_acquire));
+  if (!begun || !done) {
+    return {};
+  }
+  BulkRemains remains;
+  remains.intact = true;
+  const ItemPlace begun_place = ItemPlace::unpack(*begun);
+  const ItemPlace done_place = ItemPlace::unpack(*done);
+  remains.begun = begun_place.is_at(position) ? begun_place.item : 0;
+  if (done_place.is_at(position) && done_place.item != ItemPlace::kNone) {
+    remains.progress = bulk_progress(position);
+    // One item at most is between the two.
+    remains.intact = remains.progress && remains.begun - remains.progress->done <= 1;
+  } else {
+    remains.intact = remains.begun == 0;
+  }
+  const std::uint32_t items =
+      impl_->outstanding[position & (impl_->slot_count - 1)].items.load(std::memory_order_relaxed);
+  remains.intact = remains.intact && remains.begun <= items;
+  return remains;
 }
 
 // -- reaper -------------------------------------------------------------------------------------
@@ -322,9 +381,12 @@ TENON_HOT Result<bool> HostEnd::pop(Completion& completion) {
     completion.position = position;
     Outstanding& record = own.outstanding[index];
     const bool was_revoked = own.revoked[index].load(std::memory_order_relaxed) == position + 1;
-    if (const char* field = broken_field(completion.descriptor, record, was_revoked); field != nullptr) {
+    if (const char* field = broken_field(completion.descriptor, record, position, was_revoked); field != nullptr) {
       return broken(std::string(field) + " of completion " + std::to_string(position));
     }
+    completion.descriptor.items_done = completion.descriptor.kind == CompletionKind::kDone
+                                           ? ItemPlace::unpack(completion.descriptor.items_done & kSealedMask).item
+                                           : 0;
     const auto before = record.state.exchange(Outstanding::State::kAnswered, std::memory_order_acq_rel);
     const bool returned = completion.descriptor.kind == CompletionKind::kReturned;
     if (before == Outstanding::State::kTaken && !returned) {
@@ -458,8 +520,18 @@ std::uint64_t HostEnd::published() const noexcept {
   return impl_->header->ring.tail.load(std::memory_order_acquire);
 }
 
-std::uint64_t HostEnd::begun() const noexcept {
-  return impl_->answers->begun.begun.load(std::memory_order_acquire);
+std::optional<std::uint64_t> HostEnd::begun() const noexcept {
+  return impl_->begun(impl_->answers->begun.begun.load(std::memory_order_acquire));
+}
+
+Known HostEnd::unrepeatable(std::uint64_t position, std::uint32_t item) const noexcept {
+  const auto packed =
+      open_seal(Seal::kUnrepeatable, impl_->answers->begun.unrepeatable.load(std::memory_order_acquire));
+  if (!packed) {
+    return Known::kDamaged;
+  }
+  const ItemPlace place = ItemPlace::unpack(*packed);
+  return place.is_at(position) && place.item == item ? Known::kYes : Known::kNo;
 }
 
 std::uint64_t HostEnd::in_flight() const noexcept {

@@ -69,6 +69,17 @@ struct BulkProgress {
   BlockRef answers;  ///< Without its owner's tag: not to be given back.
 };
 
+/// What a dead worker's words say of the bulk call that it had begun.
+struct BulkRemains {
+  /// False: the words were written over; how far it came is not known.
+  bool intact = false;
+  std::uint32_t begun = 0;               ///< Items begun.
+  std::optional<BulkProgress> progress;  ///< Absent: it had not come to the first item yet.
+};
+
+/// What the worker's word says of one call.
+enum class Known { kNo, kYes, kDamaged };
+
 /// Four roles, each for one thread at a time, all at once if wanted:
 ///   submitter  push, publish, revoke, can_push
 ///   reaper     pop, wait, arm_event_bell, disarm
@@ -151,14 +162,23 @@ class HostEnd {
   void cancel(std::uint64_t call_id) noexcept;
   /// Latest progress report; nullopt when there is none, or one is being written. From the worker: any numbers.
   [[nodiscard]] std::optional<ProgressReport> progress() const noexcept;
-  /// How far the worker has come with the bulk call at `position`, for the time after its death; nullopt when it did
-  /// not come to it. From the worker: any answers.
+  /// How far the worker has come with the bulk call at `position`; nullopt when it did not come to it, or its words are
+  /// damaged. From the worker: any answers.
   [[nodiscard]] std::optional<BulkProgress> bulk_progress(std::uint64_t position) const noexcept;
-  /// How many of its items the worker has begun; 0 when it did not come to it. From the worker: any number.
-  [[nodiscard]] std::uint32_t bulk_begun(std::uint64_t position) const noexcept;
-  /// Submissions published so far, begun, and answered as the worker says: any numbers.
+  /// The same after its death, with the difference of the two.
+  [[nodiscard]] BulkRemains bulk_remains(std::uint64_t position) const noexcept;
+  /// Submissions published so far.
   [[nodiscard]] std::uint64_t published() const noexcept;
-  [[nodiscard]] std::uint64_t begun() const noexcept;
+  /// Submissions that the worker has begun; nullopt when it wrote nonsense: the word is damaged, or no such count is
+  /// possible.
+  [[nodiscard]] std::optional<std::uint64_t> begun() const noexcept;
+  /// Whether the submission may have begun. True also when the worker wrote nonsense.
+  [[nodiscard]] bool may_have_begun(std::uint64_t position) const noexcept {
+    const auto count = begun();
+    return !count || position < *count;
+  }
+  /// Whether the call at `position`, or the item of the bulk call there, has called a task that is not idempotent.
+  [[nodiscard]] Known unrepeatable(std::uint64_t position, std::uint32_t item = 0) const noexcept;
   /// Published submissions whose completions have not been popped. What is left when the worker has died.
   [[nodiscard]] std::uint64_t in_flight() const noexcept;
   /// Wakes the worker from its sleep though nothing is submitted: to read its control channel.

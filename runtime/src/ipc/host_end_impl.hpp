@@ -34,6 +34,9 @@ struct HostEnd::Impl {
   FileDescriptor completion_descriptor;
   bool in_process = false;
 
+  /// What a worker's word says of the submissions begun; nullopt for nonsense.
+  [[nodiscard]] std::optional<std::uint64_t> begun(std::uint64_t word) const noexcept;
+
   // Views of the mappings.
   SubmissionHeader* header = nullptr;
   std::atomic<std::uint64_t>* revoked = nullptr;

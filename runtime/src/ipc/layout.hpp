@@ -16,7 +16,7 @@
 
 namespace tenon::internal {
 
-inline constexpr std::uint32_t kLayoutVersion = 6;
+inline constexpr std::uint32_t kLayoutVersion = 7;
 inline constexpr std::uint64_t kSubmissionMagic = 0x31627553'6e6f6e65;  // "enonSub1"
 inline constexpr std::uint64_t kCompletionMagic = 0x31706d43'6e6f6e65;  // "enonCmp1"
 
@@ -82,8 +82,6 @@ static_assert(offsetof(SubmissionDescriptor, route) == 72 && offsetof(Submission
 
 /// Items of a bulk call at most.
 inline constexpr std::uint32_t kMaxBulkItems = 4096;
-/// Count of items done while the place of the answers changes: that of no call, as no position reaches it.
-inline constexpr std::uint64_t kNoBulkCall = ~std::uint64_t{0};
 
 /// How a slot was answered. WIRE: never renumber.
 enum class CompletionKind : std::uint16_t {
@@ -96,6 +94,7 @@ enum CompletionFlags : std::uint16_t {
   kCompletionSessionEnded = 1,  ///< `step` gave TENON_END; the session is complete and wants kClose.
   kCompletionFrames = 2,        ///< The payload is a frame sequence of results.
   kCompletionArgument = 4,      ///< The result is the call's own argument; the payload is absent.
+  kCompletionUnrepeatable = 8,  ///< The call has called a task that is not idempotent.
 };
 
 /// One answer, as the worker writes it. WIRE. The n-th completion answers the n-th submission.
@@ -107,8 +106,10 @@ struct CompletionDescriptor {
   tenon_status_t status = TENON_OK;  ///< TENON_OK or an error, never TENON_END.
   CompletionKind kind = CompletionKind::kDone;
   std::uint16_t flags = 0;
-  std::uint64_t run_ns = 0;      ///< How long the call ran; for statistics alone.
-  std::uint64_t items_done = 0;  ///< kBulk alone: items that ran, from the first on.
+  std::uint64_t run_ns = 0;  ///< How long the call ran; for statistics alone.
+  /// Items that ran, from the first on: sealed (ipc/sealed_count.hpp) in the answer to a bulk call, else 0. In
+  /// kReturned the seal of a returned call.
+  std::uint64_t items_done = 0;
 };
 static_assert(sizeof(CompletionDescriptor) == 64 && std::is_trivially_copyable_v<CompletionDescriptor>);
 static_assert(offsetof(CompletionDescriptor, payload) == 16 && offsetof(CompletionDescriptor, status) == 40);
@@ -187,14 +188,17 @@ struct CompletionHeader {
     std::atomic<std::uint64_t> tail;  ///< Completions published so far: as many submissions are answered.
   } ring;
   struct alignas(kLineBytes) {
-    std::atomic<std::uint64_t> begun;  ///< Submissions begun so far.
+    std::atomic<std::uint64_t> begun;  ///< Submissions begun so far, sealed.
+    /// The last call or item that called a task which is not idempotent: an ItemPlace, sealed.
+    std::atomic<std::uint64_t> unrepeatable;
   } begun;
   struct alignas(kLineBytes) {
-    std::atomic<std::uint64_t> begun;  ///< Of the last bulk call: its position times 65536, plus the items begun.
-    std::atomic<std::uint64_t> done;   ///< The same with the items done.
+    std::atomic<std::uint64_t> begun;  ///< Of the last bulk call: an ItemPlace with the items begun, sealed.
+    std::atomic<std::uint64_t> done;   ///< The same with the items done; kNone while the place of the answers changes.
     std::atomic<std::uint64_t> answers_segment;  ///< Where its answers lie.
     std::atomic<std::uint64_t> answers_offset_bytes;
     std::atomic<std::uint64_t> answers_size_bytes;
+    std::atomic<std::uint64_t> answers_check;  ///< check_of_place() of these three.
   } bulk;
   struct alignas(kLineBytes) {
     std::atomic<std::uint32_t> bell;   ///< The host sleeps on it.
@@ -215,6 +219,17 @@ struct CompletionHeader {
 };
 static_assert(std::is_standard_layout_v<CompletionHeader> && sizeof(CompletionHeader) == 8 * kLineBytes);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<std::uint32_t>::is_always_lock_free);
+
+/// Shows when the place of a bulk call's answers was written over. WIRE.
+[[nodiscard]] constexpr std::uint64_t check_of_place(std::uint64_t position, std::uint64_t segment,
+                                                     std::uint64_t offset_bytes, std::uint64_t size_bytes) noexcept {
+  std::uint64_t mixed = position ^ 0xd6e8feb8'6659fd93;
+  for (const std::uint64_t part : {segment, offset_bytes, size_bytes}) {
+    mixed = (mixed ^ part) * 0x9e3779b9'7f4a7c15;
+    mixed ^= mixed >> 29u;
+  }
+  return mixed;
+}
 
 /// Sizes of both segments for a ring of `slot_count` slots, a power of two from 2 to 65536.
 struct LayoutSizes {

@@ -11,6 +11,7 @@
 #include "ipc/host_end.hpp"
 #include "ipc/host_end_impl.hpp"
 #include "ipc/message_ring.hpp"
+#include "ipc/sealed_count.hpp"
 
 namespace tenon::internal {
 
@@ -39,6 +40,9 @@ struct WorkerEnd::Impl {
   std::uint64_t running_call_id = 0;
   std::uint64_t running_session_id = 0;
   std::uint64_t running_position = 0;
+  std::uint32_t running_item = 0;
+  bool running_bulk = false;
+  bool unrepeatable = false;  // The running call.
   std::uint32_t armed_count = 0;
   std::uint32_t rung = 0;
   std::uint32_t bell_seen = 0;
@@ -212,7 +216,7 @@ TENON_HOT Result<std::optional<Submission>> WorkerEnd::begin() {
     const std::size_t index = position & (own.slot_count - 1);
     const SubmissionSlot& slot = own.slots[index];
     // SUBTLE: Dekker with HostEnd::revoke; all four accesses are sequentially consistent.
-    own.header->begun.begun.store(position + 1, std::memory_order_seq_cst);
+    own.header->begun.begun.store(put_seal(Seal::kBegun, position + 1), std::memory_order_seq_cst);
     const bool revoked = own.revoked[index].load(std::memory_order_seq_cst) == position + 1;
     Submission submission{.descriptor = slot.descriptor, .inline_payload = {}, .position = position};
     if (revoked) {
@@ -220,7 +224,8 @@ TENON_HOT Result<std::optional<Submission>> WorkerEnd::begin() {
       answer.descriptor = CompletionDescriptor{.call_id = submission.descriptor.call_id,
                                                .session_id = submission.descriptor.session_id,
                                                .payload = {},
-                                               .kind = CompletionKind::kReturned};
+                                               .kind = CompletionKind::kReturned,
+                                               .items_done = put_seal(Seal::kReturned, position)};
       own.answered = position + 1;
       continue;
     }
@@ -235,6 +240,9 @@ TENON_HOT Result<std::optional<Submission>> WorkerEnd::begin() {
     own.running_call_id = submission.descriptor.call_id;
     own.running_session_id = submission.descriptor.session_id;
     own.running_position = position;
+    own.running_item = 0;
+    own.running_bulk = submission.descriptor.kind == CallKind::kBulk;
+    own.unrepeatable = false;
     return std::optional<Submission>(submission);
   }
 }
@@ -251,6 +259,13 @@ TENON_HOT Result<void> WorkerEnd::finish(CompletionDescriptor completion, std::o
   CompletionSlot& slot = own.answer_slots[own.answered & (own.slot_count - 1)];
   completion.call_id = own.running_call_id;
   completion.session_id = own.running_session_id;
+  if (own.running_bulk) {
+    const auto items_done = static_cast<std::uint32_t>(completion.items_done);
+    completion.items_done = put_seal(Seal::kItemsAnswered, ItemPlace::pack(own.running_position, items_done));
+  }
+  if (own.unrepeatable) {
+    completion.flags = static_cast<std::uint16_t>(completion.flags | kCompletionUnrepeatable);
+  }
   if (payload) {
     completion.payload = {.segment = kInlineSegment, .tag = 0, .offset_bytes = 0, .size_bytes = payload->size()};
     if (!payload->empty()) {
@@ -269,26 +284,44 @@ void WorkerEnd::begin_bulk(const ArenaBlock& answers) noexcept {
   // SUBTLE: a host that still looks at the bulk call before must not read its count with the place of this one. Each
   // part of the place is stored with release after the count has been made that of no call: whoever acquires a new part
   // sees that, or a later count, when it reads the count again.
-  bulk.done.store(kNoBulkCall, std::memory_order_relaxed);
+  const auto done_word = [&own](std::uint32_t items) {
+    return put_seal(Seal::kItemsDone, ItemPlace::pack(own.running_position, items));
+  };
+  bulk.done.store(done_word(ItemPlace::kNone), std::memory_order_relaxed);
   bulk.answers_segment.store(answers.ref.segment, std::memory_order_release);
   bulk.answers_offset_bytes.store(answers.ref.offset_bytes, std::memory_order_release);
   // All of the block: it may be longer than was asked for, and the last answer lie there.
   bulk.answers_size_bytes.store(answers.bytes.size(), std::memory_order_release);
+  bulk.answers_check.store(
+      check_of_place(own.running_position, answers.ref.segment, answers.ref.offset_bytes, answers.bytes.size()),
+      std::memory_order_release);
   // Release: the place is written.
-  bulk.done.store(own.running_position << 16u, std::memory_order_release);
+  bulk.done.store(done_word(0), std::memory_order_release);
 }
 
 bool WorkerEnd::begin_item(std::uint32_t index) noexcept {
   Impl& own = *impl_;
   // SUBTLE: Dekker with HostEnd::revoke_items; all four accesses are sequentially consistent.
-  own.header->bulk.begun.store((own.running_position << 16u) | (index + 1), std::memory_order_seq_cst);
+  own.running_item = index;
+  own.header->bulk.begun.store(put_seal(Seal::kItemsBegun, ItemPlace::pack(own.running_position, index + 1)),
+                               std::memory_order_seq_cst);
   const std::size_t slot = own.running_position & (own.slot_count - 1);
   return own.revoked[slot].load(std::memory_order_seq_cst) != own.running_position + 1;
 }
 
 void WorkerEnd::finish_item(std::uint32_t index) noexcept {
   // Release: the item's answer is written.
-  impl_->header->bulk.done.store((impl_->running_position << 16u) | (index + 1), std::memory_order_release);
+  impl_->header->bulk.done.store(put_seal(Seal::kItemsDone, ItemPlace::pack(impl_->running_position, index + 1)),
+                                 std::memory_order_release);
+}
+
+void WorkerEnd::mark_unrepeatable() noexcept {
+  Impl& own = *impl_;
+  own.unrepeatable = true;
+  // Release: before anything that the task does then. A death after this store finds it.
+  own.header->begun.unrepeatable.store(
+      put_seal(Seal::kUnrepeatable, ItemPlace::pack(own.running_position, own.running_item)),
+      std::memory_order_release);
 }
 
 TENON_HOT void WorkerEnd::set_run_time(std::uint64_t run_ns) noexcept {

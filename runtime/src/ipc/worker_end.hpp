@@ -72,6 +72,9 @@ class WorkerEnd {
   [[nodiscard]] bool begin_item(std::uint32_t index) noexcept;
   /// After each, once its answer is written: should the worker die later, the answer counts.
   void finish_item(std::uint32_t index) noexcept;
+  /// Before the running call, or item of a bulk call, calls a task that is not idempotent: from then on it is not
+  /// either, and the host does not run it again when the worker dies.
+  void mark_unrepeatable() noexcept;
   /// How long the call ran that was finished last; before the publish.
   void set_run_time(std::uint64_t run_ns) noexcept;
 

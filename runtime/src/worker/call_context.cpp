@@ -245,6 +245,9 @@ tenon_status_t CallContext::invoke(const char* task, tenon_bytes_t argument, ten
                         (*route)->full_name + " is a streaming task; only plain tasks can be invoked",
                         {}});
   }
+  if (!(*route)->loaded->info->idempotent) {
+    core_.end.mark_unrepeatable();
+  }
   Options options;
   options.route = *route;
   options.call_id = options_.call_id;

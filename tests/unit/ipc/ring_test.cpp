@@ -438,6 +438,48 @@ TEST_CASE("ring: submitter, reaper and worker on three threads lose and mix up n
   INFO("taken back: " << taken);
 }
 
+TEST_CASE("ring: a call or an item that called a task which is not idempotent says so, before and after its end") {
+  Ends ends;
+  const std::uint64_t first = ends.submit(1);
+  const std::uint64_t second = ends.submit(2);
+  SubmissionDescriptor bulk;
+  bulk.call_id = 3;
+  bulk.kind = CallKind::kBulk;
+  bulk.max_results = 4;
+  const auto third = ends.host.push(bulk);
+  REQUIRE(third);
+  ends.host.publish();
+  CHECK(ends.host.unrepeatable(first) == Known::kNo);
+
+  REQUIRE(ends.worker.begin().value());
+  ends.worker.mark_unrepeatable();
+  CHECK(ends.host.unrepeatable(first) == Known::kYes);
+  CHECK(ends.host.unrepeatable(second) == Known::kNo);
+  REQUIRE(ends.worker.finish({}));
+  REQUIRE(ends.worker.begin().value());
+  CHECK(ends.host.unrepeatable(second) == Known::kNo);
+  REQUIRE(ends.worker.finish({}));
+  REQUIRE(ends.worker.begin().value());
+  static_cast<void>(ends.worker.begin_item(0));
+  static_cast<void>(ends.worker.begin_item(1));
+  ends.worker.mark_unrepeatable();
+  static_cast<void>(ends.worker.begin_item(2));
+  CHECK(ends.host.unrepeatable(*third, 0) == Known::kNo);
+  CHECK(ends.host.unrepeatable(*third, 1) == Known::kYes);
+  CHECK(ends.host.unrepeatable(*third, 2) == Known::kNo);
+  REQUIRE(ends.worker.finish({.payload = {}, .items_done = 3}));
+  ends.worker.publish();
+
+  Completion completion;
+  REQUIRE(ends.host.pop(completion).value());
+  CHECK((completion.descriptor.flags & kCompletionUnrepeatable) != 0);
+  REQUIRE(ends.host.pop(completion).value());
+  CHECK((completion.descriptor.flags & kCompletionUnrepeatable) == 0);
+  REQUIRE(ends.host.pop(completion).value());
+  CHECK((completion.descriptor.flags & kCompletionUnrepeatable) != 0);
+  CHECK(completion.descriptor.items_done == 3);
+}
+
 TEST_CASE("ring: the place of a bulk call's answers is all of their block, the rest of its last granule included") {
   auto arena = Arena::create("results", 2, 1 << 16, false);
   REQUIRE(arena);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ipc/host_end.hpp"
+#include "ipc/sealed_count.hpp"
 #include "ipc/worker_end.hpp"
 #include "tenon_test/catch.hpp"
 
@@ -116,6 +117,119 @@ TEST_CASE("HostEnd: nonsense in the other words of a worker neither hangs nor ov
   bench.host.publish();
   bench.header->begun.begun = ~std::uint64_t{0};
   CHECK(bench.host.revoke(0) == Revoked::kUndecided);
+}
+
+TEST_CASE("sealed count: what a stray write leaves is no count") {
+  for (const Seal which : {Seal::kBegun, Seal::kItemsBegun, Seal::kItemsDone, Seal::kItemsAnswered, Seal::kReturned,
+                           Seal::kUnrepeatable}) {
+    CHECK_FALSE(open_seal(which, 0));
+    CHECK_FALSE(open_seal(which, ~std::uint64_t{0}));
+    for (const std::uint64_t count : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{77}, kSealedMask}) {
+      const std::uint64_t word = put_seal(which, count);
+      CHECK(open_seal(which, word) == count);
+      for (std::uint64_t step = 1; step <= 4096; ++step) {
+        REQUIRE_FALSE(open_seal(which, word + step));
+        REQUIRE_FALSE(open_seal(which, word - step));
+      }
+      for (int bit = 0; bit < 64; ++bit) {
+        REQUIRE_FALSE(open_seal(which, word ^ (std::uint64_t{1} << bit)));
+      }
+      for (int byte = 0; byte < 8; ++byte) {
+        REQUIRE((open_seal(which, word & ~(std::uint64_t{0xff} << (8 * byte))).value_or(count) == count));
+      }
+    }
+  }
+  // Neither is another word's.
+  CHECK_FALSE(open_seal(Seal::kBegun, put_seal(Seal::kItemsDone, 5)));
+  CHECK_FALSE(open_seal(Seal::kItemsDone, put_seal(Seal::kItemsBegun, 5)));
+  static_assert(ItemPlace::unpack(ItemPlace::pack(3, 4096)).is_at(3));
+  static_assert(ItemPlace::unpack(ItemPlace::pack(3, 4096)).item == 4096);
+}
+
+TEST_CASE("HostEnd: of a damaged count of what has begun nothing follows") {
+  Bench bench;
+  CHECK(bench.host.begun() == 0);
+  CHECK_FALSE(bench.host.may_have_begun(0));
+  // Words that would let a call that runs be taken back, and one beyond what was published.
+  for (const std::uint64_t word : {std::uint64_t{0}, std::uint64_t{1}, ~std::uint64_t{0}, put_seal(Seal::kItemsDone, 0),
+                                   put_seal(Seal::kBegun, 2)}) {
+    CAPTURE(word);
+    bench.header->begun.begun = word;
+    CHECK_FALSE(bench.host.begun());
+    CHECK(bench.host.may_have_begun(0));
+    CHECK(bench.host.revoke(0) == Revoked::kUndecided);
+  }
+  bench.header->begun.begun = put_seal(Seal::kBegun, 1);
+  CHECK(bench.host.begun() == 1);
+  CHECK(bench.host.revoke(0) == Revoked::kUndecided);
+  bench.header->begun.begun = put_seal(Seal::kBegun, 0);
+  CHECK(bench.host.revoke(0) == Revoked::kTaken);
+}
+
+TEST_CASE("HostEnd: a stray write does not turn a call that ran into a returned one") {
+  Bench bench;
+  REQUIRE(bench.host.revoke(0) == Revoked::kTaken);
+  bench.slots[0].descriptor = {.call_id = 77, .session_id = 5, .payload = {}, .kind = CompletionKind::kReturned};
+  bench.header->ring.tail = 1;
+  Completion completion;
+  CHECK_FALSE(bench.host.pop(completion));
+}
+
+TEST_CASE("HostEnd: how far a bulk call came is known, or known to be unknown") {
+  Bench bench;
+  SubmissionDescriptor call;
+  call.call_id = 100;
+  call.kind = CallKind::kBulk;
+  call.max_results = 10;
+  const std::uint64_t position = *bench.host.push(call);
+  bench.host.publish();
+  auto& bulk = bench.header->bulk;
+  const auto set = [&](std::uint32_t begun, std::uint32_t done) {
+    bulk.begun = put_seal(Seal::kItemsBegun, ItemPlace::pack(position, begun));
+    bulk.done = put_seal(Seal::kItemsDone, ItemPlace::pack(position, done));
+    bulk.answers_segment = 2;
+    bulk.answers_offset_bytes = 64;
+    bulk.answers_size_bytes = 4096;
+    bulk.answers_check = check_of_place(position, 2, 64, 4096);
+  };
+  BulkRemains remains = bench.host.bulk_remains(position);
+  CHECK(remains.intact);  // It has not come to it.
+  CHECK(remains.begun == 0);
+  CHECK_FALSE(remains.progress);
+
+  set(5, 4);
+  remains = bench.host.bulk_remains(position);
+  REQUIRE(remains.intact);
+  CHECK(remains.begun == 5);
+  CHECK(remains.progress->done == 4);
+  CHECK(remains.progress->answers.size_bytes == 4096);
+  CHECK(bench.host.bulk_progress(position)->done == 4);
+
+  const std::vector<std::function<void()>> damages = {
+      [&] { bulk.begun = 0; },
+      [&] { bulk.done = 0; },
+      [&] { bulk.done = ~std::uint64_t{0}; },
+      [&] { bulk.done = bulk.begun.load(); },
+      [&] { bulk.begun = bulk.done.load(); },
+      [&] { bulk.done += 1; },
+      [&] { bulk.begun -= 1; },
+      [&] { bulk.answers_segment = 3; },
+      [&] { bulk.answers_offset_bytes += 16; },
+      [&] { bulk.answers_size_bytes = std::uint64_t{500} << 20; },
+      [&] { bulk.answers_check = 0; },
+      [&] { set(4, 5); },    // Done before it began.
+      [&] { set(7, 4); },    // Two at once.
+      [&] { set(11, 10); },  // More than there are.
+  };
+  for (std::size_t i = 0; i < damages.size(); ++i) {
+    CAPTURE(i);
+    set(5, 4);
+    damages[i]();
+    CHECK_FALSE(bench.host.bulk_remains(position).intact);
+  }
+  set(5, 4);
+  bulk.begun = 0;
+  CHECK_FALSE(bench.host.revoke_items(position));
 }
 
 TEST_CASE("HostEnd: counts that are no power of two are refused") {
