@@ -88,6 +88,13 @@ struct RuntimeOptions {
   /// reports such a lack sooner, a longer one survives longer ones.
   std::chrono::milliseconds start_timeout{10000};
 
+  /// How long a worker may begin nothing although it has work and runs none (it was stopped, frozen, or a plugin's
+  /// thread blocks it) before it is replaced; what it had not begun runs elsewhere, uncharged. 0: never. Not while a
+  /// debugger is attached to it. Its sessions are lost, so a shorter time replaces more workers on a machine that is
+  /// overloaded; a longer one lets calls that have no other worker wait longer. With other workers, calls move on after
+  /// some 50 ms.
+  std::chrono::milliseconds stall_timeout{3000};
+
   /// Gets every log line; empty: lines are dropped.
   LogSink log = {};
 

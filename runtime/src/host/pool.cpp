@@ -50,6 +50,9 @@ Result<void> check(const RuntimeOptions& options) {
     return bad(
         "RuntimeOptions::cancel_grace and drain_timeout must not be negative and start_timeout must be positive");
   }
+  if (options.stall_timeout.count() < 0) {
+    return bad("RuntimeOptions::stall_timeout must not be negative; 0 is never");
+  }
   return {};
 }
 
@@ -251,6 +254,7 @@ Pool::Pool(const RuntimeOptions& options, std::unique_ptr<Launcher> launcher, Po
                                             .cores = usable_core_count(),
                                             .cancel_grace_ns = to_ns(options.cancel_grace),
                                             .start_timeout_ns = to_ns(options.start_timeout),
+                                            .stall_timeout_ns = to_ns(options.stall_timeout),
                                             .copy_results = options.copy_results,
                                             // A core is left to this thread, which opens the catalog.
                                             .first_workers = std::max(usable_core_count(), 2u) - 1},

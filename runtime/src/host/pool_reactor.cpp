@@ -3,9 +3,11 @@
 #include <chrono>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "host/pool.hpp"
+#include "platform/debugger.hpp"
 
 namespace tenon::internal {
 
@@ -52,12 +54,18 @@ void Pool::react() {
       }
     }
     auto retired = retired_->take();
+    std::vector<Scheduler::Stalled> stalled;
     with([&](Scheduler& scheduler) {
       scheduler.retire(retired);
       scheduler.flush_outboxes();
       scheduler.on_due_bells();
       scheduler.on_timer(monotonic_now_ns());
+      stalled = scheduler.take_stalled();
     });
+    for (const Scheduler::Stalled& each : stalled) {
+      const bool debugged = debugger_attached(each.pid);
+      with([&](Scheduler& scheduler) { scheduler.end_stalled(each.link_id, debugged); });
+    }
   }
 }
 

@@ -190,14 +190,15 @@ TENON_HOT bool Scheduler::can_take(const WorkerLink& link) const noexcept {
                                     ? kFirstPrefetch
                                     : std::clamp(kPrefetchNs / link.mean_run_ns, kLeastPrefetch, kMostPrefetch);
   // A worker that does not read its control channel gets nothing new: what a call refers to might never arrive.
-  return link.state == WorkerLink::State::kReady && !link.exited && !link.held &&
+  return link.state == WorkerLink::State::kReady && !link.exited && !link.held && !link.suspected &&
          link.in_flight.size() < static_cast<std::size_t>(prefetch) && link.transport->end().free_slots() > 0 &&
          link.outbox_empty();
 }
 
 TENON_HOT void Scheduler::relist(WorkerLink& link) {
   const Role role = slots_[link.slot].role;
-  if (role == Role::kPrimary && link.state == WorkerLink::State::kReady && !link.exited) {
+  const bool stands_empty = link.suspected && link.in_flight.empty();
+  if (role == Role::kPrimary && link.state == WorkerLink::State::kReady && !link.exited && !stands_empty) {
     board_.place(link, link.in_flight.size(), can_take(link), link.streaming && !link.held);
   } else {
     board_.remove(link);
@@ -438,6 +439,9 @@ TENON_HOT Scheduler::Sent Scheduler::send(WorkerLink& link, Call& queued) {
 }
 
 TENON_HOT void Scheduler::publish() {
+  if (next_look_ns_ == kNever && !unpublished_.empty()) {
+    start_looking();
+  }
   for (WorkerLink* link : unpublished_) {
     link->unpublished = false;
     link->transport->end().publish();

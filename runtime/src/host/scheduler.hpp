@@ -37,6 +37,7 @@ struct SchedulerOptions {
   std::uint32_t cores = 1;  ///< That workers may use.
   std::int64_t cancel_grace_ns = 0;
   std::int64_t start_timeout_ns = 0;
+  std::int64_t stall_timeout_ns = 0;  ///< 0: workers that stand still are not replaced.
   bool copy_results = false;
   /// Workers that there are at most until start_freely(), or until one has failed to start.
   std::uint32_t first_workers = kEveryWorker;
@@ -131,6 +132,15 @@ class Scheduler {
   /// Ends a worker that broke the protocol.
   void break_link(WorkerLink& link, Error reason);
   void on_timer(MonotonicNs now_ns);
+  /// A worker that has stood still for too long.
+  struct Stalled {
+    std::uint64_t link_id = 0;
+    std::int64_t pid = 0;
+  };
+  /// Those found since the last time: whoever asks looks outside the lock whether they are being debugged.
+  [[nodiscard]] std::vector<Stalled> take_stalled();
+  /// Ends such a worker, unless it has moved meanwhile or is being debugged.
+  void end_stalled(std::uint64_t link_id, bool debugged);
   void retire(const Retired::Numbers& numbers);
   void flush_outboxes();
 
@@ -265,6 +275,18 @@ class Scheduler {
   [[nodiscard]] static std::string message_of(BytesView bytes);
   [[nodiscard]] Error error_of(const Call& call, ErrorCode code, std::string message);
 
+  // Workers that stand still (scheduler_stalls.cpp).
+  void start_looking();
+  [[nodiscard]] WorkerSight sight_of(const WorkerLink& link) const noexcept;
+  void look_for_stalls(MonotonicNs now_ns);
+  /// Gives the worker nothing more until it moves, if there is another one.
+  void suspect(WorkerLink& link);
+  /// The same for one that has not begun a call in its time, should it stand still.
+  void suspect_at_once(WorkerLink& link);
+  void trust_again(WorkerLink& link);
+  /// Takes back what the worker has not begun, the front one included.
+  void relieve_stalled(WorkerLink& link, bool pinned_too);
+
   // Generations (scheduler_generations.cpp).
   [[nodiscard]] bool wants_start(const Slot& slot) const noexcept;
   [[nodiscard]] bool may_start() const noexcept;
@@ -362,6 +384,9 @@ class Scheduler {
   MonotonicNs next_tick_ns_ = kNever;
   MonotonicNs next_bell_check_ns_ = kNever;  // While a bell is armed.
   std::uint32_t bells_due_ = 0;              // Links with `bell_due`.
+  MonotonicNs next_look_ns_ = kNever;        // For workers that stand still.
+  std::uint64_t submitted_at_look_ = 0;
+  std::vector<Stalled> stalled_;
   std::size_t reap_cursor_ = 0;
   std::size_t start_cursor_ = 0;
   std::set<std::pair<MonotonicNs, Call*>> timers_;

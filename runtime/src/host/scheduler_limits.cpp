@@ -165,6 +165,20 @@ void Scheduler::on_call_timer(Call& call, MonotonicNs now_ns) {
     return;
   }
   const bool begun = link.transport->end().may_have_begun(call.position());
+  if (!begun && &call == &link.in_flight.front()) {
+    suspect_at_once(link);
+  }
+  if (!begun && !late && details.run_deadline_ns <= now_ns) {
+    // Its time to run begins with the attempt, which no worker has begun.
+    details.run_deadline_ns = later(now_ns, details.run_timeout_ns);
+    if (link.suspected) {
+      relieve_stalled(link, false);
+    }
+    if (call.phase == Call::Phase::kSent) {
+      set_timer(call);
+    }
+    return;
+  }
   if (!begun && take_back(link, call)) {
     std::string why = call.deadline_text();
     finish_error(take_out(link, call), ErrorCode::kDeadline, std::move(why));
@@ -190,6 +204,9 @@ void Scheduler::on_timer(MonotonicNs now_ns) {
   }
   if (next_bell_check_ns_ <= now_ns) {
     check_bells(now_ns);
+  }
+  if (next_look_ns_ <= now_ns) {
+    look_for_stalls(now_ns);
   }
   for (Slot& slot : slots_) {
     if (slot.link == nullptr || slot.link->exited) {
@@ -217,8 +234,8 @@ void Scheduler::on_timer(MonotonicNs now_ns) {
 
 MonotonicNs Scheduler::next_deadline() const noexcept {
   constexpr MonotonicNs kRetryNs = 5'000'000;
-  MonotonicNs next_ns = std::min(
-      {retry_place_ns_, next_tick_ns_, next_bell_check_ns_, timers_.empty() ? kNever : timers_.begin()->first});
+  MonotonicNs next_ns = std::min({retry_place_ns_, next_tick_ns_, next_bell_check_ns_, next_look_ns_,
+                                  timers_.empty() ? kNever : timers_.begin()->first});
   const bool may_start_one = may_start();
   for (const Slot& slot : slots_) {
     if (slot.link != nullptr) {

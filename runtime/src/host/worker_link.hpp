@@ -22,6 +22,7 @@
 #include "host/launcher.hpp"
 #include "host/link_board.hpp"
 #include "host/log_budget.hpp"
+#include "host/stall_watch.hpp"
 #include "host/storage.hpp"
 #include "ipc/segment_table.hpp"
 #include "platform/control_channel.hpp"
@@ -130,6 +131,11 @@ class WorkerLink {
   bool streaming = false;
   /// The bulk call that it runs has answered nothing from one tick to the next: it gets nothing more meanwhile.
   bool held = false;
+  StallWatch stall;
+  /// It seems to stand still: it gets nothing more until it moves.
+  bool suspected = false;
+  /// It stood still for too long and is being ended.
+  bool ending_stall = false;
   std::uint64_t done_at_tick = 0;     ///< `calls_done` when the reactor looked last.
   std::uint32_t sent_since_reap = 0;  ///< Of submitting threads, which reap now and then.
   std::int64_t mean_run_ns = 0;       ///< How long its submissions ran lately; 0 before the first.

@@ -520,6 +520,10 @@ std::uint64_t HostEnd::published() const noexcept {
   return impl_->header->ring.tail.load(std::memory_order_acquire);
 }
 
+std::uint64_t HostEnd::answered() const noexcept {
+  return impl_->answers->ring.tail.load(std::memory_order_acquire);
+}
+
 std::optional<std::uint64_t> HostEnd::begun() const noexcept {
   return impl_->begun(impl_->answers->begun.begun.load(std::memory_order_acquire));
 }

@@ -169,6 +169,8 @@ class HostEnd {
   [[nodiscard]] BulkRemains bulk_remains(std::uint64_t position) const noexcept;
   /// Submissions published so far.
   [[nodiscard]] std::uint64_t published() const noexcept;
+  /// Submissions that the worker has answered, as it says: any number.
+  [[nodiscard]] std::uint64_t answered() const noexcept;
   /// Submissions that the worker has begun; nullopt when it wrote nonsense: the word is damaged, or no such count is
   /// possible.
   [[nodiscard]] std::optional<std::uint64_t> begun() const noexcept;

@@ -164,6 +164,7 @@ TEST_CASE("deadline: holds against a busy loop, and so does cancel") {
 TEST_CASE("deadline: the step_timeout of a session ends a step that hangs, and with it the session") {
   tenon::RuntimeOptions options = tenon::test::runtime_options(1);
   options.cancel_grace = 50ms;
+  options.stall_timeout = 600ms;
   auto runtime = start(options);
   const auto numbers = *tenon::test::argument_from_json(runtime, "tenon.numbers", R"({"count": 100})");
   tenon::SessionOptions session_options;

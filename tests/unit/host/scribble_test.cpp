@@ -218,6 +218,7 @@ tenon::Runtime start(const std::shared_ptr<Ledger>& ledger, unsigned workers, un
   tenon::RuntimeOptions options = tenon::test::runtime_options(workers);
   options.plugin_dirs = {tenon::test::build_dir() / "plugins"};
   options.result_arena_bytes = std::uint64_t{1} << 20;
+  options.stall_timeout = std::chrono::milliseconds(300);
   auto runtime = RuntimeAccess::start(std::move(options), std::make_unique<ScribblingLauncher>(ledger, seed));
   if (!runtime) {
     FAIL(runtime.error().to_string());

@@ -1,0 +1,233 @@
+/// Workers that stand still between two calls: what they have not begun runs elsewhere, and they are replaced.
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+
+#include <csignal>
+
+#include <atomic>
+#include <chrono>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "host/stall_watch.hpp"
+#include "platform/debugger.hpp"
+#include "tenon_test/catch.hpp"
+#include "tenon_test/runtime.hpp"
+
+using namespace std::chrono_literals;
+using namespace tenon::internal;
+using tenon::ErrorCode;
+
+namespace {
+
+tenon::Runtime start(unsigned workers, std::chrono::milliseconds stall_timeout) {
+  tenon::RuntimeOptions options = tenon::test::runtime_options(workers);
+  options.plugin_dirs = {tenon::test::build_dir() / "plugins"};
+  options.stall_timeout = stall_timeout;
+  auto runtime = tenon::Runtime::start(std::move(options));
+  if (!runtime) {
+    FAIL(runtime.error().to_string());
+  }
+  static_cast<void>(tenon::test::stats_of_all_workers(*runtime));
+  return std::move(*runtime);
+}
+
+tenon::Buffer empty() {
+  flatbuffers::FlatBufferBuilder builder;
+  builder.Finish(tenon::CreateEmpty(builder));
+  return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
+}
+
+std::int64_t pid_of(const tenon::Runtime& runtime, const tenon::Reply& reply) {
+  const std::string json = *tenon::test::result_to_json(runtime, "tenon.whoami", reply);
+  const std::size_t at = json.find("\"pid\"");
+  return std::stoll(json.substr(json.find_first_of("0123456789", at)));
+}
+
+/// Stops the worker that the next synchronous call goes to, and waits until it stands.
+pid_t stop_next_worker(tenon::Runtime& runtime) {
+  const auto reply = runtime.call("tenon.whoami", empty());
+  REQUIRE(reply);
+  const auto pid = static_cast<pid_t>(pid_of(runtime, *reply));
+  std::this_thread::sleep_for(20ms);  // Until it has gone to sleep: it is to stop between two calls.
+  ::kill(pid, SIGSTOP);
+  return pid;
+}
+
+bool alive(pid_t pid) {
+  return ::kill(pid, 0) == 0;
+}
+
+void require_ok(const tenon::Result<tenon::Reply>& reply) {
+  if (!reply) {
+    FAIL(reply.error().to_string());
+  }
+}
+
+}  // namespace
+
+TEST_CASE("StallWatch: adds up time in which a worker with work makes no step") {
+  constexpr std::int64_t kLook = StallWatch::kLookNs;
+  StallWatch watch;
+  MonotonicNs now_ns = 1'000'000'000'000;
+  const auto look = [&](bool waits, std::uint64_t trace) {
+    now_ns += kLook;
+    watch.look(now_ns, {.waits = waits, .traces = {trace, 0, 0}});
+  };
+  look(true, 1);
+  CHECK_FALSE(watch.stands());  // It may have got it just now.
+  look(true, 1);
+  CHECK(watch.stands());
+  look(true, 1);
+  CHECK(watch.still_ns() == 2 * kLook);
+  look(true, 2);  // It has begun something.
+  CHECK_FALSE(watch.stands());
+  CHECK(watch.still_ns() == 0);
+  look(true, 2);
+  CHECK(watch.still_ns() == kLook);
+  look(false, 2);  // It has nothing left to begin, or runs.
+  CHECK(watch.still_ns() == 0);
+  look(true, 2);
+  CHECK(watch.still_ns() == 0);
+  look(true, 2);
+  watch.forgive();
+  CHECK(watch.still_ns() == 0);
+  CHECK(watch.stands());
+}
+
+TEST_CASE("StallWatch: time in which the host did not look counts for little") {
+  StallWatch watch;
+  watch.look(0, {.waits = true, .traces = {}});
+  watch.look(3600'000'000'000, {.waits = true, .traces = {}});  // Stopped together with its workers.
+  CHECK(watch.still_ns() == 2 * StallWatch::kLookNs);
+}
+
+TEST_CASE("stall: beside other workers no call is lost to one that is stopped between two calls") {
+  auto runtime = start(3, 600ms);
+  const pid_t stopped = stop_next_worker(runtime);
+  const auto argument = empty();
+  for (int i = 0; i < 10; ++i) {
+    CAPTURE(i);
+    require_ok(runtime.call("tenon.whoami", argument));
+    require_ok(runtime.call("tenon.whoami", argument, {.run_timeout = 30s}));
+    require_ok(runtime.call("tenon.whoami", argument, {.timeout = 30s}));
+  }
+  std::vector<tenon::Future<tenon::Reply>> futures;
+  for (int i = 0; i < 200; ++i) {
+    futures.push_back(runtime.submit("tenon.whoami", argument));
+  }
+  for (const auto& future : futures) {
+    require_ok(future.get());
+  }
+  // It is replaced in the end.
+  for (int i = 0; i < 1000 && alive(stopped); ++i) {
+    std::this_thread::sleep_for(10ms);
+  }
+  CHECK_FALSE(alive(stopped));
+  CHECK(tenon::test::stats_of_all_workers(runtime).workers.size() == 3);
+  require_ok(runtime.call("tenon.whoami", argument));
+}
+
+TEST_CASE("stall: a run_timeout does not end a call that no worker has begun") {
+  auto runtime = start(2, 10min);
+  const pid_t stopped = stop_next_worker(runtime);
+  const auto argument = empty();
+  for (int i = 0; i < 5; ++i) {
+    require_ok(runtime.call("tenon.whoami", argument, {.run_timeout = 200ms}));
+  }
+  CHECK(alive(stopped));
+  ::kill(stopped, SIGCONT);
+  // Once it moves it is one of them again: some of these keys are its own.
+  for (int i = 0; i < 20; ++i) {
+    require_ok(runtime.submit("tenon.whoami", argument, {.affinity_key = std::to_string(i)}).get());
+  }
+  CHECK(alive(stopped));
+}
+
+TEST_CASE("stall: the only worker is replaced, and the calls that waited for it run, uncharged") {
+  auto runtime = start(1, 300ms);
+  const auto argument = empty();
+  const pid_t stopped = stop_next_worker(runtime);
+  SECTION("synchronous") {
+    require_ok(runtime.call("tenon.whoami", argument));
+  }
+  SECTION("futures") {
+    std::vector<tenon::Future<tenon::Reply>> futures;
+    for (int i = 0; i < 100; ++i) {
+      // With one attempt each: none may be charged.
+      futures.push_back(runtime.submit("tenon.whoami", argument, {.max_attempts = 1}));
+    }
+    for (const auto& future : futures) {
+      require_ok(future.get());
+    }
+  }
+  SECTION("a task that is not idempotent") {
+    const auto params = *tenon::test::params_from_json(runtime, "tenon.fail", R"({"succeed_on_attempt": 1})");
+    require_ok(runtime.submit("tenon.fail", argument, {.params = params}).get());
+  }
+  SECTION("bulk calls") {
+    std::uint64_t given = 0;
+    auto stream = runtime.map("tenon.whoami", [&]() -> std::optional<tenon::BytesView> {
+      return given++ < 500 ? std::optional<tenon::BytesView>(argument) : std::nullopt;
+    });
+    while (auto item = stream.next()) {
+      require_ok(item->reply);
+    }
+  }
+  SECTION("opening a session") {
+    const auto numbers = *tenon::test::argument_from_json(runtime, "tenon.numbers", R"({"count": 100})");
+    tenon::SessionOptions options;
+    options.argument = numbers;
+    auto session = runtime.open("tenon.numbers", options).get();
+    REQUIRE(session);
+    CHECK(session->next(10).get()->results.size() == 10);
+  }
+  SECTION("with a key") {
+    require_ok(runtime.call("tenon.whoami", argument, {.affinity_key = "a"}));
+  }
+  for (int i = 0; i < 500 && alive(stopped); ++i) {
+    std::this_thread::sleep_for(10ms);
+  }
+  CHECK_FALSE(alive(stopped));
+}
+
+TEST_CASE("stall: a session whose worker is stopped between two steps ends as crashed") {
+  auto runtime = start(1, 300ms);
+  const auto numbers = *tenon::test::argument_from_json(runtime, "tenon.numbers", R"({"count": 100})");
+  tenon::SessionOptions options;
+  options.argument = numbers;
+  auto session = runtime.open("tenon.numbers", options).get();
+  REQUIRE(session);
+  REQUIRE(session->next(10).get());
+  static_cast<void>(stop_next_worker(runtime));
+  const auto batch = session->next(10).get();
+  REQUIRE_FALSE(batch);
+  CHECK(batch.error().code == ErrorCode::kCrashed);
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST_CASE("stall: a worker that a debugger holds is not replaced") {
+  auto runtime = start(1, 200ms);
+  const auto reply = runtime.call("tenon.whoami", empty());
+  REQUIRE(reply);
+  const auto pid = static_cast<pid_t>(pid_of(runtime, *reply));
+  std::this_thread::sleep_for(20ms);
+  CHECK_FALSE(debugger_attached(pid));
+  if (::ptrace(PTRACE_SEIZE, pid, nullptr, nullptr) != 0) {
+    WARN("this system lets no process debug another");
+    return;
+  }
+  CHECK(debugger_attached(pid));
+  REQUIRE(::ptrace(PTRACE_INTERRUPT, pid, nullptr, nullptr) == 0);
+  int status = 0;
+  REQUIRE(::waitpid(pid, &status, __WALL) == pid);
+  const auto future = runtime.submit("tenon.whoami", empty());
+  CHECK_FALSE(future.wait_for(1s));
+  CHECK(alive(pid));
+  REQUIRE(::ptrace(PTRACE_DETACH, pid, nullptr, nullptr) == 0);
+  const auto answer = future.get();
+  require_ok(answer);
+  CHECK(pid_of(runtime, *answer) == pid);
+}
+#endif
