@@ -43,24 +43,44 @@ Result<Shared<BulkAnswers>> BulkAnswers::copy_block(BytesView block, std::uint32
     return fail(ErrorCode::kCorrupt, "the answers to a bulk call are shorter than their table");
   }
   const auto answers = Shared<BulkAnswers>::adopt(new BulkAnswers);
-  // Copied first and checked after: the worker can write its block at any time. operator new aligns to 16.
-  answers->bytes_.reset(new std::uint8_t[std::max<std::size_t>(block.size(), 1)]);
-  if (!block.empty()) {
-    std::memcpy(answers->bytes_.get(), block.data(), block.size());
-  }
-  answers->entries_ = reinterpret_cast<const BulkAnswer*>(answers->bytes_.get());
+  const auto nonsense = [](const char* field, std::uint32_t index) {
+    return fail(ErrorCode::kCorrupt, std::string("a worker wrote nonsense into the answers to a bulk call: ") + field +
+                                         " of item " + std::to_string(index));
+  };
+  // Copied first and checked after: the worker can write its block at any time.
+  answers->first_ = first;
+  answers->entries_.resize(end - first);
+  std::memcpy(answers->entries_.data(), block.data() + std::uint64_t{first} * sizeof(BulkAnswer),
+              answers->entries_.size() * sizeof(BulkAnswer));
+  std::uint64_t begin_bytes = block.size();
+  std::uint64_t end_bytes = 0;
   for (std::uint32_t i = first; i < end; ++i) {
-    if (const char* field = broken_field(answers->entries_[i], table_bytes, block.size()); field != nullptr) {
-      return fail(ErrorCode::kCorrupt, std::string("a worker wrote nonsense into the answers to a bulk call: ") +
-                                           field + " of item " + std::to_string(i));
+    const BulkAnswer& entry = answers->entry(i);
+    if (const char* field = broken_field(entry, table_bytes, block.size()); field != nullptr) {
+      return nonsense(field, i);
     }
+    if (entry.size_bytes != 0) {
+      begin_bytes = std::min<std::uint64_t>(begin_bytes, entry.offset_bytes);
+      end_bytes = std::max<std::uint64_t>(end_bytes, std::uint64_t{entry.offset_bytes} + entry.size_bytes);
+    }
+  }
+  // An honest worker writes one answer behind the other. Its allocator rounds up by less than the size.
+  const std::uint64_t size_bytes = end_bytes > begin_bytes ? end_bytes - begin_bytes : 0;
+  if (size_bytes > 2 * kLargestBulkRoomBytes) {
+    return nonsense("size", first);
+  }
+  // operator new aligns to 16, as the offsets are.
+  answers->bytes_offset_ = begin_bytes;
+  answers->bytes_.reset(new std::uint8_t[std::max<std::uint64_t>(size_bytes, 1)]);
+  if (size_bytes > 0) {
+    std::memcpy(answers->bytes_.get(), block.data() + begin_bytes, size_bytes);
   }
   return answers;
 }
 
 Result<Reply> BulkAnswers::get(std::uint32_t index, const BulkWork& work, std::uint32_t item) const {
-  const BulkAnswer& entry = entries_[index];
-  const BytesView bytes(bytes_.get() + entry.offset_bytes, entry.size_bytes);
+  const BulkAnswer& entry = this->entry(index);
+  const BytesView bytes = bytes_of(entry);
   if (entry.status != TENON_OK) {
     return fail(static_cast<ErrorCode>(entry.status),
                 printable(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()), kMaxErrorBytes));

@@ -28,31 +28,42 @@ class Call;
 /// Answers to some items, copied from the worker's memory, and checked. Immutable; the storage of the replies in it.
 class BulkAnswers final : public ReplyStorage {
  public:
-  /// Copies what the worker wrote: entries `first` to `end` of its answer block. `lease` gives the bytes that a
-  /// reference names, which are then the host's. Errors: kCorrupt naming the field.
+  /// Copies what the worker wrote: entries `first` to `end` of its answer block and what they name, not what was copied
+  /// before. `lease` gives the bytes that a reference names, which are then the host's. Errors: kCorrupt naming the
+  /// field, or more bytes than a worker has room for.
   /// `made_by` is the origin of all of them, arguments that were given on among them.
   template <typename Lease>
   [[nodiscard]] static Result<Shared<const BulkAnswers>> copy(BytesView block, std::uint32_t first, std::uint32_t end,
                                                               const BulkWork& work, GenerationRef made_by, Lease lease);
 
-  /// The answer `index`, which is to item `item` of `work`. Without context in errors.
+  /// The answer `index` of the block, one of those copied, which is to item `item` of `work`. Without context in
+  /// errors.
   [[nodiscard]] Result<Reply> get(std::uint32_t index, const BulkWork& work, std::uint32_t item) const;
-  [[nodiscard]] bool ok(std::uint32_t index) const noexcept { return entries_[index].status == TENON_OK; }
+  [[nodiscard]] bool ok(std::uint32_t index) const noexcept { return entry(index).status == TENON_OK; }
   [[nodiscard]] const PluginInfo* origin() const noexcept override {
     return made_by_ == nullptr ? nullptr : made_by_->plugin.get();
   }
   /// Whether the answer is the item's own argument.
   [[nodiscard]] bool is_argument(std::uint32_t index) const noexcept {
-    return entries_[index].status == TENON_OK && (entries_[index].flags & kBulkAnswerArgument) != 0;
+    return entry(index).status == TENON_OK && (entry(index).flags & kBulkAnswerArgument) != 0;
   }
 
  private:
   BulkAnswers() = default;
   [[nodiscard]] static Result<Shared<BulkAnswers>> copy_block(BytesView block, std::uint32_t first, std::uint32_t end);
 
+  [[nodiscard]] const BulkAnswer& entry(std::uint32_t index) const noexcept { return entries_[index - first_]; }
+  /// What an entry names.
+  [[nodiscard]] BytesView bytes_of(const BulkAnswer& entry) const noexcept {
+    return entry.size_bytes == 0 ? BytesView(bytes_.get(), 0)
+                                 : BytesView(bytes_.get() + (entry.offset_bytes - bytes_offset_), entry.size_bytes);
+  }
+
   GenerationRef made_by_;
-  std::unique_ptr<std::uint8_t[]> bytes_;
-  const BulkAnswer* entries_ = nullptr;  // At the begin of bytes_.
+  std::uint32_t first_ = 0;  // Index of the first entry.
+  std::vector<BulkAnswer> entries_;
+  std::uint64_t bytes_offset_ = 0;         // Of bytes_ in the worker's block.
+  std::unique_ptr<std::uint8_t[]> bytes_;  // Never null.
   std::vector<std::pair<std::uint32_t, StoredBytes>> references_;
   /// The work's arguments as results; null when no item gave its own on. One for all of them: each item's own would be
   /// an allocation and six changes of counts.
@@ -155,13 +166,13 @@ Result<Shared<const BulkAnswers>> BulkAnswers::copy(BytesView block, std::uint32
   }
   (*copied)->made_by_ = std::move(made_by);
   for (std::uint32_t i = first; i < end; ++i) {
-    const BulkAnswer& entry = (*copied)->entries_[i];
+    const BulkAnswer& entry = (*copied)->entry(i);
     if ((entry.flags & kBulkAnswerArgument) != 0 && (*copied)->handed_on_ == nullptr) {
       (*copied)->handed_on_ = with_origin(work.block, (*copied)->made_by_).storage;
     }
     if ((entry.flags & kBulkAnswerReference) != 0) {
       BlockRef ref;
-      std::memcpy(&ref, (*copied)->bytes_.get() + entry.offset_bytes, sizeof ref);
+      std::memcpy(&ref, (*copied)->bytes_of(entry).data(), sizeof ref);
       Result<StoredBytes> leased = lease(ref);
       if (!leased) {
         return fail(std::move(leased.error()));

@@ -346,13 +346,14 @@ class Scheduler {
   void recover_items(WorkerLink& link, CallRef call, std::uint64_t position, const Autopsy& autopsy);
   /// The same when it is not known how far the worker came.
   void recover_unknown_items(WorkerLink& link, CallRef call, const Autopsy& autopsy);
-  [[nodiscard]] Result<StoredBytes> lease_result(WorkerLink& link, const BlockRef& block, const GenerationRef& made_by);
+  /// `copied_bytes` counts what has been copied for the same bulk call.
+  [[nodiscard]] Result<StoredBytes> lease_result(WorkerLink& link, const BlockRef& block, const GenerationRef& made_by,
+                                                 std::uint64_t& copied_bytes);
   void begin_next(WorkerLink& link);
   void bury(WorkerLink& link);
   /// What becomes of a call that was in the ring of a worker that died.
   void settle_orphan(WorkerLink& link, CallRef call, std::uint64_t position, const Autopsy& autopsy);
-  /// The call, or the one item, that the worker was running. `repeatable`: it has called nothing that must not run
-  /// twice.
+  /// The call, or the one item, that the worker was running. `repeatable`: it has called nothing that must not run twice.
   void retry_or_crash(WorkerLink& link, CallRef call, bool repeatable);
   /// Why a call ends that its worker may have run.
   [[nodiscard]] Error unknown_error(const WorkerLink& link, const Call& call) const;

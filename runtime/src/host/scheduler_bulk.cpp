@@ -10,6 +10,8 @@ namespace {
 
 /// Items of a bulk call that runs are taken back once it has run for so long while another worker is idle.
 constexpr std::int64_t kSplitAfterNs = 500'000;
+/// Bytes that answers of one bulk call refer to and that are copied at once.
+constexpr std::uint64_t kCopiedBulkBytes = std::uint64_t{1} << 20;
 
 }  // namespace
 
@@ -49,8 +51,10 @@ Result<void> Scheduler::end_items(WorkerLink& link, Call& call, std::uint32_t do
     return fail(std::move(block.error()));
   }
   const GenerationRef& generation = call.run_route()->generation;
-  auto copied = BulkAnswers::copy(*block, first, done, *call.details().bulk, generation,
-                                  [&](const BlockRef& ref) { return lease_result(link, ref, generation); });
+  std::uint64_t copied_bytes = 0;
+  auto copied = BulkAnswers::copy(*block, first, done, *call.details().bulk, generation, [&](const BlockRef& ref) {
+    return lease_result(link, ref, generation, copied_bytes);
+  });
   if (!copied) {
     return fail(std::move(copied.error()));
   }
@@ -270,7 +274,8 @@ void Scheduler::complete_bulk(WorkerLink& link, CallRef call, const Completion& 
   complete_returned(std::move(call));
 }
 
-Result<StoredBytes> Scheduler::lease_result(WorkerLink& link, const BlockRef& block, const GenerationRef& made_by) {
+Result<StoredBytes> Scheduler::lease_result(WorkerLink& link, const BlockRef& block, const GenerationRef& made_by,
+                                            std::uint64_t& copied_bytes) {
   auto bytes = link.segments.resolve(block, {}, "result");
   if (!bytes) {
     return fail(std::move(bytes.error()));
@@ -278,7 +283,10 @@ Result<StoredBytes> Scheduler::lease_result(WorkerLink& link, const BlockRef& bl
   if (block.absent() || block.is_inline()) {
     return fail(ErrorCode::kCorrupt, "a result of a bulk call lies nowhere");
   }
-  if (bytes->size() <= kCopiedResultBytes || options_.copy_results) {
+  // Thousands of references, each small enough to copy, must not hold the lock for long.
+  const bool little = bytes->size() <= kCopiedResultBytes && copied_bytes + bytes->size() <= kCopiedBulkBytes;
+  if (little || options_.copy_results) {
+    copied_bytes += bytes->size();
     StoredBytes copy = copy_to_host(*bytes, made_by);
     link.transport->release(block);
     return copy;

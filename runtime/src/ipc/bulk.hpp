@@ -22,6 +22,9 @@ struct BulkArgument {
 };
 static_assert(sizeof(BulkArgument) == 8 && std::is_trivially_copyable_v<BulkArgument>);
 
+/// Room for the answers themselves at most, behind their table. An answer that finds none lies elsewhere.
+inline constexpr std::uint64_t kLargestBulkRoomBytes = std::uint64_t{512} << 10;
+
 /// BulkAnswer::flags. WIRE.
 enum BulkAnswerFlags : std::uint32_t {
   kBulkAnswerArgument = 1,   ///< The result is the item's own argument.

@@ -16,7 +16,6 @@ constexpr std::uint64_t kLargestAmongOthers = 4096;
 /// What every item finds at least: a reference, or the beginning of a message.
 constexpr std::uint64_t kLeastRoomBytes = 64;
 constexpr std::uint64_t kSmallestRoomBytes = 4096;
-constexpr std::uint64_t kLargestRoomBytes = std::uint64_t{512} << 10;
 constexpr std::size_t kMaxMessageBytes = 8192;
 /// A bulk call that runs for longer gives the rest back, so that others get their turn.
 constexpr std::int64_t kLongEnoughNs = 1'000'000;
@@ -31,7 +30,7 @@ Result<void> BulkRunner::begin() {
   const std::uint64_t table_bytes = std::uint64_t{count_} * sizeof(BulkAnswer);
   // A quarter more than results took lately; whatever finds no room is sent again.
   const std::uint64_t expected_bytes = count_ * bulk_aligned(route_.mean_result_bytes * 5 / 4 + kBulkAlignment);
-  const std::uint64_t room_bytes = std::clamp(expected_bytes, kSmallestRoomBytes, kLargestRoomBytes);
+  const std::uint64_t room_bytes = std::clamp(expected_bytes, kSmallestRoomBytes, kLargestBulkRoomBytes);
   auto answers = core_.results.allocate(table_bytes + room_bytes);
   if (!answers) {
     return fail(std::move(answers.error()));

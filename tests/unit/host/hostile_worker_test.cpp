@@ -1,5 +1,6 @@
 /// Workers that lie: the host ends them, reports their call, and lives on.
 #include <atomic>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <thread>
@@ -11,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "host/bulk.hpp"
 #include "host/launcher.hpp"
 #include "host/runtime_access.hpp"
 #include "ipc/worker_end.hpp"
@@ -237,4 +239,53 @@ TEST_CASE("hostile worker: one that answers without ringing loses no answer and 
     REQUIRE(++ended < 1000);
   }
   REQUIRE(runtime->call("tenon.whoami", argument));
+}
+
+TEST_CASE("BulkAnswers: copies what the new entries name, and no block of a worker's choice") {
+  const auto work = make_shared_object<BulkWork>(nullptr, nullptr, StoredBytes{}, 4u, 1u, 0u);
+  constexpr std::size_t kSize = std::size_t{500} << 20;
+  // Address space: pages that nobody touches cost nothing.
+  const auto memory = SharedMemory::create("answers", kSize);
+  REQUIRE(memory);
+  auto mapping = memory->map(Access::kReadWrite);
+  REQUIRE(mapping);
+  auto* entries = reinterpret_cast<BulkAnswer*>(mapping->writable_data());
+  const tenon::BytesView block(mapping->data(), kSize);
+  const auto copy = [&](std::uint32_t first, std::uint32_t end) {
+    return BulkAnswers::copy(block, first, end, *work, nullptr, [](const BlockRef&) -> tenon::Result<StoredBytes> {
+      return tenon::fail(ErrorCode::kCorrupt, "no reference");
+    });
+  };
+  entries[0] = {.offset_bytes = 64, .size_bytes = 3};
+  entries[1] = {.offset_bytes = 80, .size_bytes = 5};
+  entries[2] = {};
+  entries[3] = {.offset_bytes = 96, .size_bytes = 4, .status = TENON_FAILED};
+  std::memcpy(mapping->writable_data() + 64, "one", 3);
+  std::memcpy(mapping->writable_data() + 80, "three", 5);
+  std::memcpy(mapping->writable_data() + 96, "four", 4);
+  const auto text = [&](const BulkAnswers& answers, std::uint32_t index) {
+    const auto reply = answers.get(index, *work, index);
+    return reply ? std::string(reply->bytes().begin(), reply->bytes().end()) : reply.error().message;
+  };
+  {
+    const auto all = copy(0, 4);
+    REQUIRE(all);
+    CHECK(text(**all, 0) == "one");
+    CHECK(text(**all, 1) == "three");
+    CHECK(text(**all, 2).empty());
+    CHECK(text(**all, 3) == "four");
+  }
+  {
+    const auto later = copy(1, 4);
+    REQUIRE(later);
+    CHECK((*later)->ok(1));
+    CHECK_FALSE((*later)->ok(3));
+    CHECK(text(**later, 1) == "three");
+    CHECK(text(**later, 3) == "four");
+  }
+  entries[3] = {.offset_bytes = std::uint32_t{400} << 20, .size_bytes = std::uint32_t{100} << 20};
+  CHECK(copy(3, 4).error().code == ErrorCode::kCorrupt);
+  entries[3] = {.offset_bytes = std::uint32_t{400} << 20, .size_bytes = 16};
+  CHECK(copy(0, 4).error().code == ErrorCode::kCorrupt);  // All between two answers.
+  CHECK(copy(3, 4));
 }
