@@ -353,7 +353,8 @@ class Scheduler {
   void bury(WorkerLink& link);
   /// What becomes of a call that was in the ring of a worker that died.
   void settle_orphan(WorkerLink& link, CallRef call, std::uint64_t position, const Autopsy& autopsy);
-  /// The call, or the one item, that the worker was running. `repeatable`: it has called nothing that must not run twice.
+  /// The call, or the one item, that the worker was running. `repeatable`: it has called nothing that must not run
+  /// twice.
   void retry_or_crash(WorkerLink& link, CallRef call, bool repeatable);
   /// Why a call ends that its worker may have run.
   [[nodiscard]] Error unknown_error(const WorkerLink& link, const Call& call) const;

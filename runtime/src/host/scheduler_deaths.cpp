@@ -7,6 +7,13 @@
 
 namespace tenon::internal {
 
+namespace {
+
+/// By which others end a process, the system short of memory among them: it says nothing of a plugin.
+constexpr int kKillSignal = 9;
+
+}  // namespace
+
 void Scheduler::break_link(WorkerLink& link, Error reason) {
   if (link.state == WorkerLink::State::kDead || link.kill_reason) {
     return;
@@ -64,6 +71,14 @@ void Scheduler::bury(WorkerLink& link) {
   }
   const Autopsy autopsy(link.transport->end(), link.in_flight.front_position(), link.distrusted,
                         link.nested_once() != nullptr);
+  const bool ran =
+      !link.in_flight.empty() && autopsy.of(link.in_flight.front_position()) != Autopsy::Verdict::kNotBegun;
+  if (!expected && was_ready && !ran && !link.kill_reason && !link.ending_stall && status.signal != kKillSignal &&
+      link.generations().size() == 1) {
+    // A thread of the plugin ended it. With several plugins there it is not known whose.
+    link.generations().front()->counts.add_idle_death();
+    effects_->trouble = true;
+  }
   // From the back, so that those that go back into the queue keep their order.
   for (std::uint64_t position = link.in_flight.end_position(); !link.in_flight.empty();) {
     if (link.in_flight.at(--position) != nullptr) {

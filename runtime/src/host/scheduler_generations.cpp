@@ -506,6 +506,8 @@ void Scheduler::fill_tally(const Generation& generation, GenerationTally& tally)
   tally.calls = generation.counts.calls();
   tally.failed = generation.counts.failed();
   tally.crashed = generation.counts.crashed();
+  tally.idle_deaths = generation.counts.idle_deaths();
+  tally.age = std::chrono::nanoseconds(monotonic_now_ns() - generation.made_ns);
   tally.p99_ns = generation.counts.p99_ns();
   for (const Slot& slot : slots_) {
     const GenerationRef* bound = slot.link == nullptr ? nullptr : slot.link->generation_of(generation.plugin->name);

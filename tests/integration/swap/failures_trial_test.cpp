@@ -85,6 +85,16 @@ TEST_CASE("Swap: a version whose thousandth call crashes is rolled back") {
   check_rolled_back(scene, "crash_later", options, "crash");
 }
 
+TEST_CASE("Swap: a version whose workers die again and again is rolled back, however many calls it answers") {
+  Scene scene(patient());
+  // The old version's record, which has no death.
+  REQUIRE(scene.callers.wait_for_answers(1, 2000));
+  SwapOptions options;
+  options.probation = std::chrono::minutes(5);
+  // One call in a thousand: far below the limit of the share.
+  check_rolled_back(scene, "crash_later", options, "died of it");
+}
+
 TEST_CASE("Swap: a version that answers with errors is rolled back") {
   SceneOptions scene_options = patient();
   Scene scene(scene_options);

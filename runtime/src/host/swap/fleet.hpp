@@ -20,10 +20,13 @@ struct GenerationTally {
   std::uint64_t calls = 0;    ///< Ended on it.
   std::uint64_t failed = 0;   ///< Of those, by an error of the task.
   std::uint64_t crashed = 0;  ///< Of those, by the end of the worker.
+  /// Workers that had no other plugin's generation loaded and died while they ran no call.
+  std::uint64_t idle_deaths = 0;
   std::int64_t p99_ns = 0;    ///< Time a call runs, of the latest some hundreds; 0 before the first.
   std::uint32_t workers = 0;  ///< That have it loaded, or are about to.
   std::uint32_t sessions = 0;
-  std::uint32_t running = 0;  ///< Plain calls begun on it that have not ended.
+  std::uint32_t running = 0;        ///< Plain calls begun on it that have not ended.
+  std::chrono::nanoseconds age{0};  ///< Since it was made known.
 };
 
 struct TrialOptions {

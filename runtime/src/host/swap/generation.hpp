@@ -10,6 +10,7 @@
 #include <tenon/catalog.hpp>
 #include <tenon/internal/shared_object.hpp>
 
+#include "base/clock.hpp"
 #include "plugin/store.hpp"
 
 namespace tenon::internal {
@@ -29,6 +30,7 @@ class GenerationCounts {
     ++calls_;
     ++crashed_;
   }
+  void add_idle_death() noexcept { ++idle_deaths_; }
   /// Whether another generation of the plugin is current now.
   [[nodiscard]] bool replaced() const noexcept { return replaced_; }
   void set_replaced(bool replaced) noexcept { replaced_ = replaced; }
@@ -38,6 +40,7 @@ class GenerationCounts {
   [[nodiscard]] std::uint64_t calls() const noexcept { return calls_; }
   [[nodiscard]] std::uint64_t failed() const noexcept { return failed_; }
   [[nodiscard]] std::uint64_t crashed() const noexcept { return crashed_; }
+  [[nodiscard]] std::uint64_t idle_deaths() const noexcept { return idle_deaths_; }
   /// Of the latest `run_ns` values; 0 before the first.
   [[nodiscard]] std::int64_t p99_ns() const;
 
@@ -47,6 +50,7 @@ class GenerationCounts {
   std::uint64_t calls_ = 0;
   std::uint64_t failed_ = 0;
   std::uint64_t crashed_ = 0;
+  std::uint64_t idle_deaths_ = 0;
   std::uint64_t next_ = 0;
   std::array<std::int64_t, 512> run_ns_{};
 };
@@ -59,6 +63,7 @@ class Generation final : public SharedObject {
 
   /// Unique in the runtime, rising.
   const std::uint64_t number;
+  const MonotonicNs made_ns = monotonic_now_ns();
   const std::shared_ptr<const PluginInfo> plugin;
   mutable GenerationCounts counts;
 

@@ -13,6 +13,11 @@ namespace {
 
 constexpr std::uint64_t kMinCallsForErrors = 20;
 constexpr std::uint64_t kMinCallsForTime = 100;
+constexpr std::uint64_t kMinDeaths = 3;
+/// Of how sure a judgement of deaths is: it is made again after each of them.
+constexpr double kDeathStandardErrors = 4;
+/// A shorter record of the old version says nothing about its rate.
+constexpr double kShortestRecordSeconds = 1;
 /// Of how sure an early judgement of error rates is.
 constexpr double kStandardErrors = 2;
 
@@ -51,6 +56,32 @@ std::optional<std::string> too_many_crashes(const Conduct& old_version, const Co
     reason += ", " + percent(share(now.crashed, calls)) + " against " + percent(old_rate) + " of the old version";
   }
   return reason + " (limit " + percent(options.max_crash_rate) + (old_rate > 0 ? " more)" : ")");
+}
+
+double seconds(std::chrono::nanoseconds time) {
+  return std::chrono::duration<double>(time).count();
+}
+
+std::optional<std::string> too_many_deaths(const Conduct& old_version, const Conduct& now,
+                                           std::chrono::nanoseconds elapsed) {
+  if (now.deaths() < kMinDeaths) {
+    return std::nullopt;
+  }
+  // What the old version would have lost in the same time or calls. Its record is one sample, so its rate is taken from
+  // the upper end of what may lie behind it: a version that crashed as often before is not turned back.
+  const auto old_deaths = static_cast<double>(old_version.deaths());
+  const double old_upper = old_deaths + std::sqrt(old_deaths) + 1;
+  const double by_time = old_upper * seconds(elapsed) / std::max(seconds(old_version.watched), kShortestRecordSeconds);
+  const double by_calls = old_version.deaths() == 0 || old_version.calls == 0
+                              ? 0
+                              : old_upper * static_cast<double>(now.calls) / static_cast<double>(old_version.calls);
+  const double expected = std::max(by_time, by_calls);
+  if (static_cast<double>(now.deaths()) <= expected + kDeathStandardErrors * std::sqrt(expected)) {
+    return std::nullopt;
+  }
+  return count_of(now.deaths(), "worker", "workers") + " died of it within " + formatted("%.3g", seconds(elapsed)) +
+         " s; the old version lost " + (old_version.deaths() == 0 ? "none" : std::to_string(old_version.deaths())) +
+         " in " + formatted("%.3g", seconds(old_version.watched)) + " s";
 }
 
 std::optional<std::string> too_many_errors(const Conduct& old_version, const Conduct& now, const SwapOptions& options,
@@ -101,8 +132,13 @@ Judgement back(std::string reason) {
 
 Conduct conduct_since(const GenerationTally& start, const GenerationTally& now) noexcept {
   const auto grown = [](std::uint64_t from, std::uint64_t to) { return to > from ? to - from : 0; };
-  return {grown(start.calls, now.calls), grown(start.failed, now.failed), grown(start.crashed, now.crashed), now.p99_ns,
-          now.running};
+  return {.calls = grown(start.calls, now.calls),
+          .failed = grown(start.failed, now.failed),
+          .crashed = grown(start.crashed, now.crashed),
+          .p99_ns = now.p99_ns,
+          .running = now.running,
+          .idle_deaths = grown(start.idle_deaths, now.idle_deaths),
+          .watched = now.age - start.age};
 }
 
 Judgement judge_trial(const Conduct& old_version, const Conduct& new_version, const ShadowCounts& shadow,
@@ -136,6 +172,9 @@ Judgement judge_probation(const Conduct& old_version, const Conduct& new_version
                           std::chrono::nanoseconds elapsed) {
   const bool at_end = elapsed >= options.probation;
   if (auto reason = too_many_crashes(old_version, new_version, options)) {
+    return back(std::move(*reason));
+  }
+  if (auto reason = too_many_deaths(old_version, new_version, elapsed)) {
     return back(std::move(*reason));
   }
   if (auto reason = too_many_errors(old_version, new_version, options, at_end)) {

@@ -4,6 +4,9 @@
 ///   - crashes: the share above the old version's of the calls that have ended, from the first on. One crash in few
 ///   calls is above any limit of
 ///     some percent, and it is meant to be: a call that ends its worker is no matter of luck.
+///   - deaths of workers (probation): three at least, and clearly more than the old version's record lets expect, by
+///     time and by calls. A version that ends a worker now and then is found so where its calls are many and the share
+///     of those that crash is small.
 ///   - differences of results (shadow): one is enough.
 ///   - errors: the share above the old version's, from 20 calls on. Before the end of the time it must be clear, by two
 ///     standard errors, so that a few early errors do not turn back a version that then runs for a thousand calls.
@@ -28,6 +31,9 @@ struct Conduct {
   std::uint64_t crashed = 0;
   std::int64_t p99_ns = 0;
   std::uint32_t running = 0;  ///< Begun and not ended, now.
+  std::uint64_t idle_deaths = 0;
+  std::chrono::nanoseconds watched{0};
+  [[nodiscard]] std::uint64_t deaths() const noexcept { return crashed + idle_deaths; }
 };
 [[nodiscard]] Conduct conduct_since(const GenerationTally& start, const GenerationTally& now) noexcept;
 

@@ -12,7 +12,7 @@ constexpr std::chrono::seconds kEarly{1};
 constexpr std::chrono::seconds kLate{60};
 
 Conduct conduct(std::uint64_t calls, std::uint64_t failed = 0, std::uint64_t crashed = 0, std::int64_t p99_ns = 0) {
-  return {calls, failed, crashed, p99_ns, 0};
+  return {.calls = calls, .failed = failed, .crashed = crashed, .p99_ns = p99_ns};
 }
 
 }  // namespace
@@ -107,4 +107,53 @@ TEST_CASE("conduct_since: what happened before does not count") {
   CHECK(since.calls == 2);
   CHECK(since.crashed == 0);
   CHECK(since.p99_ns == 7);
+}
+
+TEST_CASE("judge_probation: deaths of workers count by time, however many calls there are") {
+  using namespace std::chrono_literals;
+  const SwapOptions options;
+  const auto record = [](std::uint64_t calls, std::uint64_t deaths, std::chrono::nanoseconds watched) {
+    return Conduct{.calls = calls, .failed = 0, .crashed = deaths, .watched = watched};
+  };
+  // One call in a thousand ends its worker: far below the limit of the share.
+  const Judgement back = judge_probation(record(20'000, 0, 5s), conduct(22'000, 0, 22), options, 5s);
+  CHECK(back.kind == Kind::kBack);
+  CHECK(back.reason == "22 workers died of it within 5 s; the old version lost none in 5 s");
+  // Two may be chance; three are not where a long record has none.
+  CHECK(judge_probation(record(200'000, 0, 60s), conduct(2'000, 0, 2), options, 2s).kind == Kind::kGoOn);
+  CHECK(judge_probation(record(200'000, 0, 60s), conduct(3'000, 0, 3), options, 2s).kind == Kind::kBack);
+  // A record of nothing proves little: it takes more.
+  CHECK(judge_probation({}, conduct(3'000, 0, 3), options, 1s).kind == Kind::kGoOn);
+  CHECK(judge_probation({}, conduct(22'000, 0, 22), options, 5s).kind == Kind::kBack);
+  // Those that died while they ran no call count as well.
+  Conduct idle = conduct(10);
+  idle.idle_deaths = 4;
+  CHECK(judge_probation(record(200'000, 0, 60s), idle, options, 2s).kind == Kind::kBack);
+}
+
+TEST_CASE("judge_probation: a version that ends workers as often as the old one stays") {
+  using namespace std::chrono_literals;
+  const SwapOptions options;
+  // Records of the old version of several lengths; the new one at the same rate, and twice the load, at each look.
+  for (const double rate_per_s : {0.1, 1.0, 5.0, 20.0}) {
+    for (const int old_s : {2, 10, 60, 600}) {
+      for (const double load : {1.0, 2.0}) {
+        const auto old_deaths = static_cast<std::uint64_t>(rate_per_s * old_s);
+        const Conduct before{.calls = static_cast<std::uint64_t>(10'000) * static_cast<std::uint64_t>(old_s),
+                             .failed = 0,
+                             .crashed = old_deaths,
+                             .watched = std::chrono::seconds(old_s)};
+        for (int elapsed_s = 1; elapsed_s <= 30; ++elapsed_s) {
+          CAPTURE(rate_per_s, old_s, load, elapsed_s);
+          const auto deaths = static_cast<std::uint64_t>(rate_per_s * load * elapsed_s);
+          const auto calls = static_cast<std::uint64_t>(10'000 * load * elapsed_s);
+          if (old_deaths == 0 && load > 1) {
+            continue;  // Nothing to compare the load by.
+          }
+          REQUIRE(judge_probation(before, conduct(calls, 0, deaths), options, std::chrono::seconds(elapsed_s)).kind !=
+                  Kind::kBack);
+        }
+      }
+    }
+  }
 }
