@@ -51,30 +51,34 @@ Attacker::Attacker(Runtime& runtime, Book& book, Surroundings surroundings, cons
       surroundings_(std::move(surroundings)),
       options_(options),
       random_(scatter(options.seed ^ 0xa77ac4)),
-      thread_([this] { run(); }) {}
+      thread_([this] { run(); }),
+      carer_([this] { look_after(); }) {}
 
 void Attacker::stop() {
   over_ = true;
-  if (thread_.joinable()) {
-    thread_.join();
+  for (std::thread* thread : {&thread_, &carer_}) {
+    if (thread->joinable()) {
+      thread->join();
+    }
   }
   restore_files();
 }
 
 void Attacker::run() {
-  auto next = steady_clock::now();
-  while (!over_) {
-    std::this_thread::sleep_for(milliseconds(5));
-    look_after_stopped_workers();
-    if (options_.attacks == 0 || steady_clock::now() < next) {
-      continue;
-    }
-    next = steady_clock::now() + milliseconds(10 + random_() % 80);
+  while (options_.attacks != 0 && !over_) {
+    std::this_thread::sleep_for(milliseconds(2 + random_() % 30));
     std::uint32_t left = options_.attacks;
     for (auto skip = random_() % static_cast<unsigned>(std::popcount(left)); skip > 0; --skip) {
       left &= left - 1;
     }
     attack(left & ~(left - 1));
+  }
+}
+
+void Attacker::look_after() {
+  while (!over_) {
+    look_after_stopped_workers();
+    std::this_thread::sleep_for(milliseconds(10));
   }
 }
 
@@ -90,6 +94,8 @@ void Attacker::attack(std::uint32_t what) {
       return write_over_plugin();
     case kAttackDiskFull:
       return fill_disk();
+    case kAttackSwap:
+      return swap();
     default:
       return attack_worker(what);
   }
@@ -134,7 +140,7 @@ void Attacker::look_after_stopped_workers() {
       stopped_.push_back({worker.id, now + options_.thaw_after});
     } else if (now >= known->due) {
       book_.ledger().mark(worker.id, kMarkAttacked);
-      send(worker.pid, random_() % 2 == 0 ? SIGCONT : SIGKILL);
+      send(worker.pid, worker.id % 2 == 0 ? SIGCONT : SIGKILL);
       known->due = now + options_.thaw_after;
     }
   }
@@ -177,6 +183,17 @@ void Attacker::fill_disk() {
   out.close();
   std::this_thread::sleep_for(milliseconds(random_() % 200));
   fs::remove(fill, ignored);
+}
+
+void Attacker::swap() {
+  // What follows the sections of a library is not read, but it is part of its identity.
+  const fs::path version = surroundings_.plugin.parent_path().parent_path() / "version" / "chaos.so";
+  std::error_code ignored;
+  fs::create_directory(version.parent_path(), ignored);
+  fs::copy_file(surroundings_.original, version, fs::copy_options::overwrite_existing, ignored);
+  std::ofstream(version, std::ios::binary | std::ios::app) << random_();
+  // A swap may be refused or rolled back, as its calls crash. Only the calls are judged.
+  static_cast<void>(runtime_.swap(version.string()));
 }
 
 void Attacker::restore_files() {

@@ -50,10 +50,12 @@ class Attacker {
 
  private:
   void run();
+  void look_after();
   void attack(std::uint32_t what);
   void attack_worker(std::uint32_t what);
   void write_over_plugin();
   void fill_disk();
+  void swap();
   void restore_files();
   void look_after_stopped_workers();
 
@@ -68,8 +70,9 @@ class Attacker {
     std::uint64_t worker_id = 0;
     std::chrono::steady_clock::time_point due;
   };
-  std::vector<Stopped> stopped_;
+  std::vector<Stopped> stopped_;  // For the second thread.
   std::thread thread_;
+  std::thread carer_;
 };
 
 }  // namespace tenon::chaos

@@ -1,5 +1,7 @@
 #include "load.hpp"
 
+#include <chrono>
+
 namespace tenon::chaos {
 namespace {
 
@@ -8,6 +10,9 @@ void run(LoadState& state, unsigned thread) {
   CallLoad calls(state, random);
   StreamLoad streams(state, random);
   while (state.left.load() > 0) {
+    if (random() % 4 == 0) {
+      std::this_thread::sleep_for(std::chrono::microseconds(random() % 5000));  // Everything falls asleep.
+    }
     std::uint64_t made = 0;
     switch (random() % 12) {
       case 0:

@@ -18,6 +18,7 @@ enum Attack : std::uint32_t {
   kAttackStoreDelete = 8,  ///< Removes the cache and the store.
   kAttackPluginFile = 16,  ///< Writes over the plugin's file, renames over it, removes it; puts it back.
   kAttackDiskFull = 32,    ///< Fills the file system that cache, store and temporary files lie in.
+  kAttackSwap = 64,        ///< Swaps to a copy of the plugin with another content.
 };
 
 struct Mix {
@@ -61,8 +62,11 @@ inline constexpr std::array kMixes = {
     Mix{"signals", kWaysOfDying, kAttackKill, 300},
     Mix{"stops", bit(Way::kStopSelf) | bit(Way::kBusy) | bit(Way::kKillSelf), kAttackStop | kAttackFreeze, 400},
     Mix{"storage", kWaysOfDying, kAttackStoreDelete | kAttackPluginFile | kAttackDiskFull, 100},
+    Mix{"swaps", kWaysOfDying, kAttackSwap, 150},
     Mix{"everything", kAllWays,
-        kAttackKill | kAttackStop | kAttackFreeze | kAttackStoreDelete | kAttackPluginFile | kAttackDiskFull, 150},
+        kAttackKill | kAttackStop | kAttackFreeze | kAttackStoreDelete | kAttackPluginFile | kAttackDiskFull |
+            kAttackSwap,
+        150},
 };
 
 }  // namespace tenon::chaos

@@ -80,8 +80,10 @@ class Phase {
     runtime.worker_executable = test::build_dir() / "bin" / "tenon-worker";
     runtime.cache_dir = where_.cache;
     runtime.copy_results = random_() % 2 == 0;
+    runtime.cancel_grace = std::chrono::milliseconds(50);
     runtime.hot_swap.emplace();
     runtime.hot_swap->store_dir = where_.store;
+    runtime.hot_swap->max_store_files = 8;
     runtime.log = [this](const LogRecord& record) { log(record); };
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     if (!options_.in_process) {
