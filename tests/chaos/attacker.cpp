@@ -55,17 +55,21 @@ Attacker::Attacker(Runtime& runtime, Book& book, Surroundings surroundings, cons
       carer_([this] { look_after(); }) {}
 
 void Attacker::stop() {
-  over_ = true;
-  for (std::thread* thread : {&thread_, &carer_}) {
-    if (thread->joinable()) {
-      thread->join();
-    }
+  stopping_ = true;
+  if (thread_.joinable()) {
+    thread_.join();
+    restore_files();
   }
-  restore_files();
+}
+
+Attacker::~Attacker() {
+  stop();
+  over_ = true;
+  carer_.join();
 }
 
 void Attacker::run() {
-  while (options_.attacks != 0 && !over_) {
+  while (options_.attacks != 0 && !stopping_) {
     std::this_thread::sleep_for(milliseconds(2 + random_() % 30));
     std::uint32_t left = options_.attacks;
     for (auto skip = random_() % static_cast<unsigned>(std::popcount(left)); skip > 0; --skip) {

@@ -29,7 +29,7 @@ struct Surroundings {
   std::filesystem::path disk;      ///< A small file system of its own, with cache and store; empty: there is none.
 };
 
-/// Attacks from its construction to `stop`. It also looks after workers that have stopped by themselves.
+/// Attacks from its construction to `stop`. To its end it also looks after workers that have been stopped.
 class Attacker {
  public:
   struct Options {
@@ -42,7 +42,7 @@ class Attacker {
   Attacker(Runtime& runtime, Book& book, Surroundings surroundings, const Options& options);
   Attacker(const Attacker&) = delete;
   Attacker& operator=(const Attacker&) = delete;
-  ~Attacker() { stop(); }
+  ~Attacker();
 
   /// Ends the attacks and puts back what they took.
   void stop();
@@ -64,6 +64,7 @@ class Attacker {
   const Surroundings surroundings_;
   const Options options_;
   Random random_;
+  std::atomic<bool> stopping_ = false;
   std::atomic<bool> over_ = false;
   std::atomic<std::uint64_t> count_ = 0;
   struct Stopped {

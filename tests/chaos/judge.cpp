@@ -15,6 +15,7 @@ constexpr std::uint64_t kAtHand = 4096;
 /// What the ledger says of one call.
 struct Run {
   std::uint32_t begun = 0;
+  std::uint32_t unknown = 0;  ///< Starts whose worker was killed before it had written its number.
   std::uint32_t marked = 0;   ///< Starts in workers that were damaged or attacked.
   std::uint32_t damaged = 0;  ///< Of these, by a call.
   bool last_damaged = false;  ///< The last start was in such a worker.
@@ -26,7 +27,9 @@ struct Run {
     run.begun = record.begun.load(std::memory_order_relaxed);
     const std::uint32_t kept = std::min<std::uint32_t>(run.begun, CallRecord::kKeptWorkers);
     for (std::uint32_t i = 0; i < kept; ++i) {
-      const std::uint32_t marks = book.ledger().marks(record.workers[i].load(std::memory_order_relaxed));
+      const std::uint32_t worker = record.workers[i].load(std::memory_order_relaxed);
+      const std::uint32_t marks = book.ledger().marks(worker);
+      run.unknown += worker == 0 ? 1 : 0;
       run.marked += marks != 0 ? 1 : 0;
       run.damaged += (marks & kMarkDamaged) != 0 ? 1 : 0;
       run.last_damaged = (marks & kMarkDamaged) != 0;
@@ -123,8 +126,14 @@ class Trial {
         }
         break;
       case Outcome::kDeadline:
-        if (ran && (expect == Expect::kDeadline || expect == Expect::kDiesOrDeadline)) {
-          return;
+        if (expect == Expect::kDeadline || expect == Expect::kDiesOrDeadline) {
+          if (ran) {
+            return;
+          }
+          if (unseen_ > 0) {  // A stopped worker has not come as far as the task.
+            --unseen_;
+            return excuse();
+          }
         }
         break;
       case Outcome::kCancelled:
@@ -158,7 +167,7 @@ class Trial {
       return;
     }
     const std::uint32_t missing = attempts - explained;
-    if (run.begun < attempts && unseen_ >= missing) {
+    if (run.begun < attempts + run.unknown && unseen_ >= missing) {
       unseen_ -= missing;
       return excuse();
     }

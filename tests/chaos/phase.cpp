@@ -48,7 +48,11 @@ class Phase {
       book_.find("the runtime cannot start: " + runtime.error().to_string(), false);
     } else {
       const Watchdog watchdog(book_.progress, options_.patience, [&] { report_hang(*runtime); });
-      under_load(*runtime);
+      Attacker attacker(*runtime, book_, where_, {.attacks = options_.mix.attacks, .seed = options_.seed});
+      Load(*runtime, book_, {.calls = options_.calls, .seed = options_.seed, .mix = options_.mix}).wait();
+      attacker.stop();
+      report_.attacks = attacker.attacks();
+      report_.worker_deaths = runtime->stats().crashed_workers;
       shut_down(*runtime);
     }
     runtime = fail(ErrorCode::kCancelled, "over");
@@ -96,14 +100,6 @@ class Phase {
         Buffer(settings.GetBufferPointer(), settings.GetBufferPointer() + settings.GetSize());
     return options_.in_process ? internal::RuntimeAccess::start(std::move(runtime), test::make_in_process_launcher())
                                : Runtime::start(std::move(runtime));
-  }
-
-  void under_load(Runtime& runtime) {
-    Attacker attacker(runtime, book_, where_, {.attacks = options_.mix.attacks, .seed = options_.seed});
-    Load(runtime, book_, {.calls = options_.calls, .seed = options_.seed, .mix = options_.mix}).wait();
-    attacker.stop();
-    report_.attacks = attacker.attacks();
-    report_.worker_deaths = runtime.stats().crashed_workers;
   }
 
   void shut_down(Runtime& runtime) {
