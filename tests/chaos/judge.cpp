@@ -17,7 +17,6 @@ struct Run {
   std::uint32_t begun = 0;
   std::uint32_t unknown = 0;  ///< Starts whose worker was killed before it had written its number.
   std::uint32_t marked = 0;   ///< Starts in workers that were damaged or attacked.
-  std::uint32_t damaged = 0;  ///< Of these, by a call.
   bool last_damaged = false;  ///< The last start was in such a worker.
   bool last_scribbled = false;
 
@@ -31,7 +30,6 @@ struct Run {
       const std::uint32_t marks = book.ledger().marks(worker);
       run.unknown += worker == 0 ? 1 : 0;
       run.marked += marks != 0 ? 1 : 0;
-      run.damaged += (marks & kMarkDamaged) != 0 ? 1 : 0;
       run.last_damaged = (marks & kMarkDamaged) != 0;
       run.last_scribbled = (marks & kMarkScribbled) != 0;
     }

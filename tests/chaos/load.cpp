@@ -1,9 +1,14 @@
 #include "load.hpp"
 
+#include <array>
 #include <chrono>
 
 namespace tenon::chaos {
 namespace {
+
+/// How often each form is chosen.
+constexpr std::array kForms = {Kind::kCall,   Kind::kCall, Kind::kCall, Kind::kSubmit, Kind::kSubmit,  Kind::kSubmit,
+                               Kind::kSubmit, Kind::kMap,  Kind::kMap,  Kind::kMap,    Kind::kSession, Kind::kPipeline};
 
 void run(LoadState& state, unsigned thread) {
   Random random(scatter(state.options.seed * 256 + thread));
@@ -14,28 +19,25 @@ void run(LoadState& state, unsigned thread) {
       std::this_thread::sleep_for(std::chrono::microseconds(random() % 5000));  // Everything falls asleep.
     }
     std::uint64_t made = 0;
-    switch (random() % 12) {
-      case 0:
-      case 1:
-      case 2:
+    switch (const Kind kind = kForms[random() % kForms.size()];
+            (bit(kind) & state.options.forms) != 0 ? kind : Kind::kUnused) {
+      case Kind::kCall:
         made = calls.calls();
         break;
-      case 3:
-      case 4:
-      case 5:
-      case 6:
+      case Kind::kSubmit:
         made = calls.futures();
         break;
-      case 7:
-      case 8:
-      case 9:
+      case Kind::kMap:
         made = calls.map();
         break;
-      case 10:
+      case Kind::kSession:
         made = streams.sessions();
         break;
-      default:
+      case Kind::kPipeline:
         made = streams.pipeline();
+        break;
+      case Kind::kUnused:
+        break;
     }
     state.left -= static_cast<std::int64_t>(made);
   }

@@ -15,11 +15,18 @@
 
 namespace tenon::chaos {
 
+/// A bit for each form of a call.
+[[nodiscard]] constexpr std::uint32_t bit(Kind kind) {
+  return std::uint32_t{1} << static_cast<unsigned>(kind);
+}
+inline constexpr std::uint32_t kAllForms = (std::uint32_t{1} << kKindNames.size()) - 1 - bit(Kind::kUnused);
+
 struct LoadOptions {
   std::uint64_t calls = 0;
   unsigned threads = 3;
   std::uint64_t seed = 1;
   Mix mix;
+  std::uint32_t forms = kAllForms;
 };
 
 /// What all threads of a load share.

@@ -91,6 +91,7 @@ class Run {
     phase.calls = calls;
     phase.seed = scatter(options_.seed + ++number_) >> 4;  // TOML's integers have a sign.
     phase.in_process = options_.in_process;
+    phase.forms = options_.forms;
     phase.patience = options_.patience;
     phase.directory = directory_ / std::to_string(number_);
     phase.temporary = temporary_;

@@ -13,8 +13,8 @@ namespace tenon::chaos {
 namespace {
 
 constexpr const char* kUsage =
-    "usage: chaos [--calls N] [--seed S] [--json FILE] [--phases NAME,...] [--ways NAME,...] [--density N]\n"
-    "             [--patience SECONDS] [--in-process] [--list]\n";
+    "usage: chaos [--calls N] [--seed S] [--json FILE] [--phases NAME,...] [--ways NAME,...] [--forms NAME,...]\n"
+    "             [--density N] [--patience SECONDS] [--in-process] [--list]\n";
 
 [[noreturn]] void refuse(const std::string& why) {
   std::fprintf(stderr, "chaos: error: %s\n%s", why.c_str(), kUsage);
@@ -59,6 +59,15 @@ Way way_named(const std::string& name) {
   refuse("there is no way '" + name + "'; see --list");
 }
 
+Kind form_named(const std::string& name) {
+  for (std::size_t i = 1; i < kKindNames.size(); ++i) {
+    if (kKindNames[i] == name) {
+      return Kind(i);
+    }
+  }
+  refuse("there is no form '" + name + "'; see --list");
+}
+
 [[noreturn]] void list() {
   std::printf("phases:");
   for (const Mix& mix : kMixes) {
@@ -67,6 +76,10 @@ Way way_named(const std::string& name) {
   std::printf("\nways:");
   for (const WayInfo& way : kWays) {
     std::printf(" %s", std::string(way.name).c_str());
+  }
+  std::printf("\nforms:");
+  for (std::size_t i = 1; i < kKindNames.size(); ++i) {
+    std::printf(" %s", std::string(kKindNames[i]).c_str());
   }
   std::printf("\n");
   std::exit(0);
@@ -105,6 +118,11 @@ Options parse_options(int argc, char** argv) {
     } else if (argument == "--phases") {
       for (const std::string& name : split(value)) {
         options.mixes.push_back(mix_named(name));
+      }
+    } else if (argument == "--forms") {
+      options.forms = 0;
+      for (const std::string& name : split(value)) {
+        options.forms |= bit(form_named(name));
       }
     } else if (argument == "--ways") {
       ways = 0;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "load.hpp"
 #include "mix.hpp"
 
 namespace tenon::chaos {
@@ -18,6 +19,7 @@ struct Options {
   /// Only these phases, in turn; empty: all.
   std::vector<Mix> mixes;
   bool in_process = false;
+  std::uint32_t forms = kAllForms;
   /// Nothing has ended for this long: it hangs.
   std::chrono::seconds patience{60};
 };

@@ -49,7 +49,9 @@ class Phase {
     } else {
       const Watchdog watchdog(book_.progress, options_.patience, [&] { report_hang(*runtime); });
       Attacker attacker(*runtime, book_, where_, {.attacks = options_.mix.attacks, .seed = options_.seed});
-      Load(*runtime, book_, {.calls = options_.calls, .seed = options_.seed, .mix = options_.mix}).wait();
+      Load(*runtime, book_,
+           {.calls = options_.calls, .seed = options_.seed, .mix = options_.mix, .forms = options_.forms})
+          .wait();
       attacker.stop();
       report_.attacks = attacker.attacks();
       report_.worker_deaths = runtime->stats().crashed_workers;

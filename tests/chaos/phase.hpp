@@ -7,6 +7,7 @@
 #include <string>
 
 #include "judge.hpp"
+#include "load.hpp"
 #include "mix.hpp"
 
 namespace tenon::chaos {
@@ -17,6 +18,7 @@ struct PhaseOptions {
   std::uint64_t seed = 1;
   /// Workers are threads of this process.
   bool in_process = false;
+  std::uint32_t forms = kAllForms;
   /// Nothing has ended for this long: it hangs.
   std::chrono::seconds patience{60};
   /// The phase's own, empty directory.
