@@ -1,6 +1,7 @@
 /// The reactor as a guest in the program's process, and worker slots that cannot be filled.
 #include <csignal>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -13,6 +14,7 @@
 #include "tenon_test/catch.hpp"
 #include "tenon_test/runtime.hpp"
 
+using namespace std::chrono_literals;
 using namespace tenon::internal;
 using tenon::ErrorCode;
 
