@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/text.hpp"
 #include "tools/tenon/json_output.hpp"
 
 namespace tenon::cli {
@@ -24,14 +25,24 @@ void append_painted(std::string& text, std::string_view word, std::string_view p
   }
 }
 
-void append_indented(std::string& text, std::string_view block) {
+void append_indented(std::string& text, std::string_view block, std::string_view indent = "  ") {
   while (!block.empty()) {
     const std::size_t end = block.find('\n');
-    text += "  ";
+    text += indent;
     text += block.substr(0, end);
     text += '\n';
     block.remove_prefix(end == std::string_view::npos ? block.size() : end + 1);
   }
+}
+
+std::string_view last_lines(std::string_view text, std::size_t count) {
+  std::size_t begin = text.size();
+  while (count > 0 && begin > 0) {
+    const std::size_t before = begin >= 2 ? text.rfind('\n', begin - 2) : std::string_view::npos;
+    begin = before == std::string_view::npos ? 0 : before + 1;
+    --count;
+  }
+  return text.substr(begin);
 }
 
 }  // namespace
@@ -56,9 +67,28 @@ std::string to_text(const Failure& failure, bool color) {
     append_painted(text, "hint:", kBlue, color);
     text += ' ' + failure.hint + '\n';
   }
-  if (!failure.error.context.stderr_tail.empty()) {
-    text += "  the worker wrote:\n";
-    append_indented(text, failure.error.context.stderr_tail);
+  return text + crash_text(failure.error);
+}
+
+std::string crash_text(const Error& error, std::size_t max_lines) {
+  std::string text;
+  const ErrorContext& context = error.context;
+  if (error.code == ErrorCode::kCrashed && !context.task.empty()) {
+    text += "  task: " + internal::printable(context.task);
+    if (!context.plugin.empty()) {
+      text += " of " + internal::printable(context.plugin);
+    }
+    if (context.attempt > 0) {
+      text += ", attempt " + std::to_string(context.attempt);
+    }
+    text += '\n';
+  }
+  for (const auto& [stream, tail] : {std::pair<std::string_view, std::string_view>("stderr", context.stderr_tail),
+                                     std::pair<std::string_view, std::string_view>("stdout", context.stdout_tail)}) {
+    if (!tail.empty()) {
+      text += "  the worker wrote to " + std::string(stream) + ":\n";
+      append_indented(text, last_lines(tail, max_lines), "    ");
+    }
   }
   return text;
 }

@@ -1,6 +1,7 @@
 /// How a command ends: exit codes, and errors with what helps a person mend them.
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 #include <tl/expected.hpp>
@@ -36,6 +37,9 @@ using Outcome = tl::expected<T, Failure>;
 
 /// `tenon: error: message`, the excerpt, the hint, what the worker wrote; ends with a newline.
 [[nodiscard]] std::string to_text(const Failure& failure, bool color);
+/// The task that crashed, if one did, and the last lines that its worker wrote to stderr and stdout; indented by two.
+/// Empty if neither is known.
+[[nodiscard]] std::string crash_text(const Error& error, std::size_t max_lines = 50);
 /// One object with the key "error"; ends with a newline.
 [[nodiscard]] std::string to_json(const Failure& failure);
 

@@ -33,6 +33,9 @@ nlohmann::ordered_json error_to_json(const Error& error) {
   if (!context.stderr_tail.empty()) {
     json["stderr_tail"] = context.stderr_tail;
   }
+  if (!context.stdout_tail.empty()) {
+    json["stdout_tail"] = context.stdout_tail;
+  }
   return json;
 }
 

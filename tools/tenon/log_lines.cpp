@@ -44,6 +44,9 @@ std::string to_text(const LogRecord& record, bool color) {
     }
     text += ": ";
   }
+  if (!record.source.empty()) {
+    text += "worker " + std::to_string(record.worker_id) + ", " + std::string(record.source) + ": ";
+  }
   // A task's message is foreign text: it must not move the cursor or paint the terminal.
   text += internal::printable(record.message, 4096) + '\n';
   return text;

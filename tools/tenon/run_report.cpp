@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
+#include "tools/tenon/failure.hpp"
 #include "tools/tenon/json_output.hpp"
 #include "tools/tenon/progress.hpp"
 
@@ -15,6 +16,8 @@ namespace tenon::cli {
 namespace {
 
 constexpr std::size_t kMaxDocumentBytes = std::size_t{64} << 20;
+/// Lines of a crashed worker's stderr or stdout that one failure shows.
+constexpr std::size_t kMaxOutputLines = 10;
 
 Result<std::string> output_json(const std::pair<std::string, Reply>& output, const RunReport& report,
                                 const Catalog& catalog, JsonOptions options) {
@@ -134,6 +137,7 @@ std::string failures_text(const RunReport& report, std::size_t max_items, bool c
   std::string text;
   if (report.error) {
     append_error_line(text, report.error->message, color);
+    text += crash_text(*report.error, kMaxOutputLines);
   }
   const std::size_t shown = std::min(report.failures.size(), max_items);
   for (std::size_t i = 0; i < shown; ++i) {
@@ -142,6 +146,7 @@ std::string failures_text(const RunReport& report, std::size_t max_items, bool c
     const std::string message = internal::printable(failure.error.message, 2000);
     append_error_line(
         text, internal::printable(failure.stage) + ": " + (names(message, item) ? "" : item + ": ") + message, color);
+    text += crash_text(failure.error, kMaxOutputLines);
   }
   if (report.failure_count > shown) {
     const std::uint64_t more = report.failure_count - shown;

@@ -72,6 +72,9 @@ LogSink ServiceLog::sink() const {
     if (!record.task.empty()) {
       message += std::string(record.task) + ": ";
     }
+    if (!record.source.empty()) {
+      message += "worker " + std::to_string(record.worker_id) + ", " + std::string(record.source) + ": ";
+    }
     message += record.message;
     log.line(record.level, message);
   };

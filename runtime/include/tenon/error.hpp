@@ -48,7 +48,8 @@ struct ErrorContext {
   int os_code = 0;               ///< errno or GetLastError().
   int signal = 0;                ///< Signal that ended the worker.
   std::optional<int> exit_code;  ///< Exit code the worker ended with.
-  std::string stderr_tail;       ///< Last lines the worker wrote to stderr.
+  std::string stderr_tail;  ///< Last lines the worker wrote to stderr.
+  std::string stdout_tail;  ///< Last lines the worker wrote to stdout.
 };
 
 /// An error: a code for programs, a message for people. The message is one sentence or two that say what is
@@ -58,7 +59,7 @@ struct Error {
   std::string message;
   ErrorContext context;
 
-  /// Code, message and context in one line; stderr_tail follows on lines of its own.
+  /// Code, message and context in one line; stderr_tail and stdout_tail follow on lines of their own.
   [[nodiscard]] std::string to_string() const;
 };
 

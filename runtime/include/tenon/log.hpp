@@ -23,6 +23,8 @@ struct LogRecord {
   /// For a line that reports dropped lines: how many. Lines are dropped when the sink does not take them as fast as
   /// they come, or when a worker logs faster than 2,000 lines or 256 KiB a second.
   std::uint64_t dropped = 0;
+  /// "stdout" or "stderr" when a worker wrote the line there; empty otherwise.
+  std::string_view source;
 };
 
 /// Called for each line, one after the other, on a thread that the runtime has for this. A sink that blocks delays

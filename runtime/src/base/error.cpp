@@ -43,6 +43,27 @@ std::string_view error_code_name(ErrorCode code) noexcept {
   return "unknown";
 }
 
+namespace {
+
+/// Appends the lines of `tail`, each behind a bar.
+void append_quoted(std::string& text, std::string_view tail) {
+  while (!tail.empty() && tail.back() == '\n') {
+    tail.remove_suffix(1);
+  }
+  if (tail.empty()) {
+    return;
+  }
+  text += "\n  | ";
+  for (const char letter : tail) {
+    text += letter;
+    if (letter == '\n') {
+      text += "  | ";
+    }
+  }
+}
+
+}  // namespace
+
 std::string Error::to_string() const {
   std::string text(error_code_name(code));
   text += ": ";
@@ -83,19 +104,8 @@ std::string Error::to_string() const {
   if (!details.empty()) {
     text += " (" + details + ")";
   }
-  if (!context.stderr_tail.empty()) {
-    std::string_view tail = context.stderr_tail;
-    while (!tail.empty() && tail.back() == '\n') {
-      tail.remove_suffix(1);
-    }
-    text += "\n  | ";
-    for (const char letter : tail) {
-      text += letter;
-      if (letter == '\n') {
-        text += "  | ";
-      }
-    }
-  }
+  append_quoted(text, context.stderr_tail);
+  append_quoted(text, context.stdout_tail);
   return text;
 }
 

@@ -7,8 +7,8 @@
 
 namespace tenon::internal {
 
-/// What the host holds for each worker: control channel, event bell, result memory, exit handle, stderr.
-inline constexpr std::uint64_t kDescriptorsPerWorker = 5;
+/// What the host holds for each worker: control channel, event bell, result memory, exit handle, stdout, stderr.
+inline constexpr std::uint64_t kDescriptorsPerWorker = 6;
 /// What a runtime holds beside its workers, and what the start of one worker takes for a moment.
 inline constexpr std::uint64_t kDescriptorsPerRuntime = 16;
 

@@ -23,7 +23,9 @@ class WorkerHandle {
   [[nodiscard]] virtual std::int64_t pid() const noexcept = 0;
   /// Readable once the worker has ended. Valid as long as this object.
   [[nodiscard]] virtual const FileDescriptor& exit_handle() const noexcept = 0;
-  /// What the worker writes to stderr, non-blocking; null when there is no such stream.
+  /// What the worker writes to stdout, non-blocking; null when there is no such stream.
+  [[nodiscard]] virtual const FileDescriptor* output_stream() const noexcept { return nullptr; }
+  /// The same for stderr.
   [[nodiscard]] virtual const FileDescriptor* error_stream() const noexcept = 0;
   /// Ends it as soon as can be. May be called again, also after the end.
   virtual void kill() noexcept = 0;

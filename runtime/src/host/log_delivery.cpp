@@ -29,7 +29,8 @@ LogDelivery::LogDelivery(LogSink sink, std::size_t max_bytes)
                                    .task = line.task,
                                    .worker_id = line.worker_id,
                                    .call_id = line.call_id,
-                                   .dropped = line.dropped});
+                                   .dropped = line.dropped,
+                                   .source = line.source});
                     return true;
                   },
               .report = &LogDelivery::report}) {}
@@ -63,7 +64,8 @@ void LogDelivery::add(const LogRecord& record) {
             .task = std::string(record.task),
             .worker_id = record.worker_id,
             .call_id = record.call_id,
-            .dropped = 0};
+            .dropped = 0,
+            .source = record.source};
   const std::size_t size_bytes = kLineBytes + line.message.size() + line.plugin.size() + line.task.size();
   drain_.push(std::move(line), size_bytes, record.worker_id);
 }

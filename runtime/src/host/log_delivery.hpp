@@ -37,6 +37,7 @@ class LogDelivery {
     std::uint64_t worker_id = 0;
     std::uint64_t call_id = 0;
     std::uint64_t dropped = 0;
+    std::string_view source = {};  ///< A literal.
   };
   [[nodiscard]] static Line report(std::uint64_t worker_id, std::uint64_t count);
 

@@ -123,7 +123,8 @@ TENON_HOT void Pool::settle(Effects& effects) {
                      .task = line.task,
                      .worker_id = line.worker_id,
                      .call_id = line.call_id,
-                     .dropped = line.dropped});
+                     .dropped = line.dropped,
+                     .source = line.source});
     }
   }
   for (const auto& link : effects.buried) {

@@ -1,4 +1,4 @@
-/// The pool's reactor thread: starts workers, hears their bells, messages, stderr and ends, and keeps the time.
+/// The pool's reactor thread: starts workers, reads their bells, messages, output and ends, and keeps the time.
 #include <algorithm>
 #include <chrono>
 #include <thread>
@@ -13,7 +13,7 @@ namespace tenon::internal {
 
 namespace {
 
-enum : std::uint64_t { kBell = 0, kChannel = 1, kExit = 2, kErrorStream = 3, kKinds = 4 };
+enum : std::uint64_t { kBell = 0, kChannel = 1, kExit = 2, kErrorStream = 3, kOutputStream = 4, kKinds = 5 };
 /// Messages of one worker read in one go, so that a talkative one cannot hold the reactor.
 constexpr int kMessagesAtOnce = 64;
 
@@ -88,8 +88,13 @@ void Pool::handle(std::uint64_t link_id, std::uint64_t kind) {
         link->kill();
         break;
       case kErrorStream:
-        if (!link->read_error_stream(scheduler.effects().log)) {
+        if (!link->read_output(OutputStream::kError, scheduler.effects().log)) {
           poller_.remove(*link->handle->error_stream());
+        }
+        break;
+      case kOutputStream:
+        if (!link->read_output(OutputStream::kOutput, scheduler.effects().log)) {
+          poller_.remove(*link->handle->output_stream());
         }
         break;
       default:
@@ -156,8 +161,11 @@ bool Pool::watch(WorkerLink& link) {
                        poller_.add(link.channel.descriptor(), base + kChannel, hang_up).has_value() &&
                        poller_.add(link.handle->exit_handle(), base + kExit).has_value();
   if (link.handle->error_stream() != nullptr) {
-    // Without it the worker only writes into the void.
+    // If this fails, what the worker writes is lost.
     static_cast<void>(poller_.add(*link.handle->error_stream(), base + kErrorStream));
+  }
+  if (link.handle->output_stream() != nullptr) {
+    static_cast<void>(poller_.add(*link.handle->output_stream(), base + kOutputStream));
   }
   return watched;
 }
@@ -166,8 +174,10 @@ void Pool::unwatch(const WorkerLink& link) noexcept {
   poller_.remove(link.bell.descriptor());
   poller_.remove(link.channel.descriptor());
   poller_.remove(link.handle->exit_handle());
-  if (link.handle->error_stream() != nullptr) {
-    poller_.remove(*link.handle->error_stream());
+  for (const FileDescriptor* stream : {link.handle->output_stream(), link.handle->error_stream()}) {
+    if (stream != nullptr) {
+      poller_.remove(*stream);
+    }
   }
 }
 

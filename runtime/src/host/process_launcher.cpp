@@ -42,14 +42,10 @@ class ProcessHandle final : public WorkerHandle {
  public:
   ProcessHandle(Process process, std::shared_ptr<OutOfMemoryKills> kills, MemoryWatch& memory)
       : process_(std::move(process)),
-        error_stream_(std::move(process_.standard_error())),
+        output_stream_(readable(std::move(process_.standard_output()))),
+        error_stream_(readable(std::move(process_.standard_error()))),
         kills_(std::move(kills)),
-        memory_(memory.add(process_)) {
-    // A stream that cannot be made non-blocking would hold the reactor up; better none.
-    if (!set_non_blocking(error_stream_, true)) {
-      error_stream_.reset();
-    }
-  }
+        memory_(memory.add(process_)) {}
   ProcessHandle(const ProcessHandle&) = delete;
   ProcessHandle& operator=(const ProcessHandle&) = delete;
   ~ProcessHandle() override {
@@ -59,6 +55,9 @@ class ProcessHandle final : public WorkerHandle {
   }
   [[nodiscard]] std::int64_t pid() const noexcept override { return process_.pid(); }
   [[nodiscard]] const FileDescriptor& exit_handle() const noexcept override { return process_.exit_handle(); }
+  [[nodiscard]] const FileDescriptor* output_stream() const noexcept override {
+    return output_stream_.valid() ? &output_stream_ : nullptr;
+  }
   [[nodiscard]] const FileDescriptor* error_stream() const noexcept override {
     return error_stream_.valid() ? &error_stream_ : nullptr;
   }
@@ -87,7 +86,16 @@ class ProcessHandle final : public WorkerHandle {
 
  private:
   static constexpr int kKillSignal = 9;
+  /// None instead of a stream that cannot be made non-blocking: it would block the reactor.
+  [[nodiscard]] static FileDescriptor readable(FileDescriptor stream) noexcept {
+    if (!set_non_blocking(stream, true)) {
+      stream.reset();
+    }
+    return stream;
+  }
+
   Process process_;
+  FileDescriptor output_stream_;
   FileDescriptor error_stream_;
   const std::shared_ptr<OutOfMemoryKills> kills_;
   const std::shared_ptr<WatchedProcess> memory_;
@@ -103,6 +111,7 @@ class ProcessLauncher final : public Launcher {
     SpawnOptions options;
     options.executable = executable_;
     options.arguments = {"--channel", std::to_string(kChannelNumber)};
+    options.standard_output = StreamMode::kPipe;
     options.standard_error = StreamMode::kPipe;
     options.descriptors = {{.source = channel.descriptor().get(), .target = kChannelNumber}};
     auto process = Process::spawn(options);

@@ -178,7 +178,7 @@ TENON_HOT void Scheduler::close(CallRef call) {
 void Scheduler::finish_error(CallRef call, ErrorCode code, std::string message, const WorkerLink* link) {
   ErrorContext context = context_of(*call);
   if (link != nullptr) {
-    context.stderr_tail = link->error_tail();
+    link->describe_output(context);
   }
   finish(std::move(call), fail(code, std::move(message), std::move(context)));
 }

@@ -48,7 +48,9 @@ void Scheduler::bury(WorkerLink& link) {
   if (was_ready && !link.distrusted) {
     reap(link);  // What it answered before it died counts.
   }
-  link.read_error_stream(effects_->log);
+  for (const OutputStream stream : {OutputStream::kOutput, OutputStream::kError}) {
+    link.read_output(stream, effects_->log);
+  }
   const bool expected = link.dismissed || stopping_ || killing_;
   link.state = WorkerLink::State::kDead;
   relist(link);
@@ -97,7 +99,7 @@ void Scheduler::bury(WorkerLink& link) {
     ErrorContext context;
     context.signal = status.signal;
     context.exit_code = status.exit_code;
-    context.stderr_tail = link.error_tail();
+    link.describe_output(context);
     if (!context.stderr_tail.empty()) {
       message += "; it wrote: " + printable(context.stderr_tail, 500);
     }
@@ -153,7 +155,7 @@ Error Scheduler::unknown_error(const WorkerLink& link, const Call& call) const {
   const ExitStatus status = link.handle->exit_status().value_or(ExitStatus{});
   error.context.signal = status.signal;
   error.context.exit_code = status.exit_code;
-  error.context.stderr_tail = link.error_tail();
+  link.describe_output(error.context);
   error.message = link.kill_reason ? link.kill_reason->message
                                    : "the worker ended with " + status.to_string() +
                                          " after its records of what it had begun were written over";
@@ -173,7 +175,7 @@ void Scheduler::retry_or_crash(WorkerLink& link, CallRef call, bool repeatable) 
   ErrorContext context = context_of(*call);
   context.signal = status.signal;
   context.exit_code = status.exit_code;
-  context.stderr_tail = link.error_tail();
+  link.describe_output(context);
   // It may have gone on to the next call just before it was killed for one; that one is not to blame.
   if (link.kill_reason && link.killed_call_id != 0 && link.killed_call_id == call->id()) {
     Error error = *link.kill_reason;

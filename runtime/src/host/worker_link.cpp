@@ -14,9 +14,6 @@ namespace tenon::internal {
 
 namespace {
 
-constexpr std::size_t kTailBytes = 4096;
-constexpr std::size_t kMaxLineBytes = 8192;
-
 control::Place to_place(const BlockRef& block) {
   return control::Place(block.segment, 0, block.offset_bytes, block.size_bytes);
 }
@@ -259,50 +256,9 @@ void WorkerLink::send_stop() {
   transport->end().wake_worker();
 }
 
-bool WorkerLink::read_error_stream(std::vector<LogLine>& log) {
-  if (handle->error_stream() == nullptr) {
-    return false;
-  }
-  std::array<std::uint8_t, 4096> buffer{};
-  const MonotonicNs now_ns = monotonic_now_ns();
-  const auto finish_line = [&](std::string_view line) {
-    if (log_budget_.take(line.size(), now_ns)) {
-      log.push_back({LogLevel::kInfo, printable(line, kMaxLineBytes), {}, {}, id, 0});
-    }
-  };
-  bool open = true;
-  // Bounded, so that a worker that never stops writing cannot hold the reactor.
-  for (int round = 0; round < 16; ++round) {
-    const auto count = read_some(*handle->error_stream(), buffer);
-    if (!count || *count == 0) {
-      open = !count && count.error().code == ErrorCode::kUnavailable;
-      if (count && !error_line_.empty()) {
-        finish_line(std::exchange(error_line_, {}));
-      }
-      break;
-    }
-    std::string_view text(reinterpret_cast<const char*>(buffer.data()), *count);
-    error_tail_.append(text);
-    if (error_tail_.size() > 2 * kTailBytes) {
-      error_tail_.erase(0, error_tail_.size() - kTailBytes);
-    }
-    while (!text.empty()) {
-      const std::size_t room = kMaxLineBytes - error_line_.size();
-      const std::size_t end = std::min({text.find('\n'), text.size(), room});
-      const bool whole = end < text.size() && (text[end] == '\n' || end == room);
-      if (!whole) {
-        error_line_.append(text);
-        break;
-      }
-      if (error_line_.empty()) {
-        finish_line(text.substr(0, end));
-      } else {
-        error_line_.append(text.substr(0, end));
-        finish_line(std::exchange(error_line_, {}));
-      }
-      text.remove_prefix(end + (text[end] == '\n' ? 1 : 0));
-    }
-  }
+bool WorkerLink::read_output(OutputStream stream, std::vector<LogLine>& log) {
+  const bool open = stream == OutputStream::kOutput ? output_.read(handle->output_stream(), id, log_budget_, log)
+                                                    : errors_.read(handle->error_stream(), id, log_budget_, log);
   count_dropped_lines(log);
   return open;
 }
@@ -316,24 +272,9 @@ void WorkerLink::count_dropped_lines(std::vector<LogLine>& log) {
   }
 }
 
-std::string WorkerLink::error_tail() const {
-  const std::size_t begin = error_tail_.size() > kTailBytes ? error_tail_.size() - kTailBytes : 0;
-  std::string_view rest = std::string_view(error_tail_).substr(begin);
-  while (!rest.empty() && rest.back() == '\n') {
-    rest.remove_suffix(1);
-  }
-  // It ends up on terminals: line by line without control characters.
-  std::string tail;
-  while (!rest.empty()) {
-    const std::size_t length = std::min(rest.find('\n'), rest.size());
-    tail += printable(rest.substr(0, length), kMaxLineBytes);
-    rest.remove_prefix(length);
-    if (!rest.empty()) {
-      tail += '\n';
-      rest.remove_prefix(1);
-    }
-  }
-  return tail;
+void WorkerLink::describe_output(ErrorContext& context) const {
+  context.stderr_tail = errors_.tail();
+  context.stdout_tail = output_.tail();
 }
 
 }  // namespace tenon::internal

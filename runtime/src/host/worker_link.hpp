@@ -1,4 +1,4 @@
-/// host/worker_link.hpp: the host's side of one worker, from spawn to the last byte of its stderr.
+/// host/worker_link.hpp: the host's side of one worker, from spawn to the last byte of its output.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,6 @@
 
 #include <tenon/bytes.hpp>
 #include <tenon/error.hpp>
-#include <tenon/log.hpp>
 
 #include "base/clock.hpp"
 #include "host/bell_watch.hpp"
@@ -22,25 +21,15 @@
 #include "host/launcher.hpp"
 #include "host/link_board.hpp"
 #include "host/log_budget.hpp"
+#include "host/log_line.hpp"
 #include "host/stall_watch.hpp"
 #include "host/storage.hpp"
+#include "host/worker_output.hpp"
 #include "ipc/segment_table.hpp"
 #include "platform/control_channel.hpp"
 #include "platform/reactor/poller.hpp"
 
 namespace tenon::internal {
-
-/// A line for the log sink, which is called outside every lock.
-struct LogLine {
-  LogLevel level = LogLevel::kInfo;
-  std::string message;
-  std::string plugin;
-  std::string task;
-  std::uint64_t worker_id = 0;
-  std::uint64_t call_id = 0;
-  GenerationRef generation = nullptr;  ///< Of the plugin, when it is known.
-  std::uint64_t dropped = 0;           ///< Lines of the worker that were not kept; this one has no text then.
-};
 
 /// What a worker may cost and where its parts come from.
 struct LinkOptions {
@@ -48,6 +37,9 @@ struct LinkOptions {
   std::uint64_t memory_limit_bytes = 0;
   std::uint32_t slot_count = 512;
 };
+
+/// A stream that a worker writes.
+enum class OutputStream : std::uint8_t { kOutput, kError };
 
 /// One worker. Guarded by the scheduler's lock but for `transport`, whose roles the scheduler gives out, and `spin`,
 /// which belongs to the thread that waits directly.
@@ -85,18 +77,18 @@ class WorkerLink {
   [[nodiscard]] bool outbox_empty() const noexcept { return outbox_.empty(); }
   [[nodiscard]] std::size_t outbox_size() const noexcept { return outbox_.size(); }
 
-  // -- stderr ---------------------------------------------------------------------------------
+  // -- stdout and stderr ----------------------------------------------------------------------
 
-  /// Takes what the worker wrote; whole lines go to `log`. False at the end of the stream.
-  bool read_error_stream(std::vector<LogLine>& log);
+  /// Takes what the worker wrote to the stream; whole lines go to `log`. Returns false at the end of the stream.
+  bool read_output(OutputStream stream, std::vector<LogLine>& log);
   /// Whether the worker may log a line now; one that may not is counted.
   [[nodiscard]] bool may_log(std::size_t size_bytes) noexcept {
     return log_budget_.take(size_bytes, monotonic_now_ns());
   }
   /// Adds the count of lines that the worker was not allowed, if there are any.
   void count_dropped_lines(std::vector<LogLine>& log);
-  /// The last of it, for errors.
-  [[nodiscard]] std::string error_tail() const;
+  /// Adds the last lines of both streams to the context of an error.
+  void describe_output(ErrorContext& context) const;
 
   void kill() noexcept;
 
@@ -170,9 +162,9 @@ class WorkerLink {
   std::unordered_set<std::uint32_t> known_routes_;
   std::vector<RouteRef> kept_routes_;       // Named in answers; the worker may use them at any time.
   std::vector<GenerationRef> generations_;  // By what routes it was told of; one of each plugin.
-  std::string error_tail_;
-  std::string error_line_;
   LogBudget log_budget_;
+  WorkerOutput output_{"stdout"};
+  WorkerOutput errors_{"stderr"};
 };
 
 }  // namespace tenon::internal

@@ -40,6 +40,9 @@ std::string error_json(const Error& error) {
   if (!context.stderr_tail.empty()) {
     out += ", \"stderr\": " + json_quote(context.stderr_tail);
   }
+  if (!context.stdout_tail.empty()) {
+    out += ", \"stdout\": " + json_quote(context.stdout_tail);
+  }
   return out + "}";
 }
 

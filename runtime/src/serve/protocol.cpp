@@ -152,6 +152,7 @@ serve::FailureT to_failure(const Error& error, std::string hint) {
     failure.exit_code = *error.context.exit_code;
   }
   failure.stderr_tail = error.context.stderr_tail;
+  failure.stdout_tail = error.context.stdout_tail;
   return failure;
 }
 
@@ -171,6 +172,7 @@ Error to_error(const serve::FailureT& failure) {
     error.context.exit_code = *failure.exit_code;
   }
   error.context.stderr_tail = failure.stderr_tail;
+  error.context.stdout_tail = failure.stdout_tail;
   return error;
 }
 

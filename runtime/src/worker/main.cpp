@@ -1,6 +1,7 @@
 /// tenon-worker: the process that runs tasks. A tenon runtime starts it; see worker/worker.hpp.
 #include <charconv>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <new>
 #include <optional>
@@ -93,6 +94,8 @@ int main(int argc, char** argv) {
     return static_cast<int>(WorkerExit::kRefused);
   }
   continue_when_parent_ends();
+  // Its stdout is a pipe that the host reads: a line must not wait for a full buffer, nor die with the process.
+  static_cast<void>(std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ));
   std::string message;
   WorkerExit how = WorkerExit::kRefused;
   try {
@@ -103,6 +106,7 @@ int main(int argc, char** argv) {
   if (!message.empty() && how != WorkerExit::kHostGone) {
     error_stream.say(message);
   }
+  static_cast<void>(std::fflush(stdout));
   // Plugins have had their fini; what their libraries do at exit is not ours to wait for.
   exit_now(static_cast<int>(how));
 }

@@ -27,6 +27,8 @@ TEST_CASE("Error: to_string gives code, message and the context that is there") 
   CHECK(error.to_string() == "crashed: the worker died (task a.b, call 7, attempt 2, signal 11)");
   error.context.stderr_tail = "one\ntwo\n\n";
   CHECK_THAT(error.to_string(), EndsWith("\n  | one\n  | two"));
+  error.context.stdout_tail = "three\n";
+  CHECK_THAT(error.to_string(), EndsWith("\n  | one\n  | two\n  | three"));
   CHECK(Error{}.to_string() == "internal: no message");
 }
 

@@ -1,11 +1,15 @@
 // Whole pipelines from TOML over worker processes.
 #include <csignal>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <fstream>
+#include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <tenon/types_generated.h>
 #include <tenon/pipeline.hpp>
@@ -139,6 +143,42 @@ inputs = ["twice"]
     CHECK(report.failures[0].item == "item 700");
     CHECK(report.failures[0].error.code == ErrorCode::kCrashed);
   }
+}
+
+TEST_CASE("Pipeline: a task's stdout is a log stream, and a crash shows the last lines of both streams") {
+  struct Log {
+    std::mutex mutex;
+    std::vector<std::pair<std::string, std::string>> lines;  // Source and message.
+  };
+  const auto log = std::make_shared<Log>();
+  RuntimeOptions options = runtime_options(1);
+  options.log = [log](const LogRecord& record) {
+    const std::lock_guard lock(log->mutex);
+    log->lines.emplace_back(record.source, record.message);
+  };
+  Result<Runtime> runtime = Runtime::start(std::move(options));
+  REQUIRE(runtime);
+  const Graph graph = parse(*runtime, numbers(3) + R"(
+[stages.twice]
+task = "steps.twice"
+params = { crash_at = 1, last_words = "farewell" }
+inputs = ["numbers"]
+[sinks.sum]
+task = "tenon.sum"
+inputs = ["twice"]
+)");
+  const RunReport report = run_pipeline(*runtime, graph);
+  INFO(report.to_json());
+  REQUIRE(report.failures.size() == 1);
+  const ErrorContext& context = report.failures[0].error.context;
+  CHECK(context.task == "steps.twice");
+  CHECK(context.signal == SIGABRT);
+  CHECK(context.stdout_tail == "stdout: farewell");
+  CHECK(context.stderr_tail == "stderr: farewell");
+  const std::lock_guard lock(log->mutex);
+  using Line = std::pair<std::string, std::string>;
+  CHECK(std::count(log->lines.begin(), log->lines.end(), Line("stdout", "stdout: farewell")) == 1);
+  CHECK(std::count(log->lines.begin(), log->lines.end(), Line("stderr", "stderr: farewell")) == 1);
 }
 
 TEST_CASE("Pipeline: workers killed in the middle of bulk calls cost the items they were running, no others") {

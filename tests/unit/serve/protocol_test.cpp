@@ -75,6 +75,7 @@ TEST_CASE("protocol: an error keeps all it knows") {
   error.context.signal = 11;
   error.context.exit_code = 0;
   error.context.stderr_tail = "line\n";
+  error.context.stdout_tail = "other\n";
   const auto read = read_answer(content(pack(make_answer(9, to_failure(error, "try")))));
   REQUIRE(read);
   CHECK(read->number == 9);
@@ -88,6 +89,7 @@ TEST_CASE("protocol: an error keeps all it knows") {
   CHECK(back.context.signal == 11);
   CHECK(back.context.exit_code == 0);
   CHECK(back.context.stderr_tail == "line\n");
+  CHECK(back.context.stdout_tail == "other\n");
 
   serve::FailureT unknown;
   unknown.code = 4711;

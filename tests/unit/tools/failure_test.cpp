@@ -45,6 +45,24 @@ TEST_CASE("Failure: text has message, excerpt and hint on lines of their own") {
   CHECK(to_text(failure, true).find("\x1b[") != std::string::npos);
 }
 
+TEST_CASE("Failure: a crash names the task, and shows the last lines of stderr and stdout") {
+  Failure failure{ExitCode::kFailed, Error{ErrorCode::kCrashed, "the worker ended", {}}, {}, {}};
+  failure.error.context.task = "tenon.fail";
+  failure.error.context.plugin = "tenon 1.0.0";
+  failure.error.context.attempt = 2;
+  failure.error.context.stderr_tail = "one\ntwo\nthree";
+  failure.error.context.stdout_tail = "half";
+  CHECK(to_text(failure, false) ==
+        "tenon: error: the worker ended\n  task: tenon.fail of tenon 1.0.0, attempt 2\n"
+        "  the worker wrote to stderr:\n    one\n    two\n    three\n  the worker wrote to stdout:\n    half\n");
+  CHECK(crash_text(failure.error, 2).find("stderr:\n    two\n    three\n") != std::string::npos);
+  CHECK(crash_text(failure.error, 3).find("stderr:\n    one\n") != std::string::npos);
+  failure.error.code = ErrorCode::kFailed;
+  failure.error.context.stderr_tail.clear();
+  failure.error.context.stdout_tail.clear();
+  CHECK(crash_text(failure.error).empty());
+}
+
 TEST_CASE("Failure: JSON is valid and has code, message and exit code") {
   Failure failure{ExitCode::kFailed, Error{ErrorCode::kCrashed, "bad \xFF byte", {}}, {}, {}};
   failure.error.context.task = "tenon.fail";

@@ -55,6 +55,31 @@ TEST_CASE("failures_text: an item is named once") {
   CHECK(failure_line("a.png", "cannot read pics/a.png") == "tenon: error: thumbnail: a.png: cannot read pics/a.png\n");
 }
 
+TEST_CASE("failures_text: a crash names its task, and shows what the worker wrote last") {
+  RunReport report;
+  Error error{ErrorCode::kCrashed, "the worker ended with signal 11", {}};
+  error.context.task = "image.thumbnail";
+  for (int line = 0; line < 30; ++line) {
+    error.context.stderr_tail += "line " + std::to_string(line) + '\n';
+  }
+  report.failures.push_back({"thumbnail", "a.png", error});
+  report.failure_count = 1;
+  const std::string text = failures_text(report, 10, false);
+  INFO(text);
+  CHECK(text.find("error: thumbnail: a.png: the worker ended with signal 11\n  task: image.thumbnail\n") !=
+        std::string::npos);
+  CHECK(text.find("    line 20\n") != std::string::npos);
+  CHECK(text.find("    line 29\n") != std::string::npos);
+  CHECK(text.find("    line 19\n") == std::string::npos);
+}
+
+TEST_CASE("LogLines: a line of a worker's output names the worker and the stream") {
+  LogRecord made = record("hello");
+  made.source = "stdout";
+  made.worker_id = 3;
+  CHECK(tenon::cli::to_text(made, false) == "tenon: error: worker 3, stdout: hello\n");
+}
+
 TEST_CASE("first_sentence: whole, on one line, and no more than it") {
   CHECK(first_sentence(" Gives the files\n of a tree. Links are left out.\n") == "Gives the files of a tree.");
   CHECK(first_sentence("Reads 1.5 bytes, e.g. two. Or more.") == "Reads 1.5 bytes, e.g. two.");

@@ -1,4 +1,5 @@
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 
@@ -13,6 +14,10 @@ tenon::Offset<tenon::Number> twice(tenon::Call& call, const tenon::Number& argum
     call.fail(TENON_FAILED, "asked to fail at " + std::to_string(argument.value()));
   }
   if (argument.value() == params.crash_at()) {
+    if (params.last_words() != nullptr) {
+      std::printf("stdout: %s\n", params.last_words()->c_str());
+      std::fprintf(stderr, "stderr: %s\n", params.last_words()->c_str());
+    }
     std::abort();
   }
   return tenon::CreateNumber(call.builder(64), argument.value() * params.factor());
