@@ -1,6 +1,7 @@
 /// tenon/reply.hpp: the result of a call, or an argument that has been built.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 
@@ -21,6 +22,9 @@ class SharedSegment;
 /// Keeps bytes alive for replies and for calls whose argument they are; gives a block back with the last handle.
 class ReplyStorage : public SharedObject {
  public:
+  /// The same bytes where no worker can write them, valid as long as this: a private copy, made at the first use, of
+  /// what lies in a worker's result memory. Empty if there is no memory for it. [any-thread]
+  [[nodiscard]] virtual BytesView unchangeable(BytesView bytes) const noexcept { return bytes; }
   /// The segment the bytes lie in, valid as long as this; null when they are private to the host.
   [[nodiscard]] virtual const SharedSegment* segment() const noexcept { return nullptr; }
   /// What made the bytes, valid as long as this; null when the host did.
@@ -32,14 +36,23 @@ class ReplyStorage : public SharedObject {
 /// A result where it lies: in memory of the host when it is small, in the worker's result memory (mapped
 /// read-only) when it is large. Copies share the bytes. Outlives the runtime and the worker. [any-thread] for
 /// different copies. Not verified: TypedReply is.
+///
+/// A worker can write its result memory at any time, also after its reply. `bytes` therefore copies a large result into
+/// host memory at its first use, so that what has been verified stays as it was. A result that is only handed to
+/// another call is never copied.
 class Reply {
  public:
   Reply() = default;
   explicit Reply(internal::Shared<const internal::ReplyStorage> storage, BytesView bytes) noexcept
       : storage_(std::move(storage)), bytes_(bytes) {}
 
-  /// The FlatBuffer, aligned to 16. Valid as long as any copy of this reply.
-  [[nodiscard]] BytesView bytes() const noexcept { return bytes_; }
+  /// The FlatBuffer, aligned to 16, which nobody can change. Valid as long as any copy of this reply. The first use
+  /// costs a copy for a result that lies in a worker's memory; without memory for the copy the view is empty.
+  [[nodiscard]] BytesView bytes() const noexcept { return storage_ ? storage_->unchangeable(bytes_) : bytes_; }
+  /// The same without a copy, for callers that trust the plugin: its worker may change the bytes while they are read,
+  /// so that they can differ from what was verified.
+  [[nodiscard]] BytesView bytes_in_place() const noexcept { return bytes_; }
+  [[nodiscard]] std::size_t size_bytes() const noexcept { return bytes_.size(); }
   /// The plugin that made it, with version and hash (tenon/catalog.hpp). Valid as long as any copy of this reply. Null
   /// for an argument that the host has built, and for a result without bytes.
   [[nodiscard]] const PluginInfo* plugin() const noexcept { return storage_ ? storage_->origin() : nullptr; }
@@ -57,13 +70,16 @@ class Reply {
 template <typename T>
 class TypedReply {
  public:
-  /// Verifies. Errors: kCorrupt.
+  /// Verifies what Reply::bytes gives, which cannot change afterwards. Errors: kCorrupt.
   [[nodiscard]] static Result<TypedReply> verify(Reply reply) {
-    flatbuffers::Verifier verifier(reply.bytes().data(), reply.bytes().size());
-    if (!verifier.VerifyBuffer<T>(nullptr)) {
-      return fail(ErrorCode::kCorrupt, "the result does not verify as its type");
-    }
-    return TypedReply(std::move(reply));
+    const BytesView bytes = reply.bytes();
+    return checked(std::move(reply), bytes);
+  }
+  /// Verifies Reply::bytes_in_place, without a copy, for callers that trust the plugin: a worker that changes its
+  /// result afterwards can crash this process. Errors: kCorrupt.
+  [[nodiscard]] static Result<TypedReply> verify_in_place(Reply reply) {
+    const BytesView bytes = reply.bytes_in_place();
+    return checked(std::move(reply), bytes);
   }
   /// Valid as long as any copy of this reply.
   [[nodiscard]] const T& operator*() const noexcept { return *value_; }
@@ -71,7 +87,14 @@ class TypedReply {
   [[nodiscard]] const Reply& reply() const noexcept { return reply_; }
 
  private:
-  explicit TypedReply(Reply reply) : reply_(std::move(reply)), value_(flatbuffers::GetRoot<T>(reply_.bytes().data())) {}
+  TypedReply(Reply reply, BytesView bytes) : reply_(std::move(reply)), value_(flatbuffers::GetRoot<T>(bytes.data())) {}
+  [[nodiscard]] static Result<TypedReply> checked(Reply reply, BytesView bytes) {
+    flatbuffers::Verifier verifier(bytes.data(), bytes.size());
+    if (!verifier.VerifyBuffer<T>(nullptr)) {
+      return fail(ErrorCode::kCorrupt, "the result does not verify as its type");
+    }
+    return TypedReply(std::move(reply), bytes);
+  }
   Reply reply_;
   const T* value_;
 };

@@ -75,8 +75,9 @@ struct RuntimeOptions {
   std::uint64_t large_block_cache_bytes = std::uint64_t{1} << 30;
   /// Limit of a worker's memory in bytes: private, and shared such as results, not arguments (host/DESIGN.md). 0: none.
   std::uint64_t worker_memory_limit_bytes = 0;
-  /// Copies every result into host memory before it is verified, so that a worker that goes bad after its reply cannot
-  /// change what the host reads. Small results always are copied; this costs a memcpy for the others.
+  /// Copies every result into host memory as soon as it is there, so that no result occupies its worker's memory. By
+  /// default a large result is copied when the host first reads it (see Reply::bytes), and not if it only goes into
+  /// another call.
   bool copy_results = false;
 
   /// How long a cancelled or late call may go on before its worker is killed.

@@ -149,7 +149,7 @@ std::uint32_t TypedState<Reply>::store(Result<Reply> outcome) noexcept {
     body_.error = new Error(std::move(outcome.error()));
     return kHoldsError;
   }
-  const BytesView bytes = outcome->bytes();
+  const BytesView bytes = outcome->bytes_in_place();
   body_.reply = {.storage = std::move(*outcome).take_storage(), .data = bytes.data(), .size = bytes.size()};
   return kHoldsReply;
 }

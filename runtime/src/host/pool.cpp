@@ -480,11 +480,11 @@ Result<StoredBytes> Pool::place_or_copy(BytesView argument) {
 }
 
 Result<StoredBytes> Pool::share(const Reply& reply) {
-  StoredBytes stored{reply.storage(), reply.bytes()};
+  StoredBytes stored{reply.storage(), reply.bytes_in_place()};
   if (knows(stored)) {
     return stored;
   }
-  return store(reply.bytes());
+  return store(reply.bytes_in_place());
 }
 
 // -- running calls ----------------------------------------------------------------------------

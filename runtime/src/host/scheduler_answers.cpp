@@ -323,7 +323,9 @@ TENON_HOT void Scheduler::complete(WorkerLink& link, const Completion& completio
 }
 
 std::string Scheduler::message_of(BytesView bytes) {
-  return printable(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()), kMaxErrorBytes);
+  // Copied first: the worker can still write what lies in its result memory.
+  const std::string text(reinterpret_cast<const char*>(bytes.data()), std::min(bytes.size(), kMaxErrorBytes + 1));
+  return printable(text, kMaxErrorBytes);
 }
 
 Error Scheduler::error_of(const Call& call, ErrorCode code, std::string message) {

@@ -308,7 +308,7 @@ Future<Session::Batch> SessionHandle::begin_next(const RecordRef& record, std::u
     Session::Batch results;
     results.ended = (call->details().completion_flags & kCompletionSessionEnded) != 0;
     if ((call->details().completion_flags & kCompletionFrames) != 0) {
-      auto frames = read_frames(reply->bytes());
+      auto frames = read_frames(reply->bytes_in_place());
       if (!frames) {
         return fail(std::move(frames.error()));
       }
@@ -364,15 +364,15 @@ Future<void> SessionHandle::begin_feed(const RecordRef& record, const std::vecto
   };
   const auto add_all = [&]() -> Result<void> {
     for (const Reply& argument : arguments) {
-      StoredBytes in_place{argument.storage(), argument.bytes()};
-      if (argument.bytes().size() < kGatheredBytes || !pool_->knows(in_place)) {
-        if (gathered_bytes + argument.bytes().size() > kStepBytes) {
+      StoredBytes in_place{argument.storage(), argument.bytes_in_place()};
+      if (argument.bytes_in_place().size() < kGatheredBytes || !pool_->knows(in_place)) {
+        if (gathered_bytes + argument.bytes_in_place().size() > kStepBytes) {
           if (auto flushed = flush(); !flushed) {
             return flushed;
           }
         }
-        gathered.push_back(argument.bytes());
-        gathered_bytes += argument.bytes().size();
+        gathered.push_back(argument.bytes_in_place());
+        gathered_bytes += argument.bytes_in_place().size();
         continue;
       }
       if (auto flushed = flush(); !flushed) {

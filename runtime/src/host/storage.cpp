@@ -52,6 +52,7 @@ class HandedOn final : public ReplyStorage {
  public:
   HandedOn(Shared<const ReplyStorage> bytes, GenerationRef made_by) noexcept
       : bytes_(std::move(bytes)), made_by_(std::move(made_by)) {}
+  [[nodiscard]] BytesView unchangeable(BytesView bytes) const noexcept override { return bytes_->unchangeable(bytes); }
   [[nodiscard]] const SharedSegment* segment() const noexcept override { return bytes_->segment(); }
   [[nodiscard]] const PluginInfo* origin() const noexcept override { return origin_of(made_by_); }
 
@@ -288,20 +289,34 @@ StoredBytes ArgumentMemory::commit(Block block, BytesView bytes) {
 
 class Transport::Lease final : public ReplyStorage {
  public:
-  Lease(std::shared_ptr<Transport> transport, const BlockRef& ref, GenerationRef made_by)
-      : transport_(std::move(transport)), ref_(ref), made_by_(std::move(made_by)) {}
+  Lease(std::shared_ptr<Transport> transport, const BlockRef& ref, BytesView bytes, GenerationRef made_by)
+      : transport_(std::move(transport)), ref_(ref), bytes_(bytes), made_by_(std::move(made_by)) {}
   ~Lease() override { transport_->release(ref_); }
   [[nodiscard]] const SharedSegment* segment() const noexcept override { return transport_->results_.get(); }
   [[nodiscard]] const PluginInfo* origin() const noexcept override { return origin_of(made_by_); }
+  /// One copy of the whole block, which may hold many results: they have been found, by offset, in the original.
+  [[nodiscard]] BytesView unchangeable(BytesView bytes) const noexcept override {
+    std::call_once(copied_, [this] {
+      // operator new aligns to 16, as the block is.
+      copy_.reset(new (std::nothrow) std::uint8_t[bytes_.size()]);
+      if (copy_ != nullptr) {
+        std::memcpy(copy_.get(), bytes_.data(), bytes_.size());
+      }
+    });
+    return copy_ == nullptr ? BytesView() : BytesView(copy_.get() + (bytes.data() - bytes_.data()), bytes.size());
+  }
 
  private:
   std::shared_ptr<Transport> transport_;
   BlockRef ref_;
+  BytesView bytes_;
   GenerationRef made_by_;
+  mutable std::once_flag copied_;
+  mutable std::unique_ptr<std::uint8_t[]> copy_;  // Written once, by `copied_`.
 };
 
 StoredBytes Transport::lease(const BlockRef& block, BytesView bytes, GenerationRef made_by) {
-  return {make_shared_object<Lease>(shared_from_this(), block, std::move(made_by)), bytes};
+  return {make_shared_object<Lease>(shared_from_this(), block, bytes, std::move(made_by)), bytes};
 }
 
 void Transport::release(const BlockRef& block) {

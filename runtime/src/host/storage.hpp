@@ -123,7 +123,7 @@ class Transport : public std::enable_shared_from_this<Transport> {
 
   [[nodiscard]] HostEnd& end() noexcept { return end_; }
   [[nodiscard]] const Shared<const SharedSegment>& results() const noexcept { return results_; }
-  /// A result in place; the block goes back to the worker with the last copy.
+  /// A result in place, which the worker can still write; the block goes back to the worker with the last copy.
   [[nodiscard]] StoredBytes lease(const BlockRef& block, BytesView bytes, GenerationRef made_by);
   /// Gives a block of the result arena back to the worker. [any-thread]
   void release(const BlockRef& block);

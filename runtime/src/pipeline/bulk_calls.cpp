@@ -60,7 +60,7 @@ BulkCalls::Stage& BulkCalls::stage_of(const CallOptions* options, const std::str
 
 bool BulkCalls::add(std::uint32_t slot, const std::string& task, const Reply& argument, const CallOptions* options) {
   Stage& stage = stage_of(options, task);
-  if (!stage.gathers || argument.bytes().size() > BulkBuilder::kLargestArgument) {
+  if (!stage.gathers || argument.size_bytes() > BulkBuilder::kLargestArgument) {
     return false;
   }
   if (places_.size() <= slot) {
@@ -102,7 +102,7 @@ void BulkCalls::flush(std::vector<Alone>& alone) {
 std::size_t BulkCalls::send(Stage& stage, std::size_t begin, std::size_t size, std::vector<Alone>& alone) {
   std::size_t end = begin;
   while (end < stage.waiting.size() && end - begin < size && builder_.size_bytes() < kMostBytes) {
-    builder_.add(places_[stage.waiting[end]].argument->bytes());
+    builder_.add(places_[stage.waiting[end]].argument->bytes_in_place());
     ++end;
   }
   const auto count = static_cast<std::uint32_t>(end - begin);

@@ -16,7 +16,7 @@ struct Item {
   Reply reply;
   std::uint64_t index = 0;  ///< Its number where it began: a source, batch or reduce.
 
-  [[nodiscard]] std::uint64_t bytes() const noexcept { return reply.bytes().size(); }
+  [[nodiscard]] std::uint64_t bytes() const noexcept { return reply.size_bytes(); }
 };
 
 /// A queue bounded by items and bytes. Not thread-safe.

@@ -24,7 +24,7 @@ void Engine::open_session(std::uint32_t node, std::uint32_t which) {
   SessionOptions options;
   options.params = state.plan->params;
   options.argument = state.plan->argument;
-  options.checkpoint = session.checkpoint.bytes();
+  options.checkpoint = session.checkpoint.bytes_in_place();
   session.session = executor_.make_session(node, which);
   session.phase = SessionPhase::kOpening;
   operation_began(node);
@@ -196,7 +196,7 @@ void Engine::source_stepped(std::uint32_t node, SessionState& session, ExecutorS
   session.step.stepped(outcome.results.size(), now_ - session.step_began);
   std::uint64_t bytes = 0;
   for (Reply& reply : outcome.results) {
-    bytes += reply.bytes().size();
+    bytes += reply.size_bytes();
     if (session.skip > 0) {
       --session.skip;
       continue;
@@ -252,7 +252,7 @@ void Engine::pump_reduce(std::uint32_t node) {
       break;
     }
     session.kept.push_back(pop(edge));
-    bytes += session.kept.back().reply.bytes().size();
+    bytes += session.kept.back().reply.size_bytes();
     ++state.active;
   }
   session.kept_bytes += bytes;

@@ -100,7 +100,7 @@ std::string RunReport::to_json() const {
   out += failures.empty() ? "],\n  \"outputs\": [" : "\n  ],\n  \"outputs\": [";
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     out += std::string(i == 0 ? "\n    " : ",\n    ") + "{\"sink\": " + json_quote(outputs[i].first) +
-           ", \"size_bytes\": " + std::to_string(outputs[i].second.bytes().size()) + "}";
+           ", \"size_bytes\": " + std::to_string(outputs[i].second.size_bytes()) + "}";
   }
   out += outputs.empty() ? "]" : "\n  ]";
   if (error) {

@@ -268,7 +268,7 @@ void Server::answer_reply(Connection& client, std::uint64_t number, Result<Serve
     answer_error(client, number, reply.error());
     return;
   }
-  const BytesView bytes = reply->reply.bytes();
+  const BytesView bytes = reply->reply.bytes_in_place();  // Copied below, and never interpreted here.
   if (bytes.size() > kMaxPayloadBytes) {
     answer_error(client, number,
                  {ErrorCode::kTooLarge,
@@ -358,7 +358,7 @@ void Server::answer_results(Connection& client, std::uint64_t number, Result<Ser
   results.sha256 = batch->sha256;
   std::size_t size_bytes = 0;
   for (const Reply& reply : batch->results) {
-    const BytesView bytes = reply.bytes();
+    const BytesView bytes = reply.bytes_in_place();  // Copied below, and never interpreted here.
     if (bytes.size() > kMaxPayloadBytes) {
       answer_error(client, number,
                    {ErrorCode::kTooLarge,
