@@ -140,6 +140,13 @@ CallDetails& Call::make_details() {
   return *details_;
 }
 
+void Call::follow(const EarlierAttempts& earlier) {
+  if (earlier.count > 0) {
+    make_details().earlier_attempts = earlier.count;
+    id_ = earlier.call_id != 0 ? earlier.call_id : id_;
+  }
+}
+
 void Call::end_with_copy(BytesView result) {
   if (!has_stored_ && result.size() <= room_units_ * kRoomUnit) {
     if (!result.empty()) {

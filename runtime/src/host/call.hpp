@@ -42,6 +42,12 @@ enum class StopReason : std::uint16_t { kNone, kCancelled, kDeadline };
 /// Which of a call's limits in time has passed.
 enum class TimeLimit : std::uint8_t { kTimeout, kQueueTimeout, kRunTimeout };
 
+/// Attempts that a caller has made before, for tasks that ask which attempt theirs is.
+struct EarlierAttempts {
+  std::uint32_t count = 0;
+  std::uint64_t call_id = 0;  ///< Of all of them; 0 if there were none.
+};
+
 class Call;
 
 /// What few calls have. Guarded as the call's own members are.
@@ -58,8 +64,9 @@ struct CallDetails {
   std::int32_t pinned_slot = -1;  ///< Runs on that worker slot alone; -1: anywhere.
   Shared<const BulkWork> bulk;    ///< Of kBulk: the call is its items from `first`.
   std::uint32_t first = 0;
-  bool argument_frames = false;  ///< kSubmissionArgumentFrames
-  bool shadow = false;           ///< Runs beside another call, for comparison.
+  std::uint32_t earlier_attempts = 0;  ///< That its submitter counts for it; see EarlierAttempts.
+  bool argument_frames = false;        ///< kSubmissionArgumentFrames
+  bool shadow = false;                 ///< Runs beside another call, for comparison.
   // -- guarded by the scheduler's lock ----------------------------------------------------------
   RouteRef run_route;                  ///< Where it runs, if that is not where it was submitted to.
   bool diverted = false;               ///< To a generation on trial, whose worker it is pinned to.
@@ -108,6 +115,8 @@ class Call final : public TypedState<Reply> {
   /// The argument that lies elsewhere; null when it travels along. Without a place for workers it gets one in its turn.
   [[nodiscard]] const StoredBytes* stored() const noexcept;
   void set_stored(StoredBytes argument) noexcept;
+  /// Makes it a further attempt of an earlier call, which has ended; before it is submitted.
+  void follow(const EarlierAttempts& earlier);
   /// For the end of the call: what was stored, to be given back. The call has no argument then.
   [[nodiscard]] StoredBytes take_stored() noexcept;
   /// Bytes of its argument that count against max_queued_bytes.

@@ -220,15 +220,21 @@ Future<Reply> Runtime::submit(std::string_view task, BytesView argument, const C
 }
 
 Future<Reply> Runtime::submit(std::string_view task, const Reply& argument, const CallOptions& options) {
-  if (impl_ == nullptr) {
-    return internal::completed_future<Reply>(fail(moved_from()));
+  return internal::RuntimeAccess::submit(*this, task, argument, options, {});
+}
+
+Future<Reply> internal::RuntimeAccess::submit(Runtime& runtime, std::string_view task, const Reply& argument,
+                                              const CallOptions& options, const EarlierAttempts& earlier) {
+  if (runtime.impl_ == nullptr) {
+    return completed_future<Reply>(fail(moved_from()));
   }
-  auto call = impl_->pool()->make_call(task, argument, options);
+  auto call = runtime.impl_->pool()->make_call(task, argument, options);
   if (!call) {
-    return internal::completed_future<Reply>(fail(std::move(call.error())));
+    return completed_future<Reply>(fail(std::move(call.error())));
   }
-  Future<Reply> future{internal::Shared<internal::TypedState<Reply>>(*call)};
-  impl_->pool()->submit(std::move(*call));
+  (*call)->follow(earlier);
+  Future<Reply> future{Shared<TypedState<Reply>>(*call)};
+  runtime.impl_->pool()->submit(std::move(*call));
   return future;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string_view>
 
 #include <tenon/runtime.hpp>
 
@@ -13,6 +14,9 @@ namespace tenon::internal {
 struct RuntimeAccess {
   /// As Runtime::start, with workers from `launcher`. RuntimeOptions::worker_executable still inspects plugins.
   [[nodiscard]] static Result<Runtime> start(RuntimeOptions options, std::unique_ptr<Launcher> launcher);
+  /// As Runtime::submit, for a caller that makes further attempts itself.
+  [[nodiscard]] static Future<Reply> submit(Runtime& runtime, std::string_view task, const Reply& argument,
+                                            const CallOptions& options, const EarlierAttempts& earlier);
   /// Its pool; null when the runtime has been moved away.
   [[nodiscard]] static std::shared_ptr<Pool> pool(const Runtime& runtime);
 };

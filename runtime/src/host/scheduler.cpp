@@ -141,7 +141,7 @@ std::int32_t Scheduler::slot_for_session() const noexcept {
 }
 
 ErrorContext Scheduler::context_of(const Call& call) const {
-  return internal::context_of(*call.run_route(), call.id(), call.attempt);
+  return internal::context_of(*call.run_route(), call.id(), call.details().earlier_attempts + call.attempt);
 }
 
 void Scheduler::finish(CallRef call, Result<Reply> outcome) {
@@ -344,7 +344,7 @@ TENON_HOT SubmissionDescriptor Scheduler::describe(WorkerLink& link, Call& call)
   descriptor.route = call.run_route()->number;
   descriptor.kind = call.kind;
   descriptor.flags = details.argument_frames ? std::uint16_t{kSubmissionArgumentFrames} : std::uint16_t{0};
-  descriptor.attempt = ++call.attempt;
+  descriptor.attempt = details.earlier_attempts + ++call.attempt;
   descriptor.max_results = details.max_results;
   descriptor.deadline_ns = details.deadline_ns;
   if (call.kind == CallKind::kBulk) {

@@ -52,6 +52,7 @@ class Engine {
     Item item;
     std::uint32_t node = kNone;
     std::uint32_t attempt = 1;
+    std::uint64_t call_id = 0;  ///< Of the attempts so far; 0 before the first has ended.
     bool under_way = false;
     std::uint64_t sequence = 0;  ///< order = "input".
     KeyEntry* key = nullptr;     ///< order = "key:...".

@@ -80,6 +80,7 @@ void Engine::take_item(std::uint32_t node, Item item) {
   call.item = std::move(item);
   call.node = node;
   call.attempt = 1;
+  call.call_id = 0;
   if (resequences(plan)) {
     call.sequence = state.sequence_base + state.sequence.size();
     state.sequence.push_back({});
@@ -99,7 +100,7 @@ void Engine::start_call(std::uint32_t slot) {
   NodeState& state = nodes_[call.node];
   call.under_way = true;
   operation_began(call.node);
-  executor_.submit(slot, state.plan->task, call.item.reply, &state.call_options);
+  executor_.submit(slot, state.plan->task, call.item.reply, &state.call_options, {call.attempt - 1, call.call_id});
 }
 
 void Engine::call_ended(std::uint32_t slot) {
@@ -122,6 +123,7 @@ void Engine::call_ended(std::uint32_t slot) {
   } else if (may_retry(plan, outcome.error(), call.attempt)) {
     timers_.push({now_ + backoff(plan.retry, call.attempt), Timer::Kind::kRetry, slot, 0, 0});
     ++call.attempt;
+    call.call_id = outcome.error().context.call_id;
     ++nodes_[node].report.retried;
   } else {
     fail_call(slot, std::move(outcome.error()));

@@ -15,6 +15,8 @@
 #include <tenon/reply.hpp>
 #include <tenon/runtime.hpp>
 
+#include "host/call.hpp"
+
 namespace tenon::internal {
 
 /// What has ended: a call by its slot, or the operation of a session.
@@ -65,9 +67,10 @@ class Executor {
   [[nodiscard]] virtual Clock::time_point now() const = 0;
   /// A call to begin, at the latest at the next flush, so that calls may be gathered. Its slot is free again after
   /// `take`; `task` and `argument` stay where they are until then. `options` is one object per stage, valid for the
-  /// whole run: calls with the same pointer are of one task with the same options.
-  virtual void submit(std::uint32_t slot, const std::string& task, const Reply& argument,
-                      const CallOptions* options) = 0;
+  /// whole run: calls with the same pointer are of one task with the same options. `earlier` are the attempts that the
+  /// engine has made before with this item.
+  virtual void submit(std::uint32_t slot, const std::string& task, const Reply& argument, const CallOptions* options,
+                      const EarlierAttempts& earlier) = 0;
   /// Begins what has been submitted. Comes after each round of submits, before `wait`.
   virtual void flush() = 0;
   /// Asks a submitted call to end; its end still comes, after a flush.

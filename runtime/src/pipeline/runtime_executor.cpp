@@ -96,16 +96,18 @@ class RuntimeExecutor final : public Executor {
   unsigned worker_count() const override { return runtime_.worker_count(); }
   Clock::time_point now() const override { return Clock::now(); }
 
-  void submit(std::uint32_t slot, const std::string& task, const Reply& argument, const CallOptions* options) override {
-    if (!together_.add(slot, task, argument, options)) {
-      submit_alone(slot, task, argument, *options);
+  void submit(std::uint32_t slot, const std::string& task, const Reply& argument, const CallOptions* options,
+              const EarlierAttempts& earlier) override {
+    // A bulk call has one attempt number for all of its items.
+    if (earlier.count > 0 || !together_.add(slot, task, argument, options)) {
+      submit_alone(slot, task, argument, *options, earlier);
     }
   }
 
   void flush() override {
     together_.flush(alone_);
     for (const BulkCalls::Alone& call : alone_) {
-      submit_alone(call.slot, *call.task, *call.argument, *call.options);
+      submit_alone(call.slot, *call.task, *call.argument, *call.options, {});
     }
     alone_.clear();
   }
@@ -145,14 +147,15 @@ class RuntimeExecutor final : public Executor {
     Future<Reply> future;
   };
 
-  void submit_alone(std::uint32_t slot, const std::string& task, const Reply& argument, const CallOptions& options) {
+  void submit_alone(std::uint32_t slot, const std::string& task, const Reply& argument, const CallOptions& options,
+                    const EarlierAttempts& earlier) {
     while (calls_.size() <= slot) {
       calls_.emplace_back();
       calls_.back().notice.queue = &queue_;
       calls_.back().notice.ended = {Ended::Kind::kCall, static_cast<std::uint32_t>(calls_.size() - 1), 0};
     }
     CallSlot& call = calls_[slot];
-    call.future = runtime_.submit(task, argument, options);
+    call.future = RuntimeAccess::submit(runtime_, task, argument, options, earlier);
     call.notice.watch(call.future);
   }
 

@@ -171,11 +171,11 @@ TEST_CASE("RuntimeExecutor: small and large, alone and together, results and err
     const std::uint32_t first = begun;
     for (; begun < std::min(first + round, 4000U); ++begun) {
       if (begun % 11 == 0) {
-        executor->submit(begun, invoke, arguments[begun], &options[0]);
+        executor->submit(begun, invoke, arguments[begun], &options[0], {});
       } else if (begun % 13 == 0) {
-        executor->submit(begun, absent, arguments[begun], &options[1]);
+        executor->submit(begun, absent, arguments[begun], &options[1], {});
       } else {
-        executor->submit(begun, echo, arguments[begun], &options[2]);
+        executor->submit(begun, echo, arguments[begun], &options[2], {});
       }
     }
     executor->flush();
@@ -211,7 +211,7 @@ TEST_CASE("RuntimeExecutor: one call of many is cancelled, before and after the 
   for (int round = 0; round < 3; ++round) {
     constexpr std::uint32_t kCalls = 40;
     for (std::uint32_t slot = 0; slot < kCalls; ++slot) {
-      executor->submit(slot, sleep, slot == 10 ? endless : quick, &options);
+      executor->submit(slot, sleep, slot == 10 ? endless : quick, &options, {});
     }
     executor->cancel(3);
     executor->flush();
@@ -255,7 +255,7 @@ TEST_CASE("RuntimeExecutor: a queue that is bounded, and a runtime that has ende
   std::uint32_t rejected = 0;
   for (int round = 0; round < 4; ++round) {
     for (std::uint32_t slot = 0; slot < 100; ++slot) {
-      executor->submit(slot, echo, argument, &options);
+      executor->submit(slot, echo, argument, &options, {});
     }
     executor->flush();
     for (const std::uint32_t slot : wait_for(*executor, 100)) {
@@ -270,7 +270,7 @@ TEST_CASE("RuntimeExecutor: a queue that is bounded, and a runtime that has ende
 
   runtime.shutdown();
   for (std::uint32_t slot = 0; slot < 100; ++slot) {
-    executor->submit(slot, echo, argument, &options);
+    executor->submit(slot, echo, argument, &options, {});
   }
   executor->flush();
   for (const std::uint32_t slot : wait_for(*executor, 100)) {

@@ -157,9 +157,10 @@ void FakeExecutor::begin(const std::string& task, const Ended& ended, Clock::tim
 }
 
 void FakeExecutor::submit(std::uint32_t slot, const std::string& task, const Reply& argument,
-                          const CallOptions* options) {
+                          const CallOptions* options, const internal::EarlierAttempts& earlier) {
   ++unflushed_;
   FakeTask& spec = tasks_[task];
+  spec.earlier.emplace_back(earlier.count, earlier.call_id);
   spec.arguments.push_back(text_of(argument));
   Result<Reply> outcome = argument;
   if (spec.run) {

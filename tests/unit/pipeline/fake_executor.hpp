@@ -12,6 +12,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "pipeline/executor.hpp"
@@ -48,9 +49,10 @@ struct FakeTask {
   int opened = 0;
   std::uint32_t running = 0;
   std::uint32_t most_running = 0;
-  std::vector<std::string> arguments;  ///< Of plain calls, in the order of submission.
-  std::vector<std::size_t> fed;        ///< Sizes of feeds.
-  std::vector<std::uint32_t> asked;    ///< What each step of a source might give.
+  std::vector<std::string> arguments;                            ///< Of plain calls, in the order of submission.
+  std::vector<std::size_t> fed;                                  ///< Sizes of feeds.
+  std::vector<std::uint32_t> asked;                              ///< What each step of a source might give.
+  std::vector<std::pair<std::uint32_t, std::uint64_t>> earlier;  ///< Of plain calls: attempts before and their call id.
 };
 
 class FakeExecutor final : public internal::Executor {
@@ -72,7 +74,8 @@ class FakeExecutor final : public internal::Executor {
 
   unsigned worker_count() const override { return workers_; }
   Clock::time_point now() const override { return now_; }
-  void submit(std::uint32_t slot, const std::string& task, const Reply& argument, const CallOptions* options) override;
+  void submit(std::uint32_t slot, const std::string& task, const Reply& argument, const CallOptions* options,
+              const internal::EarlierAttempts& earlier) override;
   void flush() override {
     flushes_ += unflushed_ > 0 ? 1 : 0;
     unflushed_ = 0;

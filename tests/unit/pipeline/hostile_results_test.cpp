@@ -109,4 +109,27 @@ inputs = ["by.seven"]
   CHECK(by.items_out + by.dropped + by.failed + report.stages.at(1).failed == 300);
 }
 
+TEST_CASE("Pipeline: a retried item tells its task which attempt it is, of one and the same call") {
+  Runtime runtime = start();
+  Diagnostics diagnostics;
+  std::optional<Graph> graph = Graph::parse(R"(
+[sources.numbers]
+task = "tenon.numbers"
+args = { count = 1 }
+[sinks.attempt]
+task = "steps.attempt"
+inputs = ["numbers"]
+retry = { attempts = 3, backoff = "1ms" }
+)",
+                                            "test.toml", runtime.catalog(), {}, diagnostics);
+  INFO(diagnostics.to_text());
+  REQUIRE(graph);
+  const RunReport report = run_pipeline(runtime, *graph);
+  INFO(report.to_json());
+  REQUIRE(report.failures.size() == 1);
+  const Error& error = report.failures[0].error;
+  CHECK(error.message == "attempt 3 of call " + std::to_string(error.context.call_id));
+  CHECK(error.context.attempt == 3);
+}
+
 }  // namespace tenon::test

@@ -65,6 +65,10 @@ tenon::Offset<tenon::File> flicker(tenon::Call& call, const tenon::Number& argum
   return file;
 }
 
+tenon::Offset<tenon::Number> attempt(tenon::Call& call, const tenon::Number&) {
+  call.fail(TENON_FAILED, "attempt " + std::to_string(call.attempt()) + " of call " + std::to_string(call.id()));
+}
+
 tenon::SameAsArgument pass(tenon::Call&, const tenon::Any&) {
   return {};
 }
@@ -75,5 +79,6 @@ TENON_PLUGIN(steps) {
   plugin.task<twice>("twice");
   plugin.task<judge>("judge");
   plugin.task<flicker>("flicker");
+  plugin.task<attempt>("attempt");
   plugin.task<pass>("pass");
 }
