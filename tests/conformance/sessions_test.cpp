@@ -61,6 +61,31 @@ FOR_EACH_LAUNCHER("source: goes on from its checkpoint") {
   REQUIRE(number_of(batch.results.front()) == 40);
 }
 
+FOR_EACH_LAUNCHER("source: gives a checkpoint along with the results of a step") {
+  auto runtime = start<TestType>(2);
+  const auto numbers = argument(runtime, "tenon.numbers", R"({"count": 5000})");
+  auto session = open(runtime, "tenon.numbers", numbers);
+  REQUIRE(value(session.next(10).get()).checkpoint.size_bytes() == 0);  // Not asked for.
+  std::int64_t given = 10;
+  int checkpoints = 0;
+  for (const std::uint32_t step : {1U, 2U, 7U, 1000U, 1U, 1000U}) {
+    const auto batch = value(session.next(step, true).get());
+    REQUIRE(batch.results.size() == step);
+    REQUIRE(number_of(batch.results.front()) == given);
+    given += step;
+    REQUIRE(number_of(batch.results.back()) == given - 1);
+    if (batch.checkpoint.size_bytes() > 0) {
+      ++checkpoints;
+      auto next = open(runtime, "tenon.numbers", numbers, batch.checkpoint.bytes());
+      REQUIRE(number_of(value(next.next(1).get()).results.front()) == given);
+    }
+  }
+  REQUIRE(checkpoints > 0);
+  const auto last = value(session.next(5000, true).get());
+  REQUIRE(last.ended);
+  REQUIRE(last.checkpoint.size_bytes() == 0);
+}
+
 FOR_EACH_LAUNCHER("reduce: takes many arguments and gives one result") {
   auto runtime = start<TestType>(2);
   auto source = open(runtime, "tenon.numbers", argument(runtime, "tenon.numbers", R"({"count": 1000})"));

@@ -48,6 +48,9 @@ struct ErrorContext {
   int os_code = 0;               ///< errno or GetLastError().
   int signal = 0;                ///< Signal that ended the worker.
   std::optional<int> exit_code;  ///< Exit code the worker ended with.
+  /// Of kCrashed: the worker died while it ran this call, not another call beside which a session was lost. Of
+  /// kDeadline: the call had begun.
+  bool charged = false;
   std::string stderr_tail;  ///< Last lines the worker wrote to stderr.
   std::string stdout_tail;  ///< Last lines the worker wrote to stdout.
 };

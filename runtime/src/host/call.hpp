@@ -66,6 +66,7 @@ struct CallDetails {
   std::uint32_t first = 0;
   std::uint32_t earlier_attempts = 0;  ///< That its submitter counts for it; see EarlierAttempts.
   bool argument_frames = false;        ///< kSubmissionArgumentFrames
+  bool with_checkpoint = false;        ///< kSubmissionCheckpoint
   bool shadow = false;                 ///< Runs beside another call, for comparison.
   // -- guarded by the scheduler's lock ----------------------------------------------------------
   RouteRef run_route;                  ///< Where it runs, if that is not where it was submitted to.

@@ -450,9 +450,11 @@ CallRef Pool::make_session_call(const std::shared_ptr<SessionRecord>& session, C
   CallRef call = Call::create(session->route, call_ids_.next(), payload);
   CallDetails& details = call->make_details();
   details.session = session;
-  details.run_timeout_ns = session->step_timeout_ns;
   call->kind = kind;
   call->session_bound = kind != CallKind::kOpen;
+  if (kind != CallKind::kClose) {
+    details.run_timeout_ns = session->step_timeout_ns;
+  }
   details.pinned_slot = call->session_bound ? 0 : session->slot;  // Of an open one the scheduler knows where it is.
   return call;
 }

@@ -343,7 +343,8 @@ TENON_HOT SubmissionDescriptor Scheduler::describe(WorkerLink& link, Call& call)
   descriptor.session_id = details.session != nullptr ? details.session->id : 0;
   descriptor.route = call.run_route()->number;
   descriptor.kind = call.kind;
-  descriptor.flags = details.argument_frames ? std::uint16_t{kSubmissionArgumentFrames} : std::uint16_t{0};
+  descriptor.flags = static_cast<std::uint16_t>((details.argument_frames ? kSubmissionArgumentFrames : 0) |
+                                                (details.with_checkpoint ? kSubmissionCheckpoint : 0));
   descriptor.attempt = details.earlier_attempts + ++call.attempt;
   descriptor.max_results = details.max_results;
   descriptor.deadline_ns = details.deadline_ns;

@@ -339,7 +339,9 @@ Error Scheduler::error_of(const Call& call, ErrorCode code, std::string message)
   } else if (code == ErrorCode::kDeadline && monotonic_now_ns() >= call.details().run_deadline_ns) {
     message = call.deadline_text(TimeLimit::kRunTimeout);
   }
-  return Error{code, std::move(message), context_of(call)};
+  ErrorContext context = context_of(call);
+  context.charged = code == ErrorCode::kDeadline;
+  return Error{code, std::move(message), std::move(context)};
 }
 
 TENON_HOT Result<void> Scheduler::store_end(WorkerLink& link, Call& call, const Completion& completion) {

@@ -173,6 +173,7 @@ Error Scheduler::unknown_error(const WorkerLink& link, const Call& call) const {
 void Scheduler::retry_or_crash(WorkerLink& link, CallRef call, bool repeatable) {
   const ExitStatus status = link.handle->exit_status().value_or(ExitStatus{});
   ErrorContext context = context_of(*call);
+  context.charged = true;
   context.signal = status.signal;
   context.exit_code = status.exit_code;
   link.describe_output(context);

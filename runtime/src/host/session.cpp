@@ -288,17 +288,20 @@ Future<Reply> SessionHandle::submit(CallRef call) {
   return future;
 }
 
-Future<Session::Batch> SessionHandle::next(std::uint32_t max_results) {
+Future<Session::Batch> SessionHandle::next(std::uint32_t max_results, bool with_checkpoint) {
   if (auto checked = check_kind(TaskKind::kSource, "next"); !checked) {
     return completed_future<Session::Batch>(fail(std::move(checked.error())));
   }
-  return operate<Session::Batch>(
-      [this, max_results](const RecordRef& record) { return begin_next(record, max_results); });
+  return operate<Session::Batch>([this, max_results, with_checkpoint](const RecordRef& record) {
+    return begin_next(record, max_results, with_checkpoint);
+  });
 }
 
-Future<Session::Batch> SessionHandle::begin_next(const RecordRef& record, std::uint32_t max_results) {
+Future<Session::Batch> SessionHandle::begin_next(const RecordRef& record, std::uint32_t max_results,
+                                                 bool with_checkpoint) {
   CallRef call = pool_->make_session_call(record, CallKind::kStep);
   call->make_details().max_results = std::clamp<std::uint32_t>(max_results, 1, kMaxFrames);
+  call->make_details().with_checkpoint = with_checkpoint;
   const Future<Reply> stepped{Shared<TypedState<Reply>>(call)};
   // The flags were written before the call completed, which is when the function runs.
   auto batch = stepped.then([call](Result<Reply> reply) -> Result<Session::Batch> {
@@ -314,6 +317,10 @@ Future<Session::Batch> SessionHandle::begin_next(const RecordRef& record, std::u
       }
       for (const BytesView frame : *frames) {
         results.results.emplace_back(reply->storage(), frame);
+      }
+      if ((call->details().completion_flags & kCompletionCheckpoint) != 0 && !results.results.empty()) {
+        results.checkpoint = std::move(results.results.back());
+        results.results.pop_back();
       }
     } else if (reply->storage() != nullptr) {
       results.results.push_back(std::move(*reply));
@@ -430,8 +437,8 @@ Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
 Session::~Session() = default;
 
-Future<Session::Batch> Session::next(std::uint32_t max_results) {
-  return impl_ == nullptr ? no_session<Batch>() : impl_->handle->next(max_results);
+Future<Session::Batch> Session::next(std::uint32_t max_results, bool with_checkpoint) {
+  return impl_ == nullptr ? no_session<Batch>() : impl_->handle->next(max_results, with_checkpoint);
 }
 Future<void> Session::feed(const std::vector<Reply>& arguments) {
   return impl_ == nullptr ? no_session<void>() : impl_->handle->feed(arguments);

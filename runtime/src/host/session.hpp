@@ -29,7 +29,7 @@ class SessionHandle : public std::enable_shared_from_this<SessionHandle> {
   SessionHandle& operator=(const SessionHandle&) = delete;
   ~SessionHandle();
 
-  [[nodiscard]] Future<Session::Batch> next(std::uint32_t max_results);
+  [[nodiscard]] Future<Session::Batch> next(std::uint32_t max_results, bool with_checkpoint);
   [[nodiscard]] Future<void> feed(const std::vector<Reply>& arguments);
   [[nodiscard]] Future<Reply> finish();
   [[nodiscard]] Future<Reply> checkpoint();
@@ -53,7 +53,8 @@ class SessionHandle : public std::enable_shared_from_this<SessionHandle> {
   [[nodiscard]] Future<T> operate(Begin begin);
   template <typename T, typename Begin>
   [[nodiscard]] Future<T> begin_now(const RecordRef& record, Begin begin);
-  [[nodiscard]] Future<Session::Batch> begin_next(const RecordRef& record, std::uint32_t max_results);
+  [[nodiscard]] Future<Session::Batch> begin_next(const RecordRef& record, std::uint32_t max_results,
+                                                  bool with_checkpoint);
   [[nodiscard]] Future<void> begin_feed(const RecordRef& record, const std::vector<Reply>& arguments);
   [[nodiscard]] Result<void> check_kind(TaskKind kind, std::string_view operation);
   [[nodiscard]] Future<Reply> submit(CallRef call);

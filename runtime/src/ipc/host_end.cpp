@@ -26,7 +26,7 @@ bool good_count(std::uint32_t count) noexcept {
 }
 
 constexpr std::uint16_t kKnownFlags =
-    kCompletionSessionEnded | kCompletionFrames | kCompletionArgument | kCompletionUnrepeatable;
+    kCompletionSessionEnded | kCompletionFrames | kCompletionArgument | kCompletionUnrepeatable | kCompletionCheckpoint;
 
 /// What is wrong with an answer; nullptr when nothing is. The places of segments are checked later, by SegmentTable.
 const char* broken_field(const CompletionDescriptor& answer, const Outstanding& asked, std::uint64_t position,
@@ -48,6 +48,10 @@ const char* broken_field(const CompletionDescriptor& answer, const Outstanding& 
     return "flags";
   }
   if ((answer.flags & kCompletionSessionEnded) != 0 && answer.session_id == 0) {
+    return "flags";
+  }
+  if ((answer.flags & kCompletionCheckpoint) != 0 &&
+      (answer.session_id == 0 || answer.status != TENON_OK || (answer.flags & kCompletionFrames) == 0)) {
     return "flags";
   }
   if ((answer.flags & kCompletionArgument) != 0 &&

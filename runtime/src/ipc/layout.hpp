@@ -60,6 +60,8 @@ enum class CallKind : std::uint16_t {
 enum SubmissionFlags : std::uint16_t {
   /// The argument is a frame sequence (ipc/frames.hpp) of several arguments for a reduce.
   kSubmissionArgumentFrames = 1,
+  /// kStep of a source: a checkpoint along with the results, if it is cheap.
+  kSubmissionCheckpoint = 2,
 };
 
 /// One call, as the host writes it. WIRE.
@@ -95,6 +97,7 @@ enum CompletionFlags : std::uint16_t {
   kCompletionFrames = 2,        ///< The payload is a frame sequence of results.
   kCompletionArgument = 4,      ///< The result is the call's own argument; the payload is absent.
   kCompletionUnrepeatable = 8,  ///< The call has called a task that is not idempotent.
+  kCompletionCheckpoint = 16,   ///< With kCompletionFrames: the last frame is a checkpoint behind the results.
 };
 
 /// One answer, as the worker writes it. WIRE. The n-th completion answers the n-th submission.

@@ -21,6 +21,8 @@ constexpr std::int64_t kShortBulkNs = 200'000;
 /// A vfork() takes longer. Such a child shares all memory, so that only a system call finds it, which shorter
 /// submissions are spared.
 constexpr std::int64_t kVforkNs = 5'000;
+/// A single result above this size goes to the host where it lies; a checkpoint beside it would cost a copy.
+constexpr std::size_t kCopiedResultBytes = 64 * 1024;
 
 }  // namespace
 
@@ -197,6 +199,7 @@ Result<void> Executor::step(const Submission& submission, OpenSession& session) 
   for (const BytesView argument : arguments) {
     options->argument = argument;
     CallContext context(core_, *options);
+    const MonotonicNs began_ns = reduce ? 0 : monotonic_now_ns();
     CallOutcome outcome = context.run(run_step, last, true);
     if (outcome.status == TENON_OK && reduce && !last && outcome.session_ended) {
       outcome.status = TENON_INTERNAL;
@@ -219,10 +222,43 @@ Result<void> Executor::step(const Submission& submission, OpenSession& session) 
       return finish_blob(completion, blob);
     }
     if (!reduce) {
+      if (!outcome.session_ended && add_checkpoint(submission, session, context.results(), began_ns)) {
+        completion.flags = static_cast<std::uint16_t>(completion.flags | kCompletionCheckpoint);
+      }
       return finish_frames(completion, context.results());
     }
   }
   return core_.end.finish(CompletionDescriptor{});
+}
+
+bool Executor::add_checkpoint(const Submission& submission, OpenSession& session, std::vector<ResultBlob>& results,
+                              MonotonicNs began_ns) {
+  const MonotonicNs stepped_ns = monotonic_now_ns();
+  session.pace.stepped(stepped_ns - began_ns);
+  const bool in_place = results.size() == 1 && results.front().bytes.size() > kCopiedResultBytes;
+  if ((submission.descriptor.flags & kSubmissionCheckpoint) == 0 || results.empty() || in_place ||
+      results.size() >= kMaxFrames || session.route.loaded->checkpoint == nullptr || !session.pace.due()) {
+    return false;
+  }
+  auto options = common_options(submission, session.route);
+  if (!options) {
+    return false;
+  }
+  options->plain = false;
+  options->results.scratch = nullptr;  // It may hold a result of the step.
+  CallContext context(core_, *options);
+  const CallOutcome outcome = context.run(
+      [&](tenon_call_t* call) { return session.route.loaded->checkpoint(call, session.state); }, true, false);
+  session.pace.taken(monotonic_now_ns() - stepped_ns);
+  if (outcome.status != TENON_OK) {
+    if (outcome.status == TENON_UNSUPPORTED) {
+      session.pace.unsupported();
+    }
+    return false;  // The host asks for one apart, and is told why there is none.
+  }
+  results.push_back(std::move(context.results().back()));
+  context.results().clear();
+  return true;
 }
 
 Result<void> Executor::checkpoint(const Submission& submission, OpenSession& session) {

@@ -49,6 +49,10 @@ class Executor {
     return finish_error(static_cast<tenon_status_t>(error.code), error.message);
   }
   [[nodiscard]] Result<void> finish_blob(CompletionDescriptor completion, ResultBlob& blob);
+  /// Adds the checkpoint that goes along with the results of a step, which began at `began_ns`. Returns whether one
+  /// does.
+  [[nodiscard]] bool add_checkpoint(const Submission& submission, OpenSession& session,
+                                    std::vector<ResultBlob>& results, MonotonicNs began_ns);
   [[nodiscard]] Result<void> finish_frames(CompletionDescriptor completion, std::vector<ResultBlob>& blobs);
 
   WorkerCore& core_;

@@ -42,6 +42,24 @@ tenon::Buffer sleep_ms(const tenon::Runtime& runtime, int duration_ms) {
 
 }  // namespace
 
+TEST_CASE("crash: a session that is lost to another call is not charged, one that dies in its own step is") {
+  auto runtime = start(1);
+  tenon::SessionOptions options;
+  const auto numbers = *tenon::test::argument_from_json(runtime, "tenon.numbers", R"({"count": 100})");
+  options.argument = numbers;
+  auto session = runtime.open("tenon.numbers", options).get();
+  REQUIRE(session);
+  REQUIRE(session->next(1).get());
+  const auto aborting = params(runtime, R"({"mode": "abort"})");
+  const auto crashed = runtime.call("tenon.fail", empty(), {.params = aborting});
+  REQUIRE_FALSE(crashed);
+  CHECK(crashed.error().context.charged);
+  const auto lost = session->next(1).get();
+  REQUIRE_FALSE(lost);
+  CHECK(lost.error().code == ErrorCode::kCrashed);
+  CHECK_FALSE(lost.error().context.charged);
+}
+
 TEST_CASE("crash: the call reports how its worker ended, and the next one runs") {
   auto runtime = start(1);
   {
