@@ -11,12 +11,12 @@ namespace {
 using Keys = std::vector<std::string>;
 
 const Keys& keys_of(NodeKind kind) {
-  static const Keys kSourceKeys = {"task", "args", "params"};
+  static const Keys kSourceKeys = {"task", "args", "params", "timeout"};
   static const Keys kMapKeys = {"kind", "task", "params", "inputs", "workers", "timeout", "retry", "order", "queue"};
   static const Keys kRouteKeys = {"kind", "inputs", "field", "cases", "else", "queue"};
   static const Keys kBatchKeys = {"kind",     "task",    "params",  "inputs", "size",
                                   "max_wait", "workers", "timeout", "retry",  "queue"};
-  static const Keys kReduceKeys = {"kind", "task", "params", "inputs", "workers", "queue"};
+  static const Keys kReduceKeys = {"kind", "task", "params", "inputs", "workers", "timeout", "queue"};
   static const Keys kSinkKeys = {"task", "params", "inputs", "workers", "timeout", "retry", "order", "queue"};
   switch (kind) {
     case NodeKind::kSource:
@@ -83,8 +83,8 @@ class NodeReader {
     if (node_.kind != NodeKind::kSource) {
       read_inputs();
       read_queue(table_, environment_, reporter_, node_.queue);
-      read_flow();
     }
+    read_flow();
     if (node_.kind == NodeKind::kRoute) {
       read_route();
     }
@@ -194,7 +194,9 @@ class NodeReader {
     if (knows("timeout")) {
       node_.timeout = table_.duration("timeout");
       if (node_.timeout && node_.timeout->value.count() == 0) {
-        table_.fail(node_.timeout->place, "a time-out of 0 would fail every item", "leave it out for none");
+        const bool items = node_.kind != NodeKind::kSource && node_.kind != NodeKind::kReduce;
+        table_.fail(node_.timeout->place, std::string("a time-out of 0 would fail every ") + (items ? "item" : "step"),
+                    "leave it out for none");
       }
     }
     if (knows("retry")) {

@@ -222,6 +222,10 @@ void Engine::fire_timers() {
         }
         break;
       }
+      case Timer::Kind::kReopen:
+        nodes_[timer.first].sessions[timer.second].reopens = false;
+        schedule(timer.first);  // Its pump opens it, unless the node needs no session any more.
+        break;
       case Timer::Kind::kBatchRetry:
         if (paused_) {
           held_timers_.push_back(timer);

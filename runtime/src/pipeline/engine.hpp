@@ -15,10 +15,12 @@
 
 #include "pipeline/edge.hpp"
 #include "pipeline/executor.hpp"
+#include "pipeline/given_items.hpp"
 #include "pipeline/pace.hpp"
 #include "pipeline/plan.hpp"
 #include "pipeline/ring.hpp"
 #include "pipeline/run_control.hpp"
+#include "pipeline/session_losses.hpp"
 
 namespace tenon::internal {
 
@@ -64,18 +66,20 @@ class Engine {
   struct SessionState {
     std::unique_ptr<ExecutorSession> session;
     SessionPhase phase = SessionPhase::kClosed;
-    bool recoverable = false;
-    bool probed = false;
-    bool ended = false;  ///< A source has given its last result; a reduce its only one.
+    bool recoverable = false;  ///< It has a checkpoint.
+    bool probed = false;       ///< It is known whether the task gives checkpoints.
+    bool ended = false;        ///< A source has given its last result; a reduce its only one.
     Reply checkpoint;
     std::vector<Item> kept;  ///< Reduce: taken since the checkpoint, at most kMaxKept. Batch: its items.
     std::uint64_t kept_bytes = 0;
-    std::size_t fed = 0;           ///< How many of `kept` the session has.
-    std::size_t counted = 0;       ///< How many of `kept` any session has had; each counts once.
-    std::size_t feeding = 0;       ///< How many the feed under way carries.
-    std::uint64_t given = 0;       ///< Source: results since the checkpoint.
-    std::uint64_t skip = 0;        ///< Source: results of a reopened session that were given before.
-    std::uint32_t recoveries = 0;  ///< Without progress in between.
+    bool kept_all = true;     ///< Reduce: no item was taken that is neither in `kept` nor in the checkpoint.
+    std::size_t fed = 0;      ///< How many of `kept` the session has.
+    std::size_t counted = 0;  ///< How many of `kept` any session has had; each counts once.
+    std::size_t feeding = 0;  ///< How many the feed under way carries.
+    GivenItems given;         ///< Source: results since the checkpoint.
+    std::uint64_t given_bytes = 0;
+    SessionLosses losses;
+    bool reopens = false;          ///< A timer opens it again.
     std::uint32_t attempt = 1;     ///< Batch.
     std::uint64_t number = 0;      ///< Batch.
     std::uint64_t generation = 0;  ///< Tells timers of an earlier use.
@@ -115,7 +119,7 @@ class Engine {
   };
 
   struct Timer {
-    enum class Kind { kRetry, kGather, kSourcePause, kBatchTimeout, kBatchRetry };
+    enum class Kind { kRetry, kGather, kSourcePause, kBatchTimeout, kBatchRetry, kReopen };
     TimePoint at;
     Kind kind = Kind::kRetry;
     std::uint32_t first = 0;
@@ -171,12 +175,20 @@ class Engine {
   [[nodiscard]] bool may_retry(const PlanNode& plan, const Error& error, std::uint32_t attempt) const;
   [[nodiscard]] static std::chrono::nanoseconds backoff(const RetryPolicy& retry, std::uint32_t attempt);
 
-  // engine_sessions.cpp: sources, reduces
+  // engine_sessions.cpp: sources, reduces; engine_recovery.cpp: when their workers die
   void session_ended(std::uint32_t node, std::uint32_t which);
   void open_session(std::uint32_t node, std::uint32_t which);
-  void checkpoint_ended(std::uint32_t node, SessionState& state, ExecutorSession::Outcome outcome);
-  void recover(std::uint32_t node, SessionState& state, Error error);
+  void checkpoint_ended(std::uint32_t node, SessionState& session, ExecutorSession::Outcome outcome);
+  /// Why a session that failed was lost, by its error; nullopt for a failure of the task itself.
+  [[nodiscard]] static std::optional<SessionLosses::Cause> loss_of(const PlanNode& plan, const Error& error);
+  /// Whether a new session can take the place of a lost one without losing or doubling anything.
+  [[nodiscard]] static bool can_reopen(const NodeState& node, const SessionState& session) noexcept;
+  /// Opens a session again that was lost, or ends the run.
+  void recover(std::uint32_t node, SessionState& session, Error error);
+  void fail_session(std::uint32_t node, SessionState& session, Error error, const std::string& why);
   void pump_source(std::uint32_t node);
+  /// Ends the run because an item, counted from 1, that a source had to give again is not the one that it gave before.
+  void fail_repeat(std::uint32_t node, SessionState& session, std::uint64_t item, const std::string& how);
   void source_stepped(std::uint32_t node, SessionState& state, ExecutorSession::Outcome outcome);
   [[nodiscard]] std::uint32_t source_room(const NodeState& state) const;
   void pump_reduce(std::uint32_t node);
@@ -189,6 +201,8 @@ class Engine {
   void begin_batch(std::uint32_t node, std::uint32_t which);
   void batch_stepped(std::uint32_t node, std::uint32_t which, ExecutorSession::Outcome outcome);
   void batch_failed(std::uint32_t node, std::uint32_t which, Error error);
+  /// Begins a batch again whose session was lost before it could do anything, or to something else. False: it counts.
+  [[nodiscard]] bool restart_batch(std::uint32_t node, std::uint32_t which, const Error& error);
   void free_batch(std::uint32_t node, std::uint32_t which);
 
   const Graph::Impl& graph_;
@@ -205,6 +219,8 @@ class Engine {
   std::vector<Reply> feed_;  ///< Reused for each feed.
   std::size_t open_nodes_ = 0;
   std::uint64_t under_way_ = 0;
+  std::uint64_t ended_calls_ = 0;
+  std::uint32_t last_crash_ = kNone;  ///< Node of the item whose call crashed last.
   bool aborted_ = false;
   bool draining_ = false;
   bool paused_ = false;

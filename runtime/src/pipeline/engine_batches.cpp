@@ -48,6 +48,7 @@ void Engine::pump_batch(std::uint32_t node) {
     free->kept = std::exchange(state.gathered, {});
     free->number = state.next_index++;
     free->attempt = 1;
+    free->losses = {};
     ++state.gathered_generation;
     state.gathered_due = false;
     begin_batch(node, static_cast<std::uint32_t>(free - state.sessions.begin()));
@@ -103,6 +104,9 @@ void Engine::batch_failed(std::uint32_t node, std::uint32_t which, Error error) 
   NodeState& state = nodes_[node];
   SessionState& session = state.sessions[which];
   const PlanNode& plan = *state.plan;
+  if (restart_batch(node, which, error)) {
+    return;
+  }
   session.session.reset();
   session.phase = SessionPhase::kClosed;
   if (session.timed_out) {
@@ -123,6 +127,27 @@ void Engine::batch_failed(std::uint32_t node, std::uint32_t which, Error error) 
                      " items, from " + identify(plan, session.kept.front()) + ")",
                  std::move(error));
   free_batch(node, which);
+}
+
+bool Engine::restart_batch(std::uint32_t node, std::uint32_t which, const Error& error) {
+  NodeState& state = nodes_[node];
+  SessionState& session = state.sessions[which];
+  const std::optional<SessionLosses::Cause> cause = loss_of(*state.plan, error);
+  // A death of its own counts as an attempt, but not while the session was being opened: it had no item yet.
+  if (session.timed_out || !cause ||
+      (*cause == SessionLosses::Cause::kOwn && session.phase != SessionPhase::kOpening)) {
+    return false;
+  }
+  const auto wait = session.losses.lost(*cause, ended_calls_);
+  if (!wait) {
+    return false;
+  }
+  session.session.reset();
+  session.phase = SessionPhase::kClosed;
+  ++session.generation;  // Its time-out begins anew.
+  ++state.report.retried;
+  timers_.push({now_ + std::chrono::duration_cast<Clock::duration>(*wait), Timer::Kind::kBatchRetry, node, which, 0});
+  return true;
 }
 
 void Engine::free_batch(std::uint32_t node, std::uint32_t which) {

@@ -110,6 +110,7 @@ void Engine::call_ended(std::uint32_t slot) {
   const PlanNode& plan = *nodes_[node].plan;
   call.under_way = false;
   nodes_[node].window.ended();
+  ++ended_calls_;
   operation_ended(node);
   if (aborted_) {
     // What a sink has taken counts; everything else stays unfinished.
@@ -117,6 +118,9 @@ void Engine::call_ended(std::uint32_t slot) {
       answer(slot, std::move(*outcome));
     }
     return;
+  }
+  if (!outcome && outcome.error().code == ErrorCode::kCrashed) {
+    last_crash_ = node;
   }
   if (outcome) {
     answer(slot, std::move(*outcome));

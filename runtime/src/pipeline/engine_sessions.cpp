@@ -11,8 +11,6 @@ constexpr std::uint64_t kMaxFeedBytes = std::uint64_t{16} << 20;
 /// A new checkpoint after so many items, or bytes held for feeding them again.
 constexpr std::uint64_t kCheckpointItems = 4096;
 constexpr std::uint64_t kCheckpointBytes = std::uint64_t{64} << 20;
-/// Reopenings without progress in between.
-constexpr std::uint32_t kMaxRecoveries = 3;
 constexpr std::chrono::milliseconds kFirstPause{1};
 constexpr std::chrono::milliseconds kLongestPause{50};
 
@@ -25,6 +23,9 @@ void Engine::open_session(std::uint32_t node, std::uint32_t which) {
   options.params = state.plan->params;
   options.argument = state.plan->argument;
   options.checkpoint = session.checkpoint.bytes_in_place();
+  if (state.plan->kind != NodeKind::kBatch) {
+    options.step_timeout = state.plan->timeout;  // That of a batch is for all of its operations.
+  }
   session.session = executor_.make_session(node, which);
   session.phase = SessionPhase::kOpening;
   operation_began(node);
@@ -53,7 +54,6 @@ void Engine::session_ended(std::uint32_t node, std::uint32_t which) {
         session.phase = SessionPhase::kIdle;
       } else {
         // Asked at the start, so that it is known from the start whether a crash can be survived.
-        session.probed = true;
         session.phase = SessionPhase::kProbing;
         operation_began(node);
         session.session->checkpoint();
@@ -77,53 +77,26 @@ void Engine::session_ended(std::uint32_t node, std::uint32_t which) {
   }
 }
 
-void Engine::checkpoint_ended(std::uint32_t node, SessionState& state, ExecutorSession::Outcome outcome) {
-  const bool died =
-      outcome.error && (outcome.error->code == ErrorCode::kCrashed || outcome.error->code == ErrorCode::kUnavailable);
-  if (died) {
-    recover(node, state, std::move(*outcome.error));
+void Engine::checkpoint_ended(std::uint32_t node, SessionState& session, ExecutorSession::Outcome outcome) {
+  if (outcome.error && loss_of(*nodes_[node].plan, *outcome.error)) {
+    recover(node, session, std::move(*outcome.error));
     return;
   }
-  state.phase = SessionPhase::kIdle;
-  // Without a checkpoint the session goes on; it only cannot be opened again.
-  state.recoverable = !outcome.error && !outcome.results.empty();
-  state.checkpoint = state.recoverable ? std::move(outcome.results.front()) : Reply();
-  state.recoveries = 0;
-  state.given = 0;
-  state.kept.clear();
-  state.kept_bytes = 0;
-  state.fed = 0;
-  state.counted = 0;
-}
-
-void Engine::recover(std::uint32_t node, SessionState& state, Error error) {
-  const PlanNode& plan = *nodes_[node].plan;
-  const bool died = error.code == ErrorCode::kCrashed || error.code == ErrorCode::kUnavailable;
-  if (died && state.recoverable && state.recoveries < kMaxRecoveries) {
-    ++state.recoveries;
-    ++nodes_[node].report.retried;
-    state.fed = 0;
-    state.skip = state.given;
-    if (paused_) {
-      state.session.reset();
-      state.phase = SessionPhase::kClosed;  // The node opens it when it goes on.
-    } else {
-      open_session(node, 0);
-    }
-    return;
-  }
-  std::string what = std::string(plan.kind == NodeKind::kSource ? "source"
-                                 : plan.kind == NodeKind::kSink ? "sink"
-                                                                : "reduce") +
-                     " '" + plan.name + "' (" + plan.task + ") failed: " + error.message;
-  if (died && !state.recoverable) {
-    what += "; the task gives no checkpoint to go on from";
-  } else if (died) {
-    what += "; it died " + std::to_string(kMaxRecoveries + 1) + " times at the same place";
-  }
-  state.phase = SessionPhase::kIdle;
-  error.message = std::move(what);
-  abort(RunReport::End::kFailed, std::move(error));
+  const bool first = !session.probed;
+  session.probed = true;
+  session.phase = SessionPhase::kIdle;
+  // Without a checkpoint the session continues; it only cannot be opened again. An empty one means the start.
+  session.recoverable =
+      !outcome.error && !outcome.results.empty() && (first || outcome.results.front().size_bytes() > 0);
+  session.checkpoint = session.recoverable ? std::move(outcome.results.front()) : Reply();
+  session.losses.progressed();
+  session.given.checkpointed();
+  session.given_bytes = 0;
+  session.kept_all = session.kept_all && (session.recoverable || first);
+  session.kept.clear();
+  session.kept_bytes = 0;
+  session.fed = 0;
+  session.counted = 0;
 }
 
 std::uint32_t Engine::source_room(const NodeState& state) const {
@@ -163,14 +136,16 @@ void Engine::pump_source(std::uint32_t node) {
     return;
   }
   if (session.phase == SessionPhase::kClosed) {
-    open_session(node, 0);
+    if (!session.reopens) {
+      open_session(node, 0);
+    }
     return;
   }
   if (state.waiting) {
     return;
   }
-  // Not while it comes again to what it has given already: that checkpoint would lie before it, and count it as done.
-  if (session.recoverable && session.skip == 0 && session.given >= kCheckpointItems) {
+  if (session.recoverable &&
+      (session.given.since_checkpoint() >= kCheckpointItems || session.given_bytes >= kCheckpointBytes)) {
     session.phase = SessionPhase::kCheckpointing;
     operation_began(node);
     session.session->checkpoint();
@@ -194,16 +169,34 @@ void Engine::source_stepped(std::uint32_t node, SessionState& session, ExecutorS
   session.phase = SessionPhase::kIdle;
   session.ended = outcome.ended;
   session.step.stepped(outcome.results.size(), now_ - session.step_began);
+  const bool checkpointed = outcome.checkpoint.size_bytes() > 0;
   std::uint64_t bytes = 0;
   for (Reply& reply : outcome.results) {
     bytes += reply.size_bytes();
-    if (session.skip > 0) {
-      --session.skip;
+    if (const std::uint64_t left = session.given.to_repeat(); left > 0) {
+      if (!session.given.repeats(reply.bytes_in_place())) {
+        fail_repeat(node, session, state.next_index - left + 1, "differs from the one that was given before");
+        return;
+      }
       continue;
     }
+    if (session.recoverable && !checkpointed) {
+      session.given.gave(reply.bytes_in_place());
+    }
     state.outbox.push_back({std::move(reply), state.next_index++});
-    ++session.given;
-    session.recoveries = 0;
+    session.losses.progressed();
+  }
+  if (const std::uint64_t left = session.given.to_repeat(); outcome.ended && left > 0) {
+    fail_repeat(node, session, state.next_index - left + 1, "does not come any more");
+    return;
+  }
+  session.given_bytes += bytes;
+  if (checkpointed) {
+    session.recoverable = true;
+    session.checkpoint = std::move(outcome.checkpoint);
+    session.given.checkpointed();
+    session.given_bytes = 0;
+    session.losses.progressed();
   }
   if (!outcome.results.empty() || outcome.ended) {
     session.step.carried(outcome.results.size(), bytes);
@@ -229,7 +222,9 @@ void Engine::pump_reduce(std::uint32_t node) {
     return;
   }
   if (session.phase == SessionPhase::kClosed) {
-    open_session(node, 0);
+    if (!session.reopens) {
+      open_session(node, 0);
+    }
     return;
   }
   if (session.phase != SessionPhase::kIdle) {
@@ -335,9 +330,10 @@ void Engine::reduce_stepped(std::uint32_t node, SessionState& session, ExecutorS
     state.active -= session.fed - session.counted;
     state.report.grouped += session.fed - session.counted;
     session.counted = session.fed;
-    session.recoveries = 0;
+    session.losses.progressed();
   }
   if (!session.recoverable) {
+    session.kept_all = false;
     session.kept.clear();
     session.kept_bytes = 0;
     session.fed = 0;

@@ -35,6 +35,7 @@ class ExecutorSession {
     std::optional<Error> error;
     std::vector<Reply> results;  ///< Of next, finish or checkpoint.
     bool ended = false;          ///< Of next: no further results come.
+    Reply checkpoint;            ///< Of next: behind `results`; empty if none came along.
   };
   ExecutorSession() = default;
   ExecutorSession(const ExecutorSession&) = delete;
@@ -42,6 +43,7 @@ class ExecutorSession {
   virtual ~ExecutorSession() = default;
 
   virtual void open(const std::string& task, const SessionOptions& options) = 0;
+  /// Asks for a checkpoint along with the results, which the task gives if that is cheap.
   virtual void next(std::uint32_t max_results) = 0;
   virtual void feed(const std::vector<Reply>& arguments) = 0;
   virtual void finish() = 0;

@@ -261,9 +261,6 @@ class Resolver {
     if (node.workers && node.workers->value > 1) {
       refuse(node.workers->place, "workers");
     }
-    if (node.timeout) {
-      refuse(node.timeout->place, "timeout");
-    }
     if (node.retry) {
       refuse(node.place, "retry");
     }

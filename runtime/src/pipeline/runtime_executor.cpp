@@ -40,7 +40,7 @@ class RuntimeSession final : public ExecutorSession {
   }
 
   void open(const std::string& task, const SessionOptions& options) override { begin(runtime_.open(task, options)); }
-  void next(std::uint32_t max_results) override { begin(session_->next(max_results)); }
+  void next(std::uint32_t max_results) override { begin(session_->next(max_results, true)); }
   void feed(const std::vector<Reply>& arguments) override { begin(session_->feed(arguments)); }
   void finish() override { begin(session_->finish()); }
   void checkpoint() override { begin(session_->checkpoint()); }
@@ -78,6 +78,7 @@ class RuntimeSession final : public ExecutorSession {
     } else if constexpr (std::is_same_v<T, Session::Batch>) {
       outcome.results = std::move(result->results);
       outcome.ended = result->ended;
+      outcome.checkpoint = std::move(result->checkpoint);
     } else if constexpr (std::is_same_v<T, Reply>) {
       outcome.results.push_back(std::move(*result));
     }

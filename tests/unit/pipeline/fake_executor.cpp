@@ -56,7 +56,13 @@ class FakeSession final : public internal::ExecutorSession {
     } else {
       joined_ = checkpoint;
     }
-    begin({});
+    Outcome outcome;
+    if (spec().open_crashes.count(spec().opened - 1) > 0) {
+      outcome.error = died(true);
+    } else if (spec().open_losses.count(spec().opened - 1) > 0) {
+      outcome.error = died(false);
+    }
+    begin(std::move(outcome));
   }
   void next(std::uint32_t max_results) override {
     Outcome outcome;
@@ -65,8 +71,12 @@ class FakeSession final : public internal::ExecutorSession {
     if (!disturb(operation, outcome) && spec().pauses.count(operation) == 0) {
       while (given_ < count_ && outcome.results.size() < max_results) {
         outcome.results.push_back(
-            make_reply("value=" + std::to_string(given_) + ";group=g" + std::to_string(given_ % 3)));
+            make_reply(spec().item ? spec().item(given_)
+                                   : "value=" + std::to_string(given_) + ";group=g" + std::to_string(given_ % 3)));
         ++given_;
+      }
+      if (spec().step_checkpoints && !outcome.results.empty() && given_ < count_) {
+        outcome.checkpoint = make_reply(std::to_string(given_));
       }
       outcome.ended = given_ >= count_;
     }
@@ -92,8 +102,9 @@ class FakeSession final : public internal::ExecutorSession {
   }
   void checkpoint() override {
     Outcome outcome;
-    if (spec().checkpoint_crashes.count(spec().checkpoints_taken++) > 0) {
-      outcome.error = Error{ErrorCode::kCrashed, "the worker died with signal 11", {}};
+    const int number = spec().checkpoints_taken++;
+    if (spec().checkpoint_crashes.count(number) > 0 || spec().checkpoint_losses.count(number) > 0) {
+      outcome.error = died(spec().checkpoint_crashes.count(number) > 0);
     } else if (spec().checkpoints) {
       outcome.results.push_back(make_reply(source_ ? std::to_string(given_) : joined_));
     } else {
@@ -118,10 +129,16 @@ class FakeSession final : public internal::ExecutorSession {
   }
 
  private:
+  static Error died(bool charged) {
+    Error error{
+        ErrorCode::kCrashed, charged ? "the worker died with signal 11" : "the worker of this session is gone", {}};
+    error.context.charged = charged;
+    return error;
+  }
   FakeTask& spec() { return executor_.tasks_[task_]; }
   bool disturb(int operation, Outcome& outcome) {
-    if (spec().crashes.count(operation) > 0) {
-      outcome.error = Error{ErrorCode::kCrashed, "the worker died with signal 11", {}};
+    if (spec().crashes.count(operation) > 0 || spec().losses.count(operation) > 0) {
+      outcome.error = died(spec().crashes.count(operation) > 0);
       return true;
     }
     if (spec().failures.count(operation) > 0) {

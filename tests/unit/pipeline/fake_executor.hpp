@@ -38,6 +38,16 @@ struct FakeTask {
   std::set<int> crashes;
   /// Checkpoints that die, counted in the same way.
   std::set<int> checkpoint_crashes;
+  /// The same for opening.
+  std::set<int> open_crashes;
+  /// Operations, checkpoints and openings that are lost because their worker dies at something else.
+  std::set<int> losses;
+  std::set<int> checkpoint_losses;
+  std::set<int> open_losses;
+  /// Sources: whether a checkpoint goes along with the results of a step.
+  bool step_checkpoints = false;
+  /// Sources: the item of a number, where it is not the usual one.
+  std::function<std::string(std::int64_t)> item;
   /// Operations that fail.
   std::set<int> failures;
   /// Sources: each step number in here gives nothing.

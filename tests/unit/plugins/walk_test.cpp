@@ -172,6 +172,31 @@ TEST_CASE("Walk: a checkpoint holds when its place has gone") {
   CHECK(rest.front().relative_path == "c");
 }
 
+TEST_CASE("Walk: a checkpoint loses and doubles nothing when entries before it go, or come") {
+  const TemporaryDirectory directory;
+  for (const char* path : {"a/1", "a/2", "b", "c/1", "c/2", "c/3", "d"}) {
+    write_text(directory / path, "x");
+  }
+  Worker worker;
+  const auto arguments = root_of(directory);
+  auto session = worker.open("walk", arguments);
+  REQUIRE(session.step(4).results.size() == 4);  // Up to c/1.
+  const Block checkpoint = session.checkpoint();
+  for (const char* gone : {"a/1", "a/2", "c/1"}) {
+    std::filesystem::remove(directory / gone);
+  }
+  for (const char* come : {"0", "a/0", "a/3", "bb", "c/0"}) {
+    write_text(directory / come, "new");
+  }
+  write_text(directory / "c/4", "new");
+  Paths paths;
+  auto later = worker.open("walk", arguments, {}, checkpoint);
+  for (const auto& file : all(later)) {
+    paths.push_back(file.relative_path);
+  }
+  CHECK(paths == Paths{"c/2", "c/3", "c/4", "d"});
+}
+
 TEST_CASE("Walk: more entries than a step looks at") {
   const TemporaryDirectory directory;
   for (int i = 0; i < 2500; ++i) {
