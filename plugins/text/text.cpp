@@ -34,6 +34,17 @@ tenon::Source<tenon::Line> lines(tenon::SourceContext& s, const tenon::File& arg
   auto& position = s.state<text::LinesPositionT>();
   const auto poll = poll_of(s);
   Content content(argument);
+  if (content.is_file()) {
+    const std::uint64_t device = content.status().st_dev;
+    const std::uint64_t inode = content.status().st_ino;
+    // An offset in another file would give wrong lines.
+    if (position.inode != 0 && (position.inode != inode || position.device != device)) {
+      s.fail(TENON_FAILED, content.path() + ": was replaced by another file after it was read up to offset " +
+                               std::to_string(position.offset_bytes) + "; read it from its start");
+    }
+    position.device = device;
+    position.inode = inode;
+  }
   text::TextReader reader(content, params.max_size_bytes());
   if (!reader.skip_to(position.offset_bytes, poll)) {
     s.fail(TENON_FAILED, content.path() + ": is shorter than it was when it was read up to offset " +

@@ -104,6 +104,19 @@ TEST_CASE("Lines: a checkpoint goes on at the next line, of plain and packed fil
   }
 }
 
+TEST_CASE("Lines: a file that has taken the place of the one of the checkpoint is an error") {
+  const TemporaryDirectory directory;
+  write_text(directory / "f", "one\ntwo\nthree\n");
+  Worker worker;
+  auto session = worker.open("lines", file_at(directory / "f"));
+  REQUIRE(session.step(2).results.size() == 2);
+  const Block checkpoint = session.checkpoint();
+  write_text(directory / "g", "ONE\nTWO\nTHREE\n");
+  std::filesystem::rename(directory / "g", directory / "f");
+  auto later = worker.open("lines", file_at(directory / "f"), {}, checkpoint);
+  CHECK(later.step(1).status == TENON_FAILED);
+}
+
 TEST_CASE("Lines: a file that has become shorter than its checkpoint is an error") {
   const TemporaryDirectory directory;
   write_text(directory / "f", "one\ntwo\nthree\n");
