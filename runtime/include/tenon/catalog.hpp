@@ -51,8 +51,8 @@ struct PluginInfo {
   std::filesystem::path file;  ///< Absolute.
   std::string sha256;          ///< Of the file's content, lower-case hexadecimal.
   std::uint64_t size_bytes = 0;
-  /// The state of the file that was hashed: a worker that finds it so loads it unread. Absent when it had changed so
-  /// shortly before that a further change might not show; a worker then hashes it again.
+  /// The state of the file that was hashed. Absent when it had changed so shortly before that a further change might
+  /// not show.
   std::optional<PluginFileState> state;
   std::optional<Schema> schema;  ///< Absent when the plugin cannot be used.
   /// Why the plugin cannot be used: no manifest, truncated, other ABI, crash or hang in the inspector, a lie about its

@@ -52,7 +52,9 @@ struct RuntimeOptions {
   /// The tenon-worker to run. Empty: $TENON_WORKER, beside the running executable, the library's own build or
   /// install place, in this order.
   std::filesystem::path worker_executable = {};
-  /// See CatalogOptions.
+  /// See CatalogOptions. Its directory `store` also keeps the versions of plugin files that runtimes began with, unless
+  /// HotSwapOptions names another: workers load from there, or from memory where it cannot be used, so that a
+  /// plugin file may be overwritten or removed meanwhile.
   std::filesystem::path cache_dir = {};
   /// Settings of plugins by plugin name: a FlatBuffer of the plugin's settings table, given to its `init` in each
   /// worker.

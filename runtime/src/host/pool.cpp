@@ -132,6 +132,10 @@ TENON_HOT void Pool::settle(Effects& effects) {
   }
   effects.buried.clear();
   effects.released.clear();
+  for (FileRestorer::Request& request : effects.files) {
+    restorer_.add(std::move(request));
+  }
+  effects.files.clear();
   for (const CallRef& call : effects.finished) {
     call->announce();
   }
@@ -215,7 +219,7 @@ Result<std::shared_ptr<Pool>> Pool::start(const RuntimeOptions& options,
       if (plugin->usable()) {
         routing->current.emplace(plugin->name,
                                  make_shared_object<const Generation>(pool->generation_numbers_.next(), plugin,
-                                                                      std::move(catalog->pins[plugin->name])));
+                                                                      catalog->files[plugin->name]));
       }
     }
     routing->catalog = std::move(catalog->catalog);
@@ -259,7 +263,10 @@ Pool::Pool(const RuntimeOptions& options, std::unique_ptr<Launcher> launcher, Po
                                             .copy_results = options.copy_results,
                                             // A core is left to this thread, which opens the catalog.
                                             .first_workers = std::max(usable_core_count(), 2u) - 1},
-                           *arguments_, settings_)) {}
+                           *arguments_, settings_)),
+      restorer_([this](const FileRestorer::Request& request, const Result<ServedFile::Loadable>& found) {
+        send_file(request, found);
+      }) {}
 
 Pool::~Pool() {
   delete spare_effects_.load(std::memory_order_relaxed);

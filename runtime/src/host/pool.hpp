@@ -24,6 +24,8 @@
 #include "base/guarded.hpp"
 #include "base/unique_id.hpp"
 #include "host/call.hpp"
+#include "host/file_restorer.hpp"
+#include "host/kept_catalog.hpp"
 #include "host/launcher.hpp"
 #include "host/scheduler.hpp"
 #include "host/storage.hpp"
@@ -35,13 +37,6 @@ namespace tenon::internal {
 
 class PoolFleet;
 class SessionHandle;
-
-/// The plugins of a runtime as they are when it starts.
-struct OpenedCatalog {
-  Catalog catalog;
-  /// Keep plugin files in their store, by plugin name; those of a catalog that is not staged have none.
-  std::map<std::string, Pin, std::less<>> pins = {};
-};
 
 /// A running pool of workers. [any-thread]
 class Pool : public std::enable_shared_from_this<Pool> {
@@ -176,6 +171,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
   void read_messages(Scheduler& scheduler, WorkerLink& link);
   /// Starts one of the workers that are due. False when none is.
   bool start_due_worker();
+  /// Tells a worker where it gets the file that it asked for.
+  void send_file(const FileRestorer::Request& request, const Result<ServedFile::Loadable>& found);
   /// False when the system cannot watch it: it is useless then.
   [[nodiscard]] bool watch(WorkerLink& link);
   void unwatch(const WorkerLink& link) noexcept;
@@ -222,6 +219,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   std::vector<std::uint64_t> unread_;  // The reactor's: links whose messages it has not read to the last.
   std::mutex join_mutex_;              // Guards reactor_.
   Thread reactor_;
+  FileRestorer restorer_;  // Last, so that its thread has ended before the rest goes.
 };
 
 }  // namespace tenon::internal

@@ -104,8 +104,8 @@ class PoolFleet final : public Fleet {
     return found == routing->current.end() ? nullptr : found->second;
   }
 
-  GenerationRef add(std::shared_ptr<const PluginInfo> plugin, Pin pin) override {
-    return make_shared_object<const Generation>(pool_->generation_numbers_.next(), std::move(plugin), std::move(pin));
+  GenerationRef add(std::shared_ptr<const PluginInfo> plugin, ServedFileRef file) override {
+    return make_shared_object<const Generation>(pool_->generation_numbers_.next(), std::move(plugin), std::move(file));
   }
 
   Result<void> warm(const GenerationRef& generation, std::chrono::milliseconds timeout) override;

@@ -152,6 +152,15 @@ bool Pool::start_due_worker() {
   return true;
 }
 
+void Pool::send_file(const FileRestorer::Request& request, const Result<ServedFile::Loadable>& found) {
+  with([&](Scheduler& scheduler) {
+    if (WorkerLink* link = scheduler.find_link(request.link_id)) {
+      link->send_file(*request.generation, found);
+      scheduler.effects().rearm = true;  // It may wait for room in the channel.
+    }
+  });
+}
+
 bool Pool::watch(WorkerLink& link) {
   const std::uint64_t base = link.id * kKinds;
   // The worker shares the bell's open file with its flags, so nothing is ever read from it: edges tell of its rings.

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/hot.hpp"
+#include "host/kept_catalog.hpp"
 #include "host/log_delivery.hpp"
 #include "host/map_stream.hpp"
 #include "host/pool.hpp"
@@ -114,7 +115,16 @@ Result<Runtime> internal::RuntimeAccess::start(RuntimeOptions options, std::uniq
   std::optional<Staged> staged;
   const auto open = [&]() -> Result<OpenedCatalog> {
     if (!options.hot_swap) {
-      return open_catalog(options).map([](Catalog catalog) { return OpenedCatalog{std::move(catalog)}; });
+      return open_catalog(options).map([&options](Catalog catalog) {
+        return keep_catalog(std::move(catalog), catalog_options(options), [&options](const Error& refusal) {
+          if (options.log) {
+            const std::string message = refusal.message + "; plugins are kept in memory instead";
+            LogRecord line;
+            line.message = message;
+            options.log(line);
+          }
+        });
+      });
     }
     auto opened = open_staged(options);
     if (!opened) {
@@ -123,7 +133,7 @@ Result<Runtime> internal::RuntimeAccess::start(RuntimeOptions options, std::uniq
     staged.emplace(std::move(*opened));
     OpenedCatalog catalog{staged->catalog.catalog};
     for (const auto& [name, plugin] : staged->catalog.plugins) {
-      catalog.pins.emplace(name, plugin.pin);
+      catalog.files.emplace(name, plugin.file);
     }
     return catalog;
   };

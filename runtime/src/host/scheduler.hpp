@@ -23,6 +23,7 @@
 #include "host/autopsy.hpp"
 #include "host/call.hpp"
 #include "host/call_queue.hpp"
+#include "host/file_restorer.hpp"
 #include "host/start_history.hpp"
 #include "host/swap/fleet.hpp"
 #include "host/worker_link.hpp"
@@ -56,14 +57,15 @@ struct Effects {
   std::vector<LogLine> log;
   /// Links that ended: destroyed outside the lock.
   std::vector<std::shared_ptr<WorkerLink>> buried;
+  std::vector<FileRestorer::Request> files;  ///< Workers wait for them.
   bool changed = false;  ///< Someone may wait for what has changed: room, a worker ready, the last one gone.
   bool again = false;    ///< The reactor is to give waiting calls to workers once more.
   bool rearm = false;    ///< The reactor's next deadline has come nearer, or there is something for it to start.
   bool trouble = false;  ///< A call crashed, or a generation is gone: whoever swaps looks at the tallies.
 
   [[nodiscard]] bool empty() const noexcept {
-    return finished.empty() && bulk_ends.empty() && released.empty() && log.empty() && buried.empty() && !changed &&
-           !again && !rearm && !trouble;
+    return finished.empty() && bulk_ends.empty() && released.empty() && log.empty() && buried.empty() &&
+           files.empty() && !changed && !again && !rearm && !trouble;
   }
 };
 

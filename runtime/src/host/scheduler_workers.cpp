@@ -192,6 +192,13 @@ void Scheduler::on_message(WorkerLink& link, BytesView message, const Resolve& r
       link.introduce_route(*route, settings == settings_.end() ? StoredBytes{} : settings->second);
     }
     link.send_resolved(wanted->request(), route);
+  } else if (const auto* need = envelope->message_as_NeedFile()) {
+    const GenerationRef* generation = link.generation_of(text_of(need->plugin()));
+    if (generation == nullptr || (*generation)->file == nullptr || !link.note_file_request()) {
+      break_link(link, Error{ErrorCode::kCorrupt, "the worker asks for a plugin file that it has no use for", {}});
+      return;
+    }
+    effects_->files.push_back({link.id, *generation});
   } else {
     break_link(link, Error{ErrorCode::kCorrupt, "the worker sent a message of an unknown kind", {}});
   }

@@ -120,9 +120,10 @@ void WorkerLink::note_session(const std::shared_ptr<SessionRecord>& session, boo
   }
 }
 
-void WorkerLink::send(const flatbuffers::FlatBufferBuilder& builder, Shared<const SharedSegment> segment) {
+void WorkerLink::send(const flatbuffers::FlatBufferBuilder& builder, Shared<const SharedSegment> segment,
+                      std::shared_ptr<const FileDescriptor> file) {
   Outgoing outgoing{Buffer(builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()),
-                    std::move(segment)};
+                    std::move(segment), std::move(file)};
   if (!outbox_.empty() || !try_send(outgoing)) {
     outbox_.push_back(std::move(outgoing));
     transport->end().wake_worker();  // One that sleeps does not read.
@@ -132,8 +133,8 @@ void WorkerLink::send(const flatbuffers::FlatBufferBuilder& builder, Shared<cons
 bool WorkerLink::try_send(const Outgoing& outgoing) {
   std::array<int, 1> descriptor{};
   std::span<const int> descriptors;
-  if (outgoing.segment != nullptr) {
-    descriptor[0] = outgoing.segment->descriptor().get();
+  if (outgoing.segment != nullptr || outgoing.file != nullptr) {
+    descriptor[0] = outgoing.segment != nullptr ? outgoing.segment->descriptor().get() : outgoing.file->get();
     descriptors = descriptor;
   }
   const auto sent = channel.send(outgoing.message, descriptors, 0);
@@ -170,6 +171,28 @@ void WorkerLink::introduce_segment(const SharedSegment* segment) {
   send(builder, Shared<const SharedSegment>::share(segment));
 }
 
+namespace {
+
+/// Where a worker looks for a plugin first.
+struct Bindable {
+  std::filesystem::path file;  ///< Empty: it asks for the descriptor.
+  std::optional<PluginFileState> state;
+};
+
+Bindable bindable(const Generation& generation) {
+  if (generation.file == nullptr) {
+    return {generation.plugin->file, generation.plugin->state};
+  }
+  ServedFile::Loadable loadable = generation.file->current();
+  return {std::move(loadable.file), file_state(loadable.identity)};
+}
+
+control::FileState to_control(const PluginFileState& state) {
+  return {state.device, state.inode, state.size_bytes, state.mtime_ns, state.ctime_ns};
+}
+
+}  // namespace
+
 void WorkerLink::introduce_route(const RouteRef& route, const StoredBytes& settings) {
   if (!known_routes_.insert(route->number).second) {
     return;
@@ -183,17 +206,18 @@ void WorkerLink::introduce_route(const RouteRef& route, const StoredBytes& setti
     }
   }
   const PluginInfo& plugin = *route->ref.plugin;
+  const Bindable file = bindable(*route->generation);
   flatbuffers::FlatBufferBuilder builder;
   const auto params = route->params.place();
   const auto settings_place = settings.place();
   const control::Place params_struct = to_place(params.value_or(BlockRef{}));
   const control::Place settings_struct = to_place(settings_place.value_or(BlockRef{}));
-  const PluginFileState known = plugin.state.value_or(PluginFileState{});
-  const control::FileState file_state(known.device, known.inode, known.size_bytes, known.mtime_ns, known.ctime_ns);
+  const control::FileState state_struct = to_control(file.state.value_or(PluginFileState{}));
   const auto bind = control::CreateBindDirect(
-      builder, route->number, plugin.name.c_str(), plugin.version.c_str(), plugin.file.c_str(), plugin.sha256.c_str(),
+      builder, route->number, plugin.name.c_str(), plugin.version.c_str(), file.file.c_str(), plugin.sha256.c_str(),
       route->ref.task->name.c_str(), params ? &params_struct : nullptr, settings_place ? &settings_struct : nullptr,
-      plugin.state ? &file_state : nullptr);
+      file.state ? &state_struct : nullptr,
+      route->generation->file == nullptr ? nullptr : route->generation->file->source().parent_path().c_str());
   builder.Finish(control::CreateHostEnvelope(builder, control::HostMessage::Bind, bind.Union()));
   send(builder);
 }
@@ -229,6 +253,25 @@ void WorkerLink::drop_route(std::uint32_t number) {
   const auto drop = control::CreateUnbind(builder, number);
   builder.Finish(control::CreateHostEnvelope(builder, control::HostMessage::Unbind, drop.Union()));
   send(builder);
+}
+
+void WorkerLink::send_file(const Generation& generation, const Result<ServedFile::Loadable>& found) {
+  files_asked_for_ -= files_asked_for_ > 0 ? 1 : 0;
+  const PluginInfo& plugin = *generation.plugin;
+  flatbuffers::FlatBufferBuilder builder;
+  flatbuffers::Offset<control::PluginFile> file;
+  if (found) {
+    const control::FileState state_struct = to_control(file_state(found->identity));
+    const std::filesystem::path& name = found->file.empty() ? generation.file->source() : found->file;
+    file = control::CreatePluginFileDirect(builder, plugin.name.c_str(), plugin.sha256.c_str(), name.c_str(),
+                                           &state_struct);
+  } else {
+    file =
+        control::CreatePluginFileDirect(builder, plugin.name.c_str(), plugin.sha256.c_str(), nullptr, nullptr,
+                                        static_cast<std::int32_t>(found.error().code), found.error().message.c_str());
+  }
+  builder.Finish(control::CreateHostEnvelope(builder, control::HostMessage::PluginFile, file.Union()));
+  send(builder, nullptr, found ? found->descriptor : nullptr);
 }
 
 void WorkerLink::send_resolved(std::uint64_t request, const Result<RouteRef>& route) {

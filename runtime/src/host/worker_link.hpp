@@ -70,6 +70,10 @@ class WorkerLink {
   [[nodiscard]] const HostRoute* nested_once() const noexcept;
   void drop_segment(std::uint32_t number);
   void drop_route(std::uint32_t number);
+  /// The worker asks for the file of a plugin. False when it asks again without waiting for the answers.
+  [[nodiscard]] bool note_file_request() noexcept { return ++files_asked_for_ <= kMaxFileRequests; }
+  /// Answers it.
+  void send_file(const Generation& generation, const Result<ServedFile::Loadable>& found);
   void send_resolved(std::uint64_t request, const Result<RouteRef>& route);
   void send_stop();
   /// Sends what waits for room in the channel.
@@ -152,12 +156,18 @@ class WorkerLink {
  private:
   struct Outgoing {
     Buffer message;
-    Shared<const SharedSegment> segment;  ///< Its descriptor travels along.
+    Shared<const SharedSegment> segment;         ///< Its descriptor travels along.
+    std::shared_ptr<const FileDescriptor> file;  ///< The same.
   };
-  void send(const flatbuffers::FlatBufferBuilder& builder, Shared<const SharedSegment> segment = nullptr);
+  void send(const flatbuffers::FlatBufferBuilder& builder, Shared<const SharedSegment> segment = nullptr,
+            std::shared_ptr<const FileDescriptor> file = nullptr);
   [[nodiscard]] bool try_send(const Outgoing& outgoing);
 
+  /// An honest worker waits for one answer, and gives up waiting only after minutes.
+  static constexpr std::uint32_t kMaxFileRequests = 16;
+
   std::deque<Outgoing> outbox_;
+  std::uint32_t files_asked_for_ = 0;
   std::unordered_set<std::uint32_t> known_segments_;
   std::unordered_set<std::uint32_t> known_routes_;
   std::vector<RouteRef> kept_routes_;       // Named in answers; the worker may use them at any time.

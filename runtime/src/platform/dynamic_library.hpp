@@ -7,6 +7,8 @@
 
 #include <tenon/error.hpp>
 
+#include "platform/file_descriptor.hpp"
+
 namespace tenon::internal {
 
 /// A loaded library. It is never unloaded: unloading cannot be trusted (threads, thread-local destructors, unique
@@ -17,6 +19,10 @@ class DynamicLibrary {
   /// Errors: kNotFound no such file; kIncompatible the loader refuses, with its words (missing symbol, other
   /// architecture ...). Runs the library's static initialisers. [any-thread]
   [[nodiscard]] static Result<DynamicLibrary> load(const std::filesystem::path& file);
+  /// Loads an open file, whatever its name leads to by now. Debuggers see `name` where it still leads to this file, and
+  /// otherwise a name that works as long as this process lives and `file` stays open. Errors: kIncompatible as above.
+  /// [any-thread]
+  [[nodiscard]] static Result<DynamicLibrary> load(const FileDescriptor& file, const std::filesystem::path& name);
 
   /// Address of an exported symbol. Errors: kNotFound. [any-thread]
   [[nodiscard]] Result<void*> symbol(const std::string& name) const;
@@ -33,6 +39,7 @@ class DynamicLibrary {
  private:
   struct Impl;
   explicit DynamicLibrary(Impl* impl) noexcept : impl_(impl) {}
+  [[nodiscard]] static Impl* keep(Impl impl);
   /// Never freed: see above.
   Impl* impl_;
 };

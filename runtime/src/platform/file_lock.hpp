@@ -26,6 +26,9 @@ class FileLock {
   /// left. [any-thread]
   [[nodiscard]] static Result<FileLock> open(const std::filesystem::path& file);
 
+  /// Whether `file` still leads to this lock file. Where it does not, others lock another one.
+  [[nodiscard]] bool is_at(const std::filesystem::path& file) const noexcept;
+
   /// Takes a lock, or turns the one that is held into the other mode, without waiting. False when another holder is in
   /// the way; what was held stays. Errors: kIo; kUnavailable the system has no locks left; kUnsupported the file
   /// system has none.

@@ -214,6 +214,15 @@ std::optional<std::string> CatalogCache::find_hash(const std::filesystem::path& 
   return std::nullopt;
 }
 
+void CatalogCache::keep_hash(const std::filesystem::path& file, const FileIdentity& identity,
+                             const std::string& sha256) const {
+  flatbuffers::FlatBufferBuilder builder;
+  const std::string path = file.string();
+  builder.Finish(cache::CreateStampDirect(builder, kCacheFormat, path.c_str(), identity.device, identity.inode,
+                                          identity.size_bytes, identity.mtime_ns, identity.ctime_ns, sha256.c_str()));
+  write_record(record_path("stamps", path), payload_of(builder));
+}
+
 Result<std::string> CatalogCache::hash_file(const std::filesystem::path& file, const FileIdentity& identity) const {
   if (auto known = find_hash(file, identity)) {
     return std::move(*known);
@@ -222,11 +231,7 @@ Result<std::string> CatalogCache::hash_file(const std::filesystem::path& file, c
   const bool settled = has_settled(identity);
   auto hash = sha256_of_file(file);
   if (hash && settled) {
-    flatbuffers::FlatBufferBuilder builder;
-    const std::string path = file.string();
-    builder.Finish(cache::CreateStampDirect(builder, kCacheFormat, path.c_str(), identity.device, identity.inode,
-                                            identity.size_bytes, identity.mtime_ns, identity.ctime_ns, hash->c_str()));
-    write_record(record_path("stamps", path), payload_of(builder));
+    keep_hash(file, identity, *hash);
   }
   return hash;
 }

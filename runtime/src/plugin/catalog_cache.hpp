@@ -36,7 +36,9 @@ class CatalogCache {
   /// SHA-256 of `file` from memory: when it has the identity that was hashed before.
   [[nodiscard]] std::optional<std::string> find_hash(const std::filesystem::path& file,
                                                      const FileIdentity& identity) const;
-  /// The same, or else by reading the file. Errors: those of reading it.
+  /// Remembers the hash of `file` in that state, for find_hash. Only for a file whose next change will show in it.
+  void keep_hash(const std::filesystem::path& file, const FileIdentity& identity, const std::string& sha256) const;
+  /// The same as find_hash, or else by reading the file. Errors: those of reading it.
   [[nodiscard]] Result<std::string> hash_file(const std::filesystem::path& file, const FileIdentity& identity) const;
 
  private:

@@ -130,10 +130,11 @@ std::optional<Error> Examiner::examine_content(PluginInfo& plugin, const FileIde
       return std::move(admitted.error());
     }
   }
-  return inspect(plugin, options);
+  return inspect(plugin, identity, options);
 }
 
-std::optional<Error> Examiner::inspect(const PluginInfo& plugin, const ExamineOptions& options) const {
+std::optional<Error> Examiner::inspect(const PluginInfo& plugin, const FileIdentity& identity,
+                                       const ExamineOptions& options) const {
   const std::string key = verdict_key(plugin);
   if (auto known = cache_.find_verdict(key); known && (!known->problem || options.believe_problems)) {
     return std::move(known->problem);
@@ -142,9 +143,12 @@ std::optional<Error> Examiner::inspect(const PluginInfo& plugin, const ExamineOp
                                                .timeout = options.inspect_timeout.value_or(options_.inspect_timeout),
                                                .memory_limit_bytes = options_.inspect_memory_limit_bytes,
                                                .cancel = options.cancel})};
-  // An inspector that could not run, or not to its end, says nothing about the plugin.
-  if (!verdict.problem ||
-      (verdict.problem->code != ErrorCode::kUnavailable && verdict.problem->code != ErrorCode::kCancelled)) {
+  // An inspector that could not run, or not to its end, says nothing about the plugin. One whose file was written to
+  // under it may have crashed of that, or have seen another content.
+  const auto after = file_identity(plugin.file);
+  const bool told = !verdict.problem || (verdict.problem->code != ErrorCode::kUnavailable &&
+                                         verdict.problem->code != ErrorCode::kCancelled);
+  if (told && after && *after == identity) {
     cache_.keep_verdict(key, verdict);
   }
   return std::move(verdict.problem);

@@ -57,7 +57,9 @@ class Examiner {
                                                      const ExamineOptions& options) const;
   /// What an inspection's verdict is remembered by.
   [[nodiscard]] std::string verdict_key(const PluginInfo& plugin) const;
-  [[nodiscard]] std::optional<Error> inspect(const PluginInfo& plugin, const ExamineOptions& options) const;
+  /// `identity` is the file's, whose content has the plugin's hash.
+  [[nodiscard]] std::optional<Error> inspect(const PluginInfo& plugin, const FileIdentity& identity,
+                                             const ExamineOptions& options) const;
 
   CatalogOptions options_;
   std::filesystem::path worker_;

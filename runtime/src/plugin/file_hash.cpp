@@ -20,8 +20,8 @@ Result<std::string> sha256_of_file(const FileDescriptor& descriptor) {
   crypto_hash_sha256_state state;
   crypto_hash_sha256_init(&state);
   Buffer chunk(std::size_t{256} << 10);
-  for (;;) {
-    auto size_bytes = read_some(descriptor, chunk);
+  for (std::uint64_t offset_bytes = 0;;) {
+    auto size_bytes = read_some_at(descriptor, offset_bytes, chunk);
     if (!size_bytes) {
       return fail(std::move(size_bytes.error()));
     }
@@ -29,6 +29,7 @@ Result<std::string> sha256_of_file(const FileDescriptor& descriptor) {
       break;
     }
     crypto_hash_sha256_update(&state, chunk.data(), *size_bytes);
+    offset_bytes += *size_bytes;
   }
   Digest digest;
   crypto_hash_sha256_final(&state, digest.data());

@@ -11,7 +11,8 @@
 
 namespace tenon::internal {
 
-/// SHA-256 of the rest of an open file as lower-case hexadecimal; memory does not grow with the file. Errors: kIo.
+/// SHA-256 of an open file, from its start and wherever reads stand, as lower-case hexadecimal; memory does not grow
+/// with the file. Errors: kIo.
 [[nodiscard]] Result<std::string> sha256_of_file(const FileDescriptor& descriptor);
 /// The same of a file by its path. Errors: also those of open_for_reading.
 [[nodiscard]] Result<std::string> sha256_of_file(const std::filesystem::path& file);

@@ -19,6 +19,18 @@ Result<FileSource> FileSource::open(const std::filesystem::path& file) {
   return FileSource(std::move(*opened), identity->size_bytes);
 }
 
+Result<FileSource> FileSource::over(const FileDescriptor& file) {
+  auto opened = file.duplicate();
+  if (!opened) {
+    return fail(std::move(opened.error()));
+  }
+  auto identity = file_identity(*opened);
+  if (!identity) {
+    return fail(std::move(identity.error()));
+  }
+  return FileSource(std::move(*opened), identity->size_bytes);
+}
+
 Result<Buffer> FileSource::read(std::uint64_t offset, std::uint64_t size_bytes) const {
   Buffer bytes(size_bytes);
   for (std::size_t done = 0; done < bytes.size();) {

@@ -17,6 +17,8 @@ class FileSource final : public ByteSource {
  public:
   /// Errors: kNotFound; kInvalidArgument for what is no regular file; kIo.
   [[nodiscard]] static Result<FileSource> open(const std::filesystem::path& file);
+  /// The same of an open file, which stays the caller's. Errors: kIo.
+  [[nodiscard]] static Result<FileSource> over(const FileDescriptor& file);
 
   [[nodiscard]] std::uint64_t size_bytes() const noexcept override { return size_bytes_; }
   [[nodiscard]] Result<Buffer> read(std::uint64_t offset, std::uint64_t size_bytes) const override;

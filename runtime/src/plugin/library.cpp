@@ -9,6 +9,8 @@
 #include "base/hot.hpp"
 #include "base/text.hpp"
 #include "platform/dynamic_library.hpp"
+#include "platform/file.hpp"
+#include "plugin/file_hash.hpp"
 #include "plugin/manifest_reader.hpp"
 #include "plugin/plugin_file.hpp"
 
@@ -211,6 +213,16 @@ std::string_view load_stage_text(LoadStage stage) noexcept {
   return "at an unknown place";
 }
 
+namespace {
+
+void report(const LoadOptions& options, LoadStage stage) {
+  if (options.on_stage) {
+    options.on_stage(stage);
+  }
+}
+
+}  // namespace
+
 LoadedPlugin::LoadedPlugin(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 LoadedPlugin::~LoadedPlugin() {
@@ -219,27 +231,40 @@ LoadedPlugin::~LoadedPlugin() {
 
 Result<std::unique_ptr<LoadedPlugin>> LoadedPlugin::load(const std::filesystem::path& file,
                                                          const LoadOptions& options) {
-  const auto stage = [&](LoadStage next) {
-    if (options.on_stage) {
-      options.on_stage(next);
-    }
-  };
-  stage(LoadStage::kReadManifest);
-  auto manifest = read_manifest(file);
+  report(options, LoadStage::kReadManifest);
+  auto descriptor = open_for_reading(file);
+  if (!descriptor) {
+    return fail(std::move(descriptor.error()));
+  }
+  return load_open(*descriptor, file, nullptr, options);
+}
+
+Result<std::unique_ptr<LoadedPlugin>> LoadedPlugin::load(const OpenPluginFile& file, const LoadOptions& options) {
+  report(options, LoadStage::kReadManifest);
+  return load_open(file.descriptor, file.name, &file, options);
+}
+
+Result<std::unique_ptr<LoadedPlugin>> LoadedPlugin::load_open(const FileDescriptor& descriptor,
+                                                              const std::filesystem::path& file,
+                                                              const OpenPluginFile* inspected,
+                                                              const LoadOptions& options) {
+  const auto stage = [&](LoadStage next) { report(options, next); };
+  auto manifest = read_manifest(descriptor, file);
   if (!manifest) {
     return fail(std::move(manifest.error()));
   }
   stage(LoadStage::kLoadLibrary);
-  auto library = DynamicLibrary::load(file);
+  auto library = DynamicLibrary::load(descriptor, file);
   if (!library) {
     return fail(std::move(library.error()));
   }
-  if (options.inspected) {
-    // The loader went by name: it had the inspected file in its hands only if the name still leads to it, unchanged.
-    // Its static initialisers have run by now; nothing else of it has.
-    const auto loaded = file_identity(file);
-    if (!loaded || *loaded != *options.inspected) {
-      return fail(changed_since_inspection(file, "it was replaced or written to while it was loaded"));
+  if (inspected != nullptr) {
+    // A change of its links or its mode shows in the change time too, so the content decides. Its static initialisers
+    // have run by now; nothing else of it has.
+    const auto loaded = file_identity(descriptor);
+    const bool touched = !loaded || *loaded != inspected->identity;
+    if (touched && sha256_of_file(descriptor).value_or("") != inspected->sha256) {
+      return fail(changed_since_inspection(file, "it was written to while it was loaded"));
     }
   }
   auto entry = library->function<tenon_plugin_entry_fn>(TENON_PLUGIN_ENTRY_NAME);
@@ -248,25 +273,25 @@ Result<std::unique_ptr<LoadedPlugin>> LoadedPlugin::load(const std::filesystem::
   }
   auto impl = std::make_unique<Impl>(Impl{std::move(*manifest), options, {}, {}});
   stage(LoadStage::kEntry);
-  const tenon_plugin_t* descriptor = (*entry)(options.worker);
+  const tenon_plugin_t* given = (*entry)(options.worker);
   stage(LoadStage::kCheckDescriptor);
   const auto in_file = [&](Error error) {
     error.message =
         file.string() + ": plugin '" + impl->manifest.name + "' " + impl->manifest.version + ": " + error.message;
     return fail(std::move(error));
   };
-  if (descriptor == nullptr) {
+  if (given == nullptr) {
     return fail(
         ErrorCode::kUnavailable,
         file.string() + ": tenon_plugin_entry gave no descriptor; the plugin's log says why it cannot work here");
   }
-  const std::uint32_t size_bytes = leading_size(descriptor);
+  const std::uint32_t size_bytes = leading_size(given);
   if (size_bytes < TENON_PLUGIN_MIN_SIZE) {
     return in_file(lie("the descriptor says that it has " + count_of(size_bytes, "byte", "bytes") + "; the least is " +
                        std::to_string(TENON_PLUGIN_MIN_SIZE))
                        .value());
   }
-  impl->descriptor = copy_struct<tenon_plugin_t>(descriptor, size_bytes);
+  impl->descriptor = copy_struct<tenon_plugin_t>(given, size_bytes);
   if (auto checked = check_manifest(impl->descriptor.manifest, impl->manifest); !checked) {
     return in_file(std::move(checked.error()));
   }

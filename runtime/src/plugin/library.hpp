@@ -11,7 +11,6 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,7 +20,7 @@
 #include <tenon/error.hpp>
 #include <tenon/schema.hpp>
 
-#include "platform/file.hpp"
+#include "plugin/plugin_file.hpp"
 
 namespace tenon::internal {
 
@@ -56,8 +55,6 @@ struct LoadOptions {
   const tenon_worker_t* worker = nullptr;
   /// Called before each stage begins; may be empty.
   std::function<void(LoadStage)> on_stage;
-  /// What check_inspected found; absent: the file is taken as it is.
-  std::optional<FileIdentity> inspected = std::nullopt;
 };
 
 /// A loaded plugin. Never unloaded: the library ends with its process. Not thread-safe: the task thread has it.
@@ -69,6 +66,11 @@ class LoadedPlugin {
   /// the message); kIncompatible names what the descriptor lies about, or the file changed meanwhile; kUnavailable when
   /// the entry gave no descriptor. [task-thread]
   [[nodiscard]] static Result<std::unique_ptr<LoadedPlugin>> load(const std::filesystem::path& file,
+                                                                  const LoadOptions& options);
+  /// The same of an open file, whatever its name leads to. Its content must still be what was inspected once the
+  /// library is loaded, before the entry is called. It should stay open as long as the process: it may be the only name
+  /// by which a debugger finds it. [task-thread]
+  [[nodiscard]] static Result<std::unique_ptr<LoadedPlugin>> load(const OpenPluginFile& file,
                                                                   const LoadOptions& options);
 
   LoadedPlugin(const LoadedPlugin&) = delete;
@@ -96,6 +98,11 @@ class LoadedPlugin {
 
  private:
   struct Impl;
+  /// `inspected` null: the file is taken as it is.
+  [[nodiscard]] static Result<std::unique_ptr<LoadedPlugin>> load_open(const FileDescriptor& descriptor,
+                                                                       const std::filesystem::path& file,
+                                                                       const OpenPluginFile* inspected,
+                                                                       const LoadOptions& options);
   explicit LoadedPlugin(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -171,8 +171,9 @@ Result<Manifest> parse_manifest(BytesView image, std::string_view expected_name)
   return parse_source(MemorySource(image), expected_name, SchemaReading::kNow);
 }
 
-Result<Manifest> read_manifest(const std::filesystem::path& file, SchemaReading reading) {
-  auto source = FileSource::open(file);
+namespace {
+
+Result<Manifest> read_source(Result<FileSource> source, const std::filesystem::path& file, SchemaReading reading) {
   auto manifest = source ? parse_source(*source, file.stem().string(), reading) : fail(std::move(source.error()));
   if (!manifest) {
     Error error = std::move(manifest.error());
@@ -182,6 +183,16 @@ Result<Manifest> read_manifest(const std::filesystem::path& file, SchemaReading 
     return fail(std::move(error));
   }
   return manifest;
+}
+
+}  // namespace
+
+Result<Manifest> read_manifest(const std::filesystem::path& file, SchemaReading reading) {
+  return read_source(FileSource::open(file), file, reading);
+}
+
+Result<Manifest> read_manifest(const FileDescriptor& file, const std::filesystem::path& name) {
+  return read_source(FileSource::over(file), name, SchemaReading::kNow);
 }
 
 }  // namespace tenon::internal

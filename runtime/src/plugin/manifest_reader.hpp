@@ -14,6 +14,8 @@
 #include <tenon/error.hpp>
 #include <tenon/schema.hpp>
 
+#include "platform/file_descriptor.hpp"
+
 namespace tenon::internal {
 
 /// The checked content of section `.tenon`. A value; owns its bytes.
@@ -46,6 +48,8 @@ enum class SchemaReading {
 /// Messages begin with the file's name. [any-thread]
 [[nodiscard]] Result<Manifest> read_manifest(const std::filesystem::path& file,
                                              SchemaReading reading = SchemaReading::kNow);
+/// The same for an open file, whatever `name`, the name that it was opened by, leads to now.
+[[nodiscard]] Result<Manifest> read_manifest(const FileDescriptor& file, const std::filesystem::path& name);
 
 /// Whether `name` may name a plugin: [a-z][a-z0-9_]*, shorter than TENON_MANIFEST_NAME_SIZE.
 [[nodiscard]] bool is_plugin_name(std::string_view name) noexcept;

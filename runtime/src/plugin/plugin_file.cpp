@@ -28,27 +28,34 @@ Error changed_since_inspection(const std::filesystem::path& file, const std::str
           {}};
 }
 
-Result<FileIdentity> check_inspected(const std::filesystem::path& file, const std::optional<PluginFileState>& state,
-                                     const std::string& sha256) {
+Result<OpenPluginFile> open_inspected(const std::filesystem::path& file, const std::optional<PluginFileState>& state,
+                                      const std::string& sha256) {
   auto descriptor = open_for_reading(file);
   if (!descriptor) {
     return fail(std::move(descriptor.error()));
   }
-  auto identity = file_identity(*descriptor);
-  if (!identity || (state && file_state(*identity) == *state)) {
-    return identity;
+  return check_inspected(std::move(*descriptor), file, state, sha256);
+}
+
+Result<OpenPluginFile> check_inspected(FileDescriptor descriptor, const std::filesystem::path& name,
+                                       const std::optional<PluginFileState>& state, const std::string& sha256) {
+  auto identity = file_identity(descriptor);
+  if (!identity) {
+    return fail(std::move(identity.error()));
   }
-  if (auto checked = check_plugin_size(file, *identity); !checked) {
-    return fail(std::move(checked.error()));
+  if (!state || file_state(*identity) != *state) {
+    if (auto checked = check_plugin_size(name, *identity); !checked) {
+      return fail(std::move(checked.error()));
+    }
+    auto hash = sha256_of_file(descriptor);
+    if (!hash) {
+      return fail(std::move(hash.error()));
+    }
+    if (*hash != sha256) {
+      return fail(changed_since_inspection(name, "it was " + sha256.substr(0, 12) + ", it is " + hash->substr(0, 12)));
+    }
   }
-  auto hash = sha256_of_file(*descriptor);
-  if (!hash) {
-    return fail(std::move(hash.error()));
-  }
-  if (*hash != sha256) {
-    return fail(changed_since_inspection(file, "it was " + sha256.substr(0, 12) + ", it is " + hash->substr(0, 12)));
-  }
-  return identity;
+  return OpenPluginFile{std::move(descriptor), name, *identity, sha256};
 }
 
 }  // namespace tenon::internal

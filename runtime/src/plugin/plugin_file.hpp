@@ -10,6 +10,7 @@
 #include <tenon/error.hpp>
 
 #include "platform/file.hpp"
+#include "platform/file_descriptor.hpp"
 
 namespace tenon::internal {
 
@@ -21,12 +22,23 @@ inline constexpr std::uint64_t kMaxPluginBytes = std::uint64_t{1} << 30;
 /// Errors: kTooLarge above kMaxPluginBytes, with what to do. [any-thread]
 [[nodiscard]] Result<void> check_plugin_size(const std::filesystem::path& file, const FileIdentity& identity);
 
-/// Whether `file` still is what was inspected: in the same `state`, or else with the same content. Gives the identity
-/// that was found, which LoadedPlugin::load compares with what it loaded. Errors: kIncompatible the content is another;
-/// kTooLarge; those of open_for_reading. [any-thread]
-[[nodiscard]] Result<FileIdentity> check_inspected(const std::filesystem::path& file,
-                                                   const std::optional<PluginFileState>& state,
-                                                   const std::string& sha256);
+/// A plugin file as it was opened. What its name leads to may have changed since.
+struct OpenPluginFile {
+  FileDescriptor descriptor;
+  std::filesystem::path name;  ///< That it was opened by, or is to be called by in messages.
+  FileIdentity identity;       ///< In which its content was found good.
+  std::string sha256;          ///< Of its content.
+};
+
+/// Opens `file`, which must still be what was inspected: in the same `state`, or else with the same content. Errors:
+/// kIncompatible the content is another; kTooLarge; those of open_for_reading. [any-thread]
+[[nodiscard]] Result<OpenPluginFile> open_inspected(const std::filesystem::path& file,
+                                                    const std::optional<PluginFileState>& state,
+                                                    const std::string& sha256);
+/// The same of a file that is open. `name` as in OpenPluginFile. Errors: as above.
+[[nodiscard]] Result<OpenPluginFile> check_inspected(FileDescriptor descriptor, const std::filesystem::path& name,
+                                                     const std::optional<PluginFileState>& state,
+                                                     const std::string& sha256);
 
 /// The error for a file that is not what was inspected. `what` tells the difference.
 [[nodiscard]] Error changed_since_inspection(const std::filesystem::path& file, const std::string& what);

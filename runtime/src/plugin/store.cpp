@@ -1,6 +1,7 @@
 #include "plugin/store.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <map>
 #include <optional>
@@ -79,6 +80,50 @@ Result<std::optional<FileIdentity>> quiet_identity(const FileDescriptor& source)
   return std::optional<FileIdentity>();
 }
 
+std::array<fs::path, 5> parts_of(const fs::path& store) {
+  return {store, store / "objects", store / "incoming", store / "quarantine", store / "served"};
+}
+
+/// Errors: those of check_private_directory.
+Result<void> check_parts(const fs::path& store) {
+  for (const fs::path& part : parts_of(store)) {
+    if (auto checked = check_private_directory(part); !checked) {
+      return checked;
+    }
+  }
+  return {};
+}
+
+/// Makes the directories that are missing. Errors: as Store::open.
+Result<void> make_parts(const fs::path& store) {
+  if (check_parts(store)) {
+    return {};
+  }
+  std::error_code failed;
+  fs::create_directories(store.parent_path(), failed);
+  if (failed) {
+    return fail(os_error(failed.value(), "cannot make " + quoted(store.parent_path())));
+  }
+  for (const fs::path& part : parts_of(store)) {
+    auto ready = create_private_directory(part).and_then([&part] { return check_private_directory(part); });
+    if (!ready) {
+      return ready;
+    }
+  }
+  return {};
+}
+
+/// What is copied into a store.
+struct Taking {
+  const FileDescriptor& from;
+  fs::path name;
+  std::uint64_t size_bytes = 0;
+  /// The state that `from` is still in once it is copied; absent: its state does not matter.
+  std::optional<FileIdentity> unchanged = {};
+  /// That the copy must have; empty: any.
+  std::string sha256 = {};
+};
+
 }  // namespace
 
 /// What all copies of a Store and their pins share.
@@ -86,11 +131,12 @@ struct Pin::State {
   State(fs::path place, const StoreLimits& bounds, FileLock locks)
       : directory(std::move(place)),
         limits(bounds),
-        lock(std::move(locks)),
         quarantine(directory / "quarantine", bounds.max_quarantined),
-        served(directory / "served") {}
+        served(directory / "served"),
+        used(Used{std::move(locks), {}, {}, {}}) {}
 
   struct Used {
+    FileLock lock;
     /// Pins by content. Where there is one, this process shares the content's lock.
     std::map<std::string, std::size_t> pins;
     /// Numbers of the temporary files that are being written.
@@ -107,6 +153,43 @@ struct Pin::State {
 
   [[nodiscard]] fs::path objects() const { return directory / "objects"; }
   [[nodiscard]] fs::path incoming() const { return directory / "incoming"; }
+  [[nodiscard]] fs::path lock_file() const { return directory / "lock"; }
+
+  /// Whether nothing that a store consists of has been deleted or replaced.
+  [[nodiscard]] bool is_whole() { return check_parts(directory).has_value() && used.lock()->lock.is_at(lock_file()); }
+
+  /// Makes again what was deleted, and takes the locks of what this process uses in a new lock file. Errors:
+  /// kUnavailable it cannot be used as it is now.
+  Result<void> mend() {
+    if (is_whole()) {
+      return {};
+    }
+    const auto refused = [this](Error error) {
+      error.code = ErrorCode::kUnavailable;
+      error.message = "plugin store " + quoted(directory) + " was damaged and cannot be mended: " + error.message;
+      return fail(std::move(error));
+    };
+    if (auto made = make_parts(directory); !made) {
+      return refused(std::move(made.error()));
+    }
+    auto locked = used.lock();
+    if (locked->lock.is_at(lock_file())) {
+      return {};
+    }
+    auto lock = FileLock::open(lock_file());
+    if (!lock) {
+      return refused(std::move(lock.error()));
+    }
+    // One that cannot be taken is held by a sweep: what that removes is staged again when it is needed.
+    for (const auto& [sha256, count] : locked->pins) {
+      static_cast<void>(lock->try_lock(lock_of_content(sha256), LockMode::kShared));
+    }
+    for (const std::uint64_t number : locked->temporaries) {
+      static_cast<void>(lock->try_lock(lock_of_temporary(number), LockMode::kExclusive));
+    }
+    locked->lock = std::move(*lock);
+    return {};
+  }
 
   /// Counts one pin; takes the content's lock with the first.
   Result<void> acquire(const std::string& sha256) {
@@ -116,7 +199,7 @@ struct Pin::State {
         auto locked = used.lock();
         std::size_t& count = locked->pins[sha256];
         if (count == 0) {
-          auto taken = lock.try_lock(lock_of_content(sha256), LockMode::kShared);
+          auto taken = locked->lock.try_lock(lock_of_content(sha256), LockMode::kShared);
           if (!taken) {
             locked->pins.erase(sha256);
             return fail(std::move(taken.error()));
@@ -147,7 +230,7 @@ struct Pin::State {
       locked->pins.erase(found);
       const std::uint64_t number = lock_of_content(sha256);
       if (!locked->holds(number)) {
-        lock.unlock(number);
+        locked->lock.unlock(number);
       }
     }
   }
@@ -191,12 +274,12 @@ struct Pin::State {
       return false;
     }
     const std::uint64_t number = lock_of_content(content.sha256);
-    if (in_use.holds(number) || !lock.try_lock(number, LockMode::kExclusive).value_or(false)) {
+    if (in_use.holds(number) || !in_use.lock.try_lock(number, LockMode::kExclusive).value_or(false)) {
       return false;
     }
     std::error_code failed;
     fs::remove_all(objects() / content.sha256, failed);
-    lock.unlock(number);
+    in_use.lock.unlock(number);
     for (const fs::path& file : content.files) {
       in_use.verified.erase(file);
     }
@@ -261,12 +344,12 @@ struct Pin::State {
       const auto number = leading_number(it->path().filename().string());
       const std::uint64_t its_lock = lock_of_temporary(number.value_or(0));
       if ((number && locked->temporaries.contains(*number)) ||
-          !lock.try_lock(its_lock, LockMode::kExclusive).value_or(false)) {
+          !locked->lock.try_lock(its_lock, LockMode::kExclusive).value_or(false)) {
         continue;
       }
       std::error_code ignored;
       removed += static_cast<std::size_t>(fs::remove_all(it->path(), ignored));
-      lock.unlock(its_lock);
+      locked->lock.unlock(its_lock);
     }
     return removed;
   }
@@ -291,12 +374,27 @@ struct Pin::State {
   }
 
   Result<StagedPlugin> stage(const fs::path& source);
+  Result<StagedPlugin> take(const Taking& taking);
+  /// Mends the store and copies something into it; once more when it was deleted meanwhile.
+  template <typename Copy>
+  Result<StagedPlugin> mended(Copy copy) {
+    constexpr int kMaxTries = 3;
+    for (int attempt = 1;; ++attempt) {
+      if (auto whole = mend(); !whole) {
+        return fail(std::move(whole.error()));
+      }
+      Result<StagedPlugin> staged = copy();
+      const bool was_there = staged || (staged.error().code != ErrorCode::kNotFound && is_whole());
+      if (was_there || attempt == kMaxTries) {
+        return staged;
+      }
+    }
+  }
   Result<StagedPlugin> put_in_place(const fs::path& temporary, const fs::path& name, std::string sha256,
                                     std::uint64_t size_bytes);
 
   const fs::path directory;
   const StoreLimits limits;
-  const FileLock lock;
   const Quarantine quarantine;
   const ServedContents served;
   Guarded<Used> used;
@@ -351,19 +449,33 @@ Result<StagedPlugin> Pin::State::stage(const fs::path& source) {
                                           ", the plugin store holds at most " + format_size(limits.max_bytes));
   }
 
+  auto staged = take({.from = *from, .name = source.filename(), .size_bytes = size_bytes, .unchanged = **before});
+  if (!staged && staged.error().code == ErrorCode::kCorrupt) {
+    return fail(still_changing(source));
+  }
+  return staged;
+}
+
+/// The same of what is open. Errors: also kCorrupt it is not what it should be.
+Result<StagedPlugin> Pin::State::take(const Taking& taking) {
+  const FileDescriptor& from = taking.from;
+  const std::uint64_t size_bytes = taking.size_bytes;
   // Locked before it is there, so that no sweep takes it for one that was left behind.
   const std::string name = random_name();
   const std::uint64_t number = leading_number(name).value_or(0);
   const fs::path temporary = incoming() / name;
-  used.lock()->temporaries.insert(number);
   ScopeGuard forget([&] {
     std::error_code ignored;
     fs::remove(temporary, ignored);
     auto locked = used.lock();
-    lock.unlock(lock_of_temporary(number));
+    locked->lock.unlock(lock_of_temporary(number));
     locked->temporaries.erase(number);
   });
-  auto taken = lock.try_lock(lock_of_temporary(number), LockMode::kExclusive);
+  auto taken = [&] {
+    auto locked = used.lock();
+    locked->temporaries.insert(number);
+    return locked->lock.try_lock(lock_of_temporary(number), LockMode::kExclusive);
+  }();
   if (!taken || !*taken) {
     return fail(taken ? Error{ErrorCode::kInternal, "a new name in the plugin store is taken", {}}
                       : std::move(taken.error()));
@@ -372,24 +484,27 @@ Result<StagedPlugin> Pin::State::stage(const fs::path& source) {
   if (!to) {
     return fail(std::move(to.error()));
   }
-  auto copied = copy_content(*from, *to, size_bytes);
+  auto copied = copy_content(from, *to, size_bytes);
   if (!copied && copied.error().code == ErrorCode::kIo && make_room({limits.max_bytes, 0}, std::nullopt).removed > 0) {
-    copied = copy_content(*from, *to, size_bytes);  // The disk is full, but not of what is in use.
+    copied = copy_content(from, *to, size_bytes);  // The disk is full, but not of what is in use.
   }
   if (!copied) {
     return fail(std::move(copied.error()));
   }
-  auto after = file_identity(*from);
+  auto after = file_identity(from);
   if (!after) {
     return fail(std::move(after.error()));
   }
-  if (*copied != size_bytes || *after != **before) {
-    return fail(still_changing(source));
+  if (*copied != size_bytes || (taking.unchanged && *after != *taking.unchanged)) {
+    return fail(ErrorCode::kCorrupt, "it changed while it was copied");
   }
   // Of the copy: whatever happened to the source, this is what will be loaded.
   auto sha256 = sha256_of_file(*to);
   if (!sha256) {
     return fail(std::move(sha256.error()));
+  }
+  if (!taking.sha256.empty() && *sha256 != taking.sha256) {
+    return fail(ErrorCode::kCorrupt, "its content is another");
   }
   auto finished = make_read_only(*to).and_then([&] { return close_written(std::move(*to)); });
   if (!finished) {
@@ -398,7 +513,7 @@ Result<StagedPlugin> Pin::State::stage(const fs::path& source) {
   if (auto pinned = acquire(*sha256); !pinned) {
     return fail(std::move(pinned.error()));
   }
-  auto staged = put_in_place(temporary, source.filename(), *sha256, size_bytes);
+  auto staged = put_in_place(temporary, taking.name, *sha256, size_bytes);
   if (!staged) {
     release(*sha256);
   }
@@ -418,6 +533,9 @@ Result<StagedPlugin> Pin::State::put_in_place(const fs::path& temporary, const f
                 "plugin store " + quoted(directory) + " has no room for " + format_size(size_bytes) +
                     " more: versions that are in use fill it (at most " + format_size(limits.max_bytes) + ", " +
                     count_of(limits.max_files, "file", "files") + "); let old versions end, or raise its limits");
+  }
+  if (fs::exists(fs::symlink_status(place, failed)) && !fs::is_directory(fs::symlink_status(place, failed))) {
+    fs::remove(place, failed);  // Not of the store's making.
   }
   if (auto made = create_private_directory(place); !made) {
     return fail(std::move(made.error()));
@@ -443,7 +561,7 @@ Result<StagedPlugin> Pin::State::put_in_place(const fs::path& temporary, const f
 
 Store::Store(std::shared_ptr<Pin::State> state) noexcept : state_(std::move(state)) {}
 
-Result<Store> Store::open(const fs::path& directory, const StoreLimits& limits) {
+Result<Store> Store::open(const fs::path& directory, const StoreLimits& limits, Opening opening) {
   std::error_code failed;
   fs::path place = fs::absolute(directory, failed).lexically_normal();
   if (directory.empty() || failed) {
@@ -456,15 +574,8 @@ Result<Store> Store::open(const fs::path& directory, const StoreLimits& limits) 
     error.message = "plugin store " + quoted(place) + " cannot be used: " + error.message;
     return fail(std::move(error));
   };
-  fs::create_directories(place.parent_path(), failed);
-  if (failed) {
-    return refused(os_error(failed.value(), "cannot make " + quoted(place.parent_path())));
-  }
-  for (const fs::path& part : {place, place / "objects", place / "incoming", place / "quarantine", place / "served"}) {
-    auto ready = create_private_directory(part).and_then([&part] { return check_private_directory(part); });
-    if (!ready) {
-      return refused(std::move(ready.error()));
-    }
+  if (auto ready = make_parts(place); !ready) {
+    return refused(std::move(ready.error()));
   }
   if (!allows_programs(place / "objects")) {
     return refused({ErrorCode::kUnsupported,
@@ -480,7 +591,9 @@ Result<Store> Store::open(const fs::path& directory, const StoreLimits& limits) 
     return refused(std::move(taken.error()));
   }
   Store store(std::make_shared<Pin::State>(std::move(place), limits, std::move(*lock)));
-  store.sweep();
+  if (opening == Opening::kSwept) {
+    store.sweep();
+  }
   return store;
 }
 
@@ -492,7 +605,7 @@ Result<StagedPlugin> Store::stage(const fs::path& source) const {
   if (auto trusted = check_plugin_trust(source); !trusted) {
     return fail(std::move(trusted.error()));
   }
-  auto staged = state_->stage(source);
+  auto staged = state_->mended([&] { return state_->stage(source); });
   if (!staged) {
     if (!is_still_changing(staged.error())) {
       staged.error().message = "cannot stage " + quoted(source) + ": " + staged.error().message;
@@ -503,10 +616,39 @@ Result<StagedPlugin> Store::stage(const fs::path& source) const {
   return staged;
 }
 
+Result<StagedPlugin> Store::restore(const FileDescriptor& content, const std::string& sha256,
+                                    const fs::path& name) const {
+  if (!is_sha256(sha256) || name.empty() || name.filename() != name) {
+    return fail(ErrorCode::kInvalidArgument, "cannot store '" + printable(sha256, 80) + "' as " + quoted(name));
+  }
+  auto identity = file_identity(content);
+  if (!identity) {
+    return fail(std::move(identity.error()));
+  }
+  auto staged = state_->mended([&] {
+    return state_->take({.from = content, .name = name, .size_bytes = identity->size_bytes, .sha256 = sha256});
+  });
+  if (staged) {
+    staged->pin = Pin(state_, staged->sha256);
+  }
+  return staged;
+}
+
+fs::path Store::place_of(const std::string& sha256, const fs::path& name) const {
+  return state_->objects() / sha256 / name;
+}
+
+void Store::trust(const fs::path& file, const FileIdentity& identity) const {
+  state_->used.lock()->verified.insert_or_assign(file, identity);
+}
+
 Result<StagedPlugin> Store::find(const std::string& sha256, const fs::path& name) const {
   const fs::path file = state_->objects() / sha256 / name;
   if (!is_sha256(sha256)) {
     return fail(ErrorCode::kNotFound, "'" + printable(sha256, 80) + "' is no SHA-256");
+  }
+  if (auto mended = state_->mend(); !mended) {
+    return fail(std::move(mended.error()));
   }
   // Pinned first, so that no sweep takes it away between the look and the use.
   if (auto pinned = state_->acquire(sha256); !pinned) {
@@ -528,14 +670,17 @@ std::size_t Store::sweep() const {
 }
 
 Result<std::vector<StoredContent>> Store::contents() const {
+  static_cast<void>(state_->mend());
   return state_->list(*state_->used.lock());
 }
 
-const Quarantine& Store::quarantine() const noexcept {
+const Quarantine& Store::quarantine() const {
+  static_cast<void>(state_->mend());  // Where it cannot be mended, the record says so.
   return state_->quarantine;
 }
 
-const ServedContents& Store::served() const noexcept {
+const ServedContents& Store::served() const {
+  static_cast<void>(state_->mend());
   return state_->served;
 }
 

@@ -25,6 +25,10 @@
 
 namespace tenon::internal {
 
+/// How long hosts keep a version that no runtime uses, while there is room: it may still be swapped to by its number,
+/// and the next start with it copies nothing.
+inline constexpr std::chrono::hours kKeepUnpinnedVersions{24};
+
 /// How much a store holds. What is pinned is never swept, so the bounds also limit how many versions run at once.
 struct StoreLimits {
   /// All stored files together, in bytes. While a file is staged, and when several hosts stage at the same moment, one
@@ -89,13 +93,20 @@ struct StoredContent {
   std::size_t pins = 0;
 };
 
-/// A content-addressed store. Copies of the object are the same store. [any-thread]
+/// A content-addressed store. Copies of the object are the same store. What is deleted under it is made again by the
+/// next use. [any-thread]
 class Store {
  public:
+  enum class Opening {
+    kSwept,   ///< What was left behind, and what is old, is removed.
+    kUnswept  ///< For a start that must be short.
+  };
+
   /// Opens a store, makes it (for its owner alone) if need be, and sweeps it. Errors: kRejected the directory is a
   /// link, belongs to someone else or is open to others, with what to change; kUnsupported nothing can be loaded from
   /// there (noexec), or the file system has no locks; kNotFound, kIo it cannot be made or written.
-  [[nodiscard]] static Result<Store> open(const std::filesystem::path& directory, const StoreLimits& limits);
+  [[nodiscard]] static Result<Store> open(const std::filesystem::path& directory, const StoreLimits& limits,
+                                          Opening opening = Opening::kSwept);
 
   /// Puts a copy of a plugin file into the store and pins it. The same content gives the same file, which is checked to
   /// still have its hash and mended otherwise. Takes as long as to copy and hash the file; waits up to 100 ms for a
@@ -109,6 +120,16 @@ class Store {
   /// the locks.
   [[nodiscard]] Result<StagedPlugin> find(const std::string& sha256, const std::filesystem::path& name) const;
 
+  /// Puts an open file into the store again, under its hash and `name` (without directories), and pins it. Errors:
+  /// kCorrupt the file has another hash; those of stage().
+  [[nodiscard]] Result<StagedPlugin> restore(const FileDescriptor& content, const std::string& sha256,
+                                             const std::filesystem::path& name) const;
+
+  /// Where a content stands, or would stand.
+  [[nodiscard]] std::filesystem::path place_of(const std::string& sha256, const std::filesystem::path& name) const;
+  /// Vouches for a stored file: it has its hash as long as it is in this state. find() and stage() need not read it.
+  void trust(const std::filesystem::path& file, const FileIdentity& identity) const;
+
   /// Removes what killed processes have left, and what nobody pins beyond `keep_unpinned` or the bounds, oldest first.
   /// What another host has in use stays, and what was served last goes after all else, for want of room alone. Gives
   /// the number of files removed.
@@ -118,9 +139,9 @@ class Store {
   [[nodiscard]] Result<std::vector<StoredContent>> contents() const;
 
   /// The contents that must not be loaded.
-  [[nodiscard]] const Quarantine& quarantine() const noexcept;
+  [[nodiscard]] const Quarantine& quarantine() const;
   /// What was served last of each plugin file.
-  [[nodiscard]] const ServedContents& served() const noexcept;
+  [[nodiscard]] const ServedContents& served() const;
   [[nodiscard]] const std::filesystem::path& directory() const noexcept;
 
  private:

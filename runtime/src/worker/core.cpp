@@ -15,6 +15,10 @@ namespace {
 constexpr std::int64_t kSecondNs = 1'000'000'000;
 /// How long a worker waits for a message that must be under way.
 constexpr std::chrono::seconds kPatience{30};
+/// How long for a plugin's file, which the host may have to hash and copy.
+constexpr std::chrono::minutes kFilePatience{5};
+/// A file that changes between the host's look and ours is asked for again.
+constexpr int kMaxFileRequests = 3;
 
 BlockRef to_block(const control::Place* place) {
   if (place == nullptr) {
@@ -164,6 +168,7 @@ Result<void> WorkerCore::handle(ControlMessage& message) {
     bound.number = bind->route();
     bound.slot = routes.slot(bind->plugin()->str(), to_string(bind->version()), bind->file()->str(),
                              bind->sha256()->str(), to_state(bind->state()), to_block(bind->settings()));
+    bound.slot->origin = to_string(bind->origin());
     bound.task = bind->task()->str();
     bound.full_name = bound.slot->name + "." + bound.task;
     bound.params = to_block(bind->params());
@@ -182,6 +187,21 @@ Result<void> WorkerCore::handle(ControlMessage& message) {
       answer.error = Error{static_cast<ErrorCode>(resolved->code()), to_string(resolved->message()), {}};
     }
     answer_ = std::move(answer);
+    return {};
+  }
+  if (const auto* file = envelope->message_as_PluginFile()) {
+    FileAnswer answer;
+    answer.plugin = file->plugin()->str();
+    answer.sha256 = file->sha256()->str();
+    answer.file = to_string(file->file());
+    answer.state = to_state(file->state());
+    if (!message.descriptors.empty()) {
+      answer.descriptor = std::move(message.descriptors.front());
+    }
+    if (file->code() != 0) {
+      answer.error = Error{static_cast<ErrorCode>(file->code()), to_string(file->message()), {}};
+    }
+    file_answer_ = std::move(answer);
     return {};
   }
   if (envelope->message_as_Stop() != nullptr) {
@@ -219,14 +239,48 @@ TENON_HOT Result<Route*> WorkerCore::route(std::uint32_t number) {
     }
   }
   if (found->loaded == nullptr) {
-    auto loaded = routes.load(*found, plugin_view,
-                              [this](const BlockRef& block) { return resolve(block, {}, "settings of the plugin"); });
+    auto loaded =
+        routes.load(*found, plugin_view,
+                    {.settings = [this](const BlockRef& block) { return resolve(block, {}, "settings of the plugin"); },
+                     .file = [this](const PluginSlot& slot) { return fetch_file(slot); }});
     fork_guard.end_child();
     if (!loaded) {
       return fail(std::move(loaded.error()));
     }
   }
   return found;
+}
+
+Result<OpenPluginFile> WorkerCore::fetch_file(const PluginSlot& slot) {
+  const MonotonicNs deadline_ns = internal::deadline_after(kFilePatience);
+  for (int attempt = 1;; ++attempt) {
+    flatbuffers::FlatBufferBuilder builder(256);
+    const auto need = control::CreateNeedFileDirect(builder, slot.name.c_str());
+    builder.Finish(control::CreateWorkerEnvelope(builder, control::WorkerMessage::NeedFile, need.Union()));
+    file_answer_.reset();
+    if (auto posted = post_message(end, BytesView(builder.GetBufferPointer(), builder.GetSize()), deadline_ns);
+        !posted) {
+      return fail(std::move(posted.error()));
+    }
+    auto answered = read_control_until([&] { return file_answer_ && file_answer_->plugin == slot.name; }, deadline_ns);
+    if (!answered) {
+      return fail(std::move(answered.error()));
+    }
+    FileAnswer answer = std::move(*file_answer_);
+    file_answer_.reset();
+    if (answer.error) {
+      return fail(std::move(*answer.error));
+    }
+    if (answer.sha256 != slot.sha256) {
+      return fail(ErrorCode::kInternal, "the host sent the file of another version of " + slot.name);
+    }
+    auto opened = answer.descriptor.valid()
+                      ? check_inspected(std::move(answer.descriptor), answer.file, answer.state, slot.sha256)
+                      : open_inspected(answer.file, answer.state, slot.sha256);
+    if (opened || attempt == kMaxFileRequests) {
+      return opened;
+    }
+  }
 }
 
 Result<Route*> WorkerCore::resolve_task(std::string_view full_name) {

@@ -118,6 +118,8 @@ struct WorkerCore {
   [[nodiscard]] Result<Route*> resolve_task(std::string_view full_name);
 
  private:
+  /// Asks the host for a plugin's file, and waits for it.
+  [[nodiscard]] Result<OpenPluginFile> fetch_file(const PluginSlot& slot);
   /// Takes one message; false when none came before the deadline.
   [[nodiscard]] Result<bool> take_message(MonotonicNs deadline_ns);
   [[nodiscard]] Result<void> handle(ControlMessage& message);
@@ -127,7 +129,16 @@ struct WorkerCore {
     std::uint32_t route = 0;
     std::optional<Error> error;
   };
+  struct FileAnswer {
+    std::string plugin;
+    std::string sha256;
+    std::string file;
+    std::optional<PluginFileState> state;
+    FileDescriptor descriptor;
+    std::optional<Error> error;
+  };
   std::optional<Answer> answer_;
+  std::optional<FileAnswer> file_answer_;
   std::uint64_t messages_read_ = 0;
   std::map<std::string, std::uint32_t, std::less<>> resolved_;
 };

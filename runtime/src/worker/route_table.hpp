@@ -19,19 +19,31 @@
 #include "base/clock.hpp"
 #include "ipc/layout.hpp"
 #include "plugin/library.hpp"
+#include "plugin/plugin_file.hpp"
 
 namespace tenon::internal {
 
-/// A plugin file that a route names; loaded on first use. A file that cannot be loaded stays so in this worker.
+/// A plugin file that a route names; loaded on first use. A plugin that refuses to be loaded stays so in this worker; a
+/// file that is not to be had is asked for again.
 struct PluginSlot {
   std::string name;
   std::string version;
-  std::string file;
+  std::string file;  ///< Empty: the host has it.
   std::string sha256;
   std::optional<PluginFileState> state;  ///< Of the file that has the hash.
   BlockRef settings;
+  std::string origin;                    ///< Directory of the author's file.
+  std::optional<OpenPluginFile> opened;  ///< Kept open: see LoadedPlugin::load.
   std::unique_ptr<LoadedPlugin> plugin;
   std::optional<Error> problem;
+};
+
+/// What a worker gets from its host to load a plugin.
+struct PluginSupplies {
+  /// The bytes of the settings block.
+  std::function<Result<BytesView>(const BlockRef&)> settings;
+  /// The slot's file from the host, which restores it if need be. Blocks.
+  std::function<Result<OpenPluginFile>(const PluginSlot&)> file;
 };
 
 /// A task with params, by number.
@@ -60,17 +72,15 @@ class RouteTable {
   [[nodiscard]] std::shared_ptr<PluginSlot> slot(const std::string& name, const std::string& version,
                                                  const std::string& file, const std::string& sha256,
                                                  const std::optional<PluginFileState>& state, const BlockRef& settings);
-  /// Loads the route's plugin and runs its `init` unless done. `settings` gives the bytes of the settings block.
-  /// Errors: those of LoadedPlugin; kIncompatible the file has changed since the host inspected it; kNotFound no such
-  /// task.
-  [[nodiscard]] Result<void> load(Route& route, const tenon_worker_t* worker,
-                                  const std::function<Result<BytesView>(const BlockRef&)>& settings);
+  /// Loads the route's plugin and runs its `init` unless done. A file that is gone, or has another content, is asked
+  /// for at the host. Errors: those of LoadedPlugin and of the supplies; kNotFound no such task.
+  [[nodiscard]] Result<void> load(Route& route, const tenon_worker_t* worker, const PluginSupplies& supplies);
   /// Runs `quiesce` and `fini` of every plugin.
   void finish_plugins();
 
  private:
   std::unordered_map<std::uint32_t, std::unique_ptr<Route>> routes_;
-  // By file and content: two generations of one plugin never share a slot. A worker meets few.
+  // By plugin and content: two generations of one plugin never share a slot. A worker meets few.
   std::vector<std::shared_ptr<PluginSlot>> slots_;
 };
 

@@ -214,26 +214,3 @@ TEST_CASE("start: memory that cannot be mapped is an error and leaves no worker 
   REQUIRE_FALSE(has_children());
 }
 #endif
-
-TEST_CASE("start: a plugin file that was touched still loads, one with another content does not") {
-  const tenon::test::TemporaryDirectory directory;
-  const fs::path file = directory / "tenon.so";
-  fs::copy_file(tenon::test::build_dir() / "plugins" / "tenon.so", file);
-  std::this_thread::sleep_for(1100ms);  // Only of a file that has been quiet for a second is the state believed.
-  auto options = options_of(1);
-  options.plugin_dirs = {directory.path()};
-  const auto argument = bytes("x");
-
-  auto touched = value(tenon::Runtime::start(options));
-  REQUIRE(touched.catalog().find_plugin("tenon")->state.has_value());
-  fs::last_write_time(file, fs::last_write_time(file) - 1h);
-  REQUIRE(touched.call("tenon.echo", argument));
-
-  auto changed = value(tenon::Runtime::start(options));
-  std::ofstream(file, std::ios::app | std::ios::binary) << "more";
-  const auto reply = changed.call("tenon.echo", argument);
-  REQUIRE_FALSE(reply);
-  CAPTURE(reply.error().message);
-  REQUIRE(reply.error().code == ErrorCode::kIncompatible);
-  REQUIRE(has(reply.error(), "has changed since the runtime inspected it"));
-}

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -43,32 +44,32 @@ std::optional<ErrorCode> code_of(const R& result) {
 
 }  // namespace
 
-TEST_CASE("check_inspected: a file in the inspected state is not read") {
+TEST_CASE("open_inspected: a file in the inspected state is not read") {
   const File file("content");
   // The hash fits nothing: only reading the file would tell.
-  const auto found = check_inspected(file.path, file.state(), kNoHash);
+  const auto found = open_inspected(file.path, file.state(), kNoHash);
   CHECK(message_of(found) == "");
-  CHECK(found.value() == file_identity(file.path).value());
+  CHECK(found.value().identity == file_identity(file.path).value());
 }
 
-TEST_CASE("check_inspected: without a known state the content decides") {
+TEST_CASE("open_inspected: without a known state the content decides") {
   const File file("content");
-  CHECK(check_inspected(file.path, std::nullopt, sha256_of_file(file.path).value()).has_value());
-  const auto other = check_inspected(file.path, std::nullopt, kNoHash);
+  CHECK(open_inspected(file.path, std::nullopt, sha256_of_file(file.path).value()).has_value());
+  const auto other = open_inspected(file.path, std::nullopt, kNoHash);
   CHECK(code_of(other) == ErrorCode::kIncompatible);
   CHECK(has(message_of(other), "has changed since the runtime inspected it"));
 }
 
-TEST_CASE("check_inspected: a touched file passes by its content") {
+TEST_CASE("open_inspected: a touched file passes by its content") {
   const File file("content");
   const PluginFileState before = file.state();
   const std::string hash = sha256_of_file(file.path).value();
   fs::last_write_time(file.path, fs::last_write_time(file.path) - std::chrono::hours(1));
   REQUIRE_FALSE(file.state() == before);
-  CHECK(message_of(check_inspected(file.path, before, hash)) == "");
+  CHECK(message_of(open_inspected(file.path, before, hash)) == "");
 }
 
-TEST_CASE("check_inspected: a file written in place is refused, its times set back or not") {
+TEST_CASE("open_inspected: a file written in place is refused, its times set back or not") {
   const File file("content");
   const PluginFileState before = file.state();
   const std::string hash = sha256_of_file(file.path).value();
@@ -77,10 +78,10 @@ TEST_CASE("check_inspected: a file written in place is refused, its times set ba
   fs::last_write_time(file.path, time);
   REQUIRE(file.state().mtime_ns == before.mtime_ns);
   REQUIRE(file.state().size_bytes == before.size_bytes);
-  CHECK(code_of(check_inspected(file.path, before, hash)) == ErrorCode::kIncompatible);
+  CHECK(code_of(open_inspected(file.path, before, hash)) == ErrorCode::kIncompatible);
 }
 
-TEST_CASE("check_inspected: a replaced file is refused, an equal copy is not") {
+TEST_CASE("open_inspected: a replaced file is refused, an equal copy is not") {
   const File file("content");
   const PluginFileState before = file.state();
   const std::string hash = sha256_of_file(file.path).value();
@@ -88,43 +89,76 @@ TEST_CASE("check_inspected: a replaced file is refused, an equal copy is not") {
   fs::copy_file(file.path, copy);
   fs::rename(copy, file.path);
   REQUIRE_FALSE(file.state() == before);
-  CHECK(message_of(check_inspected(file.path, before, hash)) == "");
+  CHECK(message_of(open_inspected(file.path, before, hash)) == "");
   std::ofstream(copy) << "another";
   fs::rename(copy, file.path);
-  CHECK(code_of(check_inspected(file.path, before, hash)) == ErrorCode::kIncompatible);
+  CHECK(code_of(open_inspected(file.path, before, hash)) == ErrorCode::kIncompatible);
 }
 
-TEST_CASE("check_inspected: a file that is gone or too large is an error in words") {
+TEST_CASE("open_inspected: a file that is gone or too large is an error in words") {
   const File file("content");
   const PluginFileState before = file.state();
   fs::resize_file(file.path, kMaxPluginBytes + 1);  // Sparse.
-  const auto large = check_inspected(file.path, before, kNoHash);
+  const auto large = open_inspected(file.path, before, kNoHash);
   CHECK(code_of(large) == ErrorCode::kTooLarge);
   CHECK(has(message_of(large), "strip"));
   fs::remove(file.path);
-  CHECK(code_of(check_inspected(file.path, before, kNoHash)) == ErrorCode::kNotFound);
+  CHECK(code_of(open_inspected(file.path, before, kNoHash)) == ErrorCode::kNotFound);
 }
 
-TEST_CASE("LoadedPlugin: a file that changed while it was loaded is refused before its code is called") {
-  const TemporaryDirectory directory;
-  const fs::path file = directory / "good.so";
+namespace {
+
+void no_log(const tenon_worker_t*, tenon_log_level_t, const char*) {}
+const tenon_worker_t kWorker{sizeof(tenon_worker_t), TENON_ABI_MAJOR, TENON_ABI_MINOR, 1, no_log, nullptr, nullptr};
+
+/// Loads a copy of the plugin "good" that `change` is made to in between; `entered` tells whether its entry was called.
+template <typename Change>
+tenon::Result<std::unique_ptr<LoadedPlugin>> load_changing(const fs::path& file, Change change, bool& entered) {
   fs::copy_file(variant("good"), file);
-  const FileIdentity before = file_identity(file).value();
+  auto opened = open_inspected(file, std::nullopt, sha256_of_file(file).value());
+  REQUIRE(opened);
+  // Kept open, as a worker does.
+  const auto kept = std::make_unique<OpenPluginFile>(std::move(*opened));
   LoadOptions options;
-  bool entered = false;
-  options.inspected = before;
+  options.worker = &kWorker;
   options.on_stage = [&](LoadStage stage) {
     if (stage == LoadStage::kLoadLibrary) {
-      const fs::path other = directory / "other";
-      fs::copy_file(variant("good"), other);
-      fs::rename(other, file);
+      change();
     }
     entered = entered || stage == LoadStage::kEntry;
   };
-  const auto loaded = LoadedPlugin::load(file, options);
+  return LoadedPlugin::load(*kept, options);
+}
+
+}  // namespace
+
+TEST_CASE("LoadedPlugin: a file that is written to while it is loaded is refused before its code is called") {
+  const TemporaryDirectory directory;
+  bool entered = false;
+  const auto loaded = load_changing(
+      directory / "good.so", [&] { std::ofstream(directory / "good.so", std::ios::app | std::ios::binary) << "more"; },
+      entered);
   CHECK(code_of(loaded) == ErrorCode::kIncompatible);
   CHECK(has(message_of(loaded), "while it was loaded"));
   CHECK_FALSE(entered);
+}
+
+TEST_CASE("LoadedPlugin: an open file is loaded whatever has its name by then") {
+  for (const bool replaced : {false, true}) {
+    const TemporaryDirectory directory;
+    bool entered = false;
+    const auto loaded = load_changing(
+        directory / "good.so",
+        [&] {
+          fs::remove(directory / "good.so");
+          if (replaced) {
+            std::ofstream(directory / "good.so") << "no library";
+          }
+        },
+        entered);
+    CHECK(message_of(loaded) == "");
+    CHECK(entered);
+  }
 }
 
 TEST_CASE("Catalog: knows the state of a file that has been quiet, not of one that has just changed") {

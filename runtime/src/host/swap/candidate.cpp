@@ -15,8 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// How long a version that no runtime uses may still be swapped to by its number, while there is room.
-constexpr std::chrono::hours kKeepUnpinned{24};
 /// Between two tries of a file that is being written; the store itself waits for a moment too.
 constexpr std::chrono::milliseconds kTryAgain{20};
 
@@ -57,7 +55,7 @@ Result<Candidates> open_candidates(const HotSwapOptions& options, const CatalogO
   StoreLimits limits;
   limits.max_bytes = options.max_store_bytes;
   limits.max_files = options.max_store_files;
-  limits.keep_unpinned = kKeepUnpinned;
+  limits.keep_unpinned = kKeepUnpinnedVersions;
   auto store = Store::open(directory, limits);
   if (!store) {
     return fail(std::move(store.error()));
@@ -156,7 +154,7 @@ bool use_last_served(const Candidates& candidates, const fs::path& source, Plugi
     return false;
   }
   plugin = std::move(earlier);
-  initial.pin = std::move(stored->pin);
+  initial.file = ServedFile::stored(candidates.store(), std::move(*stored), source);
   return true;
 }
 
@@ -197,7 +195,7 @@ PluginInfo staged_form(const Candidates& candidates, const PluginInfo& found, In
     candidates.examiner().examine(plugin);
   }
   if (plugin.usable()) {
-    initial.pin = std::move(staged->pin);
+    initial.file = ServedFile::stored(candidates.store(), std::move(*staged), found.file);
     candidates.remember_served(found.file, plugin.sha256);
   }
   return plugin;

@@ -17,6 +17,7 @@
 #include "base/clock.hpp"
 #include "platform/file_descriptor.hpp"
 #include "plugin/examiner.hpp"
+#include "plugin/served_file.hpp"
 #include "plugin/store.hpp"
 
 namespace tenon::internal {
@@ -68,8 +69,8 @@ struct InitialPlugin {
   std::filesystem::path source;
   /// Of the source, when it was read; absent: not known, so that it counts as changed.
   std::optional<PluginFileState> seen;
-  /// Of the staged copy; holds nothing when the plugin cannot be used.
-  Pin pin;
+  /// The staged copy; null when the plugin cannot be used.
+  ServedFileRef file;
   /// What is to be told of it: that it cannot be used, or that another content than its file's is. Empty: nothing.
   std::string note;
 };

@@ -11,7 +11,7 @@
 #include <tenon/internal/shared_object.hpp>
 
 #include "base/clock.hpp"
-#include "plugin/store.hpp"
+#include "plugin/served_file.hpp"
 
 namespace tenon::internal {
 
@@ -55,20 +55,19 @@ class GenerationCounts {
   std::array<std::int64_t, 512> run_ns_{};
 };
 
-/// Its routes hold it, and so do its calls: the file stays in the store until the last has gone.
+/// Its routes hold it, and so do its calls: the content is to be had until the last has gone.
 class Generation final : public SharedObject {
  public:
-  Generation(std::uint64_t generation_number, std::shared_ptr<const PluginInfo> plugin_info, Pin stored)
-      : number(generation_number), plugin(std::move(plugin_info)), pin_(std::move(stored)) {}
+  Generation(std::uint64_t generation_number, std::shared_ptr<const PluginInfo> plugin_info, ServedFileRef served)
+      : number(generation_number), plugin(std::move(plugin_info)), file(std::move(served)) {}
 
   /// Unique in the runtime, rising.
   const std::uint64_t number;
   const MonotonicNs made_ns = monotonic_now_ns();
   const std::shared_ptr<const PluginInfo> plugin;
+  /// What workers load. Null only in tests without workers.
+  const ServedFileRef file;
   mutable GenerationCounts counts;
-
- private:
-  const Pin pin_;
 };
 using GenerationRef = Shared<const Generation>;
 

@@ -17,7 +17,7 @@ constexpr std::size_t kMaxPast = 32;
 }  // namespace
 
 Lane::Lane(SwapServices& services, std::string name, const GenerationRef& generation, std::filesystem::path source,
-           Pin pin)
+           ServedFileRef file)
     : services_(services), name_(std::move(name)), source_(std::move(source)) {
   if (!generation) {
     return;
@@ -31,7 +31,7 @@ Lane::Lane(SwapServices& services, std::string name, const GenerationRef& genera
   info.state = GenerationState::kCurrent;
   const auto record = services_.records.add(std::move(info), plugin->file);
   services_.records.attach(record, generation);
-  current_ = std::make_shared<Version>(Version{record, plugin, generation, source_, std::move(pin)});
+  current_ = std::make_shared<Version>(Version{record, plugin, generation, source_, std::move(file)});
 }
 
 Lane::~Lane() = default;
@@ -225,7 +225,8 @@ void Lane::make_current() {
     current_ = active_->target;
   } else {
     const std::filesystem::path source = back ? active_->target->source : active_->request.source;
-    current_ = std::make_shared<Version>(Version{prepared.record, prepared.plugin, prepared.generation, source, Pin()});
+    current_ =
+        std::make_shared<Version>(Version{prepared.record, prepared.plugin, prepared.generation, source, nullptr});
   }
   if (back) {
     past_.pop_back();
@@ -289,7 +290,7 @@ bool Lane::is_draining(const VersionRef& version) const noexcept {
 void Lane::let_go(Version& version) {
   services_.records.detach(version.record);
   version.generation = nullptr;
-  version.pin.reset();
+  version.file.reset();
 }
 
 // -- ends -------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ class Lane {
  public:
   /// A plugin that the runtime started with: `generation` is current. Null: it has no version yet.
   Lane(SwapServices& services, std::string name, const GenerationRef& generation, std::filesystem::path source,
-       Pin pin);
+       ServedFileRef file);
   ~Lane();
 
   /// Makes a change when its turn comes. The one that waits already ends as kCancelled. A roll-back ends a trial at

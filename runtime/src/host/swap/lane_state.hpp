@@ -19,7 +19,7 @@ struct Lane::Version {
   GenerationRef generation;
   std::filesystem::path source;
   /// Of a version that the runtime started with; others have theirs in the generation.
-  Pin pin;
+  ServedFileRef file;
 };
 
 /// The change that is under way.

@@ -38,7 +38,7 @@ SwapCoordinator::Loop::Loop(const HotSwapOptions& options, std::shared_ptr<Fleet
       services_(std::move(fleet), std::move(candidates), std::move(log), [bell = bell_] { bell->ring(); }) {
   for (auto& [name, plugin] : initial.plugins) {
     lanes_.emplace(name, std::make_unique<Lane>(services_, name, services_.fleet->current(name), plugin.source,
-                                                std::move(plugin.pin)));
+                                                std::move(plugin.file)));
     if (!plugin.note.empty()) {
       tell_watch(SwapEvent::Kind::kRefused, name, std::move(plugin.note));
     }
@@ -259,7 +259,8 @@ std::vector<KnownPlugin> SwapCoordinator::Loop::known_plugins() const {
 Lane& SwapCoordinator::Loop::lane(const std::string& plugin) {
   auto& lane = lanes_[plugin];
   if (lane == nullptr) {
-    lane = std::make_unique<Lane>(services_, plugin, services_.fleet->current(plugin), std::filesystem::path(), Pin());
+    lane =
+        std::make_unique<Lane>(services_, plugin, services_.fleet->current(plugin), std::filesystem::path(), nullptr);
   }
   return *lane;
 }

@@ -138,7 +138,8 @@ std::optional<Error> Preparation::stage_and_examine(PreparationResult& result) {
                      " was asked for",
                  {}};
   }
-  result.generation = services_.fleet->add(plugin, std::move(staged->pin));
+  result.generation =
+      services_.fleet->add(plugin, ServedFile::stored(services_.candidates.store(), std::move(*staged), order_.source));
   services_.records.attach(result.record, result.generation);
   return std::nullopt;
 }

@@ -73,7 +73,7 @@ Result<std::size_t> read_waiting(const FileDescriptor& descriptor, std::span<std
   return static_cast<std::size_t>(count);
 }
 
-/// A new content beside the file whose place it takes in the end.
+/// A new content for a file whose place it takes in the end. Where the file system can, it has no name until then.
 class Replacement {
  public:
   static Result<Replacement> begin(const std::filesystem::path& path, const WriteOptions& options) {
@@ -83,8 +83,12 @@ class Replacement {
     made.directory_ = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
     // A name of its own length, so that a file name near the limit still has a temporary neighbour.
     made.temporary_ = made.directory_ / (".tenon-" + random_name() + ".tmp");
-    made.descriptor_ = FileDescriptor(
-        ::open(made.temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, options.mode));
+    made.descriptor_ = open_unnamed(made.directory_, options.mode);
+    if (!made.descriptor_.valid()) {
+      made.descriptor_ = FileDescriptor(
+          ::open(made.temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, options.mode));
+      made.named_ = made.descriptor_.valid();
+    }
     if (!made.descriptor_.valid()) {
       return fail(os_error(errno, "cannot write " + quoted(path)));
     }
@@ -94,7 +98,7 @@ class Replacement {
   Replacement(Replacement&& other) noexcept = default;
   Replacement& operator=(Replacement&& other) = delete;
   ~Replacement() {
-    if (descriptor_.valid()) {
+    if (descriptor_.valid() && named_) {
       ::unlink(temporary_.c_str());
     }
   }
@@ -109,6 +113,12 @@ class Replacement {
   Result<void> finish() {
     ScopeGuard remove_temporary([this] { ::unlink(temporary_.c_str()); });
     if (sync_ && ::fsync(descriptor_.get()) != 0) {
+      const int os_code = errno;
+      descriptor_.reset();
+      return fail(os_error(os_code, what()));
+    }
+    if (!named_ &&
+        ::linkat(AT_FDCWD, name_of(descriptor_).c_str(), AT_FDCWD, temporary_.c_str(), AT_SYMLINK_FOLLOW) != 0) {
       const int os_code = errno;
       descriptor_.reset();
       return fail(os_error(os_code, what()));
@@ -134,10 +144,26 @@ class Replacement {
  private:
   std::string what() const { return "cannot write " + quoted(path_); }
 
+  /// The name by which an open file is linked.
+  static std::string name_of(const FileDescriptor& file) { return "/proc/self/fd/" + std::to_string(file.get()); }
+
+  /// A file that has no name before its content is whole, so that a process that dies leaves none behind. Holds nothing
+  /// where the file system has no such files, or /proc is not there to name it by.
+  static FileDescriptor open_unnamed(const std::filesystem::path& directory, std::uint32_t mode) {
+    FileDescriptor file(::open(directory.c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, mode));
+    struct stat opened {};
+    struct stat named {};
+    const bool can_be_named = file.valid() && ::fstat(file.get(), &opened) == 0 &&
+                              ::stat(name_of(file).c_str(), &named) == 0 && opened.st_ino == named.st_ino &&
+                              opened.st_dev == named.st_dev;
+    return can_be_named ? std::move(file) : FileDescriptor();
+  }
+
   std::filesystem::path path_;
   std::filesystem::path directory_;
   std::filesystem::path temporary_;
-  FileDescriptor descriptor_;  // Valid while the temporary file is there.
+  FileDescriptor descriptor_;  // Valid until it is finished.
+  bool named_ = false;         // Whether the temporary file has its name before finish().
   bool sync_ = true;
 };
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "base/text.hpp"
 #include "platform/resource_limits.hpp"
@@ -36,6 +37,13 @@ Result<FileLock> FileLock::open(const std::filesystem::path& file) {
     return fail(limit_error(errno, "cannot open the lock file '" + printable(file.string(), 1024) + "'"));
   }
   return FileLock(std::move(descriptor));
+}
+
+bool FileLock::is_at(const std::filesystem::path& file) const noexcept {
+  struct stat named {};
+  struct stat opened {};
+  return ::lstat(file.c_str(), &named) == 0 && ::fstat(descriptor_.get(), &opened) == 0 &&
+         named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
 }
 
 Result<bool> FileLock::try_lock(std::uint64_t number, LockMode mode) const {

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/text.hpp"
+#include "platform/private_file.hpp"
 #include "platform/resource_limits.hpp"
 
 namespace tenon::internal {
@@ -153,13 +154,17 @@ Result<SharedMemory> SharedMemory::create(std::string_view name, std::uint64_t s
   return SharedMemory(std::move(descriptor), size_bytes);
 }
 
-Result<SharedMemory> SharedMemory::copy_of(std::string_view name, BytesView bytes) {
-  auto memory = create(name, std::max<std::uint64_t>(bytes.size(), 1));
+namespace {
+
+/// Fills new memory by `write` and seals it.
+template <typename Write>
+Result<SharedMemory> sealed_copy(std::string_view name, std::uint64_t size_bytes, Write write) {
+  auto memory = SharedMemory::create(name, std::max<std::uint64_t>(size_bytes, 1));
   if (!memory) {
     return memory;
   }
   // write instead of a mapping: full memory is then an error here and not SIGBUS.
-  if (auto written = write_all(memory->descriptor(), bytes); !written) {
+  if (Result<void> written = write(memory->descriptor()); !written) {
     if (written.error().context.os_code == ENOSPC) {
       written.error().code = ErrorCode::kOutOfMemory;
     }
@@ -170,6 +175,26 @@ Result<SharedMemory> SharedMemory::copy_of(std::string_view name, BytesView byte
     return fail(std::move(sealed.error()));
   }
   return memory;
+}
+
+}  // namespace
+
+Result<SharedMemory> SharedMemory::copy_of(std::string_view name, BytesView bytes) {
+  return sealed_copy(name, bytes.size(), [bytes](const FileDescriptor& to) { return write_all(to, bytes); });
+}
+
+Result<SharedMemory> SharedMemory::copy_of(std::string_view name, const FileDescriptor& file,
+                                           std::uint64_t size_bytes) {
+  return sealed_copy(name, size_bytes, [&file, size_bytes](const FileDescriptor& to) -> Result<void> {
+    auto copied = copy_content(file, to, size_bytes);
+    if (!copied) {
+      return fail(std::move(copied.error()));
+    }
+    if (*copied != size_bytes) {
+      return fail(ErrorCode::kCorrupt, "the file became shorter while it was copied");
+    }
+    return {};
+  });
 }
 
 Result<SharedMemory> SharedMemory::adopt(FileDescriptor descriptor, const Seals& required) {

@@ -25,7 +25,7 @@ class FakeFleet final : public internal::Fleet {
     for (const auto& plugin : catalog.plugins()) {
       if (plugin->usable()) {
         state->current[plugin->name] =
-            internal::make_shared_object<const internal::Generation>(++state->last_number, plugin, internal::Pin());
+            internal::make_shared_object<const internal::Generation>(++state->last_number, plugin, nullptr);
       }
     }
   }
@@ -36,10 +36,10 @@ class FakeFleet final : public internal::Fleet {
     const auto found = state->current.find(std::string(plugin));
     return found == state->current.end() ? internal::GenerationRef() : found->second;
   }
-  internal::GenerationRef add(std::shared_ptr<const PluginInfo> plugin, internal::Pin pin) override {
+  internal::GenerationRef add(std::shared_ptr<const PluginInfo> plugin, internal::ServedFileRef file) override {
     auto state = state_.lock();
     return internal::make_shared_object<const internal::Generation>(++state->last_number, std::move(plugin),
-                                                                    std::move(pin));
+                                                                    std::move(file));
   }
   Result<void> warm(const internal::GenerationRef& generation, std::chrono::milliseconds timeout) override {
     auto state = state_.lock();

@@ -1,0 +1,52 @@
+/// host/file_restorer.hpp: restores plugin files that workers could not load, away from the threads that must not wait.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <thread>
+#include <utility>
+
+#include <tenon/error.hpp>
+
+#include "base/guarded.hpp"
+#include "host/swap/generation.hpp"
+#include "plugin/served_file.hpp"
+
+namespace tenon::internal {
+
+/// Runs ServedFile::restore() for workers, one after another, on a thread that lives while there is something to do.
+/// [any-thread]
+class FileRestorer {
+ public:
+  /// A worker that waits for the file of a generation.
+  struct Request {
+    std::uint64_t link_id = 0;
+    GenerationRef generation;
+  };
+  using Done = std::function<void(const Request& request, Result<ServedFile::Loadable> found)>;
+
+  /// `done` gets each end, on the restorer's thread; it must not destroy the restorer.
+  explicit FileRestorer(Done done) : done_(std::move(done)) {}
+  FileRestorer(const FileRestorer&) = delete;
+  FileRestorer& operator=(const FileRestorer&) = delete;
+  /// Waits for the one under way; the others are dropped.
+  ~FileRestorer();
+
+  /// Does not wait, unless the system has no more threads: then the file is restored here.
+  void add(Request request);
+
+ private:
+  struct Queue {
+    std::deque<Request> waiting;
+    bool running = false;
+    std::thread thread;
+  };
+  void run();
+  void serve(const Request& request);
+
+  const Done done_;
+  Guarded<Queue> queue_;
+};
+
+}  // namespace tenon::internal

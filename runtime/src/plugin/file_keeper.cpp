@@ -1,0 +1,114 @@
+#include "plugin/file_keeper.hpp"
+
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "base/clock.hpp"
+#include "platform/environment.hpp"
+
+namespace tenon::internal {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// How long a plugin file that is being written may take until it is quiet.
+constexpr std::chrono::seconds kMaxChanging{2};
+constexpr std::chrono::milliseconds kTryAgain{20};
+/// Sealed copies that a start makes at once. What goes beyond is copied when a worker needs it: memory for plugins that
+/// nobody calls would be a high price for their being overwritten before the first call.
+constexpr std::uint64_t kMaxEagerBytes = std::uint64_t{64} << 20;
+
+fs::path cache_of(const fs::path& requested) {
+  return requested.empty() ? cache_directory() : requested;
+}
+
+}  // namespace
+
+FileKeeper::FileKeeper(const fs::path& cache_dir) : cache_(cache_of(cache_dir)) {
+  const fs::path cache = cache_of(cache_dir);
+  if (cache.empty()) {
+    refusal_ = Error{ErrorCode::kUnavailable, "there is no home directory to keep the plugin store in", {}};
+    return;
+  }
+  StoreLimits limits;
+  limits.keep_unpinned = kKeepUnpinnedVersions;
+  auto store = Store::open(cache / "store", limits, Store::Opening::kUnswept);
+  if (store) {
+    store_.emplace(std::move(*store));
+  } else {
+    refusal_ = std::move(store.error());
+  }
+}
+
+std::optional<StagedPlugin> FileKeeper::find_stored(const PluginInfo& plugin) const {
+  const fs::path file = store_->place_of(plugin.sha256, plugin.file.filename());
+  const auto identity = file_identity(file);
+  if (!identity) {
+    return std::nullopt;
+  }
+  const bool known = cache_.find_hash(file, *identity) == plugin.sha256;
+  if (known) {
+    store_->trust(file, *identity);
+  }
+  auto found = store_->find(plugin.sha256, file.filename());
+  if (!found) {
+    return std::nullopt;
+  }
+  if (!known) {
+    // It was read just now. It never changes, so that it need not have been quiet.
+    cache_.keep_hash(file, found->identity, found->sha256);
+  }
+  return std::move(*found);
+}
+
+Result<ServedFileRef> FileKeeper::keep(const PluginInfo& plugin) {
+  if (!store_) {
+    return keep_in_memory(plugin);
+  }
+  if (auto found = find_stored(plugin)) {
+    return ServedFile::stored(*store_, std::move(*found), plugin.file);
+  }
+  const MonotonicNs deadline_ns = deadline_after(kMaxChanging);
+  for (;;) {
+    auto staged = store_->stage(plugin.file);
+    if (staged) {
+      added_ = true;
+      cache_.keep_hash(staged->file, staged->identity, staged->sha256);
+      return ServedFile::stored(*store_, std::move(*staged), plugin.file);
+    }
+    if (!is_still_changing(staged.error())) {
+      // No room, no rights, no locks: whatever it is, it is no reason against the plugin.
+      refusal_ = std::move(staged.error());
+      return keep_in_memory(plugin);
+    }
+    if (monotonic_now_ns() >= deadline_ns) {
+      return fail(std::move(staged.error()));
+    }
+    std::this_thread::sleep_for(kTryAgain);
+  }
+}
+
+Result<ServedFileRef> FileKeeper::keep_in_memory(const PluginInfo& plugin) {
+  auto opened = open_inspected(plugin.file, plugin.state, plugin.sha256);
+  if (!opened) {
+    return fail(std::move(opened.error()));
+  }
+  const std::uint64_t size_bytes = opened->identity.size_bytes;
+  ServedFileRef served = ServedFile::unstored(std::move(*opened));
+  if (in_memory_bytes_ + size_bytes <= kMaxEagerBytes) {
+    in_memory_bytes_ += size_bytes;
+    if (auto copied = served->copy_to_memory(); !copied) {
+      return fail(std::move(copied.error()));
+    }
+  }
+  return served;
+}
+
+void FileKeeper::sweep() const {
+  if (added_) {
+    static_cast<void>(store_->sweep());
+  }
+}
+
+}  // namespace tenon::internal

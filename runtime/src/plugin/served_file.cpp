@@ -1,0 +1,181 @@
+#include "plugin/served_file.hpp"
+
+#include <utility>
+
+#include "base/text.hpp"
+#include "platform/shared_memory.hpp"
+#include "plugin/file_hash.hpp"
+
+namespace tenon::internal {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::shared_ptr<const FileDescriptor> share(FileDescriptor descriptor) {
+  return std::make_shared<const FileDescriptor>(std::move(descriptor));
+}
+
+/// An open file that stands under `file` in the state `identity`; null when there are no descriptors left, or it does
+/// not.
+std::shared_ptr<const FileDescriptor> hold_open(const fs::path& file, const FileIdentity& identity) {
+  auto opened = open_for_reading(file);
+  const auto found = opened ? file_identity(*opened) : fail(std::move(opened.error()));
+  return found && *found == identity ? share(std::move(*opened)) : nullptr;
+}
+
+std::string quoted(const fs::path& path) {
+  return "'" + printable(path.string(), 1024) + "'";
+}
+
+}  // namespace
+
+ServedFile::ServedFile(std::optional<Store> store, std::string sha256, fs::path source, fs::path name, Kept kept)
+    : store_(std::move(store)),
+      sha256_(std::move(sha256)),
+      source_(std::move(source)),
+      name_(std::move(name)),
+      kept_(std::move(kept)) {}
+
+ServedFileRef ServedFile::stored(const Store& store, StagedPlugin staged, fs::path source) {
+  Kept kept;
+  kept.where = Where::kStore;
+  kept.loadable = {staged.file, hold_open(staged.file, staged.identity), staged.identity};
+  kept.pin = std::move(staged.pin);
+  return ServedFileRef(
+      new ServedFile(store, std::move(staged.sha256), std::move(source), staged.file.filename(), std::move(kept)));
+}
+
+ServedFileRef ServedFile::unstored(OpenPluginFile source) {
+  Kept kept;
+  kept.where = Where::kSource;
+  kept.loadable = {{}, share(std::move(source.descriptor)), source.identity};
+  fs::path name = source.name.filename();
+  return ServedFileRef(
+      new ServedFile(std::nullopt, std::move(source.sha256), std::move(source.name), std::move(name), std::move(kept)));
+}
+
+ServedFile::Loadable ServedFile::current() const {
+  auto kept = kept_.lock();
+  return kept->where == Where::kSource ? Loadable{} : kept->loadable;
+}
+
+bool ServedFile::is_in_place(Kept& kept) const {
+  const fs::path& file = kept.loadable.file;
+  std::error_code failed;
+  if (file.empty() || !fs::is_regular_file(fs::symlink_status(file, failed))) {
+    return false;
+  }
+  auto opened = open_for_reading(file);
+  const auto found = opened ? file_identity(*opened) : fail(std::move(opened.error()));
+  if (!found || (found->mode & 0222) != 0) {
+    return false;
+  }
+  if (*found != kept.loadable.identity && sha256_of_file(*opened).value_or("") != sha256_) {
+    return false;
+  }
+  kept.loadable = {file, share(std::move(*opened)), *found};
+  return true;
+}
+
+bool ServedFile::is_held(Kept& kept) const {
+  if (kept.loadable.descriptor == nullptr) {
+    return false;
+  }
+  const auto found = file_identity(*kept.loadable.descriptor);
+  if (!found ||
+      (*found != kept.loadable.identity && sha256_of_file(*kept.loadable.descriptor).value_or("") != sha256_)) {
+    return false;
+  }
+  kept.loadable.identity = *found;
+  return true;
+}
+
+std::optional<FileDescriptor> ServedFile::open_source(Kept& kept, std::string& problem) const {
+  auto opened = open_for_reading(source_);
+  const auto found = opened ? file_identity(*opened) : fail(opened.error());
+  if (!found) {
+    problem = found.error().message;
+    return std::nullopt;
+  }
+  // One that was read before and has not changed is not read again for each call that waits for it.
+  const bool foreign = kept.foreign_source && *kept.foreign_source == *found;
+  if (foreign || !check_plugin_size(source_, *found) || sha256_of_file(*opened).value_or("") != sha256_) {
+    kept.foreign_source = *found;
+    problem = "the plugin file " + quoted(source_) + " has another content now";
+    return std::nullopt;
+  }
+  return std::move(*opened);
+}
+
+Result<void> ServedFile::put_into_store(Kept& kept, const FileDescriptor& content) const {
+  auto staged = store_->restore(content, sha256_, name_);
+  if (!staged) {
+    return fail(std::move(staged.error()));
+  }
+  kept.where = Where::kStore;
+  kept.loadable = {staged->file, hold_open(staged->file, staged->identity), staged->identity};
+  kept.pin = std::move(staged->pin);
+  return {};
+}
+
+Result<void> ServedFile::put_into_memory(Kept& kept, const FileDescriptor& content) const {
+  const auto size = file_identity(content);
+  if (!size) {
+    return fail(size.error());
+  }
+  auto copy = SharedMemory::copy_of(name_.string(), content, size->size_bytes);
+  if (!copy) {
+    return fail(std::move(copy.error()));
+  }
+  auto identity = file_identity(copy->descriptor());
+  if (!identity) {
+    return fail(std::move(identity.error()));
+  }
+  // The copy is what counts: the file may have changed between its check and now.
+  if (sha256_of_file(copy->descriptor()).value_or("") != sha256_) {
+    return fail(changed_since_inspection(source_, "it changed while it was copied"));
+  }
+  kept.where = Where::kMemory;
+  kept.loadable = {{}, share(copy->take_descriptor()), *identity};
+  return {};
+}
+
+Result<void> ServedFile::copy_to_memory() {
+  auto kept = kept_.lock();
+  return kept->where == Where::kSource ? put_into_memory(*kept, *kept->loadable.descriptor) : Result<void>();
+}
+
+Result<ServedFile::Loadable> ServedFile::restore() {
+  auto locked = kept_.lock();
+  Kept& kept = *locked;
+  if (kept.where == Where::kMemory || (kept.where == Where::kStore && is_in_place(kept))) {
+    return kept.loadable;
+  }
+  const bool held = is_held(kept);
+  std::string problem;
+  std::optional<FileDescriptor> source = held ? std::nullopt : open_source(kept, problem);
+  if (!held && !source) {
+    return fail(ErrorCode::kUnavailable,
+                (store_ ? "the copy of " + quoted(name_) + " in the plugin store was deleted or changed, and "
+                        : "the content of " + quoted(name_) + " that this runtime serves is no longer available: ") +
+                    problem + "; put the file with SHA-256 " + sha256_.substr(0, 12) +
+                    " back, or start the runtime again to use what is there");
+  }
+  // Kept apart, since `kept` gets another one.
+  const std::shared_ptr<const FileDescriptor> content = held ? kept.loadable.descriptor : share(std::move(*source));
+  if (store_ && put_into_store(kept, *content)) {
+    return kept.loadable;
+  }
+  if (held && kept.where != Where::kSource) {
+    // No name leads to it, so that nobody can change it by accident.
+    kept.where = Where::kHeld;
+    kept.loadable.file.clear();
+    return kept.loadable;
+  }
+  if (auto copied = put_into_memory(kept, *content); !copied) {
+    return fail(std::move(copied.error()));
+  }
+  return kept.loadable;
+}
+
+}  // namespace tenon::internal
