@@ -22,6 +22,10 @@
 namespace tenon::internal {
 namespace {
 
+/// By which others end a process: it says nothing of the plugin, which is inspected again.
+constexpr int kKillSignal = 9;
+constexpr int kMaxAttempts = 5;
+
 // The report goes over standard output, one line each:
 //   <token> stage <number>         before a stage begins
 //   <token> problem <code> <text>  what the checks found, instead of going on
@@ -130,9 +134,7 @@ Report parse_report(std::string_view output, const std::string& token) {
   return result;
 }
 
-}  // namespace
-
-std::optional<Error> inspect_plugin(const std::filesystem::path& file, const InspectOptions& options) {
+std::optional<Error> inspect_once(const std::filesystem::path& file, const InspectOptions& options) {
   const std::string token = "tenon-inspection-" + random_name();
   SpawnOptions spawn;
   spawn.executable = options.worker_executable;
@@ -189,6 +191,18 @@ std::optional<Error> inspect_plugin(const std::filesystem::path& file, const Ins
   }
   return Error{ErrorCode::kCrashed, where + "ended its process" + place + ": " + run->status->to_string(),
                std::move(context)};
+}
+
+}  // namespace
+
+std::optional<Error> inspect_plugin(const std::filesystem::path& file, const InspectOptions& options) {
+  for (int attempt = 1;; ++attempt) {
+    auto problem = inspect_once(file, options);
+    const bool killed = problem && problem->context.signal == kKillSignal;
+    if (!killed || attempt == kMaxAttempts) {
+      return problem;
+    }
+  }
 }
 
 std::optional<int> run_inspector_if_asked(int argc, const char* const* argv) {

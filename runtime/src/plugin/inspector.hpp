@@ -29,7 +29,8 @@ struct InspectOptions {
 /// Loads `file` in an inspector process: library, entry, descriptor check, init without settings, quiesce, fini. Blocks
 /// until that process has ended. nullopt when the plugin is sound; otherwise the reason, and in its context signal,
 /// exit code and the last lines of stderr. An `init` that returns an error is no problem: it may only miss its
-/// settings. Errors that are no fault of the plugin (the inspector cannot be spawned) come as kUnavailable.
+/// settings. An inspector that is ended by SIGKILL is started again, up to five times: others send that signal. Errors
+/// that are no fault of the plugin (the inspector cannot be spawned) come as kUnavailable.
 /// [any-thread]
 [[nodiscard]] std::optional<Error> inspect_plugin(const std::filesystem::path& file, const InspectOptions& options);
 

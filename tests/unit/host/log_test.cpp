@@ -69,7 +69,9 @@ TEST_CASE("LogDelivery: a sink that blocks holds up no one who logs, and what is
   const auto sink = LogDelivery::sink(delivery);
   constexpr int kLines = 10'000;
   for (int i = 0; i < kLines; ++i) {
-    sink(LogRecord{.message = "a line"});
+    LogRecord record;
+    record.message = "a line";
+    sink(record);
   }
   seen->gate.set_value();
   delivery->close();
@@ -84,14 +86,24 @@ TEST_CASE("LogDelivery: records arrive with all of their fields, and none after 
   const auto delivery = std::make_shared<LogDelivery>([&](const LogRecord& record) {
     lines.push_back(std::string(record.plugin) + '/' + std::string(record.version) + '/' + std::string(record.sha256) +
                     '/' + std::string(record.task) + '/' + std::to_string(record.worker_id) + '/' +
-                    std::to_string(record.call_id) + '/' + std::string(record.message));
+                    std::to_string(record.call_id) + '/' + std::string(record.source) + '/' +
+                    std::string(record.message));
   });
   const auto sink = LogDelivery::sink(delivery);
-  sink(LogRecord{
-      .message = "m", .plugin = "p", .version = "v", .sha256 = "s", .task = "t", .worker_id = 1, .call_id = 2});
+  LogRecord record;
+  record.message = "m";
+  record.plugin = "p";
+  record.version = "v";
+  record.sha256 = "s";
+  record.task = "t";
+  record.worker_id = 1;
+  record.call_id = 2;
+  record.source = "stdout";
+  sink(record);
   delivery->close();
-  sink(LogRecord{.message = "late"});
-  CHECK(lines == std::vector<std::string>{"p/v/s/t/1/2/m"});
+  record.message = "late";
+  sink(record);
+  CHECK(lines == std::vector<std::string>{"p/v/s/t/1/2/stdout/m"});
   CHECK_FALSE(LogDelivery::sink(std::make_shared<LogDelivery>(tenon::LogSink())));
 }
 
