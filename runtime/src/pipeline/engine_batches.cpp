@@ -135,7 +135,8 @@ bool Engine::restart_batch(std::uint32_t node, std::uint32_t which, const Error&
   const std::optional<SessionLosses::Cause> cause = loss_of(*state.plan, error);
   // A death of its own counts as an attempt, but not while the session was being opened: it had no item yet.
   if (session.timed_out || !cause ||
-      (*cause == SessionLosses::Cause::kOwn && session.phase != SessionPhase::kOpening)) {
+      ((*cause == SessionLosses::Cause::kOwn || *cause == SessionLosses::Cause::kKilled) &&
+       session.phase != SessionPhase::kOpening)) {
     return false;
   }
   const auto wait = session.losses.lost(*cause, ended_calls_);

@@ -9,6 +9,8 @@
 namespace tenon::internal {
 namespace {
 
+constexpr int kKillSignal = 9;
+
 std::string name_of(const PlanNode& plan) {
   const char* kind = plan.kind == NodeKind::kSource ? "source" : plan.kind == NodeKind::kSink ? "sink" : "reduce";
   return std::string(kind) + " '" + plan.name + "' (" + plan.task + ")";
@@ -19,7 +21,10 @@ std::string name_of(const PlanNode& plan) {
 std::optional<SessionLosses::Cause> Engine::loss_of(const PlanNode& plan, const Error& error) {
   switch (error.code) {
     case ErrorCode::kCrashed:
-      return error.context.charged ? SessionLosses::Cause::kOwn : SessionLosses::Cause::kOther;
+      if (!error.context.charged) {
+        return SessionLosses::Cause::kOther;
+      }
+      return error.context.signal == kKillSignal ? SessionLosses::Cause::kKilled : SessionLosses::Cause::kOwn;
     case ErrorCode::kDeadline:
       if (!plan.timeout) {
         return std::nullopt;  // The task's own code.
@@ -65,6 +70,8 @@ void Engine::recover(std::uint32_t node, SessionState& session, Error error) {
   if (!wait) {
     fail_session(node, session, std::move(error),
                  own ? "it died " + std::to_string(SessionLosses::kMostOwn + 1) + " times at the same place"
+                 : *cause == SessionLosses::Cause::kKilled
+                     ? "it was killed " + std::to_string(SessionLosses::kMostKilled + 1) + " times at the same place"
                  : *cause == SessionLosses::Cause::kOther
                      ? "its worker died " + std::to_string(SessionLosses::kMostOther + 1) +
                            " times at something else before it could continue; something ends workers as fast as they "

@@ -13,11 +13,14 @@ class SessionLosses {
  public:
   enum class Cause : std::uint8_t {
     kOwn,          ///< Its worker died, or it took too long, in one of its own operations.
+    kKilled,       ///< Its worker was ended by SIGKILL, which others send, in one of its own operations.
     kOther,        ///< Its worker died at something else.
     kUnavailable,  ///< There is no worker for it.
   };
   /// Own deaths in a row that are survived.
   static constexpr std::uint32_t kMostOwn = 3;
+  /// Kills in a row that are survived. A step that uses up the memory of the system ends this way each time.
+  static constexpr std::uint32_t kMostKilled = 50;
   /// Losses to others in a row while nothing else of the run ends either.
   static constexpr std::uint32_t kMostOther = 1000;
   /// Attempts to find a worker, with waits that double, 6.3 s in all.
@@ -30,6 +33,8 @@ class SessionLosses {
     switch (cause) {
       case Cause::kOwn:
         return own_++ < kMostOwn ? std::optional(std::chrono::nanoseconds(0)) : std::nullopt;
+      case Cause::kKilled:
+        return killed_++ < kMostKilled ? std::optional(std::chrono::nanoseconds(0)) : std::nullopt;
       case Cause::kUnavailable:
         return unavailable_ < kMostUnavailable
                    ? std::optional<std::chrono::nanoseconds>(kFirstWait * (1U << unavailable_++))
@@ -44,10 +49,11 @@ class SessionLosses {
     }
     return other_++ < kMostOther ? std::optional(std::chrono::nanoseconds(0)) : std::nullopt;
   }
-  void progressed() noexcept { own_ = other_ = unavailable_ = 0; }
+  void progressed() noexcept { own_ = killed_ = other_ = unavailable_ = 0; }
 
  private:
   std::uint32_t own_ = 0;
+  std::uint32_t killed_ = 0;
   std::uint32_t other_ = 0;
   std::uint32_t unavailable_ = 0;
   std::uint64_t ended_calls_ = 0;

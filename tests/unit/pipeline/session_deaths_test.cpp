@@ -137,7 +137,7 @@ TEST_CASE("Session: one that always dies ends the run with an error that names i
     REQUIRE(report.end == RunReport::End::kFailed);
     REQUIRE(report.error);
     CHECK(report.error->message.starts_with(stage));
-    CHECK(report.error->message.find("it died 4 times at the same place") != std::string::npos);
+    CHECK(report.error->message.find("it was killed 51 times at the same place") != std::string::npos);
   }
 }
 
