@@ -57,7 +57,8 @@ class BoundedDrain {
   /// As close() with the usual patience.
   ~BoundedDrain() { close({}); }
 
-  /// Never waits. False: there is no room, and the item has been counted; or the drain is closed. [any-thread]
+  /// Never waits, unless the system has no further thread. False: there is no room, and the item has been counted; or
+  /// the drain is closed. [any-thread]
   bool push(Item item, std::size_t size_bytes, std::uint64_t source = 0) {
     auto queue = state_->queue.lock();
     if (queue->closed) {
@@ -74,6 +75,7 @@ class BoundedDrain {
       queue->items.push_back({std::move(item), size_bytes, source});
     }
     start_thread(*queue);
+    take_here(queue);
     queue.unlock();
     state_->changed.notify_one();
     return room;
@@ -186,7 +188,13 @@ class BoundedDrain {
       queue.running = true;
       thread->detach();
     }
-    // Without one the next item tries again, and `flush` does the work itself.
+    // Without one the caller does the work itself, and the next item tries again.
+  }
+
+  /// Where the system has no thread for the drain, a line late is better than none: the caller hands over what is due.
+  void take_here(Locked& queue) {
+    while (!queue->running && !queue->busy && !queue->closed && step(*state_, queue)) {
+    }
   }
 
   bool wait_for_idle(Locked& queue, DrainPatience patience, const std::function<bool()>& stop) {
