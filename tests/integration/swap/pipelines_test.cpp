@@ -87,10 +87,11 @@ TEST_CASE("Swap: a pipeline goes on over swaps with exact totals, on each versio
 
 TEST_CASE("Swap: a pipeline whose sessions have no checkpoint keeps them on the version they began on") {
   Scene scene;
-  const Ended ended = run(scene, true);
+  Ended ended = run(scene, true);
   check_exact(scene, ended);
   CHECK(ended.total.stages == 0b110);
   CHECK(ended.total.sources == 0b010);
   CHECK(ended.total.reduces == 0b010);
+  ended.report = {};  // Its results keep the version that made them.
   scene.end();
 }

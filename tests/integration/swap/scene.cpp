@@ -331,7 +331,8 @@ void Scene::end() {
     });
   });
   const bool processes_gone = eventually([&] { return children().size() <= runtime.stats().workers.size(); });
-  const bool descriptors_closed = eventually([&] { return open_descriptors() <= descriptors_; });
+  // The file of the previous version stays open, for a roll-back; those of earlier ones are closed.
+  const bool descriptors_closed = eventually([&] { return open_descriptors() <= descriptors_ + 1; });
   const std::string current_sha256 = current().sha256;
   const bool old_code_gone = eventually([&] {
     const auto pids = children();
