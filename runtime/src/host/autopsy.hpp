@@ -25,8 +25,10 @@ class Autopsy {
     if (!broke_protocol) {
       begun_ = end.begun();
     }
-    if (begun_ && *begun_ < front) {
-      begun_.reset();  // What was answered had begun.
+    // What was answered had begun. What was taken back before it began leaves gaps in front of `front`, so that `front`
+    // itself is no bound.
+    if (begun_ && *begun_ < end.popped()) {
+      begun_.reset();
     }
   }
 

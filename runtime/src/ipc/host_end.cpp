@@ -528,6 +528,10 @@ std::uint64_t HostEnd::answered() const noexcept {
   return impl_->answers->ring.tail.load(std::memory_order_acquire);
 }
 
+std::uint64_t HostEnd::popped() const noexcept {
+  return impl_->reaper.popped.load(std::memory_order_acquire);
+}
+
 std::optional<std::uint64_t> HostEnd::begun() const noexcept {
   return impl_->begun(impl_->answers->begun.begun.load(std::memory_order_acquire));
 }

@@ -171,6 +171,8 @@ class HostEnd {
   [[nodiscard]] std::uint64_t published() const noexcept;
   /// Submissions that the worker has answered, as it says: any number.
   [[nodiscard]] std::uint64_t answered() const noexcept;
+  /// Answers taken by pop() so far, those of revoked submissions included: all of these had begun.
+  [[nodiscard]] std::uint64_t popped() const noexcept;
   /// Submissions that the worker has begun; nullopt when it wrote nonsense: the word is damaged, or no such count is
   /// possible.
   [[nodiscard]] std::optional<std::uint64_t> begun() const noexcept;
