@@ -169,8 +169,9 @@ class BoundedDrain {
   [[nodiscard]] bool has_room(Queue& queue, std::size_t size_bytes, std::uint64_t source) const {
     const Options& options = state_->options;
     if (queue.full || queue.bytes + size_bytes > options.max_bytes) {
-      queue.full = !queue.items.empty();
-      return queue.items.empty();  // One item always fits, however large.
+      // One item always fits, however large; the one that is being taken counts.
+      queue.full = queue.bytes > 0;
+      return queue.bytes == 0;
     }
     if (source == 0) {
       return true;
