@@ -109,7 +109,7 @@ struct CompletionDescriptor {
   tenon_status_t status = TENON_OK;  ///< TENON_OK or an error, never TENON_END.
   CompletionKind kind = CompletionKind::kDone;
   std::uint16_t flags = 0;
-  std::uint64_t run_ns = 0;  ///< How long the call ran; for statistics alone.
+  std::uint64_t run_ns = 0;  ///< How long the call ran; for statistics only.
   /// Items that ran, from the first on: sealed (ipc/sealed_count.hpp) in the answer to a bulk call, else 0. In
   /// kReturned the seal of a returned call.
   std::uint64_t items_done = 0;

@@ -8,7 +8,7 @@
 
 namespace tenon::internal {
 
-/// Memory that belongs to a process alone, in bytes: private memory, swapped out or not, and shared memory that it has
+/// Memory that belongs to one process only, in bytes: private memory, swapped out or not, and shared memory that it has
 /// mapped for writing, both as far as they have been touched. Files and memory that it only reads do not count.
 /// Looks closer only when the answer may be above `limit_bytes`. Absent when the process is gone. [any-thread]
 [[nodiscard]] std::optional<std::uint64_t> process_memory_bytes(std::int64_t pid, std::uint64_t limit_bytes);

@@ -167,7 +167,7 @@ Result<ServedFile::Loadable> ServedFile::restore() {
     return kept.loadable;
   }
   if (held && kept.where != Where::kSource) {
-    // No name leads to it, so that nobody can change it by accident.
+    // No name leads to it, so that no one changes it by accident.
     kept.where = Where::kHeld;
     kept.loadable.file.clear();
     return kept.loadable;

@@ -244,7 +244,7 @@ TEST_CASE("hostile worker: one that answers without ringing loses no answer and 
 TEST_CASE("BulkAnswers: copies what the new entries name, and no block of a worker's choice") {
   const auto work = make_shared_object<BulkWork>(nullptr, nullptr, StoredBytes{}, 4u, 1u, 0u);
   constexpr std::size_t kSize = std::size_t{500} << 20;
-  // Address space: pages that nobody touches cost nothing.
+  // Address space: pages that are never touched cost nothing.
   const auto memory = SharedMemory::create("answers", kSize);
   REQUIRE(memory);
   auto mapping = memory->map(Access::kReadWrite);

@@ -54,7 +54,7 @@ std::filesystem::path name_of_open_file(const FileDescriptor& file) {
 
 /// nullopt, with the loader's own words in `problem`, when it refuses.
 std::optional<boost::dll::shared_library> open_library(const std::filesystem::path& name, std::string& problem) {
-  // Boost.DLL keeps the loader's own words in the exception alone.
+  // Boost.DLL keeps the loader's own words in the exception only.
   try {
     return boost::dll::shared_library(name, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
   } catch (const std::exception& refused) {
