@@ -4,15 +4,16 @@
 #include <tenon/pipeline.hpp>
 
 #include "target.hpp"
+#include "tenon_test/paths.hpp"
 
 namespace {
 
 const tenon::Catalog& catalog() {
   static const tenon::Catalog kCatalog = [] {
     tenon::CatalogOptions options;
-    options.plugin_dirs = {std::filesystem::path(TENON_TEST_BINARY_DIR) / "plugins"};
-    options.worker_executable = std::filesystem::path(TENON_TEST_BINARY_DIR) / "bin" / "tenon-worker";
-    options.cache_dir = std::filesystem::path(TENON_TEST_BINARY_DIR) / "tests" / "cache";
+    options.plugin_dirs = {tenon::test::build_dir() / "plugins"};
+    options.worker_executable = tenon::test::build_dir() / "bin" / "tenon-worker";
+    options.cache_dir = tenon::test::build_dir() / "tests" / "cache";
     auto opened = tenon::Catalog::open(options);
     if (!opened) {
       std::abort();
@@ -47,7 +48,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 std::vector<std::string> tenon::fuzz::seeds() {
   std::vector<std::string> seeds;
   for (const char* file : {"plugins/files/inventory.toml", "plugins/image/thumbnails.toml"}) {
-    seeds.push_back(read_file(std::filesystem::path(TENON_TEST_SOURCE_DIR) / file));
+    seeds.push_back(read_file(tenon::test::source_dir() / file));
   }
   return seeds;
 }

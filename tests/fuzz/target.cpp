@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include "tenon_test/paths.hpp"
 
 namespace tenon::fuzz {
 
@@ -17,7 +18,7 @@ std::string read_file(const std::filesystem::path& file) {
 }
 
 std::string plugin_bytes(std::string_view name) {
-  return read_file(std::filesystem::path(TENON_TEST_BINARY_DIR) / "plugins" / (std::string(name) + ".so"));
+  return read_file(test::build_dir() / "plugins" / (std::string(name) + ".so"));
 }
 
 }  // namespace tenon::fuzz

@@ -6,6 +6,7 @@
 
 #include "limits/limits.hpp"
 #include "tenon_test/check.hpp"
+#include "tenon_test/paths.hpp"
 
 namespace tenon::bench {
 namespace {
@@ -17,13 +18,13 @@ double spawn_and_read(int count) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-  char program[] = TENON_BENCH_FIRST_BYTE;
-  char* arguments[] = {program, nullptr};
+  std::string program = (test::build_dir() / "tests" / "bench" / "bench_first_byte").string();
+  char* arguments[] = {program.data(), nullptr};
   char* environment[] = {nullptr};
   std::vector<pid_t> children(static_cast<std::size_t>(count));
   const double took = time_once([&] {
     for (pid_t& child : children) {
-      TENON_CHECK(posix_spawn(&child, program, &actions, nullptr, arguments, environment) == 0);
+      TENON_CHECK(posix_spawn(&child, program.c_str(), &actions, nullptr, arguments, environment) == 0);
     }
     for (int i = 0; i < count; ++i) {
       char byte = 0;

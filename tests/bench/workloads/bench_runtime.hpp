@@ -14,11 +14,12 @@
 #include <tenon/runtime.hpp>
 
 #include "tenon_test/check.hpp"
+#include "tenon_test/paths.hpp"
 
 namespace tenon::bench {
 
 inline RuntimeOptions runtime_options(unsigned workers) {
-  const std::filesystem::path build = TENON_BENCH_BINARY_DIR;
+  const std::filesystem::path build = test::build_dir();
   RuntimeOptions options;
   options.workers = workers;
   options.plugin_dirs = {build / "plugins", build / "tests" / "bench_plugins"};

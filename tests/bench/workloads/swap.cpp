@@ -60,8 +60,7 @@ class Versions {
     fs::create_directory(directory_ / "plugins");
     file_ = directory_ / "plugins" / "probe.so";
     next_ = directory_ / "next.so";
-    std::ifstream in(fs::path(TENON_BENCH_BINARY_DIR) / "tests" / "swap_plugins" / "probe_1" / "probe.so",
-                     std::ios::binary);
+    std::ifstream in(test::build_dir() / "tests" / "swap_plugins" / "probe_1" / "probe.so", std::ios::binary);
     bytes_.assign(std::istreambuf_iterator<char>(in), {});
     prepare();
     replace();

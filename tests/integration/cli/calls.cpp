@@ -12,6 +12,7 @@
 
 #include "program.hpp"
 #include "tenon_test/catch.hpp"
+#include "tenon_test/paths.hpp"
 #include "tenon_test/temporary_directory.hpp"
 
 using nlohmann::json;
@@ -270,7 +271,7 @@ TEST_CASE("tenon call: too little address space is an error that names the limit
 TEST_CASE("tenon run: more workers than descriptors allow is an error that names both, and what to do") {
   ProgramOptions options;
   options.limit = "-n 64";
-  const std::string file = std::string(TENON_TEST_SOURCE_DIR) + "/plugins/files/inventory.toml";
+  const std::string file = tenon::test::source_dir().string() + "/plugins/files/inventory.toml";
   const Ended ended = tenon::test::tenon({"run", file, "--workers", "256"}, options);
   CHECK(ended.exit == 78);
   CHECK(has(ended.error, "256 workers need"));

@@ -9,6 +9,7 @@
 
 #include "program.hpp"
 #include "tenon_test/catch.hpp"
+#include "tenon_test/paths.hpp"
 #include "tenon_test/temporary_directory.hpp"
 
 using nlohmann::json;
@@ -17,7 +18,7 @@ using tenon::test::TemporaryDirectory;
 
 namespace {
 
-const std::filesystem::path kPlugins = std::filesystem::path(TENON_PROGRAM).parent_path().parent_path() / "plugins";
+const std::filesystem::path kPlugins = tenon::test::build_dir() / "plugins";
 const std::string kPlugin = (kPlugins / "tenon.so").string();
 
 bool has(const std::string& text, const std::string& part) {

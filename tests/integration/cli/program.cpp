@@ -14,6 +14,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "tenon_test/paths.hpp"
+
 extern char** environ;
 
 namespace tenon::test {
@@ -21,6 +23,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kHang(120);
+
+std::string tenon_program() {
+  return (build_dir() / "bin" / "tenon").string();
+}
 
 std::string read_all(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -64,9 +70,9 @@ Program::Program(const std::vector<std::string>& arguments, const ProgramOptions
   std::ofstream(directory_ / "input", std::ios::binary) << options.input;
   // One cache for all programs of a test program, so that plugins are inspected once.
   static const TemporaryDirectory cache;
-  std::vector<std::string> words = {TENON_PROGRAM};
+  std::vector<std::string> words = {tenon_program()};
   if (!options.limit.empty()) {
-    words = {"/bin/sh", "-c", "ulimit " + options.limit + R"( && exec "$0" "$@")", TENON_PROGRAM};
+    words = {"/bin/sh", "-c", "ulimit " + options.limit + R"( && exec "$0" "$@")", tenon_program()};
   }
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<std::string> variables = make_environment(options, cache.path());
@@ -144,7 +150,7 @@ Program::Program(const std::vector<std::string>& arguments, const ProgramOptions
     close(end);
   }
   if (failed != 0) {
-    throw std::runtime_error(std::string("cannot start ") + TENON_PROGRAM + ": " + std::strerror(failed));
+    throw std::runtime_error("cannot start " + tenon_program() + ": " + std::strerror(failed));
   }
 }
 

@@ -13,6 +13,7 @@
 
 #include "program.hpp"
 #include "tenon_test/catch.hpp"
+#include "tenon_test/paths.hpp"
 #include "tenon_test/temporary_directory.hpp"
 
 namespace {
@@ -56,8 +57,7 @@ class Probe {
     fs::rename(beside, plugins() / "probe.so");
   }
   void put(std::string_view variant) const {
-    std::ifstream file(fs::path(TENON_TEST_BINARY_DIR) / "tests" / "swap_plugins" / variant / "probe.so",
-                       std::ios::binary);
+    std::ifstream file(tenon::test::build_dir() / "tests" / "swap_plugins" / variant / "probe.so", std::ios::binary);
     REQUIRE(file.is_open());
     replace(std::string(std::istreambuf_iterator<char>(file), {}));
   }

@@ -5,9 +5,11 @@
 #include <cstddef>
 
 #include "tenon_test/check.hpp"
+#include "tenon_test/paths.hpp"
 
 int main() {
-  void* library = dlopen(TENON_TEST_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+  void* library =
+      dlopen((tenon::test::build_dir() / "tests" / "libstarts_when_loaded.so").c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     std::fprintf(stderr, "%s\n", dlerror());
   }

@@ -6,13 +6,14 @@
 #include <vector>
 
 #include "daemon.hpp"
+#include "tenon_test/paths.hpp"
 #include "tenon_test/temporary_directory.hpp"
 
 namespace tenon::test {
 
 /// A version of tests/integration/swap/plugins.
 inline std::string probe(const std::string& variant) {
-  return (std::filesystem::path(TENON_TEST_BINARY_DIR) / "tests" / "swap_plugins" / variant / "probe.so").string();
+  return (build_dir() / "tests" / "swap_plugins" / variant / "probe.so").string();
 }
 
 /// Arguments of a daemon that has the plugin "probe" in version 1.0.0. `store`: a directory, or nothing yet.

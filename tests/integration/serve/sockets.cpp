@@ -10,6 +10,7 @@
 #include "platform/unix_socket.hpp"
 #include "serve/protocol.hpp"
 #include "tenon_test/catch.hpp"
+#include "tenon_test/paths.hpp"
 
 using namespace tenon::test;
 
@@ -52,7 +53,7 @@ TEST_CASE("tenon serve: another user is refused in words, whatever the file's mo
   }
   // A copy that the other user can reach, wherever this build stands.
   const std::filesystem::path program = daemon.directory() / "tenon";
-  std::filesystem::copy_file(TENON_PROGRAM, program);
+  std::filesystem::copy_file(build_dir() / "bin" / "tenon", program);
   std::filesystem::permissions(program, std::filesystem::perms(0755));
   const std::filesystem::path output = daemon.directory() / "refused";
   const std::string command = "setpriv --reuid=65534 --regid=65534 --clear-groups '" + program.string() +

@@ -10,6 +10,7 @@
 
 #include "daemon.hpp"
 #include "tenon_test/catch.hpp"
+#include "tenon_test/paths.hpp"
 
 using namespace tenon::test;
 namespace fs = std::filesystem;
@@ -18,7 +19,7 @@ namespace {
 
 /// A file of tests/integration/swap/plugins.
 fs::path variant_file(const std::string& variant, const std::string& plugin = "probe") {
-  return fs::path(TENON_TEST_BINARY_DIR) / "tests" / "swap_plugins" / variant / (plugin + ".so");
+  return build_dir() / "tests" / "swap_plugins" / variant / (plugin + ".so");
 }
 
 /// A daemon with the plugin "probe" in version 1.0.0, and a pipeline of it that goes on for days.

@@ -15,6 +15,7 @@
 #include "pictures.hpp"
 #include "program.hpp"
 #include "tenon_test/catch.hpp"
+#include "tenon_test/paths.hpp"
 #include "tenon_test/temporary_directory.hpp"
 
 namespace fs = std::filesystem;
@@ -91,7 +92,7 @@ std::map<std::string, std::string> make_bad(const fs::path& root) {
 Ended run(const fs::path& root, const fs::path& target, std::vector<std::string> before = {}) {
   std::vector<std::string> words = std::move(before);
   for (const std::string& word :
-       {std::string("run"), (fs::path(TENON_TEST_SOURCE_DIR) / "plugins/image/thumbnails.toml").string(),
+       {std::string("run"), (tenon::test::source_dir() / "plugins/image/thumbnails.toml").string(),
         std::string("--workers"), std::string("2"), std::string("--set"), "sources.tree.args.root=" + root.string(),
         std::string("--set"), "sinks.write.params.directory=" + target.string(), std::string("--set"),
         std::string("stages.thumbnail.params.edge=64")}) {

@@ -13,14 +13,9 @@
 #include <tenon/types_generated.h>
 #include <tenon/runtime.hpp>
 
-namespace tenon::test {
+#include "tenon_test/paths.hpp"
 
-inline std::filesystem::path build_dir() {
-  return TENON_TEST_BINARY_DIR;
-}
-inline std::filesystem::path source_dir() {
-  return TENON_TEST_SOURCE_DIR;
-}
+namespace tenon::test {
 
 /// Options with this build's plugins, the tests' own ones among them, and its worker.
 inline RuntimeOptions runtime_options(unsigned workers) {

@@ -11,6 +11,7 @@
 #include "platform/reactor/poller.hpp"
 #include "stress_message.hpp"
 #include "tenon_test/catch.hpp"
+#include "tenon_test/paths.hpp"
 
 using namespace tenon;
 using namespace tenon::internal;
@@ -47,13 +48,12 @@ struct Pair {
     REQUIRE(results->seal({.shrink = true, .grow = true}));
     auto view = results->map(Access::kReadOnly);
     REQUIRE(view);
-    auto worker =
-        Process::spawn({.executable = std::filesystem::path(TENON_TEST_BINARY_DIR) / "tests" / "ipc_stress_worker",
-                        .descriptors = {{host->submission_descriptor().get(), 3},
-                                        {host->completion_descriptor().get(), 4},
-                                        {bell->descriptor().get(), 5},
-                                        {arguments->descriptor().get(), 6},
-                                        {results->descriptor().get(), 7}}});
+    auto worker = Process::spawn({.executable = test::build_dir() / "tests" / "ipc_stress_worker",
+                                  .descriptors = {{host->submission_descriptor().get(), 3},
+                                                  {host->completion_descriptor().get(), 4},
+                                                  {bell->descriptor().get(), 5},
+                                                  {arguments->descriptor().get(), 6},
+                                                  {results->descriptor().get(), 7}}});
     REQUIRE(worker);
     host->close_descriptors();
     Pair pair(std::move(*host), std::move(*bell), std::move(*arguments), std::move(*worker));

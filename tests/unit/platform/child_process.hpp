@@ -9,11 +9,12 @@
 
 #include "platform/process.hpp"
 #include "tenon_test/catch.hpp"
+#include "tenon_test/paths.hpp"
 
 namespace tenon::test {
 
 inline std::filesystem::path child_executable() {
-  return std::filesystem::path(TENON_TEST_BINARY_DIR) / "tests" / "platform_child";
+  return build_dir() / "tests" / "platform_child";
 }
 
 inline internal::MonotonicNs soon() {

@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "tenon_test/catch.hpp"
+#include "tenon_test/paths.hpp"
 #include "tenon_test/temporary_directory.hpp"
 
 using namespace tenon;
@@ -11,7 +12,7 @@ using namespace tenon::internal;
 namespace {
 
 std::filesystem::path library() {
-  return std::filesystem::path(TENON_TEST_BINARY_DIR) / "tests" / "platform_test_library.so";
+  return test::build_dir() / "tests" / "platform_test_library.so";
 }
 
 }  // namespace

@@ -98,7 +98,7 @@ TEST_CASE("Catalog: broken plugins are listed with their reason and hurt nobody"
   auto truncated = bytes_of_file(variant("larger"));
   truncated.resize(truncated.size() / 2);
   write_bytes(place.plugins / "larger.so", truncated);
-  write_bytes(place.plugins / "text.so", bytes_of_file(TENON_TEST_SAMPLE_SCHEMA));
+  write_bytes(place.plugins / "text.so", bytes_of_file(sample_schema_file()));
   fs::copy_file(variant("good"), place.plugins / "better.so");
   fs::create_directory(place.plugins / "folder.so");
   fs::create_symlink("nowhere", place.plugins / "dangling.so");

@@ -48,7 +48,7 @@ TEST_CASE("Manifest: is read from the file without running it") {
   CHECK(manifest->name == "good");
   CHECK(manifest->version == "1.2.3");
   CHECK(manifest->abi_major == TENON_ABI_MAJOR);
-  CHECK(manifest->schema == bytes_of_file(TENON_TEST_SAMPLE_SCHEMA));
+  CHECK(manifest->schema == bytes_of_file(sample_schema_file()));
   CHECK(read_manifest(variant("crash_constructor")).has_value());
 }
 

@@ -70,7 +70,7 @@ TEST_CASE("Robustness: mutated buffers are verified or refused, and what verifie
 }
 
 TEST_CASE("Robustness: mutated schemas are read or refused, and what is read can be used") {
-  const Buffer binary = bytes_of_file(TENON_TEST_SAMPLE_SCHEMA);
+  const Buffer binary = bytes_of_file(sample_schema_file());
   const Buffer buffer = sample_schema().from_json("sample.All", kEverything).value();
   std::mt19937 random(2);
   std::size_t accepted = 0;

@@ -14,6 +14,7 @@
 #include "plugin/store.hpp"
 
 #include "store_support.hpp"
+#include "tenon_test/paths.hpp"
 
 using namespace tenon;
 using namespace tenon::internal;
@@ -29,8 +30,9 @@ MonotonicNs soon() {
 }
 
 Process start_host(std::vector<std::string> arguments) {
-  auto host = Process::spawn(
-      {.executable = TENON_TEST_STORE_HOST, .arguments = std::move(arguments), .standard_output = StreamMode::kPipe});
+  auto host = Process::spawn({.executable = build_dir() / "tests" / "plugin_store_host",
+                              .arguments = std::move(arguments),
+                              .standard_output = StreamMode::kPipe});
   REQUIRE(host);
   return std::move(*host);
 }
@@ -45,8 +47,9 @@ void wait_until_going(Process& host) {
 
 /// What a host says that is expected to fail; nothing when it cannot be tried here.
 std::string said(std::vector<std::string> arguments) {
-  auto run = run_captured({.executable = TENON_TEST_STORE_HOST, .arguments = std::move(arguments)}, soon(),
-                          std::size_t{1} << 20);
+  auto run =
+      run_captured({.executable = build_dir() / "tests" / "plugin_store_host", .arguments = std::move(arguments)},
+                   soon(), std::size_t{1} << 20);
   REQUIRE(run);
   REQUIRE(run->status.has_value());
   INFO(run->status->to_string() << ": " << run->standard_output);

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include <flatbuffers/idl.h>
+#include "tenon_test/paths.hpp"
 
 namespace tenon::test {
 
@@ -19,7 +20,7 @@ void write_bytes(const std::filesystem::path& file, BytesView content) {
 }
 
 Schema sample_schema() {
-  return *Schema::from_binary(bytes_of_file(TENON_TEST_SAMPLE_SCHEMA), "sample");
+  return *Schema::from_binary(bytes_of_file(sample_schema_file()), "sample");
 }
 
 Buffer compile_schema(const std::string& text) {
@@ -27,7 +28,7 @@ Buffer compile_schema(const std::string& text) {
   options.binary_schema_comments = true;
   options.binary_schema_builtins = true;
   flatbuffers::Parser parser(options);
-  const std::string include = std::string(TENON_TEST_SOURCE_DIR) + "/schemas";
+  const std::string include = source_dir().string() + "/schemas";
   const char* includes[] = {include.c_str(), nullptr};
   if (!parser.Parse(text.c_str(), includes)) {
     throw std::runtime_error(parser.error_);

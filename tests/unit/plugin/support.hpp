@@ -8,16 +8,23 @@
 #include <tenon/bytes.hpp>
 #include <tenon/schema.hpp>
 
+#include "tenon_test/paths.hpp"
+
 namespace tenon::test {
 
 /// The plugin made with that fault.
 [[nodiscard]] inline std::filesystem::path variant(std::string_view name) {
-  return std::filesystem::path(TENON_TEST_VARIANTS) / (std::string(name) + ".so");
+  return build_dir() / "tests" / "plugin_variants" / (std::string(name) + ".so");
+}
+
+/// The binary schema of the variants, as flatc wrote it.
+[[nodiscard]] inline std::filesystem::path sample_schema_file() {
+  return build_dir() / "tests" / "unit" / "plugin" / "sample.bfbs";
 }
 
 /// A program that inspects as tenon-worker does.
 [[nodiscard]] inline std::filesystem::path inspector() {
-  return TENON_TEST_INSPECTOR;
+  return build_dir() / "tests" / "plugin_inspector";
 }
 
 /// The whole content of a file.

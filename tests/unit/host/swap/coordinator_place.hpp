@@ -16,6 +16,7 @@
 
 #include "fake_fleet.hpp"
 #include "host/swap/coordinator.hpp"
+#include "tenon_test/paths.hpp"
 
 namespace tenon::test {
 
@@ -77,7 +78,7 @@ struct Place {
     options.plugin_dirs = {plugins};
     options.use_environment = false;
     options.cache_dir = directory / "cache";
-    options.worker_executable = TENON_TEST_INSPECTOR;
+    options.worker_executable = build_dir() / "tests" / "plugin_inspector";
     options.inspect_timeout = std::chrono::seconds(60);
     return options;
   }
@@ -103,7 +104,8 @@ struct Place {
   /// Renames a version into place, as builders should. Its version has five letters.
   fs::path put(const std::string& name, const std::string& version, const std::string& from = {},
                const std::string& to = {}) const {
-    std::string content = replaced(text_of(fs::path(TENON_TEST_VARIANTS) / (name + ".so")), "1.2.3", version);
+    std::string content =
+        replaced(text_of(build_dir() / "tests" / "plugin_variants" / (name + ".so")), "1.2.3", version);
     if (!from.empty()) {
       content = replaced(content, from, to);
     }

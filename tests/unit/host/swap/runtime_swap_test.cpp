@@ -10,6 +10,8 @@
 #include <tenon_test/catch.hpp>
 #include <tenon_test/temporary_directory.hpp>
 
+#include "tenon_test/paths.hpp"
+
 using namespace tenon;
 using namespace tenon::test;
 namespace fs = std::filesystem;
@@ -26,7 +28,7 @@ struct Place {
     put("1.2.3");
   }
   void put(const std::string& version) const {
-    std::ifstream stream(fs::path(TENON_TEST_VARIANTS) / "good.so", std::ios::binary);
+    std::ifstream stream(build_dir() / "tests" / "plugin_variants" / "good.so", std::ios::binary);
     std::string content(std::istreambuf_iterator<char>(stream), {});
     for (std::size_t at = content.find("1.2.3"); at != std::string::npos; at = content.find("1.2.3", at + 1)) {
       content.replace(at, version.size(), version);
