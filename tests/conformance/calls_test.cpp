@@ -44,6 +44,17 @@ FOR_EACH_LAUNCHER("call: a result built by the task comes back, small or large, 
     const auto result = value(runtime.template call<tenon::Bytes>("tenon.invoke", outer));
     const tenon::Buffer got(result->data()->begin(), result->data()->end());
     REQUIRE(got == tenon::Buffer(inner.GetBufferPointer(), inner.GetBufferPointer() + inner.GetSize()));
+    // What is the host's own needs no further copy for its reader.
+    const bool copied = size < 65'536 || options.copy_results;
+    REQUIRE((result.reply().bytes_in_place().data() == result.reply().bytes().data()) == copied);
+    std::size_t items = 0;
+    auto stream = runtime.map("tenon.invoke", [&]() -> std::optional<tenon::BytesView> {
+      return items++ < 3 ? std::optional(view(outer)) : std::nullopt;
+    });
+    while (auto item = stream.next()) {
+      REQUIRE(item->reply);
+      REQUIRE((item->reply->bytes_in_place().data() == item->reply->bytes().data()) == copied);
+    }
   }
 }
 

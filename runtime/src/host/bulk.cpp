@@ -78,6 +78,16 @@ Result<Shared<BulkAnswers>> BulkAnswers::copy_block(BytesView block, std::uint32
   return answers;
 }
 
+void BulkAnswers::copy_references() noexcept {
+  try {
+    for (auto& [index, stored] : references_) {
+      stored = Transport::without_lease(stored);
+    }
+  } catch (const std::bad_alloc&) {
+    // Those that are left are read where they are.
+  }
+}
+
 Result<Reply> BulkAnswers::get(std::uint32_t index, const BulkWork& work, std::uint32_t item) const {
   const BulkAnswer& entry = this->entry(index);
   const BytesView bytes = bytes_of(entry);

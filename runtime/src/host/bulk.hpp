@@ -25,7 +25,8 @@ namespace tenon::internal {
 class BulkWork;
 class Call;
 
-/// Answers to some items, copied from the worker's memory, and checked. Immutable; the storage of the replies in it.
+/// Answers to some items, copied from the worker's memory, and checked; the storage of the replies in it. Immutable
+/// once it is announced.
 class BulkAnswers final : public ReplyStorage {
  public:
   /// Copies what the worker wrote: entries `first` to `end` of its answer block and what they name, not what was copied
@@ -33,8 +34,11 @@ class BulkAnswers final : public ReplyStorage {
   /// field, or more bytes than a worker has room for.
   /// `made_by` is the origin of all of them, arguments that were given on among them.
   template <typename Lease>
-  [[nodiscard]] static Result<Shared<const BulkAnswers>> copy(BytesView block, std::uint32_t first, std::uint32_t end,
-                                                              const BulkWork& work, GenerationRef made_by, Lease lease);
+  [[nodiscard]] static Result<Shared<BulkAnswers>> copy(BytesView block, std::uint32_t first, std::uint32_t end,
+                                                        const BulkWork& work, GenerationRef made_by, Lease lease);
+  /// Copies the results that lie in the worker's memory; they stay there when the host is out of memory. Before any
+  /// reply refers to them.
+  void copy_references() noexcept;
 
   /// The answer `index` of the block, one of those copied, which is to item `item` of `work`. Without context in
   /// errors.
@@ -158,8 +162,8 @@ class BulkBuilder {
 };
 
 template <typename Lease>
-Result<Shared<const BulkAnswers>> BulkAnswers::copy(BytesView block, std::uint32_t first, std::uint32_t end,
-                                                    const BulkWork& work, GenerationRef made_by, Lease lease) {
+Result<Shared<BulkAnswers>> BulkAnswers::copy(BytesView block, std::uint32_t first, std::uint32_t end,
+                                              const BulkWork& work, GenerationRef made_by, Lease lease) {
   auto copied = copy_block(block, first, end);
   if (!copied) {
     return fail(std::move(copied.error()));
@@ -180,7 +184,7 @@ Result<Shared<const BulkAnswers>> BulkAnswers::copy(BytesView block, std::uint32
       (*copied)->references_.emplace_back(i, std::move(*leased));
     }
   }
-  return Shared<const BulkAnswers>(std::move(*copied));
+  return copied;
 }
 
 }  // namespace tenon::internal

@@ -160,6 +160,22 @@ void Call::end_with_copy(BytesView result) {
   end(Reply(std::move(copy.storage), copy.bytes));
 }
 
+void Call::copy_result() noexcept {
+  if (outcome_bits_ * kFirstOutcomeBit != kHoldsReply || body_.reply.storage == nullptr) {
+    return;
+  }
+  try {
+    StoredBytes copy = Transport::without_lease(
+        {Shared<const ReplyStorage>::share(body_.reply.storage), BytesView(body_.reply.data, body_.reply.size)});
+    if (copy.storage.get() != body_.reply.storage) {
+      body_.reply.storage->release();
+      set_outcome_bits(store(Reply(std::move(copy.storage), copy.bytes)));
+    }
+  } catch (const std::bad_alloc&) {
+    // The caller reads it where it is, or hears then that there is no memory for a copy.
+  }
+}
+
 TENON_HOT void Call::end_with_argument() noexcept {
   if (has_stored_) {
     StoredBytes argument = with_origin(*stored(), run_route()->generation);

@@ -140,6 +140,9 @@ class Call final : public TypedState<Reply> {
   void end_with_copy(BytesView result);
   /// The result is the argument itself.
   void end_with_argument() noexcept;
+  /// Copies a result that lies in its worker's memory; it stays there when the host is out of memory. Between the end
+  /// and `announce`, outside the lock.
+  void copy_result() noexcept;
   void announce() noexcept { publish(outcome_bits_ * kFirstOutcomeBit); }
 
   enum class Phase : std::uint16_t { kNew, kQueued, kSent, kDone };

@@ -137,9 +137,16 @@ TENON_HOT void Pool::settle(Effects& effects) {
   }
   effects.files.clear();
   for (const CallRef& call : effects.finished) {
+    if (copy_results_) {
+      call->copy_result();
+    }
     call->announce();
   }
-  for (const Effects::BulkEnd& end : effects.bulk_ends) {
+  for (Effects::BulkEnd& end : effects.bulk_ends) {
+    if (copy_results_ && end.answers != nullptr) {
+      end.answers->copy_references();
+    }
+    end.ends.answers = std::move(end.answers);
     end.work->sink->on_end(end.work, end.ends);
   }
   if (effects.trouble) {
@@ -247,6 +254,7 @@ Pool::Pool(const RuntimeOptions& options, std::unique_ptr<Launcher> launcher, Po
       max_queued_bytes_(options.max_queued_bytes),
       overflow_(options.overflow),
       drain_timeout_(std::min(options.drain_timeout, kLongestDrain)),
+      copy_results_(options.copy_results),
       link_options_{.result_arena_bytes = options.result_arena_bytes,
                     .memory_limit_bytes = options.worker_memory_limit_bytes},
       log_(options.log),
@@ -260,7 +268,6 @@ Pool::Pool(const RuntimeOptions& options, std::unique_ptr<Launcher> launcher, Po
                                             .cancel_grace_ns = to_ns(options.cancel_grace),
                                             .start_timeout_ns = to_ns(options.start_timeout),
                                             .stall_timeout_ns = to_ns(options.stall_timeout),
-                                            .copy_results = options.copy_results,
                                             // A core is left to this thread, which opens the catalog.
                                             .first_workers = std::max(usable_core_count(), 2u) - 1},
                            *arguments_, settings_)),

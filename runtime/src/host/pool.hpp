@@ -182,6 +182,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   const std::uint64_t max_queued_bytes_;
   const Overflow overflow_;
   const std::chrono::milliseconds drain_timeout_;
+  const bool copy_results_;
   const LinkOptions link_options_;
   const LogSink log_;
   const std::unique_ptr<Launcher> launcher_;

@@ -39,7 +39,6 @@ struct SchedulerOptions {
   std::int64_t cancel_grace_ns = 0;
   std::int64_t start_timeout_ns = 0;
   std::int64_t stall_timeout_ns = 0;  ///< 0: workers that stand still are not replaced.
-  bool copy_results = false;
   /// Workers that there are at most until start_freely(), or until one has failed to start.
   std::uint32_t first_workers = kEveryWorker;
 };
@@ -48,6 +47,7 @@ struct SchedulerOptions {
 struct Effects {
   struct BulkEnd {
     Shared<const BulkWork> work;
+    Shared<BulkAnswers> answers;  ///< What becomes `ends.answers` when they are announced; null when there are none.
     BulkEnds ends;
   };
   std::vector<CallRef> finished;  ///< Their ends are to be announced.

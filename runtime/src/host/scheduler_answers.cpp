@@ -373,7 +373,7 @@ TENON_HOT Result<void> Scheduler::store_end(WorkerLink& link, Call& call, const 
       effects_->released.push_back(call.take_stored());  // Its place may be the result's.
     }
     call.end_with_copy(*bytes);
-  } else if (bytes->size() <= kCopiedResultBytes || options_.copy_results) {
+  } else if (bytes->size() <= kCopiedResultBytes) {
     StoredBytes copy = copy_to_host(*bytes, call.run_route()->generation);
     link.transport->release(descriptor.payload);
     call.end(Reply(std::move(copy.storage), copy.bytes));

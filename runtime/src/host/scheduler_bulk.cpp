@@ -68,7 +68,7 @@ Result<void> Scheduler::end_items(WorkerLink& link, Call& call, std::uint32_t do
   link.calls_done += done - first;
   details.harvested = done;
   Effects::BulkEnd end;
-  end.ends.answers = std::move(*copied);
+  end.answers = std::move(*copied);
   end.ends.offset = first;
   end.ends.mean_run_ns = mean_run_ns;
   note_end(call, done - first, std::move(end));
@@ -284,8 +284,7 @@ Result<StoredBytes> Scheduler::lease_result(WorkerLink& link, const BlockRef& bl
     return fail(ErrorCode::kCorrupt, "a result of a bulk call lies nowhere");
   }
   // Thousands of references, each small enough to copy, must not hold the lock for long.
-  const bool little = bytes->size() <= kCopiedResultBytes && copied_bytes + bytes->size() <= kCopiedBulkBytes;
-  if (little || options_.copy_results) {
+  if (bytes->size() <= kCopiedResultBytes && copied_bytes + bytes->size() <= kCopiedBulkBytes) {
     copied_bytes += bytes->size();
     StoredBytes copy = copy_to_host(*bytes, made_by);
     link.transport->release(block);

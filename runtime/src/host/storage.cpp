@@ -305,6 +305,8 @@ class Transport::Lease final : public ReplyStorage {
     });
     return copy_ == nullptr ? BytesView() : BytesView(copy_.get() + (bytes.data() - bytes_.data()), bytes.size());
   }
+  /// A copy that no longer needs the block.
+  [[nodiscard]] StoredBytes private_copy(BytesView bytes) const { return copy_to_host(bytes, made_by_); }
 
  private:
   std::shared_ptr<Transport> transport_;
@@ -317,6 +319,11 @@ class Transport::Lease final : public ReplyStorage {
 
 StoredBytes Transport::lease(const BlockRef& block, BytesView bytes, GenerationRef made_by) {
   return {make_shared_object<Lease>(shared_from_this(), block, bytes, std::move(made_by)), bytes};
+}
+
+StoredBytes Transport::without_lease(StoredBytes result) {
+  const auto* lease = dynamic_cast<const Lease*>(result.storage.get());
+  return lease == nullptr ? std::move(result) : lease->private_copy(result.bytes);
 }
 
 void Transport::release(const BlockRef& block) {

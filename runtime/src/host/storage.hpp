@@ -125,6 +125,8 @@ class Transport : public std::enable_shared_from_this<Transport> {
   [[nodiscard]] const Shared<const SharedSegment>& results() const noexcept { return results_; }
   /// A result in place, which the worker can still write; the block goes back to the worker with the last copy.
   [[nodiscard]] StoredBytes lease(const BlockRef& block, BytesView bytes, GenerationRef made_by);
+  /// A result that is leased, as a private copy; anything else as it is. Throws std::bad_alloc. [any-thread]
+  [[nodiscard]] static StoredBytes without_lease(StoredBytes result);
   /// Gives a block of the result arena back to the worker. [any-thread]
   void release(const BlockRef& block);
   void flush_releases();
