@@ -18,8 +18,11 @@ Outcome<std::vector<fs::path>> plugin_places(const World& world, const std::vect
     }
   };
   for (const std::string& place : asked) {
-    std::error_code ignored;
-    if (!fs::is_directory(place, ignored)) {
+    std::error_code failed;
+    if (!fs::is_directory(place, failed)) {
+      if (failed == std::errc::permission_denied) {
+        return usage_failure("--plugin-dir: cannot look for '" + internal::printable(place) + "': " + failed.message());
+      }
       return usage_failure("--plugin-dir: there is no directory '" + internal::printable(place) + "'");
     }
     add(place);

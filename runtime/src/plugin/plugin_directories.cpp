@@ -20,6 +20,10 @@ Result<std::vector<fs::path>> plugin_directories(const CatalogOptions& options) 
         return {};
       }
       const bool exists = fs::exists(directory, failed);
+      if (failed == std::errc::permission_denied) {
+        return fail(ErrorCode::kIo, "plugin directory '" + directory.string() + "' cannot be reached: " +
+                                        failed.message() + "; check the rights of the directories above it");
+      }
       return fail(ErrorCode::kNotFound, "plugin directory '" + directory.string() + "' " +
                                             (exists ? "is not a directory" : "does not exist") +
                                             "; name one that holds plugins (*.so)");

@@ -175,6 +175,16 @@ TEST_CASE("UnixListener: what cannot be a socket is refused in words") {
   CHECK(refused.error().code == ErrorCode::kNotFound);
   CHECK(has(refused.error().message, "no directory"));
   CHECK(connect_unix(directory / "missing", soon()).error().code == ErrorCode::kNotFound);
+
+  // Only root looks through a directory that lets no one in.
+  if (::geteuid() != 0) {
+    std::filesystem::create_directories(directory / "closed" / "inner");
+    std::filesystem::permissions(directory / "closed", std::filesystem::perms::none);
+    refused = UnixListener::listen(directory / "closed" / "inner" / "socket");
+    std::filesystem::permissions(directory / "closed", std::filesystem::perms::owner_all);
+    REQUIRE_FALSE(refused);
+    CHECK(has(refused.error().message, "Permission denied"));
+  }
 }
 
 TEST_CASE("UnixListener: the longest path works, a longer one is refused with both lengths") {

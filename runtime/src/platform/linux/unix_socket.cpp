@@ -223,7 +223,11 @@ Result<UnixListener> UnixListener::listen(const fs::path& path) {
   }
   const fs::path directory = path.has_parent_path() ? path.parent_path() : fs::path(".");
   struct stat there {};
-  if (::stat(directory.c_str(), &there) != 0 || !S_ISDIR(there.st_mode)) {
+  const bool found = ::stat(directory.c_str(), &there) == 0;
+  if (!found && errno != ENOENT && errno != ENOTDIR) {
+    return fail(os_error(errno, "cannot look for the directory " + quoted(directory) + " for the socket"));
+  }
+  if (!found || !S_ISDIR(there.st_mode)) {
     return fail(ErrorCode::kNotFound, "there is no directory " + quoted(directory) + " for the socket; make it first");
   }
   auto state = std::make_unique<State>(path, fs::path(path.native() + ".lock"));
