@@ -13,8 +13,12 @@ die() {
   exit 1
 }
 
-# jobs_for_build: how many compilers to run at once; half a gigabyte of memory each would be too little.
+# jobs_for_build: how many compilers to run at once: what CMake's own variable says, else what fits into the memory.
 jobs_for_build() {
+  if [[ "${CMAKE_BUILD_PARALLEL_LEVEL:-}" =~ ^[1-9][0-9]*$ ]]; then
+    echo "$CMAKE_BUILD_PARALLEL_LEVEL"
+    return
+  fi
   local cores memory_kib by_memory
   cores="$(nproc)"
   memory_kib="$(awk '/^MemAvailable:/ {print $2}' /proc/meminfo 2>/dev/null || echo 0)"
@@ -23,20 +27,43 @@ jobs_for_build() {
   echo "$cores"
 }
 
+# progress_of LOG: how far ninja or ctest is, from the last lines of its output; empty when it does not say.
+progress_of() {
+  tail -c 4000 "$1" 2>/dev/null | tr '\r' '\n' | sed -n 's/^ *\[\([0-9]*\/[0-9]*\)\].*/\1/p' | tail -n 1
+}
+
+# report_progress NAME LOG STARTED: until it is killed, says how far a step is: on a terminal in one line that is written
+# again each second, elsewhere in a line of its own every TENON_PROGRESS_SECONDS (20).
+report_progress() {
+  local name="$1" log="$2" started="$3" pause=1 clock
+  if [[ ! -t 2 ]]; then pause="${TENON_PROGRESS_SECONDS:-20}"; fi
+  exec {clock}<> <(:)
+  # Not `sleep`: it would outlive this process and keep standard error open. $$ is the script.
+  while ! read -r -t "$pause" -u "$clock" && kill -0 $$ 2>/dev/null; do
+    printf '  %-28s ... %4d s  %s' "$name" $((SECONDS - started)) "$(progress_of "$log")" >&2
+    if [[ -t 2 ]]; then printf '\r' >&2; else printf '\n' >&2; fi
+  done
+}
+
 # step LOG_DIRECTORY NAME COMMAND...: runs a command with its output in LOG_DIRECTORY/NAME.log.
 step() {
-  local directory="$1" name="$2" log started
+  local directory="$1" name="$2" log started status=0 reporter
   shift 2
   mkdir -p "$directory"
   log="$directory/${name// /_}.log"
   started=$SECONDS
-  if [[ -t 2 ]]; then printf '  %-28s ...' "$name" >&2; fi
-  if "$@" >"$log" 2>&1; then
-    if [[ -t 2 ]]; then printf '\r' >&2; fi
+  if [[ -t 2 ]]; then printf '  %-28s ...\r' "$name" >&2; fi
+  : >"$log"
+  report_progress "$name" "$log" "$started" </dev/null >/dev/null &
+  reporter=$!
+  # In the foreground, so that Ctrl-C ends it.
+  "$@" >"$log" 2>&1 || status=$?
+  kill "$reporter" 2>/dev/null || true
+  wait "$reporter" 2>/dev/null || true
+  if [[ -t 2 ]]; then printf '\r\033[K' >&2; fi
+  if ((status == 0)); then
     printf '  %-28s %4d s\n' "$name" $((SECONDS - started)) >&2
   else
-    local status=$?
-    if [[ -t 2 ]]; then printf '\r' >&2; fi
     printf '  %-28s failed with %d after %d s; the end of %s:\n' "$name" "$status" $((SECONDS - started)) "$log" >&2
     tail -n 60 "$log" | sed 's/^/    /' >&2
     return "$status"
