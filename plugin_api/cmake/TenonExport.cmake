@@ -116,6 +116,7 @@ function(tenon_make_package)
   set(api ${PROJECT_SOURCE_DIR}/plugin_api)
   install(FILES ${package}/tenon-config.cmake ${PROJECT_BINARY_DIR}/tenon-config-version.cmake
     ${api}/cmake/TenonPlugin.cmake ${api}/cmake/TenonPluginManifest.cmake ${api}/cmake/TenonPluginCheck.cmake
+    ${api}/cmake/TenonPluginSchema.cmake
     ${api}/cmake/tenon_plugin.map DESTINATION ${cmake_dir})
   install(DIRECTORY ${api}/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
   install(FILES ${TENON_SCHEMA_DIR}/tenon/types.fbs DESTINATION ${CMAKE_INSTALL_DATADIR}/tenon/schemas/tenon)

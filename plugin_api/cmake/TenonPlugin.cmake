@@ -5,8 +5,11 @@
 # Makes two targets:
 #   plugin_<name>          the library
 #   plugin_<name>_objects  its objects, for linking into a test of one's own (see tenon/plugin_test.hpp)
-# The schema's generated header is "<stem of the schema>_generated.h"; the schema may include "tenon/types.fbs". In a
-# project without C++ no header is generated, and flatc is needed for the binary schema alone.
+# The schema's generated header is "<stem of the schema>_generated.h"; the schema may include "tenon/types.fbs" and
+# schemas of your own, whose headers are generated too. In a project without C++ no header is generated, and flatc is
+# needed only for the binary schema.
+#
+# Where no CMAKE_BUILD_TYPE is given, it is set to RelWithDebInfo, and CMake says so.
 #
 # STATIC_CXX puts the C++ standard library into the plugin, where the compiler has it as an archive: a worker then loads
 # the plugin some 0.7 ms sooner, and it runs where that library is older. Only for a plugin that links no other C++
@@ -36,6 +39,70 @@ function(_tenon_check_static_cxx)
   set(CMAKE_REQUIRED_LINK_OPTIONS -static-libstdc++ -static-libgcc)
   check_cxx_source_compiles("#include <string>
     int main(int n, char**) { return std::to_string(n).empty() ? 1 : 0; }" TENON_STATIC_CXX_WORKS)
+endfunction()
+
+# Follows the includes of a schema. Sets in the caller's scope:
+#   <result>_schemas  all schemas that are not tenon's own, this one first
+#   <result>_headers  for each of them the path of its generated header, below the directory of generated files
+# flatc names an included header as the schema names the include, so that a header is found beside the one that includes
+# it, or below the directory of generated files.
+function(_tenon_scan_schema schema header directories result)
+  set(schemas ${schema})
+  set(headers ${header})
+  set(at 0)
+  list(LENGTH schemas count)
+  while(at LESS count)
+    list(GET schemas ${at} file)
+    list(GET headers ${at} its_header)
+    cmake_path(GET file PARENT_PATH beside)
+    cmake_path(GET its_header PARENT_PATH header_beside)
+    file(STRINGS ${file} lines REGEX "^[ \t]*include[ \t]+\"")
+    foreach(line IN LISTS lines)
+      string(REGEX MATCHALL "include[ \t]+\"[^\"]+\"" includes "${line}")
+      foreach(include ${includes})
+        string(REGEX REPLACE "^include[ \t]+\"([^\"]+)\"$" "\\1" include "${include}")
+        set(found)
+        if(EXISTS ${beside}/${include})
+          set(found ${beside}/${include})
+          set(place ${header_beside}/${include})
+        else()
+          foreach(directory ${directories})
+            if(EXISTS ${directory}/${include})
+              set(found ${directory}/${include})
+              set(place ${include})
+              break()
+            endif()
+          endforeach()
+        endif()
+        if(NOT found)
+          continue()  # flatc reports it.
+        endif()
+        cmake_path(NORMAL_PATH found)
+        cmake_path(IS_PREFIX TENON_SCHEMA_DIR ${found} NORMALIZE is_tenons)
+        if(is_tenons OR found IN_LIST schemas)
+          continue()
+        endif()
+        string(REGEX REPLACE "^/+" "" place "${place}")
+        string(REGEX REPLACE "\\.fbs$" "_generated.h" place "${place}")
+        list(APPEND schemas ${found})
+        list(APPEND headers ${place})
+      endforeach()
+    endforeach()
+    math(EXPR at "${at} + 1")
+    list(LENGTH schemas count)
+  endwhile()
+  set(${result}_schemas ${schemas} PARENT_SCOPE)
+  set(${result}_headers ${headers} PARENT_SCOPE)
+endfunction()
+
+# A plugin without optimisation is several times slower, and leaving the build type out does not ask for that. It is set
+# for the whole project, so that all targets agree.
+function(_tenon_default_build_type)
+  get_property(multi_config GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)
+  if(NOT multi_config AND NOT CMAKE_BUILD_TYPE)
+    message(STATUS "tenon: no CMAKE_BUILD_TYPE was given; using RelWithDebInfo (-DCMAKE_BUILD_TYPE=Debug for a debug build)")
+    set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "Debug, Release, RelWithDebInfo or MinSizeRel" FORCE)
+  endif()
 endfunction()
 
 function(tenon_add_plugin name)
@@ -68,22 +135,49 @@ function(tenon_add_plugin name)
   if(NOT "C" IN_LIST languages)
     message(FATAL_ERROR "${where}: the manifest is a C source; add C to the LANGUAGES of project()")
   endif()
+  _tenon_default_build_type()
   _tenon_find_flatc(flatc)
 
   set(generated ${CMAKE_CURRENT_BINARY_DIR}/plugin_${name})
   file(MAKE_DIRECTORY ${generated})
-  set(includes -I ${schema_dir} -I ${TENON_SCHEMA_DIR})
+  set(schema_directories ${schema_dir} ${TENON_SCHEMA_DIR})
   foreach(dir ${arg_INCLUDE_DIRECTORIES})
     cmake_path(ABSOLUTE_PATH dir BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} NORMALIZE)
+    list(APPEND schema_directories ${dir})
+  endforeach()
+  set(includes)
+  foreach(dir ${schema_directories})
     list(APPEND includes -I ${dir})
   endforeach()
+  _tenon_scan_schema(${schema} ${stem}_generated.h "${schema_directories}" scan)
+  # An include that is added or removed changes what is to be generated.
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${scan_schemas})
 
-  # The whole schema in binary, then the manifest that carries it. flatc names the schemas it depends on only in
-  # a mode of its own, so the shared vocabulary stands here by hand.
+  # The whole schema in binary, then the manifest that carries it. A source that is not there yet is generated, and has
+  # nothing to be checked.
+  set(checked_sources)
+  foreach(source ${arg_SOURCES})
+    if(NOT source MATCHES "\\$<")
+      cmake_path(ABSOLUTE_PATH source BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} NORMALIZE)
+      if(EXISTS ${source} AND NOT source MATCHES "\\.[ch]$")
+        list(APPEND checked_sources ${source})
+      endif()
+    endif()
+  endforeach()
+  set(flatc_file ${flatc})
+  if(TARGET ${flatc})
+    set(flatc_file $<TARGET_FILE:${flatc}>)
+  endif()
   set(binary_schema ${generated}/${stem}.bfbs)
+  list(JOIN schema_directories "|" schema_directories)
+  list(JOIN checked_sources "|" sources_argument)
   add_custom_command(OUTPUT ${binary_schema}
-    COMMAND ${flatc} --schema -b --bfbs-comments --bfbs-builtins ${includes} -o ${generated} ${schema}
-    DEPENDS ${schema} ${TENON_SCHEMA_DIR}/tenon/types.fbs VERBATIM COMMENT "flatc ${stem}.fbs (binary schema)")
+    COMMAND ${CMAKE_COMMAND} -DFLATC=${flatc_file} -DSCHEMA=${schema}
+      "-DINCLUDES=${schema_directories}" -DOUTPUT_DIRECTORY=${generated} "-DSOURCES=${sources_argument}"
+      -P ${TENON_PLUGIN_MODULE_DIR}/TenonPluginSchema.cmake
+    DEPENDS ${scan_schemas} ${checked_sources} ${TENON_SCHEMA_DIR}/tenon/types.fbs
+      ${TENON_PLUGIN_MODULE_DIR}/TenonPluginSchema.cmake
+    VERBATIM COMMENT "flatc ${stem}.fbs (binary schema)")
   set(manifest ${generated}/manifest.c)
   add_custom_command(OUTPUT ${manifest}
     COMMAND ${CMAKE_COMMAND} -DNAME=${name} -DVERSION=${arg_VERSION} -DSCHEMA=${binary_schema} -DOUTPUT=${manifest}
@@ -92,12 +186,20 @@ function(tenon_add_plugin name)
     COMMENT "manifest of plugin ${name}")
   set(generated_sources ${manifest})
   if("CXX" IN_LIST languages)
-    set(header ${generated}/${stem}_generated.h)
-    add_custom_command(OUTPUT ${header}
-      COMMAND ${flatc} --cpp --cpp-std c++17 --scoped-enums --gen-object-api --gen-name-strings --keep-prefix
-        ${includes} -o ${generated} ${schema}
-      DEPENDS ${schema} VERBATIM COMMENT "flatc ${stem}.fbs")
-    list(APPEND generated_sources ${header})
+    # A header has the tables of its own schema only. It depends on what that includes too, and on the binary schema,
+    # whose messages are clearer.
+    foreach(its_schema its_header IN ZIP_LISTS scan_schemas scan_headers)
+      set(header ${generated}/${its_header})
+      cmake_path(NORMAL_PATH header)
+      cmake_path(GET header PARENT_PATH header_directory)
+      cmake_path(GET its_schema FILENAME its_name)
+      add_custom_command(OUTPUT ${header}
+        COMMAND ${CMAKE_COMMAND} -E make_directory ${header_directory}
+        COMMAND ${flatc} --cpp --cpp-std c++17 --scoped-enums --gen-object-api --gen-name-strings --keep-prefix
+          ${includes} -o ${header_directory} ${its_schema}
+        DEPENDS ${scan_schemas} ${binary_schema} VERBATIM COMMENT "flatc ${its_name}")
+      list(APPEND generated_sources ${header})
+    endforeach()
   endif()
 
   set(objects plugin_${name}_objects)

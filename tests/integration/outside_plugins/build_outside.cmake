@@ -1,6 +1,7 @@
 # cmake -DSOURCE= -DWORK= -DPREFIX= -DGENERATOR= -DPLUGIN= [-DINSTALL_FROM=<build tree>] -P build_outside.cmake
 # Copies a plugin's project to an empty directory outside the tree, and builds it against the package at PREFIX.
-# PLUGIN "" expects the configuration to fail, and ERROR to stand in what it says.
+# PLUGIN "" expects the configuration to fail, and ERROR to stand in what it says; BUILD_ERROR the same of the build. With
+# EDIT, a schema of the project then gets another field, which a further build must bring into the plugin.
 file(REMOVE_RECURSE ${WORK})
 file(MAKE_DIRECTORY ${WORK})
 if(INSTALL_FROM)
@@ -25,12 +26,34 @@ endif()
 execute_process(COMMAND ${CMAKE_COMMAND} --build ${WORK}/build OUTPUT_VARIABLE output ERROR_VARIABLE output
   RESULT_VARIABLE status)
 set(library ${WORK}/build/plugins/${PLUGIN}.so)
+if(BUILD_ERROR)
+  if(status EQUAL 0 OR NOT output MATCHES "${BUILD_ERROR}")
+    message(FATAL_ERROR "expected '${BUILD_ERROR}', but the build ended with ${status} and:\n${output}")
+  endif()
+  file(REMOVE_RECURSE ${WORK})
+  return()
+endif()
 if(NOT status EQUAL 0 OR NOT EXISTS ${library})
   message(FATAL_ERROR "the build failed:\n${output}")
 endif()
 file(STRINGS ${library} magic LIMIT_COUNT 1 REGEX "^TENON" LENGTH_MINIMUM 5)
 if(NOT magic)
   message(FATAL_ERROR "${library} carries no manifest")
+endif()
+if(EDIT)
+  file(SHA256 ${library} before)
+  file(READ ${WORK}/source/${EDIT} schema)
+  string(REPLACE "name: string;" "name: string; short_name: string;" schema "${schema}")
+  # A build that is as old as the change would not see it.
+  execute_process(COMMAND ${CMAKE_COMMAND} -E sleep 0.1)
+  file(WRITE ${WORK}/source/${EDIT} "${schema}")
+  execute_process(COMMAND ${CMAKE_COMMAND} --build ${WORK}/build OUTPUT_VARIABLE output ERROR_VARIABLE output
+    RESULT_VARIABLE status)
+  file(SHA256 ${library} after)
+  file(STRINGS ${library} field LIMIT_COUNT 1 REGEX "short_name")
+  if(NOT status EQUAL 0 OR before STREQUAL after OR NOT field)
+    message(FATAL_ERROR "the changed schema ${EDIT} is not in the plugin:\n${output}")
+  endif()
 endif()
 if(COPY_TO)
   file(COPY ${library} DESTINATION ${COPY_TO})
