@@ -112,8 +112,16 @@ Result<void> ServedFile::put_into_store(Kept& kept, const FileDescriptor& conten
   if (!staged) {
     return fail(std::move(staged.error()));
   }
+  auto opened = hold_open(staged->file, staged->identity);
+  if (opened == nullptr) {
+    // Gone again, or no descriptors are left. What is held open must not be given up for a name that may lead nowhere.
+    const auto found = file_identity(staged->file);
+    if (kept.loadable.descriptor != nullptr || !found || *found != staged->identity) {
+      return fail(ErrorCode::kUnavailable, "the copy of " + quoted(name_) + " in the plugin store was removed again");
+    }
+  }
   kept.where = Where::kStore;
-  kept.loadable = {staged->file, hold_open(staged->file, staged->identity), staged->identity};
+  kept.loadable = {staged->file, std::move(opened), staged->identity};
   kept.pin = std::move(staged->pin);
   return {};
 }

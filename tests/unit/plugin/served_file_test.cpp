@@ -2,7 +2,10 @@
 #include "plugin/served_file.hpp"
 
 #include <chrono>
+#include <stop_token>
 #include <string>
+#include <system_error>
+#include <thread>
 
 #include <tenon_test/catch.hpp>
 #include <tenon_test/temporary_directory.hpp>
@@ -147,6 +150,27 @@ TEST_CASE("ServedFile: with a store that cannot be used any more, what is held o
   }
   fs::remove(store);
   check_stored(scene);
+}
+
+TEST_CASE("ServedFile: a store that is deleted all the time never costs the content") {
+  Scene scene;
+  fs::remove(scene.source);  // Only what is held open has it now.
+  const fs::path place = scene.file();
+  std::jthread cleaner([&](const std::stop_token& over) {
+    while (!over.stop_requested()) {
+      std::error_code ignored;
+      fs::remove(place, ignored);
+    }
+  });
+  for (int i = 0; i < 2000; ++i) {
+    const auto found = restored(scene.served);
+    REQUIRE((found.descriptor != nullptr || !found.file.empty()));
+  }
+  cleaner.request_stop();
+  cleaner.join();
+  const auto found = restored(scene.served);
+  REQUIRE(found.descriptor != nullptr);
+  CHECK(text_of_open(*found.descriptor) == scene.content);
 }
 
 TEST_CASE("ServedFile: with neither the store nor its copy, a sealed copy of the plugin file is served") {
