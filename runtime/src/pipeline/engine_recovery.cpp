@@ -82,6 +82,9 @@ void Engine::recover(std::uint32_t node, SessionState& session, Error error) {
   ++state.report.retried;
   session.fed = 0;
   session.given.reopened();
+  if (session.given.to_repeat() == 0 && session.counted == 0) {
+    session.step.lost();  // Otherwise when what it has done before is done again.
+  }
   session.given_bytes = 0;
   session.session.reset();
   session.phase = SessionPhase::kClosed;  // Its pump opens it.

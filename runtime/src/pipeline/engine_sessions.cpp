@@ -151,7 +151,11 @@ void Engine::pump_source(std::uint32_t node) {
     session.session->checkpoint();
     return;
   }
-  const std::uint32_t room = source_room(state);
+  std::uint32_t room = source_room(state);
+  if (const std::uint64_t left = session.given.to_repeat(); left > 0) {
+    // What ended the worker may come right after them.
+    room = static_cast<std::uint32_t>(std::min<std::uint64_t>(room, left));
+  }
   if (room > 0) {
     session.phase = SessionPhase::kWorking;
     session.step_began = now_;
@@ -169,6 +173,7 @@ void Engine::source_stepped(std::uint32_t node, SessionState& session, ExecutorS
   session.phase = SessionPhase::kIdle;
   session.ended = outcome.ended;
   session.step.stepped(outcome.results.size(), now_ - session.step_began);
+  const bool repeated = session.given.to_repeat() > 0;
   const bool checkpointed = outcome.checkpoint.size_bytes() > 0;
   std::uint64_t bytes = 0;
   for (Reply& reply : outcome.results) {
@@ -189,6 +194,9 @@ void Engine::source_stepped(std::uint32_t node, SessionState& session, ExecutorS
   if (const std::uint64_t left = session.given.to_repeat(); outcome.ended && left > 0) {
     fail_repeat(node, session, state.next_index - left + 1, "does not come any more");
     return;
+  }
+  if (repeated && session.given.to_repeat() == 0) {
+    session.step.lost();
   }
   session.given_bytes += bytes;
   if (checkpointed) {
@@ -289,7 +297,10 @@ void Engine::drop_reduce(std::uint32_t node) {
 void Engine::feed_kept(std::uint32_t node, std::uint32_t which) {
   SessionState& session = nodes_[node].sessions[which];
   // A batch is one unit of work already.
-  const std::size_t most = nodes_[node].plan->kind == NodeKind::kBatch ? StepSize::kMost : session.step.size();
+  std::size_t most = nodes_[node].plan->kind == NodeKind::kBatch ? StepSize::kMost : session.step.size();
+  if (session.fed < session.counted) {
+    most = std::min<std::size_t>(most, session.counted - session.fed);  // As in pump_source.
+  }
   session.feeding = std::min(most, session.kept.size() - session.fed);
   feed_.clear();
   for (std::size_t i = 0; i < session.feeding; ++i) {
@@ -326,6 +337,9 @@ void Engine::reduce_stepped(std::uint32_t node, SessionState& session, ExecutorS
   session.phase = SessionPhase::kIdle;
   session.step.stepped(session.feeding, now_ - session.step_began);
   session.fed += session.feeding;
+  if (session.fed == session.counted) {
+    session.step.lost();
+  }
   if (session.fed > session.counted) {
     state.active -= session.fed - session.counted;
     state.report.grouped += session.fed - session.counted;

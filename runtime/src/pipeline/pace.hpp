@@ -88,6 +88,8 @@ class StepSize {
     return static_cast<std::uint32_t>(std::max<std::uint64_t>(1, most_bytes / item_bytes_));
   }
   void carried(std::size_t items, std::uint64_t bytes) noexcept { item_bytes_ = items > 0 ? bytes / items : 0; }
+  /// A step ended its worker. The next one is for one item, so that only the item that ends workers is in it.
+  void lost() noexcept { size_ = 1; }
   /// A step is over.
   void stepped(std::size_t items, std::chrono::nanoseconds took) noexcept {
     if (items > 0 && took > kTime) {

@@ -137,6 +137,26 @@ TEST_CASE("Engine: a death at each point of a session's life loses and doubles n
   }
 }
 
+TEST_CASE("Engine: a session that dies at many items, once at each, does not die at the same place") {
+  const Graph::Impl graph = graph_of(numbers(kCount) + chain("order = \"input\""));
+  for (const std::string& task : kTasks) {
+    for (const bool along : {false, true}) {
+      FakeExecutor executor;
+      executor.task("tenon.numbers").step_checkpoints = along;
+      // Far enough from the start for steps that are large, and close enough for many in one of them.
+      for (std::int64_t value = 2000; value < 2100; value += 7) {
+        executor.task(task).traps.insert(value);
+      }
+      const RunReport report = run(graph, executor);
+      INFO(task << ": " << (report.error ? report.error->message : std::string()));
+      REQUIRE(report.end == RunReport::End::kDone);
+      REQUIRE(executor.task(task).traps.empty());
+      REQUIRE(split(text_of(report.outputs.at(0).second)) == values(kCount));
+      check_accounts(graph, report, true);
+    }
+  }
+}
+
 TEST_CASE("Engine: deaths of a session's worker at something else never count against it") {
   const Graph::Impl graph = graph_of(numbers(kCount) + chain("order = \"input\""));
   for (const std::string& task : kTasks) {

@@ -69,11 +69,14 @@ class FakeSession final : public internal::ExecutorSession {
     const int operation = spec().operations++;
     spec().asked.push_back(max_results);
     if (!disturb(operation, outcome) && spec().pauses.count(operation) == 0) {
-      while (given_ < count_ && outcome.results.size() < max_results) {
+      while (given_ < count_ && outcome.results.size() < max_results && !trapped(given_, outcome)) {
         outcome.results.push_back(
             make_reply(spec().item ? spec().item(given_)
                                    : "value=" + std::to_string(given_) + ";group=g" + std::to_string(given_ % 3)));
         ++given_;
+      }
+      if (outcome.error) {
+        outcome.results.clear();
       }
       if (spec().step_checkpoints && !outcome.results.empty() && given_ < count_) {
         outcome.checkpoint = make_reply(std::to_string(given_));
@@ -88,6 +91,10 @@ class FakeSession final : public internal::ExecutorSession {
     if (!disturb(spec().operations++, outcome)) {
       spec().fed.push_back(arguments.size());
       for (const Reply& argument : arguments) {
+        const std::string text = text_of(argument);
+        if (text.starts_with("value=") && trapped(std::stoll(text.substr(6)), outcome)) {
+          break;
+        }
         joined_ += text_of(argument) + "|";
       }
     }
@@ -146,6 +153,13 @@ class FakeSession final : public internal::ExecutorSession {
       return true;
     }
     return false;
+  }
+  bool trapped(std::int64_t value, Outcome& outcome) {
+    if (spec().traps.erase(value) == 0) {
+      return false;
+    }
+    outcome.error = died(true);
+    return true;
   }
   void begin(Outcome outcome, std::size_t items = 0) {
     outcome_ = std::move(outcome);

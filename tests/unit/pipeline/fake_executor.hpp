@@ -36,6 +36,8 @@ struct FakeTask {
   bool checkpoints = true;
   /// Operations of sessions (next, feed, finish), counted over all of the task's sessions from 0, that die.
   std::set<int> crashes;
+  /// Values at which an operation dies, each once.
+  std::set<std::int64_t> traps;
   /// Checkpoints that die, counted in the same way.
   std::set<int> checkpoint_crashes;
   /// The same for opening.
