@@ -160,8 +160,15 @@ TEST_CASE("bulk: workers killed at any moment lose nothing and do nothing twice 
   auto runtime = start(2);
   std::atomic<bool> done{false};
   std::thread killer([&] {
+    std::uint64_t succeeded = 0;
     for (int i = 0; !done.load(); ++i) {
       std::this_thread::sleep_for(3ms + std::chrono::microseconds(137 * (i % 23)));
+      // As in bulk_cancel_test.cpp: kills must not be faster than workers start.
+      const std::uint64_t now = runtime.stats().succeeded;
+      if (now < succeeded + 200) {
+        continue;
+      }
+      succeeded = now;
       for (const auto& worker : runtime.stats().workers) {
         if (worker.pid > 0 && (worker.id + static_cast<std::uint64_t>(i)) % 2 == 0) {
           ::kill(static_cast<pid_t>(worker.pid), SIGKILL);
