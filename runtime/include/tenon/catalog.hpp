@@ -27,10 +27,12 @@ struct CatalogOptions {
   std::filesystem::path cache_dir;
   /// The tenon-worker that inspects. Empty: found as RuntimeOptions::worker_executable says.
   std::filesystem::path worker_executable;
-  /// How long one plugin may take to load and unload in the inspector process.
-  std::chrono::milliseconds inspect_timeout{5000};
-  /// Address space of the inspector process in bytes; 0 for no limit. (A sanitizer's worker has none.)
-  std::uint64_t inspect_memory_limit_bytes = std::uint64_t{4} << 30;
+  /// How long one plugin may take to load and unload in the inspector process. Suits plugins that load the models of a
+  /// machine-learning runtime; a shorter time reports a plugin that hangs sooner.
+  std::chrono::milliseconds inspect_timeout{30'000};
+  /// Address space of the inspector process in bytes; 0 for no limit. Allocators of large runtimes reserve much more
+  /// than they use. (A sanitizer's worker has no limit.)
+  std::uint64_t inspect_memory_limit_bytes = std::uint64_t{64} << 30;
 };
 
 /// One state of a file, told from others without reading it: a change of the content shows in the change time, which

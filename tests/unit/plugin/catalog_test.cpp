@@ -11,6 +11,7 @@
 
 #include <unistd.h>
 
+#include <tenon/swap.hpp>
 #include <tenon_test/catch.hpp>
 #include <tenon_test/temporary_directory.hpp>
 
@@ -20,6 +21,7 @@ using tenon::Catalog;
 using tenon::CatalogOptions;
 using tenon::ErrorCode;
 using tenon::PluginInfo;
+using tenon::SwapOptions;
 using tenon::TaskInfo;
 using namespace tenon::test;
 namespace fs = std::filesystem;
@@ -144,6 +146,13 @@ TEST_CASE("Catalog: TENON_PLUGIN_PATH is searched first, missing parts are passe
   ::unsetenv("TENON_PLUGIN_PATH");
   REQUIRE(message_of(catalog) == "");
   CHECK(catalog->find_plugin("good") != nullptr);
+}
+
+TEST_CASE("Catalog: the usual limits suit a machine-learning runtime, and are those of swaps") {
+  const CatalogOptions usual;
+  CHECK(usual.inspect_timeout >= std::chrono::seconds(30));
+  CHECK(usual.inspect_memory_limit_bytes >= std::uint64_t{64} << 30);
+  CHECK(SwapOptions().step_timeout == usual.inspect_timeout);
 }
 
 TEST_CASE("Catalog: a missing directory and a missing worker are errors") {
