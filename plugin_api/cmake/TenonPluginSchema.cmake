@@ -11,7 +11,8 @@ function(refuse)
   message(FATAL_ERROR "${SCHEMA} cannot be used; see above")
 endfunction()
 
-set(known_attributes params idempotent checkpoint settings streaming)
+set(known_attributes params idempotent checkpoint settings streaming
+  output_name output_directory input_directory left_out)
 
 # The known attribute that `name` seems to stand for; empty for none: one letter is missing, too many, wrong, or in
 # another place.

@@ -389,12 +389,59 @@ class Reader {
       }
       task.checkpoint_type = *name;
     }
+    if (auto done = read_files(call, where, task); !done) {
+      return done;
+    }
     if (const auto* settings = find_attribute(call.attributes(), "settings")) {
       if (auto done = read_settings(*settings, where); !done) {
         return done;
       }
     }
     model_.tasks.push_back(std::move(task));
+    return {};
+  }
+
+  /// The attributes that tell a pipeline which files a task reads and writes.
+  Result<void> read_files(const reflection::RPCCall& call, const std::string& where, const TaskInfo& task) {
+    const bool source = task.kind == TaskKind::kSource;
+    TaskFiles files;
+    struct Wanted {
+      const char* attribute;
+      std::string& field;
+      const std::string& table;
+      bool list;
+      bool applies;
+      const char* to;
+    };
+    for (const Wanted& wanted :
+         {Wanted{"output_name", files.output_name, task.argument_type, false, task.kind == TaskKind::kPlain,
+                 "a plain task"},
+          Wanted{"output_directory", files.output_directory, task.params_type, false, !task.params_type.empty(),
+                 "a task with params"},
+          Wanted{"input_directory", files.input_directory, task.argument_type, false, source, "a source"},
+          Wanted{"left_out", files.left_out, task.argument_type, true, source, "a source"}}) {
+      const auto* attribute = find_attribute(call.attributes(), wanted.attribute);
+      if (attribute == nullptr) {
+        continue;
+      }
+      const std::string what = where + " (" + wanted.attribute + ")";
+      if (!wanted.applies) {
+        return fail(ErrorCode::kIncompatible, what + " applies only to " + wanted.to);
+      }
+      const ObjectModel* table = model_.find_object(wanted.table);
+      const std::string name = text(attribute->value());
+      const FieldModel* field = table == nullptr ? nullptr : table->find_field(name);
+      const bool fits = field != nullptr && !field->deprecated &&
+                        (wanted.list ? field->type.base == BaseType::kVector && field->type.element == BaseType::kString
+                                     : field->type.base == BaseType::kString);
+      if (!fits) {
+        return fail(ErrorCode::kIncompatible, what + " names the field '" + name + "' of " + wanted.table +
+                                                  ", which must be a " + (wanted.list ? "[string]" : "string") +
+                                                  (field == nullptr ? " and is not declared" : " and is not"));
+      }
+      wanted.field = name;
+      model_.task_files[task.name] = files;
+    }
     return {};
   }
 

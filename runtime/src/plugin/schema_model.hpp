@@ -15,6 +15,8 @@
 #include <tenon/schema.hpp>
 
 namespace tenon::internal {
+#include "plugin/task_files.hpp"
+
 
 /// The numbers of reflection::BaseType.
 enum class BaseType : std::uint8_t {
@@ -121,6 +123,7 @@ struct SchemaModel {
   std::map<std::string, std::size_t, std::less<>> enum_index;
   std::vector<TaskInfo> tasks;
   std::string settings_type;
+  std::map<std::string, TaskFiles, std::less<>> task_files;  ///< By method, of those that declare any.
 
   [[nodiscard]] const ObjectModel* find_object(std::string_view name) const noexcept;
   [[nodiscard]] const EnumModel* find_enum(std::string_view name) const noexcept;

@@ -24,6 +24,11 @@ namespace tenon::internal {
 [[nodiscard]] Result<std::string> write_json(const SchemaModel& model, const ObjectModel& root, BytesView buffer,
                                              const JsonOptions& options);
 
+/// `buffer` with another value of a string field of its root, which may be absent. `buffer` has been verified as
+/// `root`, and `field` is one of its fields. The content is copied once and keeps its alignment. Errors: kTooLarge.
+[[nodiscard]] Result<Buffer> replace_string(const ObjectModel& root, const FieldModel& field, const SchemaModel& model,
+                                            BytesView buffer, std::string_view value);
+
 /// See Schema::check_readable.
 [[nodiscard]] Result<void> check_readable(const SchemaModel& writer, const ObjectModel& writer_root,
                                           const SchemaModel& reader, const ObjectModel& reader_root);
