@@ -276,8 +276,14 @@ class Encoder {
     const FieldModel& field = object.fields[i];
     const std::string& tag = object.fields[i - 1].name;
     if (given[i] != nullptr && given[i - 1] == nullptr) {
-      return refuse(given[i]->offset,
-                    "union '" + field.name + "' needs '" + tag + "' with the name of its type beside it");
+      std::string types;
+      for (const EnumValueModel& member : model_.enumeration(field.type).values) {
+        if (member.type.base != BaseType::kNone) {
+          types += (types.empty() ? "" : ", ") + member.name;
+        }
+      }
+      return refuse(given[i]->offset, "union '" + field.name + "' needs '" + tag +
+                                          "' with the name of its type beside it; types are " + types);
     }
     if (given[i] == nullptr && given[i - 1] != nullptr) {
       Scalar number;
@@ -458,11 +464,10 @@ class Encoder {
       result = static_cast<double>(*natural);
     } else if (const auto* huge = value.get_if<JsonHugeNumber>()) {
       result = std::strtod(huge->digits.c_str(), nullptr);
-    } else if (const auto* text = value.get_if<std::string>();
-               text != nullptr && (*text == "nan" || *text == "inf" || *text == "-inf")) {
-      result = *text == "nan" ? std::numeric_limits<double>::quiet_NaN()
-                              : std::numeric_limits<double>::infinity() * (*text == "inf" ? 1 : -1);
-      return true;
+    } else if (const auto* text = value.get_if<std::string>()) {
+      const std::optional<double> special = parse_non_finite(*text);
+      result = special.value_or(0);
+      return special || refuse_kind(value, "a number (" + model_.type_text(type) + "), \"nan\", \"inf\" or \"-inf\"");
     } else {
       return refuse_kind(value, "a number (" + model_.type_text(type) + ")");
     }

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,9 +15,9 @@
 #include <tenon/error.hpp>
 #include <tenon/schema.hpp>
 
-namespace tenon::internal {
 #include "plugin/task_files.hpp"
 
+namespace tenon::internal {
 
 /// The numbers of reflection::BaseType.
 enum class BaseType : std::uint8_t {
@@ -122,8 +123,8 @@ struct SchemaModel {
   std::map<std::string, std::size_t, std::less<>> object_index;
   std::map<std::string, std::size_t, std::less<>> enum_index;
   std::vector<TaskInfo> tasks;
-  std::string settings_type;
   std::map<std::string, TaskFiles, std::less<>> task_files;  ///< By method, of those that declare any.
+  std::string settings_type;
 
   [[nodiscard]] const ObjectModel* find_object(std::string_view name) const noexcept;
   [[nodiscard]] const EnumModel* find_enum(std::string_view name) const noexcept;
@@ -152,6 +153,10 @@ inline constexpr std::size_t kMaxSchemaBytes = std::size_t{16} << 20;
 
 /// A number as JSON writes it, exact: the shortest text that reads back the same. Quoted when JSON lacks it (nan, inf).
 [[nodiscard]] std::string number_text(double value, bool single_precision);
+
+/// What stands for a number that JSON lacks: "nan", "inf" or "infinity", with a sign or without, in letters of any
+/// case.
+[[nodiscard]] std::optional<double> parse_non_finite(std::string_view text);
 
 }  // namespace tenon::internal
 

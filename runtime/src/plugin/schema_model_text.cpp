@@ -1,6 +1,8 @@
 // Parts of a schema as people read them.
+#include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -79,6 +81,25 @@ std::string number_text(double value, bool single_precision) {
     result += ".0";
   }
   return result;
+}
+
+std::optional<double> parse_non_finite(std::string_view text) {
+  const bool negative = text.starts_with('-');
+  if (negative || text.starts_with('+')) {
+    text.remove_prefix(1);
+  }
+  const auto is = [text](std::string_view word) {
+    return std::equal(text.begin(), text.end(), word.begin(), word.end(), [](char a, char b) {
+      return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
+    });
+  };
+  if (is("nan")) {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  if (is("inf") || is("infinity")) {
+    return negative ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
+  }
+  return std::nullopt;
 }
 
 }  // namespace tenon::internal
