@@ -2,6 +2,7 @@
 
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include <algorithm>
 #include <array>
@@ -11,6 +12,7 @@
 #include <tenon/plugin.hpp>
 
 #include "common/utf8.hpp"
+#include "text/foreign.hpp"
 
 namespace text {
 
@@ -32,6 +34,11 @@ constexpr int kMaxZstdWindowLog = 27;
                   quote(content.path()) + ": the " + format + " data ends too early; the file is cut off");
 }
 
+[[noreturn]] void throw_foreign(const Content& content, const std::string& what, const ForeignKind& kind) {
+  throw TaskError(TENON_UNSUPPORTED, quote(content.path()) + ": " + what + std::string(kind.name) + ", not text; " +
+                                         std::string(kind.advice));
+}
+
 }  // namespace
 
 /// Unpacks one format. What follows the first member of a file, further members, belongs to it.
@@ -39,6 +46,8 @@ class TextReader::Decoder {
  public:
   explicit Decoder(Content& content) : content_(content), input_(kInputBytes) {}
   virtual ~Decoder() = default;
+  /// "gzip" or "zstd".
+  [[nodiscard]] virtual const char* format() const noexcept = 0;
   virtual std::size_t read(std::span<std::uint8_t> buffer) = 0;
 
  protected:
@@ -69,6 +78,7 @@ class GzipDecoder final : public TextReader::Decoder {
   ~GzipDecoder() override { ::inflateEnd(&stream_); }
   GzipDecoder(const GzipDecoder&) = delete;
   GzipDecoder& operator=(const GzipDecoder&) = delete;
+  const char* format() const noexcept override { return "gzip"; }
 
   std::size_t read(std::span<std::uint8_t> buffer) override {
     stream_.next_out = buffer.data();
@@ -121,6 +131,8 @@ class ZstdDecoder final : public TextReader::Decoder {
     ::ZSTD_DCtx_setParameter(stream_.get(), ZSTD_d_windowLogMax, kMaxZstdWindowLog);
   }
 
+  const char* format() const noexcept override { return "zstd"; }
+
   std::size_t read(std::span<std::uint8_t> buffer) override {
     ZSTD_outBuffer output{buffer.data(), buffer.size(), 0};
     while (output.pos == 0) {
@@ -129,10 +141,17 @@ class ZstdDecoder final : public TextReader::Decoder {
       if (!more && !in_frame_) {
         return 0;
       }
+      const std::size_t begin = position_;
       ZSTD_inBuffer input{input_.data(), size_, position_};
       const std::size_t status = ::ZSTD_decompressStream(stream_.get(), &output, &input);
       position_ = input.pos;
       if (::ZSTD_isError(status) != 0) {
+        // Other formats have skippable frames as well, LZ4 among them.
+        if (!in_frame_ && ::ZSTD_getErrorCode(status) == ZSTD_error_prefix_unknown) {
+          if (const auto kind = foreign_kind(std::span(input_).subspan(begin, size_ - begin)); !kind.name.empty()) {
+            throw_foreign(content_, "what follows a skippable frame is ", kind);
+          }
+        }
         throw_broken(content_, "zstd", ::ZSTD_getErrorName(status));
       }
       in_frame_ = status != 0;
@@ -151,15 +170,30 @@ class ZstdDecoder final : public TextReader::Decoder {
   bool in_frame_ = false;
 };
 
-bool begins_with(std::span<const std::uint8_t> head, std::initializer_list<std::uint8_t> magic) {
-  return head.size() >= magic.size() && std::equal(magic.begin(), magic.end(), head.begin());
+/// Bytes that tell a packed file.
+constexpr std::size_t kMagicBytes = 4;
+
+bool is_gzip(std::span<const std::uint8_t> head) {
+  return head.size() >= 2 && head[0] == 0x1F && head[1] == 0x8B;
+}
+
+/// A frame of zstd, of its releases before 1.0 (which the library may refuse), or a skippable one, which pzstd and
+/// seekable files put first.
+bool is_zstd(std::span<const std::uint8_t> head) {
+  if (head.size() < kMagicBytes) {
+    return false;
+  }
+  const bool frame = (head[0] == 0x1E || (head[0] >= 0x22 && head[0] <= 0x28)) && head[1] == 0xB5 && head[2] == 0x2F &&
+                     head[3] == 0xFD;
+  const bool skippable = (head[0] & 0xF0) == 0x50 && head[1] == 0x2A && head[2] == 0x4D && head[3] == 0x18;
+  return frame || skippable;
 }
 
 }  // namespace
 
 TextReader::TextReader(Content& content, std::uint64_t max_size_bytes)
     : content_(content), max_size_bytes_(max_size_bytes) {
-  std::array<std::uint8_t, 4> head{};
+  std::array<std::uint8_t, kMagicBytes> head{};
   std::size_t size = 0;
   while (size < head.size()) {
     const std::size_t count = content_.read(std::span(head).subspan(size));
@@ -170,9 +204,9 @@ TextReader::TextReader(Content& content, std::uint64_t max_size_bytes)
   }
   content_.seek(0);
   const auto seen = std::span<const std::uint8_t>(head).first(size);
-  if (begins_with(seen, {0x1F, 0x8B, 0x08})) {
+  if (is_gzip(seen)) {
     decoder_ = std::make_unique<GzipDecoder>(content_);
-  } else if (begins_with(seen, {0x28, 0xB5, 0x2F, 0xFD})) {
+  } else if (is_zstd(seen)) {
     decoder_ = std::make_unique<ZstdDecoder>(content_);
   }
 }
@@ -183,6 +217,37 @@ std::size_t TextReader::read(std::span<std::uint8_t> buffer) {
   if (buffer.empty()) {
     return 0;
   }
+  if (!head_checked_) {
+    check_head();
+  }
+  if (head_.empty()) {
+    return fetch(buffer);
+  }
+  const std::size_t count = std::min(buffer.size(), head_.size());
+  std::copy_n(head_.begin(), count, buffer.begin());
+  head_.erase(head_.begin(), head_.begin() + static_cast<std::ptrdiff_t>(count));
+  return count;
+}
+
+void TextReader::check_head() {
+  head_checked_ = true;
+  head_.resize(kForeignHeadBytes);
+  std::size_t size = 0;
+  while (size < head_.size()) {
+    const std::size_t count = fetch(std::span(head_).subspan(size));
+    if (count == 0) {
+      break;
+    }
+    size += count;
+  }
+  head_.resize(size);
+  if (const ForeignKind kind = foreign_kind(head_); !kind.name.empty()) {
+    throw_foreign(content_, decoder_ ? std::string("the ") + decoder_->format() + " file holds " : std::string("is "),
+                  kind);
+  }
+}
+
+std::size_t TextReader::fetch(std::span<std::uint8_t> buffer) {
   const std::size_t count = decoder_ ? decoder_->read(buffer) : content_.read(buffer);
   unpacked_bytes_ += count;
   if (unpacked_bytes_ > max_size_bytes_) {
@@ -193,17 +258,20 @@ std::size_t TextReader::read(std::span<std::uint8_t> buffer) {
 
 bool TextReader::skip_to(std::uint64_t offset_bytes, const tenon::plugins::Poll& poll) {
   if (!decoder_) {
+    head_checked_ = offset_bytes > 0;
     content_.seek(offset_bytes);
     unpacked_bytes_ = offset_bytes;
     return offset_bytes <= content_.size_bytes();
   }
   std::vector<std::uint8_t> buffer(1u << 20);
-  while (unpacked_bytes_ < offset_bytes) {
+  for (std::uint64_t skipped = 0; skipped < offset_bytes;) {
     poll();
-    const auto left = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), offset_bytes - unpacked_bytes_));
-    if (read({buffer.data(), left}) == 0) {
+    const auto left = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), offset_bytes - skipped));
+    const std::size_t count = read({buffer.data(), left});
+    if (count == 0) {
       return false;
     }
+    skipped += count;
   }
   return true;
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "common/content.hpp"
 
@@ -21,8 +22,8 @@ class TextReader {
   TextReader(const TextReader&) = delete;
   TextReader& operator=(const TextReader&) = delete;
 
-  /// Up to buffer.size() bytes, 0 at the end alone. Throws TaskError: TENON_IO; TENON_CORRUPT for a broken or cut off
-  /// file; TENON_TOO_LARGE.
+  /// Up to buffer.size() bytes, 0 only at the end. Throws TaskError: TENON_IO; TENON_CORRUPT for a broken or cut off
+  /// file; TENON_TOO_LARGE; TENON_UNSUPPORTED for what is known not to be text, with what it is.
   std::size_t read(std::span<std::uint8_t> buffer);
 
   /// Goes forward to `offset_bytes` of the unpacked text; for a plain file at once. To be called before the first read.
@@ -32,10 +33,16 @@ class TextReader {
   class Decoder;
 
  private:
+  /// Reads on, whatever it is.
+  std::size_t fetch(std::span<std::uint8_t> buffer);
+  void check_head();
+
   tenon::plugins::Content& content_;
   std::unique_ptr<Decoder> decoder_;
   std::uint64_t max_size_bytes_;
   std::uint64_t unpacked_bytes_ = 0;
+  bool head_checked_ = false;
+  std::vector<std::uint8_t> head_;  ///< Read for the check, and not given yet.
 };
 
 }  // namespace text

@@ -86,3 +86,28 @@ TEST_CASE("Count: missing files, limits and cancelling") {
   worker.settings.polls_before_stop = 0;
   CHECK(worker.call("count", file_with("f", "1234")).status == TENON_CANCELLED);
 }
+
+TEST_CASE("Count: words are runs between white space of all kinds, and one character of a word must print") {
+  struct Row {
+    std::string text;
+    std::uint64_t words;
+  };
+  const Row rows[] = {
+      {"a\u00A0b\u1680c\u2000d\u200Ae\u2028f\u2029g\u202Fh\u205Fi\u2060j\u3000k", 11},
+      {"a\u2007b", 2},
+      {"a\u0085b", 1},          // A control character does not separate,
+      {"\u0085 \x01 \x7F", 0},  // and makes no word.
+      {"a\x01 \x01z\x1C", 2},
+      {"a\u200Bb\uFEFFc\u180Ed", 1},
+      {"\uFEFF", 1},
+      {"\u00A0\u3000\u2028", 0},
+      {"\uE000 \u65E5\u672C \U0001F600", 3},
+      {std::string("a\0b \0", 5), 1},
+  };
+  for (const Row& row : rows) {
+    for (const std::size_t piece : {1u, 2u, 3u, 100u}) {
+      INFO(row.text << " in pieces of " << piece);
+      CHECK(count_in_pieces(row.text, piece).words == row.words);
+    }
+  }
+}

@@ -96,3 +96,47 @@ TEST_CASE("TextReader: a bomb ends at the limit") {
     CHECK(status_of(packed, zeros.size()) == TENON_OK);
   }
 }
+
+TEST_CASE("TextReader: skippable frames of zstd, with any magic and anywhere, are no text") {
+  const std::string text = sample();
+  for (int magic = 0x50; magic <= 0x5F; ++magic) {
+    std::string frame{static_cast<char>(magic), '\x2A', '\x4D', '\x18', 4, 0, 0, 0, 'a', 'b', 'c', 'd'};
+    CHECK(unpack(frame + zstd(text)) == text);
+    CHECK(unpack(zstd("a\n") + frame + zstd("b\n") + frame) == "a\nb\n");
+    CHECK(unpack(frame).empty());
+    CHECK(status_of(frame.substr(0, 9)) == TENON_CORRUPT);
+    CHECK(status_of(frame + "rubbish") == TENON_CORRUPT);
+  }
+}
+
+TEST_CASE("TextReader: what is known not to be text is told, also when it is packed") {
+  const auto message_of = [](const std::string& packed) -> std::string {
+    try {
+      unpack(packed);
+      return "";
+    } catch (const tenon::TaskError& error) {
+      CHECK(error.code() == TENON_UNSUPPORTED);
+      return error.what();
+    }
+  };
+  const std::string png = std::string("\x89PNG\r\n\x1A\n") + std::string(600, '\0');
+  CHECK(message_of(png) == "'packed': is a PNG picture, not text; leave such files out");
+  CHECK(message_of(std::string("\xFD\x37zXZ\0....", 10)) ==
+        "'packed': is an xz file, not text; unpack it first; only gzip and zstd are unpacked here");
+  CHECK(message_of("\xFF\xFEh").find("'packed': is UTF-16 text, not text; convert it first") == 0);
+  CHECK(message_of(gzip(png)).find("'packed': the gzip file holds a PNG picture, not text") == 0);
+  CHECK(message_of(zstd(gzip("text"))).find("'packed': the zstd file holds a gzip file") == 0);
+  std::string tar(512, '\0');
+  tar.replace(257, 5, "ustar");
+  CHECK(message_of(gzip(tar)).find("'packed': the gzip file holds a tar archive") == 0);
+  const std::string skippable("\x50\x2A\x4D\x18\x00\x00\x00\x00", 8);
+  CHECK(message_of(skippable + "\x04\x22\x4D\x18....").find("what follows a skippable frame is an LZ4 file") !=
+        std::string::npos);
+}
+
+TEST_CASE("TextReader: unknown bytes, and words that begin like a signature, remain text") {
+  for (const std::string& text : {std::string(5000, '\0'), std::string("BM is no picture"), std::string("PK or II*"),
+                                  std::string("ustar"), std::string("LZIP and Rar!"), std::string("\x01\x02\x03")}) {
+    CHECK(unpack(text, 3) == text);
+  }
+}
