@@ -51,6 +51,7 @@ void throw_os_error(std::string_view path, std::string_view what, int os_code, s
 }
 
 FileDescriptor open_regular(const std::string& path, struct stat& status) {
+  require_whole_path(path);
   // Looked at before it is opened: opening alone can make a device act. And again after: it may have been replaced.
   if (::stat(path.c_str(), &status) != 0) {
     throw_os_error(path, "cannot be opened", errno);
@@ -124,9 +125,25 @@ bool Content::has_changed() const {
          now.st_mtim.tv_nsec != status_.st_mtim.tv_nsec;
 }
 
+std::int64_t nanoseconds_of(const timespec& time) noexcept {
+  std::int64_t ns = 0;
+  if (__builtin_mul_overflow(static_cast<std::int64_t>(time.tv_sec), std::int64_t{1'000'000'000}, &ns) ||
+      __builtin_add_overflow(ns, static_cast<std::int64_t>(time.tv_nsec), &ns)) {
+    return time.tv_sec < 0 ? INT64_MIN : INT64_MAX;
+  }
+  return ns;
+}
+
+void require_whole_path(std::string_view path) {
+  if (path.find('\0') != std::string_view::npos) {
+    throw TaskError(TENON_INVALID_ARGUMENT,
+                    quote(path) + ": the path has a zero byte, where the system would cut it; no file has such a name");
+  }
+}
+
 void describe(const struct stat& status, tenon::FileT& file) {
   file.size_bytes = static_cast<std::uint64_t>(status.st_size);
-  file.mtime_ns = static_cast<std::int64_t>(status.st_mtim.tv_sec) * 1'000'000'000 + status.st_mtim.tv_nsec;
+  file.mtime_ns = nanoseconds_of(status.st_mtim);
   file.mode = status.st_mode & 07777;
   file.kind = S_ISREG(status.st_mode)   ? tenon::FileKind::Regular
               : S_ISDIR(status.st_mode) ? tenon::FileKind::Directory

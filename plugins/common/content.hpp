@@ -73,6 +73,12 @@ class Content {
   struct stat status_ {};
 };
 
+/// Since 1970, in nanoseconds; before 1677 and after 2262 the least or greatest number, as the sum does not fit.
+[[nodiscard]] std::int64_t nanoseconds_of(const timespec& time) noexcept;
+
+/// Throws TaskError TENON_INVALID_ARGUMENT for a path with a zero byte, which the system would cut there.
+void require_whole_path(std::string_view path);
+
 /// Sizes, times and mode from `status` to a File.
 void describe(const struct stat& status, tenon::FileT& file);
 

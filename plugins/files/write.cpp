@@ -223,6 +223,7 @@ tenon::FileT write_file(const WriteRequest& request, const tenon::plugins::Poll&
     throw TaskError(TENON_INVALID_ARGUMENT,
                     "`directory` is missing; say where to write, `.` for the current directory");
   }
+  tenon::plugins::require_whole_path(request.directory);
   const auto parts = safe_parts(request.relative_path);
   const std::string& name = parts.back();
   std::string path = request.directory;

@@ -85,3 +85,27 @@ TEST_CASE("Content: read_all keeps to its limit, also for a file that reports no
   Content limited(status);
   CHECK_THROWS_AS(read_all(limited, 10, poll), tenon::TaskError);
 }
+
+TEST_CASE("Content: times that do not fit into nanoseconds are the first or the last that do") {
+  CHECK(nanoseconds_of({0, 0}) == 0);
+  CHECK(nanoseconds_of({-1, 999'999'999}) == -1);
+  CHECK(nanoseconds_of({9'223'372'036, 854'775'807}) == INT64_MAX);
+  CHECK(nanoseconds_of({9'223'372'036, 854'775'808}) == INT64_MAX);
+  CHECK(nanoseconds_of({253'402'300'799, 0}) == INT64_MAX);
+  CHECK(nanoseconds_of({-100'000'000'000, 0}) == INT64_MIN);
+}
+
+TEST_CASE("Content: a zero byte in a path is an error, not its end") {
+  const tenon::test::TemporaryDirectory directory;
+  tenon::test::write_text(directory / "a", "secret");
+  struct stat status {};
+  std::string path = (directory / "a").string();
+  path += std::string("\0.txt", 5);
+  try {
+    open_regular(path, status);
+    FAIL("it was opened");
+  } catch (const tenon::TaskError& error) {
+    CHECK(error.code() == TENON_INVALID_ARGUMENT);
+    CHECK(std::string(error.what()).find("a\\x00.txt': the path has a zero byte") != std::string::npos);
+  }
+}
