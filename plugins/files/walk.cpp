@@ -46,6 +46,11 @@ WalkOptions WalkOptions::from(const WalkArguments& arguments) {
       options.exclude.emplace_back(view(pattern));
     }
   }
+  if (arguments.leave_out() != nullptr) {
+    for (const auto* path : *arguments.leave_out()) {
+      options.leave_out.emplace_back(view(path));
+    }
+  }
   options.hidden = arguments.hidden();
   options.follow_links = arguments.follow_links();
   options.max_depth = arguments.max_depth();
@@ -69,6 +74,8 @@ TreeWalk::TreeWalk(WalkOptions options, WalkPositionT& position, Warn warn, cons
   if (options_.root.empty()) {
     throw TaskError(TENON_INVALID_ARGUMENT, "`root` is empty; give a directory, `.` for the current one");
   }
+  tenon::plugins::require_whole_path(options_.root);
+  std::for_each(options_.leave_out.begin(), options_.leave_out.end(), tenon::plugins::require_whole_path);
   struct stat status {};
   if (::stat(options_.root.c_str(), &status) != 0) {
     tenon::plugins::throw_os_error(options_.root, "cannot be walked", errno, "check `root`");
@@ -165,6 +172,14 @@ void TreeWalk::resume(const Poll& poll) {
   }
 }
 
+/// Asked of the system each time: a pipeline makes the directory that it writes to while the walk is under way.
+bool TreeWalk::is_left_out(const Identity& directory) const {
+  return std::any_of(options_.leave_out.begin(), options_.leave_out.end(), [&](const std::string& path) {
+    struct stat status {};
+    return ::stat(path.c_str(), &status) == 0 && directory == Identity{status.st_dev, status.st_ino};
+  });
+}
+
 bool TreeWalk::visit(const std::string& relative, const Poll& poll, bool only_enter) {
   if (fits_one(options_.exclude, relative)) {
     return false;
@@ -188,6 +203,9 @@ bool TreeWalk::visit(const std::string& relative, const Poll& poll, bool only_en
   tenon::plugins::describe(status, entry_);
   if (entry_.kind == tenon::FileKind::Directory) {
     const Identity identity{status.st_dev, status.st_ino};
+    if (is_left_out(identity)) {
+      return false;
+    }
     const bool loop =
         std::any_of(stack_.begin(), stack_.end(), [&](const Directory& above) { return above.identity == identity; });
     if (!loop && (options_.max_depth == 0 || stack_.size() < options_.max_depth)) {

@@ -24,6 +24,8 @@ struct WalkOptions {
   std::vector<tenon::FileKind> kinds{tenon::FileKind::Regular};
   std::uint32_t max_depth = 0;
   bool strict = false;
+  /// Directories that are not entered, as paths.
+  std::vector<std::string> leave_out;
 
   /// Throws TaskError for patterns and kinds that make no sense.
   static WalkOptions from(const WalkArguments& arguments);
@@ -67,6 +69,7 @@ class TreeWalk {
   bool enter(const std::string& relative, Identity identity, const Poll& poll, bool quiet);
   /// Looks at one entry; returns whether it is to be given.
   bool visit(const std::string& relative, const Poll& poll, bool only_enter);
+  [[nodiscard]] bool is_left_out(const Identity& directory) const;
   [[nodiscard]] std::string full_path(std::string_view relative) const;
   void trouble(const std::string& relative, std::string_view what, int os_code, bool quiet);
 

@@ -263,3 +263,29 @@ TEST_CASE("Walk: stops when it is cancelled") {
   auto session = worker.open("walk", root_of(directory));
   CHECK(session.step(10).status == TENON_CANCELLED);
 }
+
+TEST_CASE("Walk: directories to leave out are told by what they are") {
+  const TemporaryDirectory directory;
+  for (const char* path : {"a", "out/b", "out/deep/c", "sub/out/d", "sub/e"}) {
+    write_text(directory / path, "x");
+  }
+  std::filesystem::create_directory_symlink(directory / "out", directory / "link");
+  Worker worker;
+  auto arguments = root_of(directory);
+  arguments.leave_out = {(directory / "sub/../out").string(), (directory / "missing").string()};
+  CHECK(walk(worker, arguments) == Paths{"a", "sub/e", "sub/out/d"});
+  arguments.follow_links = true;
+  CHECK(walk(worker, arguments) == Paths{"a", "sub/e", "sub/out/d"});
+  arguments.kinds = {tenon::FileKind::Directory};
+  CHECK(walk(worker, arguments) == Paths{"sub", "sub/out"});
+  arguments.leave_out = {directory.path().string()};
+  CHECK(walk(worker, arguments).size() > 2);
+}
+
+TEST_CASE("Walk: a zero byte in the root is an error") {
+  Worker worker;
+  files::WalkArgumentsT arguments;
+  arguments.root = std::string("/\0x", 3);
+  auto session = worker.open("walk", arguments);
+  CHECK(session.step(1).status == TENON_INVALID_ARGUMENT);
+}
