@@ -5,6 +5,9 @@
 
 #include <tenon/catalog.hpp>
 
+#include "plugin/schema_model.hpp"
+#include "plugin/schema_operations.hpp"
+
 namespace tenon::internal {
 namespace {
 
@@ -58,6 +61,31 @@ class CatalogDirectory final : public TaskDirectory {
     return schema == nullptr ? std::nullopt : schema->find_type(type);
   }
 
+  TaskFiles find_files(std::string_view plugin, std::string_view method) const override {
+    const Schema* schema = schema_of(plugin);
+    if (schema == nullptr) {
+      return {};
+    }
+    const auto& files = SchemaAccess::model(*schema).task_files;
+    const auto found = files.find(method);
+    return found == files.end() ? TaskFiles() : found->second;
+  }
+
+  std::optional<std::vector<std::string>> union_members(std::string_view plugin, std::string_view type) const override {
+    const Schema* schema = schema_of(plugin);
+    const EnumModel* found = schema == nullptr ? nullptr : SchemaAccess::model(*schema).find_enum(type);
+    if (found == nullptr || !found->is_union) {
+      return std::nullopt;
+    }
+    std::vector<std::string> members;
+    for (const EnumValueModel& value : found->values) {
+      if (value.type.base != BaseType::kNone) {
+        members.push_back(value.name);
+      }
+    }
+    return members;
+  }
+
   Result<Buffer> encode(std::string_view plugin, std::string_view type, std::string_view json) const override {
     const Schema* schema = schema_of(plugin);
     return schema == nullptr ? missing(plugin) : schema->from_json(type, json);
@@ -90,6 +118,26 @@ class CatalogDirectory final : public TaskDirectory {
         return fail(std::move(verified.error()));
       }
       return field.read(item);
+    });
+  }
+
+  Result<ItemRenamer> renamer(std::string_view plugin, std::string_view type, std::string_view field) const override {
+    const Schema* schema = schema_of(plugin);
+    if (schema == nullptr) {
+      return missing(plugin);
+    }
+    const ObjectModel* root = SchemaAccess::model(*schema).find_object(type);
+    const FieldModel* found = root == nullptr ? nullptr : root->find_field(field);
+    if (found == nullptr) {
+      return fail(ErrorCode::kNotFound, std::string(type) + " has no field '" + std::string(field) + "'");
+    }
+    // The copy of the schema keeps what `root` and `found` point to.
+    return ItemRenamer([schema = *schema, type = std::string(type), root, found](
+                           BytesView item, std::string_view value) -> Result<Buffer> {
+      if (Result<void> verified = schema.verify(type, item); !verified) {
+        return fail(std::move(verified.error()));
+      }
+      return replace_string(*root, *found, SchemaAccess::model(schema), item, value);
     });
   }
 

@@ -59,6 +59,8 @@ struct NodeDeclaration {
   std::optional<Located<std::uint32_t>> workers;  ///< 0 for "auto".
   std::optional<Located<std::chrono::nanoseconds>> timeout;
   std::optional<RetryPolicy> retry;
+  std::optional<Located<std::string>> output_name;
+  std::optional<Located<OnConflict>> on_conflict;
   OrderKind order = OrderKind::kNone;
   std::optional<Located<std::string>> order_field;
   QueueLimits queue;

@@ -12,12 +12,14 @@ using Keys = std::vector<std::string>;
 
 const Keys& keys_of(NodeKind kind) {
   static const Keys kSourceKeys = {"task", "args", "params", "timeout"};
-  static const Keys kMapKeys = {"kind", "task", "params", "inputs", "workers", "timeout", "retry", "order", "queue"};
+  static const Keys kMapKeys = {"kind",  "task",  "params", "inputs",      "workers",    "timeout",
+                                "retry", "order", "queue",  "output_name", "on_conflict"};
   static const Keys kRouteKeys = {"kind", "inputs", "field", "cases", "else", "queue"};
   static const Keys kBatchKeys = {"kind",     "task",    "params",  "inputs", "size",
                                   "max_wait", "workers", "timeout", "retry",  "queue"};
   static const Keys kReduceKeys = {"kind", "task", "params", "inputs", "workers", "timeout", "queue"};
-  static const Keys kSinkKeys = {"task", "params", "inputs", "workers", "timeout", "retry", "order", "queue"};
+  static const Keys kSinkKeys = {"task",  "params", "inputs", "workers",     "timeout",
+                                 "retry", "order",  "queue",  "output_name", "on_conflict"};
   switch (kind) {
     case NodeKind::kSource:
       return kSourceKeys;
@@ -205,6 +207,26 @@ class NodeReader {
     if (knows("order")) {
       read_order();
     }
+    if (knows("on_conflict")) {
+      node_.output_name = table_.text("output_name");
+      read_on_conflict();
+    }
+  }
+
+  void read_on_conflict() {
+    const auto written = table_.text("on_conflict");
+    if (!written) {
+      return;
+    }
+    static const Keys kNames = {"error", "number", "replace"};
+    static constexpr OnConflict kValues[] = {OnConflict::kError, OnConflict::kNumber, OnConflict::kReplace};
+    const auto found = std::find(kNames.begin(), kNames.end(), written->value);
+    if (found == kNames.end()) {
+      table_.fail(written->place, "'on_conflict' is \"" + written->value + "\"; it takes " + list_names(kNames),
+                  suggest(written->value, kNames));
+      return;
+    }
+    node_.on_conflict = Located<OnConflict>{kValues[found - kNames.begin()], written->place};
   }
 
   void read_workers() {

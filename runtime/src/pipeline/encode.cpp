@@ -83,9 +83,11 @@ class Writer {
       const auto field = std::find_if(type.fields.begin(), type.fields.end(),
                                       [&](const FieldInfo& known) { return known.name == entry.key; });
       if (field == type.fields.end() || field->deprecated) {
+        const bool of_stage = entry.key == "on_conflict" || entry.key == "output_name";
         reporter_.error(entry.place, "unknown key '" + entry.key + "' in " + what,
-                        names.empty() ? type.name + " has no fields"
-                                      : suggest(entry.key, names, type.name + " has " + list_names(names)));
+                        of_stage ? "'" + entry.key + "' is a key of the stage or sink itself; write it beside 'task'"
+                        : names.empty() ? type.name + " has no fields"
+                                        : suggest(entry.key, names, type.name + " has " + list_names(names)));
         for (const std::string_view near : nearest_names(entry.key, names, 1)) {
           meant.emplace_back(near);
         }

@@ -16,6 +16,7 @@
 #include "pipeline/edge.hpp"
 #include "pipeline/executor.hpp"
 #include "pipeline/given_items.hpp"
+#include "pipeline/output_names.hpp"
 #include "pipeline/pace.hpp"
 #include "pipeline/plan.hpp"
 #include "pipeline/ring.hpp"
@@ -58,6 +59,7 @@ class Engine {
     bool under_way = false;
     std::uint64_t sequence = 0;  ///< order = "input".
     KeyEntry* key = nullptr;     ///< order = "key:...".
+    std::string claimed;         ///< Its output file; empty when it has none.
   };
 
   enum class SessionPhase { kClosed, kOpening, kProbing, kIdle, kWorking, kCheckpointing, kFinishing };
@@ -211,7 +213,8 @@ class Engine {
   std::vector<NodeState> nodes_;
   std::vector<Edge> edges_;
   std::vector<std::uint32_t> decided_outputs_;  ///< By edge into a route: of its first item, once that has been read.
-  std::deque<Call> calls_;                      ///< A deque, because arguments stay where they are.
+  OutputNames output_names_;
+  std::deque<Call> calls_;  ///< A deque, because arguments stay where they are.
   std::vector<std::uint32_t> free_calls_;
   Ring<std::uint32_t> scheduled_;
   std::priority_queue<Timer> timers_;

@@ -73,6 +73,17 @@ void Engine::take_item(std::uint32_t node, Item item) {
     }
     key = std::move(*value);
   }
+  std::string claimed;
+  if (plan.naming) {
+    const std::string who = identify(plan, item);
+    Result<std::string> name = output_names_.claim(*plan.naming, plan.name, who, item);
+    if (!name) {
+      ++state.report.failed;
+      record_failure(node, who, std::move(name.error()));
+      return;
+    }
+    claimed = std::move(*name);
+  }
   ++state.active;
   state.active_bytes += item.bytes();
   const std::uint32_t slot = new_call();
@@ -81,6 +92,7 @@ void Engine::take_item(std::uint32_t node, Item item) {
   call.node = node;
   call.attempt = 1;
   call.call_id = 0;
+  call.claimed = std::move(claimed);
   if (resequences(plan)) {
     call.sequence = state.sequence_base + state.sequence.size();
     state.sequence.push_back({});
@@ -161,6 +173,9 @@ void Engine::fail_call(std::uint32_t slot, Error error) {
   NodeState& state = nodes_[call.node];
   ++state.report.failed;
   record_failure(call.node, identify(*state.plan, call.item), std::move(error));
+  if (!call.claimed.empty()) {
+    output_names_.release(call.claimed);
+  }
   --state.active;
   if (resequences(*state.plan)) {
     Ordered& place = state.sequence[call.sequence - state.sequence_base];

@@ -16,6 +16,7 @@
 #include <tenon/catalog.hpp>
 #include <tenon/pipeline.hpp>
 
+#include "pipeline/name_template.hpp"
 #include "pipeline/task_directory.hpp"
 #include "pipeline/version_pin.hpp"
 
@@ -30,6 +31,24 @@ enum class OrderKind {
   kNone,   ///< As they come.
   kInput,  ///< As the items came in.
   kKey,    ///< Items of one key one after another.
+};
+
+/// What happens to an item whose output file is that of another item of the same run.
+enum class OnConflict {
+  kError,    ///< It fails.
+  kNumber,   ///< It gets the name with a number that is free.
+  kReplace,  ///< It takes the place of the other one; nothing is remembered.
+};
+
+/// How the files of a task that writes them are called.
+struct OutputNaming {
+  std::string directory;        ///< Absolute and without links, as far as it was there when the file was loaded.
+  std::string shown_directory;  ///< As written.
+  ItemReader name;              ///< The field of the item that names the file.
+  ItemReader path;              ///< Its last part stands for an empty name; may be empty.
+  NameTemplate pattern;         ///< Empty: the item's own name.
+  OnConflict on_conflict = OnConflict::kError;
+  ItemRenamer rename;
 };
 
 /// How often a failed item is tried again. The waits double from `backoff` to `max`.
@@ -92,6 +111,8 @@ struct PlanNode {
   std::unordered_map<std::string, std::uint32_t> cases;  ///< Value to output.
   std::uint32_t else_output = 0;                         ///< Ignored when else_dropped.
   bool else_dropped = false;
+
+  std::optional<OutputNaming> naming;  ///< Of a task that writes files; maps and plain sinks.
 
   std::uint32_t batch_size = 0;
   std::optional<std::chrono::nanoseconds> batch_wait;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "pipeline/encode.hpp"
+#include "pipeline/output_directories.hpp"
 #include "pipeline/version_pin.hpp"
 #include "plugin/schema_model.hpp"
 
@@ -15,7 +16,11 @@ class Resolver {
  public:
   Resolver(const PipelineDeclaration& declaration, const TaskDirectory& directory, const Environment& environment,
            Reporter& reporter)
-      : declaration_(declaration), directory_(directory), environment_(environment), reporter_(reporter) {}
+      : declaration_(declaration),
+        directory_(directory),
+        environment_(environment),
+        reporter_(reporter),
+        outputs_(directory, reporter) {}
 
   Graph::Impl run() {
     graph_.name = declaration_.name;
@@ -27,6 +32,12 @@ class Resolver {
     nodes.reserve(declaration_.nodes.size());
     for (const NodeDeclaration& node : declaration_.nodes) {
       nodes.push_back(resolve_node(node));
+    }
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      // Only now is it known where all stages write.
+      if (nodes[i].task && nodes[i].declaration->kind == NodeKind::kSource) {
+        encode_args(*nodes[i].declaration, *nodes[i].task, nodes[i].plugin, graph_.nodes[i]);
+      }
     }
     resolve_edges(graph_, nodes, directory_, reporter_);
     return std::move(graph_);
@@ -78,8 +89,9 @@ class Resolver {
     const std::vector<std::string> names = directory_.plugin_names();
     reporter_.error(place, "there is no plugin '" + name + "'",
                     suggest(name, names,
-                            names.empty() ? "no plugin was found; look at --plugin-dir and TENON_PLUGIN_PATH"
-                                          : "plugins are " + list_names(names)));
+                            (names.empty() ? "no plugin was found" : "plugins are " + list_names(names)) +
+                                "; further directories are named by --plugin-dir, TENON_PLUGIN_PATH, or plugin_dirs of "
+                                "[pipeline]"));
   }
 
   std::optional<TaskInfo> find_task(const Located<std::string>& written, std::string& plugin_name) {
@@ -194,15 +206,22 @@ class Resolver {
                                [](const FieldInfo& field) { return field.required && !field.deprecated; });
   }
 
+  ResolvedTask with_files(const TaskInfo& task, const std::string& plugin) const {
+    return {plugin, task, directory_.find_files(plugin, task.name)};
+  }
+
   void encode_args(const NodeDeclaration& node, const TaskInfo& task, const std::string& plugin, PlanNode& plan) {
     EncodeRequest request;
     request.plugin = plugin;
     request.type = task.argument_type;
-    request.entry = node.args;
+    const ResolvedTask resolved = with_files(task, plugin);
+    const std::optional<Entry> extended = outputs_.extend_args(node, resolved);
+    request.entry = extended ? &*extended : node.args;
     request.owner = node.place;
     request.what = "args of source '" + node.name + "'";
     if (auto argument = encode_table(directory_, request, environment_, reporter_)) {
       plan.argument = std::move(*argument);
+      outputs_.check_source(node, resolved, plan.argument);
     }
   }
 
@@ -238,10 +257,9 @@ class Resolver {
       plan.idempotent = task.idempotent;
       plan.collects = task.kind == TaskKind::kReduce;
       encode_params(node, task, resolved.plugin, plan);
-      if (node.kind == NodeKind::kSource) {
-        encode_args(node, task, resolved.plugin, plan);
-      } else {
+      if (node.kind != NodeKind::kSource) {
         plan.input_type = {resolved.plugin, task.argument_type};
+        outputs_.add(node, with_files(task, resolved.plugin), plan);
       }
       plan.output_type = {resolved.plugin, task.result_type};
       if (node.kind == NodeKind::kSink && plan.collects) {
@@ -273,6 +291,7 @@ class Resolver {
   const TaskDirectory& directory_;
   const Environment& environment_;
   Reporter& reporter_;
+  OutputDirectories outputs_;
   Graph::Impl graph_;
 };
 

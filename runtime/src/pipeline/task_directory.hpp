@@ -13,10 +13,16 @@
 #include <tenon/error.hpp>
 #include <tenon/schema.hpp>
 
+#include "plugin/task_files.hpp"
+
 namespace tenon::internal {
 
 /// Reads one field of an item as text, after verifying the item. Errors: kCorrupt. [any-thread]
 using ItemReader = std::function<Result<std::string>(BytesView item)>;
+
+/// A copy of an item with another value of one of its string fields, after verifying the item. Errors: kCorrupt,
+/// kTooLarge. [any-thread]
+using ItemRenamer = std::function<Result<Buffer>(BytesView item, std::string_view value)>;
 
 /// Plugins by name, as the loader sees them. Immutable; [any-thread].
 class TaskDirectory {
@@ -38,7 +44,12 @@ class TaskDirectory {
   [[nodiscard]] virtual std::optional<Plugin> find_plugin(std::string_view name) const = 0;
   /// A task of a usable plugin; nullopt if there is none.
   [[nodiscard]] virtual std::optional<TaskInfo> find_task(std::string_view plugin, std::string_view method) const = 0;
+  /// Which files a task reads and writes; nothing of one that does not declare it.
+  [[nodiscard]] virtual TaskFiles find_files(std::string_view plugin, std::string_view method) const = 0;
   [[nodiscard]] virtual std::optional<TypeInfo> find_type(std::string_view plugin, std::string_view type) const = 0;
+  /// The names of a union's types; nullopt for a type that is not a union.
+  [[nodiscard]] virtual std::optional<std::vector<std::string>> union_members(std::string_view plugin,
+                                                                              std::string_view type) const = 0;
   /// JSON to a FlatBuffer of `type`, as Schema::from_json.
   [[nodiscard]] virtual Result<Buffer> encode(std::string_view plugin, std::string_view type,
                                               std::string_view json) const = 0;
@@ -49,6 +60,9 @@ class TaskDirectory {
   /// Reader of a dotted field path. Errors: kNotFound, kInvalidArgument.
   [[nodiscard]] virtual Result<ItemReader> field_reader(std::string_view plugin, std::string_view type,
                                                         std::string_view path) const = 0;
+  /// What replaces a string field of the root table. Errors: kNotFound.
+  [[nodiscard]] virtual Result<ItemRenamer> renamer(std::string_view plugin, std::string_view type,
+                                                    std::string_view field) const = 0;
 };
 
 /// A directory over a catalog.

@@ -49,6 +49,17 @@ class FakeDirectory final : public internal::TaskDirectory {
     add_task("tenon", "sum", TaskKind::kReduce, "tenon.Number", "tenon.Number");
     add_plugin(plugin("other", "1.0.0"));
     add_task("other", "show", TaskKind::kPlain, "tenon.File", "tenon.File");
+    add_type("other.Place", {field("root", "string"), field("left_out", "[string]")});
+    add_type("other.SaveParams", {field("directory", "string")});
+    add_type("other.Values", {field("small", "uint8"), field("flag", "bool"), field("ratio", "float64"),
+                              field("maybe", "int16"), field("any", "other.Union")});
+    types_["other.Values"].fields[3].default_value = "null";
+    add_enum("other.Union", {"NONE", "Left", "Right"});
+    add_task("other", "scan_numbers", TaskKind::kSource, "other.Place", "tenon.Number");
+    files_["other.scan_numbers"] = {"", "", "root", "left_out"};
+    add_task("other", "save", TaskKind::kPlain, "tenon.Number", "tenon.Empty", "other.SaveParams");
+    files_["other.save"] = {"group", "directory", "", ""};
+    add_task("other", "values_numbers", TaskKind::kSource, "other.Values", "other.Values");
     Plugin broken = plugin("broken", "");
     broken.problem = "the file is truncated";
     add_plugin(broken);
@@ -72,6 +83,21 @@ class FakeDirectory final : public internal::TaskDirectory {
   std::optional<TypeInfo> find_type(std::string_view, std::string_view type) const override {
     const auto found = types_.find(std::string(type));
     return found == types_.end() ? std::nullopt : std::optional<TypeInfo>(found->second);
+  }
+  internal::TaskFiles find_files(std::string_view plugin, std::string_view method) const override {
+    const auto found = files_.find(std::string(plugin) + "." + std::string(method));
+    return found == files_.end() ? internal::TaskFiles() : found->second;
+  }
+  std::optional<std::vector<std::string>> union_members(std::string_view, std::string_view type) const override {
+    return type == "other.Union" ? std::optional(std::vector<std::string>{"Left", "Right"}) : std::nullopt;
+  }
+  Result<internal::ItemRenamer> renamer(std::string_view, std::string_view, std::string_view field) const override {
+    return internal::ItemRenamer([field = std::string(field)](BytesView item, std::string_view value) {
+      std::string text(item.begin(), item.end());
+      const std::size_t begin = text.find(field + "=") + field.size() + 1;
+      text.replace(begin, text.find(';', begin) - begin, value);
+      return Result<Buffer>(Buffer(text.begin(), text.end()));
+    });
   }
   /// The JSON itself without line breaks; a text "refuse" in it fails at its line.
   Result<Buffer> encode(std::string_view, std::string_view, std::string_view json) const override {
@@ -133,6 +159,13 @@ class FakeDirectory final : public internal::TaskDirectory {
       if (text.find("corrupt") != std::string::npos) {
         return fail(ErrorCode::kCorrupt, "the item does not verify");
       }
+      if (text.starts_with("{")) {  // Params and arguments, as `encode` makes them.
+        const std::string key = "\"" + name + "\": \"";
+        const std::size_t value = text.find(key);
+        return value == std::string::npos
+                   ? std::string()
+                   : text.substr(value + key.size(), text.find('"', value + key.size()) - value - key.size());
+      }
       const std::size_t at = text.find(name + "=");
       if (at == std::string::npos) {
         return std::string();
@@ -184,6 +217,7 @@ class FakeDirectory final : public internal::TaskDirectory {
 
   std::map<std::string, Plugin> plugins_;
   std::map<std::string, TaskInfo> tasks_;
+  std::map<std::string, internal::TaskFiles> files_;
   std::map<std::string, TypeInfo> types_;
 };
 

@@ -1,0 +1,52 @@
+/// pipeline/output_directories.hpp: where the stages of a pipeline write, and what its sources read.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pipeline/declaration.hpp"
+#include "pipeline/diagnostics.hpp"
+#include "pipeline/plan.hpp"
+#include "pipeline/task_directory.hpp"
+
+namespace tenon::internal {
+
+/// A task of a node.
+struct ResolvedTask {
+  std::string plugin;
+  TaskInfo info;
+  TaskFiles files;
+};
+
+/// Collects the directories that tasks declare as their output (attribute `output_directory`), so that the sources
+/// leave them out (attribute `left_out`): a run would otherwise take its own results, or those of the run before, for
+/// input. See DESIGN.md, "Files of a run".
+class OutputDirectories {
+ public:
+  OutputDirectories(const TaskDirectory& directory, Reporter& reporter) : directory_(directory), reporter_(reporter) {}
+
+  /// Takes the output directory of a node, whose params are encoded, and prepares the naming of its files.
+  void add(const NodeDeclaration& node, const ResolvedTask& task, PlanNode& plan);
+  /// The arguments of a source with the directories to leave out; nullopt when the file's own are right as they are.
+  [[nodiscard]] std::optional<Entry> extend_args(const NodeDeclaration& source, const ResolvedTask& task) const;
+  /// Warns about output that lies in what a source reads. `argument` is encoded.
+  void check_source(const NodeDeclaration& source, const ResolvedTask& task, const Buffer& argument);
+
+ private:
+  struct Output {
+    std::string node;
+    std::string written;
+    std::string path;  ///< Absolute.
+    Place place;
+  };
+
+  void add_naming(const NodeDeclaration& node, const ResolvedTask& task, PlanNode& plan);
+  [[nodiscard]] static bool says_what_to_leave_out(const NodeDeclaration& source, const ResolvedTask& task);
+
+  const TaskDirectory& directory_;
+  Reporter& reporter_;
+  std::vector<Output> outputs_;
+};
+
+}  // namespace tenon::internal
