@@ -159,8 +159,9 @@ std::optional<Located<std::int64_t>> TableReader::integer(std::string_view key, 
                            "; it takes an integer");
     return std::nullopt;
   }
-  if (number < least || number > most) {
-    fail(value->place, "'" + std::string(key) + "' is " + std::to_string(number) + "; it takes " +
+  if (number < least || number > most || value->large_integer > 0) {
+    fail(value->place, "'" + std::string(key) + "' is " +
+                           (value->from_environment ? std::to_string(number) : integer_text(*value)) + "; it takes " +
                            std::to_string(least) + " to " + std::to_string(most));
     return std::nullopt;
   }

@@ -40,10 +40,17 @@ struct InputDeclaration {
   Place place;
 };
 
+/// One value of a route's case.
+struct CaseValue {
+  std::string value;  ///< As items show it.
+  Place place;
+  Value::Kind kind = Value::Kind::kString;  ///< As it is written.
+};
+
 struct CaseDeclaration {
   std::string name;
   Place place;
-  std::vector<Located<std::string>> values;
+  std::vector<CaseValue> values;
 };
 
 struct NodeDeclaration {

@@ -77,7 +77,12 @@ class NodeReader {
       table_.fail(node_.place, "'" + node_.name + "' is not a name",
                   "names begin with a-z and go on with a-z, 0-9, _ and -, 64 in all");
     }
-    read_kind();
+    if (!read_kind()) {
+      // Which keys it may have depends on the kind, so only its edges are read.
+      read_inputs();
+      node_.broken = true;
+      return;
+    }
     table_.check_keys(keys_of(node_.kind), [&](const std::string& key) { return belongs_to(key, node_.kind); });
     if (node_.kind != NodeKind::kRoute) {
       read_task();
@@ -102,18 +107,19 @@ class NodeReader {
     return std::find(known.begin(), known.end(), key) != known.end();
   }
 
-  void read_kind() {
+  /// False when the kind is not one; that was reported.
+  bool read_kind() {
     if (node_.section == Section::kSource) {
       node_.kind = NodeKind::kSource;
-      return;
+      return true;
     }
     if (node_.section == Section::kSink) {
       node_.kind = NodeKind::kSink;
-      return;
+      return true;
     }
     const auto kind = table_.text("kind");
     if (!kind) {
-      return;
+      return table_.entry("kind") == nullptr;
     }
     static const Keys kKinds = {"map", "route", "batch", "reduce"};
     static constexpr NodeKind kValues[] = {NodeKind::kMap, NodeKind::kRoute, NodeKind::kBatch, NodeKind::kReduce};
@@ -121,9 +127,10 @@ class NodeReader {
     if (found == kKinds.end()) {
       table_.fail(kind->place, "unknown kind '" + kind->value + "'",
                   suggest(kind->value, kKinds, "kinds are " + list_names(kKinds)));
-      return;
+      return false;
     }
     node_.kind = kValues[found - kKinds.begin()];
+    return true;
   }
 
   void read_task() {
@@ -361,14 +368,15 @@ class NodeReader {
         node_.broken = true;
         continue;
       }
-      Located<std::string> text;
+      CaseValue text;
       text.place = value->place;
+      text.kind = value->kind;
       switch (value->kind) {
         case Value::Kind::kString:
           text.value = value->text;
           break;
         case Value::Kind::kInteger:
-          text.value = std::to_string(value->integer);
+          text.value = integer_text(*value);
           break;
         case Value::Kind::kBool:
           text.value = value->boolean ? "true" : "false";

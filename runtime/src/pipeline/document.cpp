@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <limits>
 #include <map>
 #include <string>
 #include <tuple>
@@ -27,6 +28,7 @@
 #pragma GCC diagnostic pop
 #endif
 
+#include "pipeline/large_integers.hpp"
 #include "platform/environment.hpp"
 
 namespace tenon::internal {
@@ -84,11 +86,57 @@ class Columns {
   std::map<std::uint32_t, std::vector<std::uint32_t>> tables_;
 };
 
-Value convert(const toml::node& node, Columns* columns, const Place& fallback) {
+/// Where a byte of the text stands.
+Place place_of(std::string_view text, std::size_t offset) {
+  Place place;
+  const std::string_view before = text.substr(0, offset);
+  place.line = static_cast<std::uint32_t>(1 + std::count(before.begin(), before.end(), '\n'));
+  const std::size_t line_start = before.rfind('\n');
+  place.column = static_cast<std::uint32_t>(offset - (line_start == std::string_view::npos ? 0 : line_start + 1) + 1);
+  return place;
+}
+
+/// toml++'s tree as ours.
+class Converter {
+ public:
+  /// `text` is what was parsed. With `place` all values get that one, as those of an override do.
+  Converter(std::string_view text, const LargeIntegers& large, std::optional<Place> place)
+      : columns_(text), place_(place) {
+    for (const auto& [offset, value] : large.values) {
+      const Place at = place_of(text, offset);
+      large_places_[{at.line, at.column}] = value;
+    }
+  }
+
+  Value convert(const toml::node& node);
+  Place place(const toml::source_region& region) { return place_ ? *place_ : columns_.place(region); }
+
+ private:
+  std::optional<std::uint64_t> large_integer(const toml::node& node) {
+    if (large_places_.empty()) {
+      return std::nullopt;
+    }
+    const Place at = columns_.place(node.source());
+    const auto found = large_places_.find({at.line, at.column});
+    return found == large_places_.end() ? std::nullopt : std::optional(found->second);
+  }
+
+  Columns columns_;
+  std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint64_t> large_places_;
+  std::optional<Place> place_;
+};
+
+Value Converter::convert(const toml::node& node) {
   Value out;
-  out.place = columns != nullptr ? columns->place(node.source()) : fallback;
+  out.place = place(node.source());
   switch (node.type()) {
     case toml::node_type::string:
+      if (const auto large = large_integer(node)) {
+        out.kind = Value::Kind::kInteger;
+        out.integer = std::numeric_limits<std::int64_t>::max();
+        out.large_integer = *large;
+        break;
+      }
       out.kind = Value::Kind::kString;
       out.text = node.as_string()->get();
       break;
@@ -107,7 +155,7 @@ Value convert(const toml::node& node, Columns* columns, const Place& fallback) {
     case toml::node_type::array:
       out.kind = Value::Kind::kArray;
       for (const toml::node& element : *node.as_array()) {
-        out.elements.push_back(convert(element, columns, fallback));
+        out.elements.push_back(convert(element));
       }
       break;
     case toml::node_type::table:
@@ -115,8 +163,8 @@ Value convert(const toml::node& node, Columns* columns, const Place& fallback) {
       for (const auto& [key, value] : *node.as_table()) {
         Entry entry;
         entry.key = std::string(key.str());
-        entry.place = columns != nullptr ? columns->place(key.source()) : fallback;
-        entry.value = convert(value, columns, fallback);
+        entry.place = place(key.source());
+        entry.value = convert(value);
         out.entries.push_back(std::move(entry));
       }
       std::stable_sort(out.entries.begin(), out.entries.end(), [](const Entry& a, const Entry& b) {
@@ -130,33 +178,8 @@ Value convert(const toml::node& node, Columns* columns, const Place& fallback) {
   return out;
 }
 
-/// Where a byte of the text stands.
-Place place_of(std::string_view text, std::size_t offset) {
-  Place place;
-  const std::string_view before = text.substr(0, offset);
-  place.line = static_cast<std::uint32_t>(1 + std::count(before.begin(), before.end(), '\n'));
-  const std::size_t line_start = before.rfind('\n');
-  place.column = static_cast<std::uint32_t>(offset - (line_start == std::string_view::npos ? 0 : line_start + 1) + 1);
-  return place;
-}
-
 /// More parts than this in one key are refused: each is a table in a table, and trees are walked by recursion.
 constexpr std::size_t kMaxKeyParts = 32;
-
-/// End of the string that begins at `at`, multi-line ones included; the text's end when it is not closed.
-std::size_t skip_string(std::string_view text, std::size_t at) {
-  const char quote = text[at];
-  const std::string three(3, quote);
-  const bool multi_line = text.substr(at).starts_with(three);
-  for (std::size_t i = at + (multi_line ? 3 : 1); i < text.size(); ++i) {
-    if (text[i] == '\\' && quote == '"') {
-      ++i;
-    } else if (multi_line ? text.substr(i).starts_with(three) : text[i] == quote || text[i] == '\n') {
-      return i + (multi_line ? 3 : 1);
-    }
-  }
-  return text.size();
-}
 
 /// Something outside strings and comments that the parser must not see.
 struct Unfit {
@@ -172,7 +195,7 @@ std::optional<Unfit> find_unfit(std::string_view text) {
   while (i < text.size()) {
     const char c = text[i];
     if (c == '"' || c == '\'') {
-      i = skip_string(text, i);
+      i = skip_toml_string(text, i);
       continue;
     }
     if (c == '#') {
@@ -251,10 +274,12 @@ std::vector<std::string> split(std::string_view dotted) {
 
 Value override_value(const std::string& text, const Place& place) {
   if (text.size() <= kMaxDocumentBytes && !find_unfit(text)) {
-    const toml::parse_result parsed = toml::parse("v = " + text);
+    std::optional<BadNumber> bad;
+    const LargeIntegers large = take_large_integers("v = " + text, bad);
+    const toml::parse_result parsed = toml::parse(large.text);
     // A line break could smuggle in further keys: then it is a string like any other.
     if (parsed && parsed.table().size() == 1 && parsed.table().contains("v")) {
-      return convert(*parsed.table().get("v"), nullptr, place);
+      return Converter(large.text, large, place).convert(*parsed.table().get("v"));
     }
   }
   Value value;
@@ -316,6 +341,10 @@ Entry* Value::find(std::string_view key) {
   return const_cast<Entry*>(std::as_const(*this).find(key));
 }
 
+std::string integer_text(const Value& value) {
+  return value.large_integer > 0 ? std::to_string(value.large_integer) : std::to_string(value.integer);
+}
+
 std::string_view kind_name(Value::Kind kind) {
   switch (kind) {
     case Value::Kind::kString:
@@ -340,18 +369,23 @@ std::optional<Value> parse_document(std::string_view text, Reporter& reporter) {
   if (report_bad_text(text, reporter)) {
     return std::nullopt;
   }
-  Columns columns(text);
-  const toml::parse_result parsed = toml::parse(text);
+  std::optional<BadNumber> bad;
+  const LargeIntegers large = take_large_integers(text, bad);
+  if (bad) {
+    reporter.error(place_of(text, bad->offset), bad->message, bad->hint);
+    return std::nullopt;
+  }
+  const toml::parse_result parsed = toml::parse(large.text);
   if (!parsed) {
     const toml::parse_error& error = parsed.error();
     std::string message(error.description());
     if (message.starts_with("Error ")) {
       message.erase(0, 6);
     }
-    reporter.error(columns.place(error.source()), "this is not TOML: " + message);
+    reporter.error(Columns(text).place(error.source()), "this is not TOML: " + message);
     return std::nullopt;
   }
-  return convert(parsed.table(), &columns, {});
+  return Converter(text, large, std::nullopt).convert(parsed.table());
 }
 
 void apply_overrides(Value& root, const std::vector<std::pair<std::string, std::string>>& overrides,

@@ -26,6 +26,8 @@ struct Value {
   Place place;
   std::string text;  ///< A string's content.
   std::int64_t integer = 0;
+  /// Of an integer beyond int64_t, up to the largest uint64_t; `integer` is then INT64_MAX. 0 for all others.
+  std::uint64_t large_integer = 0;
   double real = 0;
   bool boolean = false;
   /// The string came from the environment and may stand for any scalar.
@@ -44,6 +46,9 @@ struct Entry {
   Place place;
   Value value;
 };
+
+/// The digits of an integer.
+[[nodiscard]] std::string integer_text(const Value& value);
 
 /// "a string", "an integer", "a table" ... for messages.
 [[nodiscard]] std::string_view kind_name(Value::Kind kind);

@@ -5,60 +5,21 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <utility>
 #include <vector>
 
 #include "base/text.hpp"
+#include "pipeline/scalar_type.hpp"
+#include "plugin/schema_model.hpp"
 
 namespace tenon::internal {
 namespace {
 
-struct ScalarType {
-  std::string_view name;
-  bool real;
-  std::int64_t least;
-  std::uint64_t most;
-};
-
-template <typename T>
-constexpr ScalarType integer_type(std::string_view name) {
-  return {name, false, static_cast<std::int64_t>(std::numeric_limits<T>::min()),
-          static_cast<std::uint64_t>(std::numeric_limits<T>::max())};
-}
-
-/// Both spellings of each scalar of a schema.
-constexpr std::array<ScalarType, 20> kScalars = {{{"float", true, 0, 0},
-                                                  {"double", true, 0, 0},
-                                                  {"float32", true, 0, 0},
-                                                  {"float64", true, 0, 0},
-                                                  integer_type<std::int8_t>("byte"),
-                                                  integer_type<std::int8_t>("int8"),
-                                                  integer_type<std::uint8_t>("ubyte"),
-                                                  integer_type<std::uint8_t>("uint8"),
-                                                  integer_type<std::int16_t>("short"),
-                                                  integer_type<std::int16_t>("int16"),
-                                                  integer_type<std::uint16_t>("ushort"),
-                                                  integer_type<std::uint16_t>("uint16"),
-                                                  integer_type<std::int32_t>("int"),
-                                                  integer_type<std::int32_t>("int32"),
-                                                  integer_type<std::uint32_t>("uint"),
-                                                  integer_type<std::uint32_t>("uint32"),
-                                                  integer_type<std::int64_t>("long"),
-                                                  integer_type<std::int64_t>("int64"),
-                                                  integer_type<std::uint64_t>("ulong"),
-                                                  integer_type<std::uint64_t>("uint64")}};
-
-const ScalarType* find_scalar(std::string_view type) {
-  const auto found =
-      std::find_if(kScalars.begin(), kScalars.end(), [&](const ScalarType& scalar) { return scalar.name == type; });
-  return found == kScalars.end() ? nullptr : &*found;
-}
-
-std::string number_text(double value) {
+/// As short as it can be; what JSON lacks as a string.
+std::string real_text(double value) {
   std::array<char, 64> text{};
   const auto [end, code] = std::to_chars(text.data(), text.data() + text.size(), value);
-  return code == std::errc() ? std::string(text.data(), end) : std::string("0");
+  return std::isfinite(value) && code == std::errc() ? std::string(text.data(), end) : number_text(value, false);
 }
 
 /// Writes the JSON, one value a line, so that a line of a later message leads back to a place.
@@ -82,6 +43,13 @@ class Writer {
     for (const Entry& entry : value != nullptr ? value->entries : kNone) {
       const auto field = std::find_if(type.fields.begin(), type.fields.end(),
                                       [&](const FieldInfo& known) { return known.name == entry.key; });
+      if (field == type.fields.end() && is_union_tag(entry.key, type)) {
+        put(first ? "" : ",", entry.place);
+        first = false;
+        text_ += json_quote(entry.key) + ": ";
+        good = raw(entry.value) && good;
+        continue;
+      }
       if (field == type.fields.end() || field->deprecated) {
         const bool of_stage = entry.key == "on_conflict" || entry.key == "output_name";
         reporter_.error(entry.place, "unknown key '" + entry.key + "' in " + what,
@@ -93,6 +61,15 @@ class Writer {
         }
         good = false;
         continue;
+      }
+      if (const auto members = union_members(field->type)) {
+        const std::string tag = entry.key + "_type";
+        if (value->find(tag) == nullptr) {
+          reporter_.error(entry.place, "'" + entry.key + "' is a union and needs '" + tag + "' beside it",
+                          "its types are " + list_names(*members, 20));
+          good = false;
+          continue;
+        }
       }
       put(first ? "" : ",", entry.place);
       first = false;
@@ -119,6 +96,26 @@ class Writer {
   }
 
  private:
+  /// The types of a union, or of a vector of unions; nullopt for another type.
+  std::optional<std::vector<std::string>> union_members(std::string_view type) const {
+    if (type.size() > 2 && type.front() == '[') {
+      type = type.substr(1, type.size() - 2);
+    }
+    return directory_.union_members(plugin_, type);
+  }
+
+  /// Whether a key says of which type a union of the table is; the schema does not list it as a field.
+  bool is_union_tag(std::string_view key, const TypeInfo& table) const {
+    constexpr std::string_view kSuffix = "_type";
+    if (!key.ends_with(kSuffix)) {
+      return false;
+    }
+    key.remove_suffix(kSuffix.size());
+    return std::any_of(table.fields.begin(), table.fields.end(), [&](const FieldInfo& field) {
+      return field.name == key && !field.deprecated && union_members(field.type).has_value();
+    });
+  }
+
   void put(std::string_view what, const Place& place) {
     text_ += text_.empty() ? "" : "\n";
     text_ += what;
@@ -128,7 +125,7 @@ class Writer {
   bool refuse(const Value& value, const std::string& what, std::string_view wanted, std::string hint = {}) {
     std::string is = value.kind == Value::Kind::kString ? "\"" + value.text + "\"" : std::string(kind_name(value.kind));
     if (value.kind == Value::Kind::kInteger) {
-      is = std::to_string(value.integer);
+      is = integer_text(value);
     }
     reporter_.error(value.place, what + " is " + is + "; it takes " + std::string(wanted), std::move(hint));
     return false;
@@ -148,7 +145,7 @@ class Writer {
         }
         return table(&written, *named, written.place, what);
       }
-      if (!named) {
+      if (!named || directory_.union_members(plugin_, type)) {
         return raw(written);
       }
     }
@@ -187,7 +184,7 @@ class Writer {
       std::uint64_t high = 0;
       const auto as_signed = std::from_chars(begin, end, low);
       const auto as_unsigned = std::from_chars(begin, end, high);
-      const bool fits_signed = as_signed.ec == std::errc() && as_signed.ptr == end && in_range(low, scalar);
+      const bool fits_signed = as_signed.ec == std::errc() && as_signed.ptr == end && scalar.holds(low);
       const bool fits_unsigned = as_unsigned.ec == std::errc() && as_unsigned.ptr == end && high <= scalar.most;
       if (!fits_signed && !fits_unsigned) {
         return refuse(value, what, wanted);
@@ -195,35 +192,37 @@ class Writer {
       text_ += fits_signed ? std::to_string(low) : std::to_string(high);
       return true;
     }
-    if (value.kind != Value::Kind::kInteger || !in_range(value.integer, scalar)) {
+    const bool fits = value.large_integer > 0 ? value.large_integer <= scalar.most : scalar.holds(value.integer);
+    if (value.kind != Value::Kind::kInteger || !fits) {
       return refuse(value, what, wanted);
     }
-    text_ += std::to_string(value.integer);
+    text_ += integer_text(value);
     return true;
   }
 
-  static bool in_range(std::int64_t number, const ScalarType& scalar) {
-    return number >= scalar.least && (number < 0 || static_cast<std::uint64_t>(number) <= scalar.most);
-  }
-
   bool real(const Value& value, const std::string& what) {
-    double number = value.kind == Value::Kind::kInteger ? static_cast<double>(value.integer) : value.real;
+    double number = value.large_integer > 0               ? static_cast<double>(value.large_integer)
+                    : value.kind == Value::Kind::kInteger ? static_cast<double>(value.integer)
+                                                          : value.real;
     bool good = value.kind == Value::Kind::kInteger || value.kind == Value::Kind::kFloat;
-    if (value.from_environment) {
+    if (const auto special = value.kind == Value::Kind::kString ? parse_non_finite(value.text) : std::nullopt) {
+      number = *special;
+      good = true;
+    } else if (value.from_environment) {
       const char* end = value.text.data() + value.text.size();
       const auto [stop, code] = std::from_chars(value.text.data(), end, number);
       good = code == std::errc() && stop == end;
     }
-    if (!good || !std::isfinite(number)) {
-      return refuse(value, what, "a finite number");
+    if (!good) {
+      return refuse(value, what, "a number, nan, inf or -inf");
     }
-    text_ += number_text(number);
+    text_ += real_text(number);
     return true;
   }
 
   bool enumerator(const Value& value, const TypeInfo& type, const std::string& what) {
     if (value.kind == Value::Kind::kInteger) {
-      text_ += std::to_string(value.integer);
+      text_ += integer_text(value);
       return true;
     }
     const std::string wanted = "one of " + list_names(type.enum_values, 20);
@@ -274,7 +273,7 @@ class Writer {
         text_ += json_quote(value.text);
         return true;
       case Value::Kind::kInteger:
-        text_ += std::to_string(value.integer);
+        text_ += integer_text(value);
         return true;
       case Value::Kind::kFloat:
         return real(value, "the value");

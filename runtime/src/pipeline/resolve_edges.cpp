@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "pipeline/resolve.hpp"
+#include "pipeline/route_cases.hpp"
 
 namespace tenon::internal {
 namespace {
@@ -49,7 +50,7 @@ class EdgeResolver {
     for (const CaseDeclaration& one : node.cases) {
       const auto output = static_cast<std::uint32_t>(plan.outputs.size());
       plan.outputs.push_back({one.name, {}});
-      for (const Located<std::string>& value : one.values) {
+      for (const CaseValue& value : one.values) {
         plan.cases.emplace(value.value, output);
       }
     }
@@ -315,7 +316,7 @@ class EdgeResolver {
     if (node.field) {
       plan.route_field = node.field->value;
       plan.route_reader = field_reader(type, *node.field, "route '" + node.name + "'");
-      check_case_values(node, type);
+      check_route_cases(node, type, directory_, reporter_);
     }
     if (node.order_field) {
       plan.key_field = node.order_field->value;
@@ -357,37 +358,6 @@ class EdgeResolver {
       return {};
     }
     return std::move(*reader);
-  }
-
-  /// Values of an enum are known beforehand, so a misspelt one is an error and not an empty output.
-  void check_case_values(const NodeDeclaration& node, const EdgeType& type) {
-    std::optional<TypeInfo> at = directory_.find_type(type.plugin, type.name);
-    std::string_view rest = node.field->value;
-    while (at && at->enum_values.empty()) {
-      const std::size_t dot = rest.find('.');
-      const std::string_view name = rest.substr(0, dot);
-      const auto field = std::find_if(at->fields.begin(), at->fields.end(),
-                                      [&](const FieldInfo& known) { return known.name == name; });
-      if (field == at->fields.end()) {
-        return;
-      }
-      at = directory_.find_type(type.plugin, std::string(field->type));
-      if (dot == std::string_view::npos) {
-        break;
-      }
-      rest.remove_prefix(dot + 1);
-    }
-    if (!at || at->enum_values.empty()) {
-      return;
-    }
-    for (const CaseDeclaration& one : node.cases) {
-      for (const Located<std::string>& value : one.values) {
-        if (std::find(at->enum_values.begin(), at->enum_values.end(), value.value) == at->enum_values.end()) {
-          reporter_.error(value.place, "'" + node.field->value + "' is never '" + value.value + "'",
-                          suggest(value.value, at->enum_values, at->name + " has " + list_names(at->enum_values)));
-        }
-      }
-    }
   }
 
   void report_unconnected() {

@@ -1,0 +1,25 @@
+/// pipeline/scalar_type.hpp: the numbers of a schema, by the names of their types.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace tenon::internal {
+
+/// A number type of FlatBuffers.
+struct ScalarType {
+  std::string_view name;
+  bool real;
+  bool single_precision;
+  std::int64_t least;  ///< Of integers, as `most`.
+  std::uint64_t most;
+
+  [[nodiscard]] constexpr bool holds(std::int64_t number) const noexcept {
+    return number >= least && (number < 0 || static_cast<std::uint64_t>(number) <= most);
+  }
+};
+
+/// By either spelling of a type, as in "ubyte" and "uint8"; nullptr for others. Valid for ever.
+[[nodiscard]] const ScalarType* find_scalar(std::string_view type) noexcept;
+
+}  // namespace tenon::internal
