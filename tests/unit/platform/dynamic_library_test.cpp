@@ -35,5 +35,9 @@ TEST_CASE("DynamicLibrary: a missing or broken file is an error with the loader'
   auto broken = DynamicLibrary::load(directory / "text.so");
   REQUIRE_FALSE(broken);
   CHECK(broken.error().code == ErrorCode::kIncompatible);
-  CHECK(broken.error().message.find("text.so") != std::string::npos);
+  const std::string& message = broken.error().message;
+  CHECK(message.find("text.so") != std::string::npos);
+  CHECK(message.find("boost") == std::string::npos);
+  CHECK(message.find("descriptor") == std::string::npos);
+  CHECK(message.back() != ')');
 }

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -52,13 +53,26 @@ std::filesystem::path name_of_open_file(const FileDescriptor& file) {
   return name + std::to_string(file.get());
 }
 
+/// What the system's loader said, without what Boost.DLL puts around it: its own function's name, and the words of an
+/// errno that nobody has set.
+std::string loader_words(std::string_view what) {
+  constexpr std::string_view kBefore = "dlerror system message: ";
+  constexpr std::string_view kAfter = "): ";
+  const std::size_t begin = what.find(kBefore);
+  if (begin == std::string_view::npos) {
+    return std::string(what);
+  }
+  const std::string_view words = what.substr(begin + kBefore.size());
+  return std::string(words.substr(0, words.rfind(kAfter)));
+}
+
 /// nullopt, with the loader's own words in `problem`, when it refuses.
 std::optional<boost::dll::shared_library> open_library(const std::filesystem::path& name, std::string& problem) {
   // Boost.DLL keeps the loader's own words in the exception only.
   try {
     return boost::dll::shared_library(name, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
   } catch (const std::exception& refused) {
-    problem = refused.what();
+    problem = loader_words(refused.what());
     return std::nullopt;
   }
 }
