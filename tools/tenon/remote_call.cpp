@@ -1,6 +1,8 @@
 #include "tools/tenon/remote_call.hpp"
 
+#include <filesystem>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 #include "base/text.hpp"
@@ -138,16 +140,33 @@ Outcome<serve::AnswerBodyUnion> RemoteCaller::ask(Body body) {
   return wait(*number);
 }
 
+Outcome<Buffer> RemoteCaller::with_own_paths(const TaskRef& task, CallPart part, BytesView bytes) const {
+  const std::string& type = part == CallPart::kArgument ? task.task->argument_type : task.task->params_type;
+  std::error_code failed;
+  const std::filesystem::path directory = std::filesystem::current_path(failed);
+  auto absolute = with_absolute_paths(*task.plugin->schema, *task.task, part, type, buffer_of(bytes),
+                                      failed ? std::filesystem::path() : directory);
+  return absolute ? Outcome<Buffer>(std::move(*absolute)) : failure(ExitCode::kFailed, std::move(absolute.error()));
+}
+
 template <typename Request>
-Outcome<Request> RemoteCaller::make(const TaskRef& task, BytesView params, BytesView argument) const {
-  if (auto fits = check_size(params.size() + argument.size()); !fits) {
+Outcome<Request> RemoteCaller::make(const TaskRef& task, BytesView given_params, BytesView given_argument) const {
+  auto params = with_own_paths(task, CallPart::kParams, given_params);
+  if (!params) {
+    return tl::unexpected<Failure>(std::move(params.error()));
+  }
+  auto argument = with_own_paths(task, CallPart::kArgument, given_argument);
+  if (!argument) {
+    return tl::unexpected<Failure>(std::move(argument.error()));
+  }
+  if (auto fits = check_size(params->size() + argument->size()); !fits) {
     return tl::unexpected<Failure>(std::move(fits.error()));
   }
   Request request;
   request.task = task.task->full_name;
   request.sha256 = task.plugin->sha256;
-  request.params = buffer_of(params);
-  request.argument = buffer_of(argument);
+  request.params = std::move(*params);
+  request.argument = std::move(*argument);
   return request;
 }
 
@@ -238,8 +257,14 @@ Outcome<Reply> RemoteCaller::reduce(const TaskRef& task, BytesView params, const
         if (!argument) {
           return tl::unexpected<Failure>(std::move(argument.error()));
         }
-        kept = std::move(*argument);
-        more = kept.has_value();
+        more = argument->has_value();
+        if (more) {
+          auto own = with_own_paths(task, CallPart::kArgument, **argument);
+          if (!own) {
+            return tl::unexpected<Failure>(std::move(own.error()));
+          }
+          kept = std::move(*own);
+        }
       }
       if (!kept) {
         break;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tools/tenon/call_task.hpp"
+#include "tools/tenon/client_paths.hpp"
 #include "tools/tenon/daemon_client.hpp"
 
 namespace tenon::cli {
@@ -32,6 +33,8 @@ class RemoteCaller final : public TaskCaller {
   Outcome<serve::AnswerBodyUnion> wait(std::uint64_t number);
   template <typename Request>
   Outcome<Request> make(const TaskRef& task, BytesView params, BytesView argument) const;
+  /// The bytes with relative paths made absolute: they are this process's, and the daemon's directory is another.
+  [[nodiscard]] Outcome<Buffer> with_own_paths(const TaskRef& task, CallPart part, BytesView bytes) const;
   /// What the daemon answered, made by a version of the task's plugin; absent in answers of older daemons.
   Reply reply_of(const std::vector<std::uint8_t>& bytes, const TaskRef& task, const std::string& version,
                  const std::string& sha256);

@@ -1,10 +1,16 @@
 // Calls over the socket.
 #include <signal.h>
 
+#include <filesystem>
+#include <fstream>
+
+#include "base/scope_guard.hpp"
 #include "daemon.hpp"
 #include "tenon_test/catch.hpp"
 
 using namespace tenon::test;
+using tenon::internal::ScopeGuard;
+namespace fs = std::filesystem;
 
 TEST_CASE("tenon call --socket: plain tasks, sources and reduces answer as without a daemon") {
   Daemon daemon;
@@ -21,6 +27,41 @@ TEST_CASE("tenon call --socket: plain tasks, sources and reduces answer as witho
   CAPTURE(sum.error);
   CHECK(sum.exit == 0);
   CHECK(has(sum.output, "42"));
+}
+
+TEST_CASE("tenon call --socket: relative paths are those of the client's directory") {
+  const Daemon daemon;
+  const TemporaryDirectory own;
+  const fs::path before = fs::current_path();
+  const ScopeGuard back([&] { fs::current_path(before); });
+  fs::current_path(own.path());
+  const auto write = [](const fs::path& file, const std::string& text) { std::ofstream(file) << text; };
+  write("note.txt", "mine");
+  fs::create_directory("below");
+  write("below/other.txt", "below mine");
+  const auto size_of = [&](const std::string& path) {
+    const Ended ended = daemon.run({"call", "text.count", R"({"path": ")" + path + R"("})"});
+    INFO(ended.error);
+    REQUIRE(ended.exit == 0);
+    return nlohmann::json::parse(ended.output)["size_bytes"].get<std::size_t>();
+  };
+  CHECK(size_of("note.txt") == 4);
+  CHECK(size_of("./below/../note.txt") == 4);
+  CHECK(size_of((own.path() / "note.txt").string()) == 4);
+  fs::current_path("below");
+  CHECK(size_of("other.txt") == 10);
+  CHECK(size_of("../note.txt") == 4);
+  // A file inside of an argument, and one given to a reduce.
+  const Ended inventory =
+      daemon.run({"call", "files.inventory",
+                  R"({"file": {"path": "other.txt"}, "algorithm": "sha256", "value": "aGk=", "hex": "6869"})"});
+  INFO(inventory.error);
+  CHECK(inventory.exit == 0);
+  CHECK(has(inventory.output, (own.path() / "below" / "other.txt").string()));
+  // What is not there is named as it was looked for.
+  const Ended missing = daemon.run({"call", "text.count", R"({"path": "nowhere.txt"})"});
+  CHECK(missing.exit == 1);
+  CHECK(has(missing.error, (own.path() / "below" / "nowhere.txt").string()));
 }
 
 TEST_CASE("tenon call --socket: mistakes are told as without a daemon") {
