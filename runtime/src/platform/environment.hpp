@@ -13,6 +13,9 @@ namespace tenon::internal {
 /// An environment value; nullopt when it is not set. [any-thread] as long as nothing changes the environment
 [[nodiscard]] std::optional<std::string> get_environment(const std::string& name);
 
+/// All of the environment, as "NAME=value". [any-thread] as long as nothing changes the environment
+[[nodiscard]] std::vector<std::string> environment_entries();
+
 /// Splits a search path (':' here) and drops empty parts. [any-thread]
 [[nodiscard]] std::vector<std::filesystem::path> split_search_path(const std::string& value);
 

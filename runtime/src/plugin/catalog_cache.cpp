@@ -172,7 +172,8 @@ std::optional<Verdict> CatalogCache::find_verdict(const std::string& key) const 
     context.exit_code = *record->exit_code();
   }
   context.stderr_tail = text(record->stderr_tail());
-  return Verdict{Error{static_cast<ErrorCode>(record->code()), text(record->message()), std::move(context)}};
+  return Verdict{Error{static_cast<ErrorCode>(record->code()), text(record->message()), std::move(context)},
+                 std::chrono::duration_cast<std::chrono::seconds>(age)};
 }
 
 void CatalogCache::keep_verdict(const std::string& key, const Verdict& verdict) const {

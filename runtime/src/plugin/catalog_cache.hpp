@@ -1,6 +1,7 @@
 /// plugin/catalog_cache.hpp: what the catalog remembers between runs. Losing it costs time, never truth.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -18,6 +19,8 @@ namespace tenon::internal {
 /// What an inspection found: sound, or the problem.
 struct Verdict {
   std::optional<Error> problem;
+  /// Of a problem that was remembered.
+  std::chrono::seconds age{0};
 };
 
 /// A directory of small records, one file each, written as a whole and guarded by a checksum. A record that is missing,
@@ -29,7 +32,7 @@ class CatalogCache {
   /// An empty `directory` remembers nothing. The directory is created when the first record is written.
   explicit CatalogCache(std::filesystem::path directory) : directory_(std::move(directory)) {}
 
-  /// What is known of a content. A problem is believed for ten minutes only: it may lie in the surroundings.
+  /// What is known of a content. A problem is kept for ten minutes.
   [[nodiscard]] std::optional<Verdict> find_verdict(const std::string& key) const;
   void keep_verdict(const std::string& key, const Verdict& verdict) const;
 

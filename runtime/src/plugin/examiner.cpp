@@ -1,8 +1,13 @@
 #include "plugin/examiner.hpp"
 
+#include <algorithm>
+#include <array>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "platform/environment.hpp"
+#include "plugin/file_hash.hpp"
 #include "plugin/file_trust.hpp"
 #include "plugin/inspector.hpp"
 #include "plugin/manifest_reader.hpp"
@@ -13,6 +18,12 @@ namespace {
 
 /// A file that changes while it is looked at is looked at again this often.
 constexpr int kMaxLooks = 3;
+
+/// How long a hang is believed: what the plugin waited for may be there again, but not every command that looks at the
+/// same directory is to wait for the time limit.
+constexpr std::chrono::seconds kHangLifetime{60};
+/// What a shell changes from one command to the next.
+constexpr std::array<std::string_view, 6> kOfTheShell{"_=", "SHLVL=", "PWD=", "OLDPWD=", "COLUMNS=", "LINES="};
 
 }  // namespace
 
@@ -38,6 +49,22 @@ Result<Examiner> Examiner::create(const CatalogOptions& options) {
 
 std::string Examiner::verdict_key(const PluginInfo& plugin) const {
   return plugin.sha256 + " " + plugin.name + " " + worker_hash_;
+}
+
+std::string Examiner::hang_key(const PluginInfo& plugin, std::chrono::milliseconds timeout) const {
+  std::vector<std::string> entries = environment_entries();
+  std::erase_if(entries, [](const std::string& entry) {
+    return std::any_of(kOfTheShell.begin(), kOfTheShell.end(),
+                       [&entry](std::string_view name) { return entry.starts_with(name); });
+  });
+  std::sort(entries.begin(), entries.end());
+  std::string text;
+  for (const std::string& entry : entries) {
+    text += entry + '\0';
+  }
+  const BytesView bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
+  return verdict_key(plugin) + " hang " + std::to_string(timeout.count()) + " " +
+         std::to_string(options_.inspect_memory_limit_bytes) + " " + sha256_of_bytes(bytes);
 }
 
 bool Examiner::recall(PluginInfo& plugin) const {
@@ -139,19 +166,26 @@ std::optional<Error> Examiner::inspect(const PluginInfo& plugin, const FileIdent
   if (auto known = cache_.find_verdict(key); known && (!known->problem || options.believe_problems)) {
     return std::move(known->problem);
   }
-  Verdict verdict{inspect_plugin(plugin.file, {.worker_executable = worker_,
-                                               .timeout = options.inspect_timeout.value_or(options_.inspect_timeout),
-                                               .memory_limit_bytes = options_.inspect_memory_limit_bytes,
-                                               .cancel = options.cancel})};
-  // An inspector that could not run, or not to its end, says nothing about the plugin. One whose file was written to
-  // under it may have crashed of that, or have seen another content.
-  const auto after = file_identity(plugin.file);
-  const bool told = !verdict.problem || (verdict.problem->code != ErrorCode::kUnavailable &&
-                                         verdict.problem->code != ErrorCode::kCancelled);
-  if (told && after && *after == identity) {
-    cache_.keep_verdict(key, verdict);
+  const std::chrono::milliseconds timeout = options.inspect_timeout.value_or(options_.inspect_timeout);
+  const std::string time_key = hang_key(plugin, timeout);
+  if (options.believe_problems) {
+    if (auto known = cache_.find_verdict(time_key); known && known->problem && known->age < kHangLifetime) {
+      known->problem->message += " (found " + std::to_string(known->age.count()) + " s ago; it is tried again after " +
+                                 std::to_string(kHangLifetime.count()) + " s)";
+      return std::move(known->problem);
+    }
   }
-  return std::move(verdict.problem);
+  Inspection found = inspect_plugin(plugin.file, {.worker_executable = worker_,
+                                                  .timeout = timeout,
+                                                  .memory_limit_bytes = options_.inspect_memory_limit_bytes,
+                                                  .cancel = options.cancel});
+  // What lies outside the file may change at any time, so that it is asked again. One whose file was written to under
+  // it may have crashed because of that, or have seen another content.
+  const auto after = file_identity(plugin.file);
+  if (found.cause != Inspection::Cause::kSurroundings && after && *after == identity) {
+    cache_.keep_verdict(found.cause == Inspection::Cause::kTime ? time_key : key, {found.problem});
+  }
+  return std::move(found.problem);
 }
 
 }  // namespace tenon::internal

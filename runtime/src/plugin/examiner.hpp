@@ -25,8 +25,8 @@ namespace tenon::internal {
 
 /// How one file is examined.
 struct ExamineOptions {
-  /// Takes a problem that an earlier inspection found for true while it is young. Without it the plugin is inspected
-  /// anew: a problem may have lain in the surroundings, and who asks for this very file deserves a fresh look.
+  /// Believes an earlier inspection that found a problem of the file, or a recent hang. Without it the plugin is
+  /// inspected anew: who asks for this very file deserves a fresh look.
   bool believe_problems = true;
   /// Of the inspector process; absent: CatalogOptions::inspect_timeout.
   std::optional<std::chrono::milliseconds> inspect_timeout = {};
@@ -57,6 +57,8 @@ class Examiner {
                                                      const ExamineOptions& options) const;
   /// What an inspection's verdict is remembered by.
   [[nodiscard]] std::string verdict_key(const PluginInfo& plugin) const;
+  /// The same for a hang, which also depends on the limits and the environment.
+  [[nodiscard]] std::string hang_key(const PluginInfo& plugin, std::chrono::milliseconds timeout) const;
   /// `identity` is the file's, whose content has the plugin's hash.
   [[nodiscard]] std::optional<Error> inspect(const PluginInfo& plugin, const FileIdentity& identity,
                                              const ExamineOptions& options) const;

@@ -134,7 +134,9 @@ Report parse_report(std::string_view output, const std::string& token) {
   return result;
 }
 
-std::optional<Error> inspect_once(const std::filesystem::path& file, const InspectOptions& options) {
+using Cause = Inspection::Cause;
+
+Inspection inspect_once(const std::filesystem::path& file, const InspectOptions& options) {
   const std::string token = "tenon-inspection-" + random_name();
   SpawnOptions spawn;
   spawn.executable = options.worker_executable;
@@ -151,56 +153,64 @@ std::optional<Error> inspect_once(const std::filesystem::path& file, const Inspe
   }
   auto run = run_captured(std::move(spawn), deadline_after(options.timeout), kMaxOutputBytes, options.cancel);
   if (!run && run.error().code == ErrorCode::kCancelled) {
-    return Error{ErrorCode::kCancelled, file.string() + ": its inspection was cancelled", {}};
+    return {Error{ErrorCode::kCancelled, file.string() + ": its inspection was cancelled", {}}, Cause::kSurroundings};
   }
   if (!run) {
-    return Error{ErrorCode::kUnavailable, "the inspector cannot be started: " + run.error().message,
-                 run.error().context};
+    return {
+        Error{ErrorCode::kUnavailable, "the inspector cannot be started: " + run.error().message, run.error().context},
+        Cause::kSurroundings};
   }
   const Report found = parse_report(run->standard_output, token);
   if (run->status && run->status->success() && found.sound) {
-    return std::nullopt;
+    return {};
   }
   ErrorContext context;
   context.stderr_tail = tail_of(run->standard_error);
   if (found.problem) {
-    return Error{found.problem->code, found.problem->message, std::move(context)};
+    // The loader's refusal may lie in a library that is missing, and an entry that gives nothing says "not here".
+    const bool of_file = found.problem->code != ErrorCode::kUnavailable &&
+                         (found.stage == LoadStage::kReadManifest || found.stage == LoadStage::kCheckDescriptor);
+    return {Error{found.problem->code, found.problem->message, std::move(context)},
+            of_file ? Cause::kFile : Cause::kSurroundings};
   }
   const std::string where = file.string() + ": the plugin ";
   const std::string place = found.stage ? " " + std::string(load_stage_text(*found.stage)) : "";
   if (!run->status) {
-    return Error{ErrorCode::kDeadline,
-                 where + "hung" + place + "; it was ended after " + std::to_string(options.timeout.count()) + " ms",
-                 std::move(context)};
+    return {Error{ErrorCode::kDeadline,
+                  where + "hung" + place + "; it was ended after " + std::to_string(options.timeout.count()) + " ms",
+                  std::move(context)},
+            Cause::kTime};
   }
   context.signal = run->status->signal;
   context.exit_code = run->status->exit_code;
   if (!found.stage) {
-    return Error{ErrorCode::kUnavailable,
-                 options.worker_executable.string() + " does not inspect: it ended with " + run->status->to_string() +
-                     " before it reported anything; is it a tenon-worker of this version?",
-                 std::move(context)};
+    return {Error{ErrorCode::kUnavailable,
+                  options.worker_executable.string() + " does not inspect: it ended with " + run->status->to_string() +
+                      " before it reported anything; is it a tenon-worker of this version?",
+                  std::move(context)},
+            Cause::kSurroundings};
   }
-  if (run->status->signal != 0) {
-    return Error{ErrorCode::kCrashed, where + "crashed" + place + ": " + run->status->to_string(), std::move(context)};
+  const bool killed = run->status->signal != 0;
+  if (!killed && run->cut && run->status->success()) {
+    return {
+        Error{ErrorCode::kFailed, where + "wrote more than " + format_size(kMaxOutputBytes) + " to its standard output",
+              std::move(context)},
+        Cause::kSurroundings};
   }
-  if (run->cut && run->status->success()) {
-    return Error{ErrorCode::kFailed,
-                 where + "wrote more than " + format_size(kMaxOutputBytes) + " to its standard output",
-                 std::move(context)};
-  }
-  return Error{ErrorCode::kCrashed, where + "ended its process" + place + ": " + run->status->to_string(),
-               std::move(context)};
+  return {Error{ErrorCode::kCrashed,
+                where + (killed ? "crashed" : "ended its process") + place + ": " + run->status->to_string(),
+                std::move(context)},
+          Cause::kSurroundings};
 }
 
 }  // namespace
 
-std::optional<Error> inspect_plugin(const std::filesystem::path& file, const InspectOptions& options) {
+Inspection inspect_plugin(const std::filesystem::path& file, const InspectOptions& options) {
   for (int attempt = 1;; ++attempt) {
-    auto problem = inspect_once(file, options);
-    const bool killed = problem && problem->context.signal == kKillSignal;
+    Inspection found = inspect_once(file, options);
+    const bool killed = found.problem && found.problem->context.signal == kKillSignal;
     if (!killed || attempt == kMaxAttempts) {
-      return problem;
+      return found;
     }
   }
 }

@@ -26,13 +26,25 @@ struct InspectOptions {
   const FileDescriptor* cancel = nullptr;
 };
 
+/// What an inspection found.
+struct Inspection {
+  /// What a problem depends on.
+  enum class Cause : std::uint8_t {
+    kFile,          ///< Only the bytes of the plugin: the same file gives it again.
+    kTime,          ///< The time limit, the load of the machine, or whatever the plugin waited for.
+    kSurroundings,  ///< What lies outside the file: other libraries, the environment, files, memory, the inspector.
+  };
+  std::optional<Error> problem;  ///< Absent: the plugin is sound.
+  Cause cause = Cause::kFile;
+};
+
 /// Loads `file` in an inspector process: library, entry, descriptor check, init without settings, quiesce, fini. Blocks
-/// until that process has ended. nullopt when the plugin is sound; otherwise the reason, and in its context signal,
-/// exit code and the last lines of stderr. An `init` that returns an error is no problem: it may only miss its
+/// until that process has ended. Of a plugin that is not sound it gives the reason, and in its context signal, exit
+/// code and the last lines of stderr. An `init` that returns an error is no problem: it may only miss its
 /// settings. An inspector that is ended by SIGKILL is started again, up to five times: others send that signal. Errors
 /// that are no fault of the plugin (the inspector cannot be spawned) come as kUnavailable.
 /// [any-thread]
-[[nodiscard]] std::optional<Error> inspect_plugin(const std::filesystem::path& file, const InspectOptions& options);
+[[nodiscard]] Inspection inspect_plugin(const std::filesystem::path& file, const InspectOptions& options);
 
 /// The other side, the first thing main() of tenon-worker calls. nullopt when argv[1] is not `--inspect`; otherwise the
 /// inspection has run and main() returns the value: 0 when the plugin is sound, 2 for a wrong command line; a problem

@@ -1,5 +1,6 @@
 #include "plugin/examiner.hpp"
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -16,6 +17,18 @@ using namespace tenon::internal;
 using namespace tenon::test;
 
 namespace {
+
+/// A variable of this process as long as the object lives; unset afterwards.
+class EnvironmentValue {
+ public:
+  EnvironmentValue(const char* name, const char* value) : name_(name) { ::setenv(name, value, 1); }
+  ~EnvironmentValue() { ::unsetenv(name_); }
+  EnvironmentValue(const EnvironmentValue&) = delete;
+  EnvironmentValue& operator=(const EnvironmentValue&) = delete;
+
+ private:
+  const char* name_;
+};
 
 /// A cache of its own for each test.
 struct Place {
@@ -82,13 +95,54 @@ TEST_CASE("Examiner: a problem of an earlier inspection is believed, or looked a
   CHECK(hurried.problem->code == ErrorCode::kDeadline);
 
   PluginInfo good = hurried;
-  place.examiner().examine(good);
+  place.examiner(std::chrono::milliseconds(100)).examine(good);
   CHECK_FALSE(good.usable());
-  place.examiner().examine(good, {.believe_problems = false});
+  CHECK(has(good.problem->message, "tried again after"));
+
+  SECTION("whoever asks for this file") {
+    place.examiner().examine(good, {.believe_problems = false});
+  }
+  SECTION("with a longer limit") {
+    place.examiner().examine(good);
+  }
+  SECTION("in another environment") {
+    const EnvironmentValue changed("TENON_TEST_MODEL_SERVER", "up");
+    place.examiner(std::chrono::seconds(50)).examine(good);
+  }
   CHECK(good.usable());
   // What was found then holds for everybody.
   place.examiner().examine(good);
   CHECK(good.usable());
+}
+
+TEST_CASE("Examiner: what may lie outside the file is not remembered") {
+  Place place;
+  // A worker in which a library is missing, and one whose process crashes, as long as a file is there.
+  const std::filesystem::path broken = place.directory / "broken";
+  place.worker = place.directory / "tenon-worker";
+  std::ofstream(broken) << "";
+  const auto write_worker = [&](const std::string& what) {
+    std::ofstream(place.worker) << "#!/bin/sh\nif [ -e '" << broken.string() << "' ]; then " << what << "; fi\nexec '"
+                                << inspector().string() << "' \"$@\"\n";
+    std::filesystem::permissions(place.worker, std::filesystem::perms(0755));
+  };
+  SECTION("the loader refuses: it misses a library") {
+    write_worker(
+        "printf '%s stage 2\\n%s problem 9 libspeech.so: cannot open shared object file\\n' \"$4\" \"$4\"; exit 3");
+  }
+  SECTION("a crash") {
+    write_worker("printf '%s stage 5\\n' \"$4\"; kill -SEGV $$");
+  }
+  SECTION("the plugin's entry says that it cannot work here") {
+    write_worker("printf '%s stage 4\\n%s problem 13 no device\\n' \"$4\" \"$4\"; exit 3");
+  }
+  PluginInfo plugin = place.plugin("good");
+  place.examiner().examine(plugin);
+  REQUIRE(plugin.problem.has_value());
+  std::filesystem::remove(broken);
+  place.examiner().examine(plugin);
+  INFO((plugin.problem ? plugin.problem->to_string() : ""));
+  CHECK(plugin.usable());
 }
 
 TEST_CASE("Examiner: a plugin that is not admitted does not run") {

@@ -29,7 +29,7 @@ InspectOptions options() {
 }
 
 void check(const char* name, ErrorCode code, const char* message) {
-  const auto problem = inspect_plugin(variant(name), options());
+  const auto problem = inspect_plugin(variant(name), options()).problem;
   INFO(name << ": " << (problem ? problem->to_string() : "sound"));
   REQUIRE(problem.has_value());
   CHECK(problem->code == code);
@@ -40,14 +40,14 @@ void check(const char* name, ErrorCode code, const char* message) {
 
 TEST_CASE("Inspector: sound plugins pass") {
   for (const char* name : {"good", "larger", "init_error", "chatty"}) {
-    const auto problem = inspect_plugin(variant(name), options());
+    const auto problem = inspect_plugin(variant(name), options()).problem;
     INFO(name << ": " << (problem ? problem->to_string() : ""));
     CHECK_FALSE(problem.has_value());
   }
 }
 
 TEST_CASE("Inspector: a crash is told with its place, signal and last words") {
-  const auto problem = inspect_plugin(variant("crash_constructor"), options());
+  const auto problem = inspect_plugin(variant("crash_constructor"), options()).problem;
   REQUIRE(problem.has_value());
   CHECK(problem->code == ErrorCode::kCrashed);
   CHECK(has(problem->message, "while it was loaded"));
@@ -67,7 +67,7 @@ TEST_CASE("Inspector: an exit is no success") {
 TEST_CASE("Inspector: a hang ends with the time-out") {
   InspectOptions short_time = options();
   short_time.timeout = std::chrono::milliseconds(1500);
-  const auto problem = inspect_plugin(variant("hang_entry"), short_time);
+  const auto problem = inspect_plugin(variant("hang_entry"), short_time).problem;
   REQUIRE(problem.has_value());
   CHECK(problem->code == ErrorCode::kDeadline);
   CHECK(has(problem->message, "the plugin hung"));
@@ -82,7 +82,7 @@ TEST_CASE("Inspector: a lie is told in the loader's words") {
 TEST_CASE("Inspector: a file that is no plugin is refused") {
   const TemporaryDirectory directory;
   write_bytes(directory / "bad.so", {});
-  const auto problem = inspect_plugin(directory / "bad.so", options());
+  const auto problem = inspect_plugin(directory / "bad.so", options()).problem;
   REQUIRE(problem.has_value());
   CHECK(problem->code == ErrorCode::kCorrupt);
 }
@@ -90,9 +90,9 @@ TEST_CASE("Inspector: a file that is no plugin is refused") {
 TEST_CASE("Inspector: a worker that cannot inspect is not the plugin's fault") {
   InspectOptions other = options();
   other.worker_executable = missing_path("tenon-worker");
-  CHECK(inspect_plugin(variant("good"), other)->code == ErrorCode::kUnavailable);
+  CHECK(inspect_plugin(variant("good"), other).problem->code == ErrorCode::kUnavailable);
   other.worker_executable = "/bin/true";
-  CHECK(inspect_plugin(variant("good"), other)->code == ErrorCode::kUnavailable);
+  CHECK(inspect_plugin(variant("good"), other).problem->code == ErrorCode::kUnavailable);
 }
 
 TEST_CASE("Inspector: main goes on when it is not asked") {

@@ -9,6 +9,8 @@
 #include <pwd.h>
 #include <unistd.h>
 
+extern char** environ;
+
 namespace tenon::internal {
 
 std::optional<std::string> get_environment(const std::string& name) {
@@ -17,6 +19,14 @@ std::optional<std::string> get_environment(const std::string& name) {
     return std::nullopt;
   }
   return value;
+}
+
+std::vector<std::string> environment_entries() {
+  std::vector<std::string> entries;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    entries.emplace_back(*entry);
+  }
+  return entries;
 }
 
 std::vector<std::filesystem::path> split_search_path(const std::string& value) {
