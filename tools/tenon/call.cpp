@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
+#include "pipeline/quantity.hpp"
 #include "platform/file.hpp"
 #include "serve/plugin_labels.hpp"
 #include "tools/tenon/bytes_field.hpp"
@@ -29,6 +30,8 @@ struct Arguments {
   std::string params;
   std::string out;
   std::string socket;
+  std::string settings;
+  std::string timeout;
   std::vector<std::string> plugin_dirs;
   bool verbose = false;
 };
@@ -38,7 +41,11 @@ void add_options(CommandLine& line, Arguments& arguments) {
   line.add("JSON", arguments.json, "The argument: JSON, @file, or - for standard input; {} when not given");
   line.add("--params", arguments.params, "The task's params: JSON, @file or -").type_name("JSON");
   line.add("--out", arguments.out, "Write the result to a file, or - for standard output").type_name("FILE");
-  line.add("--socket", arguments.socket, "Have the daemon on this socket make the call").type_name("PATH");
+  line.add("--settings", arguments.settings, "The settings of the task's plugin: JSON, @file or -; not for a daemon")
+      .type_name("JSON");
+  line.add("--timeout", arguments.timeout, "End the call after this time, as in 30s").type_name("TIME");
+  line.add("--socket", arguments.socket, "Have the daemon on this socket make the call; $TENON_SOCKET when not given")
+      .type_name("PATH");
   line.add("--plugin-dir", arguments.plugin_dirs, "Look for plugins here first").type_name("DIR");
   line.add_flag("--verbose", arguments.verbose,
                 "Show all log lines, not warnings and errors alone, and the version that has answered");
@@ -49,9 +56,9 @@ void add_options(CommandLine& line, Arguments& arguments) {
       "of\n"
       "bytes, or several and one of them is named 'data'; otherwise the JSON. A file is put in its place whole, when "
       "the call is\n"
-      "done; a fifo or a device is written to as it stands. With --socket the plugins and log lines are the daemon's; "
-      "'tenon "
-      "serve'\nstarts one.\n\n"
+      "done; a fifo or a device is written to as it stands. With --socket or $TENON_SOCKET the plugins and log lines "
+      "are the\ndaemon's; 'tenon serve' starts one. --plugin-dir and --settings make the call here, whatever "
+      "$TENON_SOCKET is.\n\n"
       "Examples:\n"
       "  tenon call text.count '{\"path\": \"README.md\"}'\n"
       "  echo '{\"path\": \"README.md\"}' | tenon call text.count -\n"
@@ -334,6 +341,13 @@ Outcome<Encoded> encode_all(const World& world, const TaskRef& task, const Argum
 
 Outcome<ExitCode> make_call(Context& context, TaskCaller& caller, const TaskRef& task, const Arguments& asked,
                             const Encoded& encoded) {
+  if (!asked.timeout.empty()) {
+    const auto timeout = internal::parse_duration(asked.timeout);
+    if (!timeout || timeout->count() == 0) {
+      return usage_failure("--timeout: " + (timeout ? "it must be longer than 0" : timeout.error().message));
+    }
+    caller.end_after(*timeout, asked.timeout);
+  }
   if (task.task->kind == TaskKind::kSource) {
     auto streamed = stream(context, caller, task, asked, encoded.params, encoded.argument);
     if (streamed) {
@@ -356,6 +370,9 @@ Outcome<ExitCode> make_call(Context& context, TaskCaller& caller, const TaskRef&
 Outcome<ExitCode> call_in_daemon(Context& context, const Arguments& asked) {
   if (!asked.plugin_dirs.empty()) {
     return usage_failure("--plugin-dir and --socket do not go together: the plugins are the daemon's");
+  }
+  if (!asked.settings.empty()) {
+    return usage_failure("--settings and --socket do not go together: the daemon's plugins have settings of their own");
   }
   auto daemon = DaemonClient::connect(context.world, asked.socket);
   if (!daemon) {
@@ -392,6 +409,17 @@ Outcome<ExitCode> call_here(Context& context, const Arguments& asked) {
   options.workers = 1;
   options.catalog = *catalog;
   options.log = log.sink();
+  if (!asked.settings.empty()) {
+    const std::string& type = task->plugin->schema->settings_type();
+    if (type.empty()) {
+      return usage_failure("plugin '" + task->plugin->name + "' has no settings");
+    }
+    auto settings = encode_word(context.world, *task->plugin->schema, type, asked.settings, "settings");
+    if (!settings) {
+      return tl::unexpected<Failure>(std::move(settings.error()));
+    }
+    options.plugin_settings[task->plugin->name] = std::move(*settings);
+  }
   auto runtime = Runtime::start(std::move(options));
   if (!runtime) {
     return failure(ExitCode::kBadConfiguration, std::move(runtime.error()));
@@ -409,7 +437,10 @@ Outcome<ExitCode> call_command(Context& context, const std::vector<std::string>&
   if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }
-  return asked.socket.empty() ? call_here(context, asked) : call_in_daemon(context, asked);
+  const bool made_here = !asked.plugin_dirs.empty() || !asked.settings.empty();
+  const bool has_socket = !asked.socket.empty() || !context.world.variable("TENON_SOCKET").value_or("").empty();
+  return asked.socket.empty() && (made_here || !has_socket) ? call_here(context, asked)
+                                                            : call_in_daemon(context, asked);
 }
 
 }  // namespace tenon::cli

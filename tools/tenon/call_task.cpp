@@ -1,5 +1,6 @@
 #include "tools/tenon/call_task.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <type_traits>
@@ -8,6 +9,20 @@
 #include "host/storage.hpp"
 
 namespace tenon::cli {
+
+std::optional<std::chrono::milliseconds> TaskCaller::time_left() const {
+  if (!deadline_) {
+    return std::nullopt;
+  }
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline_ - std::chrono::steady_clock::now());
+  return std::max(left, std::chrono::milliseconds(0));
+}
+
+Failure TaskCaller::late_failure(const TaskRef& task) const {
+  Error error{ErrorCode::kDeadline, "the call did not end within " + written_timeout_ + " (--timeout)", {}};
+  error.context.task = task.task->full_name;
+  return Failure{ExitCode::kFailed, std::move(error), {}, {}};
+}
 
 bool LocalCaller::interrupted() const {
   return world_.interrupts->load(std::memory_order_relaxed) > 0;
@@ -38,7 +53,12 @@ template <typename T>
 Outcome<T> LocalCaller::wait(const TaskRef& task, Future<T> future) {
   constexpr std::chrono::milliseconds kLook(50);  // How late an interrupt may be noticed.
   int seen = 0;
-  while (!future.wait_for(kLook)) {
+  bool late = false;
+  while (!future.wait_for(std::min(kLook, late ? kLook : time_left().value_or(kLook)))) {
+    if (!late && is_late()) {
+      late = true;
+      future.cancel();
+    }
     show_progress(task, future.progress());
     const int interrupts = world_.interrupts->load(std::memory_order_relaxed);
     if (interrupts == seen) {
@@ -53,6 +73,9 @@ Outcome<T> LocalCaller::wait(const TaskRef& task, Future<T> future) {
   }
   status_.clear();
   auto result = future.get();
+  if (!result && late && !interrupted()) {
+    return tl::unexpected<Failure>(late_failure(task));
+  }
   if (!result) {
     return tl::unexpected<Failure>(call_failure(task, std::move(result.error())));
   }

@@ -1,8 +1,11 @@
 /// Runs one task of each kind for `tenon call`.
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <functional>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include <tenon/catalog.hpp>
@@ -31,6 +34,23 @@ class TaskCaller {
   [[nodiscard]] virtual Outcome<Reply> reduce(const TaskRef& task, BytesView params, const NextArgument& next) = 0;
   /// After a call that went well: waits for what is still being wound up.
   virtual void finish() = 0;
+
+  /// Ends what takes longer than this from now on; `written` is the time for messages.
+  void end_after(std::chrono::nanoseconds timeout, std::string written) {
+    deadline_ = std::chrono::steady_clock::now() +
+                std::min<std::chrono::nanoseconds>(timeout, std::chrono::hours(24 * 365 * 100));
+    written_timeout_ = std::move(written);
+  }
+
+ protected:
+  [[nodiscard]] bool is_late() const { return deadline_ && std::chrono::steady_clock::now() >= *deadline_; }
+  /// What is left; nullopt for no limit.
+  [[nodiscard]] std::optional<std::chrono::milliseconds> time_left() const;
+  [[nodiscard]] Failure late_failure(const TaskRef& task) const;
+
+ private:
+  std::optional<std::chrono::steady_clock::time_point> deadline_;
+  std::string written_timeout_;
 };
 
 /// In a runtime. Not thread-safe.

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "pipeline/plugin_dirs.hpp"
 #include "tools/tenon/command.hpp"
 #include "tools/tenon/command_line.hpp"
 #include "tools/tenon/json_output.hpp"
@@ -9,6 +10,20 @@
 #include "tools/tenon/plugin_places.hpp"
 
 namespace tenon::cli {
+namespace {
+
+/// `shared`, or a catalog of its own for a file that names plugin directories. Errors: there is no such file; those of
+/// open_catalog.
+Outcome<Catalog> catalog_for(Context& context, const std::string& file, const std::vector<std::string>& plugin_dirs,
+                             const LoadOptions& options, const Catalog& shared) {
+  if (auto there = require_file(file); !there) {
+    return tl::unexpected<Failure>(std::move(there.error()));
+  }
+  const auto of_file = internal::read_plugin_dirs(file, options);
+  return of_file.empty() ? Outcome<Catalog>(shared) : open_catalog(context.world, plugin_dirs, of_file);
+}
+
+}  // namespace
 
 Outcome<ExitCode> check_command(Context& context, const std::vector<std::string>& arguments) {
   CommandLine line("Checks pipeline files, plugins and edge types without running anything.", "tenon check");
@@ -30,13 +45,13 @@ Outcome<ExitCode> check_command(Context& context, const std::vector<std::string>
   if (!overrides) {
     return tl::unexpected<Failure>(std::move(overrides.error()));
   }
-  auto catalog = open_catalog(context.world, plugin_dirs);
-  if (!catalog) {
-    return tl::unexpected<Failure>(std::move(catalog.error()));
-  }
   LoadOptions options;
   options.overrides = std::move(*overrides);
   options.streams = true;
+  auto shared_catalog = open_catalog(context.world, plugin_dirs);
+  if (!shared_catalog) {
+    return tl::unexpected<Failure>(std::move(shared_catalog.error()));
+  }
   auto results = nlohmann::ordered_json::array();
   ExitCode exit = ExitCode::kDone;
   const auto worsen = [&exit](ExitCode other) { exit = std::max(exit, other); };
@@ -44,7 +59,9 @@ Outcome<ExitCode> check_command(Context& context, const std::vector<std::string>
     if (context.world.interrupts->load(std::memory_order_relaxed) > 0) {
       return ExitCode::kInterrupted;
     }
-    if (auto there = require_file(file); !there) {
+    auto catalog = catalog_for(context, file, plugin_dirs, options, *shared_catalog);
+    if (!catalog) {
+      const auto& there = catalog;
       worsen(there.error().exit);
       if (context.json) {
         nlohmann::ordered_json result;

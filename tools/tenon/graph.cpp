@@ -1,4 +1,5 @@
 #include "base/text.hpp"
+#include "pipeline/plugin_dirs.hpp"
 #include "tools/tenon/command.hpp"
 #include "tools/tenon/command_line.hpp"
 #include "tools/tenon/pipeline_file.hpp"
@@ -37,13 +38,13 @@ Outcome<ExitCode> graph_command(Context& context, const std::vector<std::string>
   if (auto there = require_file(file); !there) {
     return tl::unexpected<Failure>(std::move(there.error()));
   }
-  auto catalog = open_catalog(context.world, plugin_dirs);
-  if (!catalog) {
-    return tl::unexpected<Failure>(std::move(catalog.error()));
-  }
   LoadOptions options;
   options.overrides = std::move(*overrides);
   options.streams = true;
+  auto catalog = open_catalog(context.world, plugin_dirs, internal::read_plugin_dirs(file, options));
+  if (!catalog) {
+    return tl::unexpected<Failure>(std::move(catalog.error()));
+  }
   Diagnostics diagnostics;
   const auto graph = Graph::load(file, *catalog, options, diagnostics);
   if (!graph) {

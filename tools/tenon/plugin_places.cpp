@@ -10,7 +10,8 @@
 namespace tenon::cli {
 namespace fs = std::filesystem;
 
-Outcome<std::vector<fs::path>> plugin_places(const World& world, const std::vector<std::string>& asked) {
+Outcome<std::vector<fs::path>> plugin_places(const World& world, const std::vector<std::string>& asked,
+                                             const std::vector<fs::path>& of_file) {
   std::vector<fs::path> places;
   const auto add = [&places](const fs::path& place) {
     if (std::find(places.begin(), places.end(), place) == places.end()) {
@@ -24,6 +25,18 @@ Outcome<std::vector<fs::path>> plugin_places(const World& world, const std::vect
         return usage_failure("--plugin-dir: cannot look for '" + internal::printable(place) + "': " + failed.message());
       }
       return usage_failure("--plugin-dir: there is no directory '" + internal::printable(place) + "'");
+    }
+    add(place);
+  }
+  for (const fs::path& place : of_file) {
+    std::error_code ignored;
+    if (!fs::is_directory(place, ignored)) {
+      return failure(
+          ExitCode::kBadConfiguration,
+          Error{ErrorCode::kNotFound,
+                "plugin_dirs of the pipeline: there is no directory '" + internal::printable(place.string()) + "'",
+                {}},
+          "relative ones are relative to the pipeline file");
     }
     add(place);
   }
@@ -44,8 +57,9 @@ Outcome<std::vector<fs::path>> plugin_places(const World& world, const std::vect
   return places;
 }
 
-Outcome<Catalog> open_catalog(const World& world, const std::vector<std::string>& asked) {
-  auto places = plugin_places(world, asked);
+Outcome<Catalog> open_catalog(const World& world, const std::vector<std::string>& asked,
+                              const std::vector<fs::path>& of_file) {
+  auto places = plugin_places(world, asked, of_file);
   if (!places) {
     return tl::unexpected<Failure>(std::move(places.error()));
   }
@@ -70,7 +84,9 @@ Outcome<TaskRef> find_task(const Catalog& catalog, const std::string& full_name)
       return failure(ExitCode::kBadConfiguration, std::move(task.error()));
     }
   }
-  return failure(ExitCode::kUsage, std::move(task.error()));
+  const bool known = catalog.find_plugin(plugin) != nullptr;
+  return failure(ExitCode::kUsage, std::move(task.error()),
+                 known ? "" : "plugins are looked for in --plugin-dir, in TENON_PLUGIN_PATH, and beside tenon");
 }
 
 }  // namespace tenon::cli

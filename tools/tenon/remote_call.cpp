@@ -80,13 +80,22 @@ Outcome<TaskRef> RemoteCaller::find(const std::string& full_name) {
   if (task == nullptr) {
     return unexpected_answer();
   }
-  return TaskRef{std::move(plugin), task};
+  asked_ = TaskRef{std::move(plugin), task};
+  return asked_;
 }
 
 Outcome<serve::AnswerBodyUnion> RemoteCaller::wait(std::uint64_t number) {
   int seen = 0;
   for (;;) {
-    auto answer = client_.receive_or_interrupt(std::nullopt, seen);
+    auto answer = client_.receive_or_interrupt(time_left(), seen);
+    if (!answer && is_late()) {
+      serve::CancelT cancel;
+      cancel.request = number;
+      serve::RequestBodyUnion request;
+      request.Set(cancel);
+      static_cast<void>(client_.send(std::move(request)));  // The daemon ends it; its answer is not waited for.
+      return tl::unexpected<Failure>(late_failure(asked_));
+    }
     if (!answer) {
       return tl::unexpected<Failure>(std::move(answer.error()));
     }

@@ -43,6 +43,7 @@ class RemoteCaller final : public TaskCaller {
 
   const World& world_;
   DaemonClient client_;
+  TaskRef asked_;  ///< What `find` has found last; for messages.
   /// Of the latest reply; most have the same.
   std::shared_ptr<const PluginInfo> maker_;
 };

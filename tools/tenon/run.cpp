@@ -2,6 +2,8 @@
 #include <optional>
 #include <utility>
 
+#include "pipeline/plugin_dirs.hpp"
+#include "pipeline/quantity.hpp"
 #include "tools/tenon/command.hpp"
 #include "tools/tenon/command_line.hpp"
 #include "tools/tenon/log_lines.hpp"
@@ -22,6 +24,7 @@ struct Arguments {
   std::vector<std::string> settings;
   std::vector<std::string> plugin_dirs;
   std::string store;
+  std::string drain_timeout;
   unsigned workers = 0;
   bool watch = false;
   bool quiet = false;
@@ -41,6 +44,11 @@ void add_options(CommandLine& line, Arguments& arguments) {
            "With --watch: where copies of plugins are kept; $XDG_CACHE_HOME/tenon/store when not given")
       .type_name("DIR")
       .needs(watch);
+  line.add("--drain-timeout", arguments.drain_timeout,
+           "After a first Ctrl-C: how long items in flight may take before the run is cancelled, as in 30s; no limit "
+           "when "
+           "not given")
+      .type_name("TIME");
   line.add_flag("--quiet", arguments.quiet, "No progress and no summary; failures alone");
   line.add_flag("--verbose", arguments.verbose, "Show all log lines, not warnings and errors alone");
   line.footer(
@@ -74,16 +82,24 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
   if (!overrides) {
     return tl::unexpected<Failure>(std::move(overrides.error()));
   }
+  std::optional<std::chrono::nanoseconds> drain_timeout;
+  if (!asked.drain_timeout.empty()) {
+    const auto parsed = internal::parse_duration(asked.drain_timeout);
+    if (!parsed) {
+      return usage_failure("--drain-timeout: " + parsed.error().message);
+    }
+    drain_timeout = *parsed;
+  }
   if (auto there = require_file(asked.file); !there) {
     return tl::unexpected<Failure>(std::move(there.error()));
-  }
-  auto catalog = open_catalog(context.world, asked.plugin_dirs);
-  if (!catalog) {
-    return tl::unexpected<Failure>(std::move(catalog.error()));
   }
   LoadOptions load;
   load.overrides = std::move(*overrides);
   load.streams = true;
+  auto catalog = open_catalog(context.world, asked.plugin_dirs, internal::read_plugin_dirs(asked.file, load));
+  if (!catalog) {
+    return tl::unexpected<Failure>(std::move(catalog.error()));
+  }
   Diagnostics diagnostics;
   const auto graph = Graph::load(asked.file, *catalog, load, diagnostics);
   if (!graph) {
@@ -120,14 +136,22 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
 
   RunOptions run_options;
   run_options.stop = context.world.interrupts;
+  run_options.control = std::make_shared<RunControl>();
   RunProgress progress(context.world, status, graph->name());
   const auto started = std::chrono::steady_clock::now();
-  if (!asked.quiet) {
-    run_options.on_progress = [&](const RunReport& report) {
-      const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - started;
-      progress.show(report, elapsed.count());
-    };
-  }
+  std::optional<std::chrono::steady_clock::time_point> drain_end;
+  run_options.on_progress = [&](const RunReport& report) {
+    const auto now = std::chrono::steady_clock::now();
+    if (!asked.quiet) {
+      progress.show(report, std::chrono::duration<double>(now - started).count());
+    }
+    if (drain_timeout && context.world.interrupts->load(std::memory_order_relaxed) > 0) {
+      drain_end = drain_end.value_or(now + *drain_timeout);
+      if (now >= *drain_end) {
+        run_options.control->cancel();
+      }
+    }
+  };
   const RunReport report = run_pipeline(*runtime, *graph, run_options);
   const std::vector<SwapEvent> swaps = swap_lines ? swap_lines->end() : std::vector<SwapEvent>();
   runtime->shutdown(report.end == RunReport::End::kDone ? Shutdown::kDrain : Shutdown::kKill);

@@ -57,6 +57,25 @@ void read_section(const Value& document, Section section, const QueueLimits& que
   }
 }
 
+/// The directories themselves are read before the file is loaded; see plugin_dirs.hpp.
+void check_plugin_dirs(TableReader& table, const Environment& environment, Reporter& reporter) {
+  const Entry* const listed = table.entry("plugin_dirs");
+  if (listed == nullptr) {
+    return;
+  }
+  if (listed->value.kind != Value::Kind::kArray) {
+    table.fail(listed->value.place, "'plugin_dirs' is " + std::string(kind_name(listed->value.kind)) +
+                                        "; it takes an array of directories, relative to this file");
+    return;
+  }
+  for (const Value& written : listed->value.elements) {
+    const std::optional<Value> value = environment.settle(written, reporter);
+    if (value && (value->kind != Value::Kind::kString || value->text.empty())) {
+      table.fail(value->place, "a plugin directory is a string that is not empty");
+    }
+  }
+}
+
 /// Names are shared by all sections, because inputs name them without one.
 void report_duplicates(const PipelineDeclaration& declaration, Reporter& reporter) {
   std::map<std::string_view, const NodeDeclaration*> first;
@@ -232,7 +251,8 @@ PipelineDeclaration read_declarations(const Value& document, const Environment& 
   QueueLimits queue;
   if (const Value* value = root.table("pipeline")) {
     TableReader table(*value, "[pipeline]", environment, reporter);
-    table.check_keys({"name", "description", "queue"});
+    table.check_keys({"name", "description", "queue", "plugin_dirs"});
+    check_plugin_dirs(table, environment, reporter);
     if (auto name = table.text("name")) {
       declaration.name = std::move(name->value);
     }

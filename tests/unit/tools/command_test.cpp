@@ -1,5 +1,7 @@
 #include "tools/tenon/command.hpp"
 
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <string>
 #include <vector>
@@ -184,4 +186,34 @@ TEST_CASE("tenon: a reader that went away is no failure, a full disk is") {
   const Run loud({"--help"}, {}, false, full);
   CHECK(loud.exit == 1);
   CHECK(has(loud.error, "no space left"));
+}
+
+TEST_CASE("tenon call: TENON_SOCKET names the daemon unless an option makes the call here") {
+  const tenon::test::TemporaryDirectory directory;
+  const std::string socket = (directory / "none.sock").string();
+  const std::map<std::string, std::string> variables = {{"TENON_SOCKET", socket}};
+  const Run remote({"call", "x.y"}, variables);
+  CHECK(remote.exit == 1);
+  CHECK(has(remote.error, socket));
+  for (const std::vector<std::string>& here :
+       {std::vector<std::string>{"call", "x.y", "--plugin-dir", directory.path().string()},
+        std::vector<std::string>{"call", "x.y", "--settings", "{}"}}) {
+    const Run local(here, variables);
+    CHECK_FALSE(has(local.error, socket));
+  }
+  const Run both({"call", "x.y", "--settings", "{}", "--socket", socket});
+  CHECK(both.exit == 2);
+  CHECK(has(both.error, "--settings and --socket do not go together"));
+}
+
+TEST_CASE("tenon run: a pipeline file names plugin directories relative to itself") {
+  const tenon::test::TemporaryDirectory directory;
+  std::ofstream(directory / "p.toml") << "[pipeline]\nplugin_dirs = [\"plugins\"]\n";
+  const Run missing({"check", (directory / "p.toml").string()});
+  CHECK(missing.exit == 78);
+  CHECK(has(missing.error, (directory / "plugins").string()));
+  std::filesystem::create_directory(directory / "plugins");
+  const Run found({"check", (directory / "p.toml").string()});
+  CHECK_FALSE(has(found.error, "there is no directory"));
+  CHECK(has(Run({"run", (directory / "p.toml").string(), "--drain-timeout", "soon"}).error, "--drain-timeout: "));
 }
