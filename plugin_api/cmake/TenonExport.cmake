@@ -101,6 +101,8 @@ function(tenon_make_package)
   configure_file(${template} ${PROJECT_BINARY_DIR}/tenon-config.cmake @ONLY)
   file(WRITE ${PROJECT_BINARY_DIR}/TenonPlugin.cmake
     "include(\"${PROJECT_SOURCE_DIR}/plugin_api/cmake/TenonPlugin.cmake\")\n")
+  configure_file(${PROJECT_SOURCE_DIR}/plugin_api/cmake/linked_worker.cpp.in ${PROJECT_BINARY_DIR}/linked_worker.cpp.in
+    COPYONLY)
   write_basic_package_version_file(${PROJECT_BINARY_DIR}/tenon-config-version.cmake
     VERSION ${PROJECT_VERSION} COMPATIBILITY SameMinorVersion)
 
@@ -116,7 +118,7 @@ function(tenon_make_package)
   set(api ${PROJECT_SOURCE_DIR}/plugin_api)
   install(FILES ${package}/tenon-config.cmake ${PROJECT_BINARY_DIR}/tenon-config-version.cmake
     ${api}/cmake/TenonPlugin.cmake ${api}/cmake/TenonPluginManifest.cmake ${api}/cmake/TenonPluginCheck.cmake
-    ${api}/cmake/TenonPluginSchema.cmake
+    ${api}/cmake/TenonPluginSchema.cmake ${api}/cmake/linked_worker.cpp.in
     ${api}/cmake/tenon_plugin.map DESTINATION ${cmake_dir})
   install(DIRECTORY ${api}/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
   install(FILES ${TENON_SCHEMA_DIR}/tenon/types.fbs DESTINATION ${CMAKE_INSTALL_DATADIR}/tenon/schemas/tenon)
@@ -163,6 +165,7 @@ function(tenon_make_package)
     endif()
     list(JOIN ${kind} "\n  " files)
     # The rooms name each other in a circle only through the group; order inside it does not matter.
+    # The path of the worker is settled where the host is configured: by then the prefix lies where it will be used.
     file(GENERATE OUTPUT ${output} CONTENT "# Generated. Defines tenon::runtime when its dependencies are found.
 ${find_lines}
 set(_tenon_runtime_missing)
@@ -178,6 +181,9 @@ if(NOT _tenon_runtime_missing)
   target_link_libraries(tenon::runtime INTERFACE tenon::plugin_api -Wl,--start-group
   ${files}
   -Wl,--end-group ${others})
+  get_target_property(TENON_LINKED_WORKER tenon::worker IMPORTED_LOCATION)
+  configure_file(\"\${CMAKE_CURRENT_LIST_DIR}/linked_worker.cpp.in\" \"\${CMAKE_BINARY_DIR}/tenon/linked_worker.cpp\" @ONLY)
+  target_sources(tenon::runtime INTERFACE \"\${CMAKE_BINARY_DIR}/tenon/linked_worker.cpp\")
   if(TARGET tenon_sanitize)
     target_link_libraries(tenon::runtime INTERFACE tenon_sanitize)
   endif()

@@ -2,9 +2,11 @@
 #                  [LINK_LIBRARIES <target>...] [INCLUDE_DIRECTORIES <dir>...] [STATIC_CXX])
 #
 # Builds the plugin <name>: ${TENON_PLUGIN_OUTPUT_DIRECTORY}/<name>.so (default: plugins/ in the top build directory).
-# Makes two targets:
+# Makes three targets:
 #   plugin_<name>          the library
 #   plugin_<name>_objects  its objects, for linking into a test of one's own (see tenon/plugin_test.hpp)
+#   <name>::types          the generated types, for hosts that call its tasks; in another project by find_package(<name>),
+#                          with <name>_DIR at this build's directory
 # The schema's generated header is "<stem of the schema>_generated.h"; the schema may include "tenon/types.fbs" and
 # schemas of your own, whose headers are generated too. In a project without C++ no header is generated, and flatc is
 # needed only for the binary schema.
@@ -102,6 +104,30 @@ function(_tenon_default_build_type)
   if(NOT multi_config AND NOT CMAKE_BUILD_TYPE)
     message(STATUS "tenon: no CMAKE_BUILD_TYPE was given; using RelWithDebInfo (-DCMAKE_BUILD_TYPE=Debug for a debug build)")
     set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "Debug, Release, RelWithDebInfo or MinSizeRel" FORCE)
+  endif()
+endfunction()
+
+# <name>::types, in this build and, by a package file in the top build directory, in others.
+function(_tenon_export_types name generated)
+  set(target plugin_${name}_types)
+  add_custom_target(${target}_generate DEPENDS ${ARGN})
+  add_dependencies(plugin_${name}_objects ${target}_generate)
+  add_library(${target} INTERFACE)
+  add_library(${name}::types ALIAS ${target})
+  add_dependencies(${target} ${target}_generate)
+  target_include_directories(${target} SYSTEM INTERFACE ${generated})
+  target_link_libraries(${target} INTERFACE tenon::plugin_api)
+  if(NOT PROJECT_NAME STREQUAL "tenon")
+    file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/${name}-config.cmake @ONLY CONTENT [[
+# Made by tenon_add_plugin(@name@): the types of its tasks, for hosts. They are generated when the plugin is built.
+include(CMakeFindDependencyMacro)
+find_dependency(tenon)
+if(NOT TARGET @name@::types)
+  add_library(@name@::types INTERFACE IMPORTED)
+  target_include_directories(@name@::types SYSTEM INTERFACE "@generated@")
+  target_link_libraries(@name@::types INTERFACE tenon::plugin_api)
+endif()
+]])
   endif()
 endfunction()
 
@@ -253,6 +279,10 @@ function(tenon_add_plugin name)
           $<$<LINK_LANGUAGE:CXX>:-static-libstdc++> $<$<LINK_LANGUAGE:CXX>:-static-libgcc>)
       endif()
     endif()
+  endif()
+
+  if("CXX" IN_LIST languages)
+    _tenon_export_types(${name} ${generated} ${generated_sources})
   endif()
 
   # Inside tenon's own tree its flags hold.

@@ -8,6 +8,7 @@
 
 #include "base/text.hpp"
 #include "platform/environment.hpp"
+#include "platform/linked_worker.hpp"
 #include "platform/thread.hpp"
 #include "plugin/examiner.hpp"
 #include "plugin/plugin_directories.hpp"
@@ -192,8 +193,15 @@ Result<std::filesystem::path> find_worker_executable(const std::filesystem::path
       places.push_back(directory.parent_path() / "bin" / kName);
     }
   }
-  places.emplace_back(TENON_WORKER_BUILD_PATH);
-  places.emplace_back(TENON_WORKER_INSTALL_PATH);
+  if (const fs::path linked = internal::linked_worker(); !linked.empty()) {
+    places.push_back(linked);
+  }
+  // Last, where the shell would find it: the package may have been moved since this program was linked.
+  for (const fs::path& directory : internal::split_search_path(internal::get_environment("PATH").value_or(""))) {
+    if (directory.is_absolute()) {
+      places.push_back(directory / kName);
+    }
+  }
   std::string looked_at;
   for (std::size_t i = 0; i < places.size(); ++i) {
     const fs::path place = absolute(places[i]);
@@ -204,8 +212,9 @@ Result<std::filesystem::path> find_worker_executable(const std::filesystem::path
       looked_at += (i == 0 ? "" : ", ") + place.string();
     }
   }
-  return fail(ErrorCode::kUnavailable, "no tenon-worker found; looked at " + looked_at +
-                                           "; set TENON_WORKER or RuntimeOptions::worker_executable");
+  return fail(ErrorCode::kUnavailable,
+              "no tenon-worker found; looked at " + looked_at +
+                  "; install tenon, or name its worker with TENON_WORKER or RuntimeOptions::worker_executable");
 }
 
 }  // namespace tenon
