@@ -7,12 +7,13 @@
 
 #include "base/text.hpp"
 #include "platform/resource_limits.hpp"
+#include "tools/tenon/command_text.hpp"
 #include "tools/tenon/version.hpp"
 
 namespace tenon::cli {
 namespace {
 
-constexpr std::array<Command, 18> kCommands = {{
+constexpr auto kCommands = std::to_array<Command>({
     {"run", "run a pipeline", &run_command},
     {"check", "check pipeline files without running them", &check_command},
     {"graph", "print the graph of a pipeline", &graph_command},
@@ -31,7 +32,68 @@ constexpr std::array<Command, 18> kCommands = {{
     {"resume", "let paused pipelines go on", &resume_command},
     {"drain", "stop the sources of pipelines and let them finish", &drain_command},
     {"stop", "end a daemon", &stop_command},
-}};
+    {"completion", "print the completion script for a shell", &completion_command},
+    {"help", "show the arguments of a command and an example", &help_command},
+});
+
+/// Words of other programs, and the command that does what they mean.
+constexpr auto kElsewhere = std::to_array<std::pair<std::string_view, std::string_view>>({
+    {"exec", "run"},
+    {"execute", "run"},
+    {"start", "run"},
+    {"pipeline", "run"},
+    {"validate", "check"},
+    {"lint", "check"},
+    {"verify", "check"},
+    {"draw", "graph"},
+    {"plot", "graph"},
+    {"dot", "graph"},
+    {"ls", "list"},
+    {"plugins", "list"},
+    {"tasks", "list"},
+    {"show", "inspect"},
+    {"describe", "inspect"},
+    {"diff", "conform"},
+    {"compare", "conform"},
+    {"invoke", "call"},
+    {"watch", "dev"},
+    {"develop", "dev"},
+    {"daemon", "serve"},
+    {"server", "serve"},
+    {"top", "status"},
+    {"ps", "status"},
+    {"stat", "status"},
+    {"info", "status"},
+    {"health", "status"},
+    {"reload", "swap"},
+    {"update", "swap"},
+    {"upgrade", "swap"},
+    {"deploy", "swap"},
+    {"revert", "rollback"},
+    {"undo", "rollback"},
+    {"versions", "generations"},
+    {"history", "generations"},
+    {"log", "events"},
+    {"logs", "events"},
+    {"journal", "events"},
+    {"suspend", "pause"},
+    {"continue", "resume"},
+    {"unpause", "resume"},
+    {"finish", "drain"},
+    {"kill", "stop"},
+    {"quit", "stop"},
+    {"exit", "stop"},
+    {"shutdown", "stop"},
+    {"completions", "completion"},
+    {"bash", "completion"},
+    {"zsh", "completion"},
+    {"fish", "completion"},
+    {"man", "help"},
+    {"usage", "help"},
+});
+
+/// What the completions of shells call; no help names it.
+constexpr std::string_view kComplete = "complete";
 
 constexpr std::array<std::string_view, 3> kColors = {"auto", "always", "never"};
 
@@ -56,6 +118,42 @@ Globals read_globals(const std::vector<std::string>& arguments) {
   return globals;
 }
 
+/// Whether a word of few letters is a slip of the finger for `name`: a wrong first letter makes it another word, as in
+/// "top" for "stop".
+bool may_mean(std::string_view word, std::string_view name) {
+  constexpr std::size_t kShort = 4;
+  if (word.empty() || std::min(word.size(), name.size()) > kShort || word.front() == name.front()) {
+    return true;
+  }
+  return word.size() == name.size() && std::is_permutation(word.begin(), word.end(), name.begin());
+}
+
+}  // namespace
+
+Outcome<const Command*> find_command(std::string_view name) {
+  const auto named = [](std::string_view wanted) {
+    return std::find_if(kCommands.begin(), kCommands.end(),
+                        [wanted](const Command& command) { return command.name == wanted; });
+  };
+  if (const auto* const found = named(name); found != kCommands.end()) {
+    return found;
+  }
+  const std::string refusal = "there is no command '" + internal::printable(name) + "'";
+  for (const auto& [word, command] : kElsewhere) {
+    if (word == name) {
+      return usage_failure(refusal, "'tenon " + std::string(command) + "': " + std::string(named(command)->summary));
+    }
+  }
+  std::vector<std::string_view> names;
+  for (const Command& command : kCommands) {
+    if (may_mean(name, command.name)) {
+      names.push_back(command.name);
+    }
+  }
+  std::string hint = internal::did_you_mean(name, names, 1);
+  return usage_failure(refusal, hint.empty() ? "'tenon --help' lists the commands" : std::move(hint));
+}
+
 std::string main_help() {
   std::string text =
       "tenon runs tasks from plugins in worker processes.\n\n"
@@ -66,12 +164,16 @@ std::string main_help() {
     text += std::string(command.summary) + '\n';
   }
   text +=
-      "\n'tenon COMMAND --help' shows the arguments of a command and an example.\n\n"
+      "\n'tenon help COMMAND' shows the arguments of a command and an example.\n\n"
       "Plugins are looked for in the directories of --plugin-dir, in those of TENON_PLUGIN_PATH (separated by ':'),\n"
-      "and in 'plugins' beside the directory of this program.\n\n"
-      "exit codes: 0 done, 1 some items or the call failed, 2 wrong usage, 78 bad configuration, 130 interrupted\n";
-  return text;
+      "and in 'plugins' beside the directory of this program.\n\nexit codes: ";
+  for (const auto& [code, meaning] : kExitMeanings) {
+    text += (code == kExitMeanings.front().first ? "" : ", ") + std::string(code) + ' ' + std::string(meaning);
+  }
+  return text + '\n';
 }
+
+namespace {
 
 Outcome<ExitCode> dispatch(Context& context, const std::vector<std::string>& arguments) {
   std::size_t at = 0;
@@ -81,7 +183,7 @@ Outcome<ExitCode> dispatch(Context& context, const std::vector<std::string>& arg
       context.output.write(main_help());
       return ExitCode::kDone;
     }
-    if (option == "--version") {
+    if (option == "--version" || option == "-V") {
       context.output.write("tenon " + std::string(kVersion) + '\n');
       return ExitCode::kDone;
     }
@@ -98,19 +200,14 @@ Outcome<ExitCode> dispatch(Context& context, const std::vector<std::string>& arg
   if (at >= arguments.size()) {
     return usage_failure("no command given", "'tenon --help' lists the commands");
   }
-  const std::string& name = arguments[at];
-  for (const Command& command : kCommands) {
-    if (command.name == name) {
-      return command.run(context, {arguments.begin() + static_cast<std::ptrdiff_t>(at) + 1, arguments.end()});
-    }
+  if (arguments[at] == kComplete) {
+    return complete_command(context, {arguments.begin() + static_cast<std::ptrdiff_t>(at) + 1, arguments.end()});
   }
-  std::vector<std::string> names;
-  for (const Command& command : kCommands) {
-    names.emplace_back(command.name);
+  auto command = find_command(arguments[at]);
+  if (!command) {
+    return tl::unexpected<Failure>(std::move(command.error()));
   }
-  std::string hint = internal::did_you_mean(name, names, 1);
-  return usage_failure("there is no command '" + internal::printable(name) + "'",
-                       hint.empty() ? "'tenon --help' lists the commands" : std::move(hint));
+  return (*command)->run(context, {arguments.begin() + static_cast<std::ptrdiff_t>(at) + 1, arguments.end()});
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/text.hpp"
+#include "tools/tenon/command_text.hpp"
 
 namespace tenon::cli {
 namespace {
@@ -100,8 +101,8 @@ void CommandLine::add_common_options() {
   app_->add_flag_callback(
       "--json", [] {}, "Write what is reported, errors too, as JSON on standard output");
   app_->add_option_function<std::string>(
-          "--color", [](const std::string&) {}, "When to use colors: auto, always or never; NO_COLOR turns auto off")
-      ->type_name("WHEN")
+          "--color", [](const std::string&) {}, "When to use colors; NO_COLOR turns auto off")
+      ->type_name("auto|always|never")
       ->default_str("auto");
   app_->set_help_flag("-h,--help", "Show this text");
 }
@@ -117,8 +118,60 @@ void CommandLine::unshield_values() {
   }
 }
 
+namespace {
+
+/// Where a command describes its command line instead of running; null while none does. A command is a function that
+/// builds its command line and parses it, so that only the parser can stop it in between.
+thread_local CommandText* described = nullptr;
+
+CommandText text_of(const CLI::App& app) {
+  CommandText text;
+  text.name = app.get_name();
+  text.description = app.get_description();
+  text.footer = app.get_footer();
+  for (const CLI::Option* const option : app.get_options()) {
+    OptionText each;
+    for (const std::string& name : option->get_lnames()) {
+      each.names.push_back("--" + name);
+    }
+    for (const std::string& name : option->get_snames()) {
+      each.names.push_back("-" + name);
+    }
+    const bool positional = each.names.empty();
+    if (positional) {
+      each.names.push_back(option->get_name());
+    }
+    const bool takes_value = option->get_items_expected_max() != 0;
+    const std::string type = option->get_type_name();  // Behind a colon the checks of the value follow.
+    each.value = takes_value ? type.substr(0, type.find(':')) : std::string();
+    if (positional && each.value == "TEXT") {
+      each.value.clear();  // The parser's own word for a text that nothing more is known of.
+    }
+    each.help = option->get_description();
+    each.required = option->get_required();
+    each.repeats = takes_value && option->get_expected_max() > 1;
+    text.options.push_back(std::move(each));
+  }
+  return text;
+}
+
+}  // namespace
+
+CommandText describe(const World& world, const Command& command) {
+  Context context{world, Output(world)};
+  CommandText text;
+  described = &text;
+  static_cast<void>(command.run(context, {}));
+  described = nullptr;
+  return text;
+}
+
 Outcome<bool> CommandLine::parse(Context& context, const std::vector<std::string>& arguments) {
   add_common_options();
+  if (described != nullptr) {
+    *described = text_of(*app_);
+    return false;
+  }
   std::vector<std::string> words;
   std::transform(arguments.rbegin(), arguments.rend(), std::back_inserter(words), shield);
   try {

@@ -14,7 +14,7 @@ Outcome<ExitCode> graph_command(Context& context, const std::vector<std::string>
   std::vector<std::string> settings;
   std::vector<std::string> plugin_dirs;
   line.add("FILE", file, "Pipeline file").required();
-  line.add("--format", format, "dot (Graphviz), mermaid or json").type_name("FORMAT");
+  line.add("--format", format, "Graphviz, Mermaid or JSON").type_name("dot|mermaid|json");
   line.add("--set", settings, "Change a value of the file: key=value, dotted key").type_name("KEY=VALUE");
   line.add("--plugin-dir", plugin_dirs, "Look for plugins here first").type_name("DIR");
   line.footer("Example:\n  tenon graph plugins/files/inventory.toml --format dot | dot -Tsvg > inventory.svg");
