@@ -167,6 +167,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
 
   void react();
   void handle(std::uint64_t link_id, std::uint64_t kind);
+  /// Ends a worker whose channel hung up, unless it is ending by itself.
+  void on_hang_up(std::uint64_t link_id);
   /// Takes messages of the worker, a bounded number; links with more of them are noted in `unread_`.
   void read_messages(Scheduler& scheduler, WorkerLink& link);
   /// Starts one of the workers that are due. False when none is.

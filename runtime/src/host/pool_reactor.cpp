@@ -8,6 +8,7 @@
 #include "base/clock.hpp"
 #include "host/pool.hpp"
 #include "platform/debugger.hpp"
+#include "platform/process_state.hpp"
 
 namespace tenon::internal {
 
@@ -16,6 +17,8 @@ namespace {
 enum : std::uint64_t { kBell = 0, kChannel = 1, kExit = 2, kErrorStream = 3, kOutputStream = 4, kKinds = 5 };
 /// Messages of one worker read in one go, so that a talkative one cannot hold the reactor.
 constexpr int kMessagesAtOnce = 64;
+/// Between the hang-up of a worker's channel and its end, when it dies by itself.
+constexpr std::chrono::milliseconds kEndingPatience{5};
 
 }  // namespace
 
@@ -63,13 +66,52 @@ void Pool::react() {
       stalled = scheduler.take_stalled();
     });
     for (const Scheduler::Stalled& each : stalled) {
+      if (each.runs) {
+        if (const auto state = process_state(each.pid)) {
+          with([&](Scheduler& scheduler) { scheduler.end_stopped(each.link_id, *state); });
+        }
+        continue;
+      }
       const bool debugged = debugger_attached(each.pid);
       with([&](Scheduler& scheduler) { scheduler.end_stalled(each.link_id, debugged); });
     }
   }
 }
 
+void Pool::on_hang_up(std::uint64_t link_id) {
+  std::int64_t pid = 0;
+  with([&](Scheduler& scheduler) {
+    // Only the channel's hang-up is watched. The exit handle reports the end that is near; a worker that lives on
+    // without a channel is of no use.
+    if (WorkerLink* link = scheduler.find_link(link_id); link != nullptr && !link->exited) {
+      poller_.remove(link->channel.descriptor());
+      pid = link->handle->pid();
+    }
+  });
+  auto state = process_state(pid);
+  if (state && !state->ending && !state->main_thread_ended) {
+    // Its threads end one by one, and the channel may be gone before the first of them looks like it.
+    std::this_thread::sleep_for(kEndingPatience);
+    state = process_state(pid);
+  }
+  with([&](Scheduler& scheduler) {
+    WorkerLink* link = scheduler.find_link(link_id);
+    if (link == nullptr || link->exited) {
+      return;
+    }
+    if (state && !state->ending && !state->main_thread_ended) {
+      scheduler.end_disconnected(*link);
+    } else {
+      link->kill();
+    }
+  });
+}
+
 void Pool::handle(std::uint64_t link_id, std::uint64_t kind) {
+  if (kind == kChannel) {
+    on_hang_up(link_id);
+    return;
+  }
   with([&](Scheduler& scheduler) {
     // An event of a link that has been buried since it was gathered.
     WorkerLink* link = scheduler.find_link(link_id);
@@ -80,12 +122,6 @@ void Pool::handle(std::uint64_t link_id, std::uint64_t kind) {
       case kBell:
         read_messages(scheduler, *link);
         scheduler.on_bell(*link);
-        break;
-      case kChannel:
-        // Only its hang-up is watched. The exit handle reports the end that is near; a worker that lives on without a
-        // channel is of no use.
-        poller_.remove(link->channel.descriptor());
-        link->kill();
         break;
       case kErrorStream:
         if (!link->read_output(OutputStream::kError, scheduler.effects().log)) {

@@ -27,6 +27,7 @@
 #include "host/start_history.hpp"
 #include "host/swap/fleet.hpp"
 #include "host/worker_link.hpp"
+#include "platform/process_state.hpp"
 
 namespace tenon::internal {
 
@@ -138,11 +139,17 @@ class Scheduler {
   struct Stalled {
     std::uint64_t link_id = 0;
     std::int64_t pid = 0;
+    bool runs = false;  ///< In a call, which may take that long.
   };
-  /// Those found since the last time: whoever asks looks outside the lock whether they are being debugged.
+  /// Those found since the last time: whoever asks looks outside the lock whether they are being debugged, and in which
+  /// state those are that run.
   [[nodiscard]] std::vector<Stalled> take_stalled();
   /// Ends such a worker, unless it has moved meanwhile or is being debugged.
   void end_stalled(std::uint64_t link_id, bool debugged);
+  /// Ends one that runs a call when it cannot continue: its main thread has ended, or it was found stopped twice.
+  void end_stopped(std::uint64_t link_id, const ProcessState& state);
+  /// The channel of a worker that lives hung up.
+  void end_disconnected(WorkerLink& link);
   void retire(const Retired::Numbers& numbers);
   void flush_outboxes();
 
@@ -283,6 +290,8 @@ class Scheduler {
   void look_for_stalls(MonotonicNs now_ns);
   /// Gives the worker nothing more until it moves, if there is another one.
   void suspect(WorkerLink& link);
+  /// Ends a worker for a reason that its calls report.
+  void end_for(WorkerLink& link, std::string reason);
   /// The same for one that has not begun a call in its time, should it stand still.
   void suspect_at_once(WorkerLink& link);
   void trust_again(WorkerLink& link);

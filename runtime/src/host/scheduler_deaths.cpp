@@ -204,8 +204,11 @@ void Scheduler::retry_or_crash(WorkerLink& link, CallRef call, bool repeatable) 
   const bool idempotent = plain && call->route()->ref.task->idempotent;
   const bool diverted = call->details().diverted;
   const bool more = call->attempt < call->max_attempts || diverted;
+  // A reason that names a call is that call's.
+  const bool of_worker =
+      link.kill_reason && link.killed_call_id == 0 && (link.distrusted || status.signal == kKillSignal);
   std::string ended =
-      link.distrusted ? link.kill_reason->message : "the worker that ran the call ended with " + status.to_string();
+      of_worker ? link.kill_reason->message : "the worker that ran the call ended with " + status.to_string();
   if (idempotent && repeatable && more && !stopping_) {
     warn(link, call->route()->ref.task->full_name + " is tried again after attempt " + std::to_string(call->attempt) +
                    ": " + ended);

@@ -32,6 +32,7 @@ WorkerSight Scheduler::sight_of(const WorkerLink& link) const noexcept {
     sight.waits = remains.intact && remains.progress && remains.progress->done == remains.begun;
     sight.traces[1] = remains.begun;
   }
+  sight.runs = !sight.waits;
   return sight;
 }
 
@@ -60,7 +61,14 @@ void Scheduler::look_for_stalls(MonotonicNs now_ns) {
       relieve_stalled(link, false);
     }
     if (options_.stall_timeout_ns > 0 && link.stall.still_ns() >= options_.stall_timeout_ns && !link.ending_stall) {
-      stalled_.push_back({link.id, link.handle->pid()});
+      stalled_.push_back({link.id, link.handle->pid(), false});
+    }
+    link.running.look(now_ns, {.waits = sight.runs, .runs = sight.runs, .traces = sight.traces});
+    if (!link.running.stands()) {
+      link.found_stopped = false;
+    } else if (options_.stall_timeout_ns > 0 && link.running.still_ns() >= options_.stall_timeout_ns) {
+      link.running.forgive();  // Checked again after as long.
+      stalled_.push_back({link.id, link.handle->pid(), true});
     }
   }
   // Calls that were accepted since the last look may be followed by others: a ring of the reactor's bell for each of a
@@ -162,6 +170,48 @@ void Scheduler::end_stalled(std::uint64_t link_id, bool debugged) {
   relieve_stalled(*link, true);
   relist(*link);
   link->kill();
+}
+
+void Scheduler::end_stopped(std::uint64_t link_id, const ProcessState& state) {
+  WorkerLink* link = find_link(link_id);
+  if (link == nullptr || link->exited || link->kill_reason || link->ending_stall) {
+    return;
+  }
+  if (state.main_thread_ended) {
+    end_for(*link,
+            "the main thread of the worker that ran the call ended while the process lived on; a task must "
+            "return to the worker");
+    return;
+  }
+  // Once may be the moment between a stop and its end.
+  if (state.stopped && std::exchange(link->found_stopped, true)) {
+    end_for(*link,
+            "the worker that ran the call was stopped (by a signal such as SIGSTOP, or a freezer) and was ended "
+            "after " +
+                std::to_string(2 * options_.stall_timeout_ns / 1'000'000) + " ms; see stall_timeout");
+  } else if (!state.stopped) {
+    link->found_stopped = false;
+  }
+}
+
+void Scheduler::end_disconnected(WorkerLink& link) {
+  if (link.kill_reason || link.ending_stall || link.dismissed || link.state != WorkerLink::State::kReady) {
+    link.kill();
+    return;
+  }
+  end_for(link,
+          "the worker that ran the call lost its channel to the host and was ended; a task replaced the process by "
+          "another program (exec), or shut down a descriptor that it did not open");
+}
+
+void Scheduler::end_for(WorkerLink& link, std::string reason) {
+  warn(link, "worker " + std::to_string(link.id) + " is ended: " + reason);
+  link.kill_reason = Error{ErrorCode::kCrashed, std::move(reason), {}};
+  if (link.state == WorkerLink::State::kReady) {
+    link.state = WorkerLink::State::kStopping;  // Takes no further calls.
+  }
+  relist(link);
+  link.kill();
 }
 
 }  // namespace tenon::internal

@@ -13,6 +13,8 @@ namespace tenon::internal {
 struct WorkerSight {
   /// Something waits for it to begin, and it runs nothing.
   bool waits = false;
+  /// It runs a call, or an item of one.
+  bool runs = false;
   /// Changes with each step that it makes.
   std::array<std::uint64_t, 3> traces = {};
 };

@@ -146,6 +146,9 @@ class WorkerLink {
   bool dismissed = false;
   /// Why the host killed it, for the call it was running.
   std::optional<Error> kill_reason;
+  /// For how long it has been in one call or item, and whether it was found stopped there.
+  StallWatch running;
+  bool found_stopped = false;
   /// The call that it was killed for; 0 when it was none.
   std::uint64_t killed_call_id = 0;
   /// It broke the protocol: what it wrote does not count.

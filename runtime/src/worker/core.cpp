@@ -225,6 +225,30 @@ TENON_HOT Result<BytesView> WorkerCore::resolve(const BlockRef& block, BytesView
   return segments.resolve(block, inline_bytes, what);
 }
 
+void LoadGuard::began(const std::string& plugin) noexcept {
+  plugin_.store(&plugin, std::memory_order_release);
+  if (watch_ != nullptr) {
+    watch_->set_timer(kLongest);
+  }
+}
+
+void LoadGuard::ended() noexcept {
+  plugin_.store(nullptr, std::memory_order_release);
+  if (watch_ != nullptr) {
+    watch_->set_timer({});
+  }
+}
+
+bool LoadGuard::report(const HostWatch& watch) const {
+  const std::string* plugin = plugin_.load(std::memory_order_acquire);
+  if (plugin == nullptr) {
+    return false;
+  }
+  watch.say("tenon-worker: the plugin '" + printable(*plugin, 200) + "' has not loaded within " +
+            std::to_string(kLongest.count()) + " s (its constructors or its init hang), so this worker ends\n");
+  return true;
+}
+
 TENON_HOT Result<Route*> WorkerCore::route(std::uint32_t number) {
   Route* found = routes.find(number);
   if (found == nullptr) {
@@ -239,11 +263,13 @@ TENON_HOT Result<Route*> WorkerCore::route(std::uint32_t number) {
     }
   }
   if (found->loaded == nullptr) {
+    loads.began(found->slot->name);
     auto loaded =
         routes.load(*found, plugin_view,
                     {.settings = [this](const BlockRef& block) { return resolve(block, {}, "settings of the plugin"); },
                      .file = [this](const PluginSlot& slot) { return fetch_file(slot); }});
     fork_guard.end_child();
+    loads.ended();
     if (!loaded) {
       return fail(std::move(loaded.error()));
     }

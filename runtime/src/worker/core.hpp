@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -21,6 +22,7 @@
 #include "ipc/worker_end.hpp"
 #include "platform/control_channel.hpp"
 #include "platform/fork_guard.hpp"
+#include "platform/host_watch.hpp"
 #include "worker/result_builder.hpp"
 #include "worker/route_table.hpp"
 
@@ -56,6 +58,26 @@ class LogSender {
   std::atomic<bool> has_dropped_{false};  // Whether dropped_ is not 0, for a look without the lock.
 };
 
+/// Bounds how long code of a plugin may take to load. [task-thread], except report().
+class LoadGuard {
+ public:
+  /// Loads that take longer end the worker.
+  static constexpr std::chrono::seconds kLongest{40};
+
+  /// `watch` outlives the guard. Without it nothing is bounded.
+  void watch_with(HostWatch& watch) noexcept { watch_ = &watch; }
+  /// `plugin` stays where it is until ended().
+  void began(const std::string& plugin) noexcept;
+  void ended() noexcept;
+  /// For the watching thread, once the time is over: says on standard error what does not end. False when it has
+  /// ended meanwhile.
+  [[nodiscard]] bool report(const HostWatch& watch) const;
+
+ private:
+  HostWatch* watch_ = nullptr;
+  std::atomic<const std::string*> plugin_{nullptr};  // Release and acquire: its text is read by the watching thread.
+};
+
 /// Sends a message to the host; waits for room until the deadline. Errors: kDeadline; those of WorkerEnd::post.
 /// [any-thread]
 [[nodiscard]] Result<void> post_message(WorkerEnd& end, BytesView message, MonotonicNs deadline_ns);
@@ -74,6 +96,7 @@ struct WorkerCore {
   Arena results;
   SegmentTable segments;
   RouteTable routes;
+  LoadGuard loads;
   std::uint64_t worker_id = 0;
   std::uint64_t result_limit_bytes = 0;
   alignas(16) ResultBuilder::Scratch scratch;

@@ -1,10 +1,13 @@
 #include "worker/worker.hpp"
 
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include <tenon/control_generated.h>
@@ -16,6 +19,7 @@
 
 #include "base/clock.hpp"
 #include "base/hot.hpp"
+#include "platform/host_watch.hpp"
 #include "platform/process.hpp"
 #include "platform/sandbox.hpp"
 #include "platform/shared_memory.hpp"
@@ -30,6 +34,8 @@ namespace {
 /// How long answers may wait for a host that sleeps until there are more of them.
 constexpr std::int64_t kRingPatienceNs = 50'000;
 constexpr std::chrono::seconds kHelloPatience{30};
+/// What a host that lives gets to end a worker whose channel hung up.
+constexpr std::chrono::milliseconds kHostPatience{1000};
 constexpr std::size_t kHelloDescriptors = 5;
 constexpr std::string_view kBellLost =
     "the descriptor through which this worker rings its host was closed or replaced, so it ends: its host would not "
@@ -67,18 +73,56 @@ void refuse(WorkerEnd& end, const std::string& message) {
   send_to_host(end, builder);
 }
 
-/// Ends the process, and what its tasks started, when the host is gone, also while a task runs. The thread lives as
-/// long as the process, and so must `channel`. Errors: kRejected when the system has no more threads.
-Result<void> watch_host(const ControlChannel& channel) {
-  auto watcher = Thread::start("tenon-watch", [&channel] {
-    if (channel.wait_for_hang_up(kNever)) {
-      end_with_descendants(static_cast<int>(WorkerExit::kHostGone));
+/// The loop of the watching thread: ends the process, and what its tasks started.
+void keep_watch(HostWatch& watch, const LoadGuard& loads) {
+  for (;;) {
+    switch (watch.wait()) {
+      case HostWatch::Event::kHostGone:
+        end_with_descendants(static_cast<int>(WorkerExit::kHostGone));
+        return;
+      case HostWatch::Event::kChannelLost:
+        // A host that lives sees it too and ends this process, with the reason for it.
+        for (int i = 0; i < 20 && watch.parent_lives(); ++i) {
+          std::this_thread::sleep_for(kHostPatience / 20);
+        }
+        end_with_descendants(static_cast<int>(WorkerExit::kHostGone));
+        return;
+      case HostWatch::Event::kTimer:
+        if (watch.debugged()) {
+          watch.set_timer(LoadGuard::kLongest);
+        } else if (loads.report(watch)) {
+          end_with_descendants(static_cast<int>(WorkerExit::kBroken));
+        }
+        break;
     }
+  }
+}
+
+/// Ends the process, and what its tasks started, when the host is gone or a plugin does not load, also while a task
+/// runs. The thread lives as long as the process, and so must `core`. Errors: kRejected when the system has no more
+/// threads; kUnavailable.
+Result<void> watch_host(WorkerCore& core) {
+  auto made = HostWatch::create(core.channel);
+  if (!made) {
+    return fail(std::move(made.error()));
+  }
+  // Never freed: the thread is in it until the process ends.
+  auto* watch = new HostWatch(std::move(*made));
+  core.loads.watch_with(*watch);
+  static std::atomic<bool> separate{false};
+  auto watcher = Thread::start("tenon-watch", [watch, &core] {
+    watch->separate();
+    separate.store(true, std::memory_order_release);
+    keep_watch(*watch, core.loads);
   });
   if (!watcher) {
     return fail(ErrorCode::kRejected, std::move(watcher.error().message));
   }
   watcher->detach();
+  // Before the first code of a plugin runs.
+  while (!separate.load(std::memory_order_acquire)) {
+    std::this_thread::yield();
+  }
   return {};
 }
 
@@ -169,7 +213,7 @@ Result<std::unique_ptr<WorkerCore>> shake_hands(ControlChannel channel, const Wo
   }
   (*core)->channel = std::move(channel);
   if (options.own_process) {
-    if (auto watched = watch_host((*core)->channel); !watched) {
+    if (auto watched = watch_host(**core); !watched) {
       refuse((*core)->end, watched.error().message);
       return fail(std::move(watched.error()));
     }

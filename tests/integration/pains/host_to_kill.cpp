@@ -15,7 +15,7 @@ int main(int argc, char** argv) {
     std::fputs("usage: host_to_kill FILE   (an empty one, for notes)\n", stderr);
     return 2;
   }
-  auto runtime = TENON_VALUE(tenon::Runtime::start(tenon::test::runtime_options(3)));
+  auto runtime = TENON_VALUE(tenon::Runtime::start(tenon::test::runtime_options(4)));
   // A large argument and a large result, so that blocks of shared memory of every kind are there.
   const std::string large(std::size_t{8} << 20, 'x');
   (void)TENON_VALUE(runtime.call<tenon::Bytes>("tenon.echo", tenon::test::bytes_argument(large)));
@@ -36,6 +36,10 @@ int main(int argc, char** argv) {
       children.push_back(child);
     }
   }
+  // One whose descriptors lead elsewhere, the channel to its host among them.
+  const auto replaced =
+      runtime.submit("unruly.act", TENON_VALUE(tenon::test::argument_from_json(
+                                       runtime, "unruly.act", R"({"how": "replace and stay", "text": "/dev/null"})")));
   for (const auto& worker : tenon::test::stats_of_all_workers(runtime).workers) {
     std::printf("%lld ", static_cast<long long>(worker.pid));
   }

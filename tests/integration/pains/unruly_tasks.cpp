@@ -31,8 +31,9 @@ constexpr const char* kTask = "unruly.act";
 
 /// A runtime and a directory with a ledger of all runs of the task.
 struct Scene {
-  explicit Scene(unsigned workers) {
-    auto started = Runtime::start(runtime_options(workers));
+  explicit Scene(unsigned workers) : Scene(runtime_options(workers)) {}
+  explicit Scene(const tenon::RuntimeOptions& options) {
+    auto started = Runtime::start(options);
     if (!started) {
       FAIL(started.error().to_string());
     }
@@ -158,6 +159,42 @@ TEST_CASE("unruly tasks: one that closes descriptors, or puts its own in their p
     CAPTURE(run);
     CHECK(count == 1);
   }
+}
+
+TEST_CASE("unruly tasks: a call that cannot continue ends by itself, and its error says why") {
+  const auto [how, why] =
+      GENERATE(std::pair("stop", "was stopped"), std::pair("end the main thread", "main thread"),
+               std::pair("another program", "lost its channel"), std::pair("shut down sockets", "lost its channel"));
+  CAPTURE(how);
+  auto options = runtime_options(1);
+  options.stall_timeout = 200ms;
+  Scene scene(options);
+  auto act = scene.runtime->submit(kTask, scene.argument(1, how));
+  auto next = scene.runtime->submit(kTask, scene.argument(2));
+  REQUIRE(act.wait_for(kPatience));
+  const auto reply = act.get();
+  REQUIRE_FALSE(reply);
+  INFO(reply.error().to_string());
+  CHECK(reply.error().code == tenon::ErrorCode::kCrashed);
+  CHECK(reply.error().message.find(why) != std::string::npos);
+  REQUIRE(next.wait_for(kPatience));
+  CHECK(is_right(next.get(), scene, 2));
+}
+
+TEST_CASE("unruly tasks: a short stop in a call does it no harm") {
+  auto options = runtime_options(1);
+  options.stall_timeout = 200ms;
+  Scene scene(options);
+  auto act = scene.runtime->submit(kTask, scene.argument(1, "stop"));
+  for (int i = 0; i < 200 && scene.runs().empty(); ++i) {
+    std::this_thread::sleep_for(10ms);
+  }
+  std::this_thread::sleep_for(50ms);
+  const auto workers = scene.runtime->stats().workers;
+  REQUIRE(workers.size() == 1);
+  ::kill(static_cast<pid_t>(workers.front().pid), SIGCONT);
+  REQUIRE(act.wait_for(kPatience));
+  CHECK(is_right(act.get(), scene, 1));
 }
 
 TEST_CASE("unruly tasks: children that stay end with the runtime and do not delay it") {

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -132,6 +133,24 @@ std::string do_as_told(const unruly::Act& act) {
     ::close_range(3, ~0u, 0);
   } else if (how == "replace") {
     replace_descriptors(text);
+  } else if (how == "replace and stay") {
+    replace_descriptors(text);
+    for (;;) {
+      ::pause();
+    }
+  } else if (how == "stop") {
+    ::raise(SIGSTOP);
+  } else if (how == "end the main thread") {
+    ::syscall(SYS_exit, 0);
+  } else if (how == "another program") {
+    ::execl("/bin/sleep", "sleep", "600", static_cast<char*>(nullptr));
+  } else if (how == "shut down sockets") {
+    for (int number = 3; number < 4096; ++number) {
+      ::shutdown(number, SHUT_RDWR);
+    }
+    for (;;) {
+      ::pause();
+    }
   }
   return "done";
 }

@@ -1,0 +1,43 @@
+#include "platform/process_state.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <cstring>
+
+namespace tenon::internal {
+
+namespace {
+
+/// PF_EXITING of the kernel's flags: set before a process closes its descriptors.
+constexpr unsigned long kExiting = 0x4;
+
+}  // namespace
+
+std::optional<ProcessState> process_state(std::int64_t pid) noexcept {
+  if (pid <= 0) {
+    return std::nullopt;
+  }
+  std::array<char, 512> text{};
+  std::array<char, 64> path{};
+  static_cast<void>(std::snprintf(path.data(), path.size(), "/proc/%lld/stat", static_cast<long long>(pid)));
+  const int file = ::open(path.data(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) {
+    return std::nullopt;
+  }
+  const ssize_t size = ::read(file, text.data(), text.size() - 1);
+  ::close(file);
+  // "pid (name) state ppid pgrp session tty tpgid flags ...": the name may hold anything.
+  const char* behind_name = size > 0 ? std::strrchr(text.data(), ')') : nullptr;
+  char state = 0;
+  unsigned long flags = 0;
+  if (behind_name == nullptr || std::sscanf(behind_name + 1, " %c %*d %*d %*d %*d %*d %lu", &state, &flags) != 2) {
+    return std::nullopt;
+  }
+  return ProcessState{
+      .stopped = state == 'T', .main_thread_ended = state == 'Z' || state == 'X', .ending = (flags & kExiting) != 0};
+}
+
+}  // namespace tenon::internal
