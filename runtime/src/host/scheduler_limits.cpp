@@ -5,6 +5,7 @@
 #include "base/hot.hpp"
 #include "base/text.hpp"
 #include "host/scheduler.hpp"
+#include "platform/debugger.hpp"
 
 namespace tenon::internal {
 
@@ -12,6 +13,22 @@ namespace {
 
 /// Between two looks at a call that is to be killed once its turn comes; cancel_grace may be 0.
 constexpr std::int64_t kShortestGraceNs = 1'000'000;
+/// Between two looks at a call whose worker a debugger holds.
+constexpr std::int64_t kShortestDebugNs = 250'000'000;
+
+/// While a debugger holds the worker of a call, the call's time stands still: each limit that passes starts anew.
+void renew_limits(CallDetails& details, MonotonicNs now_ns, std::int64_t cancel_grace_ns) {
+  const auto renewed = [now_ns](std::int64_t limit_ns) { return later(now_ns, std::max(limit_ns, kShortestDebugNs)); };
+  if (details.kill_at_ns <= now_ns) {
+    details.kill_at_ns = renewed(cancel_grace_ns);
+  }
+  if (details.deadline_ns <= now_ns) {
+    details.deadline_ns = renewed(details.timeout_ns == kNever ? 0 : details.timeout_ns);
+  }
+  if (details.run_deadline_ns <= now_ns) {
+    details.run_deadline_ns = renewed(details.run_timeout_ns);
+  }
+}
 
 }  // namespace
 
@@ -133,6 +150,13 @@ void Scheduler::on_call_timer(Call& call, MonotonicNs now_ns) {
     return;
   }
   WorkerLink& link = *slots_[call.slot].link;
+  if (call.stop_reason != StopReason::kCancelled && link.transport->end().may_have_begun(call.position()) &&
+      debugger_attached(link.handle->pid())) {
+    details.queue_deadline_ns = kNever;  // It has begun.
+    renew_limits(details, now_ns, options_.cancel_grace_ns);
+    set_timer(call);
+    return;
+  }
   if (details.kill_at_ns <= now_ns) {
     // Asked to stop, and still here; unless its answer, or that of the call before it, waits to be read.
     if (!link.direct) {
@@ -214,13 +238,19 @@ void Scheduler::on_timer(MonotonicNs now_ns) {
     }
     WorkerLink& link = *slot.link;
     if (link.state == WorkerLink::State::kStarting && link.start_deadline_ns <= now_ns) {
-      link.start_deadline_ns = kNever;
-      link.refusal = "it did not answer within start_timeout";
-      link.kill();
+      const bool debugged = debugger_attached(link.handle->pid());
+      link.start_deadline_ns = debugged ? later(now_ns, kShortestDebugNs) : kNever;
+      if (!debugged) {
+        link.refusal = "it did not answer within start_timeout";
+        link.kill();
+      }
     }
     if (link.stop_deadline_ns <= now_ns) {
-      link.stop_deadline_ns = kNever;
-      link.kill();
+      const bool debugged = !stopping_ && debugger_attached(link.handle->pid());
+      link.stop_deadline_ns = debugged ? later(now_ns, kShortestDebugNs) : kNever;
+      if (!debugged) {
+        link.kill();
+      }
     }
     if (link.session_deadline_ns <= now_ns) {
       end_overstayed(link, now_ns);

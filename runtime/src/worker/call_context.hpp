@@ -96,6 +96,8 @@ class CallContext {
   tenon_call_t call_{};
   ResultBuilder builder_;
   bool argument_committed_ = false;
+  // A debugger has been seen when the deadline had passed: the host, which gives more time then, is the one to judge.
+  mutable bool debugged_ = false;
   std::optional<tenon_status_t> failed_status_;
   std::string failed_message_;
   std::string last_error_;

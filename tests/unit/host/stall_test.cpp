@@ -230,4 +230,35 @@ TEST_CASE("stall: a worker that a debugger holds is not replaced") {
   require_ok(answer);
   CHECK(pid_of(runtime, *answer) == pid);
 }
+
+TEST_CASE("limits: the time of a call stands still while a debugger holds its worker") {
+  auto runtime = start(1, 3000ms);
+  const auto worker = runtime.call("tenon.whoami", empty());
+  REQUIRE(worker);
+  const auto pid = static_cast<pid_t>(pid_of(runtime, *worker));
+  const auto pause = *tenon::test::argument_from_json(runtime, "tenon.sleep", R"({"duration_ms": 1200})");
+  tenon::CallOptions options;
+  SECTION("run_timeout") {
+    options.run_timeout = 300ms;
+  }
+  SECTION("timeout") {
+    options.timeout = 300ms;
+  }
+  if (::ptrace(PTRACE_SEIZE, pid, nullptr, nullptr) != 0) {
+    WARN("this system lets no process debug another");
+    return;
+  }
+  require_ok(runtime.submit("tenon.sleep", pause, options).get());
+  REQUIRE(::ptrace(PTRACE_INTERRUPT, pid, nullptr, nullptr) == 0);
+  int status = 0;
+  REQUIRE(::waitpid(pid, &status, __WALL) == pid);
+  REQUIRE(::ptrace(PTRACE_DETACH, pid, nullptr, nullptr) == 0);
+  // Without one it passes again, and the worker is the same.
+  const auto late = runtime.submit("tenon.sleep", pause, options).get();
+  REQUIRE_FALSE(late);
+  CHECK(late.error().code == ErrorCode::kDeadline);
+  const auto still = runtime.call("tenon.whoami", empty());
+  REQUIRE(still);
+  CHECK(pid_of(runtime, *still) == pid);
+}
 #endif
