@@ -1,3 +1,4 @@
+#include <atomic>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -7,7 +8,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
+#include "host/runtime_access.hpp"
 #include "pipeline/quantity.hpp"
+#include "platform/debugger.hpp"
 #include "platform/file.hpp"
 #include "serve/plugin_labels.hpp"
 #include "tools/tenon/bytes_field.hpp"
@@ -15,6 +18,8 @@
 #include "tools/tenon/command.hpp"
 #include "tools/tenon/command_line.hpp"
 #include "tools/tenon/daemon_client.hpp"
+#include "tools/tenon/debugger_run.hpp"
+#include "tools/tenon/in_process_launcher.hpp"
 #include "tools/tenon/json_input.hpp"
 #include "tools/tenon/json_output.hpp"
 #include "tools/tenon/log_lines.hpp"
@@ -33,6 +38,8 @@ struct Arguments {
   std::string settings;
   std::string timeout;
   std::vector<std::string> plugin_dirs;
+  std::string debugger;
+  bool in_process = false;
   bool verbose = false;
 };
 
@@ -47,6 +54,10 @@ void add_options(CommandLine& line, Arguments& arguments) {
   line.add("--socket", arguments.socket, "Have the daemon on this socket make the call; $TENON_SOCKET when not given")
       .type_name("PATH");
   line.add("--plugin-dir", arguments.plugin_dirs, "Look for plugins here first").type_name("DIR");
+  line.add("--debug", arguments.debugger, "Attach this debugger to the worker before the task runs, as in gdb")
+      .type_name("COMMAND_LINE");
+  line.add_flag("--in-process", arguments.in_process,
+                "Run the task in this process, for valgrind, sanitizers and debuggers");
   line.add_flag("--verbose", arguments.verbose,
                 "Show all log lines, not warnings and errors alone, and the version that has answered");
   line.footer(
@@ -58,11 +69,13 @@ void add_options(CommandLine& line, Arguments& arguments) {
       "the call is\n"
       "done; a fifo or a device is written to as it stands. With --socket or $TENON_SOCKET the plugins and log lines "
       "are the\ndaemon's; 'tenon serve' starts one. --plugin-dir and --settings make the call here, whatever "
-      "$TENON_SOCKET is.\n\n"
+      "$TENON_SOCKET is.\nWhile a debugger is attached to a worker no deadline passes and no watchdog replaces it.\n\n"
       "Examples:\n"
       "  tenon call text.count '{\"path\": \"README.md\"}'\n"
       "  echo '{\"path\": \"README.md\"}' | tenon call text.count -\n"
-      "  tenon call image.thumbnail '{\"path\": \"a.jpg\"}' --params '{\"edge\": 64}' --out a.thumbnail.jpg");
+      "  tenon call image.thumbnail '{\"path\": \"a.jpg\"}' --params '{\"edge\": 64}' --out a.thumbnail.jpg\n"
+      "  tenon call --debug gdb text.count '{\"path\": \"README.md\"}'\n"
+      "  valgrind tenon call --in-process text.count '{\"path\": \"README.md\"}'");
 }
 
 /// The arguments of a reduce: each word of JSON is one; a file or standard input has one on each line.
@@ -368,6 +381,11 @@ Outcome<ExitCode> make_call(Context& context, TaskCaller& caller, const TaskRef&
 }
 
 Outcome<ExitCode> call_in_daemon(Context& context, const Arguments& asked) {
+  if (!asked.debugger.empty() || asked.in_process) {
+    return usage_failure(
+        std::string(asked.in_process ? "--in-process" : "--debug") + " and --socket do not go together",
+        "a daemon's workers are debugged from outside: 'gdb -p PID' with a number of 'tenon status'");
+  }
   if (!asked.plugin_dirs.empty()) {
     return usage_failure("--plugin-dir and --socket do not go together: the plugins are the daemon's");
   }
@@ -388,6 +406,36 @@ Outcome<ExitCode> call_in_daemon(Context& context, const Arguments& asked) {
     return tl::unexpected<Failure>(encoded.error());
   }
   return make_call(context, caller, *task, asked, *encoded);
+}
+
+/// The call runs once a debugger holds the worker and the person lets it continue.
+Outcome<ExitCode> call_debugged(Context& context, RuntimeOptions options, StatusLine& status, const TaskRef& task,
+                                const Arguments& asked, const Encoded& encoded) {
+  internal::want_debuggers();
+  auto runtime = Runtime::start(std::move(options));
+  if (!runtime) {
+    return failure(ExitCode::kBadConfiguration, std::move(runtime.error()));
+  }
+  const auto workers = runtime->stats().workers;
+  if (workers.empty()) {
+    return failure(ExitCode::kFailed, Error{ErrorCode::kUnavailable, "there is no worker to debug", {}});
+  }
+  context.world.write_error("tenon: worker process " + std::to_string(workers.front().pid) + " runs " +
+                            task.task->full_name +
+                            " when you let it continue; the plugin is loaded then, so breakpoints in it are pending\n");
+  auto debugger = DebuggerRun::start(asked.debugger, workers.front().pid);
+  if (!debugger) {
+    return tl::unexpected<Failure>(std::move(debugger.error()));
+  }
+  // Ctrl-C is for the debugger.
+  static const std::atomic<int> kNone{0};
+  World world = context.world;
+  world.interrupts = &kNone;
+  LocalCaller caller(world, std::move(*runtime), status, {.max_attempts = 1});
+  auto outcome = make_call(context, caller, task, asked, encoded);
+  caller.finish();  // The worker ends, so that the debugger has nothing to hold.
+  debugger->reset();
+  return outcome;
 }
 
 Outcome<ExitCode> call_here(Context& context, const Arguments& asked) {
@@ -420,7 +468,11 @@ Outcome<ExitCode> call_here(Context& context, const Arguments& asked) {
     }
     options.plugin_settings[task->plugin->name] = std::move(*settings);
   }
-  auto runtime = Runtime::start(std::move(options));
+  if (!asked.debugger.empty()) {
+    return call_debugged(context, std::move(options), status, *task, asked, *encoded);
+  }
+  auto runtime = asked.in_process ? internal::RuntimeAccess::start(options, internal::make_in_process_launcher())
+                                  : Runtime::start(options);
   if (!runtime) {
     return failure(ExitCode::kBadConfiguration, std::move(runtime.error()));
   }
@@ -437,7 +489,13 @@ Outcome<ExitCode> call_command(Context& context, const std::vector<std::string>&
   if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }
-  const bool made_here = !asked.plugin_dirs.empty() || !asked.settings.empty();
+  if (!asked.debugger.empty() && asked.in_process) {
+    return usage_failure(
+        "--debug and --in-process do not go together",
+        "to debug in one process: gdb --args tenon call --in-process " + internal::printable(asked.task));
+  }
+  const bool made_here =
+      !asked.plugin_dirs.empty() || !asked.settings.empty() || !asked.debugger.empty() || asked.in_process;
   const bool has_socket = !asked.socket.empty() || !context.world.variable("TENON_SOCKET").value_or("").empty();
   return asked.socket.empty() && (made_here || !has_socket) ? call_here(context, asked)
                                                             : call_in_daemon(context, asked);

@@ -87,7 +87,7 @@ Outcome<T> LocalCaller::wait(const TaskRef& task, Future<T> future) {
 }
 
 Outcome<Reply> LocalCaller::plain(const TaskRef& task, BytesView params, BytesView argument) {
-  CallOptions options;
+  CallOptions options = options_;
   options.params = params;
   return wait(task, runtime_.submit(task.task->full_name, argument, options));
 }

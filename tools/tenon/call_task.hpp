@@ -56,9 +56,9 @@ class TaskCaller {
 /// In a runtime. Not thread-safe.
 class LocalCaller final : public TaskCaller {
  public:
-  /// `world` and `status` outlive it.
-  LocalCaller(const World& world, Runtime runtime, StatusLine& status)
-      : world_(world), runtime_(std::move(runtime)), status_(status) {}
+  /// `world` and `status` outlive it. `options`: of plain calls, but for their params.
+  LocalCaller(const World& world, Runtime runtime, StatusLine& status, CallOptions options = {})
+      : world_(world), runtime_(std::move(runtime)), status_(status), options_(std::move(options)) {}
 
   [[nodiscard]] Outcome<Reply> plain(const TaskRef& task, BytesView params, BytesView argument) override;
   [[nodiscard]] Outcome<void> source(const TaskRef& task, BytesView params, BytesView argument,
@@ -77,6 +77,7 @@ class LocalCaller final : public TaskCaller {
   const World& world_;
   Runtime runtime_;
   StatusLine& status_;
+  const CallOptions options_;
 };
 
 }  // namespace tenon::cli

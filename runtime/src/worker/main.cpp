@@ -10,6 +10,7 @@
 
 #include <tenon/error.hpp>
 
+#include "platform/debugger.hpp"
 #include "platform/control_channel.hpp"
 #include "platform/file.hpp"
 #include "platform/file_descriptor.hpp"
@@ -92,6 +93,9 @@ int main(int argc, char** argv) {
   if (auto limited = apply_sandbox({.no_new_privileges = true}); !limited) {
     error_stream.say(limited.error().to_string());
     return static_cast<int>(WorkerExit::kRefused);
+  }
+  if (debuggers_wanted()) {
+    allow_debuggers();
   }
   continue_when_parent_ends();
   // Its stdout is a pipe that the host reads: a line must not wait for a full buffer, nor die with the process.

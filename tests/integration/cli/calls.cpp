@@ -1,6 +1,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -368,4 +369,45 @@ TEST_CASE("tenon inspect: documentation, types, fields and defaults") {
   const Ended misspelt = tenon::test::tenon({"inspect", "tenno"});
   CHECK(misspelt.exit == 2);
   CHECK(has(misspelt.error, "did you mean 'tenon'?"));
+}
+
+TEST_CASE("tenon call --debug: the debugger attaches first, and the call waits for it, deadlines and all") {
+  const tenon::test::TemporaryDirectory directory;
+  const std::string seen = (directory / "seen").string();
+  // Not a real debugger, which not every machine has: what is tested is the order and the number that it is given.
+  const Ended ended = tenon::test::tenon(
+      {"call", "tenon.whoami", "--debug", "sh -c 'test -d /proc/{pid} && echo {pid} > " + seen + "'"});
+  CAPTURE(ended.error);
+  CHECK(ended.exit == 0);
+  std::ifstream file(seen);
+  std::int64_t pid = 0;
+  file >> pid;
+  REQUIRE(json::accept(ended.output));
+  CHECK(json::parse(ended.output)["pid"] == pid);
+}
+
+TEST_CASE("tenon call --debug: a debugger that is missing is an error with what to do") {
+  const Ended ended = tenon::test::tenon({"call", "tenon.whoami", "--debug", "no-such-debugger"});
+  CHECK(ended.exit == 1);
+  CHECK(has(ended.error, "the debugger 'no-such-debugger' failed before it attached"));
+  CHECK(has(ended.error, "is it installed?"));
+}
+
+TEST_CASE("tenon call --in-process: a plain task, a source and a reduce run in the process of tenon") {
+  const Ended echo = tenon::test::tenon({"call", "--in-process", "tenon.echo", R"({"data": "aGVsbG8="})"});
+  CAPTURE(echo.error);
+  CHECK(echo.exit == 0);
+  CHECK(json::parse(echo.output)["data"] == "aGVsbG8=");
+  const Ended numbers = tenon::test::tenon({"call", "--in-process", "tenon.numbers", R"({"count": 3})"});
+  CHECK(numbers.exit == 0);
+  CHECK(std::count(numbers.output.begin(), numbers.output.end(), '\n') == 3);
+  const Ended sum = tenon::test::tenon({"call", "--in-process", "tenon.sum", R"({"value": 2})", R"({"value": 3})"});
+  CHECK(sum.exit == 0);
+  CHECK(json::parse(sum.output)["value"] == 5);
+  // A crash is the program's own, as a debugger or sanitizer wants it.
+  const Ended crash =
+      tenon::test::tenon({"call", "--in-process", "tenon.fail", "{}", "--params", R"({"mode": "abort"})"});
+  CHECK(crash.exit == 128 + SIGABRT);
+  const Ended both = tenon::test::tenon({"call", "--in-process", "--debug", "gdb", "tenon.whoami"});
+  CHECK(both.exit == 2);
 }

@@ -1,13 +1,14 @@
-/// Workers on threads of the test's own process, over the same rings, segments and messages: a thread sanitizer then
-/// sees both sides at once.
+/// The launcher of `tenon call --in-process`, for tests: a thread sanitizer then sees both sides at once.
 #pragma once
 
 #include <memory>
 
-#include "host/launcher.hpp"
+#include "tools/tenon/in_process_launcher.hpp"
 
 namespace tenon::test {
 
-[[nodiscard]] std::unique_ptr<tenon::internal::Launcher> make_in_process_launcher();
+[[nodiscard]] inline std::unique_ptr<tenon::internal::Launcher> make_in_process_launcher() {
+  return tenon::internal::make_in_process_launcher();
+}
 
 }  // namespace tenon::test

@@ -1,12 +1,15 @@
 #include "platform/debugger.hpp"
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
+
+#include "platform/environment.hpp"
 
 namespace tenon::internal {
 
@@ -27,6 +30,19 @@ bool debugger_attached(std::int64_t pid) noexcept {
   const std::string_view status(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
   const std::size_t found = status.find(kKey);
   return found != std::string_view::npos && std::strtoll(text.data() + found + kKey.size(), nullptr, 10) != 0;
+}
+
+void allow_debuggers() noexcept {
+  // Fails where the system does not ask.
+  static_cast<void>(::prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0));
+}
+
+bool debuggers_wanted() {
+  return !get_environment("TENON_DEBUG").value_or("").empty();
+}
+
+void want_debuggers() {
+  static_cast<void>(::setenv("TENON_DEBUG", "1", 1));
 }
 
 }  // namespace tenon::internal

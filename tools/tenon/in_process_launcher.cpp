@@ -1,4 +1,4 @@
-#include "tenon_test/in_process_launcher.hpp"
+#include "tools/tenon/in_process_launcher.hpp"
 
 #include <atomic>
 #include <string>
@@ -8,11 +8,9 @@
 #include "platform/reactor/poller.hpp"
 #include "worker/worker.hpp"
 
-namespace tenon::test {
+namespace tenon::internal {
 
 namespace {
-
-using namespace tenon::internal;
 
 class ThreadHandle final : public WorkerHandle {
  public:
@@ -62,4 +60,4 @@ std::unique_ptr<Launcher> make_in_process_launcher() {
   return std::make_unique<InProcessLauncher>();
 }
 
-}  // namespace tenon::test
+}  // namespace tenon::internal
