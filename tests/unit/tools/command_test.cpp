@@ -66,6 +66,33 @@ TEST_CASE("tenon: version") {
   const Run version({"--version"});
   CHECK(version.exit == 0);
   CHECK(version.output.starts_with("tenon "));
+  CHECK(Run({"-V"}).output == version.output);
+}
+
+TEST_CASE("tenon help: the same as --help, of the program and of each command") {
+  CHECK(Run({"help"}).output == Run({"--help"}).output);
+  for (const Command& command : commands()) {
+    const std::string name(command.name);
+    CHECK(Run({"help", name}).output == Run({name, "--help"}).output);
+  }
+  const Run wrong({"help", "rnu"});
+  CHECK(wrong.exit == 2);
+  CHECK(has(wrong.error, "did you mean 'run'?"));
+}
+
+TEST_CASE("tenon: a word of another program gets the command that does it, not one that looks like it") {
+  for (const auto& [word, command] :
+       std::map<std::string, std::string>{{"top", "status"}, {"ps", "status"}, {"ls", "list"}, {"reload", "swap"}}) {
+    const Run wrong({word});
+    CAPTURE(wrong.error);
+    CHECK(wrong.exit == 2);
+    CHECK(has(wrong.error, "'tenon " + command + "': "));
+    CHECK_FALSE(has(wrong.error, "did you mean"));
+  }
+  // A wrong first letter makes a short word another one.
+  CHECK_FALSE(has(Run({"tall"}).error, "did you mean"));
+  CHECK(has(Run({"tsop"}).error, "did you mean 'stop'?"));
+  CHECK(has(Run({"erve"}).error, "did you mean 'serve'?"));
 }
 
 TEST_CASE("tenon: every command has help with an example") {
