@@ -10,8 +10,8 @@
 
 #include <tenon/error.hpp>
 
-#include "platform/debugger.hpp"
 #include "platform/control_channel.hpp"
+#include "platform/debugger.hpp"
 #include "platform/file.hpp"
 #include "platform/file_descriptor.hpp"
 #include "platform/process.hpp"
