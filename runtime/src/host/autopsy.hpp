@@ -14,7 +14,8 @@ class Autopsy {
  public:
   enum class Verdict : std::uint8_t {
     kNotBegun,  ///< The worker never touched it.
-    kRunning,   ///< It was at this one, as far as can be told: the oldest that it had not answered.
+    kRunning,   ///< It was at this one, as far as can be told: the last that it had begun, or where that is not known
+                ///< the oldest that it had not answered.
     kUnknown,   ///< It may have run it.
   };
 
@@ -35,10 +36,15 @@ class Autopsy {
   /// Whether its words are whole and fit together.
   [[nodiscard]] bool trusted() const noexcept { return begun_.has_value(); }
   [[nodiscard]] Verdict of(std::uint64_t position) const noexcept {
-    if (begun_ && position >= *begun_) {
+    if (!begun_) {
+      return position == front_ ? Verdict::kRunning : Verdict::kUnknown;
+    }
+    if (position >= *begun_) {
       return Verdict::kNotBegun;
     }
-    return position == front_ ? Verdict::kRunning : Verdict::kUnknown;
+    // A worker answers one call before it begins the next. What lies before the last is done although its answer is not
+    // to be seen: a stray write over the ring's tail hides answers.
+    return position + 1 == *begun_ ? Verdict::kRunning : Verdict::kUnknown;
   }
   /// Whether the call, or the item of the bulk call there, has called no task that must not run twice.
   [[nodiscard]] bool repeatable(std::uint64_t position, std::uint32_t item = 0) const noexcept {
