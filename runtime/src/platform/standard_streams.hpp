@@ -21,6 +21,9 @@ void reserve_standard_streams() noexcept;
 /// A second descriptor of standard error. Errors: kIo it is closed. [any-thread]
 [[nodiscard]] Result<FileDescriptor> duplicate_standard_error();
 
+/// The same of standard output.
+[[nodiscard]] Result<FileDescriptor> duplicate_standard_output();
+
 /// Takes standard input away from the rest of the program, which finds an empty one in its place. Errors: kIo. [setup]
 [[nodiscard]] Result<FileDescriptor> take_standard_input();
 

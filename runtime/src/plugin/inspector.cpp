@@ -37,10 +37,25 @@ constexpr int kExitUsage = 2;
 constexpr std::size_t kMaxOutputBytes = std::size_t{1} << 20;
 constexpr std::size_t kStderrTailBytes = 2048;
 
-void report(const std::string& token, std::string_view text) {
-  // A report that cannot be written means that nobody waits for it.
-  static_cast<void>(write_standard(StandardStream::kOutput, "\n" + token + " " + std::string(text) + "\n"));
-}
+/// Reports over a descriptor of its own: a plugin may close its standard output.
+class Reporter {
+ public:
+  explicit Reporter(std::string token) : token_(std::move(token)) {
+    if (auto own = duplicate_standard_output()) {
+      own->move_out_of_reach();
+      output_ = std::move(*own);
+    }
+  }
+  void report(std::string_view text) const {
+    const std::string line = "\n" + token_ + " " + std::string(text) + "\n";
+    // A report that cannot be written means that no one waits for it.
+    static_cast<void>(write_all(output_, {reinterpret_cast<const std::uint8_t*>(line.data()), line.size()}));
+  }
+
+ private:
+  std::string token_;
+  FileDescriptor output_;
+};
 
 void log_to_stderr(const tenon_worker_t* /*worker*/, tenon_log_level_t /*level*/, const char* message) {
   if (message != nullptr) {
@@ -198,7 +213,8 @@ Inspection inspect_once(const std::filesystem::path& file, const InspectOptions&
         Cause::kSurroundings};
   }
   return {Error{ErrorCode::kCrashed,
-                where + (killed ? "crashed" : "ended its process") + place + ": " + run->status->to_string(),
+                where + (killed ? "crashed" : "ended its process") + place + ": " + run->status->to_string() +
+                    (run->status->success() ? " (or it closed descriptors that it did not open)" : ""),
                 std::move(context)},
           Cause::kSurroundings};
 }
@@ -230,7 +246,7 @@ std::optional<int> run_inspector_if_asked(int argc, const char* const* argv) {
                                      "usage: tenon-worker --inspect FILE --report-token TOKEN --memory-limit BYTES\n"));
     return kExitUsage;
   }
-  const std::string token(arguments[4]);
+  const Reporter reporter{std::string(arguments[4])};
   end_with_parent();
   SandboxOptions sandbox;
   sandbox.core_bytes = 0;
@@ -246,7 +262,9 @@ std::optional<int> run_inspector_if_asked(int argc, const char* const* argv) {
   worker.extension = no_extension;
   LoadOptions options;
   options.worker = &worker;
-  options.on_stage = [&token](LoadStage stage) { report(token, "stage " + std::to_string(static_cast<int>(stage))); };
+  options.on_stage = [&reporter](LoadStage stage) {
+    reporter.report("stage " + std::to_string(static_cast<int>(stage)));
+  };
   auto done = apply_sandbox(sandbox);
   if (done) {
     done = load_and_finish(std::filesystem::path(arguments[2]), options);
@@ -254,10 +272,10 @@ std::optional<int> run_inspector_if_asked(int argc, const char* const* argv) {
   if (!done) {
     std::string message = done.error().message;
     std::replace(message.begin(), message.end(), '\n', ' ');
-    report(token, "problem " + std::to_string(static_cast<int>(done.error().code)) + " " + message);
+    reporter.report("problem " + std::to_string(static_cast<int>(done.error().code)) + " " + message);
     return kExitProblem;
   }
-  report(token, "sound");
+  reporter.report("sound");
   // main() returns, so that the plugin's destructors and exit handlers run here too.
   return kExitSound;
 }

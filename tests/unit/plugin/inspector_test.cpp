@@ -39,7 +39,7 @@ void check(const char* name, ErrorCode code, const char* message) {
 }  // namespace
 
 TEST_CASE("Inspector: sound plugins pass") {
-  for (const char* name : {"good", "larger", "init_error", "chatty"}) {
+  for (const char* name : {"good", "larger", "init_error", "chatty", "close_streams"}) {
     const auto problem = inspect_plugin(variant(name), options()).problem;
     INFO(name << ": " << (problem ? problem->to_string() : ""));
     CHECK_FALSE(problem.has_value());

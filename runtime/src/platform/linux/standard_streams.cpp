@@ -64,6 +64,14 @@ Result<FileDescriptor> duplicate_standard_error() {
   return FileDescriptor(copy);
 }
 
+Result<FileDescriptor> duplicate_standard_output() {
+  const int copy = ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
+  if (copy < 0) {
+    return fail(os_error(errno, "cannot duplicate standard output"));
+  }
+  return FileDescriptor(copy);
+}
+
 Result<FileDescriptor> take_standard_input() {
   FileDescriptor taken(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0));
   const FileDescriptor empty(::open("/dev/null", O_RDONLY | O_CLOEXEC));

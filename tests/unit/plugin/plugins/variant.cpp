@@ -102,6 +102,10 @@ Task tasks[] = {
 tenon_status_t init([[maybe_unused]] const tenon_worker_t* worker, tenon_bytes_t settings, void** state) {
 #if defined(VARIANT_EXIT_INIT)
   std::exit(0);
+#elif defined(VARIANT_CLOSE_STREAMS)
+  for (int stream = 0; stream < 3; ++stream) {
+    ::close(stream);
+  }
 #elif defined(VARIANT_INIT_ERROR)
   worker->log(worker, TENON_LOG_ERROR, "needs settings");
   return TENON_INVALID_ARGUMENT;
