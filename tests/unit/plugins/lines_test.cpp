@@ -56,7 +56,7 @@ TEST_CASE("Lines: ends of lines") {
   CHECK(lines_of("a\r\nb\rc\r\n") == Lines{"a", "b\rc"});
   CHECK(lines_of("a\r") == Lines{"a\r"});
   CHECK(lines_of(std::string("a\0b\n", 4)) == Lines{std::string("a\0b", 3)});
-  CHECK(lines_of("\xFF\xFE\n") == Lines{"\xFF\xFE"});
+  CHECK(lines_of("\xFE\xFD\n") == Lines{"\xFE\xFD"});  // No mark of UTF-16, and not UTF-8 either.
 }
 
 TEST_CASE("Lines: an empty file has none") {

@@ -92,7 +92,7 @@ TEST_CASE("tenon: a word of another program gets the command that does it, not o
   // A wrong first letter makes a short word another one.
   CHECK_FALSE(has(Run({"tall"}).error, "did you mean"));
   CHECK(has(Run({"tsop"}).error, "did you mean 'stop'?"));
-  CHECK(has(Run({"erve"}).error, "did you mean 'serve'?"));
+  CHECK(has(Run({"srve"}).error, "did you mean 'serve'?"));
 }
 
 TEST_CASE("tenon: every command has help with an example") {
