@@ -169,7 +169,8 @@ void Call::copy_result() noexcept {
         {Shared<const ReplyStorage>::share(body_.reply.storage), BytesView(body_.reply.data, body_.reply.size)});
     if (copy.storage.get() != body_.reply.storage) {
       body_.reply.storage->release();
-      set_outcome_bits(store(Reply(std::move(copy.storage), copy.bytes)));
+      // The bits stay as they are: they share a word with what others read under the lock.
+      static_cast<void>(store(Reply(std::move(copy.storage), copy.bytes)));
     }
   } catch (const std::bad_alloc&) {
     // The caller reads it where it is, or hears then that there is no memory for a copy.
