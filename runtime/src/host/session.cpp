@@ -313,7 +313,12 @@ Future<Session::Batch> SessionHandle::begin_next(const RecordRef& record, std::u
     if ((call->details().completion_flags & kCompletionFrames) != 0) {
       auto frames = read_frames(reply->bytes_in_place());
       if (!frames) {
-        return fail(std::move(frames.error()));
+        // Its worker built them well, and something in it wrote over them: the step is lost as if it had died there.
+        ErrorContext context = context_of(*call->run_route(), call->id(), call->attempt);
+        context.charged = true;
+        return fail(ErrorCode::kCrashed,
+                    "something in the worker wrote over the results of the step: " + frames.error().message,
+                    std::move(context));
       }
       for (const BytesView frame : *frames) {
         results.results.emplace_back(reply->storage(), frame);

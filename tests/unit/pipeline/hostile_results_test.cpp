@@ -103,12 +103,6 @@ inputs = ["by.seven"]
   REQUIRE(graph);
   const RunReport report = run_pipeline(runtime, *graph);
   INFO(report.to_json());
-  if (report.end == RunReport::End::kFailed) {
-    // Its writes continue in blocks that it has given back, and may meet a step of the source in its worker.
-    REQUIRE(report.error);
-    CHECK(report.error->code == ErrorCode::kCorrupt);
-    return;
-  }
   CHECK(report.end == RunReport::End::kDone);
   // Such a worker can spoil answers to other calls as well.
   const StageReport& by = report.stages.at(2);
