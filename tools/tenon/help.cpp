@@ -1,4 +1,4 @@
-/// The commands that tell of the others: help, manual pages and completions.
+/// The commands that describe the others: help, manual pages and completions.
 #include <string>
 #include <vector>
 

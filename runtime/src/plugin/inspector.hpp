@@ -40,7 +40,7 @@ struct Inspection {
 
 /// Loads `file` in an inspector process: library, entry, descriptor check, init without settings, quiesce, fini. Blocks
 /// until that process has ended. Of a plugin that is not sound it gives the reason, and in its context signal, exit
-/// code and the last lines of stderr. An `init` that returns an error is no problem: it may only miss its
+/// code and the last lines of stderr. An `init` that returns an error is not a problem: it may only miss its
 /// settings. An inspector that is ended by SIGKILL is started again, up to five times: others send that signal. Errors
 /// that are no fault of the plugin (the inspector cannot be spawned) come as kUnavailable.
 /// [any-thread]

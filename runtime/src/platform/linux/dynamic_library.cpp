@@ -54,7 +54,7 @@ std::filesystem::path name_of_open_file(const FileDescriptor& file) {
 }
 
 /// What the system's loader said, without what Boost.DLL puts around it: its own function's name, and the words of an
-/// errno that nobody has set.
+/// errno that no call has set.
 std::string loader_words(std::string_view what) {
   constexpr std::string_view kBefore = "dlerror system message: ";
   constexpr std::string_view kAfter = "): ";
