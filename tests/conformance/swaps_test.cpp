@@ -2,6 +2,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <deque>
 #include <filesystem>
 #include <map>
 #include <thread>
@@ -313,6 +314,54 @@ TEMPLATE_TEST_CASE("swap: sessions move while their steps run", "[swap]", OnProc
   }
   stepping.join();
   CHECK(total == 20'000LL * 20'001 / 2);
+  for (const GenerationRef& each : old) {
+    CHECK(swapping.fleet->wait_drained(each, kLong));
+  }
+}
+
+TEMPLATE_TEST_CASE("swap: steps that wait for a move begin once, in order, before the next move", "[swap]", OnProcesses,
+                   OnThreads) {
+  Swapping<TestType> swapping(2);
+  constexpr int kSteps = 8'000;
+  constexpr std::size_t kAhead = 40;
+  const auto numbers = argument(swapping.runtime, "tenon.numbers", R"({"count": 8000, "first": 1})");
+  std::atomic<bool> done{false};
+  std::int64_t total = 0;
+  std::int64_t out_of_order = 0;
+  std::thread stepping([&] {
+    auto source = value(swapping.runtime.open("tenon.numbers", {.argument = numbers}).get());
+    auto reduce = value(swapping.runtime.open("tenon.sum", {}).get());
+    std::deque<tenon::Future<tenon::Session::Batch>> taken;
+    std::deque<tenon::Future<void>> fed;
+    std::int64_t expected = 1;
+    for (int step = 0; step < kSteps; ++step) {
+      while (taken.size() < kAhead) {
+        taken.push_back(source.next(1));
+      }
+      auto batch = value(taken.front().get());
+      taken.pop_front();
+      for (const tenon::Reply& each : batch.results) {
+        out_of_order += number(each) == expected++ ? 0 : 1;
+      }
+      fed.push_back(reduce.feed(batch.results));
+      if (fed.size() > kAhead) {
+        REQUIRE(fed.front().get());
+        fed.pop_front();
+      }
+    }
+    for (auto& each : fed) {
+      REQUIRE(each.get());
+    }
+    total = number(value(reduce.finish().get()));
+    done = true;
+  });
+  std::vector<GenerationRef> old;
+  while (!done) {
+    old.push_back(swapping.swap());
+  }
+  stepping.join();
+  CHECK(out_of_order == 0);
+  CHECK(total == std::int64_t{kSteps} * (kSteps + 1) / 2);
   for (const GenerationRef& each : old) {
     CHECK(swapping.fleet->wait_drained(each, kLong));
   }

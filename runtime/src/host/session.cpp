@@ -131,7 +131,7 @@ Future<T> SessionHandle::begin_now(const RecordRef& record, Begin begin) {
   {
     auto state = state_.lock();
     state->last = operation.state();
-    state->beginning = false;
+    --state->beginning;
     move_due = state->move == Move::kWanted;
   }
   if (move_due) {
@@ -148,15 +148,14 @@ template <typename T, typename Begin>
 Future<T> SessionHandle::operate(Begin begin) {
   auto state = state_.lock();
   if (state->move == Move::kNone) {
-    state->beginning = true;
+    ++state->beginning;
     const RecordRef record = state->record;
     state.unlock();
     return begin_now<T>(record, std::move(begin));
   }
   const Promise<T> promise;
-  state->waiting.push_back([this, promise, begin = std::move(begin)] {
-    static_cast<void>(
-        begin_now<T>(record(), begin).then([promise](Result<T> end) { promise.complete(std::move(end)); }));
+  state->waiting.push_back([this, promise, begin = std::move(begin)](const RecordRef& record) {
+    static_cast<void>(begin_now<T>(record, begin).then([promise](Result<T> end) { promise.complete(std::move(end)); }));
   });
   const bool begins = state->move == Move::kWanted;
   state->move = Move::kUnderWay;
@@ -178,7 +177,7 @@ void SessionHandle::move_soon() {
       return;
     }
     state->move = Move::kWanted;
-    if (state->beginning) {
+    if (state->beginning > 0) {
       return;  // Whoever begins it sees to the move.
     }
     last = state->last;
@@ -206,7 +205,7 @@ void SessionHandle::move_soon() {
 void SessionHandle::move_if_idle() {
   {
     auto state = state_.lock();
-    if (state->move != Move::kWanted || state->beginning || (state->last != nullptr && !state->last->ready())) {
+    if (state->move != Move::kWanted || state->beginning > 0 || (state->last != nullptr && !state->last->ready())) {
       return;
     }
     state->move = Move::kUnderWay;
@@ -252,17 +251,24 @@ void SessionHandle::open_elsewhere(const RecordRef& from, const Result<Reply>& c
 }
 
 void SessionHandle::end_move(const RecordRef& to) {
-  std::vector<std::function<void()>> waiting;
   bool moved = false;
-  {
-    auto state = state_.lock();
-    moved = state->record != to;
-    state->record = to;
-    state->move = Move::kNone;
-    waiting.swap(state->waiting);
-  }
-  for (const auto& begin : waiting) {
-    begin();
+  // The move is under way until all that waited for it has begun: a checkpoint of a further move that overtook one of
+  // these operations would not contain it, and operations that are called meanwhile queue up behind them.
+  for (;;) {
+    std::function<void(const RecordRef&)> begin;
+    {
+      auto state = state_.lock();
+      moved = moved || state->record != to;
+      state->record = to;
+      if (state->waiting.empty()) {
+        state->move = Move::kNone;
+        break;
+      }
+      begin = std::move(state->waiting.front());
+      state->waiting.pop_front();
+      ++state->beginning;
+    }
+    begin(to);
   }
   if (moved) {
     move_soon();  // A further swap may have come meanwhile.

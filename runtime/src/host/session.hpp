@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string_view>
@@ -43,9 +44,10 @@ class SessionHandle : public std::enable_shared_from_this<SessionHandle> {
   struct State {
     RecordRef record;
     Shared<FutureState> last = nullptr;  ///< The latest operation.
-    bool beginning = false;              ///< An operation is being begun, `last` is not yet it.
+    std::uint32_t beginning = 0;         ///< Operations that are being begun and that `last` does not show yet.
     Move move = Move::kNone;
-    std::vector<std::function<void()>> waiting = {};  ///< Operations that begin after the move.
+    /// Operations that begin after the move, in the order of their calls, on the record that it ends with.
+    std::deque<std::function<void(const RecordRef&)>> waiting = {};
   };
 
   /// Begins an operation, after a move that is under way or due.
