@@ -52,6 +52,14 @@ struct WorkerEnd::Impl {
   MessageWriter messages;
 
   void ring_event_bell() noexcept;
+  /// Whether the host has rung since the last take_ring().
+  [[nodiscard]] bool bell_rang() const noexcept {
+    return calls->bell.bell.load(std::memory_order_seq_cst) != bell_seen;
+  }
+  bool take_ring() noexcept {
+    const std::uint32_t bell = calls->bell.bell.load(std::memory_order_seq_cst);
+    return std::exchange(bell_seen, bell) != bell;
+  }
   /// Wakes the host if it sleeps as `sleep` says and has not been rung for that.
   void ring_for(std::uint32_t sleep) noexcept;
 
@@ -387,35 +395,41 @@ std::uint64_t WorkerEnd::unpublished() const noexcept {
   return impl_->answered - impl_->published;
 }
 
-TENON_HOT WorkerWake WorkerEnd::wait(AdaptiveSpin& spin, MonotonicNs deadline_ns) {
+TENON_HOT std::optional<WorkerWake> WorkerEnd::spin(AdaptiveSpin& adaptive) {
   Impl& own = *impl_;
   publish();
-  const auto bell_rang = [&own] { return own.calls->bell.bell.load(std::memory_order_seq_cst) != own.bell_seen; };
-  const auto done = [&](bool timed_out) {
-    const std::uint32_t bell = own.calls->bell.bell.load(std::memory_order_seq_cst);
-    const bool rung = bell != own.bell_seen;
-    own.bell_seen = bell;
-    return rung ? WorkerWake::kRung : timed_out && !has_submission() ? WorkerWake::kTimeout : WorkerWake::kSubmission;
-  };
-  if (spin.spin([&] { return has_submission() || bell_rang(); })) {
-    return done(false);
+  if (!adaptive.spin([&] { return has_submission() || own.bell_rang(); })) {
+    return std::nullopt;
   }
+  return own.take_ring() ? WorkerWake::kRung : WorkerWake::kSubmission;
+}
+
+WorkerWake WorkerEnd::sleep(MonotonicNs deadline_ns) {
+  Impl& own = *impl_;
+  publish();
   ring();
-  if (bell_lost()) {
-    return done(false);
-  }
-  ++own.armed_count;
-  own.header->bell.sleep.store((own.armed_count << 2) | static_cast<std::uint32_t>(SleepMode::kFutex),
-                               std::memory_order_seq_cst);
   WaitResult result = WaitResult::kWoken;
-  // SUBTLE: sequentially consistent against the host's publish; see there. A ring since the last wait changed the bell,
-  // and the futex then refuses to sleep: so wake_worker is never lost either.
-  if (own.calls->ring.tail.load(std::memory_order_seq_cst) == own.answered) {
-    result = wait_on_word(own.calls->bell.bell, own.bell_seen, deadline_ns);
+  if (!bell_lost()) {
+    ++own.armed_count;
+    own.header->bell.sleep.store((own.armed_count << 2) | static_cast<std::uint32_t>(SleepMode::kFutex),
+                                 std::memory_order_seq_cst);
+    // SUBTLE: sequentially consistent against the host's publish; see there. A ring since the last wait changed the
+    // bell, and the futex then refuses to sleep: so wake_worker is never lost either.
+    if (own.calls->ring.tail.load(std::memory_order_seq_cst) == own.answered) {
+      result = wait_on_word(own.calls->bell.bell, own.bell_seen, deadline_ns);
+    }
+    // Relaxed: a ring too many does no harm.
+    own.header->bell.sleep.store(own.armed_count << 2, std::memory_order_relaxed);
   }
-  // Relaxed: a ring too many does no harm.
-  own.header->bell.sleep.store(own.armed_count << 2, std::memory_order_relaxed);
-  return done(result == WaitResult::kTimeout);
+  if (own.take_ring()) {
+    return WorkerWake::kRung;
+  }
+  return result == WaitResult::kTimeout && !has_submission() ? WorkerWake::kTimeout : WorkerWake::kSubmission;
+}
+
+WorkerWake WorkerEnd::wait(AdaptiveSpin& adaptive, MonotonicNs deadline_ns) {
+  const auto woken = spin(adaptive);
+  return woken ? *woken : sleep(deadline_ns);
 }
 
 TENON_HOT std::optional<BlockRef> WorkerEnd::pop_release() noexcept {

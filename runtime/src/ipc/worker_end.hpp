@@ -90,9 +90,13 @@ class WorkerEnd {
   /// does not hear of further answers, so the worker should end. [any-thread]
   [[nodiscard]] bool bell_lost() const noexcept;
 
-  /// Publishes, spins, rings, then sleeps until there is a submission, HostEnd::wake_worker, or the deadline. Does not
-  /// sleep once the bell is lost.
-  WorkerWake wait(AdaptiveSpin& spin, MonotonicNs deadline_ns);
+  /// Publishes, then spins for a while. nullopt: neither a submission came nor HostEnd::wake_worker.
+  std::optional<WorkerWake> spin(AdaptiveSpin& adaptive);
+  /// Publishes, rings, then sleeps until there is a submission, HostEnd::wake_worker, or the deadline. Does not sleep
+  /// once the bell is lost.
+  WorkerWake sleep(MonotonicNs deadline_ns);
+  /// Spins, then sleeps.
+  WorkerWake wait(AdaptiveSpin& adaptive, MonotonicNs deadline_ns);
 
   /// The memory that this end writes and the host reads. [any-thread]
   [[nodiscard]] MutableBytesView shared_bytes() const noexcept;

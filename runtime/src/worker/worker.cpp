@@ -274,9 +274,11 @@ TENON_HOT WorkerExit loop(WorkerCore& core, Executor& executor, std::string& mes
       core.end.ring();
       return WorkerExit::kStopped;
     } else {
-      core.fork_guard.end_any_child();
-      core.log.report_dropped();
-      static_cast<void>(core.end.wait(spin, kNever));
+      if (!core.end.spin(spin)) {
+        core.fork_guard.end_any_child();
+        core.log.report_dropped();
+        static_cast<void>(core.end.sleep(kNever));
+      }
       executor.waited();
     }
   }
