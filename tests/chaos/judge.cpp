@@ -60,13 +60,15 @@ class Trial {
       if (finding.excusable && scribbled_) {
         ++verdict_.excused;
       } else {
-        ++verdict_.wrong;
-        verdict_.note(std::move(finding.what));
+        fault(std::move(finding.what));
       }
     }
-    if (book_.ledger().header().beyond != 0) {
-      ++verdict_.wrong;
-      verdict_.note("the ledger was too small");
+    const LedgerHeader& header = book_.ledger().header();
+    if (header.strange_calls != 0) {
+      scribbled_ ? excuse() : fault("a task read the number of a call that there is not");
+    }
+    if (header.workers_beyond != 0) {
+      fault("the ledger was too small for all workers");
     }
     return std::move(verdict_);
   }
@@ -177,6 +179,10 @@ class Trial {
   }
 
   void excuse() { ++verdict_.excused; }
+  void fault(std::string what) {
+    ++verdict_.wrong;
+    verdict_.note(std::move(what));
+  }
   void fault(std::uint64_t& count, std::uint64_t by, std::uint64_t sequence, const char* what) {
     count += by;
     verdict_.note(std::string(what) + ": " + describe(book_, sequence));
@@ -230,7 +236,11 @@ std::string describe(Book& book, std::uint64_t sequence) {
     const std::uint32_t worker = record.workers[i].load(std::memory_order_relaxed);
     const std::uint32_t marks = book.ledger().marks(worker);
     text += (i == 0 ? " in worker " : ", ") + std::to_string(worker);
-    text += (marks & kMarkDamaged) != 0 ? " (damaged)" : "";
+    if ((marks & kMarkDamaged) != 0) {
+      const std::uint32_t ways = book.ledger().ways(worker);
+      text += " (damaged by " + std::string(info(Way(ways & 0xffffu)).name);
+      text += (ways >> 16u) == 0 ? ")" : " after " + std::string(info(Way(ways >> 16u)).name) + ")";
+    }
     text += (marks & kMarkScribbled) != 0 ? " (scribbled)" : "";
     text += (marks & kMarkAttacked) != 0 ? " (attacked)" : "";
   }

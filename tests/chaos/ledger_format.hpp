@@ -14,14 +14,18 @@
 #include <stdexcept>
 #include <string>
 
+#include "ways.hpp"
+
 namespace tenon::chaos {
 
 // Everything in the file is a figure by itself, and it is read when all workers are gone: relaxed accesses suffice.
 
 struct LedgerHeader {
-  std::uint64_t calls = 0;            ///< Records of calls behind the header.
-  std::uint64_t workers = 0;          ///< Records of workers behind those.
-  std::atomic<std::uint64_t> beyond;  ///< Marks that had no place.
+  std::uint64_t calls = 0;    ///< Records of calls behind the header.
+  std::uint64_t workers = 0;  ///< Records of workers behind those.
+  /// Sequence numbers that no call has: a task read them in memory that was written over.
+  std::atomic<std::uint64_t> strange_calls;
+  std::atomic<std::uint64_t> workers_beyond;  ///< Marks of workers that had no place.
 };
 
 struct CallRecord {
@@ -42,6 +46,7 @@ enum WorkerMark : std::uint32_t {
 
 struct WorkerRecord {
   std::atomic<std::uint32_t> marks;
+  std::atomic<std::uint32_t> ways;  ///< The last two ways that damaged it, the later one in the low 16 bits.
 };
 
 /// The ledger, mapped for reading and writing. [any-thread]
@@ -73,14 +78,14 @@ class LedgerMap {
   /// Null, and counted, when the sequence number has no place.
   [[nodiscard]] CallRecord* call(std::uint64_t sequence) const {
     if (sequence >= header().calls) {
-      header().beyond.fetch_add(1, std::memory_order_relaxed);
+      header().strange_calls.fetch_add(1, std::memory_order_relaxed);
       return nullptr;
     }
     return reinterpret_cast<CallRecord*>(memory_ + sizeof(LedgerHeader)) + sequence;
   }
   [[nodiscard]] WorkerRecord* worker(std::uint64_t id) const {
     if (id >= header().workers) {
-      header().beyond.fetch_add(1, std::memory_order_relaxed);
+      header().workers_beyond.fetch_add(1, std::memory_order_relaxed);
       return nullptr;
     }
     return reinterpret_cast<WorkerRecord*>(memory_ + sizeof(LedgerHeader) + header().calls * sizeof(CallRecord)) + id;
@@ -107,6 +112,18 @@ class LedgerMap {
     if (WorkerRecord* record = worker(worker_id)) {
       record->marks.fetch_or(marks, std::memory_order_relaxed);
     }
+  }
+  /// The same for what one of the worker's own calls does to it.
+  void mark(std::uint64_t worker_id, std::uint32_t marks, Way way) const {
+    if (WorkerRecord* record = worker(worker_id)) {
+      record->ways.store((record->ways.load(std::memory_order_relaxed) << 16) | static_cast<std::uint32_t>(way),
+                         std::memory_order_relaxed);
+    }
+    mark(worker_id, marks);
+  }
+  [[nodiscard]] std::uint32_t ways(std::uint64_t worker_id) const {
+    const WorkerRecord* record = worker(worker_id);
+    return record == nullptr ? 0 : record->ways.load(std::memory_order_relaxed);
   }
   [[nodiscard]] std::uint32_t marks(std::uint64_t worker_id) const {
     const WorkerRecord* record = worker(worker_id);

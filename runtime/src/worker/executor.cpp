@@ -18,9 +18,12 @@ constexpr std::size_t kMaxErrorBytes = 8192;
 constexpr std::int64_t kShortNs = 20'000;
 /// The same for a bulk call.
 constexpr std::int64_t kShortBulkNs = 200'000;
-/// A vfork() takes longer. Such a child shares all memory, so that only a system call finds it, which shorter
-/// submissions are spared.
+/// A vfork() takes longer. Such a child shares all memory, so that only a system call finds it. Submissions that take
+/// less than this beyond what calls of their task usually take are spared it.
 constexpr std::int64_t kVforkNs = 5'000;
+/// No task that makes such children regularly is quicker: a parent stands still until its child has run a program or
+/// ended.
+constexpr std::int64_t kUsualNs = 15'000;
 /// A single result above this size goes to the host where it lies; a checkpoint beside it would cost a copy.
 constexpr std::size_t kCopiedResultBytes = 64 * 1024;
 
@@ -42,16 +45,18 @@ TENON_HOT Result<void> Executor::execute(const Submission& submission) {
   auto executed = dispatch(submission);
   last_end_ns_ = monotonic_now_ns();
   const std::int64_t took_ns = last_end_ns_ - start_ns;
-  if (took_ns >= kVforkNs) {
+  Route* route = submission.descriptor.session_id == 0 && calls_run_ > 0
+                     ? core_.routes.find(submission.descriptor.route)
+                     : nullptr;
+  const bool known = route != nullptr && route->mean_ns != kNever;
+  if (took_ns >= kVforkNs + (known ? std::min(route->mean_ns, kUsualNs) : 0)) {
     core_.fork_guard.end_any_child();
   }
   core_.end.set_run_time(static_cast<std::uint64_t>(took_ns));
-  if (submission.descriptor.session_id == 0 && calls_run_ > 0) {
-    if (Route* route = core_.routes.find(submission.descriptor.route)) {
-      // The last four calls or so: a task whose calls grow long is seen soon.
-      const std::int64_t each_ns = took_ns / calls_run_;
-      route->mean_ns = route->mean_ns == kNever ? each_ns : route->mean_ns + (each_ns - route->mean_ns) / 4;
-    }
+  if (route != nullptr) {
+    // The last four calls or so: a task whose calls grow long is seen soon.
+    const std::int64_t each_ns = took_ns / calls_run_;
+    route->mean_ns = known ? route->mean_ns + (each_ns - route->mean_ns) / 4 : each_ns;
   }
   return executed;
 }

@@ -113,7 +113,7 @@ void fill_bells() {
 }  // namespace
 
 bool meddle_with_descriptors(Way way, const Culprit& culprit) {
-  const auto damage = [&] { culprit.ledger.mark(culprit.worker_id, kMarkDamaged); };
+  const auto damage = [&] { culprit.ledger.mark(culprit.worker_id, kMarkDamaged, way); };
   switch (way) {
     case Way::kCloseAll:
       damage();

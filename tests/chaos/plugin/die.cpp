@@ -125,7 +125,7 @@ bool die(Way way, const Culprit& culprit) {
       loop();
     case Way::kLateDeath:
     case Way::kLateStop:
-      culprit.ledger.mark(culprit.worker_id, kMarkDamaged);
+      culprit.ledger.mark(culprit.worker_id, kMarkDamaged, way);
       end_later(way, culprit.random);
       return true;
     default:

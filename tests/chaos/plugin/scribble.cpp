@@ -88,14 +88,14 @@ bool scribble(Way way, const Culprit& culprit) {
   switch (way) {
     case Way::kScribble:
     case Way::kScribbleDie:
-      culprit.ledger.mark(culprit.worker_id, kMarkDamaged | kMarkScribbled);
+      culprit.ledger.mark(culprit.worker_id, kMarkDamaged | kMarkScribbled, way);
       write_somewhere(culprit.random);
       if (way == Way::kScribbleDie) {
         ::abort();
       }
       return true;
     case Way::kUnmap: {
-      culprit.ledger.mark(culprit.worker_id, kMarkDamaged);
+      culprit.ledger.mark(culprit.worker_id, kMarkDamaged, way);
       const std::vector<Mapping> mappings = shared_mappings();
       if (!mappings.empty()) {
         const Mapping& mapping = mappings[culprit.random % mappings.size()];
