@@ -18,11 +18,8 @@ enum class StandardStream { kInput, kOutput, kError };
 /// that is opened take their place. Call it before anything is opened. [setup]
 void reserve_standard_streams() noexcept;
 
-/// A second descriptor of standard error. Errors: kIo it is closed. [any-thread]
-[[nodiscard]] Result<FileDescriptor> duplicate_standard_error();
-
-/// The same of standard output.
-[[nodiscard]] Result<FileDescriptor> duplicate_standard_output();
+/// A second descriptor of the stream. Errors: kIo it is closed. [any-thread]
+[[nodiscard]] Result<FileDescriptor> duplicate(StandardStream stream);
 
 /// Takes standard input away from the rest of the program, which finds an empty one in its place. Errors: kIo. [setup]
 [[nodiscard]] Result<FileDescriptor> take_standard_input();

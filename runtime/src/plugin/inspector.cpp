@@ -41,7 +41,7 @@ constexpr std::size_t kStderrTailBytes = 2048;
 class Reporter {
  public:
   explicit Reporter(std::string token) : token_(std::move(token)) {
-    if (auto own = duplicate_standard_output()) {
+    if (auto own = duplicate(StandardStream::kOutput)) {
       own->move_out_of_reach();
       output_ = std::move(*own);
     }

@@ -28,7 +28,7 @@ constexpr int kExitUsage = 2;
 /// The stream for this program's own last words. A task may close the number of stderr or open a file of its own there.
 class OwnErrorStream {
  public:
-  OwnErrorStream() : stream_(tenon::internal::duplicate_standard_error()) {
+  OwnErrorStream() : stream_(tenon::internal::duplicate(tenon::internal::StandardStream::kError)) {
     if (stream_) {
       stream_->move_out_of_reach();
       identity_ = identity();

@@ -1,4 +1,5 @@
 // What process_test.cpp and its neighbours spawn. The first argument says what to do; output goes to standard output.
+#include <array>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -6,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <fcntl.h>
@@ -13,12 +15,14 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "platform/control_channel.hpp"
 #include "platform/file.hpp"
 #include "platform/file_lock.hpp"
 #include "platform/file_watch.hpp"
+#include "platform/host_watch.hpp"
 #include "platform/process.hpp"
 #include "platform/sandbox.hpp"
 #include "platform/shared_memory.hpp"
@@ -215,6 +219,64 @@ int echo_channel() {
   }
 }
 
+/// Is the host of a child that watches it: prints the child's number, then is killed, or lets the channel go and ends
+/// when its standard input does. The child closes all descriptors if told to. `separate`: its watching thread has a
+/// descriptor table of its own.
+int watched_host(bool separate, bool closes, bool killed) {
+  auto pair = ControlChannel::create_pair();
+  std::array<int, 2> ready{};
+  if (!pair || ::pipe(ready.data()) != 0) {
+    return 2;
+  }
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::setpgid(0, 0);
+    pair->first = ControlChannel();
+    auto watch = HostWatch::create(pair->second);
+    if (!watch) {
+      ::_exit(3);
+    }
+    std::atomic<bool> watching{false};
+    auto thread = Thread::start("watch", [&] {
+      if (separate) {
+        watch->separate();
+      }
+      watching = true;
+      ::_exit(watch->wait() == HostWatch::Event::kHostGone ? 40 : 41);
+    });
+    while (!watching) {
+      std::this_thread::yield();
+    }
+    if (::write(ready[1], "r", 1) != 1) {
+      ::_exit(4);
+    }
+    for (int number = 0; number < 1024; ++number) {
+      if (closes || number == ready[1] || number == STDOUT_FILENO || number == STDERR_FILENO) {
+        ::close(number);
+      }
+    }
+    for (;;) {
+      ::pause();
+    }
+  }
+  ::close(ready[1]);
+  pair->second = ControlChannel();
+  char letter = 0;
+  if (::read(ready[0], &letter, 1) != 1) {
+    return 5;
+  }
+  std::printf("%d\n", static_cast<int>(child));
+  std::fflush(stdout);
+  if (killed) {
+    ::raise(SIGKILL);
+  }
+  pair->first = ControlChannel();
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  std::printf("%d\n", WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -326,6 +388,11 @@ int main(int argc, char** argv) {
   }
   if (what == "seals") {
     return break_seals();
+  }
+  if (what == "watched_host") {
+    const std::string how = argv[2];
+    return watched_host(how.find("separate") != how.npos, how.find("closes") != how.npos,
+                        how.find("killed") != how.npos);
   }
   if (what == "watch_limit") {
     return watch_at_limit(argv[2]);

@@ -56,18 +56,10 @@ void reserve_standard_streams() noexcept {
   }
 }
 
-Result<FileDescriptor> duplicate_standard_error() {
-  const int copy = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+Result<FileDescriptor> duplicate(StandardStream stream) {
+  const int copy = ::fcntl(descriptor(stream), F_DUPFD_CLOEXEC, 0);
   if (copy < 0) {
-    return fail(os_error(errno, "cannot duplicate standard error"));
-  }
-  return FileDescriptor(copy);
-}
-
-Result<FileDescriptor> duplicate_standard_output() {
-  const int copy = ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
-  if (copy < 0) {
-    return fail(os_error(errno, "cannot duplicate standard output"));
+    return fail(os_error(errno, "cannot duplicate " + std::string(stream_name(stream))));
   }
   return FileDescriptor(copy);
 }
