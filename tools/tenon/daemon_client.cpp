@@ -55,7 +55,7 @@ Outcome<std::filesystem::path> socket_path(const World& world, const std::string
   if (const auto named = world.variable("TENON_SOCKET"); named && !named->empty()) {
     return std::filesystem::path(*named);
   }
-  if (const auto directory = world.variable("XDG_RUNTIME_DIR"); directory && !directory->empty()) {
+  if (const auto directory = world.variable("XDG_RUNTIME_DIR"); directory && directory->starts_with('/')) {
     return std::filesystem::path(*directory) / "tenon.sock";
   }
   return usage_failure("it is not said where the daemon's socket is",

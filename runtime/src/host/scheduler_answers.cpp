@@ -314,9 +314,7 @@ TENON_HOT void Scheduler::complete(WorkerLink& link, const Completion& completio
     return;
   }
   if (auto stored = store_end(link, *call, completion); !stored) {
-    // The answer itself is broken: so is the worker.
-    break_link(link, stored.error());
-    finish(std::move(call), fail(std::move(stored.error())));
+    end_nonsense(link, std::move(call), completion.position, std::move(stored.error()));
     return;
   }
   close(std::move(call));
@@ -348,10 +346,7 @@ TENON_HOT Result<void> Scheduler::store_end(WorkerLink& link, Call& call, const 
   const CompletionDescriptor& descriptor = completion.descriptor;
   auto bytes = link.segments.resolve(descriptor.payload, completion.inline_payload(), "result");
   if (!bytes) {
-    Error error = std::move(bytes.error());
-    error.code = ErrorCode::kCorrupt;
-    error.context = context_of(call);
-    return fail(std::move(error));
+    return fail(std::move(bytes.error()));
   }
   const bool in_arena = !descriptor.payload.absent() && !descriptor.payload.is_inline();
   if (descriptor.status != TENON_OK) {

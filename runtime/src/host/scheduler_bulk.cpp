@@ -232,11 +232,8 @@ void Scheduler::requeue(CallRef call) {
 void Scheduler::complete_bulk(WorkerLink& link, CallRef call, const Completion& completion) {
   const CompletionDescriptor& descriptor = completion.descriptor;
   const auto done = static_cast<std::uint32_t>(descriptor.items_done);
-  const auto broken = [&](Error error) {
-    error.code = ErrorCode::kCorrupt;
-    error.context = context_of(*call);
-    break_link(link, error);
-    finish(std::move(call), fail(std::move(error)));
+  const auto broken = [&](Error reason) {
+    end_nonsense(link, std::move(call), completion.position, std::move(reason));
   };
   if (descriptor.status != TENON_OK) {
     // None of them ran: what was to be said of one is said of all.

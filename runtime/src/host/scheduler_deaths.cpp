@@ -30,6 +30,17 @@ void Scheduler::break_link(WorkerLink& link, Error reason) {
   link.kill();
 }
 
+void Scheduler::end_nonsense(WorkerLink& link, CallRef call, std::uint64_t position, Error reason) {
+  break_link(link, std::move(reason));
+  count_crash(*call);
+  const Autopsy autopsy(link.transport->end(), position, true, link.nested_once() != nullptr);
+  if (call->kind == CallKind::kBulk) {
+    recover_unknown_items(link, std::move(call), autopsy);
+  } else {
+    retry_or_crash(link, std::move(call), autopsy.all_repeatable());
+  }
+}
+
 void Scheduler::on_exit(WorkerLink& link) {
   if (link.direct) {
     // The thread that waits directly has the reaper's role; it buries the worker.

@@ -19,7 +19,7 @@ namespace tenon::internal {
 /// Splits a search path (':' here) and drops empty parts. [any-thread]
 [[nodiscard]] std::vector<std::filesystem::path> split_search_path(const std::string& value);
 
-/// HOME, else the user database's entry; empty when there is none. [any-thread]
+/// HOME when it is absolute, else the user database's entry; empty when there is none. [any-thread]
 [[nodiscard]] std::filesystem::path home_directory();
 
 /// $XDG_CACHE_HOME/tenon, else ~/.cache/tenon; empty when there is no home. Not created. [any-thread]

@@ -31,11 +31,13 @@ TEST_CASE("tenon serve: what is no socket, and a path that is too long, are wron
   const Ended longer = tenon::test::tenon({"serve", "--socket", (directory / std::string(120, 'x')).string()});
   CHECK(longer.exit == 2);
   CHECK(has(longer.error, "107"));
-  ProgramOptions options;
-  options.environment = {{"XDG_RUNTIME_DIR", ""}};
-  const Ended nowhere = tenon::test::tenon({"status"}, options);
-  CHECK(nowhere.exit == 2);
-  CHECK(has(nowhere.error, "--socket"));
+  for (const char* relative : {"", "relative", "./here"}) {
+    ProgramOptions options;
+    options.environment = {{"XDG_RUNTIME_DIR", relative}};
+    const Ended nowhere = tenon::test::tenon({"status"}, options);
+    CHECK(nowhere.exit == 2);
+    CHECK(has(nowhere.error, "--socket"));
+  }
 }
 
 TEST_CASE("tenon serve: another user is refused in words, whatever the file's mode") {

@@ -1,6 +1,9 @@
 #include "platform/environment.hpp"
 
 #include <cstdlib>
+#include <filesystem>
+#include <optional>
+#include <string>
 
 #include "tenon_test/catch.hpp"
 
@@ -29,15 +32,44 @@ TEST_CASE("executable_path and module_path: this program and its libraries") {
   CHECK_FALSE(module_path(nullptr));
 }
 
-TEST_CASE("cache_directory: follows XDG_CACHE_HOME when it is absolute") {
-  const auto before = get_environment("XDG_CACHE_HOME");
-  ::setenv("XDG_CACHE_HOME", "/somewhere", 1);
-  CHECK(cache_directory() == "/somewhere/tenon");
-  ::setenv("XDG_CACHE_HOME", "relative", 1);
-  CHECK(cache_directory() == home_directory() / ".cache" / "tenon");
-  if (before) {
-    ::setenv("XDG_CACHE_HOME", before->c_str(), 1);
-  } else {
-    ::unsetenv("XDG_CACHE_HOME");
+namespace {
+
+/// A variable for one scope; nullptr removes it.
+class Variable {
+ public:
+  Variable(const char* name, const char* value) : name_(name), before_(get_environment(name)) { set(value); }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+  ~Variable() { set(before_ ? before_->c_str() : nullptr); }
+
+ private:
+  void set(const char* value) { value == nullptr ? ::unsetenv(name_) : ::setenv(name_, value, 1); }
+
+  const char* name_;
+  std::optional<std::string> before_;
+};
+
+}  // namespace
+
+TEST_CASE("home_directory: follows HOME when it is absolute, else the user database") {
+  std::filesystem::path database;
+  {
+    const Variable none("HOME", nullptr);
+    database = home_directory();
   }
+  for (const char* relative : {"", "relative", "./x", "~"}) {
+    const Variable home("HOME", relative);
+    CHECK(home_directory() == database);
+  }
+  const Variable home("HOME", "/somewhere");
+  CHECK(home_directory() == "/somewhere");
+}
+
+TEST_CASE("cache_directory: follows XDG_CACHE_HOME when it is absolute") {
+  {
+    const Variable cache("XDG_CACHE_HOME", "/somewhere");
+    CHECK(cache_directory() == "/somewhere/tenon");
+  }
+  const Variable cache("XDG_CACHE_HOME", "relative");
+  CHECK(cache_directory() == home_directory() / ".cache" / "tenon");
 }

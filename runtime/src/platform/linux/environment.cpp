@@ -45,7 +45,8 @@ std::vector<std::filesystem::path> split_search_path(const std::string& value) {
 }
 
 std::filesystem::path home_directory() {
-  if (auto home = get_environment("HOME"); home && !home->empty()) {
+  // A relative value would mean another place in each working directory.
+  if (auto home = get_environment("HOME"); home && home->starts_with('/')) {
     return *home;
   }
   std::array<char, 16 * 1024> buffer;
