@@ -17,6 +17,10 @@
 namespace tenon::chaos {
 namespace {
 
+/// Calls that end between two attacks, if they do: on a slow machine nothing would come of a step that takes longer
+/// than the attacks leave it.
+constexpr std::uint64_t kEndsBetween = 20;
+
 namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
@@ -68,9 +72,18 @@ Attacker::~Attacker() {
   carer_.join();
 }
 
+void Attacker::await_progress() {
+  const auto latest = steady_clock::now() + std::chrono::seconds(1);
+  for (const std::uint64_t goal = book_.progress + kEndsBetween;
+       book_.progress < goal && !stopping_ && steady_clock::now() < latest;) {
+    std::this_thread::sleep_for(milliseconds(1));
+  }
+}
+
 void Attacker::run() {
   while (options_.attacks != 0 && !stopping_) {
     std::this_thread::sleep_for(milliseconds(2 + random_() % 30));
+    await_progress();
     std::uint32_t left = options_.attacks;
     for (auto skip = random_() % static_cast<unsigned>(std::popcount(left)); skip > 0; --skip) {
       left &= left - 1;

@@ -50,6 +50,7 @@ class Attacker {
 
  private:
   void run();
+  void await_progress();
   void look_after();
   void attack(std::uint32_t what);
   void attack_worker(std::uint32_t what);

@@ -5,11 +5,10 @@
 
 #include "base/text.hpp"
 #include "pipeline/engine.hpp"
+#include "platform/signals.hpp"
 
 namespace tenon::internal {
 namespace {
-
-constexpr int kKillSignal = 9;
 
 std::string name_of(const PlanNode& plan) {
   const char* kind = plan.kind == NodeKind::kSource ? "source" : plan.kind == NodeKind::kSink ? "sink" : "reduce";
@@ -24,7 +23,7 @@ std::optional<SessionLosses::Cause> Engine::loss_of(const PlanNode& plan, const 
       if (!error.context.charged) {
         return SessionLosses::Cause::kOther;
       }
-      return error.context.signal == kKillSignal ? SessionLosses::Cause::kKilled : SessionLosses::Cause::kOwn;
+      return sent_by_others(error.context.signal) ? SessionLosses::Cause::kKilled : SessionLosses::Cause::kOwn;
     case ErrorCode::kDeadline:
       if (!plan.timeout) {
         return std::nullopt;  // The task's own code.

@@ -14,6 +14,10 @@ void ignore_broken_pipe() noexcept {
   ::signal(SIGPIPE, SIG_IGN);
 }
 
+bool sent_by_others(int signal) noexcept {
+  return signal == SIGKILL || signal == SIGTERM || signal == SIGINT || signal == SIGHUP;
+}
+
 std::string signal_state() {
   std::ifstream status("/proc/self/status");
   std::string line;
