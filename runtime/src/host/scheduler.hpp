@@ -279,7 +279,7 @@ class Scheduler {
   void relieve(WorkerLink& link);
   void complete(WorkerLink& link, const Completion& completion);
   void complete_returned(CallRef call);
-  /// Stores the end of a plain call. Errors: those of SegmentTable::resolve: the answer is nonsense.
+  /// Stores the end of a plain call. Errors: those of SegmentTable::resolve, for an invalid answer.
   [[nodiscard]] Result<void> store_end(WorkerLink& link, Call& call, const Completion& completion);
   [[nodiscard]] static std::string message_of(BytesView bytes);
   [[nodiscard]] Error error_of(const Call& call, ErrorCode code, std::string message);
@@ -367,9 +367,9 @@ class Scheduler {
   /// The call, or the one item, that the worker was running. `repeatable`: it has called nothing that must not run
   /// twice.
   void retry_or_crash(WorkerLink& link, CallRef call, bool repeatable);
-  /// Ends a worker whose answer to `call`, which is no longer in flight, is nonsense. What it did with the call is as
-  /// unknown as when it dies in it.
-  void end_nonsense(WorkerLink& link, CallRef call, std::uint64_t position, Error reason);
+  /// Kills a worker whose answer to `call`, which is no longer in flight, is invalid. What the worker did with the call
+  /// is as unknown as after a crash in it.
+  void handle_invalid_reply(WorkerLink& link, CallRef call, std::uint64_t position, Error reason);
   /// Why a call ends that its worker may have run.
   [[nodiscard]] Error unknown_error(const WorkerLink& link, const Call& call) const;
   void fail_sessions(std::uint64_t link_id, std::uint32_t slot);

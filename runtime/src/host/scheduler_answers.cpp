@@ -314,7 +314,7 @@ TENON_HOT void Scheduler::complete(WorkerLink& link, const Completion& completio
     return;
   }
   if (auto stored = store_end(link, *call, completion); !stored) {
-    end_nonsense(link, std::move(call), completion.position, std::move(stored.error()));
+    handle_invalid_reply(link, std::move(call), completion.position, std::move(stored.error()));
     return;
   }
   close(std::move(call));

@@ -233,7 +233,7 @@ void Scheduler::complete_bulk(WorkerLink& link, CallRef call, const Completion& 
   const CompletionDescriptor& descriptor = completion.descriptor;
   const auto done = static_cast<std::uint32_t>(descriptor.items_done);
   const auto broken = [&](Error reason) {
-    end_nonsense(link, std::move(call), completion.position, std::move(reason));
+    handle_invalid_reply(link, std::move(call), completion.position, std::move(reason));
   };
   if (descriptor.status != TENON_OK) {
     // None of them ran: what was to be said of one is said of all.

@@ -30,7 +30,7 @@ void Scheduler::break_link(WorkerLink& link, Error reason) {
   link.kill();
 }
 
-void Scheduler::end_nonsense(WorkerLink& link, CallRef call, std::uint64_t position, Error reason) {
+void Scheduler::handle_invalid_reply(WorkerLink& link, CallRef call, std::uint64_t position, Error reason) {
   break_link(link, std::move(reason));
   count_crash(*call);
   const Autopsy autopsy(link.transport->end(), position, true, link.nested_once() != nullptr);

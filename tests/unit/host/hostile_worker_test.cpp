@@ -197,7 +197,7 @@ TEST_CASE("hostile worker: is ended, its call fails, the host goes on with anoth
   REQUIRE(runtime->call("tenon.whoami", argument));
 }
 
-TEST_CASE("hostile worker: an idempotent call that got nonsense for an answer runs again in another one") {
+TEST_CASE("hostile worker: an idempotent call with an invalid answer runs again in another worker") {
   const Lie lie = GENERATE(Lie::kUnknownSegment, Lie::kBeyondSegment, Lie::kHugeOffset, Lie::kWrongStatus);
   const bool direct = GENERATE(false, true);
   CAPTURE(static_cast<int>(lie), direct);
@@ -211,7 +211,7 @@ TEST_CASE("hostile worker: an idempotent call that got nonsense for an answer ru
   CHECK(runtime->stats().crashed_workers == 1);
 }
 
-TEST_CASE("hostile worker: nonsense in the answer to a bulk call costs no item that is idempotent") {
+TEST_CASE("hostile worker: an invalid answer to a bulk call costs no idempotent item") {
   const Lie lie = GENERATE(Lie::kUnknownSegment, Lie::kWrongStatus);
   auto runtime = start(lie);
   REQUIRE(runtime);
