@@ -40,6 +40,7 @@ struct Arguments {
   std::vector<std::string> plugin_dirs;
   std::string debugger;
   bool in_process = false;
+  LimitOptions limits;
   bool verbose = false;
 };
 
@@ -58,6 +59,7 @@ void add_options(CommandLine& line, Arguments& arguments) {
       .type_name("COMMAND_LINE");
   line.add_flag("--in-process", arguments.in_process,
                 "Run the task in this process, for valgrind, sanitizers and debuggers");
+  add_limit_options(line, arguments.limits);
   line.add_flag("--verbose", arguments.verbose,
                 "Show all log lines, not warnings and errors alone, and the version that has answered");
   line.footer(
@@ -439,7 +441,11 @@ Outcome<ExitCode> call_debugged(Context& context, RuntimeOptions options, Status
 }
 
 Outcome<ExitCode> call_here(Context& context, const Arguments& asked) {
-  auto catalog = open_catalog(context.world, asked.plugin_dirs);
+  auto limits = read_limits(asked.limits);
+  if (!limits) {
+    return tl::unexpected<Failure>(std::move(limits.error()));
+  }
+  auto catalog = open_catalog(context.world, asked.plugin_dirs, *limits);
   if (!catalog) {
     return tl::unexpected<Failure>(std::move(catalog.error()));
   }
@@ -456,6 +462,7 @@ Outcome<ExitCode> call_here(Context& context, const Arguments& asked) {
   RuntimeOptions options;
   options.workers = 1;
   options.catalog = *catalog;
+  limits->set(options);
   options.log = log.sink();
   if (!asked.settings.empty()) {
     const std::string& type = task->plugin->schema->settings_type();

@@ -15,12 +15,12 @@ namespace {
 /// `shared`, or a catalog of its own for a file that names plugin directories. Errors: there is no such file; those of
 /// open_catalog.
 Outcome<Catalog> catalog_for(Context& context, const std::string& file, const std::vector<std::string>& plugin_dirs,
-                             const LoadOptions& options, const Catalog& shared) {
+                             const LoadOptions& options, const CatalogLimits& limits, const Catalog& shared) {
   if (auto there = require_file(file); !there) {
     return tl::unexpected<Failure>(std::move(there.error()));
   }
   const auto of_file = internal::read_plugin_dirs(file, options);
-  return of_file.empty() ? Outcome<Catalog>(shared) : open_catalog(context.world, plugin_dirs, of_file);
+  return of_file.empty() ? Outcome<Catalog>(shared) : open_catalog(context.world, plugin_dirs, limits, of_file);
 }
 
 }  // namespace
@@ -30,9 +30,11 @@ Outcome<ExitCode> check_command(Context& context, const std::vector<std::string>
   std::vector<std::string> files;
   std::vector<std::string> settings;
   std::vector<std::string> plugin_dirs;
+  LimitOptions limit_options;
   line.add("FILE", files, "Pipeline files").required();
   line.add("--set", settings, "Change a value of the files: key=value, dotted key").type_name("KEY=VALUE");
   line.add("--plugin-dir", plugin_dirs, "Look for plugins here first").type_name("DIR");
+  add_limit_options(line, limit_options);
   line.footer(
       "Every file is checked, whatever the others are like. The exit code is that of the worst: 0 all are right, 2 "
       "one\n"
@@ -45,10 +47,17 @@ Outcome<ExitCode> check_command(Context& context, const std::vector<std::string>
   if (!overrides) {
     return tl::unexpected<Failure>(std::move(overrides.error()));
   }
+  auto limits = read_limits(limit_options);
+  if (!limits) {
+    return tl::unexpected<Failure>(std::move(limits.error()));
+  }
   LoadOptions options;
   options.overrides = std::move(*overrides);
   options.streams = true;
-  auto shared_catalog = open_catalog(context.world, plugin_dirs);
+  for (const std::string& file : files) {
+    limits->add_file(file, options);
+  }
+  auto shared_catalog = open_catalog(context.world, plugin_dirs, *limits);
   if (!shared_catalog) {
     return tl::unexpected<Failure>(std::move(shared_catalog.error()));
   }
@@ -59,7 +68,7 @@ Outcome<ExitCode> check_command(Context& context, const std::vector<std::string>
     if (context.world.interrupts->load(std::memory_order_relaxed) > 0) {
       return ExitCode::kInterrupted;
     }
-    auto catalog = catalog_for(context, file, plugin_dirs, options, *shared_catalog);
+    auto catalog = catalog_for(context, file, plugin_dirs, options, *limits, *shared_catalog);
     if (!catalog) {
       const auto& there = catalog;
       worsen(there.error().exit);

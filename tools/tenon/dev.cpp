@@ -156,7 +156,11 @@ class Served {
   /// Starts with what has been built. Errors: those of the catalog and the runtime; bad configuration the pipeline file
   /// is wrong, which has been told.
   [[nodiscard]] Outcome<void> start(const DevBuild& build) {
-    auto catalog = open_catalog(context_.world, {build.plugins().string()});
+    CatalogLimits limits;
+    if (!asked_.pipeline.empty()) {
+      limits.add_file(asked_.pipeline, LoadOptions{});
+    }
+    auto catalog = open_catalog(context_.world, {build.plugins().string()}, limits);
     if (!catalog) {
       return tl::unexpected<Failure>(std::move(catalog.error()));
     }
@@ -179,6 +183,7 @@ class Served {
     }
     options.workers = asked_.workers;
     options.catalog = *catalog;
+    limits.set(options);
     options.log = without_swap_lines(log_.sink());
     options.hot_swap.emplace();
     options.hot_swap->store_dir = asked_.store;

@@ -16,7 +16,9 @@ Outcome<ExitCode> graph_command(Context& context, const std::vector<std::string>
   line.add("FILE", file, "Pipeline file").required();
   line.add("--format", format, "Graphviz, Mermaid or JSON").type_name("dot|mermaid|json");
   line.add("--set", settings, "Change a value of the file: key=value, dotted key").type_name("KEY=VALUE");
+  LimitOptions limit_options;
   line.add("--plugin-dir", plugin_dirs, "Look for plugins here first").type_name("DIR");
+  add_limit_options(line, limit_options);
   line.footer("Example:\n  tenon graph plugins/files/inventory.toml --format dot | dot -Tsvg > inventory.svg");
   if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
@@ -41,7 +43,12 @@ Outcome<ExitCode> graph_command(Context& context, const std::vector<std::string>
   LoadOptions options;
   options.overrides = std::move(*overrides);
   options.streams = true;
-  auto catalog = open_catalog(context.world, plugin_dirs, internal::read_plugin_dirs(file, options));
+  auto limits = read_limits(limit_options);
+  if (!limits) {
+    return tl::unexpected<Failure>(std::move(limits.error()));
+  }
+  limits->add_file(file, options);
+  auto catalog = open_catalog(context.world, plugin_dirs, *limits, internal::read_plugin_dirs(file, options));
   if (!catalog) {
     return tl::unexpected<Failure>(std::move(catalog.error()));
   }

@@ -13,13 +13,19 @@ Outcome<ExitCode> inspect_command(Context& context, const std::vector<std::strin
   CommandLine line("Shows documentation and types of a plugin, or of one of its tasks.", "tenon inspect");
   std::string name;
   std::vector<std::string> plugin_dirs;
+  LimitOptions limit_options;
   line.add("NAME", name, "PLUGIN or PLUGIN.TASK").required();
   line.add("--plugin-dir", plugin_dirs, "Look for plugins here first").type_name("DIR");
+  add_limit_options(line, limit_options);
   line.footer("Example:\n  tenon inspect text.count");
   if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }
-  auto catalog = open_catalog(context.world, plugin_dirs);
+  auto limits = read_limits(limit_options);
+  if (!limits) {
+    return tl::unexpected<Failure>(std::move(limits.error()));
+  }
+  auto catalog = open_catalog(context.world, plugin_dirs, *limits);
   if (!catalog) {
     return tl::unexpected<Failure>(std::move(catalog.error()));
   }

@@ -11,12 +11,18 @@ namespace tenon::cli {
 Outcome<ExitCode> list_command(Context& context, const std::vector<std::string>& arguments) {
   CommandLine line("Lists plugins with their tasks, and why a plugin cannot be used.", "tenon list");
   std::vector<std::string> plugin_dirs;
+  LimitOptions limit_options;
   line.add("--plugin-dir", plugin_dirs, "Look for plugins here first").type_name("DIR");
+  add_limit_options(line, limit_options);
   line.footer("Example:\n  tenon list --json");
   if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }
-  auto catalog = open_catalog(context.world, plugin_dirs);
+  auto limits = read_limits(limit_options);
+  if (!limits) {
+    return tl::unexpected<Failure>(std::move(limits.error()));
+  }
+  auto catalog = open_catalog(context.world, plugin_dirs, *limits);
   if (!catalog) {
     return tl::unexpected<Failure>(std::move(catalog.error()));
   }

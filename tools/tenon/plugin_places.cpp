@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "pipeline/plugin_limits.hpp"
+#include "pipeline/quantity.hpp"
 #include "platform/environment.hpp"
 
 namespace tenon::cli {
@@ -57,7 +59,56 @@ Outcome<std::vector<fs::path>> plugin_places(const World& world, const std::vect
   return places;
 }
 
-Outcome<Catalog> open_catalog(const World& world, const std::vector<std::string>& asked,
+void CatalogLimits::add_file(const std::string& file, const LoadOptions& options) {
+  for (const auto& [plugin, limits] : internal::read_plugin_limits(file, options, usual)) {
+    const auto [known, is_new] = of.emplace(plugin, limits);
+    if (!is_new) {
+      PluginLimits& both = known->second;
+      both.start_timeout = std::max(both.start_timeout, limits.start_timeout);
+      // 0 is no limit.
+      both.memory_bytes =
+          both.memory_bytes == 0 || limits.memory_bytes == 0 ? 0 : std::max(both.memory_bytes, limits.memory_bytes);
+    }
+  }
+}
+
+void CatalogLimits::set(RuntimeOptions& options) const {
+  options.plugin_limits = usual;
+  options.limits_of_plugins = of;
+}
+
+void add_limit_options(CommandLine& line, LimitOptions& options) {
+  line.add("--start-timeout", options.start_timeout, "How long a plugin may take to load, as in 2m; 30s without it")
+      .type_name("TIME");
+  line.add("--memory", options.memory,
+           "Address space that a plugin may reserve while it is inspected, as in 128GiB, 0B for no limit; 64GiB "
+           "without it")
+      .type_name("SIZE");
+}
+
+Outcome<CatalogLimits> read_limits(const LimitOptions& options) {
+  CatalogLimits limits;
+  if (!options.start_timeout.empty()) {
+    const auto time = internal::parse_duration(options.start_timeout);
+    if (!time) {
+      return usage_failure("--start-timeout: " + time.error().message);
+    }
+    limits.usual.start_timeout = std::chrono::ceil<std::chrono::milliseconds>(*time);
+    if (limits.usual.start_timeout.count() == 0) {
+      return usage_failure("--start-timeout: a plugin needs some time to load", "as in --start-timeout 2m");
+    }
+  }
+  if (!options.memory.empty()) {
+    const auto size = internal::parse_size(options.memory);
+    if (!size) {
+      return usage_failure("--memory: " + size.error().message);
+    }
+    limits.usual.memory_bytes = *size;
+  }
+  return limits;
+}
+
+Outcome<Catalog> open_catalog(const World& world, const std::vector<std::string>& asked, const CatalogLimits& limits,
                               const std::vector<fs::path>& of_file) {
   auto places = plugin_places(world, asked, of_file);
   if (!places) {
@@ -65,6 +116,8 @@ Outcome<Catalog> open_catalog(const World& world, const std::vector<std::string>
   }
   CatalogOptions options;
   options.plugin_dirs = std::move(*places);
+  options.limits = limits.usual;
+  options.limits_of = limits.of;
   options.use_environment = false;  // plugin_places has put it behind the command line's own.
   auto catalog = Catalog::open(options);
   if (!catalog) {

@@ -25,6 +25,7 @@ struct Arguments {
   std::vector<std::string> plugin_dirs;
   std::string store;
   std::string drain_timeout;
+  LimitOptions limits;
   unsigned workers = 0;
   bool watch = false;
   bool quiet = false;
@@ -38,6 +39,7 @@ void add_options(CommandLine& line, Arguments& arguments) {
       .type_name("N")
       .between(1, kMaxWorkers);
   line.add("--plugin-dir", arguments.plugin_dirs, "Look for plugins here first").type_name("DIR");
+  add_limit_options(line, arguments.limits);
   const CommandLine::Option watch =
       line.add_flag("--watch", arguments.watch, "Swap plugins whose files change while the pipeline runs");
   line.add("--store", arguments.store,
@@ -93,10 +95,15 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
   if (auto there = require_file(asked.file); !there) {
     return tl::unexpected<Failure>(std::move(there.error()));
   }
+  auto limits = read_limits(asked.limits);
+  if (!limits) {
+    return tl::unexpected<Failure>(std::move(limits.error()));
+  }
   LoadOptions load;
   load.overrides = std::move(*overrides);
   load.streams = true;
-  auto catalog = open_catalog(context.world, asked.plugin_dirs, internal::read_plugin_dirs(asked.file, load));
+  limits->add_file(asked.file, load);
+  auto catalog = open_catalog(context.world, asked.plugin_dirs, *limits, internal::read_plugin_dirs(asked.file, load));
   if (!catalog) {
     return tl::unexpected<Failure>(std::move(catalog.error()));
   }
@@ -119,6 +126,7 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
   RuntimeOptions options;
   options.workers = asked.workers;
   options.catalog = *catalog;
+  limits->set(options);
   options.plugin_settings = graph->plugin_settings();
   options.log = log.sink();
   if (asked.watch) {

@@ -40,6 +40,7 @@ struct Arguments {
   std::string socket;
   std::string store;
   std::vector<std::string> plugin_dirs;
+  LimitOptions limits;
   std::string drain_timeout = "30s";
   unsigned workers = 0;
   unsigned max_clients = 0;
@@ -58,6 +59,7 @@ void add_options(CommandLine& line, Arguments& arguments) {
       .type_name("N")
       .between(1, kMaxWorkers);
   line.add("--plugin-dir", arguments.plugin_dirs, "Look for plugins here first").type_name("DIR");
+  add_limit_options(line, arguments.limits);
   line.add("--max-clients", arguments.max_clients,
            "Clients whose calls run at once; calls of others wait, other requests never do; 64 when not given")
       .type_name("N")
@@ -262,7 +264,14 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
   if (!path) {
     return tl::unexpected<Failure>(std::move(path.error()));
   }
-  auto catalog = open_catalog(context.world, asked.plugin_dirs);
+  auto limits = read_limits(asked.limits);
+  if (!limits) {
+    return tl::unexpected<Failure>(std::move(limits.error()));
+  }
+  for (const std::string& file : asked.files) {
+    limits->add_file(file, LoadOptions{});
+  }
+  auto catalog = open_catalog(context.world, asked.plugin_dirs, *limits);
   if (!catalog) {
     return tl::unexpected<Failure>(std::move(catalog.error()));
   }
@@ -298,13 +307,17 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
       context.world.flush_error(kLogPatience);
     }
   });
-  auto runtime = Runtime::start(runtime_options(asked, *catalog, **loaded, log));
+  RuntimeOptions start = runtime_options(asked, *catalog, **loaded, log);
+  limits->set(start);
+  auto runtime = Runtime::start(std::move(start));
   if (!runtime) {
     return failure(ExitCode::kBadConfiguration, std::move(runtime.error()));
   }
   PipelineEnds ends(context, log, *catalog);
   internal::RuntimeSystemOptions system_options;
   system_options.plugin_dirs = std::move(*places);
+  system_options.limits = limits->usual;
+  system_options.limits_of = limits->of;
   system_options.labels = log.labels();
   system_options.on_pipeline_end = [&ends](const std::string& name, const RunReport& report) {
     ends.take(name, report);

@@ -44,9 +44,13 @@ struct Limits {
   std::string canary_time;
   std::optional<std::uint64_t> canary_calls;
   std::string probation;
+  std::string start_timeout;
 };
 
 void add_limits(CommandLine& line, Limits& limits) {
+  line.add("--start-timeout", limits.start_timeout,
+           "How long the new version may take to load in each step, as in 2m; the daemon's own limit without it")
+      .type_name("TIME");
   line.add("--canary-calls", limits.canary_calls, "End the canary or shadow after so many calls; 200 without it")
       .type_name("N")
       .positive();
@@ -80,7 +84,9 @@ Outcome<void> read_limits(const Limits& limits, serve::SwapT& request) {
     request.canary_calls = *limits.canary_calls;
   }
   return read_time("--canary-time", limits.canary_time, request.canary_time_ms).and_then([&] {
-    return read_time("--probation", limits.probation, request.probation_ms);
+    return read_time("--probation", limits.probation, request.probation_ms).and_then([&] {
+      return read_time("--start-timeout", limits.start_timeout, request.step_timeout_ms);
+    });
   });
 }
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +17,18 @@
 
 namespace tenon {
 
+/// What a plugin may take while it is loaded. The defaults suit plugins that load a machine-learning runtime and its
+/// models.
+struct PluginLimits {
+  /// For loading and `init`, and for each step of a swap: a plugin that takes longer counts as hung. A shorter time
+  /// reports such a plugin sooner.
+  std::chrono::milliseconds start_timeout{30'000};
+  /// Address space in bytes of the process that inspects the plugin; 0 for no limit. Allocators of large runtimes
+  /// reserve much more than they use. (A sanitizer's worker has no limit.)
+  std::uint64_t memory_bytes = std::uint64_t{64} << 30;
+  friend bool operator==(const PluginLimits&, const PluginLimits&) = default;
+};
+
 struct CatalogOptions {
   /// Directories searched in order, not below them; the first plugin of a name wins, the others are listed as shadowed.
   /// TENON_PLUGIN_PATH (separated by ':', ';' on Windows) is searched before these.
@@ -27,12 +40,15 @@ struct CatalogOptions {
   std::filesystem::path cache_dir;
   /// The tenon-worker that inspects. Empty: found as RuntimeOptions::worker_executable says.
   std::filesystem::path worker_executable;
-  /// How long one plugin may take to load and unload in the inspector process. Suits plugins that load the models of a
-  /// machine-learning runtime; a shorter time reports a plugin that hangs sooner.
-  std::chrono::milliseconds inspect_timeout{30'000};
-  /// Address space of the inspector process in bytes; 0 for no limit. Allocators of large runtimes reserve much more
-  /// than they use. (A sanitizer's worker has no limit.)
-  std::uint64_t inspect_memory_limit_bytes = std::uint64_t{64} << 30;
+  /// Of each plugin that `limits_of` does not name.
+  PluginLimits limits = {};
+  /// By plugin name.
+  std::map<std::string, PluginLimits> limits_of = {};
+  /// The limits of one plugin.
+  [[nodiscard]] const PluginLimits& limits_for(const std::string& plugin) const {
+    const auto found = limits_of.find(plugin);
+    return found == limits_of.end() ? limits : found->second;
+  }
 };
 
 /// One state of a file, told from others without reading it: a change of the content shows in the change time, which

@@ -56,6 +56,15 @@ struct RuntimeOptions {
   /// HotSwapOptions names another: workers load from there, or from memory where it cannot be used, so that a
   /// plugin file may be overwritten or removed meanwhile.
   std::filesystem::path cache_dir = {};
+  /// What a plugin may take while it is loaded: the usual limits, and those of single plugins by name. A `catalog` that
+  /// is given has inspected its plugins within limits of its own (CatalogOptions); give both the same.
+  PluginLimits plugin_limits = {};
+  std::map<std::string, PluginLimits> limits_of_plugins = {};
+  /// The limits of one plugin.
+  [[nodiscard]] const PluginLimits& limits_for(const std::string& plugin) const {
+    const auto found = limits_of_plugins.find(plugin);
+    return found == limits_of_plugins.end() ? plugin_limits : found->second;
+  }
   /// Settings of plugins by plugin name: a FlatBuffer of the plugin's settings table, given to its `init` in each
   /// worker.
   std::map<std::string, Buffer> plugin_settings = {};

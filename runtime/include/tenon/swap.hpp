@@ -50,9 +50,8 @@ struct SwapOptions {
   /// Canaries and shadows alone.
   double max_p99_ratio = 3.0;
 
-  /// For each of staging, inspection and warming up; what a start accepts (CatalogOptions::inspect_timeout), a swap
-  /// accepts too.
-  std::chrono::milliseconds step_timeout{30'000};
+  /// For each of staging, inspection and warming up; 0: the plugin's PluginLimits::start_timeout.
+  std::chrono::milliseconds step_timeout{0};
   /// Sessions that cannot move to the new version stay on the old one for so long; they then end as kUnavailable. Plain
   /// calls are never ended by a swap.
   std::chrono::milliseconds session_drain{60'000};

@@ -224,9 +224,10 @@ Result<std::shared_ptr<Pool>> Pool::start(const RuntimeOptions& options,
     const auto routing = pool->routing_.lock();
     for (const auto& plugin : catalog->catalog.plugins()) {
       if (plugin->usable()) {
-        routing->current.emplace(plugin->name,
-                                 make_shared_object<const Generation>(pool->generation_numbers_.next(), plugin,
-                                                                      catalog->files[plugin->name]));
+        routing->current.emplace(
+            plugin->name,
+            make_shared_object<const Generation>(pool->generation_numbers_.next(), plugin, catalog->files[plugin->name],
+                                                 options.limits_for(plugin->name).start_timeout));
       }
     }
     routing->catalog = std::move(catalog->catalog);

@@ -104,8 +104,10 @@ class PoolFleet final : public Fleet {
     return found == routing->current.end() ? nullptr : found->second;
   }
 
-  GenerationRef add(std::shared_ptr<const PluginInfo> plugin, ServedFileRef file) override {
-    return make_shared_object<const Generation>(pool_->generation_numbers_.next(), std::move(plugin), std::move(file));
+  GenerationRef add(std::shared_ptr<const PluginInfo> plugin, ServedFileRef file,
+                    std::chrono::milliseconds load_limit) override {
+    return make_shared_object<const Generation>(pool_->generation_numbers_.next(), std::move(plugin), std::move(file),
+                                                load_limit);
   }
 
   Result<void> warm(const GenerationRef& generation, std::chrono::milliseconds timeout) override;

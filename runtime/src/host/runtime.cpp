@@ -67,6 +67,8 @@ CatalogOptions catalog_options(const RuntimeOptions& options) {
   catalog.plugin_dirs = options.plugin_dirs;
   catalog.cache_dir = options.cache_dir;
   catalog.worker_executable = options.worker_executable;
+  catalog.limits = options.plugin_limits;
+  catalog.limits_of = options.limits_of_plugins;
   return catalog;
 }
 

@@ -217,7 +217,8 @@ void WorkerLink::introduce_route(const RouteRef& route, const StoredBytes& setti
       builder, route->number, plugin.name.c_str(), plugin.version.c_str(), file.file.c_str(), plugin.sha256.c_str(),
       route->ref.task->name.c_str(), params ? &params_struct : nullptr, settings_place ? &settings_struct : nullptr,
       file.state ? &state_struct : nullptr,
-      route->generation->file == nullptr ? nullptr : route->generation->file->source().parent_path().c_str());
+      route->generation->file == nullptr ? nullptr : route->generation->file->source().parent_path().c_str(),
+      static_cast<std::uint64_t>(route->generation->load_limit.count()));
   builder.Finish(control::CreateHostEnvelope(builder, control::HostMessage::Bind, bind.Union()));
   send(builder);
 }

@@ -16,7 +16,7 @@
 
 namespace tenon::internal {
 
-inline constexpr std::uint32_t kLayoutVersion = 8;
+inline constexpr std::uint32_t kLayoutVersion = 9;
 inline constexpr std::uint64_t kSubmissionMagic = 0x31627553'6e6f6e65;  // "enonSub1"
 inline constexpr std::uint64_t kCompletionMagic = 0x31706d43'6e6f6e65;  // "enonCmp1"
 

@@ -23,11 +23,17 @@ void read_plugin(const Entry& entry, const Environment& environment, Reporter& r
     return;
   }
   TableReader table(entry.value, "plugin '" + entry.key + "'", environment, reporter);
-  table.check_keys({"version", "settings"});
+  table.check_keys({"version", "settings", "start_timeout", "memory"});
   PluginDeclaration plugin;
   plugin.name = entry.key;
   plugin.place = entry.place;
   plugin.version = table.text("version");
+  // They held when the catalog was opened (plugin_limits.hpp); here only what is wrong with them is reported.
+  if (const auto start_timeout = table.duration("start_timeout");
+      start_timeout && start_timeout->value < std::chrono::milliseconds(1)) {
+    table.fail(start_timeout->place, "'start_timeout' must be 1ms or more");
+  }
+  static_cast<void>(table.size("memory"));
   if (table.table("settings") != nullptr) {
     plugin.settings = table.entry("settings");
   }

@@ -64,7 +64,7 @@ std::string Examiner::hang_key(const PluginInfo& plugin, std::chrono::millisecon
   }
   const BytesView bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
   return verdict_key(plugin) + " hang " + std::to_string(timeout.count()) + " " +
-         std::to_string(options_.inspect_memory_limit_bytes) + " " + sha256_of_bytes(bytes);
+         std::to_string(options_.limits_for(plugin.name).memory_bytes) + " " + sha256_of_bytes(bytes);
 }
 
 bool Examiner::recall(PluginInfo& plugin) const {
@@ -166,7 +166,8 @@ std::optional<Error> Examiner::inspect(const PluginInfo& plugin, const FileIdent
   if (auto known = cache_.find_verdict(key); known && (!known->problem || options.believe_problems)) {
     return std::move(known->problem);
   }
-  const std::chrono::milliseconds timeout = options.inspect_timeout.value_or(options_.inspect_timeout);
+  const PluginLimits& limits = options_.limits_for(plugin.name);
+  const std::chrono::milliseconds timeout = options.inspect_timeout.value_or(limits.start_timeout);
   const std::string time_key = hang_key(plugin, timeout);
   if (options.believe_problems) {
     if (auto known = cache_.find_verdict(time_key); known && known->problem && known->age < kHangLifetime) {
@@ -177,7 +178,7 @@ std::optional<Error> Examiner::inspect(const PluginInfo& plugin, const FileIdent
   }
   Inspection found = inspect_plugin(plugin.file, {.worker_executable = worker_,
                                                   .timeout = timeout,
-                                                  .memory_limit_bytes = options_.inspect_memory_limit_bytes,
+                                                  .memory_limit_bytes = limits.memory_bytes,
                                                   .cancel = options.cancel});
   // What lies outside the file may change at any time, so that it is asked again. One whose file was written to under
   // it may have crashed because of that, or have seen another content.

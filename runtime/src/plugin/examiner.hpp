@@ -28,7 +28,7 @@ struct ExamineOptions {
   /// Believes an earlier inspection that found a problem of the file, or a recent hang. Without it the plugin is
   /// inspected anew: who asks for this very file deserves a fresh look.
   bool believe_problems = true;
-  /// Of the inspector process; absent: CatalogOptions::inspect_timeout.
+  /// Of the inspector process; absent: PluginLimits::start_timeout of the plugin.
   std::optional<std::chrono::milliseconds> inspect_timeout = {};
   /// May refuse the plugin before its code runs: all is known then, by its manifest; whether its code agrees with that
   /// the inspection finds out. Empty: all may pass.
@@ -46,6 +46,9 @@ class Examiner {
   /// Fills in all but name and file when that takes neither reading the whole file nor an inspection: the file is as an
   /// earlier look left it, and was sound. Returns false, and leaves the plugin as it is, when it has to be examined.
   [[nodiscard]] bool recall(PluginInfo& plugin) const;
+  /// The limits of one plugin. Valid as long as this object.
+  [[nodiscard]] const PluginLimits& limits_for(const std::string& plugin) const { return options_.limits_for(plugin); }
+
   /// Fills in all but name and file; a plugin that cannot be used has its `problem` afterwards. A plugin that comes
   /// with `sha256` and `state` is a copy that was hashed before: it is not read again for that as long as it is in that
   /// state. Blocks as long as an inspection.

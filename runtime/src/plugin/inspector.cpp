@@ -1,6 +1,7 @@
 #include "plugin/inspector.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <string>
 #include <string_view>
@@ -25,6 +26,7 @@ namespace {
 /// By which others end a process: it says nothing of the plugin, which is inspected again.
 constexpr int kKillSignal = 9;
 constexpr int kMaxAttempts = 5;
+constexpr int kAbortSignal = 6;
 
 // The report goes over standard output, one line each:
 //   <token> stage <number>         before a stage begins
@@ -151,6 +153,30 @@ Report parse_report(std::string_view output, const std::string& token) {
 
 using Cause = Inspection::Cause;
 
+/// What to do about a plugin that takes longer than its limit.
+std::string raise_time(const std::filesystem::path& file) {
+  return ". If it needs longer, raise its start_timeout (--start-timeout, [plugins." + file.stem().string() +
+         "] start_timeout in a pipeline, or PluginLimits)";
+}
+
+/// What to do about a plugin that may have run out of address space.
+std::string raise_memory(const std::filesystem::path& file, const InspectOptions& options) {
+  if (options.memory_limit_bytes == 0) {
+    return {};
+  }
+  return ". If it needs more than " + format_size(options.memory_limit_bytes) +
+         " of address space, raise its memory limit (--memory, [plugins." + file.stem().string() +
+         "] memory in a pipeline, or PluginLimits)";
+}
+
+/// Whether the loader's words, or what a plugin wrote, speak of memory.
+bool speaks_of_memory(std::string_view text) {
+  constexpr std::array<std::string_view, 4> kWords{"annot allocate memory", "failed to map segment", "out of memory",
+                                                   "bad_alloc"};
+  return std::any_of(kWords.begin(), kWords.end(),
+                     [text](std::string_view words) { return text.find(words) != std::string_view::npos; });
+}
+
 Inspection inspect_once(const std::filesystem::path& file, const InspectOptions& options) {
   const std::string token = "tenon-inspection-" + random_name();
   SpawnOptions spawn;
@@ -185,14 +211,16 @@ Inspection inspect_once(const std::filesystem::path& file, const InspectOptions&
     // The loader's refusal may lie in a library that is missing, and an entry that gives nothing says "not here".
     const bool of_file = found.problem->code != ErrorCode::kUnavailable &&
                          (found.stage == LoadStage::kReadManifest || found.stage == LoadStage::kCheckDescriptor);
-    return {Error{found.problem->code, found.problem->message, std::move(context)},
+    const std::string advice = speaks_of_memory(found.problem->message) ? raise_memory(file, options) : std::string();
+    return {Error{found.problem->code, found.problem->message + advice, std::move(context)},
             of_file ? Cause::kFile : Cause::kSurroundings};
   }
   const std::string where = file.string() + ": the plugin ";
   const std::string place = found.stage ? " " + std::string(load_stage_text(*found.stage)) : "";
   if (!run->status) {
     return {Error{ErrorCode::kDeadline,
-                  where + "hung" + place + "; it was ended after " + std::to_string(options.timeout.count()) + " ms",
+                  where + "hung" + place + "; it was ended after " + std::to_string(options.timeout.count()) + " ms" +
+                      raise_time(file),
                   std::move(context)},
             Cause::kTime};
   }
@@ -212,9 +240,13 @@ Inspection inspect_once(const std::filesystem::path& file, const InspectOptions&
               std::move(context)},
         Cause::kSurroundings};
   }
+  // What an allocation that fails ends in, unless the plugin says so itself.
+  const bool may_lack_memory = run->status->signal == kAbortSignal || (!killed && !run->status->success()) ||
+                               speaks_of_memory(context.stderr_tail);
+  const std::string advice = may_lack_memory ? raise_memory(file, options) : std::string();
   return {Error{ErrorCode::kCrashed,
                 where + (killed ? "crashed" : "ended its process") + place + ": " + run->status->to_string() +
-                    (run->status->success() ? " (or it closed descriptors that it did not open)" : ""),
+                    (run->status->success() ? " (or it closed descriptors that it did not open)" : "") + advice,
                 std::move(context)},
           Cause::kSurroundings};
 }

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <optional>
 
+#include <tenon/catalog.hpp>
 #include <tenon/error.hpp>
 
 #include "platform/file_descriptor.hpp"
@@ -19,9 +20,9 @@ struct InspectOptions {
   /// The tenon-worker to spawn.
   std::filesystem::path worker_executable;
   /// From spawn to exit; a plugin that takes longer is killed and reported.
-  std::chrono::milliseconds timeout{30'000};
+  std::chrono::milliseconds timeout = PluginLimits{}.start_timeout;
   /// Address space of the inspector process in bytes; 0 for no limit. A sanitizer's worker ignores it.
-  std::uint64_t memory_limit_bytes = std::uint64_t{64} << 30;
+  std::uint64_t memory_limit_bytes = PluginLimits{}.memory_bytes;
   /// Ends the inspection as kCancelled when it becomes readable; null: nothing does.
   const FileDescriptor* cancel = nullptr;
 };

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,6 +22,9 @@ namespace tenon::internal {
 struct RuntimeSystemOptions {
   /// Looked through by `reload`; those of the runtime.
   std::vector<std::filesystem::path> plugin_dirs = {};
+  /// Of these plugins, as the runtime has them.
+  PluginLimits limits = {};
+  std::map<std::string, PluginLimits> limits_of = {};
   /// What a swap does unless it is told otherwise.
   SwapOptions swaps = {};
   /// Kept up to date with the catalog; may be null.

@@ -78,6 +78,9 @@ Result<serve::SwappedT> RuntimeSystem::swap(const serve::SwapT& request) {
   if (request.canary_time_ms) {
     options.canary_time = std::chrono::milliseconds(*request.canary_time_ms);
   }
+  if (request.step_timeout_ms) {
+    options.step_timeout = std::chrono::milliseconds(*request.step_timeout_ms);
+  }
   if (request.probation_ms) {
     options.probation = std::chrono::milliseconds(*request.probation_ms);
   }
@@ -121,6 +124,8 @@ serve::EventsT RuntimeSystem::events_since(std::uint64_t number) {
 Result<serve::ReloadedT> RuntimeSystem::reload() {
   CatalogOptions options;
   options.plugin_dirs = options_.plugin_dirs;
+  options.limits = options_.limits;
+  options.limits_of = options_.limits_of;
   options.use_environment = false;
   const auto found = Catalog::open(options);
   if (!found) {

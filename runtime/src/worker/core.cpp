@@ -169,6 +169,7 @@ Result<void> WorkerCore::handle(ControlMessage& message) {
     bound.slot = routes.slot(bind->plugin()->str(), to_string(bind->version()), bind->file()->str(),
                              bind->sha256()->str(), to_state(bind->state()), to_block(bind->settings()));
     bound.slot->origin = to_string(bind->origin());
+    bound.slot->load_limit = std::chrono::milliseconds(bind->load_limit_ms());
     bound.task = bind->task()->str();
     bound.full_name = bound.slot->name + "." + bound.task;
     bound.params = to_block(bind->params());
@@ -225,10 +226,16 @@ TENON_HOT Result<BytesView> WorkerCore::resolve(const BlockRef& block, BytesView
   return segments.resolve(block, inline_bytes, what);
 }
 
-void LoadGuard::began(const std::string& plugin) noexcept {
+void LoadGuard::began(const std::string& plugin, std::chrono::milliseconds limit) noexcept {
+  limit_ms_.store(limit.count(), std::memory_order_relaxed);  // Published by the store of plugin_.
   plugin_.store(&plugin, std::memory_order_release);
-  if (watch_ != nullptr) {
-    watch_->set_timer(kLongest);
+  start_timer();
+}
+
+void LoadGuard::start_timer() const noexcept {
+  const std::chrono::milliseconds limit(limit_ms_.load(std::memory_order_relaxed));
+  if (watch_ != nullptr && limit.count() > 0) {
+    watch_->set_timer(bound(limit));
   }
 }
 
@@ -245,7 +252,10 @@ bool LoadGuard::report(const HostWatch& watch) const {
     return false;
   }
   watch.say("tenon-worker: the plugin '" + printable(*plugin, 200) + "' has not loaded within " +
-            std::to_string(kLongest.count()) + " s (its constructors or its init hang), so this worker ends\n");
+            std::to_string(bound(std::chrono::milliseconds(limit_ms_.load(std::memory_order_relaxed))).count()) +
+            " ms (its constructors or its init hang), so this worker ends. If it needs longer, raise its start_timeout "
+            "(--start-timeout, [plugins." +
+            printable(*plugin, 200) + "] start_timeout in a pipeline, or PluginLimits)\n");
   return true;
 }
 
@@ -263,7 +273,7 @@ TENON_HOT Result<Route*> WorkerCore::route(std::uint32_t number) {
     }
   }
   if (found->loaded == nullptr) {
-    loads.began(found->slot->name);
+    loads.began(found->slot->name, found->slot->load_limit);
     auto loaded =
         routes.load(*found, plugin_view,
                     {.settings = [this](const BlockRef& block) { return resolve(block, {}, "settings of the plugin"); },

@@ -2,6 +2,7 @@
 /// marked.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -61,21 +62,28 @@ class LogSender {
 /// Bounds how long code of a plugin may take to load. [task-thread], except report().
 class LoadGuard {
  public:
-  /// Loads that take longer end the worker.
-  static constexpr std::chrono::seconds kLongest{40};
+  /// A load that takes longer than this ends the worker. A third is added, or a second if that is more: what was
+  /// inspected within its limit may take somewhat longer in a worker.
+  [[nodiscard]] static constexpr std::chrono::milliseconds bound(std::chrono::milliseconds limit) noexcept {
+    return limit + std::max<std::chrono::milliseconds>(limit / 3, std::chrono::seconds(1));
+  }
 
   /// `watch` outlives the guard. Without it nothing is bounded.
   void watch_with(HostWatch& watch) noexcept { watch_ = &watch; }
-  /// `plugin` stays where it is until ended().
-  void began(const std::string& plugin) noexcept;
+  /// `plugin` stays where it is until ended(). A `limit` of 0 is no limit.
+  void began(const std::string& plugin, std::chrono::milliseconds limit) noexcept;
   void ended() noexcept;
   /// For the watching thread, once the time is over: says on standard error what does not end. False when it has
   /// ended meanwhile.
   [[nodiscard]] bool report(const HostWatch& watch) const;
+  /// Allows the load its whole time from now on. [any-thread]
+  void start_timer() const noexcept;
 
  private:
   HostWatch* watch_ = nullptr;
-  std::atomic<const std::string*> plugin_{nullptr};  // Release and acquire: its text is read by the watching thread.
+  // Release and acquire: its text, and the limit, are read by the watching thread.
+  std::atomic<const std::string*> plugin_{nullptr};
+  std::atomic<std::int64_t> limit_ms_{0};
 };
 
 /// Sends a message to the host; waits for room until the deadline. Errors: kDeadline; those of WorkerEnd::post.

@@ -1,6 +1,7 @@
 /// worker/route_table.hpp: the routes a worker knows and the plugins behind them.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -32,8 +33,9 @@ struct PluginSlot {
   std::string sha256;
   std::optional<PluginFileState> state;  ///< Of the file that has the hash.
   BlockRef settings;
-  std::string origin;                    ///< Directory of the author's file.
-  std::optional<OpenPluginFile> opened;  ///< Kept open: see LoadedPlugin::load.
+  std::string origin;                       ///< Directory of the author's file.
+  std::chrono::milliseconds load_limit{0};  ///< 0: none.
+  std::optional<OpenPluginFile> opened;     ///< Kept open: see LoadedPlugin::load.
   std::unique_ptr<LoadedPlugin> plugin;
   std::optional<Error> problem;
 };

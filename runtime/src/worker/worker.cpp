@@ -89,7 +89,7 @@ void keep_watch(HostWatch& watch, const LoadGuard& loads) {
         return;
       case HostWatch::Event::kTimer:
         if (watch.debugged()) {
-          watch.set_timer(LoadGuard::kLongest);
+          loads.start_timer();
         } else if (loads.report(watch)) {
           end_with_descendants(static_cast<int>(WorkerExit::kBroken));
         }

@@ -411,3 +411,33 @@ TEST_CASE("tenon call --in-process: a plain task, a source and a reduce run in t
   const Ended both = tenon::test::tenon({"call", "--in-process", "--debug", "gdb", "tenon.whoami"});
   CHECK(both.exit == 2);
 }
+
+TEST_CASE("tenon: the limits of a plugin come from the command line or the pipeline, and errors name them") {
+  const tenon::test::TemporaryDirectory directory;
+  std::filesystem::create_directory(directory / "plugins");
+  std::filesystem::copy_file(tenon::test::build_dir() / "tests" / "plugin_variants" / "hang_entry.so",
+                             directory / "plugins" / "hang_entry.so");
+  const std::string plugins = (directory / "plugins").string();
+  const std::string file = (directory / "slow.toml").string();
+  std::ofstream(file) << "[pipeline]\nname = \"slow\"\n[plugins.hang_entry]\nstart_timeout = \"120ms\"\n"
+                         "[sources.a]\ntask = \"hang_entry.work\"\n";
+  const auto check = [](const Ended& ended, const std::string& limit) {
+    CAPTURE(ended.error);
+    CHECK(ended.exit == 78);
+    CHECK(has(ended.error, "after " + limit));
+    CHECK(has(ended.error, "--start-timeout, [plugins.hang_entry] start_timeout"));
+  };
+  check(tenon::test::tenon({"call", "hang_entry.work", "--plugin-dir", plugins, "--start-timeout", "110ms"}), "110 ms");
+  check(tenon::test::tenon({"check", file, "--plugin-dir", plugins}), "120 ms");
+  // What a file says of one plugin goes before what the command line says of all.
+  check(tenon::test::tenon({"run", file, "--plugin-dir", plugins, "--start-timeout", "130ms"}), "120 ms");
+  check(tenon::test::tenon({"run", file, "--plugin-dir", plugins, "--set", "plugins.hang_entry.start_timeout=140ms"}),
+        "140 ms");
+  for (const auto& [option, value] :
+       {std::pair("--start-timeout", "0s"), std::pair("--start-timeout", "soon"), std::pair("--memory", "much")}) {
+    const Ended wrong = tenon::test::tenon({"call", "tenon.echo", "{}", option, value});
+    CAPTURE(wrong.error);
+    CHECK(wrong.exit == 2);
+    CHECK(has(wrong.error, option));
+  }
+}

@@ -5,6 +5,7 @@
 #include "process_state.hpp"
 #include "scene.hpp"
 #include "tenon_test/catch.hpp"
+#include "tenon_test/runtime.hpp"
 
 namespace {
 
@@ -81,6 +82,30 @@ TEST_CASE("Swap: a version that works in its trial and not in a worker is refuse
   check_refused("leave_worker_init", ErrorCode::kCrashed, {"init"});
   check_refused("hang_worker_init", ErrorCode::kDeadline, {"1.5 s"}, Again::kQuarantined, impatient());
   check_refused("fail_init", ErrorCode::kFailed, {"init of plugin 'probe' failed"}, Again::kTriedAnew);
+}
+
+TEST_CASE("Runtime: an init that hangs only in a worker ends it after the plugin's start_timeout") {
+  const TemporaryDirectory directory;
+  RuntimeOptions options = runtime_options(1);
+  CatalogOptions inspection;
+  inspection.plugin_dirs = {variant_file("hang_worker_init").parent_path()};
+  inspection.use_environment = false;
+  inspection.cache_dir = directory / "cache";
+  inspection.worker_executable = options.worker_executable;
+  auto catalog = Catalog::open(inspection);
+  REQUIRE(catalog);
+  options.catalog = *catalog;
+  options.cache_dir = inspection.cache_dir;
+  options.limits_of_plugins["probe"].start_timeout = milliseconds(100);
+  auto runtime = Runtime::start(std::move(options));
+  REQUIRE(runtime);
+  const auto ended = runtime->call("probe.tag", ask(1), {.max_attempts = 1});
+  REQUIRE_FALSE(ended);
+  INFO(ended.error().to_string());
+  CHECK(ended.error().code == ErrorCode::kCrashed);
+  const std::string text = ended.error().to_string();
+  CHECK(text.find("'probe' has not loaded within 1100 ms") != std::string::npos);
+  CHECK(text.find("[plugins.probe] start_timeout") != std::string::npos);
 }
 
 TEST_CASE("Swap: a version that leaks threads ends with its workers") {

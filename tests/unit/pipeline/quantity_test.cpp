@@ -1,11 +1,15 @@
 #include "pipeline/quantity.hpp"
 
+#include <chrono>
+#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "pipeline/plugin_limits.hpp"
 #include "pipeline/version_pin.hpp"
 #include "tenon_test/catch.hpp"
+#include "tenon_test/temporary_directory.hpp"
 
 namespace tenon::internal {
 
@@ -66,6 +70,27 @@ TEST_CASE("VersionPin: which versions it accepts") {
     INFO(bad);
     CHECK_FALSE(VersionPin::parse(bad));
   }
+}
+
+TEST_CASE("read_plugin_limits: what a file gives, over what is usual") {
+  const test::TemporaryDirectory directory;
+  const std::filesystem::path file = directory / "a.toml";
+  std::ofstream(file) << "[plugins.slow]\nstart_timeout = \"2m\"\n[plugins.large]\nmemory = \"128GiB\"\n"
+                         "[plugins.usual]\nversion = \"1.*\"\n[plugins.wrong]\nstart_timeout = 5\n";
+  PluginLimits usual;
+  usual.start_timeout = std::chrono::seconds(10);
+  const auto limits = read_plugin_limits(file, {}, usual);
+  REQUIRE(limits.size() == 2);
+  CHECK(limits.at("slow").start_timeout == std::chrono::minutes(2));
+  CHECK(limits.at("slow").memory_bytes == usual.memory_bytes);
+  CHECK(limits.at("large").start_timeout == std::chrono::seconds(10));
+  CHECK(limits.at("large").memory_bytes == std::uint64_t{128} << 30);
+
+  LoadOptions options;
+  options.overrides = {{"plugins.slow.start_timeout", "\"3m\""}};
+  const auto changed = read_plugin_limits(file, options, usual);
+  CHECK(changed.at("slow").start_timeout == std::chrono::minutes(3));
+  CHECK(read_plugin_limits(directory / "missing.toml", {}, usual).empty());
 }
 
 }  // namespace tenon::internal

@@ -43,7 +43,7 @@ struct Place {
     options.use_environment = false;
     options.cache_dir = root / "cache";
     options.worker_executable = inspector();
-    options.inspect_timeout = std::chrono::seconds(60);
+    options.limits.start_timeout = std::chrono::seconds(60);
     return options;
   }
   [[nodiscard]] Catalog open() const {
@@ -150,9 +150,14 @@ TEST_CASE("Catalog: TENON_PLUGIN_PATH is searched first, missing parts are passe
 
 TEST_CASE("Catalog: the usual limits suit a machine-learning runtime, and are those of swaps") {
   const CatalogOptions usual;
-  CHECK(usual.inspect_timeout >= std::chrono::seconds(30));
-  CHECK(usual.inspect_memory_limit_bytes >= std::uint64_t{64} << 30);
-  CHECK(SwapOptions().step_timeout == usual.inspect_timeout);
+  CHECK(usual.limits.start_timeout >= std::chrono::seconds(30));
+  CHECK(usual.limits.memory_bytes >= std::uint64_t{64} << 30);
+  CHECK(SwapOptions().step_timeout.count() == 0);  // The plugin's.
+
+  CatalogOptions special;
+  special.limits_of["slow"].start_timeout = std::chrono::minutes(2);
+  CHECK(special.limits_for("slow").start_timeout == std::chrono::minutes(2));
+  CHECK(special.limits_for("other") == usual.limits);
 }
 
 TEST_CASE("Catalog: a missing directory and a missing worker are errors") {

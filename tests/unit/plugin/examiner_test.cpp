@@ -38,7 +38,7 @@ struct Place {
     CatalogOptions options;
     options.cache_dir = directory / "cache";
     options.worker_executable = worker;
-    options.inspect_timeout = timeout;
+    options.limits.start_timeout = timeout;
     auto made = Examiner::create(options);
     REQUIRE(made);
     return std::move(*made);

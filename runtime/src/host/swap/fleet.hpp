@@ -47,8 +47,9 @@ class Fleet {
   /// The generation that calls of a plugin go to; null for a plugin that the catalog does not have.
   [[nodiscard]] virtual GenerationRef current(std::string_view plugin) const = 0;
 
-  /// Makes a generation known. Nothing runs on it yet. `plugin` is usable; workers load `file`.
-  [[nodiscard]] virtual GenerationRef add(std::shared_ptr<const PluginInfo> plugin, ServedFileRef file) = 0;
+  /// Makes a generation known. Nothing runs on it yet. `plugin` is usable; workers load `file` within `load_limit`.
+  [[nodiscard]] virtual GenerationRef add(std::shared_ptr<const PluginInfo> plugin, ServedFileRef file,
+                                          std::chrono::milliseconds load_limit) = 0;
   /// Starts workers beside those there are, as many as have the plugin's current generation (one at least), and has
   /// them load it. Blocks. On an error they are gone again. Errors: kDeadline; kCrashed, or what `init` said;
   /// kUnavailable no worker can be started; kCancelled retired meanwhile.

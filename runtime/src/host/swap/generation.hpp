@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -58,8 +59,9 @@ class GenerationCounts {
 /// Its routes hold it, and so do its calls: the content is to be had until the last has gone.
 class Generation final : public SharedObject {
  public:
-  Generation(std::uint64_t generation_number, std::shared_ptr<const PluginInfo> plugin_info, ServedFileRef served)
-      : number(generation_number), plugin(std::move(plugin_info)), file(std::move(served)) {}
+  Generation(std::uint64_t generation_number, std::shared_ptr<const PluginInfo> plugin_info, ServedFileRef served,
+             std::chrono::milliseconds longest_load = PluginLimits{}.start_timeout)
+      : number(generation_number), plugin(std::move(plugin_info)), file(std::move(served)), load_limit(longest_load) {}
 
   /// Unique in the runtime, rising.
   const std::uint64_t number;
@@ -67,6 +69,8 @@ class Generation final : public SharedObject {
   const std::shared_ptr<const PluginInfo> plugin;
   /// What workers load. Null only in tests without workers.
   const ServedFileRef file;
+  /// How long a worker may take to load it: what its plugin's limits, or the swap that made it, allow.
+  const std::chrono::milliseconds load_limit;
   mutable GenerationCounts counts;
 };
 using GenerationRef = Shared<const Generation>;

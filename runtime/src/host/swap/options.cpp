@@ -48,8 +48,7 @@ Result<void> check_swap_options(const SwapOptions& options) {
       })
       .and_then([&] { return check_time("SwapOptions::canary_time", options.canary_time, kNone); })
       .and_then([&] { return check_time("SwapOptions::probation", options.probation, kNone); })
-      .and_then(
-          [&] { return check_time("SwapOptions::step_timeout", options.step_timeout, std::chrono::milliseconds(1)); })
+      .and_then([&] { return check_time("SwapOptions::step_timeout", options.step_timeout, kNone); })
       .and_then([&] { return check_time("SwapOptions::session_drain", options.session_drain, kNone); });
 }
 

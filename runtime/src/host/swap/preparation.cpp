@@ -1,5 +1,6 @@
 #include "host/swap/preparation.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/clock.hpp"
@@ -93,10 +94,15 @@ PreparationResult Preparation::prepare() {
   return result;
 }
 
+std::chrono::milliseconds Preparation::step_timeout() const {
+  return order_.options.step_timeout.count() > 0
+             ? order_.options.step_timeout
+             : services_.candidates.examiner().limits_for(order_.plugin).start_timeout;
+}
+
 std::optional<Error> Preparation::stage_and_examine(PreparationResult& result) {
   MonotonicNs start_ns = monotonic_now_ns();
-  auto staged =
-      services_.candidates.stage(order_.file, deadline_after(order_.options.step_timeout), cancelled_.descriptor());
+  auto staged = services_.candidates.stage(order_.file, deadline_after(step_timeout()), cancelled_.descriptor());
   result.staged = since(start_ns);
   if (!staged) {
     return std::move(staged.error());
@@ -125,7 +131,7 @@ std::optional<Error> Preparation::stage_and_examine(PreparationResult& result) {
   }
   start_ns = monotonic_now_ns();
   const auto plugin = std::make_shared<const PluginInfo>(
-      services_.candidates.examine(*staged, order_.options.step_timeout, cancelled_.descriptor(), result.quarantined));
+      services_.candidates.examine(*staged, step_timeout(), cancelled_.descriptor(), result.quarantined));
   result.examined = since(start_ns);
   result.plugin = plugin;
   services_.records.set_version(result.record, plugin->version);
@@ -138,8 +144,11 @@ std::optional<Error> Preparation::stage_and_examine(PreparationResult& result) {
                      " was asked for",
                  {}};
   }
-  result.generation =
-      services_.fleet->add(plugin, ServedFile::stored(services_.candidates.store(), std::move(*staged), order_.source));
+  // Workers that start later load it as slowly as those of this swap.
+  const auto load_limit =
+      std::max(step_timeout(), services_.candidates.examiner().limits_for(order_.plugin).start_timeout);
+  result.generation = services_.fleet->add(
+      plugin, ServedFile::stored(services_.candidates.store(), std::move(*staged), order_.source), load_limit);
   services_.records.attach(result.record, result.generation);
   return std::nullopt;
 }
@@ -172,7 +181,7 @@ std::optional<Error> Preparation::warm(PreparationResult& result) {
     shared->warming = result.generation;
   }
   const MonotonicNs start_ns = monotonic_now_ns();
-  auto warmed = services_.fleet->warm(result.generation, order_.options.step_timeout);
+  auto warmed = services_.fleet->warm(result.generation, step_timeout());
   result.warmed = since(start_ns);
   shared_.lock()->warming = nullptr;
   if (warmed) {

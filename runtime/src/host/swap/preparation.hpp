@@ -72,6 +72,7 @@ class Preparation {
   Preparation(SwapServices& services, PreparationOrder order, EventBell cancelled);
   void run();
   [[nodiscard]] PreparationResult prepare();
+  [[nodiscard]] std::chrono::milliseconds step_timeout() const;
   [[nodiscard]] std::optional<Error> stage_and_examine(PreparationResult& result);
   [[nodiscard]] std::optional<Error> conform(PreparationResult& result) const;
   [[nodiscard]] std::optional<Error> warm(PreparationResult& result);

@@ -79,7 +79,7 @@ struct Place {
     options.use_environment = false;
     options.cache_dir = directory / "cache";
     options.worker_executable = build_dir() / "tests" / "plugin_inspector";
-    options.inspect_timeout = std::chrono::seconds(60);
+    options.limits.start_timeout = std::chrono::seconds(60);
     return options;
   }
   /// Stops, and starts with a catalog in which no task is idempotent.

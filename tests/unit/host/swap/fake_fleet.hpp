@@ -36,10 +36,11 @@ class FakeFleet final : public internal::Fleet {
     const auto found = state->current.find(std::string(plugin));
     return found == state->current.end() ? internal::GenerationRef() : found->second;
   }
-  internal::GenerationRef add(std::shared_ptr<const PluginInfo> plugin, internal::ServedFileRef file) override {
+  internal::GenerationRef add(std::shared_ptr<const PluginInfo> plugin, internal::ServedFileRef file,
+                              std::chrono::milliseconds load_limit) override {
     auto state = state_.lock();
     return internal::make_shared_object<const internal::Generation>(++state->last_number, std::move(plugin),
-                                                                    std::move(file));
+                                                                    std::move(file), load_limit);
   }
   Result<void> warm(const internal::GenerationRef& generation, std::chrono::milliseconds timeout) override {
     auto state = state_.lock();

@@ -23,7 +23,7 @@ GenerationRecords::Id add(GenerationRecords& records, const std::string& plugin,
 }
 
 GenerationRef attached(FakeFleet& fleet, GenerationRecords& records, GenerationRecords::Id id) {
-  GenerationRef generation = fleet.add(std::make_shared<const PluginInfo>(), nullptr);
+  GenerationRef generation = fleet.add(std::make_shared<const PluginInfo>(), nullptr, {});
   records.attach(id, generation);
   return generation;
 }
