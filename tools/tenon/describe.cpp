@@ -114,6 +114,15 @@ Json plugin_json(const PluginInfo& plugin) {
   json["version"] = plugin.version;
   json["file"] = plugin.file.string();
   json["sha256"] = plugin.sha256;
+  if (!plugin.libraries.empty()) {
+    json["libraries"] = Json::array();
+    for (const PluginLibrary& library : plugin.libraries) {
+      json["libraries"].push_back({{"name", library.name},
+                                   {"file", library.file.string()},
+                                   {"sha256", library.sha256},
+                                   {"fixed", library.fixed}});
+    }
+  }
   json["size_bytes"] = plugin.size_bytes;
   json["usable"] = plugin.usable();
   if (plugin.problem) {
@@ -259,7 +268,11 @@ Json summary_json(const PluginInfo& plugin) {
 std::string detail_text(const PluginInfo& plugin, const TaskInfo* task, bool color) {
   std::string text = "plugin " + bold(plugin.name, color) + ' ' + plugin.version + '\n';
   text += "  file    " + internal::printable(plugin.file.string()) + '\n';
-  text += "  sha256  " + plugin.sha256 + '\n';
+  text += "  sha256  " + plugin.sha256 + (plugin.libraries.empty() ? "\n" : "  (of the file and its libraries)\n");
+  for (const PluginLibrary& library : plugin.libraries) {
+    text += "  library  " + internal::printable(library.file.string()) + "  sha256 " + library.sha256 +
+            (library.fixed ? "  (no SONAME: an old and a new content cannot run side by side)\n" : "\n");
+  }
   if (!plugin.schema) {
     return text;
   }

@@ -62,12 +62,26 @@ struct PluginFileState {
   friend bool operator==(const PluginFileState&, const PluginFileState&) = default;
 };
 
+/// A library that a plugin needs and that is not the system's: the loader finds it by the plugin's own search path
+/// (DT_RUNPATH, DT_RPATH, `$ORIGIN`), by LD_LIBRARY_PATH or by a path.
+struct PluginLibrary {
+  std::string name;            ///< That it is needed by: "libspeech.so.1".
+  std::filesystem::path file;  ///< Absolute.
+  std::string sha256;          ///< Of its content.
+  /// A copy cannot take its place, because it does not carry its name (DT_SONAME): an old and a new content cannot run
+  /// side by side.
+  bool fixed = false;
+};
+
 /// What is known of one plugin file.
 struct PluginInfo {
   std::string name;            ///< From the manifest; the file's stem when that cannot be read.
   std::string version;         ///< "1.2.0"; empty when it cannot be read.
   std::filesystem::path file;  ///< Absolute.
-  std::string sha256;          ///< Of the file's content, lower-case hexadecimal.
+  /// Identity, lower-case hexadecimal: the hash of the file's content and, where there are any, of its `libraries`.
+  std::string sha256;
+  /// Its own libraries, each after those that it needs.
+  std::vector<PluginLibrary> libraries;
   std::uint64_t size_bytes = 0;
   /// The state of the file that was hashed. Absent when it had changed so shortly before that a further change might
   /// not show.

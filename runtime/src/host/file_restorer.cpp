@@ -59,7 +59,7 @@ void FileRestorer::run() {
 }
 
 void FileRestorer::serve(const Request& request) {
-  done_(request, request.generation->file->restore());
+  done_(request, request.file->restore());
 }
 
 }  // namespace tenon::internal

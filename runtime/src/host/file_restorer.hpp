@@ -23,6 +23,8 @@ class FileRestorer {
   struct Request {
     std::uint64_t link_id = 0;
     GenerationRef generation;
+    /// The generation's file, or one of its libraries.
+    ServedFileRef file;
   };
   using Done = std::function<void(const Request& request, Result<ServedFile::Loadable> found)>;
 

@@ -34,6 +34,9 @@ Result<PluginInfo> examined_again(const PluginInfo& plugin, const ServedFile* ke
     const ServedFile::Loadable copy = kept->current();
     now.file = copy.file;
     now.sha256 = kept->sha256();
+    for (const ServedFile::Library& library : kept->libraries()) {
+      now.libraries.push_back(library.info);
+    }
     now.state = file_state(copy.identity);
   }
   examiner->examine(now);

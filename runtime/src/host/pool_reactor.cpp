@@ -191,7 +191,7 @@ bool Pool::start_due_worker() {
 void Pool::send_file(const FileRestorer::Request& request, const Result<ServedFile::Loadable>& found) {
   with([&](Scheduler& scheduler) {
     if (WorkerLink* link = scheduler.find_link(request.link_id)) {
-      link->send_file(*request.generation, found);
+      link->send_file(request, found);
       scheduler.effects().rearm = true;  // It may wait for room in the channel.
     }
   });

@@ -194,11 +194,12 @@ void Scheduler::on_message(WorkerLink& link, BytesView message, const Resolve& r
     link.send_resolved(wanted->request(), route);
   } else if (const auto* need = envelope->message_as_NeedFile()) {
     const GenerationRef* generation = link.generation_of(text_of(need->plugin()));
-    if (generation == nullptr || (*generation)->file == nullptr || !link.note_file_request()) {
+    ServedFileRef file = generation == nullptr ? nullptr : (*generation)->file_of(need->sha256()->string_view());
+    if (file == nullptr || !link.note_file_request()) {
       break_link(link, Error{ErrorCode::kCorrupt, "the worker asks for a plugin file that it has no use for", {}});
       return;
     }
-    effects_->files.push_back({link.id, *generation});
+    effects_->files.push_back({link.id, *generation, std::move(file)});
   } else {
     break_link(link, Error{ErrorCode::kCorrupt, "the worker sent a message of an unknown kind", {}});
   }

@@ -213,12 +213,22 @@ void WorkerLink::introduce_route(const RouteRef& route, const StoredBytes& setti
   const control::Place params_struct = to_place(params.value_or(BlockRef{}));
   const control::Place settings_struct = to_place(settings_place.value_or(BlockRef{}));
   const control::FileState state_struct = to_control(file.state.value_or(PluginFileState{}));
-  const auto bind = control::CreateBindDirect(
-      builder, route->number, plugin.name.c_str(), plugin.version.c_str(), file.file.c_str(), plugin.sha256.c_str(),
-      route->ref.task->name.c_str(), params ? &params_struct : nullptr, settings_place ? &settings_struct : nullptr,
-      file.state ? &state_struct : nullptr,
-      route->generation->file == nullptr ? nullptr : route->generation->file->source().parent_path().c_str(),
-      static_cast<std::uint64_t>(route->generation->load_limit.count()));
+  std::vector<flatbuffers::Offset<control::Library>> libraries;
+  if (route->generation->file != nullptr) {
+    for (const ServedFile::Library& library : route->generation->file->libraries()) {
+      const ServedFile::Loadable copy = library.file == nullptr ? ServedFile::Loadable{} : library.file->current();
+      const control::FileState its_state = to_control(file_state(copy.identity));
+      libraries.push_back(
+          control::CreateLibraryDirect(builder, library.info.name.c_str(), library.info.sha256.c_str(),
+                                       library.info.fixed ? library.info.file.c_str() : copy.file.c_str(),
+                                       library.info.fixed, library.info.fixed ? nullptr : &its_state));
+    }
+  }
+  const auto bind =
+      control::CreateBindDirect(builder, route->number, plugin.name.c_str(), plugin.version.c_str(), file.file.c_str(),
+                                plugin.sha256.c_str(), route->ref.task->name.c_str(), params ? &params_struct : nullptr,
+                                settings_place ? &settings_struct : nullptr, file.state ? &state_struct : nullptr,
+                                &libraries, static_cast<std::uint64_t>(route->generation->load_limit.count()));
   builder.Finish(control::CreateHostEnvelope(builder, control::HostMessage::Bind, bind.Union()));
   send(builder);
 }
@@ -256,19 +266,19 @@ void WorkerLink::drop_route(std::uint32_t number) {
   send(builder);
 }
 
-void WorkerLink::send_file(const Generation& generation, const Result<ServedFile::Loadable>& found) {
+void WorkerLink::send_file(const FileRestorer::Request& request, const Result<ServedFile::Loadable>& found) {
   files_asked_for_ -= files_asked_for_ > 0 ? 1 : 0;
-  const PluginInfo& plugin = *generation.plugin;
+  const std::string& plugin = request.generation->plugin->name;
+  const std::string& sha256 = request.file->sha256();
   flatbuffers::FlatBufferBuilder builder;
   flatbuffers::Offset<control::PluginFile> file;
   if (found) {
     const control::FileState state_struct = to_control(file_state(found->identity));
-    const std::filesystem::path& name = found->file.empty() ? generation.file->source() : found->file;
-    file = control::CreatePluginFileDirect(builder, plugin.name.c_str(), plugin.sha256.c_str(), name.c_str(),
-                                           &state_struct);
+    const std::filesystem::path& name = found->file.empty() ? request.file->source() : found->file;
+    file = control::CreatePluginFileDirect(builder, plugin.c_str(), sha256.c_str(), name.c_str(), &state_struct);
   } else {
     file =
-        control::CreatePluginFileDirect(builder, plugin.name.c_str(), plugin.sha256.c_str(), nullptr, nullptr,
+        control::CreatePluginFileDirect(builder, plugin.c_str(), sha256.c_str(), nullptr, nullptr,
                                         static_cast<std::int32_t>(found.error().code), found.error().message.c_str());
   }
   builder.Finish(control::CreateHostEnvelope(builder, control::HostMessage::PluginFile, file.Union()));

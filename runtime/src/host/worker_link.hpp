@@ -17,6 +17,7 @@
 #include "base/clock.hpp"
 #include "host/bell_watch.hpp"
 #include "host/call.hpp"
+#include "host/file_restorer.hpp"
 #include "host/in_flight.hpp"
 #include "host/launcher.hpp"
 #include "host/link_board.hpp"
@@ -73,7 +74,7 @@ class WorkerLink {
   /// The worker asks for the file of a plugin. False when it asks again without waiting for the answers.
   [[nodiscard]] bool note_file_request() noexcept { return ++files_asked_for_ <= kMaxFileRequests; }
   /// Answers it.
-  void send_file(const Generation& generation, const Result<ServedFile::Loadable>& found);
+  void send_file(const FileRestorer::Request& request, const Result<ServedFile::Loadable>& found);
   void send_resolved(std::uint64_t request, const Result<RouteRef>& route);
   void send_stop();
   /// Sends what waits for room in the channel.

@@ -24,6 +24,10 @@ class DynamicLibrary {
   /// [any-thread]
   [[nodiscard]] static Result<DynamicLibrary> load(const FileDescriptor& file, const std::filesystem::path& name);
 
+  /// Whether this process has loaded a library that the loader takes for one that is needed by `name` (without
+  /// directories). Loads nothing. [any-thread]
+  [[nodiscard]] static bool is_loaded(const std::string& name);
+
   /// Address of an exported symbol. Errors: kNotFound. [any-thread]
   [[nodiscard]] Result<void*> symbol(const std::string& name) const;
   /// The same as a function pointer type.

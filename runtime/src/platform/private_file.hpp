@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 
+#include <tenon/bytes.hpp>
 #include <tenon/error.hpp>
 
 #include "platform/file_descriptor.hpp"
@@ -31,6 +32,10 @@ namespace tenon::internal {
 /// words. [any-thread]
 [[nodiscard]] Result<std::uint64_t> copy_content(const FileDescriptor& from, const FileDescriptor& to,
                                                  std::uint64_t size_bytes);
+
+/// Writes all bytes at an offset, wherever writes stand. Never raises SIGXFSZ. Errors: those of copy_content.
+/// [any-thread]
+[[nodiscard]] Result<void> write_at(const FileDescriptor& to, std::uint64_t offset_bytes, BytesView bytes);
 
 /// Lets nobody but root open the file for writing from now on. Errors: kIo. [any-thread]
 [[nodiscard]] Result<void> make_read_only(const FileDescriptor& file);

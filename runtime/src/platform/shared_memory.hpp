@@ -70,9 +70,9 @@ class SharedMemory {
   /// Memory with a copy of `bytes` (one byte at least is there), sealed against every change.
   /// For messages that are too large for a ControlChannel.
   [[nodiscard]] static Result<SharedMemory> copy_of(std::string_view name, BytesView bytes);
-  /// The same of the first `size_bytes` of a file. Errors: also kCorrupt the file is shorter.
+  /// The same of the first `size_bytes` of a file, followed by `suffix`. Errors: also kCorrupt the file is shorter.
   [[nodiscard]] static Result<SharedMemory> copy_of(std::string_view name, const FileDescriptor& file,
-                                                    std::uint64_t size_bytes);
+                                                    std::uint64_t size_bytes, BytesView suffix = {});
   /// Takes over a descriptor that came from another process. Its size is asked of the system, and it must be memory of
   /// this kind with at least the seals `required`. Errors: kCorrupt with what is missing.
   [[nodiscard]] static Result<SharedMemory> adopt(FileDescriptor descriptor, const Seals& required);

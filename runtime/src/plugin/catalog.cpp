@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <map>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -89,6 +90,16 @@ Result<Catalog> Catalog::open(const CatalogOptions& options) {
   std::erase_if(to_examine, [&](PluginInfo* plugin) { return examiner->recall(*plugin); });
   run_parallel(to_examine.size(), [&](std::size_t i) { examiner->examine(*to_examine[i]); });
 
+  // A library that lies beside its plugin is not a broken plugin.
+  std::set<fs::path> libraries;
+  for (const auto& plugin : found) {
+    for (const PluginLibrary& library : plugin->libraries) {
+      libraries.insert(library.file);
+    }
+  }
+  std::erase_if(found, [&libraries](const auto& plugin) {
+    return plugin->problem && plugin->version.empty() && libraries.contains(plugin->file);
+  });
   auto impl = std::make_shared<Impl>();
   impl->plugins.assign(found.begin(), found.end());
   std::stable_sort(impl->plugins.begin(), impl->plugins.end(),

@@ -126,13 +126,13 @@ Result<void> check_ident(BytesView ident) {
 
 }  // namespace
 
-Result<Buffer> read_elf_section(const ByteSource& source, std::string_view name, std::uint64_t max_bytes) {
+Result<FileRange> find_elf_section(const ByteSource& source, std::string_view name) {
   if (source.size_bytes() == 0) {
     return fail(ErrorCode::kCorrupt, "the file is empty");
   }
   auto ident = source.read(0, std::min<std::uint64_t>(kIdentBytes, source.size_bytes()));
   if (!ident) {
-    return ident;
+    return fail(std::move(ident.error()));
   }
   const bool has_magic = ident->size() >= 4 && std::memcmp(ident->data(),
                                                            "\x7f"
@@ -147,7 +147,7 @@ Result<Buffer> read_elf_section(const ByteSource& source, std::string_view name,
   }
   auto header = read_range(source, 0, kHeader64Bytes, "the ELF header");
   if (!header) {
-    return header;
+    return fail(std::move(header.error()));
   }
   const auto table_offset = value_at<std::uint64_t>(*header, 40);
   const auto entry_bytes = value_at<std::uint16_t>(*header, 58);
@@ -162,7 +162,7 @@ Result<Buffer> read_elf_section(const ByteSource& source, std::string_view name,
   }
   auto first = read_range(source, table_offset, kSectionHeader64Bytes, "the section table");
   if (!first) {
-    return first;
+    return fail(std::move(first.error()));
   }
   // Numbers that do not fit the header stand in the first section header.
   constexpr std::uint64_t kExtendedIndex = 0xffff;
@@ -177,7 +177,7 @@ Result<Buffer> read_elf_section(const ByteSource& source, std::string_view name,
   }
   auto table = read_range(source, table_offset, count * entry_bytes, "the section table");
   if (!table) {
-    return table;
+    return fail(std::move(table.error()));
   }
   const auto header_of = [&](std::uint64_t index) {
     return section_header(BytesView(*table).subspan(index * entry_bytes, kSectionHeader64Bytes));
@@ -188,7 +188,7 @@ Result<Buffer> read_elf_section(const ByteSource& source, std::string_view name,
   }
   auto names = read_range(source, names_header.offset, names_header.size_bytes, "the table of section names");
   if (!names) {
-    return names;
+    return fail(std::move(names.error()));
   }
   for (std::uint64_t i = 0; i < count; ++i) {
     const SectionHeader section = header_of(i);
@@ -201,14 +201,22 @@ Result<Buffer> read_elf_section(const ByteSource& source, std::string_view name,
     if (section.type == kSectionNoBits) {
       return fail(ErrorCode::kCorrupt, "its section " + std::string(name) + " has no content in the file");
     }
-    if (section.size_bytes > max_bytes) {
-      return fail(ErrorCode::kTooLarge, "its section " + std::string(name) + " has " + format_size(section.size_bytes) +
-                                            "; at most " + format_size(max_bytes) + " are read");
-    }
-    return read_range(source, section.offset, section.size_bytes, "the manifest's section");
+    return FileRange{section.offset, section.size_bytes};
   }
   return fail(ErrorCode::kCorrupt,
               "no manifest: the library has no section " + std::string(name) + "; build it with tenon_add_plugin()");
+}
+
+Result<Buffer> read_elf_section(const ByteSource& source, std::string_view name, std::uint64_t max_bytes) {
+  const auto section = find_elf_section(source, name);
+  if (!section) {
+    return fail(section.error());
+  }
+  if (section->size_bytes > max_bytes) {
+    return fail(ErrorCode::kTooLarge, "its section " + std::string(name) + " has " + format_size(section->size_bytes) +
+                                          "; at most " + format_size(max_bytes) + " are read");
+  }
+  return read_range(source, section->offset, section->size_bytes, "the manifest's section");
 }
 
 }  // namespace tenon::internal

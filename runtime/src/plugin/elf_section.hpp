@@ -1,6 +1,7 @@
 /// plugin/elf_section.hpp: finds a section of an ELF shared library. Another container (PE) is another file like this.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include <tenon/bytes.hpp>
@@ -9,6 +10,16 @@
 #include "plugin/byte_source.hpp"
 
 namespace tenon::internal {
+
+/// A part of a file.
+struct FileRange {
+  std::uint64_t offset = 0;
+  std::uint64_t size_bytes = 0;
+};
+
+/// Where section `name` of a shared library lies; the range itself is not checked. Errors: those of read_elf_section
+/// except kTooLarge. [any-thread]
+[[nodiscard]] Result<FileRange> find_elf_section(const ByteSource& source, std::string_view name);
 
 /// Content of section `name` of a shared library that this process could load. Every offset is checked against the
 /// source's size; any bytes may be given. Errors: kCorrupt: no shared library, truncated, tables that lie outside the

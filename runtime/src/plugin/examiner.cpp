@@ -4,14 +4,15 @@
 #include <array>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "platform/environment.hpp"
 #include "plugin/file_hash.hpp"
 #include "plugin/file_trust.hpp"
 #include "plugin/inspector.hpp"
 #include "plugin/manifest_reader.hpp"
+#include "plugin/own_libraries.hpp"
 #include "plugin/plugin_file.hpp"
+#include "plugin/plugin_identity.hpp"
 
 namespace tenon::internal {
 namespace {
@@ -22,8 +23,45 @@ constexpr int kMaxLooks = 3;
 /// How long a hang is believed: what the plugin waited for may be there again, but not every command that looks at the
 /// same directory is to wait for the time limit.
 constexpr std::chrono::seconds kHangLifetime{60};
-/// What a shell changes from one command to the next.
 constexpr std::array<std::string_view, 6> kOfTheShell{"_=", "SHLVL=", "PWD=", "OLDPWD=", "COLUMNS=", "LINES="};
+
+/// Libraries without their hashes.
+std::vector<PluginLibrary> without_hashes(std::vector<OwnLibrary> found) {
+  std::vector<PluginLibrary> libraries;
+  for (OwnLibrary& library : found) {
+    libraries.push_back({std::move(library.name), std::move(library.file), {}, library.fixed});
+  }
+  return libraries;
+}
+
+/// What the cache knows the hash of a plugin file by that is searched for libraries nowhere, as long as LD_LIBRARY_PATH
+/// is not set: then only the file decides, and a start need not look into it.
+std::filesystem::path alone_name(const std::filesystem::path& file) {
+  return file.native() + "\nalone";
+}
+
+bool has_search_path() {
+  return !get_environment("LD_LIBRARY_PATH").value_or("").empty();
+}
+
+bool is_alone(const OwnLibraries& found) {
+  return found.libraries.empty() && found.directories.empty();
+}
+
+/// What the cache knows the hash of a plugin file with these libraries by: its identity depends on both.
+std::filesystem::path stamp_name(const std::filesystem::path& file, const std::string& list) {
+  return list.empty() ? file : std::filesystem::path(file.native() + '\n' + list);
+}
+
+/// The states of a plugin's libraries; empty for one that is not there.
+std::vector<std::optional<FileIdentity>> library_states(const PluginInfo& plugin) {
+  std::vector<std::optional<FileIdentity>> states;
+  for (const PluginLibrary& library : plugin.libraries) {
+    const auto identity = file_identity(library.file);
+    states.push_back(identity ? std::optional(*identity) : std::nullopt);
+  }
+  return states;
+}
 
 }  // namespace
 
@@ -54,6 +92,7 @@ std::string Examiner::verdict_key(const PluginInfo& plugin) const {
 std::string Examiner::hang_key(const PluginInfo& plugin, std::chrono::milliseconds timeout) const {
   std::vector<std::string> entries = environment_entries();
   std::erase_if(entries, [](const std::string& entry) {
+    // What a shell changes from one command to the next.
     return std::any_of(kOfTheShell.begin(), kOfTheShell.end(),
                        [&entry](std::string_view name) { return entry.starts_with(name); });
   });
@@ -67,16 +106,83 @@ std::string Examiner::hang_key(const PluginInfo& plugin, std::chrono::millisecon
          std::to_string(options_.limits_for(plugin.name).memory_bytes) + " " + sha256_of_bytes(bytes);
 }
 
-bool Examiner::recall(PluginInfo& plugin) const {
-  const auto before = file_identity(plugin.file);
-  auto hash = before && has_settled(*before) ? cache_.find_hash(plugin.file, *before) : std::nullopt;
-  if (!hash || !check_plugin_trust(plugin.file) || !check_plugin_size(plugin.file, *before)) {
+bool Examiner::recall_identity(PluginInfo& plugin, const FileIdentity& identity) const {
+  if (!has_search_path()) {
+    if (auto hash = cache_.find_hash(alone_name(plugin.file), identity)) {
+      plugin.sha256 = std::move(*hash);
+      return true;
+    }
+  }
+  OwnLibraries found = own_libraries(plugin.file);
+  const bool alone = is_alone(found);
+  plugin.libraries = without_hashes(std::move(found.libraries));
+  for (PluginLibrary& library : plugin.libraries) {
+    const auto its_identity = file_identity(library.file);
+    auto hash =
+        its_identity && has_settled(*its_identity) ? cache_.find_hash(library.file, *its_identity) : std::nullopt;
+    if (!hash || !check_plugin_trust(library.file)) {
+      return false;
+    }
+    library.sha256 = std::move(*hash);
+  }
+  auto hash = cache_.find_hash(stamp_name(plugin.file, library_list(plugin.libraries)), identity);
+  if (!hash) {
     return false;
   }
+  plugin.sha256 = std::move(*hash);
+  if (alone) {
+    cache_.keep_hash(alone_name(plugin.file), identity, plugin.sha256);
+  }
+  return true;
+}
+
+Result<void> Examiner::identify(PluginInfo& plugin, const FileIdentity& identity) const {
+  OwnLibraries found = own_libraries(plugin.file);
+  const bool alone = is_alone(found);
+  plugin.libraries = without_hashes(std::move(found.libraries));
+  for (PluginLibrary& library : plugin.libraries) {
+    if (auto trusted = check_plugin_trust(library.file); !trusted) {
+      return trusted;
+    }
+    const auto its_identity = file_identity(library.file);
+    auto hash = its_identity ? cache_.hash_file(library.file, *its_identity) : fail(its_identity.error());
+    if (!hash) {
+      return fail(std::move(hash.error()));
+    }
+    library.sha256 = std::move(*hash);
+  }
+  const std::string list = library_list(plugin.libraries);
+  const std::filesystem::path stamp = stamp_name(plugin.file, list);
+  if (auto known = cache_.find_hash(stamp, identity)) {
+    plugin.sha256 = std::move(*known);
+    return {};
+  }
+  // Before the content is read: what changes from now on shows in the change time.
+  const bool settled = has_settled(identity);
+  const auto opened = open_for_reading(plugin.file);
+  auto hash = opened ? plugin_identity(*opened, list) : fail(opened.error());
+  if (!hash) {
+    return fail(std::move(hash.error()));
+  }
+  plugin.sha256 = std::move(*hash);
+  if (settled) {
+    cache_.keep_hash(stamp, identity, plugin.sha256);
+    if (alone) {
+      cache_.keep_hash(alone_name(plugin.file), identity, plugin.sha256);
+    }
+  }
+  return {};
+}
+
+bool Examiner::recall(PluginInfo& plugin) const {
+  const auto before = file_identity(plugin.file);
   PluginInfo found;
   found.name = plugin.name;
   found.file = plugin.file;
-  found.sha256 = std::move(*hash);
+  if (!before || !has_settled(*before) || !check_plugin_trust(plugin.file) ||
+      !check_plugin_size(plugin.file, *before) || !recall_identity(found, *before)) {
+    return false;
+  }
   const auto verdict = cache_.find_verdict(verdict_key(found));
   if (!verdict || verdict->problem) {
     return false;
@@ -98,6 +204,7 @@ bool Examiner::recall(PluginInfo& plugin) const {
 void Examiner::examine(PluginInfo& plugin, const ExamineOptions& options) const {
   const std::string known_hash = std::move(plugin.sha256);
   const std::optional<PluginFileState> known_state = plugin.state;
+  const std::vector<PluginLibrary> known_libraries = std::move(plugin.libraries);
   for (int look = 1;; ++look) {
     auto before = file_identity(plugin.file);
     if (!before) {
@@ -110,6 +217,7 @@ void Examiner::examine(PluginInfo& plugin, const ExamineOptions& options) const 
     if (known_state && file_state(*before) == *known_state) {
       plugin.state = known_state;
       plugin.sha256 = known_hash;
+      plugin.libraries = known_libraries;
     } else if (has_settled(*before)) {
       plugin.state = file_state(*before);
     }
@@ -140,11 +248,9 @@ std::optional<Error> Examiner::examine_content(PluginInfo& plugin, const FileIde
     return std::move(checked.error());
   }
   if (plugin.sha256.empty()) {
-    auto hash = cache_.hash_file(plugin.file, identity);
-    if (!hash) {
-      return std::move(hash.error());
+    if (auto identified = identify(plugin, identity); !identified) {
+      return std::move(identified.error());
     }
-    plugin.sha256 = *hash;
   }
   auto manifest = read_manifest(plugin.file);
   if (!manifest) {
@@ -176,14 +282,20 @@ std::optional<Error> Examiner::inspect(const PluginInfo& plugin, const FileIdent
       return std::move(known->problem);
     }
   }
+  std::vector<std::filesystem::path> libraries;
+  for (const PluginLibrary& library : plugin.libraries) {
+    libraries.push_back(library.file);
+  }
+  const auto states = library_states(plugin);
   Inspection found = inspect_plugin(plugin.file, {.worker_executable = worker_,
                                                   .timeout = timeout,
                                                   .memory_limit_bytes = limits.memory_bytes,
+                                                  .libraries = std::move(libraries),
                                                   .cancel = options.cancel});
-  // What lies outside the file may change at any time, so that it is asked again. One whose file was written to under
-  // it may have crashed because of that, or have seen another content.
+  // One whose file, or whose library, was written to under it may have crashed of that, or have seen another content.
   const auto after = file_identity(plugin.file);
-  if (found.cause != Inspection::Cause::kSurroundings && after && *after == identity) {
+  const bool unchanged = after && *after == identity && library_states(plugin) == states;
+  if (unchanged && found.cause != Inspection::Cause::kSurroundings) {
     cache_.keep_verdict(found.cause == Inspection::Cause::kTime ? time_key : key, {found.problem});
   }
   return std::move(found.problem);

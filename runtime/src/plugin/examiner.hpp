@@ -50,14 +50,18 @@ class Examiner {
   [[nodiscard]] const PluginLimits& limits_for(const std::string& plugin) const { return options_.limits_for(plugin); }
 
   /// Fills in all but name and file; a plugin that cannot be used has its `problem` afterwards. A plugin that comes
-  /// with `sha256` and `state` is a copy that was hashed before: it is not read again for that as long as it is in that
-  /// state. Blocks as long as an inspection.
+  /// with `sha256` and `state` is a copy that was hashed before, and comes with its `libraries`: it is not read again
+  /// for that as long as it is in that state. Blocks as long as an inspection.
   void examine(PluginInfo& plugin, const ExamineOptions& options = {}) const;
 
  private:
   Examiner(CatalogOptions options, std::filesystem::path worker, std::string worker_hash, CatalogCache cache);
   [[nodiscard]] std::optional<Error> examine_content(PluginInfo& plugin, const FileIdentity& identity,
                                                      const ExamineOptions& options) const;
+  /// Finds the plugin's own libraries and its identity; of the contents, only what the cache does not know is read.
+  [[nodiscard]] Result<void> identify(PluginInfo& plugin, const FileIdentity& identity) const;
+  /// The same without reading a content. False when that would be needed.
+  [[nodiscard]] bool recall_identity(PluginInfo& plugin, const FileIdentity& identity) const;
   /// What an inspection's verdict is remembered by.
   [[nodiscard]] std::string verdict_key(const PluginInfo& plugin) const;
   /// The same for a hang, which also depends on the limits and the environment.

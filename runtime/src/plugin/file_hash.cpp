@@ -1,6 +1,9 @@
 #include "plugin/file_hash.hpp"
 
+#include <algorithm>
 #include <array>
+#include <limits>
+#include <span>
 #include <utility>
 
 #include <sodium.h>
@@ -17,20 +20,27 @@ using Digest = std::array<std::uint8_t, crypto_hash_sha256_BYTES>;
 }  // namespace
 
 Result<std::string> sha256_of_file(const FileDescriptor& descriptor) {
+  return sha256_of_file(descriptor, std::numeric_limits<std::uint64_t>::max(), {});
+}
+
+Result<std::string> sha256_of_file(const FileDescriptor& descriptor, std::uint64_t size_bytes,
+                                   std::string_view suffix) {
   crypto_hash_sha256_state state;
   crypto_hash_sha256_init(&state);
   Buffer chunk(std::size_t{256} << 10);
-  for (std::uint64_t offset_bytes = 0;;) {
-    auto size_bytes = read_some_at(descriptor, offset_bytes, chunk);
-    if (!size_bytes) {
-      return fail(std::move(size_bytes.error()));
+  for (std::uint64_t offset_bytes = 0; offset_bytes < size_bytes;) {
+    const std::uint64_t wanted = std::min<std::uint64_t>(chunk.size(), size_bytes - offset_bytes);
+    auto read = read_some_at(descriptor, offset_bytes, std::span(chunk).first(wanted));
+    if (!read) {
+      return fail(std::move(read.error()));
     }
-    if (*size_bytes == 0) {
+    if (*read == 0) {
       break;
     }
-    crypto_hash_sha256_update(&state, chunk.data(), *size_bytes);
-    offset_bytes += *size_bytes;
+    crypto_hash_sha256_update(&state, chunk.data(), *read);
+    offset_bytes += *read;
   }
+  crypto_hash_sha256_update(&state, reinterpret_cast<const unsigned char*>(suffix.data()), suffix.size());
   Digest digest;
   crypto_hash_sha256_final(&state, digest.data());
   return to_hex(digest);

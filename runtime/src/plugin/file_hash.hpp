@@ -1,8 +1,10 @@
 /// plugin/file_hash.hpp: the identity of a plugin file.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include <tenon/bytes.hpp>
 #include <tenon/error.hpp>
@@ -14,6 +16,9 @@ namespace tenon::internal {
 /// SHA-256 of an open file, from its start and wherever reads stand, as lower-case hexadecimal; memory does not grow
 /// with the file. Errors: kIo.
 [[nodiscard]] Result<std::string> sha256_of_file(const FileDescriptor& descriptor);
+/// The same of the first `size_bytes` bytes of an open file, or of all where it is shorter, followed by `suffix`.
+[[nodiscard]] Result<std::string> sha256_of_file(const FileDescriptor& descriptor, std::uint64_t size_bytes,
+                                                 std::string_view suffix);
 /// The same of a file by its path. Errors: also those of open_for_reading.
 [[nodiscard]] Result<std::string> sha256_of_file(const std::filesystem::path& file);
 /// The same of bytes.

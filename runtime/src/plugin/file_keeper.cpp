@@ -6,6 +6,7 @@
 
 #include "base/clock.hpp"
 #include "platform/environment.hpp"
+#include "plugin/plugin_identity.hpp"
 
 namespace tenon::internal {
 namespace {
@@ -51,15 +52,31 @@ std::optional<StagedPlugin> FileKeeper::find_stored(const PluginInfo& plugin) co
   if (known) {
     store_->trust(file, *identity);
   }
-  auto found = store_->find(plugin.sha256, file.filename());
+  for (const PluginLibrary& library : plugin.libraries) {
+    const fs::path copy = store_->place_of(library.sha256, library.name);
+    const auto its_identity = library.fixed ? fail(ErrorCode::kNotFound, {}) : file_identity(copy);
+    if (its_identity && cache_.find_hash(copy, *its_identity) == library.sha256) {
+      store_->trust(copy, *its_identity);
+    }
+  }
+  auto found = store_->find(plugin.sha256, file.filename(), plugin.libraries.empty());
   if (!found) {
     return std::nullopt;
   }
   if (!known) {
     // It was read just now. It never changes, so that it need not have been quiet.
-    cache_.keep_hash(file, found->identity, found->sha256);
+    remember(*found);
   }
   return std::move(*found);
+}
+
+void FileKeeper::remember(const StagedPlugin& staged) const {
+  cache_.keep_hash(staged.file, staged.identity, staged.sha256);
+  for (const StagedLibrary& library : staged.libraries) {
+    if (!library.fixed) {
+      cache_.keep_hash(library.file, library.identity, library.sha256);
+    }
+  }
 }
 
 Result<ServedFileRef> FileKeeper::keep(const PluginInfo& plugin) {
@@ -74,7 +91,7 @@ Result<ServedFileRef> FileKeeper::keep(const PluginInfo& plugin) {
     auto staged = store_->stage(plugin.file);
     if (staged) {
       added_ = true;
-      cache_.keep_hash(staged->file, staged->identity, staged->sha256);
+      remember(*staged);
       return ServedFile::stored(*store_, std::move(*staged), plugin.file);
     }
     if (!is_still_changing(staged.error())) {
@@ -90,12 +107,25 @@ Result<ServedFileRef> FileKeeper::keep(const PluginInfo& plugin) {
 }
 
 Result<ServedFileRef> FileKeeper::keep_in_memory(const PluginInfo& plugin) {
-  auto opened = open_inspected(plugin.file, plugin.state, plugin.sha256);
+  auto opened = open_inspected(plugin.file, plugin.state, plugin.sha256, library_list(plugin.libraries));
   if (!opened) {
     return fail(std::move(opened.error()));
   }
-  const std::uint64_t size_bytes = opened->identity.size_bytes;
-  ServedFileRef served = ServedFile::unstored(std::move(*opened));
+  std::uint64_t size_bytes = opened->identity.size_bytes;
+  std::vector<ServedFile::Library> libraries;
+  for (const PluginLibrary& library : plugin.libraries) {
+    ServedFile::Library served{library, nullptr};
+    if (!library.fixed) {
+      auto its_file = open_inspected(library.file, std::nullopt, library.sha256);
+      if (!its_file) {
+        return fail(std::move(its_file.error()));
+      }
+      size_bytes += its_file->identity.size_bytes;
+      served.file = ServedFile::unstored(std::move(*its_file));
+    }
+    libraries.push_back(std::move(served));
+  }
+  ServedFileRef served = ServedFile::unstored(std::move(*opened), std::move(libraries));
   if (in_memory_bytes_ + size_bytes <= kMaxEagerBytes) {
     in_memory_bytes_ += size_bytes;
     if (auto copied = served->copy_to_memory(); !copied) {

@@ -36,6 +36,8 @@ class FileKeeper {
 
  private:
   [[nodiscard]] std::optional<StagedPlugin> find_stored(const PluginInfo& plugin) const;
+  /// Later starts need not read these files.
+  void remember(const StagedPlugin& staged) const;
   [[nodiscard]] Result<ServedFileRef> keep_in_memory(const PluginInfo& plugin);
 
   CatalogCache cache_;

@@ -183,6 +183,9 @@ Inspection inspect_once(const std::filesystem::path& file, const InspectOptions&
   spawn.executable = options.worker_executable;
   spawn.arguments = {"--inspect", file.string(),    "--report-token",
                      token,       "--memory-limit", std::to_string(options.memory_limit_bytes)};
+  for (const std::filesystem::path& library : options.libraries) {
+    spawn.arguments.insert(spawn.arguments.end(), {"--library", library.string()});
+  }
   // Held until it has ended: the inspector ends when this process is gone.
   spawn.standard_input = StreamMode::kPipe;
   spawn.standard_output = StreamMode::kPipe;
@@ -269,13 +272,21 @@ std::optional<int> run_inspector_if_asked(int argc, const char* const* argv) {
     return std::nullopt;
   }
   std::uint64_t memory_limit_bytes = 0;
-  const bool well_formed =
-      arguments.size() == 7 && arguments[3] == "--report-token" && arguments[5] == "--memory-limit" &&
+  constexpr std::size_t kFirstLibrary = 7;
+  LoadOptions options;
+  bool well_formed = arguments.size() >= kFirstLibrary && arguments.size() % 2 == 1;
+  for (std::size_t at = kFirstLibrary; well_formed && at < arguments.size(); at += 2) {
+    well_formed = arguments[at] == "--library";
+    options.libraries.emplace_back(arguments[at + 1]);
+  }
+  well_formed =
+      well_formed && arguments[3] == "--report-token" && arguments[5] == "--memory-limit" &&
       std::from_chars(arguments[6].data(), arguments[6].data() + arguments[6].size(), memory_limit_bytes).ec ==
           std::errc();
   if (!well_formed) {
     static_cast<void>(write_standard(StandardStream::kError,
-                                     "usage: tenon-worker --inspect FILE --report-token TOKEN --memory-limit BYTES\n"));
+                                     "usage: tenon-worker --inspect FILE --report-token TOKEN --memory-limit BYTES "
+                                     "[--library FILE]...\n"));
     return kExitUsage;
   }
   const Reporter reporter{std::string(arguments[4])};
@@ -292,7 +303,6 @@ std::optional<int> run_inspector_if_asked(int argc, const char* const* argv) {
   worker.abi_minor = TENON_ABI_MINOR;
   worker.log = log_to_stderr;
   worker.extension = no_extension;
-  LoadOptions options;
   options.worker = &worker;
   options.on_stage = [&reporter](LoadStage stage) {
     reporter.report("stage " + std::to_string(static_cast<int>(stage)));

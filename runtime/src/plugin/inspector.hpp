@@ -1,13 +1,14 @@
 /// plugin/inspector.hpp: loads a plugin in a process of its own, so that one that crashes or hangs hurts nobody.
 ///
 /// Two sides: inspect_plugin() in the process that asks, run_inspector_if_asked() in the `tenon-worker` it spawns as
-/// `tenon-worker --inspect FILE --report-token TOKEN --memory-limit BYTES`.
+/// `tenon-worker --inspect FILE --report-token TOKEN --memory-limit BYTES [--library FILE]...`.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <vector>
 
 #include <tenon/catalog.hpp>
 #include <tenon/error.hpp>
@@ -23,6 +24,8 @@ struct InspectOptions {
   std::chrono::milliseconds timeout = PluginLimits{}.start_timeout;
   /// Address space of the inspector process in bytes; 0 for no limit. A sanitizer's worker ignores it.
   std::uint64_t memory_limit_bytes = PluginLimits{}.memory_bytes;
+  /// The plugin's own libraries, which are loaded before it, in this order.
+  std::vector<std::filesystem::path> libraries = {};
   /// Ends the inspection as kCancelled when it becomes readable; null: nothing does.
   const FileDescriptor* cancel = nullptr;
 };

@@ -254,6 +254,12 @@ Result<std::unique_ptr<LoadedPlugin>> LoadedPlugin::load_open(const FileDescript
     return fail(std::move(manifest.error()));
   }
   stage(LoadStage::kLoadLibrary);
+  for (const std::filesystem::path& own : options.libraries) {
+    // LD_LIBRARY_PATH may lead the process itself to a library of that name. A second one is of no use then.
+    if (!DynamicLibrary::is_loaded(own.filename().string())) {
+      static_cast<void>(DynamicLibrary::load(own));
+    }
+  }
   auto library = DynamicLibrary::load(descriptor, file);
   if (!library) {
     return fail(std::move(library.error()));

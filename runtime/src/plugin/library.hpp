@@ -55,6 +55,9 @@ struct LoadOptions {
   const tenon_worker_t* worker = nullptr;
   /// Called before each stage begins; may be empty.
   std::function<void(LoadStage)> on_stage;
+  /// Own libraries, loaded before the plugin, each after those that it needs. One that the loader refuses is reported
+  /// by the load of the plugin.
+  std::vector<std::filesystem::path> libraries = {};
 };
 
 /// A loaded plugin. Never unloaded: the library ends with its process. Not thread-safe: the task thread has it.

@@ -1,94 +1,203 @@
 #include "plugin/own_libraries.hpp"
 
 #include <algorithm>
-#include <cstdint>
-#include <cstring>
-#include <string>
+#include <array>
+#include <deque>
+#include <optional>
+#include <set>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
-#include "plugin/elf_section.hpp"
+#include "platform/environment.hpp"
+#include "plugin/elf_dynamic.hpp"
+#include "plugin/file_source.hpp"
+#include "plugin/plugin_file.hpp"
 
 namespace tenon::internal {
 namespace {
 
-// Entries of the dynamic section that matter here (System V ABI, chapter 5).
-constexpr std::int64_t kNeeded = 1;
-constexpr std::int64_t kSearchPath = 15;     // DT_RPATH
-constexpr std::int64_t kSearchPathNew = 29;  // DT_RUNPATH
-constexpr std::uint64_t kMaxSectionBytes = std::uint64_t{16} << 20;
-/// No real plugin has more; a bound for what a hostile one makes us look for.
+namespace fs = std::filesystem;
+
+/// A bound for what a hostile plugin makes us look for.
 constexpr std::size_t kMaxNames = 256;
+constexpr std::size_t kMaxDirectories = 256;
 
-struct DynamicEntry {
-  std::int64_t tag;
-  std::uint64_t value;
-};
-static_assert(sizeof(DynamicEntry) == 16);
-
-/// The text at an offset of a string table; empty where it does not end inside.
-std::string_view text_at(BytesView table, std::uint64_t offset) noexcept {
-  if (offset >= table.size()) {
-    return {};
-  }
-  const auto* begin = reinterpret_cast<const char*>(table.data()) + offset;
-  const std::size_t room = table.size() - offset;
-  const std::size_t length = ::strnlen(begin, room);
-  return length == room ? std::string_view() : std::string_view(begin, length);
-}
-
-/// A directory of a search path with its `$ORIGIN` replaced; empty where it has none.
-std::filesystem::path below_origin(std::string_view directory, const std::filesystem::path& origin) {
-  for (const std::string_view token : {std::string_view("$ORIGIN"), std::string_view("${ORIGIN}")}) {
-    if (directory.starts_with(token)) {
-      return origin.native() + std::string(directory.substr(token.size()));
+/// A path as the loader reads it: `$ORIGIN` replaced, a relative one below the working directory. Empty where it has
+/// another token, which only the loader knows.
+fs::path expand(std::string_view path, const fs::path& origin) {
+  std::string text(path);
+  for (const std::string_view token : {std::string_view("${ORIGIN}"), std::string_view("$ORIGIN")}) {
+    for (std::size_t at = text.find(token); at != std::string::npos; at = text.find(token, at)) {
+      text.replace(at, token.size(), origin.native());
+      at += origin.native().size();
     }
   }
-  return {};
+  if (text.find('$') != std::string::npos) {
+    return {};
+  }
+  std::error_code failed;
+  fs::path absolute = text.empty() ? fs::current_path(failed) : fs::absolute(text, failed);
+  return failed ? fs::path() : absolute;
 }
+
+/// The directories of a search path. An empty part of one that is not empty is the working directory.
+std::vector<fs::path> directories_of(std::string_view path, const fs::path& origin, std::string_view separators) {
+  std::vector<fs::path> directories;
+  for (bool more = !path.empty(); more && directories.size() < kMaxDirectories;) {
+    const std::size_t length = std::min(path.find_first_of(separators), path.size());
+    if (auto directory = expand(path.substr(0, length), origin); !directory.empty()) {
+      directories.push_back(std::move(directory));
+    }
+    more = length < path.size();
+    path.remove_prefix(std::min(length + 1, path.size()));
+  }
+  return directories;
+}
+
+/// Whether the loader looks here without being told to: what lies there is the system's.
+bool is_system_directory(const fs::path& directory) {
+  std::error_code failed;
+  const fs::path real = fs::canonical(directory, failed);
+  if (failed) {
+    return false;
+  }
+  static constexpr std::array<std::string_view, 4> kRoots{"/lib", "/lib64", "/usr/lib", "/usr/lib64"};
+  const std::string_view text = real.native();
+  return std::any_of(kRoots.begin(), kRoots.end(), [text](std::string_view root) {
+    // Debian and its kin have a directory for each architecture, as in /usr/lib/x86_64-linux-gnu.
+    return text == root || (text.starts_with(root) && text[root.size()] == '/' && text.ends_with("-linux-gnu") &&
+                            text.find('/', root.size() + 1) == std::string_view::npos);
+  });
+}
+
+/// One search for the libraries of one plugin, breadth-first as the loader's: the first library that is found by a name
+/// serves all that need that name.
+class Search {
+ public:
+  explicit Search(std::vector<fs::path> environment) : environment_(std::move(environment)) {}
+
+  OwnLibraries run(const ElfDynamic& plugin, const fs::path& origin) {
+    add_needs(plugin, origin, {});
+    for (std::size_t at = 0; at < found_.size(); ++at) {
+      const ElfDynamic object = std::move(found_[at].dynamic);
+      found_[at].needed = object.needed;
+      add_needs(object, fs::path(found_[at].library.file).parent_path(), found_[at].inherited);
+    }
+    for (Found& found : found_) {
+      put_in_order(found);
+    }
+    return std::move(result_);
+  }
+
+ private:
+  struct Found {
+    OwnLibrary library;
+    ElfDynamic dynamic;
+    std::vector<fs::path> inherited;
+    std::vector<std::string> needed = {};
+    bool ordered = false;
+  };
+
+  /// `inherited`: the DT_RPATH directories of what needs this object, which the loader searches too.
+  void add_needs(const ElfDynamic& object, const fs::path& origin, std::vector<fs::path> inherited) {
+    std::vector<fs::path> places;
+    if (object.run_path.empty()) {
+      const std::vector<fs::path> own = directories_of(object.search_path, origin, ":");
+      inherited.insert(inherited.begin(), own.begin(), own.end());
+      places = inherited;
+    }
+    places.insert(places.end(), environment_.begin(), environment_.end());
+    const std::vector<fs::path> last = directories_of(object.run_path, origin, ":");
+    places.insert(places.end(), last.begin(), last.end());
+    note_directories(places);
+    for (const std::string& name : object.needed) {
+      add(name, origin, places, inherited);
+    }
+  }
+
+  void add(const std::string& name, const fs::path& origin, const std::vector<fs::path>& places,
+           const std::vector<fs::path>& inherited) {
+    // The lists of libraries have a line for each.
+    const bool is_text = name.find_first_of("\n\r") == std::string::npos;
+    if (name.empty() || !is_text || seen_.size() >= kMaxNames || !seen_.insert(name).second) {
+      return;
+    }
+    const bool is_path = name.find('/') != std::string::npos;
+    fs::path file;
+    std::error_code ignored;
+    if (is_path) {
+      file = expand(name, origin);
+      note_directories({file.parent_path()});
+      file = fs::is_regular_file(file, ignored) ? file : fs::path();
+    } else {
+      const auto place = std::find_if(places.begin(), places.end(), [&](const fs::path& directory) {
+        return fs::is_regular_file(directory / name, ignored);
+      });
+      file = place == places.end() ? fs::path() : *place / name;
+    }
+    if (file.empty() || is_system_directory(file.parent_path())) {
+      return;
+    }
+    file = file.lexically_normal();
+    const auto source = FileSource::open(file);
+    if (!source || source->size_bytes() > kMaxPluginBytes) {
+      return;
+    }
+    auto dynamic = read_elf_dynamic(*source);
+    const bool fixed = !dynamic || dynamic->soname != name;
+    found_.push_back({{fs::path(name).filename().string(), std::move(file), fixed},
+                      std::move(dynamic).value_or(ElfDynamic{}),
+                      inherited});
+  }
+
+  void note_directories(const std::vector<fs::path>& places) {
+    for (const fs::path& place : places) {
+      fs::path directory = place.lexically_normal();
+      if (!directory.empty() && noted_.insert(directory).second && !is_system_directory(directory)) {
+        result_.directories.push_back(std::move(directory));
+      }
+    }
+  }
+
+  /// Puts a library behind those that it needs. Recursion is bounded by kMaxNames.
+  void put_in_order(Found& found) {
+    if (std::exchange(found.ordered, true)) {
+      return;
+    }
+    for (const std::string& name : found.needed) {
+      const auto other = std::find_if(found_.begin(), found_.end(), [&name](const Found& candidate) {
+        return candidate.library.name == fs::path(name).filename().string();
+      });
+      if (other != found_.end()) {
+        put_in_order(*other);
+      }
+    }
+    result_.libraries.push_back(std::move(found.library));
+  }
+
+  const std::vector<fs::path> environment_;
+  std::set<std::string> seen_;
+  std::set<fs::path> noted_;
+  std::deque<Found> found_;  // Elements stay where they are.
+  OwnLibraries result_;
+};
 
 }  // namespace
 
-std::vector<std::filesystem::path> own_libraries(const ByteSource& plugin, const std::filesystem::path& origin) {
-  std::vector<std::filesystem::path> found;
-  const auto entries = read_elf_section(plugin, ".dynamic", kMaxSectionBytes);
-  const auto names = read_elf_section(plugin, ".dynstr", kMaxSectionBytes);
-  if (!entries || !names || origin.empty()) {
-    return found;
+OwnLibraries own_libraries(const ByteSource& plugin, const fs::path& origin) {
+  const auto dynamic = read_elf_dynamic(plugin);
+  if (!dynamic) {
+    return {};
   }
-  std::vector<std::string_view> needed;
-  std::vector<std::filesystem::path> directories;
-  for (std::size_t at = 0; at + sizeof(DynamicEntry) <= entries->size(); at += sizeof(DynamicEntry)) {
-    DynamicEntry entry;
-    std::memcpy(&entry, entries->data() + at, sizeof entry);
-    const std::string_view text = text_at(*names, entry.value);
-    if (entry.tag == kNeeded && needed.size() < kMaxNames) {
-      needed.push_back(text);
-    } else if (entry.tag == kSearchPath || entry.tag == kSearchPathNew) {
-      for (std::string_view rest = text; !rest.empty() && directories.size() < kMaxNames;) {
-        const std::size_t length = std::min(rest.find(':'), rest.size());
-        if (auto directory = below_origin(rest.substr(0, length), origin); !directory.empty()) {
-          directories.push_back(std::move(directory));
-        }
-        rest.remove_prefix(std::min(length + 1, rest.size()));
-      }
-    }
-  }
-  for (const std::string_view name : needed) {
-    for (const std::filesystem::path& directory : directories) {
-      std::error_code code;
-      // A name with a slash is a path already.
-      if (name.empty() || name.find('/') != name.npos) {
-        break;
-      }
-      if (auto file = directory / name; std::filesystem::is_regular_file(file, code)) {
-        found.push_back(std::move(file));
-        break;
-      }
-    }
-  }
-  return found;
+  const std::string environment = get_environment("LD_LIBRARY_PATH").value_or("");
+  return Search(directories_of(environment, origin, ":;")).run(*dynamic, origin);
+}
+
+OwnLibraries own_libraries(const fs::path& plugin) {
+  const auto source = FileSource::open(plugin);
+  std::error_code failed;
+  return source ? own_libraries(*source, fs::absolute(plugin, failed).parent_path()) : OwnLibraries();
 }
 
 }  // namespace tenon::internal

@@ -1,19 +1,39 @@
-/// plugin/own_libraries.hpp: the libraries that a plugin expects beside itself.
+/// plugin/own_libraries.hpp: the libraries that belong to a plugin and not to the system.
 #pragma once
 
 #include <filesystem>
+#include <string>
 #include <vector>
-
-#include <tenon/error.hpp>
 
 #include "plugin/byte_source.hpp"
 
 namespace tenon::internal {
 
-/// The libraries that a plugin needs and finds by `$ORIGIN` in its search path, where they exist. `origin` stands for
-/// `$ORIGIN`: the directory that the author put the plugin into. A copy of the plugin that lies elsewhere finds them
-/// only if they are loaded before it. Any bytes may be given; what is not understood names no libraries. [any-thread]
-[[nodiscard]] std::vector<std::filesystem::path> own_libraries(const ByteSource& plugin,
-                                                               const std::filesystem::path& origin);
+/// A library that a plugin, or one of its libraries, needs and that is not the system's.
+struct OwnLibrary {
+  /// What the loader knows it by: the name that it is needed by, without directories.
+  std::string name;
+  std::filesystem::path file;
+  /// A copy that is loaded from elsewhere does not take its place: the library does not carry that name itself
+  /// (DT_SONAME), or it is needed by a path. The loader then finds `file`.
+  bool fixed = false;
+};
+
+/// What a search found.
+struct OwnLibraries {
+  std::vector<OwnLibrary> libraries;  ///< Each after those that it needs.
+  /// Where the search looked, in order, except for the loader's default directories; some may not exist. A library that
+  /// is put there later may belong to the plugin.
+  std::vector<std::filesystem::path> directories;
+};
+
+/// The libraries that the loader finds for a plugin by DT_RPATH, DT_RUNPATH, LD_LIBRARY_PATH or a path, directly or
+/// through other such libraries. Left out are libraries in the loader's default directories, those of more than
+/// kMaxPluginBytes, and those that are not there. `origin` stands for `$ORIGIN`: the directory that the author put the
+/// plugin into. Any bytes may be given; a source that is not a shared library has none. Takes some system calls for
+/// each library. [any-thread]
+[[nodiscard]] OwnLibraries own_libraries(const ByteSource& plugin, const std::filesystem::path& origin);
+/// The same of a plugin file; none when it cannot be read. [any-thread]
+[[nodiscard]] OwnLibraries own_libraries(const std::filesystem::path& plugin);
 
 }  // namespace tenon::internal

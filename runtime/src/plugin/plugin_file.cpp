@@ -4,6 +4,7 @@
 
 #include "base/text.hpp"
 #include "plugin/file_hash.hpp"
+#include "plugin/plugin_identity.hpp"
 
 namespace tenon::internal {
 
@@ -29,16 +30,17 @@ Error changed_since_inspection(const std::filesystem::path& file, const std::str
 }
 
 Result<OpenPluginFile> open_inspected(const std::filesystem::path& file, const std::optional<PluginFileState>& state,
-                                      const std::string& sha256) {
+                                      const std::string& sha256, std::string_view library_list) {
   auto descriptor = open_for_reading(file);
   if (!descriptor) {
     return fail(std::move(descriptor.error()));
   }
-  return check_inspected(std::move(*descriptor), file, state, sha256);
+  return check_inspected(std::move(*descriptor), file, state, sha256, library_list);
 }
 
 Result<OpenPluginFile> check_inspected(FileDescriptor descriptor, const std::filesystem::path& name,
-                                       const std::optional<PluginFileState>& state, const std::string& sha256) {
+                                       const std::optional<PluginFileState>& state, const std::string& sha256,
+                                       std::string_view library_list) {
   auto identity = file_identity(descriptor);
   if (!identity) {
     return fail(std::move(identity.error()));
@@ -47,7 +49,7 @@ Result<OpenPluginFile> check_inspected(FileDescriptor descriptor, const std::fil
     if (auto checked = check_plugin_size(name, *identity); !checked) {
       return fail(std::move(checked.error()));
     }
-    auto hash = sha256_of_file(descriptor);
+    auto hash = library_list.empty() ? sha256_of_file(descriptor) : plugin_identity(descriptor, library_list);
     if (!hash) {
       return fail(std::move(hash.error()));
     }

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <tenon/catalog.hpp>
 #include <tenon/error.hpp>
@@ -30,15 +31,16 @@ struct OpenPluginFile {
   std::string sha256;          ///< Of its content.
 };
 
-/// Opens `file`, which must still be what was inspected: in the same `state`, or else with the same content. Errors:
-/// kIncompatible the content is another; kTooLarge; those of open_for_reading. [any-thread]
+/// Opens `file`, which must still be what was inspected: in the same `state`, or else with the same content.
+/// `library_list` is what the author's file of a plugin with own libraries lacks (plugin_identity.hpp); copies have it.
+/// Errors: kIncompatible the content is another; kTooLarge; those of open_for_reading. [any-thread]
 [[nodiscard]] Result<OpenPluginFile> open_inspected(const std::filesystem::path& file,
                                                     const std::optional<PluginFileState>& state,
-                                                    const std::string& sha256);
+                                                    const std::string& sha256, std::string_view library_list = {});
 /// The same of a file that is open. `name` as in OpenPluginFile. Errors: as above.
 [[nodiscard]] Result<OpenPluginFile> check_inspected(FileDescriptor descriptor, const std::filesystem::path& name,
                                                      const std::optional<PluginFileState>& state,
-                                                     const std::string& sha256);
+                                                     const std::string& sha256, std::string_view library_list = {});
 
 /// The error for a file that is not what was inspected. `what` tells the difference.
 [[nodiscard]] Error changed_since_inspection(const std::filesystem::path& file, const std::string& what);

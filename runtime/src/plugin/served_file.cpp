@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "platform/shared_memory.hpp"
 #include "plugin/file_hash.hpp"
+#include "plugin/plugin_identity.hpp"
 
 namespace tenon::internal {
 namespace {
@@ -27,13 +28,25 @@ std::string quoted(const fs::path& path) {
   return "'" + printable(path.string(), 1024) + "'";
 }
 
+std::vector<PluginLibrary> infos_of(const std::vector<ServedFile::Library>& libraries) {
+  std::vector<PluginLibrary> infos;
+  infos.reserve(libraries.size());
+  for (const ServedFile::Library& library : libraries) {
+    infos.push_back(library.info);
+  }
+  return infos;
+}
+
 }  // namespace
 
-ServedFile::ServedFile(std::optional<Store> store, std::string sha256, fs::path source, fs::path name, Kept kept)
+ServedFile::ServedFile(std::optional<Store> store, std::string sha256, fs::path source, fs::path name,
+                       std::vector<Library> libraries, Kept kept)
     : store_(std::move(store)),
       sha256_(std::move(sha256)),
       source_(std::move(source)),
       name_(std::move(name)),
+      libraries_(std::move(libraries)),
+      list_(library_list(infos_of(libraries_))),
       kept_(std::move(kept)) {}
 
 ServedFileRef ServedFile::stored(const Store& store, StagedPlugin staged, fs::path source) {
@@ -41,17 +54,33 @@ ServedFileRef ServedFile::stored(const Store& store, StagedPlugin staged, fs::pa
   kept.where = Where::kStore;
   kept.loadable = {staged.file, hold_open(staged.file, staged.identity), staged.identity};
   kept.pin = std::move(staged.pin);
-  return ServedFileRef(
-      new ServedFile(store, std::move(staged.sha256), std::move(source), staged.file.filename(), std::move(kept)));
+  return ServedFileRef(new ServedFile(store, std::move(staged.sha256), std::move(source), staged.file.filename(),
+                                      serve(store, std::move(staged.libraries)), std::move(kept)));
 }
 
-ServedFileRef ServedFile::unstored(OpenPluginFile source) {
+std::vector<ServedFile::Library> ServedFile::serve(const Store& store, std::vector<StagedLibrary> staged) {
+  std::vector<Library> libraries;
+  libraries.reserve(staged.size());
+  for (StagedLibrary& library : staged) {
+    Library served{{library.name, library.file, library.sha256, library.fixed}, nullptr};
+    if (!library.fixed) {
+      StagedPlugin copy;
+      static_cast<StagedFile&>(copy) = std::move(static_cast<StagedFile&>(library));
+      fs::path source = copy.source;
+      served.file = stored(store, std::move(copy), std::move(source));
+    }
+    libraries.push_back(std::move(served));
+  }
+  return libraries;
+}
+
+ServedFileRef ServedFile::unstored(OpenPluginFile source, std::vector<Library> libraries) {
   Kept kept;
   kept.where = Where::kSource;
   kept.loadable = {{}, share(std::move(source.descriptor)), source.identity};
   fs::path name = source.name.filename();
-  return ServedFileRef(
-      new ServedFile(std::nullopt, std::move(source.sha256), std::move(source.name), std::move(name), std::move(kept)));
+  return ServedFileRef(new ServedFile(std::nullopt, std::move(source.sha256), std::move(source.name), std::move(name),
+                                      std::move(libraries), std::move(kept)));
 }
 
 ServedFile::Loadable ServedFile::current() const {
@@ -77,13 +106,30 @@ bool ServedFile::is_in_place(Kept& kept) const {
   return true;
 }
 
+Result<ServedFile::Source> ServedFile::source_of(const FileDescriptor& content, bool copied) const {
+  const auto size = file_identity(content);
+  if (!size) {
+    return fail(size.error());
+  }
+  if (copied) {
+    return Source{size->size_bytes, {}};
+  }
+  const auto listed = read_library_list(content);
+  return listed ? Result<Source>(Source{listed->content_bytes, list_}) : fail(listed.error());
+}
+
+bool ServedFile::has_content(const FileDescriptor& file, bool copied) const {
+  const auto source = source_of(file, copied);
+  return source && sha256_of_file(file, source->bytes, source->suffix).value_or("") == sha256_;
+}
+
 bool ServedFile::is_held(Kept& kept) const {
   if (kept.loadable.descriptor == nullptr) {
     return false;
   }
   const auto found = file_identity(*kept.loadable.descriptor);
   if (!found ||
-      (*found != kept.loadable.identity && sha256_of_file(*kept.loadable.descriptor).value_or("") != sha256_)) {
+      (*found != kept.loadable.identity && !has_content(*kept.loadable.descriptor, kept.where != Where::kSource))) {
     return false;
   }
   kept.loadable.identity = *found;
@@ -99,7 +145,7 @@ std::optional<FileDescriptor> ServedFile::open_source(Kept& kept, std::string& p
   }
   // One that was read before and has not changed is not read again for each call that waits for it.
   const bool foreign = kept.foreign_source && *kept.foreign_source == *found;
-  if (foreign || !check_plugin_size(source_, *found) || sha256_of_file(*opened).value_or("") != sha256_) {
+  if (foreign || !check_plugin_size(source_, *found) || !has_content(*opened, false)) {
     kept.foreign_source = *found;
     problem = "the plugin file " + quoted(source_) + " has another content now";
     return std::nullopt;
@@ -107,8 +153,8 @@ std::optional<FileDescriptor> ServedFile::open_source(Kept& kept, std::string& p
   return std::move(*opened);
 }
 
-Result<void> ServedFile::put_into_store(Kept& kept, const FileDescriptor& content) const {
-  auto staged = store_->restore(content, sha256_, name_);
+Result<void> ServedFile::put_into_store(Kept& kept, const FileDescriptor& content, bool copied) const {
+  auto staged = store_->restore(content, sha256_, name_, copied ? std::string_view() : list_);
   if (!staged) {
     return fail(std::move(staged.error()));
   }
@@ -126,12 +172,13 @@ Result<void> ServedFile::put_into_store(Kept& kept, const FileDescriptor& conten
   return {};
 }
 
-Result<void> ServedFile::put_into_memory(Kept& kept, const FileDescriptor& content) const {
-  const auto size = file_identity(content);
-  if (!size) {
-    return fail(size.error());
+Result<void> ServedFile::put_into_memory(Kept& kept, const FileDescriptor& content, bool copied) const {
+  const auto source = source_of(content, copied);
+  if (!source) {
+    return fail(source.error());
   }
-  auto copy = SharedMemory::copy_of(name_.string(), content, size->size_bytes);
+  const BytesView suffix(reinterpret_cast<const std::uint8_t*>(source->suffix.data()), source->suffix.size());
+  auto copy = SharedMemory::copy_of(name_.string(), content, source->bytes, suffix);
   if (!copy) {
     return fail(std::move(copy.error()));
   }
@@ -149,8 +196,14 @@ Result<void> ServedFile::put_into_memory(Kept& kept, const FileDescriptor& conte
 }
 
 Result<void> ServedFile::copy_to_memory() {
+  for (const Library& library : libraries_) {
+    auto copied = library.file == nullptr ? Result<void>() : library.file->copy_to_memory();
+    if (!copied) {
+      return copied;
+    }
+  }
   auto kept = kept_.lock();
-  return kept->where == Where::kSource ? put_into_memory(*kept, *kept->loadable.descriptor) : Result<void>();
+  return kept->where == Where::kSource ? put_into_memory(*kept, *kept->loadable.descriptor, false) : Result<void>();
 }
 
 Result<ServedFile::Loadable> ServedFile::restore() {
@@ -169,9 +222,10 @@ Result<ServedFile::Loadable> ServedFile::restore() {
                     problem + "; put the file with SHA-256 " + sha256_.substr(0, 12) +
                     " back, or start the runtime again to use what is there");
   }
+  const bool copied = held && kept.where != Where::kSource;
   // Kept apart, since `kept` gets another one.
   const std::shared_ptr<const FileDescriptor> content = held ? kept.loadable.descriptor : share(std::move(*source));
-  if (store_ && put_into_store(kept, *content)) {
+  if (store_ && put_into_store(kept, *content, copied)) {
     return kept.loadable;
   }
   if (held && kept.where != Where::kSource) {
@@ -180,8 +234,8 @@ Result<ServedFile::Loadable> ServedFile::restore() {
     kept.loadable.file.clear();
     return kept.loadable;
   }
-  if (auto copied = put_into_memory(kept, *content); !copied) {
-    return fail(std::move(copied.error()));
+  if (auto done = put_into_memory(kept, *content, copied); !done) {
+    return fail(std::move(done.error()));
   }
   return kept.loadable;
 }

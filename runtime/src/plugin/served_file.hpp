@@ -12,6 +12,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <tenon/error.hpp>
 
@@ -40,11 +42,18 @@ class ServedFile {
     FileIdentity identity;
   };
 
-  /// Serves a copy in the store, whose pin it keeps. `source` is the plugin file that was staged.
+  /// One of a plugin's own libraries.
+  struct Library {
+    PluginLibrary info;
+    /// Null for one that stays where it is (PluginLibrary::fixed).
+    ServedFileRef file;
+  };
+
+  /// Serves a copy in the store with its libraries, whose pins it keeps. `source` is the plugin file that was staged.
   [[nodiscard]] static ServedFileRef stored(const Store& store, StagedPlugin staged, std::filesystem::path source);
   /// Serves a plugin file without a store. Workers get a sealed copy, made by the first restore(), or by
   /// copy_to_memory(). Until then the content may be lost, which restore() reports.
-  [[nodiscard]] static ServedFileRef unstored(OpenPluginFile source);
+  [[nodiscard]] static ServedFileRef unstored(OpenPluginFile source, std::vector<Library> libraries = {});
 
   ServedFile(const ServedFile&) = delete;
   ServedFile& operator=(const ServedFile&) = delete;
@@ -52,6 +61,10 @@ class ServedFile {
   [[nodiscard]] const std::string& sha256() const noexcept { return sha256_; }
   /// The plugin file that it came from.
   [[nodiscard]] const std::filesystem::path& source() const noexcept { return source_; }
+
+  /// Its own libraries, each after those that it needs. Each is a content of its own: what this object promises of its
+  /// file holds for theirs.
+  [[nodiscard]] const std::vector<Library>& libraries() const noexcept { return libraries_; }
 
   /// What workers are told first. Asks the system nothing.
   [[nodiscard]] Loadable current() const;
@@ -79,7 +92,17 @@ class ServedFile {
   };
 
   ServedFile(std::optional<Store> store, std::string sha256, std::filesystem::path source, std::filesystem::path name,
-             Kept kept);
+             std::vector<Library> libraries, Kept kept);
+
+  [[nodiscard]] static std::vector<Library> serve(const Store& store, std::vector<StagedLibrary> staged);
+  /// Whether a file has the content. `copied`: it is one of our copies, with the list of libraries at its end.
+  [[nodiscard]] bool has_content(const FileDescriptor& file, bool copied) const;
+  /// What a copy has after the first `bytes` bytes of what it is made of.
+  struct Source {
+    std::uint64_t bytes = 0;
+    std::string_view suffix;
+  };
+  [[nodiscard]] Result<Source> source_of(const FileDescriptor& content, bool copied) const;
 
   /// Whether the stored file is there under its name and has the content.
   [[nodiscard]] bool is_in_place(Kept& kept) const;
@@ -87,14 +110,16 @@ class ServedFile {
   [[nodiscard]] bool is_held(Kept& kept) const;
   /// The plugin file, if it has the content. Otherwise `problem` says what it is.
   [[nodiscard]] std::optional<FileDescriptor> open_source(Kept& kept, std::string& problem) const;
-  /// Puts what `content` holds into the store.
-  [[nodiscard]] Result<void> put_into_store(Kept& kept, const FileDescriptor& content) const;
-  [[nodiscard]] Result<void> put_into_memory(Kept& kept, const FileDescriptor& content) const;
+  /// Puts what `content` holds into the store. `copied` as in has_content.
+  [[nodiscard]] Result<void> put_into_store(Kept& kept, const FileDescriptor& content, bool copied) const;
+  [[nodiscard]] Result<void> put_into_memory(Kept& kept, const FileDescriptor& content, bool copied) const;
 
   const std::optional<Store> store_;
   const std::string sha256_;
   const std::filesystem::path source_;
   const std::filesystem::path name_;  ///< Without directories.
+  const std::vector<Library> libraries_;
+  const std::string list_;  ///< Of the libraries, as copies have it at their end.
   mutable Guarded<Kept> kept_;
 };
 

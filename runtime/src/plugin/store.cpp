@@ -19,8 +19,11 @@
 #include "platform/file_lock.hpp"
 #include "platform/private_file.hpp"
 #include "plugin/file_hash.hpp"
+#include "plugin/file_source.hpp"
 #include "plugin/file_trust.hpp"
+#include "plugin/own_libraries.hpp"
 #include "plugin/plugin_file.hpp"
+#include "plugin/plugin_identity.hpp"
 
 namespace tenon::internal {
 namespace {
@@ -122,6 +125,8 @@ struct Taking {
   std::optional<FileIdentity> unchanged = {};
   /// That the copy must have; empty: any.
   std::string sha256 = {};
+  /// Follows the content.
+  std::string_view suffix = {};
 };
 
 }  // namespace
@@ -286,6 +291,22 @@ struct Pin::State {
     return !failed;
   }
 
+  /// These contents, and the libraries of those that are plugins.
+  static std::set<std::string> with_libraries(std::set<std::string> wanted,
+                                              const std::vector<StoredContent>& contents) {
+    const std::set<std::string> plugins = wanted;
+    for (const StoredContent& content : contents) {
+      for (const fs::path& file : plugins.contains(content.sha256) ? content.files : std::vector<fs::path>()) {
+        const auto opened = open_for_reading(file);
+        const auto listed = opened ? read_library_list(*opened) : fail(opened.error());
+        for (const ListedLibrary& library : listed ? listed->libraries : std::vector<ListedLibrary>()) {
+          wanted.insert(library.sha256);
+        }
+      }
+    }
+    return wanted;
+  }
+
   struct Room {
     std::uint64_t bytes = 0;
     std::size_t files = 0;
@@ -315,7 +336,8 @@ struct Pin::State {
     };
     const auto now = fs::file_time_type::clock::now();
     // What was served last is the way back of a host that starts again: it goes after all else.
-    const std::set<std::string> last_served = keep || !fits() ? served.all() : std::set<std::string>();
+    const std::set<std::string> last_served =
+        keep || !fits() ? with_libraries(served.all(), *contents) : std::set<std::string>();
     std::stable_partition(contents->begin(), contents->end(), [&last_served](const StoredContent& content) {
       return !last_served.contains(content.sha256);
     });
@@ -373,25 +395,26 @@ struct Pin::State {
     return hash && *hash == sha256;
   }
 
-  Result<StagedPlugin> stage(const fs::path& source);
-  Result<StagedPlugin> take(const Taking& taking);
+  /// `suffix` follows the content of a plugin file, whose own list of libraries is left out; nullptr for a library.
+  Result<StagedFile> stage(const fs::path& source, const fs::path& name, const std::string* suffix);
+  Result<StagedFile> take(const Taking& taking);
   /// Mends the store and copies something into it; once more when it was deleted meanwhile.
   template <typename Copy>
-  Result<StagedPlugin> mended(Copy copy) {
+  Result<StagedFile> mended(Copy copy) {
     constexpr int kMaxTries = 3;
     for (int attempt = 1;; ++attempt) {
       if (auto whole = mend(); !whole) {
         return fail(std::move(whole.error()));
       }
-      Result<StagedPlugin> staged = copy();
+      Result<StagedFile> staged = copy();
       const bool was_there = staged || (staged.error().code != ErrorCode::kNotFound && is_whole());
       if (was_there || attempt == kMaxTries) {
         return staged;
       }
     }
   }
-  Result<StagedPlugin> put_in_place(const fs::path& temporary, const fs::path& name, std::string sha256,
-                                    std::uint64_t size_bytes);
+  Result<StagedFile> put_in_place(const fs::path& temporary, const fs::path& name, std::string sha256,
+                                  std::uint64_t size_bytes);
 
   const fs::path directory;
   const StoreLimits limits;
@@ -428,7 +451,7 @@ void Pin::reset() noexcept {
 }
 
 /// Copies, hashes and names one file. The pin is the caller's to make: it holds a count when this succeeds.
-Result<StagedPlugin> Pin::State::stage(const fs::path& source) {
+Result<StagedFile> Pin::State::stage(const fs::path& source, const fs::path& name, const std::string* suffix) {
   auto from = open_for_reading(source);
   if (!from) {
     return fail(std::move(from.error()));
@@ -440,7 +463,7 @@ Result<StagedPlugin> Pin::State::stage(const fs::path& source) {
   if (!*before) {
     return fail(still_changing(source));
   }
-  const std::uint64_t size_bytes = (*before)->size_bytes;
+  std::uint64_t size_bytes = (*before)->size_bytes;
   if (auto checked = check_plugin_size(source, **before); !checked) {
     return fail(std::move(checked.error()));
   }
@@ -449,15 +472,29 @@ Result<StagedPlugin> Pin::State::stage(const fs::path& source) {
                                           ", the plugin store holds at most " + format_size(limits.max_bytes));
   }
 
-  auto staged = take({.from = *from, .name = source.filename(), .size_bytes = size_bytes, .unchanged = **before});
+  if (suffix != nullptr) {
+    const auto content = read_library_list(*from);
+    if (!content) {
+      return fail(content.error());
+    }
+    size_bytes = content->content_bytes;
+  }
+  auto staged = take({.from = *from,
+                      .name = name,
+                      .size_bytes = size_bytes,
+                      .unchanged = **before,
+                      .suffix = suffix == nullptr ? std::string_view() : *suffix});
   if (!staged && staged.error().code == ErrorCode::kCorrupt) {
     return fail(still_changing(source));
+  }
+  if (staged) {
+    staged->source = source;
   }
   return staged;
 }
 
 /// The same of what is open. Errors: also kCorrupt it is not what it should be.
-Result<StagedPlugin> Pin::State::take(const Taking& taking) {
+Result<StagedFile> Pin::State::take(const Taking& taking) {
   const FileDescriptor& from = taking.from;
   const std::uint64_t size_bytes = taking.size_bytes;
   // Locked before it is there, so that no sweep takes it for one that was left behind.
@@ -484,9 +521,18 @@ Result<StagedPlugin> Pin::State::take(const Taking& taking) {
   if (!to) {
     return fail(std::move(to.error()));
   }
-  auto copied = copy_content(from, *to, size_bytes);
+  const BytesView suffix(reinterpret_cast<const std::uint8_t*>(taking.suffix.data()), taking.suffix.size());
+  const auto copy = [&]() -> Result<std::uint64_t> {
+    auto bytes = copy_content(from, *to, size_bytes);
+    if (!bytes || suffix.empty()) {
+      return bytes;
+    }
+    auto written = write_at(*to, *bytes, suffix);
+    return written ? bytes : fail(std::move(written.error()));
+  };
+  auto copied = copy();
   if (!copied && copied.error().code == ErrorCode::kIo && make_room({limits.max_bytes, 0}, std::nullopt).removed > 0) {
-    copied = copy_content(from, *to, size_bytes);  // The disk is full, but not of what is in use.
+    copied = copy();  // The disk is full, but not of what is in use.
   }
   if (!copied) {
     return fail(std::move(copied.error()));
@@ -513,7 +559,7 @@ Result<StagedPlugin> Pin::State::take(const Taking& taking) {
   if (auto pinned = acquire(*sha256); !pinned) {
     return fail(std::move(pinned.error()));
   }
-  auto staged = put_in_place(temporary, taking.name, *sha256, size_bytes);
+  auto staged = put_in_place(temporary, taking.name, *sha256, size_bytes + suffix.size());
   if (!staged) {
     release(*sha256);
   }
@@ -521,8 +567,8 @@ Result<StagedPlugin> Pin::State::take(const Taking& taking) {
 }
 
 /// Gives the copy its final name, or finds that it is there already. The content is pinned.
-Result<StagedPlugin> Pin::State::put_in_place(const fs::path& temporary, const fs::path& name, std::string sha256,
-                                              std::uint64_t size_bytes) {
+Result<StagedFile> Pin::State::put_in_place(const fs::path& temporary, const fs::path& name, std::string sha256,
+                                            std::uint64_t size_bytes) {
   const fs::path place = objects() / sha256;
   const fs::path file = place / name;
   std::error_code failed;
@@ -556,7 +602,7 @@ Result<StagedPlugin> Pin::State::put_in_place(const fs::path& temporary, const f
     return fail(std::move(identity.error()));
   }
   used.lock()->verified[file] = *identity;
-  return StagedPlugin{file, std::move(sha256), size_bytes, *identity, Pin()};
+  return StagedFile{file, std::move(sha256), size_bytes, *identity, Pin()};
 }
 
 Store::Store(std::shared_ptr<Pin::State> state) noexcept : state_(std::move(state)) {}
@@ -597,27 +643,91 @@ Result<Store> Store::open(const fs::path& directory, const StoreLimits& limits, 
   return store;
 }
 
+std::vector<PluginLibrary> StagedPlugin::library_infos() const {
+  std::vector<PluginLibrary> infos;
+  infos.reserve(libraries.size());
+  for (const StagedLibrary& library : libraries) {
+    infos.push_back({library.name, library.file, library.sha256, library.fixed});
+  }
+  return infos;
+}
+
 Result<StagedPlugin> Store::stage(const fs::path& source) const {
   const fs::path name = source.filename();
   if (name.empty() || name == "." || name == "..") {
     return fail(ErrorCode::kInvalidArgument, "cannot stage " + quoted(source) + ": it is no path of a file");
   }
+  const fs::path place = source.parent_path();
+  if (place.parent_path() == state_->objects() && is_sha256(place.filename().string())) {
+    return find(place.filename().string(), name);
+  }
   if (auto trusted = check_plugin_trust(source); !trusted) {
     return fail(std::move(trusted.error()));
   }
-  auto staged = state_->mended([&] { return state_->stage(source); });
-  if (!staged) {
-    if (!is_still_changing(staged.error())) {
-      staged.error().message = "cannot stage " + quoted(source) + ": " + staged.error().message;
-    }
-    return staged;
+  auto staged = stage_with_libraries(source);
+  if (!staged && !is_still_changing(staged.error())) {
+    staged.error().message = "cannot stage " + quoted(source) + ": " + staged.error().message;
   }
-  staged->pin = Pin(state_, staged->sha256);
   return staged;
 }
 
-Result<StagedPlugin> Store::restore(const FileDescriptor& content, const std::string& sha256,
-                                    const fs::path& name) const {
+Result<std::vector<StagedLibrary>> Store::stage_libraries(const fs::path& source) const {
+  std::vector<StagedLibrary> staged;
+  for (OwnLibrary& library : own_libraries(source).libraries) {
+    StagedLibrary next;
+    if (library.fixed) {
+      auto identity = file_identity(library.file);
+      auto sha256 = identity ? sha256_of_file(library.file) : fail(std::move(identity.error()));
+      if (!sha256) {
+        return fail(std::move(sha256.error()));
+      }
+      static_cast<StagedFile&>(next) = {library.file, std::move(*sha256), identity->size_bytes, *identity, Pin()};
+    } else {
+      auto copy = state_->mended([&] { return state_->stage(library.file, library.name, nullptr); });
+      if (!copy) {
+        return fail(std::move(copy.error()));
+      }
+      copy->pin = Pin(state_, copy->sha256);
+      static_cast<StagedFile&>(next) = std::move(*copy);
+    }
+    next.name = std::move(library.name);
+    next.fixed = library.fixed;
+    staged.push_back(std::move(next));
+  }
+  return staged;
+}
+
+Result<StagedPlugin> Store::stage_with_libraries(const fs::path& source) const {
+  StagedPlugin plugin;
+  auto libraries = stage_libraries(source);
+  if (!libraries) {
+    return fail(std::move(libraries.error()));
+  }
+  plugin.libraries = std::move(*libraries);
+  const std::string list = library_list(plugin.library_infos());
+  auto staged = state_->mended([&] { return state_->stage(source, source.filename(), &list); });
+  if (!staged) {
+    return fail(std::move(staged.error()));
+  }
+  staged->pin = Pin(state_, staged->sha256);
+  static_cast<StagedFile&>(plugin) = std::move(*staged);
+  // The libraries were found before the plugin was copied: it may have been linked with others meanwhile.
+  std::error_code failed;
+  const auto copy = FileSource::open(plugin.file);
+  const auto needed =
+      copy ? own_libraries(*copy, fs::absolute(source, failed).parent_path()).libraries : std::vector<OwnLibrary>();
+  const bool same = std::equal(needed.begin(), needed.end(), plugin.libraries.begin(), plugin.libraries.end(),
+                               [](const OwnLibrary& found, const StagedLibrary& kept) {
+                                 return found.name == kept.name && found.fixed == kept.fixed;
+                               });
+  if (!same) {
+    return fail(still_changing(source));
+  }
+  return plugin;
+}
+
+Result<StagedFile> Store::restore(const FileDescriptor& content, const std::string& sha256, const fs::path& name,
+                                  std::string_view suffix) const {
   if (!is_sha256(sha256) || name.empty() || name.filename() != name) {
     return fail(ErrorCode::kInvalidArgument, "cannot store '" + printable(sha256, 80) + "' as " + quoted(name));
   }
@@ -625,8 +735,16 @@ Result<StagedPlugin> Store::restore(const FileDescriptor& content, const std::st
   if (!identity) {
     return fail(std::move(identity.error()));
   }
+  std::uint64_t size_bytes = identity->size_bytes;
+  if (!suffix.empty()) {
+    const auto listed = read_library_list(content);
+    if (!listed) {
+      return fail(listed.error());
+    }
+    size_bytes = listed->content_bytes;
+  }
   auto staged = state_->mended([&] {
-    return state_->take({.from = content, .name = name, .size_bytes = identity->size_bytes, .sha256 = sha256});
+    return state_->take({.from = content, .name = name, .size_bytes = size_bytes, .sha256 = sha256, .suffix = suffix});
   });
   if (staged) {
     staged->pin = Pin(state_, staged->sha256);
@@ -642,7 +760,7 @@ void Store::trust(const fs::path& file, const FileIdentity& identity) const {
   state_->used.lock()->verified.insert_or_assign(file, identity);
 }
 
-Result<StagedPlugin> Store::find(const std::string& sha256, const fs::path& name) const {
+Result<StagedFile> Store::find_file(const std::string& sha256, const fs::path& name) const {
   const fs::path file = state_->objects() / sha256 / name;
   if (!is_sha256(sha256)) {
     return fail(ErrorCode::kNotFound, "'" + printable(sha256, 80) + "' is no SHA-256");
@@ -660,7 +778,41 @@ Result<StagedPlugin> Store::find(const std::string& sha256, const fs::path& name
     return fail(ErrorCode::kNotFound, "the plugin store has no " + quoted(file) + ", or it is damaged");
   }
   state_->used.lock()->verified[file] = *identity;
-  return StagedPlugin{file, sha256, identity->size_bytes, *identity, std::move(pin)};
+  return StagedFile{file, sha256, identity->size_bytes, *identity, std::move(pin)};
+}
+
+Result<StagedPlugin> Store::find(const std::string& sha256, const fs::path& name, bool alone) const {
+  auto found = find_file(sha256, name);
+  if (!found) {
+    return fail(std::move(found.error()));
+  }
+  StagedPlugin plugin;
+  static_cast<StagedFile&>(plugin) = std::move(*found);
+  if (alone) {
+    return plugin;
+  }
+  const auto opened = open_for_reading(plugin.file);
+  auto listed = opened ? read_library_list(*opened) : fail(opened.error());
+  if (!listed) {
+    return fail(std::move(listed.error()));
+  }
+  for (ListedLibrary& library : listed->libraries) {
+    StagedLibrary next;
+    if (library.fixed_path.empty()) {
+      auto copy = find_file(library.sha256, library.name);
+      if (!copy) {
+        return fail(std::move(copy.error()));
+      }
+      static_cast<StagedFile&>(next) = std::move(*copy);
+    } else {
+      next.file = library.fixed_path;
+      next.sha256 = library.sha256;
+      next.fixed = true;
+    }
+    next.name = std::move(library.name);
+    plugin.libraries.push_back(std::move(next));
+  }
+  return plugin;
 }
 
 std::size_t Store::sweep() const {

@@ -15,8 +15,10 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include <tenon/catalog.hpp>
 #include <tenon/error.hpp>
 
 #include "platform/file.hpp"
@@ -69,8 +71,8 @@ class Pin {
   std::string sha256_;
 };
 
-/// A plugin file in the store.
-struct StagedPlugin {
+/// A file in the store.
+struct StagedFile {
   /// Where workers load it; read-only, its name that of the source.
   std::filesystem::path file;
   /// Of what stands there.
@@ -80,6 +82,23 @@ struct StagedPlugin {
   FileIdentity identity;
   /// The file is there as long as this, or a copy.
   Pin pin;
+  /// What it was copied from; empty when it was found in the store.
+  std::filesystem::path source = {};
+};
+
+/// A plugin's own library. One that no copy can replace (PluginLibrary::fixed) stays where the author put it: `file` is
+/// there, and nothing is pinned.
+struct StagedLibrary : StagedFile {
+  std::string name;  ///< As in PluginLibrary.
+  bool fixed = false;
+};
+
+/// A plugin in the store: its file, which has the list of its libraries at its end, and the libraries, each a content
+/// of its own that other plugins may share. Its hash is the plugin's identity.
+struct StagedPlugin : StagedFile {
+  std::vector<StagedLibrary> libraries;
+  /// The same for a PluginInfo.
+  [[nodiscard]] std::vector<PluginLibrary> library_infos() const;
 };
 
 /// What a store holds, for people and tests.
@@ -108,7 +127,8 @@ class Store {
   [[nodiscard]] static Result<Store> open(const std::filesystem::path& directory, const StoreLimits& limits,
                                           Opening opening = Opening::kSwept);
 
-  /// Puts a copy of a plugin file into the store and pins it. The same content gives the same file, which is checked to
+  /// Puts copies of a plugin file and of its own libraries into the store and pins them. A file of this store is found
+  /// instead of being copied. The same content gives the same file, which is checked to
   /// still have its hash and mended otherwise. Takes as long as to copy and hash the file; waits up to 100 ms for a
   /// file that is being written. Nothing is left behind on an error. Errors: still_changing() the source changes
   /// meanwhile; those of check_plugin_trust and open_for_reading; kTooLarge the file is beyond kMaxPluginBytes, the
@@ -116,14 +136,16 @@ class Store {
   /// holds the content's lock; kIo with disk full and quota in words.
   [[nodiscard]] Result<StagedPlugin> stage(const std::filesystem::path& source) const;
 
-  /// Pins a content that is stored already, under that name. Errors: kNotFound it is not there, or is damaged; those of
-  /// the locks.
-  [[nodiscard]] Result<StagedPlugin> find(const std::string& sha256, const std::filesystem::path& name) const;
+  /// Pins a plugin that is stored already, under that name, and its libraries. Errors: kNotFound one of them is not
+  /// there, or is damaged; those of the locks. `alone`: the plugin is known to have no libraries, which saves a look.
+  [[nodiscard]] Result<StagedPlugin> find(const std::string& sha256, const std::filesystem::path& name,
+                                          bool alone = false) const;
 
-  /// Puts an open file into the store again, under its hash and `name` (without directories), and pins it. Errors:
-  /// kCorrupt the file has another hash; those of stage().
-  [[nodiscard]] Result<StagedPlugin> restore(const FileDescriptor& content, const std::string& sha256,
-                                             const std::filesystem::path& name) const;
+  /// Puts an open file, with the list of libraries `suffix` in the place of its own, into the store again, under its
+  /// hash and `name` (without directories), and pins it. Its libraries are restored by themselves. Errors: kCorrupt the
+  /// file has another hash; those of stage().
+  [[nodiscard]] Result<StagedFile> restore(const FileDescriptor& content, const std::string& sha256,
+                                           const std::filesystem::path& name, std::string_view suffix = {}) const;
 
   /// Where a content stands, or would stand.
   [[nodiscard]] std::filesystem::path place_of(const std::string& sha256, const std::filesystem::path& name) const;
@@ -146,6 +168,9 @@ class Store {
 
  private:
   explicit Store(std::shared_ptr<Pin::State> state) noexcept;
+  [[nodiscard]] Result<std::vector<StagedLibrary>> stage_libraries(const std::filesystem::path& source) const;
+  [[nodiscard]] Result<StagedPlugin> stage_with_libraries(const std::filesystem::path& source) const;
+  [[nodiscard]] Result<StagedFile> find_file(const std::string& sha256, const std::filesystem::path& name) const;
   std::shared_ptr<Pin::State> state_;
 };
 

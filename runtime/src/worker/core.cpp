@@ -168,7 +168,12 @@ Result<void> WorkerCore::handle(ControlMessage& message) {
     bound.number = bind->route();
     bound.slot = routes.slot(bind->plugin()->str(), to_string(bind->version()), bind->file()->str(),
                              bind->sha256()->str(), to_state(bind->state()), to_block(bind->settings()));
-    bound.slot->origin = to_string(bind->origin());
+    if (bound.slot->libraries.empty() && bind->libraries() != nullptr) {
+      for (const control::Library* library : *bind->libraries()) {
+        bound.slot->libraries.push_back({library->name()->str(), library->file()->str(), library->sha256()->str(),
+                                         to_state(library->state()), library->fixed(), std::nullopt});
+      }
+    }
     bound.slot->load_limit = std::chrono::milliseconds(bind->load_limit_ms());
     bound.task = bind->task()->str();
     bound.full_name = bound.slot->name + "." + bound.task;
@@ -274,10 +279,10 @@ TENON_HOT Result<Route*> WorkerCore::route(std::uint32_t number) {
   }
   if (found->loaded == nullptr) {
     loads.began(found->slot->name, found->slot->load_limit);
-    auto loaded =
-        routes.load(*found, plugin_view,
-                    {.settings = [this](const BlockRef& block) { return resolve(block, {}, "settings of the plugin"); },
-                     .file = [this](const PluginSlot& slot) { return fetch_file(slot); }});
+    auto loaded = routes.load(
+        *found, plugin_view,
+        {.settings = [this](const BlockRef& block) { return resolve(block, {}, "settings of the plugin"); },
+         .file = [this](const PluginSlot& slot, const std::string& sha256) { return fetch_file(slot, sha256); }});
     fork_guard.end_child();
     loads.ended();
     if (!loaded) {
@@ -287,11 +292,11 @@ TENON_HOT Result<Route*> WorkerCore::route(std::uint32_t number) {
   return found;
 }
 
-Result<OpenPluginFile> WorkerCore::fetch_file(const PluginSlot& slot) {
+Result<OpenPluginFile> WorkerCore::fetch_file(const PluginSlot& slot, const std::string& sha256) {
   const MonotonicNs deadline_ns = internal::deadline_after(kFilePatience);
   for (int attempt = 1;; ++attempt) {
     flatbuffers::FlatBufferBuilder builder(256);
-    const auto need = control::CreateNeedFileDirect(builder, slot.name.c_str());
+    const auto need = control::CreateNeedFileDirect(builder, slot.name.c_str(), sha256.c_str());
     builder.Finish(control::CreateWorkerEnvelope(builder, control::WorkerMessage::NeedFile, need.Union()));
     file_answer_.reset();
     if (auto posted = post_message(end, BytesView(builder.GetBufferPointer(), builder.GetSize()), deadline_ns);
@@ -307,12 +312,12 @@ Result<OpenPluginFile> WorkerCore::fetch_file(const PluginSlot& slot) {
     if (answer.error) {
       return fail(std::move(*answer.error));
     }
-    if (answer.sha256 != slot.sha256) {
+    if (answer.sha256 != sha256) {
       return fail(ErrorCode::kInternal, "the host sent the file of another version of " + slot.name);
     }
     auto opened = answer.descriptor.valid()
-                      ? check_inspected(std::move(answer.descriptor), answer.file, answer.state, slot.sha256)
-                      : open_inspected(answer.file, answer.state, slot.sha256);
+                      ? check_inspected(std::move(answer.descriptor), answer.file, answer.state, sha256)
+                      : open_inspected(answer.file, answer.state, sha256);
     if (opened || attempt == kMaxFileRequests) {
       return opened;
     }

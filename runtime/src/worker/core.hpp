@@ -149,8 +149,8 @@ struct WorkerCore {
   [[nodiscard]] Result<Route*> resolve_task(std::string_view full_name);
 
  private:
-  /// Asks the host for a plugin's file, and waits for it.
-  [[nodiscard]] Result<OpenPluginFile> fetch_file(const PluginSlot& slot);
+  /// Asks the host for a file of a plugin by its hash, and waits for it.
+  [[nodiscard]] Result<OpenPluginFile> fetch_file(const PluginSlot& slot, const std::string& sha256);
   /// Takes one message; false when none came before the deadline.
   [[nodiscard]] Result<bool> take_message(MonotonicNs deadline_ns);
   [[nodiscard]] Result<void> handle(ControlMessage& message);

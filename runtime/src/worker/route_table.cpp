@@ -4,8 +4,6 @@
 #include "platform/dynamic_library.hpp"
 #include "platform/file.hpp"
 #include "plugin/file_hash.hpp"
-#include "plugin/file_source.hpp"
-#include "plugin/own_libraries.hpp"
 #include "plugin/plugin_file.hpp"
 
 namespace tenon::internal {
@@ -51,7 +49,7 @@ Result<OpenPluginFile> open_file(const PluginSlot& slot, const PluginSupplies& s
       return opened;
     }
   }
-  return supplies.file(slot);
+  return supplies.file(slot, slot.sha256);
 }
 
 bool is_sound(const OpenPluginFile& file) {
@@ -59,26 +57,76 @@ bool is_sound(const OpenPluginFile& file) {
   return identity && (*identity == file.identity || sha256_of_file(file.descriptor).value_or("") == file.sha256);
 }
 
-/// The copy that is loaded lies elsewhere than the author's file, and would not find these by `$ORIGIN`.
-void load_own_libraries(const PluginSlot& slot) {
-  const auto source = FileSource::over(slot.opened->descriptor);
-  if (!source) {
-    return;
-  }
-  for (const std::filesystem::path& library : own_libraries(*source, slot.origin)) {
-    // One that cannot be loaded is reported by the load of the plugin.
-    static_cast<void>(DynamicLibrary::load(library));
-  }
+Error changed_in_place(const PluginSlot& slot, const LibrarySlot& library, const Error& problem) {
+  return {problem.code,
+          "plugin " + slot.name + " " + slot.version + " needs " + library.file +
+              " as it was when the plugin was staged, and no copy can take its place, because it has no SONAME or is "
+              "needed by a path: " +
+              problem.message + ". Link it with -Wl,-soname," + library.name + ", or swap the plugin",
+          {}};
 }
 
-Result<std::unique_ptr<LoadedPlugin>> load_plugin(PluginSlot& slot, const tenon_worker_t* worker,
-                                                  const PluginSupplies& supplies) {
+Error other_content(const PluginSlot& slot, const LibrarySlot& library, const std::string& plugin) {
+  return {ErrorCode::kUnavailable,
+          "plugin " + slot.name + " " + slot.version + " needs another content of " + library.name + " than plugin " +
+              plugin + ", and this worker has loaded that of " + plugin +
+              ": in one process, libraries with different contents need different names",
+          {}};
+}
+
+Result<OpenPluginFile> open_library(const PluginSlot& slot, const LibrarySlot& library,
+                                    const PluginSupplies& supplies) {
+  if (library.file.empty()) {
+    return supplies.file(slot, library.sha256);
+  }
+  auto opened = open_inspected(library.file, library.state, library.sha256);
+  if (opened) {
+    return opened;
+  }
+  return library.fixed ? fail(changed_in_place(slot, library, opened.error())) : supplies.file(slot, library.sha256);
+}
+
+}  // namespace
+
+/// The copy that is loaded lies elsewhere than the author's file, and the libraries beside that may be others by now.
+/// The loader takes a library that is loaded already for one that is needed by the same name.
+Result<void> RouteTable::load_libraries(PluginSlot& slot, const PluginSupplies& supplies) {
+  for (LibrarySlot& library : slot.libraries) {
+    const auto known = libraries_.find(library.name);
+    if (known != libraries_.end()) {
+      if (known->second.sha256 != library.sha256) {
+        return fail(other_content(slot, library, known->second.plugin));
+      }
+      continue;
+    }
+    if (DynamicLibrary::is_loaded(library.name)) {
+      continue;  // The worker has loaded it for itself, and the loader keeps to it.
+    }
+    auto opened = open_library(slot, library, supplies);
+    if (!opened) {
+      return fail(std::move(opened.error()));
+    }
+    libraries_.emplace(library.name, LoadedLibrary{library.sha256, slot.name});
+    library.opened = std::move(*opened);
+    // One that the loader refuses is reported by the load of the plugin.
+    static_cast<void>(DynamicLibrary::load(library.opened->descriptor, library.opened->name));
+    if (!is_sound(*library.opened)) {
+      return fail(changed_since_inspection(library.opened->name, "it was written to while it was loaded"));
+    }
+  }
+  return {};
+}
+
+Result<std::unique_ptr<LoadedPlugin>> RouteTable::load_plugin(PluginSlot& slot, const tenon_worker_t* worker,
+                                                              const PluginSupplies& supplies) {
   const LoadOptions options{.worker = worker, .on_stage = {}};
-  load_own_libraries(slot);
+  if (auto ready = load_libraries(slot, supplies); !ready) {
+    return fail(std::move(ready.error()));
+  }
   auto loaded = LoadedPlugin::load(*slot.opened, options);
   if (!loaded && !is_sound(*slot.opened)) {
     // It was changed while it was loaded, before any of its functions was called.
-    auto restored = supplies.file(slot);
+    auto restored = supplies.file(slot, slot.sha256);
     if (!restored) {
       return fail(std::move(restored.error()));
     }
@@ -97,8 +145,6 @@ Result<std::unique_ptr<LoadedPlugin>> load_plugin(PluginSlot& slot, const tenon_
   }
   return loaded;
 }
-
-}  // namespace
 
 Result<void> RouteTable::load(Route& route, const tenon_worker_t* worker, const PluginSupplies& supplies) {
   if (route.loaded != nullptr) {

@@ -24,6 +24,17 @@
 
 namespace tenon::internal {
 
+/// One of a plugin's own libraries.
+struct LibrarySlot {
+  std::string name;
+  std::string file;  ///< Empty: the host has it.
+  std::string sha256;
+  std::optional<PluginFileState> state;  ///< Of the file that has the hash.
+  /// The loader finds it by itself; it must still be what it was.
+  bool fixed = false;
+  std::optional<OpenPluginFile> opened;  ///< Kept open: see LoadedPlugin::load.
+};
+
 /// A plugin file that a route names; loaded on first use. A plugin that refuses to be loaded stays so in this worker; a
 /// file that is not to be had is asked for again.
 struct PluginSlot {
@@ -33,7 +44,7 @@ struct PluginSlot {
   std::string sha256;
   std::optional<PluginFileState> state;  ///< Of the file that has the hash.
   BlockRef settings;
-  std::string origin;                       ///< Directory of the author's file.
+  std::vector<LibrarySlot> libraries;       ///< Each after those that it needs.
   std::chrono::milliseconds load_limit{0};  ///< 0: none.
   std::optional<OpenPluginFile> opened;     ///< Kept open: see LoadedPlugin::load.
   std::unique_ptr<LoadedPlugin> plugin;
@@ -44,8 +55,8 @@ struct PluginSlot {
 struct PluginSupplies {
   /// The bytes of the settings block.
   std::function<Result<BytesView>(const BlockRef&)> settings;
-  /// The slot's file from the host, which restores it if need be. Blocks.
-  std::function<Result<OpenPluginFile>(const PluginSlot&)> file;
+  /// A file of the slot from the host, its own or a library's, by its hash; the host restores it if need be. Blocks.
+  std::function<Result<OpenPluginFile>(const PluginSlot&, const std::string& sha256)> file;
 };
 
 /// A task with params, by number.
@@ -81,9 +92,19 @@ class RouteTable {
   void finish_plugins();
 
  private:
+  [[nodiscard]] Result<void> load_libraries(PluginSlot& slot, const PluginSupplies& supplies);
+  [[nodiscard]] Result<std::unique_ptr<LoadedPlugin>> load_plugin(PluginSlot& slot, const tenon_worker_t* worker,
+                                                                  const PluginSupplies& supplies);
+
   std::unordered_map<std::uint32_t, std::unique_ptr<Route>> routes_;
   // By plugin and content: two generations of one plugin never share a slot. A worker meets few.
   std::vector<std::shared_ptr<PluginSlot>> slots_;
+  struct LoadedLibrary {
+    std::string sha256;
+    std::string plugin;  ///< That it was loaded for.
+  };
+  /// Own libraries by name.
+  std::map<std::string, LoadedLibrary> libraries_;
 };
 
 }  // namespace tenon::internal

@@ -1,6 +1,5 @@
 #include "plugin/examiner.hpp"
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -17,18 +16,6 @@ using namespace tenon::internal;
 using namespace tenon::test;
 
 namespace {
-
-/// A variable of this process as long as the object lives; unset afterwards.
-class EnvironmentValue {
- public:
-  EnvironmentValue(const char* name, const char* value) : name_(name) { ::setenv(name, value, 1); }
-  ~EnvironmentValue() { ::unsetenv(name_); }
-  EnvironmentValue(const EnvironmentValue&) = delete;
-  EnvironmentValue& operator=(const EnvironmentValue&) = delete;
-
- private:
-  const char* name_;
-};
 
 /// A cache of its own for each test.
 struct Place {

@@ -1,6 +1,7 @@
 /// What the tests of this room share.
 #pragma once
 
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -26,6 +27,18 @@ namespace tenon::test {
 [[nodiscard]] inline std::filesystem::path inspector() {
   return build_dir() / "tests" / "plugin_inspector";
 }
+
+/// A variable of this process as long as the object lives; unset afterwards. [setup]
+class EnvironmentValue {
+ public:
+  EnvironmentValue(const char* name, const std::string& value) : name_(name) { ::setenv(name, value.c_str(), 1); }
+  ~EnvironmentValue() { ::unsetenv(name_); }
+  EnvironmentValue(const EnvironmentValue&) = delete;
+  EnvironmentValue& operator=(const EnvironmentValue&) = delete;
+
+ private:
+  const char* name_;
+};
 
 /// The whole content of a file.
 [[nodiscard]] Buffer bytes_of_file(const std::filesystem::path& file);

@@ -106,6 +106,7 @@ PluginInfo Candidates::examine(const StagedPlugin& staged, std::chrono::millisec
   plugin.name = plugin_name_of(staged.file);
   plugin.file = staged.file;
   plugin.sha256 = staged.sha256;
+  plugin.libraries = staged.library_infos();
   plugin.state = file_state(staged.identity);
   bool admitted = true;
   ExamineOptions options{.believe_problems = false, .inspect_timeout = timeout, .cancel = &cancel};
@@ -148,6 +149,7 @@ bool use_last_served(const Candidates& candidates, const fs::path& source, Plugi
   earlier.name = plugin.name;
   earlier.file = stored->file;
   earlier.sha256 = stored->sha256;
+  earlier.libraries = stored->library_infos();
   earlier.state = file_state(stored->identity);
   candidates.examiner().examine(earlier);
   if (!earlier.usable()) {
@@ -169,9 +171,7 @@ PluginInfo staged_form(const Candidates& candidates, const PluginInfo& found, In
     return plugin;
   };
   // Before the copy: a change that comes in between is found by the first look.
-  if (const auto identity = file_identity(found.file)) {
-    initial.seen = file_state(*identity);
-  }
+  initial.seen = plugin_state(found.file);
   auto staged = candidates.store().stage(found.file);
   if (!staged) {
     initial.seen.reset();
@@ -187,6 +187,7 @@ PluginInfo staged_form(const Candidates& candidates, const PluginInfo& found, In
     return refused(std::move(allowed.error()));
   }
   plugin.file = staged->file;
+  plugin.libraries = staged->library_infos();
   plugin.state = file_state(staged->identity);
   plugin.size_bytes = staged->size_bytes;
   if (staged->sha256 != found.sha256) {
@@ -221,7 +222,10 @@ StagedCatalog stage_catalog(const Candidates& candidates, const Catalog& catalog
     } else if (!result.plugins.contains(found->name)) {
       InitialPlugin initial;
       initial.source = found->file;
-      initial.seen = found->state;
+      initial.seen = plugin_state(found->file);
+      if (initial.seen && (!found->state || initial.seen->file != *found->state)) {
+        initial.seen.reset();
+      }
       result.plugins[found->name] = std::move(initial);
     }
   }

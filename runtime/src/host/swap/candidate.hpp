@@ -17,6 +17,7 @@
 #include "base/clock.hpp"
 #include "platform/file_descriptor.hpp"
 #include "plugin/examiner.hpp"
+#include "plugin/plugin_state.hpp"
 #include "plugin/served_file.hpp"
 #include "plugin/store.hpp"
 
@@ -68,7 +69,7 @@ class Candidates {
 struct InitialPlugin {
   std::filesystem::path source;
   /// Of the source, when it was read; absent: not known, so that it counts as changed.
-  std::optional<PluginFileState> seen;
+  std::optional<PluginState> seen;
   /// The staged copy; null when the plugin cannot be used.
   ServedFileRef file;
   /// What is to be told of it: that it cannot be used, or that another content than its file's is. Empty: nothing.

@@ -16,4 +16,20 @@ std::int64_t GenerationCounts::p99_ns() const {
   return *at;
 }
 
+Generation::Generation(std::uint64_t generation_number, std::shared_ptr<const PluginInfo> plugin_info,
+                       ServedFileRef served, std::chrono::milliseconds longest_load)
+    : number(generation_number), plugin(std::move(plugin_info)), file(std::move(served)), load_limit(longest_load) {}
+
+ServedFileRef Generation::file_of(std::string_view sha256) const {
+  if (file == nullptr || file->sha256() == sha256) {
+    return file;
+  }
+  for (const ServedFile::Library& library : file->libraries()) {
+    if (library.info.sha256 == sha256) {
+      return library.file;
+    }
+  }
+  return nullptr;
+}
+
 }  // namespace tenon::internal

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include <tenon/catalog.hpp>
@@ -60,8 +61,10 @@ class GenerationCounts {
 class Generation final : public SharedObject {
  public:
   Generation(std::uint64_t generation_number, std::shared_ptr<const PluginInfo> plugin_info, ServedFileRef served,
-             std::chrono::milliseconds longest_load = PluginLimits{}.start_timeout)
-      : number(generation_number), plugin(std::move(plugin_info)), file(std::move(served)), load_limit(longest_load) {}
+             std::chrono::milliseconds longest_load = PluginLimits{}.start_timeout);
+
+  /// The served file that has this hash: its own, or that of one of its libraries; null when there is none.
+  [[nodiscard]] ServedFileRef file_of(std::string_view sha256) const;
 
   /// Unique in the runtime, rising.
   const std::uint64_t number;

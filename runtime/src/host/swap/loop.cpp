@@ -17,8 +17,8 @@ Error stopped_meanwhile() {
   return {ErrorCode::kCancelled, "the runtime is shutting down; the version that was current stays so", {}};
 }
 
-std::map<std::filesystem::path, PluginFileState> seen_files(const StagedCatalog& initial) {
-  std::map<std::filesystem::path, PluginFileState> seen;
+std::map<std::filesystem::path, PluginState> seen_files(const StagedCatalog& initial) {
+  std::map<std::filesystem::path, PluginState> seen;
   for (const auto& [name, plugin] : initial.plugins) {
     if (plugin.seen) {
       seen.emplace(plugin.source, *plugin.seen);
@@ -218,7 +218,7 @@ void SwapCoordinator::Loop::on_change(const PluginFileChange& change) {
   request.file = change.file;
   request.source = change.file;
   request.options = options_.swaps;
-  request.reason = "the file has changed";
+  request.reason = change.library ? "one of its libraries has changed" : "the file has changed";
   request.done = [this, file = change.file](const Result<SwapReport>& result) {
     // What may go well another time is tried again at the next rescan.
     if (!result && (result.error().code == ErrorCode::kIo || result.error().code == ErrorCode::kUnavailable ||

@@ -1,12 +1,11 @@
 #include "host/swap/watcher.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
-#include "platform/file.hpp"
 #include "plugin/manifest_reader.hpp"
 #include "plugin/plugin_directories.hpp"
-#include "plugin/plugin_file.hpp"
 
 namespace tenon::internal {
 namespace {
@@ -22,15 +21,30 @@ bool is_plugin_file(const fs::path& file) {
   return file.extension() == kPluginExtension && is_plugin_name(file.stem().string());
 }
 
-std::optional<PluginFileState> state_of(const fs::path& file) {
-  const auto identity = file_identity(file);
-  return identity && identity->regular ? std::optional(file_state(*identity)) : std::nullopt;
-}
-
 }  // namespace
 
-PluginWatcher::PluginWatcher(WatcherOptions options, std::map<fs::path, PluginFileState> seen)
+PluginWatcher::PluginWatcher(WatcherOptions options, std::map<fs::path, PluginState> seen)
     : options_(std::move(options)), seen_(std::move(seen)) {}
+
+void PluginWatcher::watch_libraries(const PluginState& state) {
+  for (const fs::path& directory : state.directories) {
+    if (!watch_ || !library_directories_.insert(directory).second || is_plugin_directory(directory)) {
+      continue;
+    }
+    if (auto added = watch_->add(directory); !added) {
+      messages_.push_back(added.error().message);
+    }
+  }
+}
+
+bool PluginWatcher::is_library(const fs::path& file) const {
+  return std::any_of(seen_.begin(), seen_.end(),
+                     [&file](const auto& plugin) { return plugin.second.libraries.contains(file); });
+}
+
+bool PluginWatcher::is_plugin_directory(const fs::path& directory) const {
+  return std::find(options_.directories.begin(), options_.directories.end(), directory) != options_.directories.end();
+}
 
 void PluginWatcher::start() {
   auto watch = FileWatch::create();
@@ -44,6 +58,9 @@ void PluginWatcher::start() {
       messages_.push_back(added.error().message);
     }
   }
+  for (const auto& [file, state] : seen_) {
+    watch_libraries(state);
+  }
 }
 
 const FileDescriptor* PluginWatcher::descriptor() const noexcept {
@@ -54,9 +71,16 @@ void PluginWatcher::look(MonotonicNs now_ns) {
   bool all = now_ns >= next_rescan_ns_;
   if (watch_) {
     auto changes = watch_->drain();
+    bool libraries = false;
     if (changes) {
       for (const fs::path& file : changes->files) {
-        touch(file, now_ns);
+        if (is_plugin_directory(file.parent_path()) && !is_library(file)) {
+          touch(file, now_ns);
+        }
+        libraries = libraries || library_directories_.contains(file.parent_path());
+      }
+      if (libraries) {
+        look_at_libraries(now_ns);
       }
       all = all || changes->rescan;
     } else {
@@ -77,10 +101,19 @@ void PluginWatcher::touch(const fs::path& file, MonotonicNs now_ns) {
   }
 }
 
+void PluginWatcher::look_at_libraries(MonotonicNs now_ns) {
+  for (const auto& [plugin, state] : seen_) {
+    // A library that a linker removed and has not written yet belongs to no state, so that all plugins are looked at.
+    if (pending_.contains(plugin) ? !state.libraries.empty() : changed(plugin)) {
+      touch(plugin, now_ns);
+    }
+  }
+}
+
 bool PluginWatcher::changed(const fs::path& file) const {
   const auto known = seen_.find(file);
-  const auto state = state_of(file);
-  return known == seen_.end() ? state.has_value() : state != known->second;
+  const auto state = plugin_state(file);
+  return known == seen_.end() ? state.has_value() : !state || !(*state == known->second);
 }
 
 void PluginWatcher::look_at_all(MonotonicNs now_ns) {
@@ -99,7 +132,8 @@ void PluginWatcher::look_at_all(MonotonicNs now_ns) {
     if (unreadable_.erase(directory) > 0) {
       messages_.push_back("plugin directory '" + directory.string() + "' is there again");
     }
-    files.insert(found->begin(), found->end());
+    std::copy_if(found->begin(), found->end(), std::inserter(files, files.end()),
+                 [this](const fs::path& file) { return !is_library(file); });
   }
   for (const fs::path& file : files) {
     // One that waits for its rest already is not kept waiting by being looked at.
@@ -131,14 +165,17 @@ std::vector<PluginFileChange> PluginWatcher::take_quiet(MonotonicNs now_ns) {
       continue;
     }
     const fs::path& file = it->first;
-    if (changed(file)) {
-      const auto state = state_of(file);
+    const auto known = seen_.find(file);
+    const auto state = plugin_state(file);
+    if (known == seen_.end() ? state.has_value() : !state || !(*state == known->second)) {
+      const bool library = state && known != seen_.end() && state->file == known->second.file;
       if (state) {
+        watch_libraries(*state);
         seen_[file] = *state;
       } else {
         seen_.erase(file);
       }
-      changes.push_back({file, !state.has_value()});
+      changes.push_back({file, !state.has_value(), library});
     }
     it = pending_.erase(it);
   }

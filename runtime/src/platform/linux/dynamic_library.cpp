@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include <dlfcn.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -118,6 +119,15 @@ Result<DynamicLibrary> DynamicLibrary::load(const FileDescriptor& file, const st
     return fail(ErrorCode::kIncompatible, "cannot load '" + name.string() + "': " + problem);
   }
   return DynamicLibrary(keep(Impl{std::move(*library), name}));
+}
+
+bool DynamicLibrary::is_loaded(const std::string& name) {
+  void* const handle = ::dlopen(name.c_str(), RTLD_LAZY | RTLD_NOLOAD);
+  if (handle == nullptr) {
+    return false;
+  }
+  ::dlclose(handle);  // Only gives back the count that the question took.
+  return true;
 }
 
 Result<void*> DynamicLibrary::symbol(const std::string& name) const {

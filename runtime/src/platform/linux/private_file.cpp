@@ -119,6 +119,22 @@ Result<std::uint64_t> copy_content(const FileDescriptor& from, const FileDescrip
   return done;
 }
 
+Result<void> write_at(const FileDescriptor& to, std::uint64_t offset_bytes, BytesView bytes) {
+  const FileSizeErrors no_signal;
+  while (!bytes.empty()) {
+    const ssize_t count = ::pwrite(to.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset_bytes));
+    if (count < 0 && errno == EINTR) {
+      continue;
+    }
+    if (count < 0) {
+      return fail(limit_error(errno, "cannot write " + format_size(bytes.size())));
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+    offset_bytes += static_cast<std::uint64_t>(count);
+  }
+  return {};
+}
+
 Result<void> make_read_only(const FileDescriptor& file) {
   if (::fchmod(file.get(), S_IRUSR) != 0) {
     return fail(os_error(errno, "cannot make a file read-only"));

@@ -183,9 +183,9 @@ Result<SharedMemory> SharedMemory::copy_of(std::string_view name, BytesView byte
   return sealed_copy(name, bytes.size(), [bytes](const FileDescriptor& to) { return write_all(to, bytes); });
 }
 
-Result<SharedMemory> SharedMemory::copy_of(std::string_view name, const FileDescriptor& file,
-                                           std::uint64_t size_bytes) {
-  return sealed_copy(name, size_bytes, [&file, size_bytes](const FileDescriptor& to) -> Result<void> {
+Result<SharedMemory> SharedMemory::copy_of(std::string_view name, const FileDescriptor& file, std::uint64_t size_bytes,
+                                           BytesView suffix) {
+  return sealed_copy(name, size_bytes + suffix.size(), [&](const FileDescriptor& to) -> Result<void> {
     auto copied = copy_content(file, to, size_bytes);
     if (!copied) {
       return fail(std::move(copied.error()));
@@ -193,7 +193,7 @@ Result<SharedMemory> SharedMemory::copy_of(std::string_view name, const FileDesc
     if (*copied != size_bytes) {
       return fail(ErrorCode::kCorrupt, "the file became shorter while it was copied");
     }
-    return {};
+    return write_at(to, size_bytes, suffix);
   });
 }
 

@@ -1,0 +1,6 @@
+const char* words(void);
+const char* speech(void);
+
+const char* speech(void) {
+  return words();
+}

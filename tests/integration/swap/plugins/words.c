@@ -1,0 +1,6 @@
+/* WORDS is what this content of the library says. */
+const char* words(void);
+
+const char* words(void) {
+  return WORDS;
+}

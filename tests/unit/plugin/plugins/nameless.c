@@ -1,0 +1,3 @@
+int nameless(void) {
+  return 1;
+}

@@ -1,0 +1,3 @@
+const char* speech(void) {
+  return WORDS;
+}

@@ -1,0 +1,5 @@
+extern const char* speech(void);
+
+const char* voice(void) {
+  return speech();
+}
