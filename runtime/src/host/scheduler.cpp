@@ -374,7 +374,7 @@ TENON_HOT SubmissionDescriptor Scheduler::describe(WorkerLink& link, Call& call)
 
 TENON_HOT Scheduler::Sent Scheduler::send(WorkerLink& link, Call& queued) {
   const bool session_lost = queued.session_bound && queued.details().session->link_id != link.id;
-  if (!queued.session_bound && keep_apart(queued)) {
+  if (!queued.session_bound && keep_apart(link, queued)) {
     return Sent::kEnded;
   }
   if (!session_lost && queued.stored() != nullptr && !queued.stored()->place()) {

@@ -319,9 +319,10 @@ class Scheduler {
   void end_overstayed(WorkerLink& link, MonotonicNs now_ns);
   /// Where a call that has not begun is to run: the newest generation that may have it.
   const RouteRef& follow_route(Call& call);
-  /// A queued call of a generation that was replaced by one that might not understand it goes to a worker that has the
-  /// old one, at the side. Returns whether it did.
-  [[nodiscard]] bool keep_apart(Call& call);
+  /// A queued call that `link` must not take goes to a worker at the side that has its generation: the generation was
+  /// replaced by one that might not understand the call, or its libraries clash with what the worker has. Returns
+  /// whether the call went there.
+  [[nodiscard]] bool keep_apart(const WorkerLink& link, Call& call);
   void divert(Call& call);
   void undivert(Call& call);
   [[nodiscard]] std::optional<std::uint32_t> trial_slot(Trial& trial) const noexcept;

@@ -207,10 +207,11 @@ TENON_HOT const RouteRef& Scheduler::follow_route(Call& call) {
   return call.run_route();
 }
 
-TENON_HOT bool Scheduler::keep_apart(Call& call) {
+TENON_HOT bool Scheduler::keep_apart(const WorkerLink& link, Call& call) {
   const std::int32_t pinned_slot = call.details().pinned_slot;
-  if (!follow_route(call)->generation->counts.replaced() ||
-      (pinned_slot >= 0 && is_extra(slots_[static_cast<std::size_t>(pinned_slot)]))) {
+  const Generation& wanted = *follow_route(call)->generation;
+  const bool fits = !wanted.counts.replaced() && !(wanted.has_libraries && link.clashes_with(wanted));
+  if (fits || (pinned_slot >= 0 && is_extra(slots_[static_cast<std::size_t>(pinned_slot)]))) {
     return false;
   }
   const GenerationRef& generation = call.run_route()->generation;
@@ -282,7 +283,12 @@ Error Scheduler::lost_session_error(const Call& call) const {
 
 bool Scheduler::should_move(const SessionRecord& session) const noexcept {
   const WorkerLink* link = link_of(session);
-  return link != nullptr && slots_[link->slot].role == Role::kAside;
+  if (link == nullptr || slots_[link->slot].role != Role::kAside) {
+    return false;
+  }
+  // A current generation is in a worker aside when it does not go together with what others have.
+  const Generation& generation = *session.route->generation;
+  return slots_[link->slot].generation.get() != &generation || generation.counts.replaced();
 }
 
 void Scheduler::count_crash(const Call& call) {

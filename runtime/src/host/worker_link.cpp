@@ -239,6 +239,11 @@ const GenerationRef* WorkerLink::generation_of(std::string_view plugin) const no
   return found == generations_.end() ? nullptr : &*found;
 }
 
+bool WorkerLink::clashes_with(const Generation& generation) const noexcept {
+  return std::any_of(generations_.begin(), generations_.end(),
+                     [&](const GenerationRef& each) { return each->clashes_with(generation); });
+}
+
 const HostRoute* WorkerLink::nested_once() const noexcept {
   const auto found = std::find_if(kept_routes_.begin(), kept_routes_.end(),
                                   [](const RouteRef& kept) { return !kept->ref.task->idempotent; });

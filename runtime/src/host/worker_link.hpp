@@ -66,6 +66,8 @@ class WorkerLink {
   void introduce_route(const RouteRef& route, const StoredBytes& settings);
   /// The generation of a plugin that the worker has loaded or is about to: it can have no other one. Null for none.
   [[nodiscard]] const GenerationRef* generation_of(std::string_view plugin) const noexcept;
+  /// Whether the worker has been told of a generation that cannot share a process with this one.
+  [[nodiscard]] bool clashes_with(const Generation& generation) const noexcept;
   [[nodiscard]] const std::vector<GenerationRef>& generations() const noexcept { return generations_; }
   /// A task that is not idempotent and that the worker was told of for nested calls; null when there is none.
   [[nodiscard]] const HostRoute* nested_once() const noexcept;

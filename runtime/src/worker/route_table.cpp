@@ -66,6 +66,7 @@ Error changed_in_place(const PluginSlot& slot, const LibrarySlot& library, const
           {}};
 }
 
+/// The host keeps such plugins in different workers, so this is a last line of defence.
 Error other_content(const PluginSlot& slot, const LibrarySlot& library, const std::string& plugin) {
   return {ErrorCode::kUnavailable,
           "plugin " + slot.name + " " + slot.version + " needs another content of " + library.name + " than plugin " +

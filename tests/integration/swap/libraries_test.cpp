@@ -9,6 +9,7 @@
 
 #include "process_state.hpp"
 #include "scene.hpp"
+#include "singer_generated.h"
 #include "speaker_generated.h"
 #include "tenon_test/catch.hpp"
 #include "tenon_test/runtime.hpp"
@@ -56,6 +57,12 @@ Buffer speaker_ask(std::uint32_t wait_ms = 0) {
 
 Answer speak(Runtime& runtime) {
   return answer_of<speaker::Words>(runtime.call("speaker.say", speaker_ask()));
+}
+
+Answer sing(Runtime& runtime) {
+  flatbuffers::FlatBufferBuilder builder;
+  builder.Finish(singer::CreateAsk(builder));
+  return answer_of<singer::Words>(runtime.call("singer.say", BytesView(builder.GetBufferPointer(), builder.GetSize())));
 }
 
 RuntimeOptions options_of(const TemporaryDirectory& directory, unsigned workers = 2) {
@@ -174,4 +181,43 @@ TEST_CASE("Swap: the watch sees that a missing library of a plugin appears") {
   fs::create_directories(home.words.parent_path());
   home.put("first");
   CHECK(eventually([&] { return speak(runtime).text == "first"; }));
+}
+
+TEST_CASE("Swap: plugins whose libraries have one name and different contents keep their own") {
+  const TemporaryDirectory directory;
+  const Home speaker(directory / "plugins", "speaker");
+  const Home singer(directory / "others", "singer");
+  speaker.put("first");
+  singer.put("second");
+  const auto check = [&](RuntimeOptions options) {
+    const bool swaps = options.hot_swap.has_value();
+    options.plugin_dirs.push_back(directory / "others");
+    Runtime runtime = start(std::move(options));
+    for (int i = 0; i < 20; ++i) {
+      REQUIRE(speak(runtime).text == "first");
+      REQUIRE(sing(runtime).text == "second");
+    }
+    if (swaps) {
+      speaker.put("second");
+      REQUIRE(runtime.swap("speaker"));
+      singer.put("first");
+      REQUIRE(runtime.swap("singer"));
+      for (int i = 0; i < 20; ++i) {
+        REQUIRE(speak(runtime).text == "second");
+        REQUIRE(sing(runtime).text == "first");
+      }
+    }
+  };
+  SECTION("with one worker") {
+    check(options_of(directory, 1));
+  }
+  SECTION("with several") {
+    check(options_of(directory, 3));
+  }
+  SECTION("without a store") {
+    RuntimeOptions options = options_of(directory, 2);
+    options.hot_swap.reset();
+    write_file(directory / "cache", "no directory can be made here");
+    check(std::move(options));
+  }
 }

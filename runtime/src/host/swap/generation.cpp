@@ -18,7 +18,23 @@ std::int64_t GenerationCounts::p99_ns() const {
 
 Generation::Generation(std::uint64_t generation_number, std::shared_ptr<const PluginInfo> plugin_info,
                        ServedFileRef served, std::chrono::milliseconds longest_load)
-    : number(generation_number), plugin(std::move(plugin_info)), file(std::move(served)), load_limit(longest_load) {}
+    : number(generation_number),
+      plugin(std::move(plugin_info)),
+      file(std::move(served)),
+      has_libraries(file != nullptr && !file->libraries().empty()),
+      load_limit(longest_load) {}
+
+bool Generation::clashes_with(const Generation& other) const noexcept {
+  if (!has_libraries || !other.has_libraries) {
+    return false;
+  }
+  const auto& others = other.file->libraries();
+  return std::any_of(file->libraries().begin(), file->libraries().end(), [&others](const ServedFile::Library& own) {
+    return std::any_of(others.begin(), others.end(), [&own](const ServedFile::Library& its) {
+      return its.info.name == own.info.name && its.info.sha256 != own.info.sha256;
+    });
+  });
+}
 
 ServedFileRef Generation::file_of(std::string_view sha256) const {
   if (file == nullptr || file->sha256() == sha256) {

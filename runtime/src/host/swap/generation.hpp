@@ -66,12 +66,16 @@ class Generation final : public SharedObject {
   /// The served file that has this hash: its own, or that of one of its libraries; null when there is none.
   [[nodiscard]] ServedFileRef file_of(std::string_view sha256) const;
 
+  /// Whether no process can have both: each needs another content of a library of the same name.
+  [[nodiscard]] bool clashes_with(const Generation& other) const noexcept;
+
   /// Unique in the runtime, rising.
   const std::uint64_t number;
   const MonotonicNs made_ns = monotonic_now_ns();
   const std::shared_ptr<const PluginInfo> plugin;
   /// What workers load. Null only in tests without workers.
   const ServedFileRef file;
+  const bool has_libraries;  ///< Of its own.
   /// How long a worker may take to load it: what its plugin's limits, or the swap that made it, allow.
   const std::chrono::milliseconds load_limit;
   mutable GenerationCounts counts;
