@@ -271,7 +271,7 @@ std::string detail_text(const PluginInfo& plugin, const TaskInfo* task, bool col
   text += "  sha256  " + plugin.sha256 + (plugin.libraries.empty() ? "\n" : "  (of the file and its libraries)\n");
   for (const PluginLibrary& library : plugin.libraries) {
     text += "  library  " + internal::printable(library.file.string()) + "  sha256 " + library.sha256 +
-            (library.fixed ? "  (no SONAME: an old and a new content cannot run side by side)\n" : "\n");
+            (library.fixed ? "  (needed by a path: an old and a new content cannot run side by side)\n" : "\n");
   }
   if (!plugin.schema) {
     return text;

@@ -68,8 +68,8 @@ struct PluginLibrary {
   std::string name;            ///< That it is needed by: "libspeech.so.1".
   std::filesystem::path file;  ///< Absolute.
   std::string sha256;          ///< Of its content.
-  /// A copy cannot take its place, because it does not carry its name (DT_SONAME): an old and a new content cannot run
-  /// side by side.
+  /// A copy cannot take its place, because the plugin needs it by a path: an old and a new content cannot run side by
+  /// side.
   bool fixed = false;
 };
 

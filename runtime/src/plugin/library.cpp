@@ -10,7 +10,10 @@
 #include "base/text.hpp"
 #include "platform/dynamic_library.hpp"
 #include "platform/file.hpp"
+#include "platform/shared_memory.hpp"
+#include "plugin/elf_carrier.hpp"
 #include "plugin/file_hash.hpp"
+#include "plugin/file_source.hpp"
 #include "plugin/manifest_reader.hpp"
 #include "plugin/plugin_file.hpp"
 
@@ -27,6 +30,9 @@ struct LoadedPlugin::Impl {
 };
 
 namespace {
+
+/// The part that make_elf_carrier() needs.
+constexpr std::uint64_t kElfHeaderBytes = 64;
 
 /// A struct of the plugin as this build knows it: what lies beyond the plugin's own size is zero.
 template <typename T>
@@ -223,6 +229,31 @@ void report(const LoadOptions& options, LoadStage stage) {
 
 }  // namespace
 
+Result<void> load_own_library(const FileDescriptor& file, const std::filesystem::path& path) {
+  auto library = DynamicLibrary::load(file, path);
+  if (!library) {
+    return fail(std::move(library.error()));
+  }
+  const std::string name = path.filename().string();
+  const auto opened = file_identity(file);
+  const auto found = file_identity(path);
+  const bool leads_there = opened && found && opened->device == found->device && opened->inode == found->inode;
+  const auto source = FileSource::over(file);
+  if (DynamicLibrary::is_loaded(name) || !leads_there || !source || source->size_bytes() < kElfHeaderBytes) {
+    return {};
+  }
+  // It does not carry the name by which it is needed, so the loader is given another that needs it by this name.
+  std::error_code failed;
+  const auto header = source->read(0, kElfHeaderBytes);
+  const Buffer carrier =
+      header ? make_elf_carrier(*header, name, std::filesystem::absolute(path, failed).parent_path()) : Buffer();
+  const auto memory = SharedMemory::copy_of("tenon-carrier", carrier);
+  if (!carrier.empty() && memory) {
+    static_cast<void>(DynamicLibrary::load(memory->descriptor(), {}));
+  }
+  return {};
+}
+
 LoadedPlugin::LoadedPlugin(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 LoadedPlugin::~LoadedPlugin() {
@@ -256,8 +287,10 @@ Result<std::unique_ptr<LoadedPlugin>> LoadedPlugin::load_open(const FileDescript
   stage(LoadStage::kLoadLibrary);
   for (const std::filesystem::path& own : options.libraries) {
     // LD_LIBRARY_PATH may lead the process itself to a library of that name. A second one is of no use then.
-    if (!DynamicLibrary::is_loaded(own.filename().string())) {
-      static_cast<void>(DynamicLibrary::load(own));
+    const auto opened =
+        DynamicLibrary::is_loaded(own.filename().string()) ? fail(ErrorCode::kNotFound, {}) : open_for_reading(own);
+    if (opened) {
+      static_cast<void>(load_own_library(*opened, own));
     }
   }
   auto library = DynamicLibrary::load(descriptor, file);

@@ -60,6 +60,11 @@ struct LoadOptions {
   std::vector<std::filesystem::path> libraries = {};
 };
 
+/// Loads an own library of a plugin, an open file, so that the loader takes it for what is needed by the name of `path`
+/// (without directories), also where the library does not carry that name itself (DT_SONAME). That takes a `path` that
+/// leads to the file. Errors: those of DynamicLibrary::load. [any-thread]
+[[nodiscard]] Result<void> load_own_library(const FileDescriptor& file, const std::filesystem::path& path);
+
 /// A loaded plugin. Never unloaded: the library ends with its process. Not thread-safe: the task thread has it.
 /// Owns the state between `init` and `fini`.
 class LoadedPlugin {

@@ -144,11 +144,10 @@ class Search {
     if (!source || source->size_bytes() > kMaxPluginBytes) {
       return;
     }
-    auto dynamic = read_elf_dynamic(*source);
-    const bool fixed = !dynamic || dynamic->soname != name;
-    found_.push_back({{fs::path(name).filename().string(), std::move(file), fixed},
-                      std::move(dynamic).value_or(ElfDynamic{}),
-                      inherited});
+    if (auto dynamic = read_elf_dynamic(*source)) {
+      found_.push_back(
+          {{fs::path(name).filename().string(), std::move(file), is_path}, std::move(*dynamic), inherited});
+    }
   }
 
   void note_directories(const std::vector<fs::path>& places) {

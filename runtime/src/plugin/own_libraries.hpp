@@ -14,8 +14,7 @@ struct OwnLibrary {
   /// What the loader knows it by: the name that it is needed by, without directories.
   std::string name;
   std::filesystem::path file;
-  /// A copy that is loaded from elsewhere does not take its place: the library does not carry that name itself
-  /// (DT_SONAME), or it is needed by a path. The loader then finds `file`.
+  /// A copy that is loaded from elsewhere does not take its place: it is needed by a path, where the loader finds it.
   bool fixed = false;
 };
 

@@ -58,12 +58,12 @@ bool is_sound(const OpenPluginFile& file) {
 }
 
 Error changed_in_place(const PluginSlot& slot, const LibrarySlot& library, const Error& problem) {
-  return {problem.code,
-          "plugin " + slot.name + " " + slot.version + " needs " + library.file +
-              " as it was when the plugin was staged, and no copy can take its place, because it has no SONAME or is "
-              "needed by a path: " +
-              problem.message + ". Link it with -Wl,-soname," + library.name + ", or swap the plugin",
-          {}};
+  return {
+      problem.code,
+      "plugin " + slot.name + " " + slot.version + " needs " + library.file +
+          " as it was when the plugin was staged, and no copy can take its place, because it is needed by a path: " +
+          problem.message + ". Give it a name (-Wl,-soname," + library.name + "), or swap the plugin",
+      {}};
 }
 
 /// The host keeps such plugins in different workers, so this is a last line of defence.
@@ -110,7 +110,7 @@ Result<void> RouteTable::load_libraries(PluginSlot& slot, const PluginSupplies& 
     libraries_.emplace(library.name, LoadedLibrary{library.sha256, slot.name});
     library.opened = std::move(*opened);
     // One that the loader refuses is reported by the load of the plugin.
-    static_cast<void>(DynamicLibrary::load(library.opened->descriptor, library.opened->name));
+    static_cast<void>(load_own_library(library.opened->descriptor, library.opened->name));
     if (!is_sound(*library.opened)) {
       return fail(changed_since_inspection(library.opened->name, "it was written to while it was loaded"));
     }

@@ -8,9 +8,13 @@
 #include <tenon_test/catch.hpp>
 #include <tenon_test/temporary_directory.hpp>
 
+#include "platform/dynamic_library.hpp"
+#include "platform/file.hpp"
+#include "plugin/elf_carrier.hpp"
 #include "plugin/examiner.hpp"
 #include "plugin/file_hash.hpp"
 #include "plugin/file_keeper.hpp"
+#include "plugin/library.hpp"
 #include "plugin/plugin_identity.hpp"
 #include "plugin/plugin_state.hpp"
 #include "plugin/store.hpp"
@@ -106,8 +110,8 @@ TEST_CASE("own_libraries: finds what libraries need, each after its own needs, a
   CHECK(found[0].file == directory / "lib" / "deep" / "libspeech.so");
   CHECK(found[1].name == "libvoice.so");
   CHECK(found[2].file == directory / "path" / "libnameless.so");
-  // It has no name of its own by which a copy could stand for it.
-  CHECK(found[2].fixed);
+  // It has no SONAME, but the loader can be told its name.
+  CHECK_FALSE(found[2].fixed);
 }
 
 TEST_CASE(
@@ -121,6 +125,17 @@ TEST_CASE(
   REQUIRE(found.libraries.size() == 1);
   CHECK(found.libraries[0].file == directory / "path" / "libnameless.so");
   CHECK(found.directories == std::vector<fs::path>{directory / "path", "/nowhere", directory / "lib"});
+}
+
+TEST_CASE("load_own_library: the loader knows a library without SONAME by the name of its file") {
+  const TemporaryDirectory directory;
+  fs::copy_file(own("libnameless.so"), directory / "libnameless.so");
+  const auto file = open_for_reading(directory / "libnameless.so");
+  REQUIRE(file);
+  REQUIRE_FALSE(DynamicLibrary::is_loaded("libnameless.so"));
+  REQUIRE(load_own_library(*file, directory / "libnameless.so"));
+  CHECK(DynamicLibrary::is_loaded("libnameless.so"));
+  CHECK(make_elf_carrier({}, "libnameless.so", directory.path()).empty());
 }
 
 TEST_CASE("plugin_identity: a list of libraries is read as it was written, and damage is no list") {
