@@ -59,4 +59,9 @@ class ForkGuard {
   std::int64_t process_id_ = 0;
 };
 
+/// Kills the children of this process, whichever thread made them, and their descendants, as far as the system shows
+/// them: those that put themselves into a session of their own too, but not those of a child that has ended.
+/// [any-thread]
+void kill_descendants() noexcept;
+
 }  // namespace tenon::internal

@@ -14,6 +14,7 @@
 #include "platform/debugger.hpp"
 #include "platform/file.hpp"
 #include "platform/file_descriptor.hpp"
+#include "platform/fork_guard.hpp"
 #include "platform/process.hpp"
 #include "platform/resource_limits.hpp"
 #include "platform/sandbox.hpp"
@@ -111,6 +112,8 @@ int main(int argc, char** argv) {
     error_stream.say(message);
   }
   static_cast<void>(std::fflush(stdout));
+  // A child that a thread of a plugin made does not end with the task thread, and it keeps shared memory.
+  kill_descendants();
   // Plugins have had their fini; what their libraries do at exit is not ours to wait for.
   exit_now(static_cast<int>(how));
 }

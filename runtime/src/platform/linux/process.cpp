@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "base/scope_guard.hpp"
+#include "platform/fork_guard.hpp"
 #include "platform/resource_limits.hpp"
 
 extern char** environ;
@@ -575,8 +576,12 @@ void continue_when_parent_ends() noexcept {
   ::prctl(PR_SET_PDEATHSIG, SIGCONT);
 }
 
-void end_with_descendants(int exit_code) noexcept {
+void kill_descendants() noexcept {
   kill_children_of(::getpid());
+}
+
+void end_with_descendants(int exit_code) noexcept {
+  kill_descendants();
   // Its own group, if it leads one. Sent last, because it ends this process too.
   ::kill(-::getpid(), SIGKILL);
   ::_exit(exit_code);

@@ -127,6 +127,13 @@ std::string do_as_told(const unruly::Act& act) {
       ::setsid();
       sleep_for_ever(text);
     }
+  } else if (how == "child of a thread that stays in a session of its own") {
+    std::thread([&text] {
+      if (::fork() == 0) {
+        ::setsid();
+        sleep_for_ever(text);
+      }
+    }).join();
   } else if (how == "command") {
     return output_of(text);
   } else if (how == "close") {
