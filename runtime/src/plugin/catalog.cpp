@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
 #include <map>
+#include <mutex>
 #include <set>
 #include <thread>
 #include <utility>
@@ -26,7 +28,7 @@ namespace fs = std::filesystem;
 
 constexpr unsigned kMaxInspectors = 8;
 
-/// Runs `work(i)` for each i below `count` on a few threads.
+/// Runs `work(i)` for each i below `count` on a few threads. Throws what `work` threw first, once all have ended.
 template <typename Work>
 void run_parallel(std::size_t count, Work work) {
   std::atomic<std::size_t> next{0};
@@ -37,16 +39,30 @@ void run_parallel(std::size_t count, Work work) {
       work(i);
     }
   };
+  std::exception_ptr thrown;
+  std::once_flag once;
+  const auto take_on_thread = [&] {
+    try {
+      take();
+    } catch (...) {
+      next.store(count, std::memory_order_relaxed);
+      std::call_once(once, [&] { thrown = std::current_exception(); });
+    }
+  };
   const std::size_t cores = std::clamp(std::thread::hardware_concurrency(), 1U, kMaxInspectors);
   std::vector<internal::Thread> helpers;
   while (helpers.size() + 1 < std::min(cores, count)) {
-    auto helper = internal::Thread::start("tenon-inspect", take);
+    auto helper = internal::Thread::start("tenon-inspect", take_on_thread);
     if (!helper) {
       break;  // No more threads: those that are there do the work.
     }
     helpers.push_back(std::move(*helper));
   }
-  take();
+  take_on_thread();
+  helpers.clear();  // Joins them.
+  if (thrown) {
+    std::rethrow_exception(thrown);
+  }
 }
 
 }  // namespace

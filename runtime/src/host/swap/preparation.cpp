@@ -1,10 +1,12 @@
 #include "host/swap/preparation.hpp"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "base/clock.hpp"
 #include "base/text.hpp"
+#include "platform/resource_limits.hpp"
 #include "plugin/conformity.hpp"
 
 namespace tenon::internal {
@@ -62,13 +64,19 @@ std::optional<PreparationResult> Preparation::take() {
 }
 
 void Preparation::run() {
-  PreparationResult result = prepare();
+  PreparationResult result;
+  try {
+    prepare(result);
+  } catch (const std::bad_alloc&) {
+    // What it has made by now is retired with it; the current version keeps serving.
+    result.kind = PreparationResult::Kind::kRefused;
+    result.error = Error{ErrorCode::kOutOfMemory, "no memory is left to prepare a swap" + memory_limit_text(), {}};
+  }
   shared_.lock()->result = std::move(result);
   services_.wake();
 }
 
-PreparationResult Preparation::prepare() {
-  PreparationResult result;
+void Preparation::prepare(PreparationResult& result) {
   std::optional<Error> problem;
   if (order_.earlier) {
     result.plugin = order_.earlier->plugin;
@@ -77,7 +85,7 @@ PreparationResult Preparation::prepare() {
   } else {
     problem = stage_and_examine(result);
     if (!problem && result.kind == PreparationResult::Kind::kUnchanged) {
-      return result;
+      return;
     }
   }
   if (!problem) {
@@ -88,10 +96,9 @@ PreparationResult Preparation::prepare() {
   }
   if (problem) {
     result.error = std::move(*problem);
-    return result;
+    return;
   }
   result.kind = PreparationResult::Kind::kReady;
-  return result;
 }
 
 std::chrono::milliseconds Preparation::step_timeout() const {

@@ -71,7 +71,7 @@ class Preparation {
  private:
   Preparation(SwapServices& services, PreparationOrder order, EventBell cancelled);
   void run();
-  [[nodiscard]] PreparationResult prepare();
+  void prepare(PreparationResult& result);
   [[nodiscard]] std::chrono::milliseconds step_timeout() const;
   [[nodiscard]] std::optional<Error> stage_and_examine(PreparationResult& result);
   [[nodiscard]] std::optional<Error> conform(PreparationResult& result) const;
