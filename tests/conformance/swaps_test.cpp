@@ -45,7 +45,7 @@ struct Swapping {
     plugin->file = file;
     plugin->version = "1.0." + std::to_string(copies);
     plugin->state.reset();
-    return fleet->add(std::move(plugin), {});
+    return fleet->add(std::move(plugin), {}, tenon::PluginLimits{}.start_timeout);
   }
 
   GenerationRef swap(bool keeps_queued = false) {
