@@ -61,6 +61,40 @@ TEST_CASE("UnixListener: the socket is its owner's alone, and goes with the list
   CHECK(std::filesystem::is_empty(directory.path()));
 }
 
+TEST_CASE("UnixListener: a lock file that is not its own is left as it is") {
+  const TemporaryDirectory directory;
+  const auto path = directory / "socket";
+  const auto lock = directory / "socket.lock";
+  const auto content = [&] {
+    std::ifstream file(lock);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  for (const auto& [text, mode] : std::vector<std::pair<std::string, mode_t>>{
+           {"my notes\n", 0600}, {"12 months\n", 0600}, {"12", 0600}, {"4711\n", 0644}, {"", 0644}}) {
+    std::ofstream(lock) << text;
+    REQUIRE(::chmod(lock.c_str(), mode) == 0);
+    const auto refused = UnixListener::listen(path);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ErrorCode::kInvalidArgument);
+    CHECK(has(refused.error().message, lock.string()));
+    CHECK(content() == text);
+    std::filesystem::remove(lock);
+  }
+  std::filesystem::create_directory(lock);
+  CHECK_FALSE(UnixListener::listen(path));
+  std::filesystem::remove(lock);
+  REQUIRE(::mkfifo(lock.c_str(), 0600) == 0);
+  CHECK_FALSE(UnixListener::listen(path));
+  std::filesystem::remove(lock);
+  // What a killed process left behind is taken over.
+  for (const std::string text : {"", "4711\n"}) {
+    std::ofstream(lock) << text;
+    REQUIRE(::chmod(lock.c_str(), 0600) == 0);
+    CHECK(UnixListener::listen(path));
+    CHECK_FALSE(std::filesystem::exists(lock));
+  }
+}
+
 TEST_CASE("UnixListener: bytes go both ways, each end knows the other") {
   const TemporaryDirectory directory;
   UnixListener listener = listen(directory / "socket");

@@ -72,6 +72,23 @@ int try_connect(const FileDescriptor& descriptor, const sockaddr_un& address) no
   return result == 0 ? 0 : errno;
 }
 
+/// Whether a file can be a lock that tenon has left behind: with the number of a process, or still empty.
+bool is_ours(const FileDescriptor& file, const struct stat& status) {
+  constexpr mode_t kForOthers = 0177;
+  if (!S_ISREG(status.st_mode) || (status.st_mode & kForOthers) != 0) {
+    return false;
+  }
+  std::array<char, 32> text{};
+  const ssize_t size = ::pread(file.get(), text.data(), text.size(), 0);
+  if (size <= 0) {
+    return size == 0;
+  }
+  std::int64_t number = 0;
+  const char* const end = text.data() + size;
+  const auto parsed = std::from_chars(text.data(), end, number);
+  return parsed.ec == std::errc() && number > 0 && parsed.ptr + 1 == end && *parsed.ptr == '\n';
+}
+
 /// The lock beside a socket. Its file holds the number of the process that has it.
 class SocketLock {
  public:
@@ -88,7 +105,7 @@ class SocketLock {
   /// False when another process has it.
   Result<bool> try_take() {
     for (;;) {
-      FileDescriptor opened(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+      FileDescriptor opened(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
       if (!opened.valid()) {
         return fail(limit_error(errno, "cannot open the lock file " + quoted(path_)));
       }
@@ -108,6 +125,11 @@ class SocketLock {
       }
       if (::lstat(path_.c_str(), &named) != 0 || locked.st_ino != named.st_ino || locked.st_dev != named.st_dev) {
         continue;  // The one that had it removed it between our opening and our locking.
+      }
+      if (!is_ours(opened, locked)) {
+        return fail(ErrorCode::kInvalidArgument, quoted(path_) +
+                                                     " is there and is not a lock of tenon; it is left as it is: move "
+                                                     "it away or choose another path for the socket");
       }
       const std::string number = std::to_string(::getpid()) + '\n';
       const FileSizeErrors no_signal;
