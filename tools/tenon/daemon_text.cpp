@@ -2,9 +2,7 @@
 
 #include <chrono>
 #include <cmath>
-#include <ctime>
-#include <iomanip>
-#include <sstream>
+#include <cstdio>
 #include <string_view>
 
 #include <nlohmann/json.hpp>
@@ -14,25 +12,12 @@
 #include "serve/protocol.hpp"
 #include "tools/tenon/json_output.hpp"
 #include "tools/tenon/progress.hpp"
+#include "tools/tenon/time_text.hpp"
 
 namespace tenon::cli {
 namespace {
 
 using nlohmann::ordered_json;
-
-/// "2026-03-01T12:00:00.250Z".
-std::string time_text(std::int64_t milliseconds) {
-  const std::int64_t part = ((milliseconds % 1000) + 1000) % 1000;
-  const auto seconds = static_cast<std::time_t>((milliseconds - part) / 1000);
-  std::tm parts{};
-  // Of the C++ library's own, in no thread but this.
-  if (const std::tm* const known = std::gmtime(&seconds)) {
-    parts = *known;
-  }
-  std::ostringstream text;
-  text << std::put_time(&parts, "%Y-%m-%dT%H:%M:%S") << '.' << std::setw(3) << std::setfill('0') << part << 'Z';
-  return text.str();
-}
 
 std::string padded(std::string text, std::size_t columns) {
   if (text.size() < columns) {

@@ -3,6 +3,8 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "base/scope_guard.hpp"
@@ -10,6 +12,7 @@
 #include "pipeline/quantity.hpp"
 #include "platform/file_descriptor.hpp"
 #include "platform/service_signals.hpp"
+#include "platform/standard_streams.hpp"
 #include "platform/unix_socket.hpp"
 #include "serve/runtime_system.hpp"
 #include "serve/server.hpp"
@@ -42,6 +45,7 @@ struct Arguments {
   std::vector<std::string> plugin_dirs;
   LimitOptions limits;
   std::string drain_timeout = "30s";
+  std::optional<std::uint64_t> ready_fd;
   unsigned workers = 0;
   unsigned max_clients = 0;
   bool no_watch = false;
@@ -67,11 +71,15 @@ void add_options(CommandLine& line, Arguments& arguments) {
   line.add("--drain-timeout", arguments.drain_timeout,
            "How long pipelines and calls may take to finish at the end, as in 30s")
       .type_name("TIME");
+  line.add("--ready-fd", arguments.ready_fd, "Write a line to this open descriptor, and close it, once calls are taken")
+      .type_name("N");
   line.add_flag("--verbose", arguments.verbose, "Log debug lines too");
   line.footer(
       "Runs until 'tenon stop', SIGTERM or Ctrl-C: what is in flight may then finish; a second one cancels it. SIGHUP\n"
       "looks for changed plugins. Log lines go to standard error, results of sinks that collect to standard output.\n"
-      "Under systemd (Type=notify) it tells when it is ready and that it is alive.\n\n"
+      "Under systemd (Type=notify) it tells when it is ready and that it is alive. Log lines begin with the time\n"
+      "where no journal adds it; with --json each is an object. What was current when a daemon on this socket ended\n"
+      "is current again at the next start; 'tenon status' says where plugin files hold something else.\n\n"
       "exit codes: 0 ended as asked, 1 failed, 2 wrong usage, 78 bad configuration\n\n"
       "Example:\n  tenon serve inventory.toml --socket /run/user/1000/tenon.sock");
 }
@@ -193,7 +201,27 @@ RuntimeOptions runtime_options(const Arguments& asked, const Catalog& catalog, L
   return options;
 }
 
-/// Results of sinks go to standard output as those of `tenon run`; what failed is logged.
+/// The descriptor of --ready-fd, which becomes the daemon's own; none when it was not asked for. Errors: usage when it
+/// is not open.
+Outcome<internal::FileDescriptor> ready_descriptor(const std::optional<std::uint64_t>& number) {
+  if (!number) {
+    return internal::FileDescriptor();
+  }
+  auto taken = internal::take_inherited(*number);
+  if (!taken) {
+    return usage_failure("--ready-fd: " + taken.error().message, "as in 'tenon serve --ready-fd 3 3>ready'");
+  }
+  return std::move(*taken);
+}
+
+Result<void> tell_ready(internal::FileDescriptor descriptor) {
+  constexpr std::string_view kLine = "ready\n";
+  return descriptor ? internal::write_all(descriptor,
+                                          BytesView(reinterpret_cast<const std::uint8_t*>(kLine.data()), kLine.size()))
+                    : Result<void>();
+}
+
+/// Results of sinks go to standard output as those of `tenon run`.
 class PipelineEnds {
  public:
   PipelineEnds(Context& context, const ServiceLog& log, const Catalog& catalog)
@@ -279,6 +307,10 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
   if (!places) {
     return tl::unexpected<Failure>(std::move(places.error()));
   }
+  auto ready = ready_descriptor(asked.ready_fd);
+  if (!ready) {
+    return tl::unexpected<Failure>(std::move(ready.error()));
+  }
   auto loaded = load(context, asked.files, *catalog);
   if (!loaded) {
     return tl::unexpected<Failure>(std::move(loaded.error()));
@@ -301,7 +333,8 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
     return failure(usage ? ExitCode::kUsage : ExitCode::kFailed, std::move(listener.error()));
   }
 
-  const ServiceLog log(context.world, asked.verbose ? LogLevel::kDebug : LogLevel::kInfo);
+  const ServiceLog log(context.world, asked.verbose ? LogLevel::kDebug : LogLevel::kInfo,
+                       context.json ? ServiceLog::Format::kJson : ServiceLog::Format::kText);
   const internal::ScopeGuard flush_log([&context] {
     if (context.world.flush_error) {
       context.world.flush_error(kLogPatience);
@@ -337,6 +370,9 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
   }
   log.line(LogLevel::kInfo, "serving " + internal::count_of(pipelines, "pipeline", "pipelines") + " on '" +
                                 internal::printable(path->string(), 400) + "'");
+  if (auto told = tell_ready(std::move(*ready)); !told) {
+    log.line(LogLevel::kWarning, "--ready-fd: " + told.error().message);
+  }
   auto served = (*server)->run();
   // The sockets close when no worker is left: whoever asked for the stop takes that for the end.
   system.shutdown();

@@ -1,8 +1,12 @@
 #include "tools/tenon/service_log.hpp"
 
+#include <chrono>
 #include <string>
 
+#include <nlohmann/json.hpp>
+
 #include "base/text.hpp"
+#include "tools/tenon/time_text.hpp"
 
 namespace tenon::cli {
 namespace {
@@ -44,17 +48,60 @@ std::string on_one_line(std::string_view message) {
 
 }  // namespace
 
-ServiceLog::ServiceLog(const World& world, LogLevel least)
-    : world_(world), least_(least), journal_(!world.variable("JOURNAL_STREAM").value_or("").empty()) {}
+/// What a line is made of.
+struct ServiceLog::Parts {
+  std::string plugin;  ///< With version and hash.
+  std::string task;
+  std::uint64_t worker = 0;
+  std::string source;
+  std::string message;
+};
+
+ServiceLog::ServiceLog(const World& world, LogLevel least, Format format)
+    : world_(world), least_(least), format_(format), journal_(!world.variable("JOURNAL_STREAM").value_or("").empty()) {}
+
+void ServiceLog::write(LogLevel level, const Parts& parts) const {
+  const LevelName names = name_of(level);
+  const auto now =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch());
+  std::string text;
+  if (format_ == Format::kJson) {
+    nlohmann::ordered_json line;
+    line["time"] = time_text(now.count());
+    line["level"] = names.name;
+    if (!parts.plugin.empty()) {
+      line["plugin"] = parts.plugin;
+    }
+    if (!parts.task.empty()) {
+      line["task"] = parts.task;
+    }
+    if (!parts.source.empty()) {
+      line["worker"] = parts.worker;
+      line["stream"] = parts.source;
+    }
+    line["message"] = parts.message.substr(0, kMaxLineBytes);
+    text = line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  } else {
+    text = (journal_ ? std::string(names.journal) : time_text(now.count()) + ' ') +
+           "tenon: " + std::string(names.name) + ": ";
+    std::string message = parts.plugin.empty() ? std::string() : parts.plugin + ": ";
+    message += parts.task.empty() ? std::string() : parts.task + ": ";
+    if (!parts.source.empty()) {
+      message += "worker " + std::to_string(parts.worker) + ", " + parts.source + ": ";
+    }
+    text += on_one_line(message + parts.message);
+  }
+  // One write, so that lines of several threads do not mix.
+  world_.log(text + '\n');
+}
 
 void ServiceLog::line(LogLevel level, std::string_view message) const {
   if (level < least_) {
     return;
   }
-  const LevelName names = name_of(level);
-  // One write, so that lines of several threads do not mix.
-  world_.log((journal_ ? std::string(names.journal) : std::string()) + "tenon: " + std::string(names.name) + ": " +
-             on_one_line(message) + '\n');
+  Parts parts;
+  parts.message = message;
+  write(level, parts);
 }
 
 LogSink ServiceLog::sink() const {
@@ -62,21 +109,18 @@ LogSink ServiceLog::sink() const {
     if (record.level < log.least_) {
       return;
     }
-    std::string message;
+    Parts parts;
     if (!record.version.empty()) {
       // The build that wrote the line, which need not be the current one.
-      message += internal::plugin_label(record.plugin, record.version, record.sha256) + ": ";
+      parts.plugin = internal::plugin_label(record.plugin, record.version, record.sha256);
     } else if (!record.plugin.empty()) {
-      message += log.labels_->label(record.plugin) + ": ";
+      parts.plugin = log.labels_->label(record.plugin);
     }
-    if (!record.task.empty()) {
-      message += std::string(record.task) + ": ";
-    }
-    if (!record.source.empty()) {
-      message += "worker " + std::to_string(record.worker_id) + ", " + std::string(record.source) + ": ";
-    }
-    message += record.message;
-    log.line(record.level, message);
+    parts.task = record.task;
+    parts.worker = record.worker_id;
+    parts.source = record.source;
+    parts.message = record.message;
+    log.write(record.level, parts);
   };
 }
 

@@ -1,5 +1,10 @@
+#include <chrono>
+#include <thread>
+
 #include <nlohmann/json.hpp>
 
+#include "base/clock.hpp"
+#include "pipeline/quantity.hpp"
 #include "tools/tenon/command.hpp"
 #include "tools/tenon/command_line.hpp"
 #include "tools/tenon/daemon_client.hpp"
@@ -7,20 +12,55 @@
 #include "tools/tenon/json_output.hpp"
 
 namespace tenon::cli {
+namespace {
+
+/// The status of the daemon, which may still be starting.
+Outcome<serve::AnswerBodyUnion> ask_when_there(const World& world, const std::string& socket,
+                                               std::chrono::milliseconds patience) {
+  constexpr std::chrono::milliseconds kTryAgain(20);
+  const internal::MonotonicNs deadline_ns = internal::deadline_after(patience);
+  for (;;) {
+    auto daemon = DaemonClient::connect(world, socket);
+    auto answer = daemon ? daemon->ask(serve::GetStatusT(), kDaemonPatience)
+                         : Outcome<serve::AnswerBodyUnion>(tl::unexpected<Failure>(std::move(daemon.error())));
+    if (answer || internal::monotonic_now_ns() >= deadline_ns) {
+      return answer;
+    }
+    // Not there, not ready yet, or just about to end.
+    const ErrorCode code = answer.error().error.code;
+    const bool may_come = code == ErrorCode::kNotFound || code == ErrorCode::kUnavailable ||
+                          code == ErrorCode::kDeadline || code == ErrorCode::kIo;
+    if (!may_come) {
+      return answer;
+    }
+    if (world.interrupts->load(std::memory_order_relaxed) > 0) {
+      return failure(ExitCode::kInterrupted, Error{ErrorCode::kCancelled, "interrupted", {}});
+    }
+    std::this_thread::sleep_for(kTryAgain);
+  }
+}
+
+}  // namespace
 
 Outcome<ExitCode> status_command(Context& context, const std::vector<std::string>& arguments) {
   CommandLine line("Shows what a daemon runs.", "tenon status");
   std::string socket;
+  std::string wait;
   add_socket_option(line, socket);
+  line.add("--wait", wait, "Wait for this long until a daemon serves there, as in 10s").type_name("TIME");
   line.footer("Example:\n  tenon status --socket /run/user/1000/tenon.sock");
   if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }
-  auto daemon = DaemonClient::connect(context.world, socket);
-  if (!daemon) {
-    return tl::unexpected<Failure>(std::move(daemon.error()));
+  std::chrono::milliseconds patience(0);
+  if (!wait.empty()) {
+    const auto parsed = internal::parse_duration(wait);
+    if (!parsed) {
+      return usage_failure("--wait: " + parsed.error().message);
+    }
+    patience = std::chrono::duration_cast<std::chrono::milliseconds>(*parsed);
   }
-  auto answer = daemon->ask(serve::GetStatusT(), kDaemonPatience);
+  auto answer = ask_when_there(context.world, socket, patience);
   if (!answer) {
     return tl::unexpected<Failure>(std::move(answer.error()));
   }

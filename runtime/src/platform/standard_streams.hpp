@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string_view>
 
@@ -23,6 +24,10 @@ void reserve_standard_streams() noexcept;
 
 /// Takes standard input away from the rest of the program, which finds an empty one in its place. Errors: kIo. [setup]
 [[nodiscard]] Result<FileDescriptor> take_standard_input();
+
+/// Takes over a descriptor beyond the standard streams that the parent process has left open, and keeps it from child
+/// processes. Errors: kInvalidArgument it is a standard stream, or not open. [setup]
+[[nodiscard]] Result<FileDescriptor> take_inherited(std::uint64_t number);
 
 /// Whether a person sits at the other end. [any-thread]
 [[nodiscard]] bool is_terminal(StandardStream stream) noexcept;

@@ -1,12 +1,17 @@
 // How a daemon starts and ends.
 #include <signal.h>
 
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "daemon.hpp"
 #include "tenon_test/catch.hpp"
+#include "tenon_test/paths.hpp"
 
 using namespace tenon::test;
+namespace fs = std::filesystem;
 
 TEST_CASE("tenon serve: starts without a pipeline, says what it runs, and stops with nothing left") {
   Daemon daemon;
@@ -97,4 +102,75 @@ TEST_CASE("tenon serve: a store that cannot be written is bad configuration") {
       {"serve", "--socket", (directory / "socket").string(), "--store", (directory / "file" / "store").string()});
   CHECK(ended.exit == 78);
   CHECK(has(ended.error, "store"));
+}
+
+TEST_CASE("tenon serve: log lines begin with the time, but where a journal adds it; with --json each is an object") {
+  {
+    Daemon daemon;
+    CHECK(eventually([&] { return has(daemon.program().error(), "serving 0"); }));
+    const std::string line = daemon.program().error();
+    INFO(line);
+    // As in "2026-03-01T12:00:00.250Z tenon: info: serving".
+    REQUIRE(line.size() > 25);
+    CHECK(line[4] == '-');
+    CHECK(line[10] == 'T');
+    CHECK(line.substr(23, 9) == "Z tenon: ");
+  }
+  {
+    ProgramOptions options;
+    options.environment = {{"JOURNAL_STREAM", "8:1"}};
+    Daemon daemon({}, options);
+    CHECK(eventually([&] { return daemon.program().error().starts_with("<6>tenon: info: "); }));
+  }
+  Daemon daemon({"--json"});
+  REQUIRE(daemon.run({"stop"}).exit == 0);
+  REQUIRE(daemon.program().wait() == 0);
+  std::istringstream lines(daemon.program().error());
+  std::size_t count = 0;
+  for (std::string line; std::getline(lines, line); ++count) {
+    INFO(line);
+    const auto json = nlohmann::json::parse(line, nullptr, false);
+    REQUIRE(json.is_object());
+    CHECK(json["time"].get<std::string>().size() == 24);
+    CHECK_FALSE(json["level"].get<std::string>().empty());
+    CHECK_FALSE(json["message"].get<std::string>().empty());
+  }
+  CHECK(count >= 2);
+}
+
+TEST_CASE("tenon status: --wait is there when the daemon serves, and gives up in time") {
+  const TemporaryDirectory directory;
+  const std::string socket = (directory / "socket").string();
+  const Ended none = tenon::test::tenon({"status", "--socket", socket, "--wait", "50ms"});
+  CHECK(none.exit == 1);
+  CHECK(has(none.error, "no daemon listens"));
+  CHECK(tenon::test::tenon({"status", "--socket", socket, "--wait", "soon"}).exit == 2);
+  Program waiting({"status", "--socket", socket, "--wait", "60s"});
+  Program daemon({"serve", "--socket", socket});
+  CHECK(waiting.wait() == 0);
+  CHECK(has(waiting.output(), "serving for"));
+  CHECK(tenon::test::tenon({"stop", "--socket", socket}).exit == 0);
+  CHECK(daemon.wait() == 0);
+}
+
+TEST_CASE("tenon serve: --ready-fd is told once calls are taken, and must be open") {
+  const TemporaryDirectory directory;
+  const std::string socket = (directory / "socket").string();
+  const fs::path ready = directory / "ready";
+  const std::string program = (build_dir() / "bin" / "tenon").string();
+  const std::string cache = "XDG_CACHE_HOME='" + directory.path().string() + "' ";
+  REQUIRE(std::system((cache + "'" + program + "' serve --socket '" + socket + "' --ready-fd 3 3> '" + ready.string() +
+                       "' > /dev/null 2>&1 &")
+                          .c_str()) == 0);
+  CHECK(eventually([&] {
+    std::ifstream file(ready);
+    return std::string(std::istreambuf_iterator<char>(file), {}) == "ready\n";
+  }));
+  CHECK(tenon::test::tenon({"status", "--socket", socket}).exit == 0);
+  CHECK(tenon::test::tenon({"stop", "--socket", socket}).exit == 0);
+  for (const char* const number : {"99", "1", "18446744073709551615"}) {
+    const Ended closed = tenon::test::tenon({"serve", "--socket", socket, "--ready-fd", number});
+    CHECK(closed.exit == 2);
+    CHECK(has(closed.error, "--ready-fd"));
+  }
 }

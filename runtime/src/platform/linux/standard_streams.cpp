@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -62,6 +63,20 @@ Result<FileDescriptor> duplicate(StandardStream stream) {
     return fail(os_error(errno, "cannot duplicate " + std::string(stream_name(stream))));
   }
   return FileDescriptor(copy);
+}
+
+Result<FileDescriptor> take_inherited(std::uint64_t number) {
+  const bool possible = number > STDERR_FILENO && number <= static_cast<std::uint64_t>(std::numeric_limits<int>::max());
+  const int descriptor = possible ? static_cast<int>(number) : -1;
+  const int flags = possible ? ::fcntl(descriptor, F_GETFD) : -1;
+  // One that is close-on-exec was opened by this very program.
+  if (flags < 0 || (flags & FD_CLOEXEC) != 0) {
+    return fail(ErrorCode::kInvalidArgument,
+                std::to_string(number) + " is not a descriptor that was left open for this program, from 3 on");
+  }
+  FileDescriptor taken(descriptor);
+  ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+  return taken;
 }
 
 Result<FileDescriptor> take_standard_input() {
