@@ -1,4 +1,5 @@
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <utility>
 
@@ -27,6 +28,7 @@ struct Arguments {
   std::string drain_timeout;
   LimitOptions limits;
   unsigned workers = 0;
+  std::optional<std::uint64_t> give_up_after;
   bool watch = false;
   bool quiet = false;
   bool verbose = false;
@@ -51,6 +53,9 @@ void add_options(CommandLine& line, Arguments& arguments) {
            "when "
            "not given")
       .type_name("TIME");
+  line.add("--give-up-after", arguments.give_up_after,
+           "End the run when the first N items of a stage have all failed, 0: never; else as the file says")
+      .type_name("N");
   line.add_flag("--quiet", arguments.quiet, "No progress and no summary; failures alone");
   line.add_flag("--verbose", arguments.verbose, "Show all log lines, not warnings and errors alone");
   line.footer(
@@ -70,6 +75,34 @@ HotSwapOptions watch_options(const Arguments& asked, const Graph& graph) {
   options.admit = [graph](const PluginInfo& candidate) { return graph.admits(candidate); };
   return options;
 }
+
+/// Tells of items that fail while a run goes on for long. A short run says all of it at its end.
+class LiveFailures {
+ public:
+  LiveFailures(StatusLine& status, const Context& context) : status_(status), context_(context) {}
+
+  void take(const FailureNotice& notice) {
+    held_.push_back(notice);
+    show();
+  }
+  void show() {
+    if (context_.json || std::chrono::steady_clock::now() - started_ < kShortRun) {
+      return;
+    }
+    for (const FailureNotice& notice : held_) {
+      status_.print(failure_line(notice, context_.color_error));
+    }
+    held_.clear();
+  }
+
+ private:
+  static constexpr std::chrono::seconds kShortRun{1};
+
+  StatusLine& status_;
+  const Context& context_;
+  const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  std::vector<FailureNotice> held_;
+};
 
 }  // namespace
 
@@ -143,6 +176,9 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
   }
 
   RunOptions run_options;
+  run_options.give_up_after = asked.give_up_after;
+  LiveFailures failures(status, context);
+  run_options.on_failure = [&failures](const FailureNotice& notice) { failures.take(notice); };
   run_options.stop = context.world.interrupts;
   run_options.control = std::make_shared<RunControl>();
   RunProgress progress(context.world, status, graph->name());
@@ -150,6 +186,7 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
   std::optional<std::chrono::steady_clock::time_point> drain_end;
   run_options.on_progress = [&](const RunReport& report) {
     const auto now = std::chrono::steady_clock::now();
+    failures.show();
     if (!asked.quiet) {
       progress.show(report, std::chrono::duration<double>(now - started).count());
     }

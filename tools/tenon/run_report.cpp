@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
+#include "pipeline/failure_news.hpp"
 #include "tools/tenon/failure.hpp"
 #include "tools/tenon/json_output.hpp"
 #include "tools/tenon/progress.hpp"
@@ -130,6 +131,12 @@ std::string summary_text(const std::string& name, const RunReport& report) {
       text += "  " + std::string(name_columns, ' ') + "  " + stage.note + '\n';
     }
   }
+  return text;
+}
+
+std::string failure_line(const FailureNotice& notice, bool color) {
+  std::string text;
+  append_error_line(text, internal::to_text(notice), color);
   return text;
 }
 

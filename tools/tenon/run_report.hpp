@@ -18,6 +18,9 @@ namespace tenon::cli {
 /// How it ended and the counts of each stage, in a few lines.
 [[nodiscard]] std::string summary_text(const std::string& name, const RunReport& report);
 
+/// Items that fail while the run continues, as a line.
+[[nodiscard]] std::string failure_line(const FailureNotice& notice, bool color);
+
 /// Why the run failed and which items did, one line each; at most `max_items` of them.
 [[nodiscard]] std::string failures_text(const RunReport& report, std::size_t max_items, bool color);
 

@@ -9,6 +9,7 @@
 
 #include "base/scope_guard.hpp"
 #include "base/text.hpp"
+#include "pipeline/failure_news.hpp"
 #include "pipeline/quantity.hpp"
 #include "platform/file_descriptor.hpp"
 #include "platform/service_signals.hpp"
@@ -33,7 +34,6 @@ constexpr unsigned kMaxWorkers = 1024;
 constexpr unsigned kMaxClients = 4096;
 constexpr unsigned kUsualClients = 64;
 constexpr std::size_t kUsualConnections = 1024;
-constexpr std::size_t kMaxFailuresLogged = 20;
 // How long the end of the daemon waits for readers that read nothing.
 constexpr std::chrono::milliseconds kLogPatience(1000);
 constexpr std::chrono::milliseconds kResultPatience(2000);
@@ -237,17 +237,6 @@ class PipelineEnds {
     if (!problems.empty()) {
       log_.line(LogLevel::kWarning, "pipeline '" + name + "': " + problems);
     }
-    const std::size_t shown = std::min(report.failures.size(), kMaxFailuresLogged);
-    for (std::size_t i = 0; i < shown; ++i) {
-      const ItemFailure& failed = report.failures[i];
-      log_.line(LogLevel::kWarning, "pipeline '" + name + "', stage '" + failed.stage + "', item '" + failed.item +
-                                        "': " + failed.error.to_string());
-    }
-    if (report.failure_count > shown) {
-      log_.line(LogLevel::kWarning,
-                "pipeline '" + name +
-                    "': " + internal::count_of(report.failure_count - shown, "more item", "more items") + " failed");
-    }
   }
 
   /// Waits for the reader of standard output, within bounds. No pipeline runs any more.
@@ -352,6 +341,9 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
   system_options.limits = limits->usual;
   system_options.limits_of = limits->of;
   system_options.labels = log.labels();
+  system_options.on_failure = [&log](const std::string& pipeline, const FailureNotice& notice) {
+    log.line(LogLevel::kWarning, "pipeline '" + pipeline + "', " + internal::to_text(notice));
+  };
   system_options.on_pipeline_end = [&ends](const std::string& name, const RunReport& report) {
     ends.take(name, report);
   };

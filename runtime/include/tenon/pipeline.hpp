@@ -193,7 +193,25 @@ class RunControl {
 /// "done", "interrupted" ... Valid for ever.
 [[nodiscard]] std::string_view run_end_name(RunReport::End end) noexcept;
 
+/// Items that failed at one stage for one kind of reason.
+struct FailureNotice {
+  std::string stage;
+  ErrorCode code = ErrorCode::kFailed;
+  std::uint64_t count = 0;  ///< Since the notice before of this stage and code.
+  std::uint64_t total = 0;  ///< Of this stage and code, since the start of the run.
+  std::string item;         ///< The latest of them, as in ItemFailure.
+  Error error;              ///< Of that one.
+};
+
 struct RunOptions {
+  /// Called while items fail, on the runner's thread: at once for the first failure of a stage and error code, then
+  /// once in some seconds with the count of those since, and at the end of the run with what is left.
+  std::function<void(const FailureNotice&)> on_failure;
+  /// A stage whose first items have all failed, this many, ends the run as failed when it is given another one: its
+  /// configuration, its plugin or its input is wrong. 0: the run always continues. Absent: `give_up_after` of the
+  /// pipeline file, or else kUsualGiveUpAfter.
+  std::optional<std::uint64_t> give_up_after;
+  static constexpr std::uint64_t kUsualGiveUpAfter = 100;
   /// Called some ten times a second, on the runner's thread, with counts so far.
   std::function<void(const RunReport&)> on_progress;
   /// Set from anywhere (a signal handler too): 1 drains (sources stop, items in flight finish; a reduce whose input was
@@ -204,7 +222,8 @@ struct RunOptions {
   std::size_t max_reported_failures = 1000;
 };
 
-/// Runs a pipeline to its end and returns what happened. Items that fail are reported, the run goes on. Blocks.
+/// Runs a pipeline to its end and returns what happened. Items that fail are reported and the run continues, but for
+/// RunOptions::give_up_after. Blocks.
 /// [any-thread]
 [[nodiscard]] RunReport run_pipeline(Runtime& runtime, const Graph& graph, const RunOptions& options = {});
 

@@ -257,13 +257,16 @@ PipelineDeclaration read_declarations(const Value& document, const Environment& 
   QueueLimits queue;
   if (const Value* value = root.table("pipeline")) {
     TableReader table(*value, "[pipeline]", environment, reporter);
-    table.check_keys({"name", "description", "queue", "plugin_dirs"});
+    table.check_keys({"name", "description", "queue", "plugin_dirs", "give_up_after"});
     check_plugin_dirs(table, environment, reporter);
     if (auto name = table.text("name")) {
       declaration.name = std::move(name->value);
     }
     if (auto description = table.text("description")) {
       declaration.description = std::move(description->value);
+    }
+    if (const auto count = table.integer("give_up_after", 0, std::numeric_limits<std::int64_t>::max())) {
+      declaration.give_up_after = static_cast<std::uint64_t>(count->value);
     }
     read_queue(table, environment, reporter, queue);
   }

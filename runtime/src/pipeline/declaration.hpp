@@ -91,6 +91,7 @@ struct PluginDeclaration {
 struct PipelineDeclaration {
   std::string name;
   std::string description;
+  std::optional<std::uint64_t> give_up_after;
   std::vector<PluginDeclaration> plugins;
   std::vector<NodeDeclaration> nodes;
   bool complete = true;  ///< False when there are more than kMaxNodes; nothing can then be said of edges.

@@ -16,7 +16,9 @@ Engine::Engine(const Graph::Impl& graph, Executor& executor, const RunOptions& o
       executor_(executor),
       options_(options),
       nodes_(graph.nodes.size()),
-      decided_outputs_(graph.edges.size(), kNone) {
+      decided_outputs_(graph.edges.size(), kNone),
+      news_(options.on_failure),
+      give_up_after_(options.give_up_after.value_or(graph.give_up_after.value_or(RunOptions::kUsualGiveUpAfter))) {
   const std::uint32_t workers = std::max(1U, executor.worker_count());
   edges_.reserve(graph.edges.size());
   for (const PlanEdge& edge : graph.edges) {
@@ -71,6 +73,7 @@ RunReport Engine::run() {
   read_wishes();
   publish();
   while (true) {
+    give_up_if_hopeless();
     pump_scheduled();
     if (open_nodes_ == 0 || (aborted_ && under_way_ == 0)) {
       break;
@@ -94,8 +97,10 @@ RunReport Engine::run() {
     fire_timers();
     read_wishes();
     show_progress();
+    news_.tell_due(now_);
     publish();
   }
+  news_.finish();
   if (report_.end == RunReport::End::kRunning) {
     report_.end = draining_ ? RunReport::End::kInterrupted : RunReport::End::kDone;
   }
@@ -251,6 +256,7 @@ Engine::TimePoint Engine::next_deadline() const {
   if (unpublished_) {
     deadline = std::min(deadline, next_publish_);
   }
+  deadline = std::min(deadline, news_.next_time().value_or(deadline));
   return deadline;
 }
 
@@ -358,9 +364,35 @@ void Engine::operation_ended(std::uint32_t node) {
 
 void Engine::record_failure(std::uint32_t node, std::string item, Error error) {
   ++report_.failure_count;
+  const NodeState& state = nodes_[node];
+  news_.add(state.plan->name, item, error, now_);
+  const StageReport& counts = state.report;
+  const bool only_failed = !state.went_well && counts.items_out == 0 && counts.grouped == 0 && counts.dropped == 0;
+  // Of exactly so many items there is nothing left to save by an early end.
+  const bool goes_on = counts.items_in > give_up_after_;
+  if (only_failed && goes_on && give_up_after_ > 0 && counts.failed >= give_up_after_ && hopeless_ == kNone) {
+    hopeless_ = node;
+    hopeless_error_ = error;
+  }
   if (report_.failures.size() < options_.max_reported_failures) {
     report_.failures.push_back({nodes_[node].plan->name, std::move(item), std::move(error)});
   }
+}
+
+void Engine::give_up_if_hopeless() {
+  if (hopeless_ == kNone || aborted_) {
+    return;
+  }
+  const NodeState& state = nodes_[hopeless_];
+  if (state.went_well) {
+    hopeless_ = kNone;  // Calls that had begun before have ended well meanwhile.
+    return;
+  }
+  Error error = std::move(hopeless_error_);
+  error.message =
+      "stage '" + state.plan->name + "': the first " + std::to_string(state.report.failed) +
+      " items have all failed, so the run was ended (give_up_after); the last failed with: " + error.message;
+  abort(RunReport::End::kFailed, std::move(error));
 }
 
 std::string Engine::identify(const PlanNode& plan, const Item& item) const {

@@ -15,6 +15,7 @@
 
 #include "pipeline/edge.hpp"
 #include "pipeline/executor.hpp"
+#include "pipeline/failure_news.hpp"
 #include "pipeline/given_items.hpp"
 #include "pipeline/output_names.hpp"
 #include "pipeline/pace.hpp"
@@ -112,8 +113,9 @@ class Engine {
     std::uint64_t gathered_generation = 0;
     bool gathered_due = false;
     bool draining = false;
-    bool cut = false;      ///< Its input, or a source's output, ended early because of a stop.
-    bool waiting = false;  ///< A source that had nothing to give.
+    bool cut = false;        ///< Its input, or a source's output, ended early because of a stop.
+    bool waiting = false;    ///< A source that had nothing to give.
+    bool went_well = false;  ///< A call of it has succeeded.
     std::chrono::nanoseconds pause{0};
     TimePoint busy_since{};
     std::chrono::nanoseconds busy{0};
@@ -149,6 +151,8 @@ class Engine {
   void operation_began(std::uint32_t node);
   void operation_ended(std::uint32_t node);
   void record_failure(std::uint32_t node, std::string item, Error error);
+  /// Ends the run if a stage has only ever failed.
+  void give_up_if_hopeless();
   [[nodiscard]] std::string identify(const PlanNode& plan, const Item& item) const;
   void abort(RunReport::End end, std::optional<Error> error);
   void fill_report();
@@ -235,6 +239,11 @@ class Engine {
   TimePoint started_{};
   TimePoint next_progress_{};
   TimePoint next_publish_{};
+  FailureNews news_;
+  const std::uint64_t give_up_after_;
+  /// A node whose first items, `give_up_after_` of them, have all failed, and how the last did.
+  std::uint32_t hopeless_ = kNone;
+  Error hopeless_error_;
   RunReport report_;
 };
 

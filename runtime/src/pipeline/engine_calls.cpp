@@ -150,6 +150,7 @@ void Engine::call_ended(std::uint32_t slot) {
 void Engine::answer(std::uint32_t slot, Reply reply) {
   Call& call = calls_[slot];
   NodeState& state = nodes_[call.node];
+  state.went_well = true;
   if (state.plan->kind == NodeKind::kSink) {
     ++state.report.items_out;
     --state.active;

@@ -138,6 +138,7 @@ struct Graph::Impl {
   std::string description;
   std::vector<internal::PlanNode> nodes;  ///< In the order of the file.
   std::vector<internal::PlanEdge> edges;
+  std::optional<std::uint64_t> give_up_after;  ///< See RunOptions::give_up_after.
   std::map<std::string, Buffer> plugin_settings;
   std::map<std::string, internal::PlanPin> pins;  ///< By plugin.
   Catalog catalog;                                ///< That it was checked with.

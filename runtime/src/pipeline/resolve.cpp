@@ -25,6 +25,7 @@ class Resolver {
   Graph::Impl run() {
     graph_.name = declaration_.name;
     graph_.description = declaration_.description;
+    graph_.give_up_after = declaration_.give_up_after;
     for (const PluginDeclaration& plugin : declaration_.plugins) {
       resolve_plugin(plugin);
     }

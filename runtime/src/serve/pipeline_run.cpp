@@ -54,6 +54,9 @@ Result<void> PipelineRun::start() {
 void PipelineRun::run() {
   RunOptions options;
   options.control = control_;
+  if (pipeline_.on_failure) {
+    options.on_failure = [this](const FailureNotice& notice) { pipeline_.on_failure(name(), notice); };
+  }
   const RunReport report = run_pipeline(runtime_, pipeline_.graph, options);
   on_end_(*this, report);
   std::vector<std::function<void()>> waiting;

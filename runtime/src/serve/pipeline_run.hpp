@@ -19,6 +19,8 @@ namespace tenon::internal {
 struct ServedPipeline {
   std::string file;
   Graph graph;
+  /// Of its run; may be empty.
+  std::function<void(const std::string& pipeline, const FailureNotice& notice)> on_failure = {};
 };
 
 /// [any-thread] but for the destructor.

@@ -68,6 +68,7 @@ RuntimeSystem::RuntimeSystem(Runtime runtime, std::vector<ServedPipeline> pipeli
   }
   subscription_ = runtime_.on_event([this](const SwapEvent& event) { take_event(event); });
   for (ServedPipeline& pipeline : pipelines) {
+    pipeline.on_failure = options_.on_failure;
     pipelines_.push_back(std::make_unique<PipelineRun>(runtime_, std::move(pipeline),
                                                        [this](const PipelineRun& run, const RunReport& report) {
                                                          if (options_.on_pipeline_end) {

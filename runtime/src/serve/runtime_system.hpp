@@ -29,6 +29,8 @@ struct RuntimeSystemOptions {
   SwapOptions swaps = {};
   /// Kept up to date with the catalog; may be null.
   std::shared_ptr<PluginLabels> labels = {};
+  /// Called while items of a pipeline fail, on its thread; see RunOptions::on_failure. May be empty.
+  std::function<void(const std::string& pipeline, const FailureNotice& notice)> on_failure = {};
   /// Called at the end of each pipeline, on its thread. May be empty.
   std::function<void(const std::string& name, const RunReport& report)> on_pipeline_end = {};
 };

@@ -1,8 +1,10 @@
 #include "pipeline/engine.hpp"
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "engine_fixture.hpp"
 #include "fake_executor.hpp"
@@ -65,6 +67,78 @@ TEST_CASE("Engine: failures beyond the limit are counted only") {
   CHECK(report.failures.size() == 7);
   CHECK(report.failure_count == 100);
   CHECK(stage(report, "double").failed == 100);
+}
+
+TEST_CASE("Engine: a stage whose first items all fail ends the run, and says with what") {
+  FakeExecutor executor;
+  const auto refuse = [](const std::string&) -> Result<std::string> { return fail(ErrorCode::kFailed, "no key"); };
+  executor.task("tenon.double").run = refuse;
+  SECTION("the usual number") {
+    const Graph::Impl graph = graph_of(numbers(100'000) + chain(""));
+    const RunReport report = run(graph, executor);
+    CHECK(report.end == RunReport::End::kFailed);
+    REQUIRE(report.error);
+    CHECK(report.error->message.find("stage 'double': the first ") == 0);
+    CHECK(report.error->message.find("no key") != std::string::npos);
+    CHECK(report.failure_count >= 100);
+    CHECK(report.failure_count < 10'000);
+    check_accounts(graph, report, false);
+  }
+  SECTION("as the file says") {
+    const Graph::Impl graph = graph_of("pipeline = { give_up_after = 3 }\n" + numbers(1000) + chain(""));
+    CHECK(run(graph, executor).end == RunReport::End::kFailed);
+    RunOptions never;
+    never.give_up_after = 0;
+    const RunReport report = run(graph, executor, never);
+    CHECK(report.end == RunReport::End::kDone);
+    CHECK(report.failure_count == 1000);
+  }
+  SECTION("not when one of them went well") {
+    int calls = 0;
+    executor.task("tenon.double").run = [&](const std::string& text) -> Result<std::string> {
+      return ++calls == 50 ? Result<std::string>(text) : refuse(text);
+    };
+    const RunReport report = run(graph_of(numbers(2000) + chain("")), executor);
+    CHECK(report.end == RunReport::End::kDone);
+    CHECK(report.failure_count == 1999);
+  }
+}
+
+TEST_CASE("Engine: failures are told while they happen, the first of a kind at once and the others by count") {
+  const Graph::Impl graph = graph_of(numbers(4000) + chain("workers = 1"));
+  FakeExecutor executor;
+  executor.task("tenon.double").least = std::chrono::milliseconds(10);
+  executor.task("tenon.double").most = std::chrono::milliseconds(10);
+  std::uint64_t calls = 0;
+  executor.task("tenon.double").run = [&](const std::string& text) -> Result<std::string> {
+    ++calls;
+    if (calls % 2 == 0) {
+      return fail(calls < 3000 ? ErrorCode::kFailed : ErrorCode::kIo, "item " + std::to_string(calls));
+    }
+    return text;
+  };
+  std::vector<FailureNotice> notices;
+  std::vector<std::uint64_t> told_at;
+  RunOptions options;
+  options.on_failure = [&](const FailureNotice& notice) {
+    notices.push_back(notice);
+    told_at.push_back(calls);
+  };
+  const RunReport report = run(graph, executor, options);
+  CHECK(report.end == RunReport::End::kDone);
+  REQUIRE(notices.size() >= 6);
+  CHECK(notices.size() <= 16);  // 40 s of simulated time.
+  CHECK(notices[0].stage == "double");
+  CHECK(notices[0].count == 1);
+  CHECK(notices[0].error.message == "item 2");
+  CHECK(told_at[0] <= 3);
+  std::map<ErrorCode, std::uint64_t> told;
+  for (const FailureNotice& notice : notices) {
+    told[notice.code] += notice.count;
+    CHECK(notice.total == told[notice.code]);
+  }
+  CHECK(told[ErrorCode::kFailed] + told[ErrorCode::kIo] == report.failure_count);
+  CHECK(told[ErrorCode::kIo] > 0);
 }
 
 TEST_CASE("Engine: a failing source or reduce fails the run and says why") {
