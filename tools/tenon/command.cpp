@@ -26,6 +26,7 @@ constexpr auto kCommands = std::to_array<Command>({
     {"status", "show what a daemon runs", &status_command},
     {"swap", "put a new version of a plugin into a daemon", &swap_command},
     {"rollback", "go back to the version of a plugin before", &rollback_command},
+    {"quarantine", "show what is not loaded again, and let it in", &quarantine_command},
     {"generations", "list the versions of a daemon's plugins", &generations_command},
     {"events", "show what has happened to a daemon's plugins", &events_command},
     {"pause", "let a daemon's pipelines begin nothing new", &pause_command},

@@ -57,6 +57,7 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
 Outcome<ExitCode> status_command(Context& context, const std::vector<std::string>& arguments);
 Outcome<ExitCode> swap_command(Context& context, const std::vector<std::string>& arguments);
 Outcome<ExitCode> rollback_command(Context& context, const std::vector<std::string>& arguments);
+Outcome<ExitCode> quarantine_command(Context& context, const std::vector<std::string>& arguments);
 Outcome<ExitCode> generations_command(Context& context, const std::vector<std::string>& arguments);
 Outcome<ExitCode> events_command(Context& context, const std::vector<std::string>& arguments);
 Outcome<ExitCode> pause_command(Context& context, const std::vector<std::string>& arguments);

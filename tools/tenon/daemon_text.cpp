@@ -38,6 +38,15 @@ std::string milliseconds_text(std::int64_t nanoseconds) {
   return std::to_string(nanoseconds / 1'000'000) + " ms";
 }
 
+/// "1.2 ms", of the time that calls run.
+std::string run_text(std::int64_t nanoseconds) {
+  const double microseconds = static_cast<double>(nanoseconds) / 1000;
+  char text[48];
+  std::snprintf(text, sizeof text, "%.3g %s", microseconds < 1000 ? microseconds : microseconds / 1000,
+                microseconds < 1000 ? "us" : "ms");
+  return microseconds < 1'000'000 ? text : format_duration(microseconds / 1'000'000);
+}
+
 std::string calls_text(std::uint64_t count) {
   return group_digits(count) + (count == 1 ? " call" : " calls");
 }
@@ -112,15 +121,21 @@ ordered_json to_json(const serve::StatusT& status) {
   json["crashed_workers"] = status.crashed_workers;
   json["workers"] = ordered_json::array();
   for (const auto& worker : status.workers) {
-    json["workers"].push_back({{"id", worker->id}, {"pid", worker->process_id}, {"calls", worker->calls}});
+    json["workers"].push_back({{"id", worker->id},
+                               {"pid", worker->process_id},
+                               {"calls", worker->calls},
+                               {"memory_bytes", worker->memory_bytes},
+                               {"mean_run_ns", worker->mean_run_ns}});
   }
+  json["store"] = status.store;
   json["plugins"] = ordered_json::array();
   for (const auto& plugin : status.plugins) {
-    ordered_json one = {{"name", plugin->name},
-                        {"version", plugin->version},
-                        {"sha256", plugin->sha256},
-                        {"file", plugin->file},
-                        {"tasks", plugin->tasks}};
+    ordered_json one = {{"name", plugin->name},    {"version", plugin->version}, {"sha256", plugin->sha256},
+                        {"file", plugin->file},    {"tasks", plugin->tasks},     {"source", plugin->source},
+                        {"p99_ns", plugin->p99_ns}};
+    if (!plugin->note.empty()) {
+      one["note"] = plugin->note;
+    }
     if (!plugin->problem.empty()) {
       one["problem"] = plugin->problem;
     }
@@ -149,6 +164,10 @@ ordered_json to_json(const serve::GenerationT& generation) {
   json["calls"] = generation.calls;
   json["failed"] = generation.failed;
   json["crashed"] = generation.crashed;
+  json["p99_ns"] = generation.p99_ns;
+  if (!generation.note.empty()) {
+    json["note"] = generation.note;
+  }
   return json;
 }
 
@@ -203,6 +222,11 @@ std::string to_text(const serve::StatusT& status) {
           group_digits(status.queued) + " queued, " + group_digits(status.running) + " running\n";
   text += "workers: " + std::to_string(status.workers.size()) + ", " + group_digits(status.crashed_workers) +
           " crashed so far\n";
+  for (const auto& worker : status.workers) {
+    text += "  process " + std::to_string(worker->process_id) + ": " + calls_text(worker->calls) +
+            (worker->mean_run_ns > 0 ? " of " + run_text(worker->mean_run_ns) : std::string()) +
+            (worker->memory_bytes > 0 ? ", " + internal::format_size(worker->memory_bytes) : std::string()) + '\n';
+  }
   text += status.pipelines.empty() ? "pipelines: none\n" : "pipelines:\n";
   for (const auto& pipeline : status.pipelines) {
     text += "  " + to_text(*pipeline);
@@ -212,7 +236,10 @@ std::string to_text(const serve::StatusT& status) {
     text += "  " + internal::plugin_label(plugin->name, plugin->version, plugin->sha256);
     text += plugin->problem.empty() ? "  " + internal::count_of(plugin->tasks, "task", "tasks")
                                     : "  cannot be used: " + one_line(plugin->problem);
-    text += '\n';
+    text += plugin->p99_ns > 0 ? ", 99 % of calls within " + run_text(plugin->p99_ns) + '\n' : "\n";
+    if (!plugin->note.empty()) {
+      text += "    " + one_line(plugin->note) + '\n';
+    }
   }
   return text;
 }

@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "pipeline/failure_news.hpp"
 #include "pipeline/quantity.hpp"
+#include "platform/environment.hpp"
 #include "platform/file_descriptor.hpp"
 #include "platform/service_signals.hpp"
 #include "platform/standard_streams.hpp"
@@ -171,10 +172,24 @@ Outcome<std::optional<Loaded>> load(Context& context, const std::vector<std::str
   return loaded;
 }
 
-RuntimeOptions runtime_options(const Arguments& asked, const Catalog& catalog, Loaded& loaded, const ServiceLog& log) {
+/// What makes the daemon on this socket the same one after a restart.
+HotSwapOptions swap_options(const Arguments& asked, const std::filesystem::path& socket) {
+  HotSwapOptions swaps;
+  swaps.watch = !asked.no_watch;
+  swaps.store_dir = asked.store;
+  std::error_code failed;
+  const auto place = std::filesystem::weakly_canonical(std::filesystem::absolute(socket), failed);
+  swaps.instance = "tenon serve --socket " + (failed ? socket : place).string();
+  return swaps;
+}
+
+RuntimeOptions runtime_options(const Arguments& asked, HotSwapOptions swaps, const Catalog& catalog,
+                               const std::vector<std::filesystem::path>& places, Loaded& loaded,
+                               const ServiceLog& log) {
   RuntimeOptions options;
   options.workers = asked.workers;
   options.catalog = catalog;
+  options.plugin_dirs = places;
   options.plugin_settings = std::move(loaded.settings);
   // The events are told by the daemon itself.
   options.log = [sink = log.sink()](const LogRecord& record) {
@@ -182,9 +197,6 @@ RuntimeOptions runtime_options(const Arguments& asked, const Catalog& catalog, L
       sink(record);
     }
   };
-  HotSwapOptions swaps;
-  swaps.watch = !asked.no_watch;
-  swaps.store_dir = asked.store;
   std::vector<Graph> graphs;
   for (const internal::ServedPipeline& pipeline : loaded.pipelines) {
     graphs.push_back(pipeline.graph);
@@ -296,10 +308,14 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
   if (!places) {
     return tl::unexpected<Failure>(std::move(places.error()));
   }
+  for (std::filesystem::path& place : *places) {
+    place = std::filesystem::absolute(place).lexically_normal();
+  }
   auto ready = ready_descriptor(asked.ready_fd);
   if (!ready) {
     return tl::unexpected<Failure>(std::move(ready.error()));
   }
+  HotSwapOptions swaps = swap_options(asked, *path);
   auto loaded = load(context, asked.files, *catalog);
   if (!loaded) {
     return tl::unexpected<Failure>(std::move(loaded.error()));
@@ -329,7 +345,7 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
       context.world.flush_error(kLogPatience);
     }
   });
-  RuntimeOptions start = runtime_options(asked, *catalog, **loaded, log);
+  RuntimeOptions start = runtime_options(asked, swaps, *catalog, *places, **loaded, log);
   limits->set(start);
   auto runtime = Runtime::start(std::move(start));
   if (!runtime) {
@@ -341,6 +357,8 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
   system_options.limits = limits->usual;
   system_options.limits_of = limits->of;
   system_options.labels = log.labels();
+  system_options.store = swaps.store_dir.empty() ? internal::cache_directory() / "store"
+                                                 : std::filesystem::absolute(swaps.store_dir).lexically_normal();
   system_options.on_failure = [&log](const std::string& pipeline, const FailureNotice& notice) {
     log.line(LogLevel::kWarning, "pipeline '" + pipeline + "', " + internal::to_text(notice));
   };
@@ -349,8 +367,8 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
   };
   const std::size_t pipelines = (*loaded)->pipelines.size();
   internal::RuntimeSystem system(std::move(*runtime), std::move((*loaded)->pipelines), std::move(system_options));
-  if (auto started = system.start(); !started) {
-    return failure(ExitCode::kFailed, std::move(started.error()));
+  if (auto running = system.start(); !running) {
+    return failure(ExitCode::kFailed, std::move(running.error()));
   }
 
   options.release = kVersion;

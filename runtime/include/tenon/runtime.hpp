@@ -47,7 +47,7 @@ struct RuntimeOptions {
   unsigned workers = 0;
   /// Where plugins are looked for; see CatalogOptions.
   std::vector<std::filesystem::path> plugin_dirs = {};
-  /// A catalog opened before, instead of plugin_dirs.
+  /// A catalog opened before, instead of plugin_dirs; hot_swap then looks there for changes, or beside its files.
   std::optional<Catalog> catalog = {};
   /// The tenon-worker to run. Empty: $TENON_WORKER, beside the running executable, the library's own build or
   /// install place, in this order.
@@ -161,6 +161,8 @@ struct RuntimeStats {
     std::uint64_t id = 0;
     std::int64_t pid = 0;
     std::uint64_t calls = 0;
+    /// How long its calls ran lately, on average; 0 before the first.
+    std::chrono::nanoseconds mean_run{};
   };
   std::vector<Worker> workers;
 };
@@ -252,8 +254,9 @@ class Runtime {
   /// pin; kRejected quarantined, untrusted or turned back by the canary; kCorrupt, kCrashed, kDeadline by the trial;
   /// kIo.
   [[nodiscard]] Result<SwapReport> swap(std::string_view what, const SwapOptions& options = {});
-  /// Makes the generation before the current one current again and puts the content of the one that goes into
-  /// quarantine. While a version is on trial it turns that one back instead, which then never becomes current.
+  /// Makes the generation before the current one current again. This runtime, and later ones of its
+  /// HotSwapOptions::instance, do not load the content of the one that goes again unless they are forced to; other
+  /// runtimes do. While a version is on trial it turns that one back instead, which then never becomes current.
   /// `reason` stands in the event. Errors: kNotFound no such plugin or nothing before it; kUnsupported;
   /// those of swap.
   [[nodiscard]] Result<SwapReport> rollback(std::string_view plugin, std::string_view reason = {});

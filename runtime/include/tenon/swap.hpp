@@ -25,7 +25,9 @@ namespace tenon {
 
 /// How one swap is to be made, and what turns it back. Rates are shares of calls, 0 to 1.
 struct SwapOptions {
-  /// Swaps also where the new schema breaks the old one. What waits in the queue then still runs on the old version.
+  /// Swaps also where the new schema breaks the old one: what waits in the queue then still runs on the old version. Of
+  /// a file that is named by its path it also swaps a content that is in quarantine or was rolled back;
+  /// SwapReport::overridden says what was overridden.
   bool force = false;
 
   /// Share of the calls of idempotent tasks that run on the new version before it becomes current; 0: no canary.
@@ -62,6 +64,12 @@ struct HotSwapOptions {
   /// Where copies of plugin files are kept, by content; may be shared by several hosts of one user. Workers load from
   /// there alone. Empty: $XDG_CACHE_HOME/tenon/store or ~/.cache/tenon/store.
   std::filesystem::path store_dir = {};
+  /// Names this runtime in the store across restarts, as `tenon serve` does by its socket. The next runtime of that
+  /// name begins with the versions that were current in this one, whatever the plugin files hold by then, and knows
+  /// what it was rolled back from. A watch takes a plugin file that has changed in between. Empty: what plugin files
+  /// hold is current at each start, but for contents that a runtime of this program with these plugin directories was
+  /// rolled back from.
+  std::string instance = {};
   /// Bounds of the store. What is in use is never pushed out.
   std::uint64_t max_store_bytes = std::uint64_t{4} << 30;
   std::size_t max_store_files = 256;
@@ -102,17 +110,20 @@ struct GenerationInfo {
   GenerationState state = GenerationState::kTrial;
   std::chrono::system_clock::time_point since;  ///< Of the state.
   std::string reason;                           ///< Why it was refused, forced or rolled back; else empty.
-  std::uint32_t workers = 0;                    ///< That have it now.
-  std::uint64_t calls = 0;                      ///< Ended, on it.
-  std::uint64_t failed = 0;                     ///< Of those, by an error of the task.
-  std::uint64_t crashed = 0;                    ///< Of those, by the end of the worker.
+  /// Of the current one: why it is served although its plugin's file holds another content; else empty.
+  std::string note;
+  std::uint32_t workers = 0;       ///< That have it now.
+  std::uint64_t calls = 0;         ///< Ended, on it.
+  std::uint64_t failed = 0;        ///< Of those, by an error of the task.
+  std::uint64_t crashed = 0;       ///< Of those, by the end of the worker.
+  std::chrono::nanoseconds p99{};  ///< Time a call runs, of the latest some hundreds; 0 before the first.
 };
 
 /// What a swap has done.
 struct SwapReport {
   GenerationInfo now;     ///< Current now.
   GenerationInfo before;  ///< Current before.
-  /// Breaks that `force` has overridden; a line each.
+  /// What `force` has overridden: breaks of the schema, a quarantine, a roll-back; a line each.
   std::vector<std::string> overridden;
   /// Why a canary or shadow that was asked for has tried no call; else empty.
   std::string untried;
@@ -128,13 +139,14 @@ struct SwapEvent {
     kDetected,     ///< A plugin file has changed.
     kStaged,       ///< It is in the store.
     kRefused,      ///< It does not become current; `message` says why and what to do.
-    kForced,       ///< Breaks were overridden; `message` lists them.
+    kForced,       ///< Breaks, a quarantine or a roll-back were overridden; `message` lists them.
     kCanary,       ///< Runs a share of the calls now; or has tried none, and `message` says why.
     kSwitched,     ///< It is current now.
     kDrained,      ///< No worker has it any more.
     kRolledBack,   ///< It is current again; `message` says why.
-    kQuarantined,  ///< Its content will not be loaded again.
+    kQuarantined,  ///< Its content will not be loaded again; `message` says by whom.
     kWatch,        ///< The watch itself: a directory came or went, or cannot be read.
+    kRestored,     ///< It was current before a restart and is again; `message` says why, and what its file holds.
   };
   std::uint64_t number = 0;  ///< Of the event, rising by one.
   std::chrono::system_clock::time_point time;

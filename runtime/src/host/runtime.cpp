@@ -11,6 +11,7 @@
 #include "host/runtime_access.hpp"
 #include "host/session.hpp"
 #include "host/swap/coordinator.hpp"
+#include "host/swap/initial_catalog.hpp"
 #include "plugin/plugin_directories.hpp"
 
 namespace tenon {
@@ -93,8 +94,10 @@ Result<Staged> open_staged(const RuntimeOptions& options) {
     return fail(std::move(catalog.error()));
   }
   std::vector<std::filesystem::path> directories;
-  if (!options.catalog) {
-    auto searched = internal::plugin_directories(inspection);
+  if (!options.catalog || !options.plugin_dirs.empty()) {
+    CatalogOptions places = inspection;
+    places.use_environment = inspection.use_environment && !options.catalog;
+    auto searched = internal::plugin_directories(places);
     if (!searched) {
       return fail(std::move(searched.error()));
     }
@@ -135,7 +138,7 @@ Result<Runtime> internal::RuntimeAccess::start(RuntimeOptions options, std::uniq
     staged.emplace(std::move(*opened));
     OpenedCatalog catalog{staged->catalog.catalog};
     for (const auto& [name, plugin] : staged->catalog.plugins) {
-      catalog.files.emplace(name, plugin.file);
+      catalog.files.emplace(name, plugin.served);
     }
     return catalog;
   };

@@ -572,7 +572,8 @@ void Scheduler::fill_stats(RuntimeStats& stats) const {
   for (const Slot& slot : slots_) {
     if (slot.link != nullptr && slot.link->state == WorkerLink::State::kReady) {
       stats.running += slot.link->in_flight.empty() ? 0 : 1;
-      stats.workers.push_back({slot.link->id, slot.link->handle->pid(), slot.link->calls_done});
+      stats.workers.push_back({slot.link->id, slot.link->handle->pid(), slot.link->calls_done,
+                               std::chrono::nanoseconds(slot.link->mean_run_ns)});
     }
   }
   stats.queued = accepted_ - stats.running;

@@ -14,32 +14,57 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A record is text: this line, the seconds since 1970-01-01 UTC, the reason.
-constexpr std::string_view kFirstLine = "tenon quarantine 1\n";
+// A record is text: this line, the seconds since 1970-01-01 UTC, plugin, version, host, the reason.
+constexpr std::string_view kFirstLine = "tenon quarantine 2\n";
+// Of earlier releases: this line, the seconds, the reason.
+constexpr std::string_view kFirstLineOfOld = "tenon quarantine 1\n";
+constexpr std::size_t kMaxSubjectBytes = 1024;
 constexpr std::size_t kMaxReasonBytes = 4096;
 constexpr std::uint64_t kMaxRecordBytes = 16 * 1024;
 constexpr std::size_t kSha256Digits = 64;
 /// A temporary file of this age has no writer any more: a record is written in no time.
 constexpr std::chrono::minutes kLeftBehind{1};
 
+/// Takes the first line off a text; nullopt when it has no end.
+std::optional<std::string_view> take_line(std::string_view& text) {
+  const std::size_t end = text.find('\n');
+  if (end == std::string_view::npos) {
+    return std::nullopt;  // Cut off.
+  }
+  const std::string_view line = text.substr(0, end);
+  text.remove_prefix(end + 1);
+  return line;
+}
+
 std::optional<QuarantineRecord> parse(std::string_view text) {
-  if (!text.starts_with(kFirstLine)) {
+  const bool old = text.starts_with(kFirstLineOfOld);
+  if (!old && !text.starts_with(kFirstLine)) {
     return std::nullopt;
   }
   text.remove_prefix(kFirstLine.size());
-  const std::size_t end = text.find('\n');
+  const auto time = take_line(text);
   std::int64_t seconds = 0;
-  if (end == std::string_view::npos || std::from_chars(text.data(), text.data() + end, seconds).ptr != &text[end]) {
+  if (!time || std::from_chars(time->data(), time->data() + time->size(), seconds).ptr != time->data() + time->size()) {
     return std::nullopt;
   }
-  text.remove_prefix(end + 1);
+  // Printed again: nobody vouches for what stands in a file.
+  QuarantineRecord record;
+  record.since = std::chrono::system_clock::time_point(std::chrono::seconds(seconds));
+  if (!old) {
+    for (std::string* const part : {&record.subject.plugin, &record.subject.version, &record.subject.host}) {
+      const auto line = take_line(text);
+      if (!line) {
+        return std::nullopt;
+      }
+      *part = printable(*line, kMaxSubjectBytes);
+    }
+  }
   if (text.empty() || text.back() != '\n') {
-    return std::nullopt;  // Cut off.
+    return std::nullopt;
   }
   text.remove_suffix(1);
-  // Printed again: nobody vouches for what stands in a file.
-  return QuarantineRecord{
-      {}, printable(text, kMaxReasonBytes), std::chrono::system_clock::time_point(std::chrono::seconds(seconds))};
+  record.reason = printable(text, kMaxReasonBytes);
+  return record;
 }
 
 }  // namespace
@@ -49,13 +74,18 @@ bool is_sha256(const std::string& text) noexcept {
 }
 
 Result<void> Quarantine::add(const std::string& sha256, const std::string& reason,
-                             std::chrono::system_clock::time_point since) const {
+                             std::chrono::system_clock::time_point since, const QuarantineSubject& subject) const {
   if (!is_sha256(sha256)) {
     return fail(ErrorCode::kInvalidArgument, "cannot quarantine '" + printable(sha256, 80) + "': it is no SHA-256");
   }
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since.time_since_epoch()).count();
-  const std::string text =
-      std::string(kFirstLine) + std::to_string(seconds) + "\n" + printable(reason, kMaxReasonBytes) + "\n";
+  std::string text = std::string(kFirstLine) + std::to_string(seconds) + "\n";
+  for (const std::string& part : {subject.plugin, subject.version, subject.host}) {
+    text += printable(part, kMaxSubjectBytes) + "\n";
+  }
+  text += printable(reason, kMaxReasonBytes) + "\n";
+  std::error_code ignored;  // Shown by the write.
+  fs::create_directory(directory_, ignored);
   const BytesView bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
   // Not synced: a record that a power cut spoils still counts as one.
   if (auto written = write_file(directory_ / sha256, bytes, {.mode = 0600, .sync = false}); !written) {
@@ -85,8 +115,8 @@ std::optional<QuarantineRecord> Quarantine::find(const std::string& sha256) cons
     record = parse({reinterpret_cast<const char*>(content->data()), content->size()});
   }
   if (!record) {
-    record = QuarantineRecord{
-        {}, "the record '" + file.string() + "' cannot be read; release it to load this content again", {}};
+    record.emplace();
+    record->reason = "the record '" + file.string() + "' cannot be read; lift it to load this content again";
   }
   record->sha256 = sha256;
   return record;

@@ -13,6 +13,14 @@
 
 namespace tenon::internal {
 
+/// What a content in quarantine is, for people. Each may be empty when it is not known.
+struct QuarantineSubject {
+  std::string plugin;
+  std::string version;
+  /// The only host that does not load it; empty: no host of the store does.
+  std::string host;
+};
+
 /// One content in quarantine.
 struct QuarantineRecord {
   std::string sha256;
@@ -20,6 +28,7 @@ struct QuarantineRecord {
   std::string reason;
   /// To the second.
   std::chrono::system_clock::time_point since;
+  QuarantineSubject subject;
 };
 
 /// Whether `text` is a SHA-256 as file_hash.hpp gives it: 64 digits, lower case. [any-thread]
@@ -30,13 +39,14 @@ struct QuarantineRecord {
 /// refused stays refused until somebody releases it. [any-thread]
 class Quarantine {
  public:
-  /// The directory must be there. At most `max_records` are kept; the oldest go first.
+  /// The directory's parent must be there. At most `max_records` are kept; the oldest go first.
   Quarantine(std::filesystem::path directory, std::size_t max_records)
       : directory_(std::move(directory)), max_records_(max_records) {}
 
   /// Takes a content in, or gives the one that is in a new reason. Errors: kInvalidArgument no SHA-256; kIo.
   [[nodiscard]] Result<void> add(const std::string& sha256, const std::string& reason,
-                                 std::chrono::system_clock::time_point since) const;
+                                 std::chrono::system_clock::time_point since,
+                                 const QuarantineSubject& subject = {}) const;
   /// The record of a content; nullopt when it is not in quarantine.
   [[nodiscard]] std::optional<QuarantineRecord> find(const std::string& sha256) const;
   /// Lets a content out. False when it was not in. Errors: kIo.
@@ -46,6 +56,7 @@ class Quarantine {
 
   /// Removes what killed writers left behind.
   void sweep() const;
+  [[nodiscard]] const std::filesystem::path& directory() const noexcept { return directory_; }
 
  private:
   std::filesystem::path directory_;

@@ -84,7 +84,7 @@ Result<std::optional<FileIdentity>> quiet_identity(const FileDescriptor& source)
 }
 
 std::array<fs::path, 5> parts_of(const fs::path& store) {
-  return {store, store / "objects", store / "incoming", store / "quarantine", store / "served"};
+  return {store, store / "objects", store / "incoming", store / "quarantine", store / "hosts"};
 }
 
 /// Errors: those of check_private_directory.
@@ -137,7 +137,7 @@ struct Pin::State {
       : directory(std::move(place)),
         limits(bounds),
         quarantine(directory / "quarantine", bounds.max_quarantined),
-        served(directory / "served"),
+        hosts(directory / "hosts", bounds.max_quarantined),
         used(Used{std::move(locks), {}, {}, {}}) {}
 
   struct Used {
@@ -335,14 +335,14 @@ struct Pin::State {
       return held.bytes + needed.bytes <= limits.max_bytes && held.files + needed.files <= limits.max_files;
     };
     const auto now = fs::file_time_type::clock::now();
-    // What was served last is the way back of a host that starts again: it goes after all else.
-    const std::set<std::string> last_served =
-        keep || !fits() ? with_libraries(served.all(), *contents) : std::set<std::string>();
-    std::stable_partition(contents->begin(), contents->end(), [&last_served](const StoredContent& content) {
-      return !last_served.contains(content.sha256);
+    // A host that starts again needs what it served last: that goes after all else.
+    const std::set<std::string> needed_by_hosts =
+        keep || !fits() ? with_libraries(hosts.needed(), *contents) : std::set<std::string>();
+    std::stable_partition(contents->begin(), contents->end(), [&needed_by_hosts](const StoredContent& content) {
+      return !needed_by_hosts.contains(content.sha256);
     });
     for (const StoredContent& content : *contents) {
-      const bool old = keep && now - content.last_used >= *keep && !last_served.contains(content.sha256);
+      const bool old = keep && now - content.last_used >= *keep && !needed_by_hosts.contains(content.sha256);
       const bool foreign = !is_sha256(content.sha256);
       if ((old || foreign || !fits()) && remove(*locked, content)) {
         held.bytes -= content.size_bytes;
@@ -419,7 +419,7 @@ struct Pin::State {
   const fs::path directory;
   const StoreLimits limits;
   const Quarantine quarantine;
-  const ServedContents served;
+  const ServiceRecords hosts;
   Guarded<Used> used;
 };
 
@@ -817,7 +817,7 @@ Result<StagedPlugin> Store::find(const std::string& sha256, const fs::path& name
 
 std::size_t Store::sweep() const {
   state_->quarantine.sweep();
-  state_->served.sweep();
+  state_->hosts.sweep();
   return state_->sweep_temporaries() + state_->make_room({}, state_->limits.keep_unpinned).removed;
 }
 
@@ -831,9 +831,9 @@ const Quarantine& Store::quarantine() const {
   return state_->quarantine;
 }
 
-const ServedContents& Store::served() const {
+const ServiceRecords& Store::hosts() const {
   static_cast<void>(state_->mend());
-  return state_->served;
+  return state_->hosts;
 }
 
 const fs::path& Store::directory() const noexcept {

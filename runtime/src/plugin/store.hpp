@@ -23,7 +23,7 @@
 
 #include "platform/file.hpp"
 #include "plugin/quarantine.hpp"
-#include "plugin/served_contents.hpp"
+#include "plugin/service_records.hpp"
 
 namespace tenon::internal {
 
@@ -162,8 +162,8 @@ class Store {
 
   /// The contents that must not be loaded.
   [[nodiscard]] const Quarantine& quarantine() const;
-  /// What was served last of each plugin file.
-  [[nodiscard]] const ServedContents& served() const;
+  /// What each host serves, and what it was rolled back from.
+  [[nodiscard]] const ServiceRecords& hosts() const;
   [[nodiscard]] const std::filesystem::path& directory() const noexcept;
 
  private:

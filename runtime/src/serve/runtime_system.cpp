@@ -1,10 +1,12 @@
 #include "serve/runtime_system.hpp"
 
 #include <atomic>
+#include <map>
 #include <utility>
 
 #include "base/text.hpp"
 #include "host/storage.hpp"
+#include "platform/memory_limit.hpp"
 
 namespace tenon::internal {
 namespace {
@@ -119,8 +121,17 @@ void RuntimeSystem::fill_status(serve::StatusT& status) {
     worker->id = known.id;
     worker->process_id = known.pid;
     worker->calls = known.calls;
+    worker->mean_run_ns = known.mean_run.count();
+    worker->memory_bytes = process_memory_bytes(known.pid, 0).value_or(0);
     status.workers.push_back(std::move(worker));
   }
+  std::map<std::string, GenerationInfo> currents;
+  for (GenerationInfo& generation : runtime_.generations()) {
+    if (generation.state == GenerationState::kCurrent) {
+      currents.emplace(generation.plugin, std::move(generation));
+    }
+  }
+  status.store = options_.store.string();
   const Catalog catalog = runtime_.catalog();
   for (const auto& known : catalog.plugins()) {
     auto plugin = std::make_unique<serve::PluginT>();
@@ -130,6 +141,11 @@ void RuntimeSystem::fill_status(serve::StatusT& status) {
     plugin->file = known->file.string();
     plugin->tasks = known->schema ? static_cast<std::uint32_t>(known->schema->tasks().size()) : 0;
     plugin->problem = known->problem ? known->problem->message : std::string();
+    if (const auto current = currents.find(known->name); current != currents.end()) {
+      plugin->source = current->second.source.string();
+      plugin->note = current->second.note;
+      plugin->p99_ns = current->second.p99.count();
+    }
     status.plugins.push_back(std::move(plugin));
   }
   for (const auto& run : pipelines_) {

@@ -25,6 +25,8 @@ struct RuntimeSystemOptions {
   /// Of these plugins, as the runtime has them.
   PluginLimits limits = {};
   std::map<std::string, PluginLimits> limits_of = {};
+  /// Of the runtime, for status.
+  std::filesystem::path store = {};
   /// What a swap does unless it is told otherwise.
   SwapOptions swaps = {};
   /// Kept up to date with the catalog; may be null.
@@ -45,6 +47,8 @@ class RuntimeSystem final : public ServedSystem {
   /// Starts the pipelines. Errors: kUnavailable when the system has no more threads. [setup]
   [[nodiscard]] Result<void> start();
 
+  /// What it serves; not to be moved from.
+  [[nodiscard]] Runtime& runtime() noexcept { return runtime_; }
   /// Ends pipelines and runtime; what blocks in here ends with an error. Returns when no worker is left.
   void shutdown();
 

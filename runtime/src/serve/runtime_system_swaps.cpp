@@ -26,6 +26,8 @@ serve::GenerationT to_message(const GenerationInfo& info) {
   generation.calls = info.calls;
   generation.failed = info.failed;
   generation.crashed = info.crashed;
+  generation.note = info.note;
+  generation.p99_ns = info.p99.count();
   return generation;
 }
 

@@ -132,6 +132,11 @@ Result<void> Server::watch() {
                notify([line = status_line()] { ServiceManager::status(line); });
              });
            }});
+  // Those of the start: what is served although a plugin's file holds something else.
+  for (const auto& event : system_.events_since(0).events) {
+    log_event(*event);
+    logged_event_ = event->number;
+  }
   return {};
 }
 

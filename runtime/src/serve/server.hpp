@@ -146,6 +146,7 @@ class Server {
   [[nodiscard]] Connection::SessionSlot* take_session(Connection& client, std::uint64_t number, std::uint64_t session);
   void release_session(Connection& client, std::uint64_t session);
   void tell_event(const serve::EventT& event);
+  void log_event(const serve::EventT& event) const;
 
   /// Begins a call on a thread that may block, once it is its turn, and answers with what comes of it, unless the
   /// client is gone by then: it is then cancelled. `size_bytes`: what it keeps in memory.
@@ -180,6 +181,7 @@ class Server {
   std::vector<FileDescriptor> spares_;
   bool listener_watched_ = false;
   MonotonicNs next_complaint_ns_ = 0;
+  std::uint64_t logged_event_ = 0;  ///< The latest that was logged before `run`.
 
   bool stopping_ = false;
   bool cancelled_ = false;

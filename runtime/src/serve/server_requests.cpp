@@ -429,12 +429,18 @@ void Server::serve_events(Connection& client, std::uint64_t number, const serve:
   answer(client, make_answer(number, std::move(events)));
 }
 
+void Server::log_event(const serve::EventT& event) const {
+  const bool bad = event.kind == "refused" || event.kind == "forced" || event.kind == "rolled_back" ||
+                   event.kind == "quarantined" || event.kind == "restored";
+  const std::string label = plugin_label(event.plugin, event.version, event.sha256);  // Empty: of no plugin.
+  log(bad ? LogLevel::kWarning : LogLevel::kInfo,
+      label + (label.empty() ? "" : " ") + event.kind + (event.message.empty() ? std::string() : ": " + event.message));
+}
+
 void Server::tell_event(const serve::EventT& event) {
-  const bool bad =
-      event.kind == "refused" || event.kind == "forced" || event.kind == "rolled_back" || event.kind == "quarantined";
-  log(bad ? LogLevel::kWarning : LogLevel::kInfo, plugin_label(event.plugin, event.version, event.sha256) + ' ' +
-                                                      event.kind +
-                                                      (event.message.empty() ? std::string() : ": " + event.message));
+  if (event.number > logged_event_) {
+    log_event(event);
+  }
   std::vector<ClientId> told;
   for (const auto& [id, client] : clients_) {
     for (auto& [number, follow] : client->follows) {

@@ -174,3 +174,16 @@ TEST_CASE("tenon serve: --ready-fd is told once calls are taken, and must be ope
     CHECK(has(closed.error, "--ready-fd"));
   }
 }
+
+TEST_CASE("tenon status: shows processes, memory and times of workers") {
+  Daemon daemon;
+  REQUIRE(daemon.run({"call", "tenon.numbers", R"({"count": 3})"}).exit == 0);
+  const auto status = daemon.json({"status"});
+  REQUIRE_FALSE(status["workers"].empty());
+  for (const auto& worker : status["workers"]) {
+    CHECK(worker["pid"].get<int>() > 0);
+    CHECK(worker["memory_bytes"].get<std::uint64_t>() > 0);
+    CHECK(worker["mean_run_ns"].get<std::int64_t>() >= 0);
+  }
+  CHECK(has(daemon.run({"status"}).output, "  process " + std::to_string(status["workers"][0]["pid"].get<int>())));
+}

@@ -1,4 +1,6 @@
 // What the commands on the plugins of a daemon take, and what they say.
+#include <signal.h>
+
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -92,34 +94,71 @@ TEST_CASE("tenon swap: probation is as long as it was asked for") {
 }
 
 // As SERVE.md tells it.
-TEST_CASE("tenon rollback: quarantine outlives the daemon, is shared, and ends with its file") {
+TEST_CASE("tenon rollback: it outlives the daemon, binds that one only, and ends with its record or by force") {
   const TemporaryDirectory directory;
   const fs::path store = directory / "store";
   Daemon daemon(probe_arguments(store));
   const std::string sha256 = daemon.json({"swap", probe("probe_2")})["now"]["sha256"];
   REQUIRE(daemon.run({"rollback", "probe", "--reason", "too dark"}).exit == 0);
   CHECK(has(daemon.run({"events"}).output, "quarantined  probe 1.1.0"));
-  const fs::path record = store / "quarantine" / sha256;
-  const auto refused = [&](const Daemon& by) {
-    const nlohmann::json ended = by.json({"swap", probe("probe_2"), "--force"});
+  const auto refused = [&] {
+    const nlohmann::json ended = daemon.json({"swap", probe("probe_2")});
     CHECK(has(ended.dump(), "too dark"));
-    CHECK(has(ended.dump(), record.string()));
+    CHECK(has(ended.dump(), "--force"));
   };
-  refused(daemon);
-  refused(Daemon(probe_arguments(store)));
+  refused();
+  const Daemon other(probe_arguments(store));
+  CHECK(other.json({"swap", probe("probe_2")})["now"]["version"] == "1.1.0");
   daemon.start_again();
-  refused(daemon);
-  CHECK(fs::remove(record));
-  CHECK(daemon.json({"swap", probe("probe_2")})["now"]["version"] == "1.1.0");
+  CHECK(plugin_status(daemon, "probe")["version"] == "1.0.0");
+  refused();
+  SECTION("by force") {
+    const Ended forced = daemon.run({"swap", probe("probe_2"), "--force"});
+    INFO(forced.error);
+    CHECK(forced.exit == 0);
+    CHECK(has(forced.output, "overridden: "));
+    CHECK(has(forced.output, "too dark"));
+  }
+  SECTION("lifted, by plugin or by hash") {
+    CHECK(has(daemon.run({"quarantine", "list"}).output, "too dark"));
+    CHECK(has(daemon.run({"quarantine", "show", sha256.substr(0, 8)}).output, sha256));
+    const Ended unknown = daemon.run({"quarantine", "lift", "prob"});
+    CHECK(unknown.exit == 2);
+    CHECK(has(unknown.error, "did you mean 'probe'"));
+    CHECK(daemon.run({"quarantine", "lift", "probe"}).exit == 0);
+    CHECK(has(daemon.run({"quarantine", "list"}).output, "nothing is in quarantine"));
+    CHECK(daemon.json({"swap", probe("probe_2")})["now"]["version"] == "1.1.0");
+  }
+}
+
+TEST_CASE("tenon serve: what was swapped in is served again after kill -9, and status and log say why") {
+  const TemporaryDirectory directory;
+  Daemon daemon(probe_arguments(directory / "store"));
+  REQUIRE(daemon.run({"swap", probe("probe_2")}).exit == 0);
+  daemon.signal(SIGKILL);
+  daemon.start_again();
+  const nlohmann::json plugin = plugin_status(daemon, "probe");
+  CHECK(plugin["version"] == "1.1.0");
+  CHECK(plugin["source"] == probe("probe_2"));
+  CHECK(has(plugin["note"].dump(), "another content"));
+  CHECK(has(plugin["note"].dump(), probe("probe_2")));
+  CHECK(has(daemon.run({"events"}).output, "restored"));
+  CHECK(eventually([&] { return has(daemon.program().error(), "restored: "); }));
+  CHECK(daemon.json({"call", "probe.tag_once", "{}"}).dump().find("error") == std::string::npos);
+  REQUIRE(daemon.run({"rollback", "probe", "--reason", "too dark"}).exit == 0);
+  daemon.signal(SIGKILL);
+  daemon.start_again();
+  CHECK(plugin_status(daemon, "probe")["version"] == "1.0.0");
 }
 
 TEST_CASE("tenon status: a plugin whose file is in quarantine cannot be used, and why") {
   const TemporaryDirectory directory;
   const fs::path store = directory / "store";
   const Daemon daemon(probe_arguments(store));
-  REQUIRE(daemon.run({"swap", probe("probe_2")}).exit == 0);
-  REQUIRE(daemon.run({"rollback", "probe", "--reason", "too dark"}).exit == 0);
+  REQUIRE(daemon.run({"swap", probe("crash_call"), "--probation", "1h"}).exit == 0);
+  CHECK(daemon.run({"call", "probe.tag_once", "{}"}).exit == 1);
+  CHECK(eventually([&] { return plugin_status(daemon, "probe")["version"] == "1.0.0"; }));
   const Daemon other(
-      {"--no-watch", "--store", store.string(), "--plugin-dir", fs::path(probe("probe_2")).parent_path().string()});
-  CHECK(has(plugin_status(other, "probe")["problem"].dump(), "too dark"));
+      {"--no-watch", "--store", store.string(), "--plugin-dir", fs::path(probe("crash_call")).parent_path().string()});
+  CHECK(has(plugin_status(other, "probe")["problem"].dump(), "turned back by its probation"));
 }

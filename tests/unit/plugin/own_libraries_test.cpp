@@ -196,7 +196,11 @@ TEST_CASE("Store: a plugin is staged with its libraries, and another library mak
     CHECK(staged(store, place.directory / "again.so").sha256 == first.sha256);
   }
   SECTION("a library that is served stays when the store is swept") {
-    REQUIRE(store.served().remember(place.plugin, first.sha256));
+    ServiceRecord record;
+    record.host = "one";
+    record.plugin = "plugin";
+    record.current = {first.sha256, "1.0.0", place.plugin};
+    REQUIRE(store.hosts().remember(record));
     auto opened = Store::open(place.directory / "cache" / "store", {.keep_unpinned = std::chrono::seconds(0)});
     REQUIRE(opened);
     CHECK(opened->find(first.sha256, "talking.so"));

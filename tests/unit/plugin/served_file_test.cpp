@@ -193,7 +193,11 @@ TEST_CASE("Store: after its deletion pins are locked again, and records can be w
   fs::remove_all(directory / "store");
   CHECK(first.quarantine().add(std::string(64, 'a'), "a test", std::chrono::system_clock::now()));
   CHECK(first.quarantine().find(std::string(64, 'a')));
-  CHECK(first.served().remember(directory / "a.so", staged.sha256));
+  ServiceRecord record;
+  record.host = "one";
+  record.plugin = "a";
+  record.current = {staged.sha256, "1.0.0", directory / "a.so"};
+  CHECK(first.hosts().remember(record));
   CHECK(stage(first, directory / "a.so").file == staged.file);
   // Another host neither sweeps what is pinned, nor takes the first one's temporary files.
   const Store second = open_store(directory / "store");

@@ -1,11 +1,8 @@
 #include "host/swap/candidate.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <utility>
 
-#include "host/swap/event_log.hpp"
 #include "platform/environment.hpp"
 #include "platform/reactor/poller.hpp"
 #include "plugin/plugin_file.hpp"
@@ -18,16 +15,9 @@ namespace fs = std::filesystem;
 /// Between two tries of a file that is being written; the store itself waits for a moment too.
 constexpr std::chrono::milliseconds kTryAgain{20};
 
-std::string date_of(std::chrono::system_clock::time_point time) {
-  const auto day = std::chrono::floor<std::chrono::days>(time);
-  const std::chrono::year_month_day date(day);
-  const std::chrono::hh_mm_ss clock(std::chrono::floor<std::chrono::seconds>(time - day));
-  std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), "%04d-%02u-%02u %02d:%02d:%02d UTC", static_cast<int>(date.year()),
-                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-                static_cast<int>(clock.seconds().count()));
-  return text.data();
+/// Enough to name a content to people and to `tenon quarantine`.
+std::string short_hash(const std::string& sha256) {
+  return sha256.substr(0, 12);
 }
 
 /// Waits a little. False: cancelled.
@@ -64,7 +54,8 @@ Result<Candidates> open_candidates(const HotSwapOptions& options, const CatalogO
   if (!examiner) {
     return fail(std::move(examiner.error()));
   }
-  return Candidates(std::move(*store), std::move(*examiner), options.admit);
+  HostRecords host(*store, options.instance, options.watch);
+  return Candidates(std::move(*store), std::move(*examiner), options.admit, std::move(host));
 }
 
 std::string plugin_name_of(const fs::path& file) {
@@ -89,14 +80,22 @@ Result<StagedPlugin> Candidates::stage(const fs::path& source, MonotonicNs deadl
   }
 }
 
-Result<void> Candidates::check_quarantine(const std::string& sha256) const {
-  const auto record = store_.quarantine().find(sha256);
-  if (!record) {
-    return {};
+std::optional<Error> Candidates::objection(const std::string& sha256, const fs::path& file) const {
+  if (const auto record = store_.quarantine().find(sha256)) {
+    return Error{ErrorCode::kRejected,
+                 "this content is in quarantine since " + date_text(record->since) + ": " + record->reason +
+                     "; build another version, or 'tenon quarantine lift " + short_hash(sha256) +
+                     "' to load it again (" + (store_.directory() / "quarantine" / sha256).string() + ")",
+                 {}};
   }
-  return fail(ErrorCode::kRejected, "this content is in quarantine since " + date_of(record->since) + ": " +
-                                        record->reason + "; build another version, or remove '" +
-                                        (store_.directory() / "quarantine" / sha256).string() + "' to load it again");
+  if (const auto record = host_.rolled_back(sha256, file)) {
+    return Error{ErrorCode::kRejected,
+                 "this content was rolled back from on " + date_text(record->since) + ": " + record->reason +
+                     "; build another version, swap to its file with --force, or 'tenon quarantine lift " +
+                     short_hash(sha256) + "'",
+                 {}};
+  }
+  return std::nullopt;
 }
 
 PluginInfo Candidates::examine(const StagedPlugin& staged, std::chrono::milliseconds timeout,
@@ -120,116 +119,14 @@ PluginInfo Candidates::examine(const StagedPlugin& staged, std::chrono::millisec
   examiner_.examine(plugin, options);
   if (plugin.problem && admitted &&
       (plugin.problem->code == ErrorCode::kCrashed || plugin.problem->code == ErrorCode::kDeadline)) {
-    quarantined = quarantine(staged.sha256, plugin.problem->message).has_value();
+    quarantined = quarantine(plugin, plugin.problem->message).has_value();
   }
   return plugin;
 }
 
-Result<void> Candidates::quarantine(const std::string& sha256, const std::string& reason) const {
-  return store_.quarantine().add(sha256, reason, std::chrono::system_clock::now());
-}
-
-void Candidates::remember_served(const fs::path& source, const std::string& sha256) const {
-  static_cast<void>(store_.served().remember(source, sha256));
-}
-
-namespace {
-
-/// Makes `plugin` what was served last of the file `source`. Whether that is there, and may be loaded.
-bool use_last_served(const Candidates& candidates, const fs::path& source, PluginInfo& plugin, InitialPlugin& initial) {
-  const auto last = candidates.store().served().find(source);
-  if (!last || !candidates.check_quarantine(*last)) {
-    return false;
-  }
-  auto stored = candidates.store().find(*last, source.filename());
-  if (!stored) {
-    return false;
-  }
-  PluginInfo earlier;
-  earlier.name = plugin.name;
-  earlier.file = stored->file;
-  earlier.sha256 = stored->sha256;
-  earlier.libraries = stored->library_infos();
-  earlier.state = file_state(stored->identity);
-  candidates.examiner().examine(earlier);
-  if (!earlier.usable()) {
-    return false;
-  }
-  plugin = std::move(earlier);
-  initial.file = ServedFile::stored(candidates.store(), std::move(*stored), source);
-  return true;
-}
-
-/// The staged form of one usable plugin, or the same with its problem.
-PluginInfo staged_form(const Candidates& candidates, const PluginInfo& found, InitialPlugin& initial) {
-  PluginInfo plugin = found;
-  const auto refused = [&plugin, &initial](Error problem) {
-    initial.note = problem.message;
-    plugin.schema.reset();
-    plugin.problem = std::move(problem);
-    plugin.problem->context.plugin = describe_version(plugin.name, plugin.version, plugin.sha256);
-    return plugin;
-  };
-  // Before the copy: a change that comes in between is found by the first look.
-  initial.seen = plugin_state(found.file);
-  auto staged = candidates.store().stage(found.file);
-  if (!staged) {
-    initial.seen.reset();
-    return refused(std::move(staged.error()));
-  }
-  if (auto allowed = candidates.check_quarantine(staged->sha256); !allowed) {
-    if (use_last_served(candidates, found.file, plugin, initial)) {
-      initial.note = describe_version(found.name, found.version, staged->sha256) + " of " + found.file.string() +
-                     " is not loaded: " + allowed.error().message + "; " +
-                     describe_version(plugin.name, plugin.version, plugin.sha256) + ", served before, goes on";
-      return plugin;
-    }
-    return refused(std::move(allowed.error()));
-  }
-  plugin.file = staged->file;
-  plugin.libraries = staged->library_infos();
-  plugin.state = file_state(staged->identity);
-  plugin.size_bytes = staged->size_bytes;
-  if (staged->sha256 != found.sha256) {
-    // Changed since the scan: what was inspected is not what will be loaded.
-    plugin.sha256 = staged->sha256;
-    candidates.examiner().examine(plugin);
-  }
-  if (plugin.usable()) {
-    initial.file = ServedFile::stored(candidates.store(), std::move(*staged), found.file);
-    candidates.remember_served(found.file, plugin.sha256);
-  }
-  return plugin;
-}
-
-}  // namespace
-
-StagedCatalog stage_catalog(const Candidates& candidates, const Catalog& catalog, std::vector<fs::path> directories) {
-  StagedCatalog result{catalog, {}, std::move(directories)};
-  const bool derive = result.directories.empty();
-  for (const auto& found : catalog.plugins()) {
-    const fs::path directory = found->file.parent_path();
-    if (derive &&
-        std::find(result.directories.begin(), result.directories.end(), directory) == result.directories.end()) {
-      result.directories.push_back(directory);
-    }
-    if (found->usable()) {
-      InitialPlugin initial;
-      initial.source = found->file;
-      result.catalog =
-          result.catalog.with(std::make_shared<const PluginInfo>(staged_form(candidates, *found, initial)));
-      result.plugins[found->name] = std::move(initial);
-    } else if (!result.plugins.contains(found->name)) {
-      InitialPlugin initial;
-      initial.source = found->file;
-      initial.seen = plugin_state(found->file);
-      if (initial.seen && (!found->state || initial.seen->file != *found->state)) {
-        initial.seen.reset();
-      }
-      result.plugins[found->name] = std::move(initial);
-    }
-  }
-  return result;
+Result<void> Candidates::quarantine(const PluginInfo& plugin, const std::string& reason) const {
+  return store_.quarantine().add(plugin.sha256, reason, std::chrono::system_clock::now(),
+                                 {plugin.name, plugin.version, {}});
 }
 
 }  // namespace tenon::internal

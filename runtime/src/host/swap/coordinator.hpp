@@ -19,6 +19,7 @@
 
 #include "host/swap/candidate.hpp"
 #include "host/swap/fleet.hpp"
+#include "host/swap/initial_catalog.hpp"
 
 namespace tenon::internal {
 

@@ -1,9 +1,11 @@
 #include "host/swap/lane.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "base/text.hpp"
+#include "host/swap/difference.hpp"
 #include "host/swap/lane_state.hpp"
 
 namespace tenon::internal {
@@ -16,22 +18,54 @@ constexpr std::size_t kMaxPast = 32;
 
 }  // namespace
 
-Lane::Lane(SwapServices& services, std::string name, const GenerationRef& generation, std::filesystem::path source,
-           ServedFileRef file)
-    : services_(services), name_(std::move(name)), source_(std::move(source)) {
-  if (!generation) {
-    return;
+Lane::Lane(SwapServices& services, std::string name, const GenerationRef& generation, InitialPlugin initial)
+    : services_(services),
+      name_(std::move(name)),
+      source_(std::move(initial.source)),
+      own_file_(std::move(initial.file)),
+      own_sha256_(std::move(initial.file_sha256)),
+      decided_sha256_(std::move(initial.decided_sha256)),
+      why_(std::move(initial.why)),
+      forced_(initial.forced) {
+  for (const ServedVersion& version : initial.past) {
+    past_.push_back(earlier_version(version));
   }
-  const auto& plugin = generation->plugin;
+  if (generation) {
+    const auto& plugin = generation->plugin;
+    GenerationInfo info;
+    info.plugin = name_;
+    info.version = plugin->version;
+    info.sha256 = plugin->sha256;
+    info.source = source_;
+    info.state = GenerationState::kCurrent;
+    const auto record = services_.records.add(std::move(info), plugin->file);
+    services_.records.attach(record, generation);
+    current_ = std::make_shared<Version>(Version{record, plugin, generation, source_, std::move(initial.served)});
+    explain();
+    remember();
+  }
+  if (!initial.note.empty()) {
+    const bool objects = !own_sha256_.empty() && services_.candidates.objection(own_sha256_, own_file_);
+    tell(current_ != nullptr && !objects ? SwapEvent::Kind::kRestored : SwapEvent::Kind::kRefused,
+         current_ == nullptr ? nullptr : current_->plugin.get(), generation, std::move(initial.note));
+  }
+}
+
+Lane::VersionRef Lane::earlier_version(const ServedVersion& version) {
+  PluginInfo plugin;
+  plugin.name = name_;
+  plugin.version = version.version;
+  plugin.sha256 = version.sha256;
+  plugin.file = services_.candidates.store().place_of(version.sha256, version.source.filename());
   GenerationInfo info;
   info.plugin = name_;
-  info.version = plugin->version;
-  info.sha256 = plugin->sha256;
-  info.source = source_;
-  info.state = GenerationState::kCurrent;
-  const auto record = services_.records.add(std::move(info), plugin->file);
-  services_.records.attach(record, generation);
-  current_ = std::make_shared<Version>(Version{record, plugin, generation, source_, std::move(file)});
+  info.version = version.version;
+  info.sha256 = version.sha256;
+  info.source = version.source;
+  info.state = GenerationState::kRetired;
+  const auto record = services_.records.add(std::move(info), plugin.file);
+  return std::make_shared<Version>(
+      Version{record, std::make_shared<const PluginInfo>(std::move(plugin)), nullptr, version.source, nullptr});
 }
 
 Lane::~Lane() = default;
@@ -111,6 +145,11 @@ void Lane::begin(SwapRequest request) {
   order.source = request.source;
   order.expected_version = request.expected_version;
   order.options = request.options;
+  order.named_file = request.named_file;
+  if (own_file_.empty()) {
+    own_file_ = request.source;
+  }
+  order.own_file = own_file_;
   order.current = current();
   active_ = std::make_unique<Active>(std::move(request));
   prepare(std::move(order));
@@ -118,7 +157,7 @@ void Lane::begin(SwapRequest request) {
 
 void Lane::begin_rollback(SwapRequest request) {
   active_ = std::make_unique<Active>(std::move(request));
-  while (!past_.empty() && services_.candidates.store().quarantine().find(past_.back()->plugin->sha256)) {
+  while (!past_.empty() && services_.candidates.objection(past_.back()->plugin->sha256, own_file_)) {
     if (!is_draining(past_.back())) {
       let_go(*past_.back());
     }
@@ -142,6 +181,7 @@ void Lane::begin_rollback(SwapRequest request) {
   order.source = target.source;
   order.options = active_->request.options;
   order.current = current();
+  order.own_file = own_file_;
   order.rolls_back = true;
   order.earlier = target.generation;
   active_->target = past_.back();
@@ -176,6 +216,7 @@ void Lane::on_prepared(PreparationResult result) {
   active_->report.staged = prepared.staged;
   active_->report.examined = prepared.examined;
   active_->report.warmed = prepared.warmed;
+  note_own_file();
   switch (prepared.kind) {
     case PreparationResult::Kind::kUnchanged:
       unchanged();
@@ -186,23 +227,39 @@ void Lane::on_prepared(PreparationResult result) {
     case PreparationResult::Kind::kReady:
       break;
   }
-  if (!prepared.breaks.empty() && active_->request.kind == SwapRequest::Kind::kSwap) {
-    std::string message = count_of(prepared.breaks.size(), "break", "breaks") + " of the schema overridden:";
-    for (const std::string& found : prepared.breaks) {
-      message += "\n  " + found;
-    }
-    tell(SwapEvent::Kind::kForced, prepared.plugin.get(), prepared.generation, message);
-    services_.records.set_state(prepared.record, GenerationState::kTrial, message);
-    active_->report.overridden = prepared.breaks;
+  if (active_->request.kind == SwapRequest::Kind::kSwap) {
+    tell_overridden();
   }
   if (!start_trial()) {
     make_current();
   }
 }
 
+void Lane::tell_overridden() {
+  PreparationResult& prepared = active_->prepared;
+  std::vector<std::string> overridden = prepared.breaks;
+  if (!prepared.objection.empty()) {
+    overridden.push_back(prepared.objection);
+  }
+  if (overridden.empty()) {
+    return;
+  }
+  std::string message = prepared.breaks.empty()
+                            ? "a quarantine or roll-back overridden:"
+                            : count_of(overridden.size(), "break", "breaks") + " of the schema overridden:";
+  for (const std::string& found : overridden) {
+    message += "\n  " + found;
+  }
+  tell(SwapEvent::Kind::kForced, prepared.plugin.get(), prepared.generation, message);
+  services_.records.set_state(prepared.record, GenerationState::kTrial, message);
+  active_->report.overridden = std::move(overridden);
+}
+
 void Lane::unchanged() {
   tell(SwapEvent::Kind::kDetected, current_->plugin.get(), current_->generation,
        "the file holds what is current already");
+  explain();
+  remember();
   active_->report.now = services_.records.info(current_->record);
   active_->report.before = active_->report.now;
   end(std::move(active_->report));
@@ -233,7 +290,12 @@ void Lane::make_current() {
   } else {
     source_ = active_->request.source;
   }
-  services_.candidates.remember_served(current_->source, current_->plugin->sha256);
+  why_ = back ? "rolled back to it: " + active_->request.reason
+              : active_->request.reason + " ('" + active_->request.source.string() + "')";
+  forced_ = !prepared.objection.empty();
+  if (forced_) {
+    services_.candidates.host().let_in(prepared.sha256, own_file_);
+  }
   std::erase(draining_, current_);
   services_.records.set_state(current_->record, GenerationState::kCurrent);
   const std::string replaces =
@@ -241,7 +303,10 @@ void Lane::make_current() {
   tell(back ? SwapEvent::Kind::kRolledBack : SwapEvent::Kind::kSwitched, current_->plugin.get(), current_->generation,
        back ? replaces + ": " + active_->request.reason : replaces);
   if (before != nullptr) {
-    if (back) {
+    services_.records.set_note(before->record, {});
+    if (back && active_->request.by_person) {
+      keep_away(*before, active_->request.reason);
+    } else if (back) {
       quarantine(*before, active_->request.reason);
     } else {
       past_.push_back(before);
@@ -256,6 +321,8 @@ void Lane::make_current() {
     put_aside(before);
     active_->report.before = services_.records.info(before->record);
   }
+  explain();
+  remember();
   active_->report.now = services_.records.info(current_->record);
   end(std::move(active_->report));
   look_at_drains();
@@ -299,6 +366,11 @@ void Lane::refuse(Error error) {
   const PreparationResult& prepared = active_->prepared;
   const bool back = active_->request.kind == SwapRequest::Kind::kRollBack;
   const PluginInfo* plugin = prepared.plugin.get();
+  if (!back && active_->request.file == own_file_ && !prepared.sha256.empty()) {
+    own_refusal_ = error.message;
+    explain();
+    remember();
+  }
   const bool again = active_->target != nullptr && active_->target->generation != nullptr;
   std::string subject = plugin != nullptr ? described(*plugin) : "plugin '" + name_ + "'";
   error.context.plugin = subject;
@@ -327,7 +399,8 @@ void Lane::refuse(Error error) {
   services_.events.add(event);
   if (prepared.quarantined) {
     event.kind = SwapEvent::Kind::kQuarantined;
-    event.message = "this content will not be loaded again";
+    event.message = prepared.kept_away ? "this host does not load this content again by itself"
+                                       : "this content will not be loaded again";
     services_.events.add(std::move(event));
   }
   end(fail(std::move(error)));
@@ -342,11 +415,66 @@ void Lane::end(Result<SwapReport> result) {
 }
 
 void Lane::quarantine(const Version& version, const std::string& reason) {
-  auto added = services_.candidates.quarantine(version.plugin->sha256, reason);
+  auto added = services_.candidates.quarantine(*version.plugin, reason);
   tell(SwapEvent::Kind::kQuarantined, version.plugin.get(), version.generation,
        added ? "this content will not be loaded again: " + reason
              : "this content could not be put into quarantine: " + added.error().message);
   services_.records.set_state(version.record, GenerationState::kDraining, reason);
+}
+
+void Lane::keep_away(const Version& version, const std::string& reason) {
+  const PluginInfo& plugin = *version.plugin;
+  auto added =
+      services_.candidates.host().roll_back({plugin.sha256, plugin.version, version.source}, name_, own_file_, reason);
+  tell(SwapEvent::Kind::kQuarantined, &plugin, version.generation,
+       added ? "this host does not load this content again by itself: " + reason
+             : "this content could not be kept away: " + added.error().message);
+  services_.records.set_state(version.record, GenerationState::kDraining, reason);
+}
+
+void Lane::note_own_file() {
+  const PreparationResult& prepared = active_->prepared;
+  if (active_->request.kind == SwapRequest::Kind::kSwap && active_->request.file == own_file_ &&
+      !prepared.sha256.empty()) {
+    own_sha256_ = prepared.sha256;
+    decided_sha256_ = prepared.sha256;
+    own_refusal_.reset();
+  }
+}
+
+void Lane::remember() {
+  if (current_ == nullptr) {
+    return;
+  }
+  const auto served = [](const Version& version) {
+    return ServedVersion{version.plugin->sha256, version.plugin->version, version.source};
+  };
+  ServiceRecord record;
+  record.plugin = name_;
+  record.current = served(*current_);
+  record.why = why_;
+  record.since = std::chrono::system_clock::now();
+  record.forced = forced_;
+  if (lies_in(services_.directories, own_file_)) {
+    record.file = own_file_;
+  }
+  record.file_sha256 = decided_sha256_;
+  for (const VersionRef& version : past_) {
+    record.past.push_back(served(*version));
+  }
+  services_.candidates.host().remember(std::move(record), own_file_);
+}
+
+void Lane::explain() {
+  if (current_ == nullptr) {
+    return;
+  }
+  const PluginInfo& plugin = *current_->plugin;
+  services_.records.set_note(
+      current_->record, own_sha256_.empty() || own_sha256_ == plugin.sha256
+                            ? std::string()
+                            : difference_text(services_.candidates, name_, own_file_, own_sha256_,
+                                              {plugin.sha256, plugin.version, current_->source}, why_, own_refusal_));
 }
 
 void Lane::tell(SwapEvent::Kind kind, const PluginInfo* plugin, const GenerationRef& generation, std::string message) {

@@ -17,6 +17,7 @@
 #include <tenon/swap.hpp>
 
 #include "base/clock.hpp"
+#include "host/swap/initial_catalog.hpp"
 #include "host/swap/judge.hpp"
 #include "host/swap/preparation.hpp"
 #include "host/swap/services.hpp"
@@ -32,6 +33,10 @@ struct SwapRequest {
   std::filesystem::path file = {};
   std::filesystem::path source = {};
   std::string expected_version = {};
+  /// `file` was asked for by its path.
+  bool named_file = false;
+  /// A person asks, not the watch or the judge.
+  bool by_person = false;
   SwapOptions options = {};
   /// Why: "the file has changed"; of a roll-back, what stands in the event.
   std::string reason = {};
@@ -43,8 +48,7 @@ struct SwapRequest {
 class Lane {
  public:
   /// A plugin that the runtime started with: `generation` is current. Null: it has no version yet.
-  Lane(SwapServices& services, std::string name, const GenerationRef& generation, std::filesystem::path source,
-       ServedFileRef file);
+  Lane(SwapServices& services, std::string name, const GenerationRef& generation, InitialPlugin initial);
   ~Lane();
 
   /// Makes a change when its turn comes. The one that waits already ends as kCancelled. A roll-back ends a trial at
@@ -68,11 +72,15 @@ class Lane {
   struct Active;
   struct Probation;
 
+  /// One that this host served before it was restarted.
+  [[nodiscard]] VersionRef earlier_version(const ServedVersion& version);
   void begin(SwapRequest request);
   void begin_rollback(SwapRequest request);
   void prepare(PreparationOrder order);
   void look_at_active(MonotonicNs now_ns);
   void on_prepared(PreparationResult result);
+  /// Says what `force` has overridden.
+  void tell_overridden();
   void unchanged();
   [[nodiscard]] bool start_trial();
   /// Tells that the trial that was asked for has tried no call, and why.
@@ -90,6 +98,13 @@ class Lane {
   void refuse(Error error);
   void end(Result<SwapReport> result);
   void quarantine(const Version& version, const std::string& reason);
+  /// Keeps a version that a person rolled back from out of this host.
+  void keep_away(const Version& version, const std::string& reason);
+  /// Notes what the plugin's own file holds, if the change under way has read it.
+  void note_own_file();
+  /// Has the next start begin with what is current, and says where that is not what the plugin's file holds.
+  void remember();
+  void explain();
   void let_go(Version& version);
   [[nodiscard]] bool is_draining(const VersionRef& version) const noexcept;
   void tell(SwapEvent::Kind kind, const PluginInfo* plugin, const GenerationRef& generation, std::string message);
@@ -98,7 +113,17 @@ class Lane {
   SwapServices& services_;
   const std::string name_;
   std::filesystem::path source_;
+  /// The plugin's file in the plugin directories, and what it held when it was last read; empty: not known.
+  std::filesystem::path own_file_;
+  std::string own_sha256_;
+  /// The content of it on which was last decided; see InitialPlugin.
+  std::string decided_sha256_;
+  /// Why that was refused.
+  std::optional<std::string> own_refusal_;
   VersionRef current_;
+  /// Why it is current.
+  std::string why_;
+  bool forced_ = false;
   /// The way back, the latest last. It alone keeps its generation; the others may have left the store.
   std::vector<VersionRef> past_;
   std::vector<VersionRef> draining_;

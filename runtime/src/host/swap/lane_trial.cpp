@@ -91,7 +91,7 @@ void Lane::look_at_trial(MonotonicNs now_ns) {
     case Judgement::Kind::kBack: {
       const std::string reason =
           (options.shadow ? "turned back by its shadow run: " : "turned back by its canary: ") + judgement.reason;
-      prepared.quarantined = services_.candidates.quarantine(prepared.sha256, reason).has_value();
+      prepared.quarantined = services_.candidates.quarantine(*prepared.plugin, reason).has_value();
       refuse({ErrorCode::kRejected, reason, {}});
       return;
     }
@@ -105,7 +105,11 @@ void Lane::end_trial(const SwapRequest& rollback) {
   report.before = services_.records.info(prepared.record);
   report.now = services_.records.info(current_->record);
   report.tried = since(active_->trial_start_ns, monotonic_now_ns());
-  prepared.quarantined = services_.candidates.quarantine(prepared.sha256, reason).has_value();
+  prepared.kept_away = true;
+  prepared.quarantined =
+      services_.candidates.host()
+          .roll_back({prepared.sha256, prepared.plugin->version, active_->request.source}, name_, own_file_, reason)
+          .has_value();
   refuse({ErrorCode::kCancelled, reason, {}});
   if (rollback.done) {
     rollback.done(std::move(report));

@@ -44,6 +44,8 @@ std::string_view swap_event_name(SwapEvent::Kind kind) noexcept {
       return "quarantined";
     case SwapEvent::Kind::kWatch:
       return "watch";
+    case SwapEvent::Kind::kRestored:
+      return "restored";
   }
   return "unknown";
 }

@@ -21,7 +21,7 @@ std::map<std::filesystem::path, PluginState> seen_files(const StagedCatalog& ini
   std::map<std::filesystem::path, PluginState> seen;
   for (const auto& [name, plugin] : initial.plugins) {
     if (plugin.seen) {
-      seen.emplace(plugin.source, *plugin.seen);
+      seen.emplace(plugin.file, *plugin.seen);
     }
   }
   return seen;
@@ -32,20 +32,17 @@ std::map<std::filesystem::path, PluginState> seen_files(const StagedCatalog& ini
 SwapCoordinator::Loop::Loop(const HotSwapOptions& options, std::shared_ptr<Fleet> fleet, Candidates candidates,
                             StagedCatalog initial, LogSink log, std::shared_ptr<EventBell> bell, Poller poller)
     : options_(options),
-      directories_(initial.directories),
       bell_(std::move(bell)),
       poller_(std::move(poller)),
-      services_(std::move(fleet), std::move(candidates), std::move(log), [bell = bell_] { bell->ring(); }) {
+      services_(std::move(fleet), std::move(candidates), std::move(log), initial.directories,
+                [bell = bell_] { bell->ring(); }) {
+  const auto seen = seen_files(initial);
   for (auto& [name, plugin] : initial.plugins) {
-    lanes_.emplace(name, std::make_unique<Lane>(services_, name, services_.fleet->current(name), plugin.source,
-                                                std::move(plugin.file)));
-    if (!plugin.note.empty()) {
-      tell_watch(SwapEvent::Kind::kRefused, name, std::move(plugin.note));
-    }
+    lanes_.emplace(name, std::make_unique<Lane>(services_, name, services_.fleet->current(name), std::move(plugin)));
   }
   if (options_.watch) {
-    watcher_ = std::make_unique<PluginWatcher>(WatcherOptions{directories_, options_.debounce, options_.rescan},
-                                               seen_files(initial));
+    watcher_ = std::make_unique<PluginWatcher>(
+        WatcherOptions{services_.directories, options_.debounce, options_.rescan}, seen);
   }
 }
 
@@ -155,6 +152,7 @@ void SwapCoordinator::Loop::take_command(SwapCommand command) {
   request.kind = command.kind;
   request.options = command.options;
   request.reason = std::move(command.reason);
+  request.by_person = true;
   if (command.kind == SwapRequest::Kind::kRollBack) {
     const auto found = lanes_.find(command.what);
     if (found == lanes_.end()) {
@@ -172,7 +170,7 @@ void SwapCoordinator::Loop::take_command(SwapCommand command) {
     return;
   }
   const std::vector<KnownPlugin> known = known_plugins();
-  auto target = find_swap_target(command.what, {directories_, known, [this](const std::string& plugin) {
+  auto target = find_swap_target(command.what, {services_.directories, known, [this](const std::string& plugin) {
                                                   return services_.records.stored(plugin);
                                                 }});
   if (!target) {
@@ -182,6 +180,7 @@ void SwapCoordinator::Loop::take_command(SwapCommand command) {
   request.file = std::move(target->file);
   request.source = std::move(target->source);
   request.expected_version = std::move(target->version);
+  request.named_file = target->named_file;
   request.done = std::move(command.done);
   lane(target->plugin).ask(std::move(request));
 }
@@ -208,7 +207,7 @@ void SwapCoordinator::Loop::on_change(const PluginFileChange& change) {
     }
     return;
   }
-  const std::filesystem::path first = first_plugin_file(directories_, name);
+  const std::filesystem::path first = first_plugin_file(services_.directories, name);
   if (first != change.file) {
     tell_watch(SwapEvent::Kind::kDetected, name,
                change.file.string() + " has changed, but " + first.string() + " is searched before it");
@@ -259,8 +258,9 @@ std::vector<KnownPlugin> SwapCoordinator::Loop::known_plugins() const {
 Lane& SwapCoordinator::Loop::lane(const std::string& plugin) {
   auto& lane = lanes_[plugin];
   if (lane == nullptr) {
-    lane =
-        std::make_unique<Lane>(services_, plugin, services_.fleet->current(plugin), std::filesystem::path(), nullptr);
+    InitialPlugin initial;
+    initial.file = first_plugin_file(services_.directories, plugin);
+    lane = std::make_unique<Lane>(services_, plugin, services_.fleet->current(plugin), std::move(initial));
   }
   return *lane;
 }

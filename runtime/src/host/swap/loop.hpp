@@ -69,7 +69,6 @@ class SwapCoordinator::Loop : public std::enable_shared_from_this<Loop> {
   void tell_watch(SwapEvent::Kind kind, const std::string& plugin, std::string message);
 
   const HotSwapOptions options_;
-  const std::vector<std::filesystem::path> directories_;
   const std::shared_ptr<EventBell> bell_;
   Poller poller_;
   SwapServices services_;

@@ -133,8 +133,11 @@ std::optional<Error> Preparation::stage_and_examine(PreparationResult& result) {
   services_.events.add(std::move(event));
   services_.wake();
 
-  if (auto allowed = services_.candidates.check_quarantine(staged->sha256); !allowed) {
-    return std::move(allowed.error());
+  if (auto objection = services_.candidates.objection(staged->sha256, order_.own_file)) {
+    if (!order_.options.force || !order_.named_file) {
+      return objection;
+    }
+    result.objection = std::move(objection->message);
   }
   start_ns = monotonic_now_ns();
   const auto plugin = std::make_shared<const PluginInfo>(
@@ -198,7 +201,7 @@ std::optional<Error> Preparation::warm(PreparationResult& result) {
   error.message = "no worker could be started with it: " + error.message;
   // What crashed or hung here would do so again; an error of `init` may lie in its surroundings.
   if ((error.code == ErrorCode::kCrashed || error.code == ErrorCode::kDeadline) && !order_.rolls_back) {
-    result.quarantined = services_.candidates.quarantine(result.sha256, error.message).has_value();
+    result.quarantined = services_.candidates.quarantine(*result.plugin, error.message).has_value();
   }
   return error;
 }

@@ -29,6 +29,10 @@ struct PreparationOrder {
   SwapOptions options;
   /// The version that is current; null when the plugin is new.
   std::shared_ptr<const PluginInfo> current;
+  /// The file was named by its path: `force` then overrides a quarantine too.
+  bool named_file = false;
+  /// The plugin's file in the plugin directories.
+  std::filesystem::path own_file;
   /// Goes back: no break of the schema is a reason to refuse.
   bool rolls_back = false;
   /// An earlier generation that only has to be warmed again; null otherwise.
@@ -49,7 +53,11 @@ struct PreparationResult {
   GenerationRecords::Id record = 0;  ///< 0: none was made.
   /// Breaks of the schema that did not count.
   std::vector<std::string> breaks;
+  /// Why the content was not to be loaded, which was overridden; empty: it was to be loaded.
+  std::string objection;
   bool quarantined = false;
+  /// The quarantine is this host's own: a person turned the version back.
+  bool kept_away = false;
   std::chrono::nanoseconds staged{};
   std::chrono::nanoseconds examined{};
   std::chrono::nanoseconds warmed{};

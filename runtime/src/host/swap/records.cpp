@@ -67,6 +67,13 @@ void GenerationRecords::set_state(Id id, GenerationState new_state, const std::s
   trim(state->records, plugin);
 }
 
+void GenerationRecords::set_note(Id id, const std::string& note) {
+  auto state = state_.lock();
+  if (const auto found = state->records.find(id); found != state->records.end()) {
+    found->second.info.note = note;
+  }
+}
+
 void GenerationRecords::detach(Id id) {
   // Let go outside the lock: it may be the last holder of the file.
   GenerationRef generation;
@@ -87,6 +94,7 @@ GenerationInfo GenerationRecords::with_tally(const Record& record) const {
     info.calls = tally.calls;
     info.failed = tally.failed;
     info.crashed = tally.crashed;
+    info.p99 = std::chrono::nanoseconds(tally.p99_ns);
   }
   return info;
 }

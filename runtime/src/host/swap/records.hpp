@@ -38,6 +38,7 @@ class GenerationRecords {
   void attach(Id id, const GenerationRef& generation);
   void set_version(Id id, const std::string& version);
   void set_state(Id id, GenerationState state, const std::string& reason = {});
+  void set_note(Id id, const std::string& note);
   /// Keeps the last tally in place of the generation, whose file may then go.
   void detach(Id id);
 

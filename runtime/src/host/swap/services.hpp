@@ -2,8 +2,11 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <functional>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "host/swap/candidate.hpp"
 #include "host/swap/event_log.hpp"
@@ -18,16 +21,20 @@ struct SwapServices {
   Candidates candidates;
   EventLog events;
   GenerationRecords records;
+  /// Where plugins are looked for, in order.
+  const std::vector<std::filesystem::path> directories;
   /// Has the coordinator look at everything again. May be called after its end.
   std::function<void()> wake;
   /// Preparations that run now. The coordinator's thread alone.
   std::size_t preparing = 0;
 
-  SwapServices(std::shared_ptr<Fleet> workers, Candidates maker, LogSink log, std::function<void()> waker)
+  SwapServices(std::shared_ptr<Fleet> workers, Candidates maker, LogSink log,
+               std::vector<std::filesystem::path> searched, std::function<void()> waker)
       : fleet(std::move(workers)),
         candidates(std::move(maker)),
         events(std::move(log)),
         records(fleet),
+        directories(std::move(searched)),
         wake(std::move(waker)) {}
 };
 

@@ -35,7 +35,7 @@ Result<SwapTarget> find_path(const fs::path& given) {
                                                  " is no plugin file: those are called <plugin>" + kPluginExtension +
                                                  ", the plugin's name in small letters, digits and underscores");
   }
-  return SwapTarget{name, file, file, {}};
+  return SwapTarget{name, file, file, {}, true};
 }
 
 /// A version that there is, and where.
@@ -76,7 +76,7 @@ Result<SwapTarget> find_version(const std::string& name, const std::string& vers
   std::vector<std::string> told;
   for (const Found& found : versions) {
     if (found.version == version) {
-      return SwapTarget{name, found.file, found.source, version};
+      return SwapTarget{name, found.file, found.source, version, false};
     }
     if (std::find(told.begin(), told.end(), found.version) == told.end()) {
       told.push_back(found.version);
@@ -138,7 +138,7 @@ Result<SwapTarget> find_swap_target(std::string_view what, const TargetPlaces& p
     }
     file = plugin->source;
   }
-  return SwapTarget{name, file, file, {}};
+  return SwapTarget{name, file, file, {}, false};
 }
 
 }  // namespace tenon::internal

@@ -22,6 +22,8 @@ struct SwapTarget {
   std::filesystem::path source;
   /// What the file was asked to be; empty: anything.
   std::string version;
+  /// It was asked for by its path.
+  bool named_file = false;
 };
 
 /// What is known of one plugin.

@@ -113,7 +113,7 @@ TEST_CASE("SwapCoordinator: workers that do not start refuse the version") {
   CHECK(place.coordinator->generations().front().state == GenerationState::kRefused);
 }
 
-TEST_CASE("SwapCoordinator: a roll-back goes one version back and quarantines what goes") {
+TEST_CASE("SwapCoordinator: a roll-back goes one version back and keeps what goes away") {
   Place place;
   const auto nothing = place.coordinator->rollback("good", {});
   REQUIRE_FALSE(nothing);
@@ -145,7 +145,7 @@ TEST_CASE("SwapCoordinator: a start after a roll-back goes on with what was serv
       CHECK(place.current() == "1.2.3");
       CHECK(has(place.fleet->current("good")->plugin->file.string(), "/objects/"));
       CHECK(place.wait_for(SwapEvent::Kind::kRefused, "too dark"));
-      CHECK(place.wait_for(SwapEvent::Kind::kRefused, "served before, goes on"));
+      CHECK(place.wait_for(SwapEvent::Kind::kRefused, "served before, is served again"));
       place.coordinator->stop();
     }
   }
@@ -178,6 +178,94 @@ TEST_CASE("SwapCoordinator: a start after a roll-back goes on with what was serv
     place.start({});
     CHECK_FALSE(place.fleet->current("good"));
   }
+}
+
+TEST_CASE(
+    "SwapCoordinator: what was current in a named host is current again after a restart, and so is the way back") {
+  HotSwapOptions named;
+  named.instance = "a test";
+  Place place(named);
+  const fs::path other = place.directory / "other" / "good.so";
+  fs::create_directory(other.parent_path());
+  place.put("good", "1.3.0");
+  fs::rename(place.plugins / "good.so", other);
+  place.put("good", "1.2.3");
+  REQUIRE(place.coordinator->swap(other.string(), quick()));
+  CHECK(has(place.coordinator->generations().front().note, "another content"));
+  for (int start = 0; start < 2; ++start) {
+    // As by kill -9: nothing is written at the end.
+    place.start(named);
+    CHECK(place.current() == "1.3.0");
+    CHECK(place.wait_for(SwapEvent::Kind::kRestored, other.string()));
+    CHECK(has(place.coordinator->generations().front().note, "'tenon swap good' makes it current"));
+  }
+  SECTION("it can be rolled back, which outlives the next restart") {
+    const auto back = place.coordinator->rollback("good", "too dark");
+    INFO((back ? "" : back.error().to_string()));
+    REQUIRE(back);
+    CHECK(place.current() == "1.2.3");
+    place.start(named);
+    CHECK(place.current() == "1.2.3");
+    const auto again = place.coordinator->swap(other.string(), quick());
+    REQUIRE_FALSE(again);
+    CHECK(has(again.error().message, "too dark"));
+    SwapOptions force = quick();
+    force.force = true;
+    const auto forced = place.coordinator->swap(other.string(), force);
+    REQUIRE(forced);
+    REQUIRE(forced->overridden.size() == 1);
+    CHECK(has(forced->overridden.front(), "too dark"));
+    CHECK(place.wait_for(SwapEvent::Kind::kForced, "too dark"));
+    place.start(named);
+    CHECK(place.current() == "1.3.0");
+  }
+  SECTION("a watch takes a file that has changed in between") {
+    place.put("good", "1.4.0");
+    place.start(named);
+    CHECK(place.current() == "1.3.0");
+    named.watch = true;
+    place.start(named);
+    CHECK(place.current() == "1.4.0");
+    REQUIRE(place.coordinator->rollback("good", {}));
+    CHECK(place.current() == "1.3.0");
+  }
+  SECTION("also without its files") {
+    fs::remove(other);
+    fs::remove(place.plugins / "good.so");
+    place.start(named);
+    CHECK(place.current() == "1.3.0");
+    CHECK(place.wait_for(SwapEvent::Kind::kRestored, "is gone"));
+  }
+  SECTION("not where the plugins come from another directory") {
+    const fs::path before = place.plugins;
+    place.plugins = place.directory / "moved";
+    fs::create_directory(place.plugins);
+    place.put("good", "1.2.4");
+    place.start(named);
+    CHECK(place.current() == "1.2.4");
+    fs::remove(place.plugins / "good.so");
+    place.plugins = place.directory / "empty";
+    fs::create_directory(place.plugins);
+    place.start(named);
+    CHECK(place.fleet->current("good") == nullptr);
+  }
+  SECTION("a host of another name is not concerned") {
+    named.instance = "another";
+    place.start(named);
+    CHECK(place.current() == "1.2.3");
+    REQUIRE(place.coordinator->swap(other.string(), quick()));
+  }
+}
+
+TEST_CASE("SwapCoordinator: a roll-back binds its host only, a quarantine all of the store") {
+  Place place;
+  place.put("good", "1.3.0");
+  REQUIRE(place.coordinator->swap("good", quick()));
+  REQUIRE(place.coordinator->rollback("good", "too dark"));
+  HotSwapOptions other;
+  other.instance = "another";
+  place.start(other);
+  CHECK(place.current() == "1.3.0");
 }
 
 TEST_CASE("SwapCoordinator: a roll-back while a version is on trial turns that one back") {
