@@ -8,6 +8,7 @@
 #include "tools/tenon/json_output.hpp"
 #include "tools/tenon/pipeline_file.hpp"
 #include "tools/tenon/plugin_places.hpp"
+#include "tools/tenon/staged_plugins.hpp"
 
 namespace tenon::cli {
 namespace {
@@ -35,6 +36,9 @@ Outcome<ExitCode> check_command(Context& context, const std::vector<std::string>
   line.add("--set", settings, "Change a value of the files: key=value, dotted key").type_name("KEY=VALUE");
   line.add("--plugin-dir", plugin_dirs, "Look for plugins here first").type_name("DIR");
   add_limit_options(line, limit_options);
+  std::string store;
+  line.add("--store", store, "The plugin store whose quarantine counts; $XDG_CACHE_HOME/tenon/store when not given")
+      .type_name("DIR");
   line.footer(
       "Every file is checked, whatever the others are like. The exit code is that of the worst: 0 all are right, 2 "
       "one\n"
@@ -84,7 +88,7 @@ Outcome<ExitCode> check_command(Context& context, const std::vector<std::string>
       continue;
     }
     Diagnostics diagnostics;
-    const auto graph = Graph::load(file, *catalog, options, diagnostics);
+    const auto graph = Graph::load(file, without_quarantined(*catalog, store), options, diagnostics);
     if (!graph) {
       worsen(ExitCode::kBadConfiguration);
     }

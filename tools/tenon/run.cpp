@@ -12,6 +12,7 @@
 #include "tools/tenon/plugin_places.hpp"
 #include "tools/tenon/progress.hpp"
 #include "tools/tenon/run_report.hpp"
+#include "tools/tenon/staged_plugins.hpp"
 #include "tools/tenon/swap_lines.hpp"
 
 namespace tenon::cli {
@@ -65,15 +66,6 @@ void add_options(CommandLine& line, Arguments& arguments) {
       "exit codes: 0 done, 1 some items failed, 2 wrong usage, 78 bad configuration, 130 interrupted. Values of\n"
       "--set become a part of the file: a misspelt key among them is bad configuration, 78, as one in the file is.\n\n"
       "Example:\n  tenon run plugins/files/inventory.toml --set sources.tree.args.root=/usr/include");
-}
-
-/// Watches the directories of the runtime's plugins; what the pipeline could not go on with is refused.
-HotSwapOptions watch_options(const Arguments& asked, const Graph& graph) {
-  HotSwapOptions options;
-  options.store_dir = asked.store;
-  options.watch = true;
-  options.admit = [graph](const PluginInfo& candidate) { return graph.admits(candidate); };
-  return options;
 }
 
 /// Tells of items that fail while a run goes on for long. A short run says all of it at its end.
@@ -140,8 +132,19 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
   if (!catalog) {
     return tl::unexpected<Failure>(std::move(catalog.error()));
   }
+  CatalogOptions inspection;
+  inspection.limits = limits->usual;
+  inspection.limits_of = limits->of;
+  HotSwapOptions hot_swap;
+  hot_swap.store_dir = asked.store;
+  hot_swap.watch = true;
+  auto usable = asked.watch ? started_catalog(*catalog, hot_swap, {}, inspection)
+                            : Outcome<StartedCatalog>(StartedCatalog{without_quarantined(*catalog, asked.store), {}});
+  if (!usable) {
+    return tl::unexpected<Failure>(std::move(usable.error()));
+  }
   Diagnostics diagnostics;
-  const auto graph = Graph::load(asked.file, *catalog, load, diagnostics);
+  const auto graph = Graph::load(asked.file, usable->catalog, load, diagnostics);
   if (!graph) {
     write_errors(context, diagnostics);
     const bool stopped = context.world.interrupts->load(std::memory_order_relaxed) > 0;
@@ -163,12 +166,17 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
   options.plugin_settings = graph->plugin_settings();
   options.log = log.sink();
   if (asked.watch) {
-    options.hot_swap = watch_options(asked, *graph);
+    // What the pipeline could not go on with is refused.
+    hot_swap.admit = [graph = *graph](const PluginInfo& candidate) { return graph.admits(candidate); };
+    options.hot_swap = std::move(hot_swap);
     options.log = without_swap_lines(std::move(options.log));
   }
   auto runtime = Runtime::start(std::move(options));
   if (!runtime) {
     return failure(ExitCode::kBadConfiguration, std::move(runtime.error()));
+  }
+  if (auto fits = check_plugins(*graph, runtime->catalog()); !fits) {
+    return tl::unexpected<Failure>(std::move(fits.error()));
   }
   std::optional<SwapLines> swap_lines;
   if (asked.watch) {

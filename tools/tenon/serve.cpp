@@ -10,6 +10,7 @@
 #include "base/scope_guard.hpp"
 #include "base/text.hpp"
 #include "pipeline/failure_news.hpp"
+#include "pipeline/plugin_dirs.hpp"
 #include "pipeline/quantity.hpp"
 #include "platform/environment.hpp"
 #include "platform/file_descriptor.hpp"
@@ -26,6 +27,7 @@
 #include "tools/tenon/result_stream.hpp"
 #include "tools/tenon/run_report.hpp"
 #include "tools/tenon/service_log.hpp"
+#include "tools/tenon/staged_plugins.hpp"
 #include "tools/tenon/version.hpp"
 
 namespace tenon::cli {
@@ -172,6 +174,16 @@ Outcome<std::optional<Loaded>> load(Context& context, const std::vector<std::str
   return loaded;
 }
 
+/// The plugin directories that the files name: one daemon has one catalog, so each file can use those of the others.
+std::vector<std::filesystem::path> plugin_dirs_of(const std::vector<std::string>& files) {
+  std::vector<std::filesystem::path> all;
+  for (const std::string& file : files) {
+    const auto of_file = internal::read_plugin_dirs(file, {});
+    all.insert(all.end(), of_file.begin(), of_file.end());
+  }
+  return all;
+}
+
 /// What makes the daemon on this socket the same one after a restart.
 HotSwapOptions swap_options(const Arguments& asked, const std::filesystem::path& socket) {
   HotSwapOptions swaps;
@@ -300,11 +312,12 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
   for (const std::string& file : asked.files) {
     limits->add_file(file, LoadOptions{});
   }
-  auto catalog = open_catalog(context.world, asked.plugin_dirs, *limits);
+  const std::vector<std::filesystem::path> of_files = plugin_dirs_of(asked.files);
+  auto catalog = open_catalog(context.world, asked.plugin_dirs, *limits, of_files);
   if (!catalog) {
     return tl::unexpected<Failure>(std::move(catalog.error()));
   }
-  auto places = plugin_places(context.world, asked.plugin_dirs);
+  auto places = plugin_places(context.world, asked.plugin_dirs, of_files);
   if (!places) {
     return tl::unexpected<Failure>(std::move(places.error()));
   }
@@ -316,9 +329,23 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
     return tl::unexpected<Failure>(std::move(ready.error()));
   }
   HotSwapOptions swaps = swap_options(asked, *path);
-  auto loaded = load(context, asked.files, *catalog);
+  CatalogOptions inspection;
+  inspection.limits = limits->usual;
+  inspection.limits_of = limits->of;
+  // What is wrong with a plugin that a pipeline needs is told before anything runs.
+  auto started = started_catalog(*catalog, swaps, *places, inspection);
+  if (!started) {
+    return tl::unexpected<Failure>(std::move(started.error()));
+  }
+  auto loaded = load(context, asked.files, started->catalog);
   if (!loaded) {
     return tl::unexpected<Failure>(std::move(loaded.error()));
+  }
+  if (!*loaded) {
+    // The files may be right for what the plugin files hold.
+    for (const std::string& note : started->notes) {
+      context.world.log("tenon: note: " + internal::printable(note, 4096) + '\n');
+    }
   }
   // Before any thread is started, so that none of them takes the signals.
   auto signals = internal::ServiceSignals::hold();
@@ -351,7 +378,12 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
   if (!runtime) {
     return failure(ExitCode::kBadConfiguration, std::move(runtime.error()));
   }
-  PipelineEnds ends(context, log, *catalog);
+  for (const internal::ServedPipeline& pipeline : (*loaded)->pipelines) {
+    if (auto usable = check_plugins(pipeline.graph, runtime->catalog()); !usable) {
+      return tl::unexpected<Failure>(std::move(usable.error()));
+    }
+  }
+  PipelineEnds ends(context, log, started->catalog);
   internal::RuntimeSystemOptions system_options;
   system_options.plugin_dirs = std::move(*places);
   system_options.limits = limits->usual;

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <sstream>
@@ -44,7 +45,10 @@ std::vector<std::string> make_environment(const ProgramOptions& options, const s
       variables.push_back(variable);
     }
   }
-  variables.push_back("XDG_CACHE_HOME=" + cache.string());
+  const auto names_cache = [](const auto& variable) { return variable.first == "XDG_CACHE_HOME"; };
+  if (std::none_of(options.environment.begin(), options.environment.end(), names_cache)) {
+    variables.push_back("XDG_CACHE_HOME=" + cache.string());
+  }
   for (const auto& [name, value] : options.environment) {
     variables.push_back(name + "=" + value);
   }

@@ -1,10 +1,17 @@
 // The pipelines of a daemon, steered from outside.
+#include <chrono>
+#include <filesystem>
 #include <fstream>
 
 #include "daemon.hpp"
+#include "plugin/file_hash.hpp"
+#include "plugin/quarantine.hpp"
 #include "tenon_test/catch.hpp"
+#include "tenon_test/paths.hpp"
 
 using namespace tenon::test;
+using namespace tenon::internal;
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -30,6 +37,50 @@ TEST_CASE("tenon serve: a pipeline that ends gives its result, and the daemon st
   CHECK(daemon.run({"pause", "short"}).exit == 1);
   CHECK(daemon.run({"drain"}).exit == 0);
   CHECK(daemon.program().running());
+}
+
+TEST_CASE("tenon serve: finds the plugins of a pipeline file that names their directory") {
+  const TemporaryDirectory directory;
+  const std::string plugins = (build_dir() / "tests" / "swap_plugins" / "probe_1").string();
+  std::ofstream(directory / "own.toml") << "[pipeline]\nplugin_dirs = [\"" << plugins << "\"]\n"
+                                        << "[sources.ticks]\ntask = \"probe.count\"\nargs = { count = 3 }\n"
+                                        << "[sinks.total]\ntask = \"probe.total\"\ninputs = [\"ticks\"]\n";
+  Daemon daemon({(directory / "own.toml").string()});
+  CHECK(eventually([&] { return state(daemon) == "done"; }));
+  CHECK(daemon.run({"call", "probe.tag_once", "{}"}).exit == 0);
+}
+
+TEST_CASE("tenon serve or run or check: a pipeline on a plugin in quarantine does not start") {
+  const TemporaryDirectory directory;
+  const fs::path store = directory / "tenon" / "store";
+  fs::create_directories(store / "quarantine");
+  fs::permissions(store, fs::perms::owner_all);
+  fs::permissions(store / "quarantine", fs::perms::owner_all);
+  const auto sha256 = sha256_of_file(build_dir() / "plugins" / "tenon.so");
+  REQUIRE(sha256);
+  REQUIRE(Quarantine(store / "quarantine", 10).add(*sha256, "turned back by a test", std::chrono::system_clock::now()));
+  const std::string file = (directory / "short.toml").string();
+  std::ofstream(file) << numbers_pipeline("short", 10, 0);
+  const auto run = [](const fs::path& cache, const std::vector<std::string>& arguments) {
+    ProgramOptions options;
+    options.environment = {{"XDG_CACHE_HOME", cache.string()}};
+    Program program(arguments, options);
+    const int exit = program.wait();
+    return Ended{exit, program.output(), program.error()};
+  };
+  for (const std::vector<std::string>& arguments : {std::vector<std::string>{"check", file},
+                                                    {"run", file},
+                                                    {"run", file, "--watch"},
+                                                    {"serve", file, "--socket", (directory / "socket").string()}}) {
+    const Ended refused = run(directory.path(), arguments);
+    INFO(arguments.front() << ": " << refused.error);
+    CHECK(refused.exit == 78);
+    CHECK(has(refused.error, "turned back by a test"));
+  }
+  const TemporaryDirectory other;
+  CHECK(run(other.path(), {"check", file}).exit == 0);
+  CHECK(run(other.path(), {"check", file, "--store", store.string()}).exit == 78);
+  CHECK(run(other.path(), {"run", file}).exit == 0);
 }
 
 TEST_CASE("tenon pause, resume, drain: one pipeline, by its name") {
