@@ -5,10 +5,11 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
-#include <set>
+#include <string>
 #include <system_error>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <tenon/pipeline.hpp>
 #include <tenon/runtime.hpp>
@@ -21,6 +22,7 @@
 #include "tools/tenon/command.hpp"
 #include "tools/tenon/command_line.hpp"
 #include "tools/tenon/dev_build.hpp"
+#include "tools/tenon/dev_sources.hpp"
 #include "tools/tenon/log_lines.hpp"
 #include "tools/tenon/pipeline_file.hpp"
 #include "tools/tenon/plugin_places.hpp"
@@ -41,7 +43,6 @@ constexpr std::chrono::seconds kLongestQuiet{1};
 constexpr std::chrono::milliseconds kLook{50};
 /// Sources are looked through so often, for what the watch cannot see.
 constexpr std::chrono::seconds kRescan{2};
-constexpr std::size_t kMaxDirectories = 4096;
 constexpr std::size_t kMaxFailuresShown = 20;
 
 struct Arguments {
@@ -58,85 +59,6 @@ std::string seconds_text(std::chrono::nanoseconds duration) {
   std::snprintf(text, sizeof text, seconds < 1 ? "%.0f ms" : "%.1f s", seconds < 1 ? seconds * 1000 : seconds);
   return text;
 }
-
-/// All that lies below the sources, but for what is built there, and one file more: tells when something of it has
-/// changed.
-class Sources {
- public:
-  /// `also` may be empty.
-  Sources(fs::path root, fs::path without, fs::path also, internal::FileWatch watch)
-      : root_(std::move(root)), without_(std::move(without)), also_(std::move(also)), watch_(std::move(watch)) {
-    for (const char* stream : {"/dev/stdout", "/dev/stderr"}) {
-      std::error_code failed;
-      if (auto file = fs::canonical(stream, failed); !failed) {
-        own_output_.insert(std::move(file));
-      }
-    }
-    static_cast<void>(look());
-  }
-
-  [[nodiscard]] const internal::FileDescriptor& descriptor() const noexcept { return watch_.descriptor(); }
-
-  /// Whether something has changed since the last call.
-  [[nodiscard]] bool changed() {
-    static_cast<void>(watch_.drain());
-    return look();
-  }
-
- private:
-  using Seen = std::set<std::pair<std::string, std::int64_t>>;
-
-  bool look() {
-    Seen seen;
-    std::size_t directories = 0;
-    std::error_code failed;
-    static_cast<void>(watch_.add(root_));
-    if (!also_.empty()) {
-      static_cast<void>(watch_.add(also_.parent_path()));
-      note(also_, seen);
-    }
-    for (fs::recursive_directory_iterator it(root_, fs::directory_options::skip_permission_denied, failed), end;
-         !failed && it != end; it.increment(failed)) {
-      const bool hidden = it->path().filename().string().starts_with('.');
-      if (it->is_directory(failed)) {
-        if (hidden || it->path() == without_ || is_build(it->path()) || ++directories > kMaxDirectories) {
-          it.disable_recursion_pending();
-        } else if (watched_.insert(it->path()).second) {
-          // Without a watch the next look finds the change.
-          static_cast<void>(watch_.add(it->path()));
-        }
-      } else if (!hidden && own_output_.count(it->path()) == 0) {
-        note(it->path(), seen);
-      }
-      failed.clear();
-    }
-    const bool differs = seen != seen_;
-    seen_ = std::move(seen);
-    return differs;
-  }
-
-  /// A build of the author's own changes without his saving anything.
-  static bool is_build(const fs::path& directory) {
-    std::error_code failed;
-    return fs::exists(directory / "CMakeCache.txt", failed);
-  }
-
-  static void note(const fs::path& file, Seen& seen) {
-    std::error_code failed;
-    const auto time = fs::last_write_time(file, failed);
-    if (!failed) {
-      seen.emplace(file.string(), time.time_since_epoch().count());
-    }
-  }
-
-  const fs::path root_;
-  const fs::path without_;
-  const fs::path also_;
-  internal::FileWatch watch_;
-  std::set<fs::path> own_output_;  // Each line there would cause the next build.
-  std::set<fs::path> watched_;
-  Seen seen_;
-};
 
 bool interrupted(const Context& context) {
   return context.world.interrupts->load(std::memory_order_relaxed) > 0;
@@ -291,7 +213,7 @@ class Served {
 
 class Dev {
  public:
-  Dev(Context& context, const Arguments& asked, DevBuild build, Sources sources, internal::Poller poller,
+  Dev(Context& context, const Arguments& asked, DevBuild build, DevSources sources, internal::Poller poller,
       internal::EventBell stop)
       : context_(context),
         build_(std::move(build)),
@@ -343,6 +265,7 @@ class Dev {
   /// Builds, and serves what came of it. What is wrong with the sources is told, and no error here.
   [[nodiscard]] Outcome<void> make() {
     std::optional<Result<BuildEnd>> built;
+    sources_.begin_build();
     if (auto done =
             do_until_interrupt([&] { built.emplace(build_.run(stop_.descriptor())); }, [this] { stop_.ring(); });
         !done) {
@@ -353,6 +276,10 @@ class Dev {
     }
     if (!*built) {
       return failure(ExitCode::kFailed, std::move(built->error()));
+    }
+    for (const fs::path& file : sources_.end_build(build_.files())) {
+      status_.print("tenon: '" + internal::printable(file.string(), 1000) +
+                    "' is written by the build: that starts no further build\n");
     }
     const BuildEnd& end = **built;
     if (!end.good) {
@@ -396,19 +323,24 @@ class Dev {
         continue;
       }
       looked = now;
-      if (!sources_.changed()) {
+      const std::vector<fs::path> changed = sources_.changed();
+      if (changed.empty()) {
         continue;
       }
+      status_.print("tenon: '" + internal::printable(changed.front().string(), 1000) + "' " +
+                    (changed.size() == 1 ? std::string("has changed")
+                                         : "and " + std::to_string(changed.size() - 1) + " more have changed") +
+                    "; building\n");
       do {
         std::this_thread::sleep_for(kQuiet);
-      } while (sources_.changed() && !interrupted() && std::chrono::steady_clock::now() - now < kLongestQuiet);
+      } while (!sources_.changed().empty() && !interrupted() && std::chrono::steady_clock::now() - now < kLongestQuiet);
       return !interrupted();
     }
   }
 
   Context& context_;
   DevBuild build_;
-  Sources sources_;
+  DevSources sources_;
   internal::Poller poller_;
   const internal::EventBell stop_;
   StatusLine status_;
@@ -424,7 +356,8 @@ void add_options(CommandLine& line, Arguments& arguments) {
       .type_name("N")
       .between(1, 1024U);
   line.footer(
-      "Builds the plugin, serves it, and builds it again whenever a file below PLUGIN_DIR changes. A version that\n"
+      "Builds the plugin, serves it, and builds it again whenever a source below PLUGIN_DIR is saved; what the build\n"
+      "itself writes there does not count. A version that\n"
       "does not build, breaks the schema or crashes when it is tried is told, and the one before goes on. Ctrl-C ends\n"
       "it.\n\n"
       "Example:\n  tenon dev hello --pipeline greetings.toml");
@@ -455,7 +388,7 @@ Outcome<ExitCode> dev_command(Context& context, const std::vector<std::string>& 
     return failure(ExitCode::kFailed, !watch ? watch.error() : !poller ? poller.error() : stop.error());
   }
   const fs::path pipeline = asked.pipeline.empty() ? fs::path() : fs::absolute(asked.pipeline).lexically_normal();
-  Sources sources(build->sources(), build->directory(), pipeline, std::move(*watch));
+  DevSources sources(build->sources(), build->directory(), pipeline, std::move(*watch));
   return Dev(context, asked, std::move(*build), std::move(sources), std::move(*poller), std::move(*stop)).run();
 }
 

@@ -19,6 +19,7 @@ namespace fs = std::filesystem;
 
 /// A build that takes longer hangs.
 constexpr std::chrono::minutes kLongestBuild{30};
+constexpr std::chrono::seconds kLongestQuery{10};
 /// Ninja gives each compiler a group of its own and ends them when it is asked to end, not when it is killed.
 constexpr std::chrono::seconds kGrace{5};
 constexpr std::size_t kMaxOutputBytes = std::size_t{4} << 20;
@@ -162,6 +163,30 @@ Result<BuildEnd> DevBuild::run(const internal::FileDescriptor& cancel) {
   end.nothing_to_do = end.good && end.output.find("ninja: no work to do.") != std::string::npos;
   end.took = std::chrono::nanoseconds(internal::monotonic_now_ns() - start_ns);
   return end;
+}
+
+std::string DevBuild::ask_ninja(std::vector<std::string> question) const {
+  std::vector<std::string> arguments = {"-C", directory_.string(), "-t"};
+  arguments.insert(arguments.end(), question.begin(), question.end());
+  const auto run = internal::run_captured({.executable = ninja_, .arguments = std::move(arguments)},
+                                          internal::deadline_after(kLongestQuery), kMaxOutputBytes, nullptr, kGrace);
+  return run && run->status && run->status->success() ? run->standard_output : std::string();
+}
+
+BuildFiles DevBuild::files() const {
+  BuildFiles files;
+  // A line for each: "../../version.h: CUSTOM_COMMAND". CMake has a phony rule for each source that might be generated.
+  std::istringstream outputs(ask_ninja({"targets", "all"}));
+  for (std::string line; std::getline(outputs, line);) {
+    if (const std::size_t end = line.rfind(": "); end != std::string::npos && line.substr(end) != ": phony") {
+      files.written.insert((directory_ / line.substr(0, end)).lexically_normal());
+    }
+  }
+  std::istringstream inputs(ask_ninja({"inputs", "all"}));
+  for (std::string line; std::getline(inputs, line);) {
+    files.read.insert((directory_ / line).lexically_normal());
+  }
+  return files;
 }
 
 std::vector<fs::path> DevBuild::built() const {

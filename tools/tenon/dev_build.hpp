@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,12 @@ struct BuildEnd {
   bool nothing_to_do = false;  ///< All was built before: what has changed is no part of it.
   std::string output;          ///< Of the tool; its end is missing when it is very long.
   std::chrono::nanoseconds took{};
+};
+
+/// What the rules of a build say of files, by absolute paths.
+struct BuildFiles {
+  std::set<std::filesystem::path> written;
+  std::set<std::filesystem::path> read;
 };
 
 /// A plugin's sources and where they are built. One thread at a time.
@@ -36,11 +43,15 @@ class DevBuild {
   [[nodiscard]] const std::filesystem::path& directory() const noexcept { return directory_; }
   /// Where tenon_add_plugin() puts plugins.
   [[nodiscard]] std::filesystem::path plugins() const { return directory_ / "plugins"; }
+  /// What the build's rules read and write, also below the sources; what ninja does not say is missing.
+  [[nodiscard]] BuildFiles files() const;
   /// The plugin files that are there now.
   [[nodiscard]] std::vector<std::filesystem::path> built() const;
 
  private:
   DevBuild() = default;
+  /// What a tool of ninja answers; empty when it cannot.
+  [[nodiscard]] std::string ask_ninja(std::vector<std::string> question) const;
   std::filesystem::path sources_;
   std::filesystem::path directory_;
   std::filesystem::path cmake_;
