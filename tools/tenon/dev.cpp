@@ -16,12 +16,15 @@
 
 #include "base/clock.hpp"
 #include "base/text.hpp"
+#include "platform/environment.hpp"
 #include "platform/file_watch.hpp"
 #include "platform/reactor/poller.hpp"
 #include "platform/thread.hpp"
+#include "serve/runtime_system.hpp"
 #include "tools/tenon/command.hpp"
 #include "tools/tenon/command_line.hpp"
 #include "tools/tenon/dev_build.hpp"
+#include "tools/tenon/dev_socket.hpp"
 #include "tools/tenon/dev_sources.hpp"
 #include "tools/tenon/log_lines.hpp"
 #include "tools/tenon/pipeline_file.hpp"
@@ -43,13 +46,15 @@ constexpr std::chrono::seconds kLongestQuiet{1};
 constexpr std::chrono::milliseconds kLook{50};
 /// Sources are looked through so often, for what the watch cannot see.
 constexpr std::chrono::seconds kRescan{2};
-constexpr std::size_t kMaxFailuresShown = 20;
+/// How long the pipeline may take to end when tenon dev does.
+constexpr std::chrono::seconds kPipelinePatience{10};
 
 struct Arguments {
   std::string plugin_dir;
   std::string build_dir;
   std::string pipeline;
   std::string store;
+  std::string socket;
   unsigned workers = 0;
 };
 
@@ -73,7 +78,9 @@ class Served {
   Served& operator=(const Served&) = delete;
   ~Served() { end(); }
 
-  [[nodiscard]] bool running() const noexcept { return runtime_.has_value(); }
+  [[nodiscard]] bool running() const noexcept { return system_ != nullptr; }
+  /// Whether a client has asked for the end.
+  [[nodiscard]] bool asked_to_stop() const noexcept { return socket_ != nullptr && socket_->asked_to_stop(); }
 
   /// Starts with what has been built. Errors: those of the catalog and the runtime; bad configuration the pipeline file
   /// is wrong, which has been told.
@@ -92,6 +99,7 @@ class Served {
       }
     }
     RuntimeOptions options;
+    std::vector<internal::ServedPipeline> pipelines;
     if (!asked_.pipeline.empty()) {
       Diagnostics diagnostics;
       pipeline_time_ = pipeline_time();
@@ -116,20 +124,48 @@ class Served {
     if (!runtime) {
       return failure(ExitCode::kBadConfiguration, std::move(runtime.error()));
     }
-    runtime_.emplace(std::move(*runtime));
-    subscription_ = runtime_->on_event([this](const SwapEvent& event) {
+    if (graph_) {
+      pipelines.push_back({.file = asked_.pipeline, .graph = *graph_});
+    }
+    system_ = std::make_unique<internal::RuntimeSystem>(std::move(*runtime), std::move(pipelines), system_options());
+    subscription_ = system_->runtime().on_event([this](const SwapEvent& event) {
       if (event.kind == SwapEvent::Kind::kRolledBack) {
         status_.print("tenon: " + event.plugin + ' ' + event.version + " is back: " + event.message + '\n');
       }
     });
-    if (graph_) {
-      auto pipeline = internal::Thread::start("tenon-pipeline", [this] { run(); });
-      if (!pipeline) {
-        return failure(ExitCode::kFailed, std::move(pipeline.error()));
-      }
-      pipeline_ = std::move(*pipeline);
+    if (auto started = system_->start(); !started) {
+      subscription_ = {};
+      system_.reset();
+      return failure(ExitCode::kFailed, std::move(started.error()));
     }
     return {};
+  }
+
+  /// Takes calls on the socket. Errors: it was asked for and cannot be opened; else that is only told.
+  [[nodiscard]] Outcome<void> open_socket(const DevBuild& build) {
+    const bool by_name = !asked_.socket.empty();
+    socket_path_ = by_name ? fs::path(asked_.socket) : build.directory() / "tenon.sock";
+    if (!by_name && socket_path_.native().size() > internal::kMaxSocketPathBytes) {
+      socket_path_ = socket_path_.lexically_proximate(fs::current_path());
+    }
+    auto socket = DevSocket::open(socket_path_, *system_);
+    if (socket) {
+      socket_ = std::move(*socket);
+      return {};
+    }
+    if (by_name) {
+      return failure(ExitCode::kFailed, std::move(socket.error()));
+    }
+    status_.print("tenon: no calls are taken: " + socket.error().message + "; name another socket with --socket\n");
+    return {};
+  }
+
+  /// How to call the plugin, as a line; empty when there is no socket or no task.
+  [[nodiscard]] std::string call_line(const std::string& name) const {
+    const auto plugin = system_->runtime().catalog().find_plugin(name);
+    const std::string call =
+        socket_ == nullptr || plugin == nullptr ? std::string() : example_call(*plugin, socket_path_);
+    return call.empty() ? call : "tenon: call it with: " + call + '\n';
   }
 
   /// Puts what has been built into the runtime; a line for each plugin. What was no part of the build is no news.
@@ -144,13 +180,17 @@ class Served {
     }
     for (const fs::path& file : build.built()) {
       const internal::MonotonicNs start_ns = internal::monotonic_now_ns();
-      const auto swapped = runtime_->swap(file.string());
+      const auto swapped = system_->runtime().swap(file.string());
       const std::chrono::nanoseconds took(internal::monotonic_now_ns() - start_ns);
-      if (!swapped && interrupted(context_)) {
+      if (!swapped && (interrupted(context_) || asked_to_stop())) {
         return;  // Not refused: it has been stopped.
       }
       if (!swapped) {
         status_.print("tenon: " + swapped.error().message + '\n');
+        if (swapped.error().code == ErrorCode::kIncompatible && socket_ != nullptr) {
+          status_.print("tenon: to force it: tenon swap " + in_shell(file.string()) + " --force --socket " +
+                        in_shell(socket_path_.string()) + '\n');
+        }
       } else if (swapped->now.number == swapped->before.number) {
         status_.print("tenon: built in " + seconds_text(end.took) + ": " + swapped->now.plugin + " is as it was\n");
       } else {
@@ -162,24 +202,31 @@ class Served {
 
   /// "hello 1.0.0 (sha256 ab12...)" of what calls go to now.
   [[nodiscard]] std::string describe(const std::string& name) const {
-    const auto plugin = runtime_->catalog().find_plugin(name);
+    const auto plugin = system_->runtime().catalog().find_plugin(name);
     return plugin == nullptr ? name : name + ' ' + plugin->version + " (sha256 " + plugin->sha256.substr(0, 12) + ')';
   }
 
   /// Ends the pipeline and the workers, and so a take_over() that waits on another thread.
   void stop() {
-    control_->cancel();
-    pipeline_.join();
-    runtime_->shutdown(Shutdown::kKill);
+    system_->stop_pipelines(true);
+    const internal::MonotonicNs give_up_ns = internal::deadline_after(kPipelinePatience);
+    while (!system_->pipelines_ended() && internal::monotonic_now_ns() < give_up_ns) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    system_->runtime().shutdown(Shutdown::kKill);
   }
 
   void end() {
-    if (!runtime_) {
+    if (system_ == nullptr) {
       return;
     }
     stop();
+    while (!system_->pipelines_ended()) {  // Their end is told by what goes below.
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
     subscription_ = {};
-    runtime_.reset();
+    socket_.reset();
+    system_.reset();
     log_.flush();
   }
 
@@ -190,13 +237,18 @@ class Served {
     return failed ? std::nullopt : std::optional(time);
   }
 
-  void run() {
-    RunOptions options;
-    options.control = control_;
-    const RunReport report = run_pipeline(*runtime_, *graph_, options);
-    std::string problems = failures_text(report, kMaxFailuresShown, context_.color_error);
-    context_.output.write(outputs_text(report, runtime_->catalog(), problems));
-    status_.print(problems + summary_text(graph_->name(), report));
+  [[nodiscard]] internal::RuntimeSystemOptions system_options() {
+    internal::RuntimeSystemOptions options;
+    options.store = asked_.store.empty() ? internal::cache_directory() / "store" : fs::absolute(asked_.store);
+    options.on_failure = [this](const std::string&, const FailureNotice& notice) {
+      status_.print(failure_line(notice, context_.color_error));
+    };
+    options.on_pipeline_end = [this](const std::string& name, const RunReport& report) {
+      std::string problems;
+      context_.output.write(outputs_text(report, system_->runtime().catalog(), problems));
+      status_.print(problems + summary_text(name, report));
+    };
+    return options;
   }
 
   Context& context_;
@@ -205,10 +257,10 @@ class Served {
   LogLines log_;
   std::optional<Graph> graph_;
   std::optional<fs::file_time_type> pipeline_time_;
-  std::optional<Runtime> runtime_;
+  std::unique_ptr<internal::RuntimeSystem> system_;
+  fs::path socket_path_;
+  std::unique_ptr<DevSocket> socket_;
   EventSubscription subscription_;
-  const std::shared_ptr<RunControl> control_ = std::make_shared<RunControl>();
-  internal::Thread pipeline_;
 };
 
 class Dev {
@@ -232,14 +284,15 @@ class Dev {
         return tl::unexpected<Failure>(std::move(made.error()));
       }
       if (!wait_for_change()) {
+        const bool asked = served_.asked_to_stop();
         served_.end();
-        return ExitCode::kInterrupted;
+        return asked ? ExitCode::kDone : ExitCode::kInterrupted;
       }
     }
   }
 
  private:
-  [[nodiscard]] bool interrupted() const { return cli::interrupted(context_); }
+  [[nodiscard]] bool interrupted() const { return cli::interrupted(context_) || served_.asked_to_stop(); }
 
   /// Does `work` on a thread of its own; `stop` makes it end early and is called once when Ctrl-C comes meanwhile.
   [[nodiscard]] Outcome<void> do_until_interrupt(const std::function<void()>& work,
@@ -302,14 +355,18 @@ class Dev {
       status_.print("tenon: waiting for a change\n");
       return {};
     }
+    if (auto opened = served_.open_socket(build_); !opened) {
+      return opened;
+    }
     for (const fs::path& file : files) {
-      status_.print("tenon: built in " + seconds_text(end.took) + "; " + served_.describe(file.stem().string()) +
-                    " serves; waiting for a change\n");
+      const std::string name = file.stem().string();
+      status_.print("tenon: built in " + seconds_text(end.took) + "; " + served_.describe(name) +
+                    " serves; waiting for a change\n" + served_.call_line(name));
     }
     return {};
   }
 
-  /// False: Ctrl-C.
+  /// False: Ctrl-C, or a client's stop.
   [[nodiscard]] bool wait_for_change() {
     auto looked = std::chrono::steady_clock::now();
     for (;;) {
@@ -352,14 +409,19 @@ void add_options(CommandLine& line, Arguments& arguments) {
   line.add("--pipeline", arguments.pipeline, "Run this pipeline meanwhile").type_name("FILE");
   line.add("--build-dir", arguments.build_dir, "Where to build; PLUGIN_DIR/build/dev when not given").type_name("DIR");
   line.add("--store", arguments.store, "Where versions are kept").type_name("DIR");
+  line.add("--socket", arguments.socket, "Take calls here; tenon.sock in the build directory when not given")
+      .type_name("PATH");
   line.add("--workers", arguments.workers, "Worker processes; one per core when not given")
       .type_name("N")
       .between(1, 1024U);
   line.footer(
       "Builds the plugin, serves it, and builds it again whenever a source below PLUGIN_DIR is saved; what the build\n"
       "itself writes there does not count. A version that\n"
-      "does not build, breaks the schema or crashes when it is tried is told, and the one before goes on. Ctrl-C ends\n"
-      "it.\n\n"
+      "does not build, breaks the schema or crashes when it is tried is told, and the one before goes on. Other "
+      "commands\n"
+      "('tenon call', 'status', 'swap' ...) reach it on its socket; the line that calls the plugin is printed. Ctrl-C "
+      "or\n"
+      "'tenon stop' ends it.\n\n"
       "Example:\n  tenon dev hello --pipeline greetings.toml");
 }
 

@@ -1,0 +1,46 @@
+/// The socket on which `tenon dev` takes calls and commands, as a daemon does.
+#pragma once
+
+#include <atomic>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include <tenon/catalog.hpp>
+#include <tenon/error.hpp>
+
+#include "platform/thread.hpp"
+#include "serve/runtime_system.hpp"
+#include "serve/server.hpp"
+
+namespace tenon::cli {
+
+/// Serves on a thread of its own, from `open` to its end. One thread at a time.
+class DevSocket {
+ public:
+  /// `system` outlives the socket. Errors: those of UnixListener::listen; kUnavailable no descriptors or threads left.
+  [[nodiscard]] static Result<std::unique_ptr<DevSocket>> open(const std::filesystem::path& path,
+                                                               internal::RuntimeSystem& system);
+  DevSocket(const DevSocket&) = delete;
+  DevSocket& operator=(const DevSocket&) = delete;
+  /// Cancels what clients wait for, and removes the socket.
+  ~DevSocket();
+
+  /// Whether a client has asked for the end ('tenon stop').
+  [[nodiscard]] bool asked_to_stop() const noexcept { return ended_.load(std::memory_order_acquire); }
+
+ private:
+  explicit DevSocket(std::unique_ptr<internal::Server> server) : server_(std::move(server)) {}
+  std::unique_ptr<internal::Server> server_;
+  std::atomic<bool> ended_{false};
+  internal::Thread thread_;
+};
+
+/// As one word of a shell. [any-thread]
+[[nodiscard]] std::string in_shell(const std::string& word);
+
+/// The command that calls a task of the plugin on a socket, with an argument whose strings are placeholders; empty when
+/// the plugin has no task. [any-thread]
+[[nodiscard]] std::string example_call(const PluginInfo& plugin, const std::filesystem::path& socket);
+
+}  // namespace tenon::cli
