@@ -65,7 +65,7 @@ void CatalogLimits::add_file(const std::string& file, const LoadOptions& options
     if (!is_new) {
       PluginLimits& both = known->second;
       both.start_timeout = std::max(both.start_timeout, limits.start_timeout);
-      // 0 is no limit.
+      // 0 means no limit.
       both.memory_bytes =
           both.memory_bytes == 0 || limits.memory_bytes == 0 ? 0 : std::max(both.memory_bytes, limits.memory_bytes);
     }

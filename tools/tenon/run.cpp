@@ -68,7 +68,7 @@ void add_options(CommandLine& line, Arguments& arguments) {
       "Example:\n  tenon run plugins/files/inventory.toml --set sources.tree.args.root=/usr/include");
 }
 
-/// Tells of items that fail while a run goes on for long. A short run says all of it at its end.
+/// Reports failing items during a long run. A short run reports them all at its end.
 class LiveFailures {
  public:
   LiveFailures(StatusLine& status, const Context& context) : status_(status), context_(context) {}

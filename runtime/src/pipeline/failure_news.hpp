@@ -1,4 +1,4 @@
-/// pipeline/failure_news.hpp: tells of items that fail while they do, without a line for each.
+/// pipeline/failure_news.hpp: reports failing items during a run, without a line for each.
 #pragma once
 
 #include <chrono>

@@ -44,7 +44,7 @@ bool has_search_path() {
   return !get_environment("LD_LIBRARY_PATH").value_or("").empty();
 }
 
-bool is_alone(const OwnLibraries& found) {
+bool is_self_contained(const OwnLibraries& found) {
   return found.libraries.empty() && found.directories.empty();
 }
 
@@ -114,7 +114,7 @@ bool Examiner::recall_identity(PluginInfo& plugin, const FileIdentity& identity)
     }
   }
   OwnLibraries found = own_libraries(plugin.file);
-  const bool alone = is_alone(found);
+  const bool self_contained = is_self_contained(found);
   plugin.libraries = without_hashes(std::move(found.libraries));
   for (PluginLibrary& library : plugin.libraries) {
     const auto its_identity = file_identity(library.file);
@@ -130,7 +130,7 @@ bool Examiner::recall_identity(PluginInfo& plugin, const FileIdentity& identity)
     return false;
   }
   plugin.sha256 = std::move(*hash);
-  if (alone) {
+  if (self_contained) {
     cache_.keep_hash(alone_name(plugin.file), identity, plugin.sha256);
   }
   return true;
@@ -138,7 +138,7 @@ bool Examiner::recall_identity(PluginInfo& plugin, const FileIdentity& identity)
 
 Result<void> Examiner::identify(PluginInfo& plugin, const FileIdentity& identity) const {
   OwnLibraries found = own_libraries(plugin.file);
-  const bool alone = is_alone(found);
+  const bool self_contained = is_self_contained(found);
   plugin.libraries = without_hashes(std::move(found.libraries));
   for (PluginLibrary& library : plugin.libraries) {
     if (auto trusted = check_plugin_trust(library.file); !trusted) {
@@ -167,7 +167,7 @@ Result<void> Examiner::identify(PluginInfo& plugin, const FileIdentity& identity
   plugin.sha256 = std::move(*hash);
   if (settled) {
     cache_.keep_hash(stamp, identity, plugin.sha256);
-    if (alone) {
+    if (self_contained) {
       cache_.keep_hash(alone_name(plugin.file), identity, plugin.sha256);
     }
   }

@@ -41,7 +41,7 @@ struct ListedContent {
 [[nodiscard]] Result<ListedContent> read_library_list(const FileDescriptor& file);
 
 /// The identity of an open plugin file with these libraries. A list that the file has at its end does not count: it
-/// belongs to a copy that somebody took from the store. Reads the whole file. Errors: kIo. [any-thread]
+/// belongs to a copy that a user took from the store. Reads the whole file. Errors: kIo. [any-thread]
 [[nodiscard]] Result<std::string> plugin_identity(const FileDescriptor& file, std::string_view library_list);
 
 }  // namespace tenon::internal

@@ -22,7 +22,7 @@ struct PluginState {
   }
 };
 
-/// The state now; nullopt when there is no such regular file. [any-thread]
+/// The state now; nullopt when it is not a regular file. [any-thread]
 [[nodiscard]] std::optional<PluginState> plugin_state(const std::filesystem::path& file);
 
 }  // namespace tenon::internal

@@ -47,7 +47,7 @@ std::optional<QuarantineRecord> parse(std::string_view text) {
   if (!time || std::from_chars(time->data(), time->data() + time->size(), seconds).ptr != time->data() + time->size()) {
     return std::nullopt;
   }
-  // Printed again: nobody vouches for what stands in a file.
+  // Made printable again: the file may hold anything.
   QuarantineRecord record;
   record.since = std::chrono::system_clock::time_point(std::chrono::seconds(seconds));
   if (!old) {

@@ -781,14 +781,14 @@ Result<StagedFile> Store::find_file(const std::string& sha256, const fs::path& n
   return StagedFile{file, sha256, identity->size_bytes, *identity, std::move(pin)};
 }
 
-Result<StagedPlugin> Store::find(const std::string& sha256, const fs::path& name, bool alone) const {
+Result<StagedPlugin> Store::find(const std::string& sha256, const fs::path& name, bool has_no_libraries) const {
   auto found = find_file(sha256, name);
   if (!found) {
     return fail(std::move(found.error()));
   }
   StagedPlugin plugin;
   static_cast<StagedFile&>(plugin) = std::move(*found);
-  if (alone) {
+  if (has_no_libraries) {
     return plugin;
   }
   const auto opened = open_for_reading(plugin.file);

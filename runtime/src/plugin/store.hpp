@@ -137,9 +137,10 @@ class Store {
   [[nodiscard]] Result<StagedPlugin> stage(const std::filesystem::path& source) const;
 
   /// Pins a plugin that is stored already, under that name, and its libraries. Errors: kNotFound one of them is not
-  /// there, or is damaged; those of the locks. `alone`: the plugin is known to have no libraries, which saves a look.
+  /// there, or is damaged; those of the locks. `has_no_libraries`: the plugin
+  /// is known to have none, which saves reading its list.
   [[nodiscard]] Result<StagedPlugin> find(const std::string& sha256, const std::filesystem::path& name,
-                                          bool alone = false) const;
+                                          bool has_no_libraries = false) const;
 
   /// Puts an open file, with the list of libraries `suffix` in the place of its own, into the store again, under its
   /// hash and `name` (without directories), and pins it. Its libraries are restored by themselves. Errors: kCorrupt the

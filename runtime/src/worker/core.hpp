@@ -70,7 +70,7 @@ class LoadGuard {
 
   /// `watch` outlives the guard. Without it nothing is bounded.
   void watch_with(HostWatch& watch) noexcept { watch_ = &watch; }
-  /// `plugin` stays where it is until ended(). A `limit` of 0 is no limit.
+  /// `plugin` stays where it is until ended(). A `limit` of 0 means none.
   void began(const std::string& plugin, std::chrono::milliseconds limit) noexcept;
   void ended() noexcept;
   /// For the watching thread, once the time is over: says on standard error what does not end. False when it has

@@ -170,6 +170,12 @@ class HostileLauncher final : public Launcher {
   std::unique_ptr<Launcher> real_ = make_process_launcher(tenon::test::build_dir() / "bin" / "tenon-worker");
 };
 
+tenon::Buffer empty_argument() {
+  flatbuffers::FlatBufferBuilder builder;
+  builder.Finish(tenon::CreateEmpty(builder));
+  return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
+}
+
 tenon::Result<tenon::Runtime> start(Lie lie) {
   tenon::RuntimeOptions options = tenon::test::runtime_options(1);
   options.plugin_dirs = {tenon::test::build_dir() / "plugins"};
@@ -186,9 +192,7 @@ TEST_CASE("hostile worker: is ended, its call fails, the host goes on with anoth
   CAPTURE(static_cast<int>(lie), direct);
   auto runtime = start(lie);
   REQUIRE(runtime);
-  flatbuffers::FlatBufferBuilder builder;
-  builder.Finish(tenon::CreateEmpty(builder));
-  const tenon::BytesView argument(builder.GetBufferPointer(), builder.GetSize());
+  const tenon::Buffer argument = empty_argument();
   // tenon.fail is not idempotent, so that the lie is what the call ends with.
   const auto reply = direct ? runtime->call("tenon.fail", argument) : runtime->submit("tenon.fail", argument).get();
   REQUIRE_FALSE(reply);
@@ -203,9 +207,7 @@ TEST_CASE("hostile worker: an idempotent call with an invalid answer runs again 
   CAPTURE(static_cast<int>(lie), direct);
   auto runtime = start(lie);
   REQUIRE(runtime);
-  flatbuffers::FlatBufferBuilder builder;
-  builder.Finish(tenon::CreateEmpty(builder));
-  const tenon::BytesView argument(builder.GetBufferPointer(), builder.GetSize());
+  const tenon::Buffer argument = empty_argument();
   const auto reply = direct ? runtime->call("tenon.whoami", argument) : runtime->submit("tenon.whoami", argument).get();
   CHECK(reply);
   CHECK(runtime->stats().crashed_workers == 1);
@@ -246,9 +248,7 @@ TEST_CASE("hostile worker: one that never says that it is ready, or leaves its r
 TEST_CASE("hostile worker: the bell's flags are its own, and the host waits for nothing there") {
   auto runtime = start(Lie::kBlockingBell);
   REQUIRE(runtime);
-  flatbuffers::FlatBufferBuilder builder;
-  builder.Finish(tenon::CreateEmpty(builder));
-  const tenon::BytesView argument(builder.GetBufferPointer(), builder.GetSize());
+  const tenon::Buffer argument = empty_argument();
   for (int round = 0; round < 50; ++round) {
     std::vector<tenon::Future<tenon::Reply>> calls;
     for (int i = 0; i < 20; ++i) {
@@ -264,9 +264,7 @@ TEST_CASE("hostile worker: the bell's flags are its own, and the host waits for 
 TEST_CASE("hostile worker: one that answers without ringing loses no answer and is replaced") {
   auto runtime = start(Lie::kNeverRings);
   REQUIRE(runtime);
-  flatbuffers::FlatBufferBuilder builder;
-  builder.Finish(tenon::CreateEmpty(builder));
-  const tenon::BytesView argument(builder.GetBufferPointer(), builder.GetSize());
+  const tenon::Buffer argument = empty_argument();
   int ended = 0;
   while (runtime->stats().crashed_workers == 0) {
     std::atomic<bool> done{false};
