@@ -49,6 +49,15 @@ class CheckLayers(unittest.TestCase):
         self.write("runtime/src/host/b.cpp", '#include "worker/worker.hpp"\n')
         self.assertEqual(len(self.findings()), 2)
 
+    def test_python_stands_above_the_runtime_and_its_codec_by_itself(self):
+        self.write("runtime/python/native/a.cpp", '#include "host/pool.hpp"\n#include "python/codec/encode.hpp"\n')
+        self.write("plugins/py/py.cpp", '#include "python/codec/encode.hpp"\n')
+        self.assertEqual(self.findings(), [])
+        self.write("runtime/python/codec/encode.cpp", '#include "base/text.hpp"\n')
+        self.write("plugins/text/text.cpp", '#include "python/codec/encode.hpp"\n')
+        self.write("runtime/src/host/b.cpp", '#include "python/native/a.hpp"\n')
+        self.assertEqual(len(self.findings()), 3)
+
     def test_public_header_of_a_higher_floor(self):
         self.write("runtime/src/plugin/a.cpp", "#include <tenon/runtime.hpp>\n")
         self.assertEqual(len(self.findings()), 1)

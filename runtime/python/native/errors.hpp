@@ -1,0 +1,44 @@
+/// python/native/errors.hpp: errors of the runtime as Python exceptions.
+#pragma once
+
+#include <cstddef>
+#include <new>
+#include <string_view>
+#include <type_traits>
+
+#include <tenon/error.hpp>
+
+#include "python/native/ref.hpp"
+
+namespace tenon::python {
+
+/// The exception for an error: an instance of the subclass of tenon.Error that belongs to its code. Null with another
+/// exception set when there is no memory for it.
+[[nodiscard]] Ref make_exception(const Error& error);
+/// Raises it. Always null, so that a function of the C API can return it.
+std::nullptr_t raise(const Error& error);
+/// Raises an error that the module itself has found.
+std::nullptr_t raise(ErrorCode code, std::string_view message);
+/// Raises tenon.InvalidType, which is a TypeError too.
+std::nullptr_t raise_type(std::string_view message);
+
+/// Text of the runtime as str. Paths and messages may hold bytes that are not UTF-8; they become lone surrogates, as
+/// Python's own paths have them. Null with an exception set.
+[[nodiscard]] Ref text(std::string_view utf8);
+
+/// Runs a function of the C API that may run out of memory inside C++.
+template <typename Function>
+[[nodiscard]] auto guarded(Function function) noexcept -> decltype(function()) {
+  try {
+    return function();
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+    if constexpr (std::is_pointer_v<decltype(function())>) {
+      return nullptr;
+    } else {
+      return -1;
+    }
+  }
+}
+
+}  // namespace tenon::python

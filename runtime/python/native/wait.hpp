@@ -1,0 +1,121 @@
+/// python/native/wait.hpp: waiting without the GIL, which Ctrl-C ends.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include <tenon/future.hpp>
+
+#include "python/native/gil.hpp"
+
+namespace tenon::python {
+
+using Clock = std::chrono::steady_clock;
+
+/// How long the main thread waits before it looks whether a signal has come. The handlers of Python's signals run
+/// between two such waits, so that Ctrl-C takes effect within this time.
+inline constexpr std::chrono::milliseconds kSignalInterval{40};
+
+/// Whether the calling thread is the one in which Python runs the handlers of signals. With the GIL.
+[[nodiscard]] bool on_main_thread() noexcept;
+/// Takes note of which thread that is: at the import, and in a child.
+void note_main_thread(unsigned long ident) noexcept;
+
+enum class Waited {
+  kDone,
+  kTimedOut,
+  kInterrupted,  ///< The handler of a signal has raised an exception, which is set.
+};
+
+/// Waits by `wait_until(time point) -> bool`, which is called without the GIL until it returns true, a signal's handler
+/// raises, or `deadline` has passed. With the GIL.
+template <typename WaitUntil>
+[[nodiscard]] Waited wait_interruptibly(WaitUntil wait_until, std::optional<Clock::time_point> deadline) {
+  const bool slices = on_main_thread();
+  WithoutGil without_gil;
+  for (;;) {
+    Clock::time_point until = deadline.value_or(Clock::time_point::max());
+    if (slices) {
+      until = std::min(until, Clock::now() + kSignalInterval);
+    }
+    if (wait_until(until)) {
+      return Waited::kDone;
+    }
+    if (deadline && Clock::now() >= *deadline) {
+      return Waited::kTimedOut;
+    }
+    if (slices) {
+      without_gil.take_back();
+      if (PyErr_CheckSignals() != 0) {
+        return Waited::kInterrupted;
+      }
+      without_gil.give_up();
+    }
+  }
+}
+
+/// Waits for a future. With the GIL.
+template <typename T>
+[[nodiscard]] Waited wait_for(const Future<T>& future, std::optional<Clock::time_point> deadline = std::nullopt) {
+  if (future.ready()) {
+    return Waited::kDone;
+  }
+  return wait_interruptibly(
+      [&future](Clock::time_point until) {
+        if (until == Clock::time_point::max()) {
+          future.wait();
+          return true;
+        }
+        return future.wait_for(until - Clock::now());
+      },
+      deadline);
+}
+
+/// The outcome of something that another thread does.
+template <typename T>
+struct Errand {
+  std::mutex mutex;
+  std::condition_variable done;
+  std::optional<T> outcome;  ///< Guarded by the mutex.
+};
+
+/// Runs `work` so that Ctrl-C ends the wait for it: in the main thread it runs on a thread of its own, which continues
+/// when the wait is interrupted, so that it must own what it uses. nullopt: interrupted, with an exception set.
+template <typename T>
+[[nodiscard]] std::optional<T> run_interruptibly(std::function<T()> work) {
+  if (!on_main_thread()) {
+    WithoutGil without_gil;
+    return work();
+  }
+  auto errand = std::make_shared<Errand<T>>();
+  {
+    std::thread([errand, work = std::move(work)]() mutable {
+      T outcome = work();
+      work = nullptr;  // What it owns goes before the outcome is announced.
+      const std::lock_guard lock(errand->mutex);
+      errand->outcome.emplace(std::move(outcome));
+      errand->done.notify_all();
+    }).detach();
+  }
+  const Waited waited = wait_interruptibly(
+      [&errand](Clock::time_point until) {
+        std::unique_lock lock(errand->mutex);
+        return errand->done.wait_until(lock, until, [&errand] { return errand->outcome.has_value(); });
+      },
+      std::nullopt);
+  if (waited != Waited::kDone) {
+    return std::nullopt;
+  }
+  const std::lock_guard lock(errand->mutex);
+  return std::move(errand->outcome);
+}
+
+}  // namespace tenon::python

@@ -1,0 +1,21 @@
+"""WorkerCrashed, by itself: its base class brings the whole of multiprocessing along."""
+
+from __future__ import annotations
+
+from concurrent.futures.process import BrokenProcessPool
+
+from .errors import Error
+
+
+class WorkerCrashed(Error, BrokenProcessPool):
+    """The worker died while it ran the call. Other calls, and the runtime itself, are not affected."""
+
+    @property
+    def signal(self) -> int | None:
+        """The signal that ended the worker, such as 11 for a segmentation fault; None when it exited."""
+        return self.context.get("signal")
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code of the worker; None when a signal ended it."""
+        return self.context.get("exit_code")
