@@ -65,6 +65,9 @@ Outcome<ExitCode> check_command(Context& context, const std::vector<std::string>
   if (!shared_catalog) {
     return tl::unexpected<Failure>(std::move(shared_catalog.error()));
   }
+  CatalogOptions inspection;
+  inspection.limits = limits->usual;
+  inspection.limits_of = limits->of;
   auto results = nlohmann::ordered_json::array();
   ExitCode exit = ExitCode::kDone;
   const auto worsen = [&exit](ExitCode other) { exit = std::max(exit, other); };
@@ -88,7 +91,7 @@ Outcome<ExitCode> check_command(Context& context, const std::vector<std::string>
       continue;
     }
     Diagnostics diagnostics;
-    const auto graph = Graph::load(file, without_quarantined(*catalog, store), options, diagnostics);
+    const auto graph = Graph::load(file, without_quarantined(*catalog, store, inspection), options, diagnostics);
     if (!graph) {
       worsen(ExitCode::kBadConfiguration);
     }

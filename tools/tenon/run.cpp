@@ -138,8 +138,9 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
   HotSwapOptions hot_swap;
   hot_swap.store_dir = asked.store;
   hot_swap.watch = true;
-  auto usable = asked.watch ? started_catalog(*catalog, hot_swap, {}, inspection)
-                            : Outcome<StartedCatalog>(StartedCatalog{without_quarantined(*catalog, asked.store), {}});
+  auto usable =
+      asked.watch ? started_catalog(*catalog, hot_swap, {}, inspection)
+                  : Outcome<StartedCatalog>(StartedCatalog{without_quarantined(*catalog, asked.store, inspection), {}});
   if (!usable) {
     return tl::unexpected<Failure>(std::move(usable.error()));
   }

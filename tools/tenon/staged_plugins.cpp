@@ -28,7 +28,7 @@ Outcome<StartedCatalog> started_catalog(const Catalog& found, const HotSwapOptio
   return started;
 }
 
-Catalog without_quarantined(const Catalog& found, const std::filesystem::path& store) {
+Catalog without_quarantined(const Catalog& found, const std::filesystem::path& store, const CatalogOptions& options) {
   const std::filesystem::path cache = internal::cache_directory();
   if (store.empty() && cache.empty()) {
     return found;
@@ -38,7 +38,7 @@ Catalog without_quarantined(const Catalog& found, const std::filesystem::path& s
   Catalog catalog = found;
   for (const auto& plugin : found.plugins()) {
     const auto record = plugin->usable() ? quarantine.find(plugin->sha256) : std::nullopt;
-    if (!record) {
+    if (!record || !record->holds_with(options.limits_for(plugin->name).start_timeout)) {
       continue;
     }
     PluginInfo refused = *plugin;

@@ -27,9 +27,10 @@ struct StartedCatalog {
                                                       std::vector<std::filesystem::path> directories,
                                                       const CatalogOptions& inspection);
 
-/// The catalog in which contents that are in quarantine have that as their problem. `store` empty: the user's. Writes
-/// nothing. [any-thread]
-[[nodiscard]] Catalog without_quarantined(const Catalog& found, const std::filesystem::path& store);
+/// The catalog in which contents that are in quarantine have that as their problem. `store` empty: the user's;
+/// `options`: their limits decide whether a content that hung may try again. Writes nothing. [any-thread]
+[[nodiscard]] Catalog without_quarantined(const Catalog& found, const std::filesystem::path& store,
+                                          const CatalogOptions& options);
 
 /// Errors: bad configuration when a plugin that the pipeline uses cannot be used, or does not fit it. A plugin file may
 /// have changed since the pipeline was checked.

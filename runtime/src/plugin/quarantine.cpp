@@ -14,10 +14,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A record is text: this line, the seconds since 1970-01-01 UTC, plugin, version, host, the reason.
-constexpr std::string_view kFirstLine = "tenon quarantine 2\n";
-// Of earlier releases: this line, the seconds, the reason.
-constexpr std::string_view kFirstLineOfOld = "tenon quarantine 1\n";
+// A record is text: this line, the seconds since 1970-01-01 UTC, the time limit in ms, plugin, version, host, the
+// reason. Earlier releases wrote 2, without the time limit, and 1, with only the seconds and the reason.
+constexpr std::string_view kFirstLine = "tenon quarantine 3\n";
+constexpr std::string_view kFirstLineStart = "tenon quarantine ";
 constexpr std::size_t kMaxSubjectBytes = 1024;
 constexpr std::size_t kMaxReasonBytes = 4096;
 constexpr std::uint64_t kMaxRecordBytes = 16 * 1024;
@@ -36,21 +36,37 @@ std::optional<std::string_view> take_line(std::string_view& text) {
   return line;
 }
 
-std::optional<QuarantineRecord> parse(std::string_view text) {
-  const bool old = text.starts_with(kFirstLineOfOld);
-  if (!old && !text.starts_with(kFirstLine)) {
+/// Takes a line that is a number.
+std::optional<std::int64_t> take_number(std::string_view& text) {
+  const auto line = take_line(text);
+  std::int64_t number = 0;
+  if (!line || std::from_chars(line->data(), line->data() + line->size(), number).ptr != line->data() + line->size()) {
     return std::nullopt;
   }
-  text.remove_prefix(kFirstLine.size());
-  const auto time = take_line(text);
-  std::int64_t seconds = 0;
-  if (!time || std::from_chars(time->data(), time->data() + time->size(), seconds).ptr != time->data() + time->size()) {
+  return number;
+}
+
+std::optional<QuarantineRecord> parse(std::string_view text) {
+  if (!text.starts_with(kFirstLineStart)) {
+    return std::nullopt;
+  }
+  text.remove_prefix(kFirstLineStart.size());
+  const auto format = take_number(text);
+  const auto seconds = take_number(text);
+  if (!format || *format < 1 || *format > 3 || !seconds) {
     return std::nullopt;
   }
   // Made printable again: the file may hold anything.
   QuarantineRecord record;
-  record.since = std::chrono::system_clock::time_point(std::chrono::seconds(seconds));
-  if (!old) {
+  record.since = std::chrono::system_clock::time_point(std::chrono::seconds(*seconds));
+  if (*format >= 3) {
+    const auto limit_ms = take_number(text);
+    if (!limit_ms || *limit_ms < 0) {
+      return std::nullopt;
+    }
+    record.time_limit = std::chrono::milliseconds(*limit_ms);
+  }
+  if (*format >= 2) {
     for (std::string* const part : {&record.subject.plugin, &record.subject.version, &record.subject.host}) {
       const auto line = take_line(text);
       if (!line) {
@@ -74,12 +90,14 @@ bool is_sha256(const std::string& text) noexcept {
 }
 
 Result<void> Quarantine::add(const std::string& sha256, const std::string& reason,
-                             std::chrono::system_clock::time_point since, const QuarantineSubject& subject) const {
+                             std::chrono::system_clock::time_point since, const QuarantineSubject& subject,
+                             std::chrono::milliseconds time_limit) const {
   if (!is_sha256(sha256)) {
     return fail(ErrorCode::kInvalidArgument, "cannot quarantine '" + printable(sha256, 80) + "': it is no SHA-256");
   }
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since.time_since_epoch()).count();
-  std::string text = std::string(kFirstLine) + std::to_string(seconds) + "\n";
+  std::string text =
+      std::string(kFirstLine) + std::to_string(seconds) + "\n" + std::to_string(time_limit.count()) + "\n";
   for (const std::string& part : {subject.plugin, subject.version, subject.host}) {
     text += printable(part, kMaxSubjectBytes) + "\n";
   }

@@ -29,6 +29,14 @@ struct QuarantineRecord {
   /// To the second.
   std::chrono::system_clock::time_point since;
   QuarantineSubject subject;
+  /// Of a content that hung: the time that it was given. Zero when the reason does not depend on a time limit.
+  std::chrono::milliseconds time_limit{0};
+
+  /// Whether the reason still holds where a plugin has `limit` to load. What hung may only be slow: a longer limit
+  /// than the one that it exceeded lets it try again.
+  [[nodiscard]] bool holds_with(std::chrono::milliseconds limit) const noexcept {
+    return time_limit == std::chrono::milliseconds::zero() || limit <= time_limit;
+  }
 };
 
 /// Whether `text` is a SHA-256 as file_hash.hpp gives it: 64 digits, lower case. [any-thread]
@@ -43,10 +51,11 @@ class Quarantine {
   Quarantine(std::filesystem::path directory, std::size_t max_records)
       : directory_(std::move(directory)), max_records_(max_records) {}
 
-  /// Takes a content in, or gives the one that is in a new reason. Errors: kInvalidArgument no SHA-256; kIo.
+  /// Takes a content in, or gives the one that is in a new reason. `time_limit` as in QuarantineRecord. Errors:
+  /// kInvalidArgument no SHA-256; kIo.
   [[nodiscard]] Result<void> add(const std::string& sha256, const std::string& reason,
-                                 std::chrono::system_clock::time_point since,
-                                 const QuarantineSubject& subject = {}) const;
+                                 std::chrono::system_clock::time_point since, const QuarantineSubject& subject = {},
+                                 std::chrono::milliseconds time_limit = std::chrono::milliseconds::zero()) const;
   /// The record of a content; nullopt when it is not in quarantine.
   [[nodiscard]] std::optional<QuarantineRecord> find(const std::string& sha256) const;
   /// Lets a content out. False when it was not in. Errors: kIo.

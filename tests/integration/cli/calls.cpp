@@ -441,3 +441,26 @@ TEST_CASE("tenon: the limits of a plugin come from the command line or the pipel
     CHECK(has(wrong.error, option));
   }
 }
+
+TEST_CASE("tenon: a plugin that reserves more address space than --memory allows is told so, and loads with more") {
+  const tenon::test::TemporaryDirectory directory;
+  std::filesystem::create_directory(directory / "plugins");
+  std::filesystem::copy_file(tenon::test::build_dir() / "tests" / "plugin_variants" / "reserves.so",
+                             directory / "plugins" / "reserves.so");
+  const std::string plugins = (directory / "plugins").string();
+  const std::string file = (directory / "large.toml").string();
+  std::ofstream(file) << "[pipeline]\nname = \"large\"\n[plugins.reserves]\nmemory = \"1GiB\"\n"
+                         "[sources.a]\ntask = \"reserves.work\"\n";
+  for (const Ended& ended : {tenon::test::tenon({"list", "--plugin-dir", plugins, "--memory", "1GiB"}),
+                             tenon::test::tenon({"check", file, "--plugin-dir", plugins})}) {
+    CAPTURE(ended.output, ended.error);
+    const std::string said = ended.output + ended.error;
+    CHECK(has(said, "1 GiB of address space"));
+    CHECK(has(said, "--memory, [plugins.reserves] memory"));
+  }
+  // What lies outside the file is asked again: with more memory the plugin is sound.
+  const Ended enough =
+      tenon::test::tenon({"check", file, "--plugin-dir", plugins, "--set", "plugins.reserves.memory=8GiB"});
+  CAPTURE(enough.error);
+  CHECK_FALSE(has(enough.error, "address space"));
+}

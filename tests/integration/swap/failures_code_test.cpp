@@ -77,6 +77,30 @@ TEST_CASE("Swap: a version that hangs before its first call is refused, with the
   }
 }
 
+TEST_CASE("Swap: a version that hung is tried again with a longer limit, and only then") {
+  for (const char* const variant : {"hang_init", "hang_worker_init"}) {
+    INFO(variant);
+    Scene scene;
+    SwapOptions options;
+    options.step_timeout = milliseconds(1000);
+    const auto swap = [&] { return scene.runtime.swap(variant_file(variant).string(), options); };
+    const auto first = swap();
+    REQUIRE_FALSE(first.has_value());
+    CHECK(first.error().code == ErrorCode::kDeadline);
+    const auto same_limit = swap();
+    REQUIRE_FALSE(same_limit.has_value());
+    CHECK(same_limit.error().code == ErrorCode::kRejected);
+    options.step_timeout = milliseconds(1500);
+    const auto longer_limit = swap();
+    REQUIRE_FALSE(longer_limit.has_value());
+    CHECK(longer_limit.error().code == ErrorCode::kDeadline);
+    const auto same_again = swap();
+    REQUIRE_FALSE(same_again.has_value());
+    CHECK(same_again.error().code == ErrorCode::kRejected);
+    scene.end();
+  }
+}
+
 TEST_CASE("Swap: a version that works in its trial and not in a worker is refused") {
   check_refused("crash_worker_init", ErrorCode::kCrashed, {"init"});
   check_refused("leave_worker_init", ErrorCode::kCrashed, {"init"});

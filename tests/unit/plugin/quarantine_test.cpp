@@ -43,6 +43,39 @@ TEST_CASE("Quarantine: a content is in with its reason until it is released, in 
   CHECK_FALSE(other.find(hash('a')).has_value());
 }
 
+TEST_CASE("Quarantine: what exceeded a time limit is held back only with a limit that is no longer") {
+  const TemporaryDirectory directory;
+  const Quarantine quarantine(directory.path(), 10);
+  REQUIRE(quarantine.add(hash('a'), "hung in init", at(1000), {"slow", "1.0.0", {}}, std::chrono::milliseconds(500)));
+  const auto hung = quarantine.find(hash('a'));
+  REQUIRE(hung.has_value());
+  CHECK(hung->subject.plugin == "slow");
+  CHECK(hung->reason == "hung in init");
+  CHECK(hung->time_limit == std::chrono::milliseconds(500));
+  CHECK(hung->holds_with(std::chrono::milliseconds(499)));
+  CHECK(hung->holds_with(std::chrono::milliseconds(500)));
+  CHECK_FALSE(hung->holds_with(std::chrono::milliseconds(501)));
+
+  REQUIRE(quarantine.add(hash('b'), "crashed", at(1000)));
+  CHECK(quarantine.find(hash('b'))->holds_with(std::chrono::hours(1000)));
+}
+
+TEST_CASE("Quarantine: records of earlier releases are understood") {
+  const TemporaryDirectory directory;
+  const Quarantine quarantine(directory.path(), 10);
+  write_text(directory / hash('1'), "tenon quarantine 1\n1000\ncrashed\n");
+  write_text(directory / hash('2'), "tenon quarantine 2\n2000\nhello\n1.0.0\n\ncrashed\n");
+  const auto first = quarantine.find(hash('1'));
+  REQUIRE(first.has_value());
+  CHECK(first->since == at(1000));
+  CHECK(first->reason == "crashed");
+  const auto second = quarantine.find(hash('2'));
+  REQUIRE(second.has_value());
+  CHECK(second->subject.plugin == "hello");
+  CHECK(second->reason == "crashed");
+  CHECK(second->holds_with(std::chrono::hours(1000)));
+}
+
 TEST_CASE("Quarantine: the oldest records go first when there are too many") {
   const TemporaryDirectory directory;
   const Quarantine quarantine(directory.path(), 3);

@@ -80,8 +80,18 @@ Result<StagedPlugin> Candidates::stage(const fs::path& source, MonotonicNs deadl
   }
 }
 
-std::optional<Error> Candidates::objection(const std::string& sha256, const fs::path& file) const {
-  if (const auto record = store_.quarantine().find(sha256)) {
+std::optional<QuarantineRecord> Candidates::quarantined(const std::string& sha256,
+                                                        std::optional<std::chrono::milliseconds> time_limit) const {
+  auto record = store_.quarantine().find(sha256);
+  if (record && !record->holds_with(time_limit.value_or(examiner_.limits_for(record->subject.plugin).start_timeout))) {
+    return std::nullopt;
+  }
+  return record;
+}
+
+std::optional<Error> Candidates::objection(const std::string& sha256, const fs::path& file,
+                                           std::optional<std::chrono::milliseconds> time_limit) const {
+  if (const auto record = quarantined(sha256, time_limit)) {
     return Error{ErrorCode::kRejected,
                  "this content is in quarantine since " + date_text(record->since) + ": " + record->reason +
                      "; build another version, or 'tenon quarantine lift " + short_hash(sha256) +
@@ -119,14 +129,25 @@ PluginInfo Candidates::examine(const StagedPlugin& staged, std::chrono::millisec
   examiner_.examine(plugin, options);
   if (plugin.problem && admitted &&
       (plugin.problem->code == ErrorCode::kCrashed || plugin.problem->code == ErrorCode::kDeadline)) {
-    quarantined = quarantine(plugin, plugin.problem->message).has_value();
+    const bool hung = plugin.problem->code == ErrorCode::kDeadline;
+    quarantined =
+        quarantine(plugin, plugin.problem->message, hung ? timeout : std::chrono::milliseconds::zero()).has_value();
   }
   return plugin;
 }
 
-Result<void> Candidates::quarantine(const PluginInfo& plugin, const std::string& reason) const {
+Result<void> Candidates::quarantine(const PluginInfo& plugin, const std::string& reason,
+                                    std::chrono::milliseconds exceeded) const {
   return store_.quarantine().add(plugin.sha256, reason, std::chrono::system_clock::now(),
-                                 {plugin.name, plugin.version, {}});
+                                 {plugin.name, plugin.version, {}}, exceeded);
+}
+
+void Candidates::loaded_in_time(const std::string& sha256) const {
+  const auto record = store_.quarantine().find(sha256);
+  if (record && record->time_limit > std::chrono::milliseconds::zero()) {
+    // A record that stays only costs the next start with the shorter limit.
+    static_cast<void>(store_.quarantine().release(sha256));
+  }
 }
 
 }  // namespace tenon::internal

@@ -35,14 +35,24 @@ class Candidates {
   [[nodiscard]] Result<StagedPlugin> stage(const std::filesystem::path& source, MonotonicNs deadline_ns,
                                            const FileDescriptor& cancel) const;
   /// Why a content must not be loaded: it is in quarantine, or this host was rolled back from it. `file` is the file of
-  /// its plugin in the plugin directories. nullopt: it may be.
-  [[nodiscard]] std::optional<Error> objection(const std::string& sha256, const std::filesystem::path& file) const;
+  /// its plugin in the plugin directories, `time_limit` what it now has to load; the plugin's own limit when absent.
+  /// nullopt: it may be loaded.
+  [[nodiscard]] std::optional<Error> objection(
+      const std::string& sha256, const std::filesystem::path& file,
+      std::optional<std::chrono::milliseconds> time_limit = std::nullopt) const;
+  /// The record of a content in quarantine, where its reason holds with this time limit; nullopt otherwise.
+  [[nodiscard]] std::optional<QuarantineRecord> quarantined(
+      const std::string& sha256, std::optional<std::chrono::milliseconds> time_limit = std::nullopt) const;
   /// What a staged plugin is: admitted, then inspected from its copy. A `problem` that is a crash or a hang has put the
   /// content into quarantine; `quarantined` tells so. A problem that ended because of `cancel` has the code kCancelled.
   [[nodiscard]] PluginInfo examine(const StagedPlugin& staged, std::chrono::milliseconds timeout,
                                    const FileDescriptor& cancel, bool& quarantined) const;
-  /// Why the content must not be loaded again, for all hosts that share the store. Errors: kIo.
-  [[nodiscard]] Result<void> quarantine(const PluginInfo& plugin, const std::string& reason) const;
+  /// Why the content must not be loaded again, for all hosts that share the store. `exceeded`: the time limit that it
+  /// exceeded; zero when the reason is another. Errors: kIo.
+  [[nodiscard]] Result<void> quarantine(const PluginInfo& plugin, const std::string& reason,
+                                        std::chrono::milliseconds exceeded = std::chrono::milliseconds::zero()) const;
+  /// Releases a content that is in quarantine only because it once exceeded a time limit.
+  void loaded_in_time(const std::string& sha256) const;
 
   [[nodiscard]] const Store& store() const noexcept { return store_; }
   [[nodiscard]] const Examiner& examiner() const noexcept { return examiner_; }

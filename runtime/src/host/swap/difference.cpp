@@ -12,7 +12,7 @@ std::string difference_text(const Candidates& candidates, const std::string& plu
   constexpr std::size_t kMaxPathBytes = 1024;
   std::string text = "'" + printable(file.string(), kMaxPathBytes) +
                      "' holds another content (sha256:" + file_sha256.substr(0, kHashDigits) + ")";
-  if (const auto bad = candidates.store().quarantine().find(file_sha256)) {
+  if (const auto bad = candidates.quarantined(file_sha256)) {
     text += ", which is in quarantine since " + date_text(bad->since) + ": " + bad->reason;
   } else if (const auto back = candidates.host().rolled_back(file_sha256, file)) {
     text += ", which was rolled back from on " + date_text(back->since) + ": " + back->reason;

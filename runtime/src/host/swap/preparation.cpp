@@ -133,7 +133,7 @@ std::optional<Error> Preparation::stage_and_examine(PreparationResult& result) {
   services_.events.add(std::move(event));
   services_.wake();
 
-  if (auto objection = services_.candidates.objection(staged->sha256, order_.own_file)) {
+  if (auto objection = services_.candidates.objection(staged->sha256, order_.own_file, step_timeout())) {
     if (!order_.options.force || !order_.named_file) {
       return objection;
     }
@@ -195,13 +195,18 @@ std::optional<Error> Preparation::warm(PreparationResult& result) {
   result.warmed = since(start_ns);
   shared_.lock()->warming = nullptr;
   if (warmed) {
+    services_.candidates.loaded_in_time(result.sha256);
     return std::nullopt;
   }
   Error error = std::move(warmed.error());
   error.message = "no worker could be started with it: " + error.message;
   // What crashed or hung here would do so again; an error of `init` may lie in its surroundings.
   if ((error.code == ErrorCode::kCrashed || error.code == ErrorCode::kDeadline) && !order_.rolls_back) {
-    result.quarantined = services_.candidates.quarantine(*result.plugin, error.message).has_value();
+    const bool hung = error.code == ErrorCode::kDeadline;
+    result.quarantined =
+        services_.candidates
+            .quarantine(*result.plugin, error.message, hung ? step_timeout() : std::chrono::milliseconds::zero())
+            .has_value();
   }
   return error;
 }

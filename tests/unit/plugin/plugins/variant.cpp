@@ -1,5 +1,6 @@
 // One plugin by hand in many variants, most of them broken or lying. VARIANT_NAME is the plugin's name, VARIANT_<what>
 // switches one fault on.
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -105,6 +106,13 @@ tenon_status_t init([[maybe_unused]] const tenon_worker_t* worker, tenon_bytes_t
 #elif defined(VARIANT_CLOSE_STREAMS)
   for (int stream = 0; stream < 3; ++stream) {
     ::close(stream);
+  }
+#elif defined(VARIANT_RESERVES)
+  // As a large library does: address space that it hardly touches.
+  constexpr std::size_t kReservedBytes = std::size_t{1} << 31U;
+  if (mmap(nullptr, kReservedBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) == MAP_FAILED) {
+    std::fprintf(stderr, "the library cannot allocate memory\n");
+    std::abort();
   }
 #elif defined(VARIANT_INIT_ERROR)
   worker->log(worker, TENON_LOG_ERROR, "needs settings");
