@@ -62,6 +62,8 @@ class FutureState : public ReplyStorage {
 
   /// See Future.
   virtual bool cancel() noexcept { return false; }
+  virtual bool cancel_queued() noexcept { return false; }
+  [[nodiscard]] virtual bool started() const noexcept { return ready(); }
   [[nodiscard]] virtual std::optional<Progress> progress() const { return std::nullopt; }
 
  protected:
@@ -206,6 +208,8 @@ class ThenState final : public TypedState<U>, public Waiter {
   }
   // The parent stays until the end, so that these may be called at any time.
   bool cancel() noexcept override { return parent_->cancel(); }
+  bool cancel_queued() noexcept override { return parent_->cancel_queued(); }
+  [[nodiscard]] bool started() const noexcept override { return parent_->started(); }
   [[nodiscard]] std::optional<Progress> progress() const override { return parent_->progress(); }
 
  private:
@@ -302,6 +306,11 @@ class [[nodiscard]] Future {
   /// `poll`, and one that goes on beyond RuntimeOptions::cancel_grace is killed with its worker. False also when it is
   /// complete.
   bool cancel() const noexcept { return state_ && state_->cancel(); }
+  /// Ends the call as kCancelled if no worker has begun it (true), and otherwise leaves it as it is (false).
+  bool cancel_queued() const noexcept { return state_ && state_->cancel_queued(); }
+  /// Whether a worker has begun the call, or it has ended. One that is tried again counts as begun only while a worker
+  /// runs it.
+  [[nodiscard]] bool started() const noexcept { return state_ && state_->started(); }
   /// What the running task last reported; nullopt when it has reported nothing.
   [[nodiscard]] std::optional<Progress> progress() const { return state_ ? state_->progress() : std::nullopt; }
 

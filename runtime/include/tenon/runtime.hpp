@@ -86,6 +86,19 @@ struct RuntimeOptions {
   std::uint64_t large_block_cache_bytes = std::uint64_t{1} << 30;
   /// Limit of a worker's memory in bytes: private, and shared such as results, not arguments (host/DESIGN.md). 0: none.
   std::uint64_t worker_memory_limit_bytes = 0;
+  /// A worker that has run this many calls is replaced by a fresh one, for plugins that leak or age. Calls that it has
+  /// not begun go elsewhere; its sessions move as in a swap. Steps of sessions count as calls. Exact for single calls;
+  /// of map, where a worker takes many calls at a time, some more may run. 0: never.
+  std::uint64_t recycle_after_calls = 0;
+  /// A worker that uses more memory than this many bytes (counted as for worker_memory_limit_bytes) is replaced by a
+  /// fresh one once it has ended the call that it runs. It is measured while there are calls, about once a second, so
+  /// this bounds what stays and not what a call takes. 0: never.
+  std::uint64_t recycle_above_bytes = 0;
+  /// Variables that a worker starts with, beside those of the host's environment. `index` is the lowest number that no
+  /// living worker of the runtime has: below `workers`, except while workers are being replaced. Each worker also finds
+  /// it as TENON_WORKER_INDEX. Called on a thread of the runtime for each worker that starts; must not throw.
+  using WorkerEnvironment = std::vector<std::pair<std::string, std::string>>;
+  std::function<WorkerEnvironment(unsigned index)> worker_environment = {};
   /// Copies every result into host memory as soon as it is there, so that no result occupies its worker's memory. By
   /// default a large result is copied when the host first reads it (see Reply::bytes), and not if it only goes into
   /// another call.
@@ -144,9 +157,10 @@ struct MapOptions {
 
 /// How a runtime ends.
 enum class Shutdown {
-  kDrain,   ///< Takes no new calls, finishes all accepted ones; after drain_timeout as kCancel.
-  kCancel,  ///< Cancels what is queued, lets what runs finish or be cancelled within cancel_grace.
-  kKill,    ///< Kills the workers; open calls end as kCancelled.
+  kDrain,         ///< Takes no new calls, finishes all accepted ones; after drain_timeout as kCancel.
+  kDrainRunning,  ///< Cancels what is queued, finishes what runs; after drain_timeout as kCancel.
+  kCancel,        ///< Cancels what is queued, lets what runs finish or be cancelled within cancel_grace.
+  kKill,          ///< Kills the workers; open calls end as kCancelled.
 };
 
 /// Counts since the start and states now.

@@ -211,6 +211,22 @@ bool Call::cancel() noexcept {
   return pool != nullptr && pool->cancel(*this);
 }
 
+bool Call::cancel_queued() noexcept {
+  if (ready()) {
+    return false;
+  }
+  const auto pool = route_->pool.lock();
+  return pool != nullptr && pool->cancel_queued(*this);
+}
+
+bool Call::started() const noexcept {
+  if (ready()) {
+    return true;
+  }
+  const auto pool = route_->pool.lock();
+  return pool != nullptr && pool->started(*this);
+}
+
 std::optional<Progress> Call::progress() const {
   const auto pool = ready() ? nullptr : route_->pool.lock();
   return pool != nullptr ? pool->progress(*this) : std::nullopt;

@@ -100,6 +100,8 @@ class Call final : public TypedState<Reply> {
                                                 std::uint32_t count);
 
   bool cancel() noexcept override;
+  bool cancel_queued() noexcept override;
+  [[nodiscard]] bool started() const noexcept override;
   [[nodiscard]] std::optional<Progress> progress() const override;
 
   [[nodiscard]] std::uint64_t id() const noexcept { return id_; }

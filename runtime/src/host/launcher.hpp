@@ -3,8 +3,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <tenon/error.hpp>
 
@@ -47,9 +51,15 @@ class Launcher {
   [[nodiscard]] virtual MonotonicNs look_after([[maybe_unused]] MonotonicNs now_ns) { return kNever; }
 };
 
-/// Workers as processes of `executable` (tenon-worker). A worker that uses more than `memory_limit_bytes`, unless that
-/// is 0, is killed.
+struct ProcessLauncherOptions {
+  /// A worker that uses more is killed; 0: none is.
+  std::uint64_t memory_limit_bytes = 0;
+  /// See RuntimeOptions::worker_environment.
+  std::function<std::vector<std::pair<std::string, std::string>>(unsigned index)> environment = {};
+};
+
+/// Workers as processes of `executable` (tenon-worker).
 [[nodiscard]] std::unique_ptr<Launcher> make_process_launcher(std::filesystem::path executable,
-                                                              std::uint64_t memory_limit_bytes = 0);
+                                                              ProcessLauncherOptions options = {});
 
 }  // namespace tenon::internal

@@ -255,6 +255,7 @@ Pool::Pool(const RuntimeOptions& options, std::unique_ptr<Launcher> launcher, Po
       max_queued_bytes_(options.max_queued_bytes),
       overflow_(options.overflow),
       drain_timeout_(std::min(options.drain_timeout, kLongestDrain)),
+      recycle_above_bytes_(options.recycle_above_bytes),
       copy_results_(options.copy_results),
       link_options_{.result_arena_bytes = options.result_arena_bytes,
                     .memory_limit_bytes = options.worker_memory_limit_bytes},
@@ -269,6 +270,8 @@ Pool::Pool(const RuntimeOptions& options, std::unique_ptr<Launcher> launcher, Po
                                             .cancel_grace_ns = to_ns(options.cancel_grace),
                                             .start_timeout_ns = to_ns(options.start_timeout),
                                             .stall_timeout_ns = to_ns(options.stall_timeout),
+                                            .recycle_after_calls = options.recycle_after_calls,
+                                            .measures_memory = options.recycle_above_bytes != 0,
                                             // A core is left to this thread, which opens the catalog.
                                             .first_workers = std::max(usable_core_count(), 2u) - 1},
                            *arguments_, settings_)),
@@ -648,6 +651,14 @@ bool Pool::cancel(Call& call) {
   return with([&](Scheduler& scheduler) { return scheduler.cancel(call); });
 }
 
+bool Pool::cancel_queued(Call& call) {
+  return with([&](Scheduler& scheduler) { return scheduler.cancel_queued(call); });
+}
+
+bool Pool::started(const Call& call) {
+  return scheduler_.lock()->started(call);
+}
+
 void Pool::cancel_items(const BulkWork& work, std::uint32_t from, std::uint32_t count) {
   with([&](Scheduler& scheduler) { scheduler.cancel_items(work, from, count); });
 }
@@ -683,6 +694,8 @@ void Pool::shutdown(Shutdown how) {
     accepting_.store(false, std::memory_order_release);
     if (how == Shutdown::kCancel) {
       scheduler.cancel_all();
+    } else if (how == Shutdown::kDrainRunning && !on_reactor()) {
+      scheduler.cancel_all_queued();
     } else if (how == Shutdown::kKill || on_reactor()) {
       scheduler.kill_workers();
     }
@@ -701,7 +714,7 @@ void Pool::shutdown(Shutdown how) {
     }
     return;
   }
-  if (!wait_until_drained(how == Shutdown::kDrain)) {
+  if (!wait_until_drained(how == Shutdown::kDrain || how == Shutdown::kDrainRunning)) {
     with([&](Scheduler& scheduler) {
       scheduler.effects().log.push_back(
           {LogLevel::kWarning,

@@ -89,6 +89,9 @@ class Pool : public std::enable_shared_from_this<Pool> {
   [[nodiscard]] Result<Shared<const BulkWork>> make_bulk(Shared<BulkSink> sink, std::string_view task, BytesView params,
                                                          BytesView block, std::uint32_t count, std::uint64_t tag);
   bool cancel(Call& call);
+  /// See Future::cancel_queued and Future::started.
+  bool cancel_queued(Call& call);
+  [[nodiscard]] bool started(const Call& call);
   /// Ends items of a bulk call that have not begun, and asks the one that runs to stop; the others go on.
   void cancel_items(const BulkWork& work, std::uint32_t from, std::uint32_t count);
   [[nodiscard]] std::optional<Progress> progress(const Call& call);
@@ -98,6 +101,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
   [[nodiscard]] bool should_move(const SessionRecord& session) { return scheduler_.lock()->should_move(session); }
   /// Hears of it when open sessions are to move.
   void add_session(const std::shared_ptr<SessionHandle>& session);
+  /// Has open sessions move whose workers have been moved aside.
+  void move_sessions();
   /// A route of the generation that is current now, with the same task and params. Errors: kNotFound it has no such
   /// task.
   [[nodiscard]] Result<RouteRef> current_route(const HostRoute& route);
@@ -184,6 +189,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   const std::uint64_t max_queued_bytes_;
   const Overflow overflow_;
   const std::chrono::milliseconds drain_timeout_;
+  const std::uint64_t recycle_above_bytes_;
   const bool copy_results_;
   const LinkOptions link_options_;
   const LogSink log_;

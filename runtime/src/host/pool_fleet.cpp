@@ -82,6 +82,18 @@ CallRef Pool::make_shadow(const Call& call) {
   return shadow;
 }
 
+void Pool::move_sessions() {
+  std::vector<std::shared_ptr<SessionHandle>> open;
+  for (const auto& weak : *sessions_.lock()) {
+    if (auto session = weak.lock()) {
+      open.push_back(std::move(session));
+    }
+  }
+  for (const auto& session : open) {
+    session->move_soon();
+  }
+}
+
 void Pool::add_session(const std::shared_ptr<SessionHandle>& session) {
   auto sessions = sessions_.lock();
   if (sessions->size() == sessions->capacity()) {
@@ -281,15 +293,7 @@ GenerationRef PoolFleet::switch_to(const GenerationRef& generation, bool keeps_q
                                  .session_drain_ns = std::chrono::nanoseconds(session_drain).count()});
   });
   end_shadow(*generation);
-  std::vector<std::shared_ptr<SessionHandle>> open;
-  for (const auto& weak : *pool_->sessions_.lock()) {
-    if (auto session = weak.lock()) {
-      open.push_back(std::move(session));
-    }
-  }
-  for (const auto& session : open) {
-    session->move_soon();
-  }
+  pool_->move_sessions();
   return old;
 }
 

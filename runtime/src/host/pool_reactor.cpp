@@ -8,6 +8,7 @@
 #include "base/clock.hpp"
 #include "host/pool.hpp"
 #include "platform/debugger.hpp"
+#include "platform/memory_limit.hpp"
 #include "platform/process_state.hpp"
 
 namespace tenon::internal {
@@ -58,13 +59,30 @@ void Pool::react() {
     }
     auto retired = retired_->take();
     std::vector<Scheduler::Stalled> stalled;
+    std::vector<Scheduler::Measured> to_measure;
+    bool sessions_move = false;
     with([&](Scheduler& scheduler) {
       scheduler.retire(retired);
       scheduler.flush_outboxes();
       scheduler.on_due_bells();
       scheduler.on_timer(monotonic_now_ns());
       stalled = scheduler.take_stalled();
+      to_measure = scheduler.take_to_measure(now_ns);
+      sessions_move = scheduler.recycle_worn();
     });
+    if (sessions_move) {
+      move_sessions();
+    }
+    for (const Scheduler::Measured& each : to_measure) {
+      const auto used_bytes = process_memory_bytes(each.pid, recycle_above_bytes_);
+      if (used_bytes && *used_bytes > recycle_above_bytes_) {
+        with([&](Scheduler& scheduler) {
+          if (WorkerLink* link = scheduler.find_link(each.link_id)) {
+            scheduler.wear_out(*link);
+          }
+        });
+      }
+    }
     for (const Scheduler::Stalled& each : stalled) {
       if (each.runs) {
         if (const auto state = process_state(each.pid)) {

@@ -9,6 +9,7 @@
 #include "base/clock.hpp"
 #include "host/launcher.hpp"
 #include "host/memory_watch.hpp"
+#include "host/worker_index.hpp"
 #include "platform/memory_limit.hpp"
 
 namespace tenon::internal {
@@ -40,8 +41,10 @@ class OutOfMemoryKills {
 
 class ProcessHandle final : public WorkerHandle {
  public:
-  ProcessHandle(Process process, std::shared_ptr<OutOfMemoryKills> kills, MemoryWatch& memory)
-      : process_(std::move(process)),
+  ProcessHandle(Process process, WorkerIndexes::Lease index, std::shared_ptr<OutOfMemoryKills> kills,
+                MemoryWatch& memory)
+      : index_(std::move(index)),
+        process_(std::move(process)),
         output_stream_(readable(std::move(process_.standard_output()))),
         error_stream_(readable(std::move(process_.standard_error()))),
         kills_(std::move(kills)),
@@ -94,6 +97,7 @@ class ProcessHandle final : public WorkerHandle {
     return stream;
   }
 
+  const WorkerIndexes::Lease index_;
   Process process_;
   FileDescriptor output_stream_;
   FileDescriptor error_stream_;
@@ -105,8 +109,10 @@ class ProcessHandle final : public WorkerHandle {
 
 class ProcessLauncher final : public Launcher {
  public:
-  ProcessLauncher(std::filesystem::path executable, std::uint64_t memory_limit_bytes)
-      : executable_(std::move(executable)), memory_(memory_limit_bytes) {}
+  ProcessLauncher(std::filesystem::path executable, ProcessLauncherOptions options)
+      : executable_(std::move(executable)),
+        environment_(std::move(options.environment)),
+        memory_(options.memory_limit_bytes) {}
   [[nodiscard]] Result<std::unique_ptr<WorkerHandle>> launch(ControlChannel channel, std::uint64_t) override {
     SpawnOptions options;
     options.executable = executable_;
@@ -114,16 +120,23 @@ class ProcessLauncher final : public Launcher {
     options.standard_output = StreamMode::kPipe;
     options.standard_error = StreamMode::kPipe;
     options.descriptors = {{.source = channel.descriptor().get(), .target = kChannelNumber}};
+    WorkerIndexes::Lease index = WorkerIndexes::take(indexes_);
+    if (environment_) {
+      options.environment = environment_(index.number());
+    }
+    options.environment.emplace_back("TENON_WORKER_INDEX", std::to_string(index.number()));
     auto process = Process::spawn(options);
     if (!process) {
       return fail(std::move(process.error()));
     }
-    return std::make_unique<ProcessHandle>(std::move(*process), kills_, memory_);
+    return std::make_unique<ProcessHandle>(std::move(*process), std::move(index), kills_, memory_);
   }
   [[nodiscard]] MonotonicNs look_after(MonotonicNs now_ns) override { return memory_.look_after(now_ns); }
 
  private:
   std::filesystem::path executable_;
+  const std::function<std::vector<std::pair<std::string, std::string>>(unsigned index)> environment_;
+  const std::shared_ptr<WorkerIndexes> indexes_ = std::make_shared<WorkerIndexes>();
   const std::shared_ptr<OutOfMemoryKills> kills_ = std::make_shared<OutOfMemoryKills>();
   MemoryWatch memory_;
 };
@@ -138,8 +151,8 @@ void await_end(WorkerHandle& handle) noexcept {
   }
 }
 
-std::unique_ptr<Launcher> make_process_launcher(std::filesystem::path executable, std::uint64_t memory_limit_bytes) {
-  return std::make_unique<ProcessLauncher>(std::move(executable), memory_limit_bytes);
+std::unique_ptr<Launcher> make_process_launcher(std::filesystem::path executable, ProcessLauncherOptions options) {
+  return std::make_unique<ProcessLauncher>(std::move(executable), std::move(options));
 }
 
 }  // namespace tenon::internal

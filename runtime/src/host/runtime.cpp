@@ -169,7 +169,9 @@ Result<Runtime> Runtime::start(RuntimeOptions options) {
     return fail(std::move(worker.error()));
   }
   options.worker_executable = *worker;
-  auto launcher = internal::make_process_launcher(std::move(*worker), options.worker_memory_limit_bytes);
+  auto launcher = internal::make_process_launcher(
+      std::move(*worker),
+      {.memory_limit_bytes = options.worker_memory_limit_bytes, .environment = options.worker_environment});
   return internal::RuntimeAccess::start(std::move(options), std::move(launcher));
 }
 

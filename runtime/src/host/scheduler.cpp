@@ -192,7 +192,7 @@ TENON_HOT bool Scheduler::can_take(const WorkerLink& link) const noexcept {
   // A worker that does not read its control channel gets nothing new: what a call refers to might never arrive.
   return link.state == WorkerLink::State::kReady && !link.exited && !link.held && !link.suspected &&
          link.in_flight.size() < static_cast<std::size_t>(prefetch) && link.transport->end().free_slots() > 0 &&
-         link.outbox_empty();
+         link.outbox_empty() && (!is_worn(link) || is_extra(slots_[link.slot]));
 }
 
 TENON_HOT void Scheduler::relist(WorkerLink& link) {
@@ -235,7 +235,9 @@ WorkerLink* Scheduler::choose_link() noexcept {
 void Scheduler::dispatch() {
   retry_place_ns_ = kNever;
   if (pinned_calls_ > 0) {
-    for (Slot& slot : slots_) {
+    // By index: a call that is kept apart may add a slot.
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+      Slot& slot = slots_[i];
       while (slot.link != nullptr && can_take(*slot.link)) {
         Call* call = next_for(*slot.link);
         if (call == nullptr || send(*slot.link, *call) == Sent::kWaits) {

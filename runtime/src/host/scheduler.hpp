@@ -39,7 +39,9 @@ struct SchedulerOptions {
   std::uint32_t cores = 1;  ///< That workers may use.
   std::int64_t cancel_grace_ns = 0;
   std::int64_t start_timeout_ns = 0;
-  std::int64_t stall_timeout_ns = 0;  ///< 0: workers that stand still are not replaced.
+  std::int64_t stall_timeout_ns = 0;      ///< 0: workers that stand still are not replaced.
+  std::uint64_t recycle_after_calls = 0;  ///< 0: never.
+  bool measures_memory = false;           ///< Whether take_to_measure() names workers.
   /// Workers that there are at most until start_freely(), or until one has failed to start.
   std::uint32_t first_workers = kEveryWorker;
 };
@@ -102,9 +104,15 @@ class Scheduler {
   void leave_role(WorkerLink& link);
   /// See Future::cancel.
   bool cancel(Call& call);
+  /// See Future::cancel_queued.
+  bool cancel_queued(Call& call);
+  /// See Future::started.
+  [[nodiscard]] bool started(const Call& call) const;
   /// Cancels items of a bulk call, wherever they are; the others go on. Their ends come as every item's does.
   void cancel_items(const BulkWork& work, std::uint32_t from, std::uint32_t count);
   void cancel_all();
+  /// Cancels what no worker has begun, also what comes back later.
+  void cancel_all_queued();
   [[nodiscard]] std::optional<Progress> progress(const Call& call);
   /// A worker slot for a key, or for a session: the least loaded.
   [[nodiscard]] std::int32_t slot_of_key(const std::string& key) const noexcept;
@@ -144,6 +152,17 @@ class Scheduler {
   /// Those found since the last time: whoever asks looks outside the lock whether they are being debugged, and in which
   /// state those are that run.
   [[nodiscard]] std::vector<Stalled> take_stalled();
+  // Replacing workers that are worn (scheduler_recycling.cpp).
+  struct Measured {
+    std::uint64_t link_id = 0;
+    std::int64_t pid = 0;
+  };
+  /// Workers whose memory is to be measured, outside the lock: those that have run something since the last time.
+  [[nodiscard]] std::vector<Measured> take_to_measure(MonotonicNs now_ns);
+  /// Has the worker replaced by a fresh one: it finishes what it has begun, what it has not begun goes elsewhere.
+  void wear_out(WorkerLink& link);
+  /// Replaces the workers that are worn out. Returns whether open sessions are to move.
+  [[nodiscard]] bool recycle_worn();
   /// Ends such a worker, unless it has moved meanwhile or is being debugged.
   void end_stalled(std::uint64_t link_id, bool debugged);
   /// Ends one that runs a call when it cannot continue: its main thread has ended, or it was found stopped twice.
@@ -352,6 +371,18 @@ class Scheduler {
   [[nodiscard]] CallRef split_items(Call& call, std::uint32_t from);
   /// Takes back what has not begun of a bulk call that runs; null when there is nothing.
   [[nodiscard]] CallRef take_items_back(WorkerLink& link, Call& call);
+  /// Counts calls that a worker has run; see recycle_after_calls.
+  void note_wear(WorkerLink& link, std::uint64_t calls) {
+    link.calls_worn += calls;
+    if (options_.recycle_after_calls != 0 && link.calls_worn >= options_.recycle_after_calls) {
+      wear_out(link);
+    }
+  }
+  /// Whether the worker has as many calls as it may run until it is replaced.
+  [[nodiscard]] bool is_worn(const WorkerLink& link) const noexcept {
+    return link.worn || (options_.recycle_after_calls != 0 &&
+                         link.calls_worn + link.in_flight.size() >= options_.recycle_after_calls);
+  }
   /// Ends the items that are done of a bulk call that still runs.
   void harvest(WorkerLink& link);
   /// What becomes of a bulk call that was running when its worker died.
@@ -383,6 +414,11 @@ class Scheduler {
   void clear_timer(Call& call) noexcept;
   void on_call_timer(Call& call, MonotonicNs now_ns);
   void ask_to_stop(WorkerLink& link, Call& call, StopReason reason);
+  /// Whether the worker of a call that was sent has begun it, or may have.
+  [[nodiscard]] bool has_begun(const Call& call) const;
+  /// Those that workers have, of each worker the last one first: so that what has not begun can be taken before the
+  /// worker comes to it.
+  [[nodiscard]] std::vector<CallRef> sent_calls() const;
 
   SchedulerOptions options_;
   ArgumentMemory& arguments_;
@@ -404,6 +440,8 @@ class Scheduler {
   MonotonicNs next_look_ns_ = kNever;        // For workers that stand still.
   std::uint64_t submitted_at_look_ = 0;
   std::vector<Stalled> stalled_;
+  std::vector<std::uint64_t> worn_;  // Links that are to be replaced.
+  MonotonicNs next_measure_ns_ = 0;  // Of the workers' memory.
   std::size_t reap_cursor_ = 0;
   std::size_t start_cursor_ = 0;
   std::set<std::pair<MonotonicNs, Call*>> timers_;
@@ -414,6 +452,7 @@ class Scheduler {
   MonotonicNs retry_place_ns_ = kNever;
   bool stopping_ = false;
   bool killing_ = false;
+  bool takes_back_ = true;  // False: what comes back without having begun ends as cancelled.
 
   std::uint64_t accepted_ = 0;
   std::uint64_t accepted_bytes_ = 0;

@@ -258,9 +258,9 @@ TENON_HOT std::size_t Scheduler::reap(WorkerLink& link) {
 
 void Scheduler::complete_returned(CallRef call) {
   --call->attempt;
-  if (call->stop_reason == StopReason::kNone) {
+  if (call->stop_reason == StopReason::kNone && (takes_back_ || call->attempt > 0)) {
     requeue(std::move(call));
-  } else if (call->stop_reason == StopReason::kCancelled) {
+  } else if (call->stop_reason != StopReason::kDeadline) {
     finish_error(std::move(call), ErrorCode::kCancelled, "the call was cancelled before it began");
   } else {
     std::string why = call->deadline_text();
@@ -290,6 +290,7 @@ TENON_HOT void Scheduler::complete(WorkerLink& link, const Completion& completio
   ++link.calls_done;
   const tenon_status_t status = completion.descriptor.status;
   if (call->kind != CallKind::kLoad) {
+    note_wear(link, 1);
     const bool failed = status != TENON_OK && status != TENON_CANCELLED && status != TENON_DEADLINE;
     call->run_route()->generation->counts.add(1, failed ? 1 : 0, run_ns);
   }

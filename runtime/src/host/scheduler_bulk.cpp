@@ -66,6 +66,7 @@ Result<void> Scheduler::end_items(WorkerLink& link, Call& call, std::uint32_t do
   failed_ += done - first - succeeded;
   generation->counts.add(done - first, done - first - succeeded, mean_run_ns);
   link.calls_done += done - first;
+  note_wear(link, done - first);
   details.harvested = done;
   Effects::BulkEnd end;
   end.answers = std::move(*copied);

@@ -57,6 +57,28 @@ bool Scheduler::cancel(Call& call) {
   return false;
 }
 
+bool Scheduler::cancel_queued(Call& call) {
+  const bool queued = call.phase == Call::Phase::kQueued;
+  const bool sent = call.phase == Call::Phase::kSent && call.stop_reason == StopReason::kNone;
+  if (queued || (sent && !has_begun(call) && take_back(*slots_[call.slot].link, call))) {
+    if (queued) {
+      dequeue(call);
+    }
+    finish_error(queued ? CallRef::adopt(&call) : take_out(*slots_[call.slot].link, call), ErrorCode::kCancelled,
+                 "the call was cancelled before it began");
+    return true;
+  }
+  return false;
+}
+
+bool Scheduler::started(const Call& call) const {
+  return call.phase == Call::Phase::kDone || (call.phase == Call::Phase::kSent && has_begun(call));
+}
+
+bool Scheduler::has_begun(const Call& call) const {
+  return slots_[call.slot].link->transport->end().may_have_begun(call.position());
+}
+
 void Scheduler::ask_to_stop(WorkerLink& link, Call& call, StopReason reason) {
   call.stop_reason = reason;
   call.make_details().kill_at_ns = later(monotonic_now_ns(), options_.cancel_grace_ns);
@@ -66,23 +88,39 @@ void Scheduler::ask_to_stop(WorkerLink& link, Call& call, StopReason reason) {
   set_timer(call);
 }
 
-void Scheduler::cancel_all() {
-  fail_queued(Error{ErrorCode::kCancelled, "the runtime was shut down before the call began", {}});
-  for (Slot& slot : slots_) {
+std::vector<CallRef> Scheduler::sent_calls() const {
+  std::vector<CallRef> sent;
+  for (const Slot& slot : slots_) {
     if (slot.link == nullptr) {
       continue;
     }
-    std::vector<CallRef> sent;
     const InFlight& in_flight = slot.link->in_flight;
-    for (std::uint64_t position = in_flight.front_position(); position < in_flight.end_position(); ++position) {
+    for (std::uint64_t position = in_flight.end_position(); position-- > in_flight.front_position();) {
       if (Call* call = in_flight.at(position)) {
         sent.push_back(CallRef::share(call));
       }
     }
-    // From the back, so that what has not begun goes before the worker comes to it.
-    for (auto call = sent.rbegin(); call != sent.rend(); ++call) {
-      cancel(**call);
+  }
+  return sent;
+}
+
+void Scheduler::cancel_all() {
+  fail_queued(Error{ErrorCode::kCancelled, "the runtime was shut down before the call began", {}});
+  for (const CallRef& call : sent_calls()) {
+    cancel(*call);
+  }
+}
+
+void Scheduler::cancel_all_queued() {
+  takes_back_ = false;
+  fail_queued(Error{ErrorCode::kCancelled, "the runtime was shut down before the call began", {}});
+  for (const CallRef& call : sent_calls()) {
+    if (call->kind == CallKind::kBulk && call->phase == Call::Phase::kSent) {
+      if (CallRef rest = take_items_back(*slots_[call->slot].link, *call)) {
+        finish_error(std::move(rest), ErrorCode::kCancelled, "the call was cancelled before it began");
+      }
     }
+    cancel_queued(*call);
   }
 }
 

@@ -115,6 +115,9 @@ class WorkerLink {
   InFlight in_flight;
   BoardPlace board;
   std::uint64_t calls_done = 0;
+  std::uint64_t calls_worn = 0;      ///< The same without loads of plugins; counts for recycle_after_calls.
+  std::uint64_t measured_calls = 0;  ///< `calls_done` when its memory was measured last.
+  bool worn = false;                 ///< It is to be replaced.
   std::vector<std::shared_ptr<SessionRecord>> sessions;  ///< That are open in it.
 
   /// A thread that made a synchronous call has the reaper's role; it also buries the worker should it die.
