@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Cancelled", "Corrupt", "DeadlineExceeded", "Error", "Incompatible", "InternalError", "InvalidArgument",
-    "InvalidType", "NotFound", "OutOfMemory", "Rejected", "SystemFailed", "TaskFailed", "TooLarge", "Unavailable",
-    "Unsupported", "WorkerCrashed",
+    "InvalidType", "NotFound", "OutOfMemory", "Rejected", "RemoteError", "SystemFailed", "TaskFailed", "TooLarge",
+    "Unavailable", "Unsupported", "WorkerCrashed",
 ]
 
 
@@ -62,6 +62,19 @@ class Error(Exception):
 
 class TaskFailed(Error):
     """The task ran and reported a failure."""
+
+
+class RemoteError(TaskFailed):
+    """A task raised an exception whose class cannot be used here.
+
+    type_name: the full name of the class. The notes say why it cannot be used; the cause has the traceback.
+    """
+
+    type_name: str
+
+    def __init__(self, message: str, type_name: str = "") -> None:
+        super().__init__("failed", message)
+        self.type_name = type_name
 
 
 class Cancelled(Error, _CancelledError):

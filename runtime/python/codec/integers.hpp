@@ -1,0 +1,17 @@
+/// python/codec/integers.hpp: integers of any size as bytes; Python's functions for this differ between versions.
+#pragma once
+
+#include "python/codec/python_api.hpp"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace tenon::python {
+
+/// Two's complement, little endian, with a bit for the sign. False with an exception.
+bool integer_to_bytes(PyObject* integer, std::vector<std::uint8_t>& bytes);
+/// The inverse. Null with an exception.
+PyObject* integer_from_bytes(std::span<const std::uint8_t> bytes);
+
+}  // namespace tenon::python

@@ -1,0 +1,76 @@
+/// python/codec/python_api.hpp: Python's C API, included the same way everywhere, and an owning reference.
+#pragma once
+
+#ifndef PY_SSIZE_T_CLEAN
+#define PY_SSIZE_T_CLEAN
+#endif
+// Python.h comes before every standard header, as its documentation demands.
+#include <Python.h>
+
+#include <utility>
+
+namespace tenon::python {
+
+/// Owns one reference, or none. Move-only. The thread holds the GIL wherever one is made, moved or destroyed.
+class Ref {
+ public:
+  Ref() noexcept = default;
+  /// Takes over a new reference, as most functions of the C API return it; null holds none.
+  explicit Ref(PyObject* object) noexcept : object_(object) {}
+  /// The same, where the type's name does not show what happens.
+  [[nodiscard]] static Ref steal(PyObject* object) noexcept { return Ref(object); }
+  /// A further reference to an object that someone else keeps alive meanwhile; null holds none.
+  [[nodiscard]] static Ref share(PyObject* object) noexcept {
+    Py_XINCREF(object);
+    return Ref(object);
+  }
+  Ref(Ref&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
+  Ref& operator=(Ref&& other) noexcept {
+    // The old object goes last: its destructor may run any code.
+    PyObject* const old = std::exchange(object_, std::exchange(other.object_, nullptr));
+    Py_XDECREF(old);
+    return *this;
+  }
+  Ref(const Ref&) = delete;
+  Ref& operator=(const Ref&) = delete;
+  ~Ref() { Py_XDECREF(object_); }
+
+  [[nodiscard]] PyObject* get() const noexcept { return object_; }
+  [[nodiscard]] PyObject* release() noexcept { return std::exchange(object_, nullptr); }
+  explicit operator bool() const noexcept { return object_ != nullptr; }
+
+ private:
+  PyObject* object_ = nullptr;
+};
+
+/// The buffer of an object, released at the end. Used with the GIL held.
+class BufferView {
+ public:
+  BufferView() noexcept = default;
+  BufferView(const BufferView&) = delete;
+  BufferView& operator=(const BufferView&) = delete;
+  ~BufferView() {
+    if (held_) {
+      PyBuffer_Release(&view_);
+    }
+  }
+
+  /// As PyObject_GetBuffer; false with an exception. Once.
+  bool take(PyObject* object, int flags) {
+    held_ = PyObject_GetBuffer(object, &view_, flags) == 0;
+    return held_;
+  }
+  [[nodiscard]] const Py_buffer& operator*() const noexcept { return view_; }
+  [[nodiscard]] const Py_buffer* operator->() const noexcept { return &view_; }
+  /// Hands the view over to the caller, who releases it.
+  [[nodiscard]] Py_buffer release() noexcept {
+    held_ = false;
+    return view_;
+  }
+
+ private:
+  Py_buffer view_;
+  bool held_ = false;
+};
+
+}  // namespace tenon::python
