@@ -72,7 +72,7 @@ TEST_CASE("tenon swap: a trial ends after the time or the calls that were asked 
   CHECK(eventually([&] {
     return daemon->run({"call", "tenon.echo", R"({"data": "aGVsbG8="})"}).exit == 0 && !counted.running();
   }));
-  INFO(counted.error());
+  INFO(counted.output() << counted.error());
   CHECK(counted.wait() == 0);
   CHECK(has(counted.output(), "calls on both versions in "));
   CHECK(has(counted.output(), ": no result compared differs"));
