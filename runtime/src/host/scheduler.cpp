@@ -157,7 +157,7 @@ void Scheduler::finish(CallRef call, Result<Reply> outcome) {
 }
 
 TENON_HOT void Scheduler::close(CallRef call) {
-  clear_timer(*call);
+  timers_.remove(*call);
   call->phase = Call::Phase::kDone;
   accepted_ -= call->counted_calls();
   accepted_bytes_ -= call->counted_bytes();

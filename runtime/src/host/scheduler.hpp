@@ -23,6 +23,7 @@
 #include "host/autopsy.hpp"
 #include "host/call.hpp"
 #include "host/call_queue.hpp"
+#include "host/call_timers.hpp"
 #include "host/file_restorer.hpp"
 #include "host/start_history.hpp"
 #include "host/swap/fleet.hpp"
@@ -411,7 +412,6 @@ class Scheduler {
   void warn(const WorkerLink& link, std::string message);
 
   void set_timer(Call& call);
-  void clear_timer(Call& call) noexcept;
   void on_call_timer(Call& call, MonotonicNs now_ns);
   void ask_to_stop(WorkerLink& link, Call& call, StopReason reason);
   /// Whether the worker of a call that was sent has begun it, or may have.
@@ -444,7 +444,7 @@ class Scheduler {
   MonotonicNs next_measure_ns_ = 0;  // Of the workers' memory.
   std::size_t reap_cursor_ = 0;
   std::size_t start_cursor_ = 0;
-  std::set<std::pair<MonotonicNs, Call*>> timers_;
+  CallTimers timers_;
   std::set<int> priorities_;  // Seen so far, the first few: more than one makes prefetched calls worth a look.
   std::optional<Error> unavailable_;
   bool ever_ready_ = false;

@@ -139,7 +139,7 @@ TENON_HOT void Scheduler::set_timer(Call& call) {
   if (!call.has_details()) {
     return;  // Nothing of it is bound to a time.
   }
-  CallDetails& details = call.make_details();
+  const CallDetails& details = call.details();
   MonotonicNs at_ns = kNever;
   if (details.kill_at_ns != kNever) {
     at_ns = details.kill_at_ns;
@@ -154,22 +154,8 @@ TENON_HOT void Scheduler::set_timer(Call& call) {
       }
     }
   }
-  if (at_ns == details.timer_ns) {
-    return;
-  }
-  clear_timer(call);
-  details.timer_ns = at_ns;
-  if (at_ns != kNever) {
-    const auto [entry, inserted] = timers_.emplace(at_ns, &call);
-    effects_->rearm = effects_->rearm || entry == timers_.begin();
-  }
-}
-
-TENON_HOT void Scheduler::clear_timer(Call& call) noexcept {
-  if (call.details().timer_ns != kNever) {
-    CallDetails& details = call.make_details();
-    timers_.erase({details.timer_ns, &call});
-    details.timer_ns = kNever;
+  if (timers_.set(call, at_ns)) {
+    effects_->rearm = true;
   }
 }
 
@@ -256,10 +242,8 @@ void Scheduler::on_call_timer(Call& call, MonotonicNs now_ns) {
 }
 
 void Scheduler::on_timer(MonotonicNs now_ns) {
-  while (!timers_.empty() && timers_.begin()->first <= now_ns) {
-    Call& call = *timers_.begin()->second;
-    clear_timer(call);
-    on_call_timer(call, now_ns);
+  while (Call* call = timers_.take_due(now_ns)) {
+    on_call_timer(*call, now_ns);
   }
   if (next_tick_ns_ <= now_ns) {
     on_tick(now_ns);
@@ -302,8 +286,8 @@ void Scheduler::on_timer(MonotonicNs now_ns) {
 
 MonotonicNs Scheduler::next_deadline() const noexcept {
   constexpr MonotonicNs kRetryNs = 5'000'000;
-  MonotonicNs next_ns = std::min({retry_place_ns_, next_tick_ns_, next_bell_check_ns_, next_look_ns_,
-                                  timers_.empty() ? kNever : timers_.begin()->first});
+  MonotonicNs next_ns =
+      std::min({retry_place_ns_, next_tick_ns_, next_bell_check_ns_, next_look_ns_, timers_.next_ns()});
   const bool may_start_one = may_start();
   for (const Slot& slot : slots_) {
     if (slot.link != nullptr) {
