@@ -15,7 +15,6 @@ namespace tenon::internal {
 
 namespace {
 
-constexpr std::size_t kMaxIdleRoutes = 1024;
 constexpr std::uint64_t kMinArenaBytes = std::uint64_t{1} << 20;
 /// Large arguments that have a segment, and with it a descriptor, before their call's turn; the usual limit of a
 /// process is 1024.
@@ -220,18 +219,15 @@ Result<std::shared_ptr<Pool>> Pool::start(const RuntimeOptions& options,
     pool->shutdown(Shutdown::kKill);
     return fail(std::move(catalog.error()));
   }
-  {
-    const auto routing = pool->routing_.lock();
-    for (const auto& plugin : catalog->catalog.plugins()) {
-      if (plugin->usable()) {
-        routing->current.emplace(
-            plugin->name,
-            make_shared_object<const Generation>(pool->generation_numbers_.next(), plugin, catalog->files[plugin->name],
-                                                 options.limits_for(plugin->name).start_timeout));
-      }
+  std::vector<GenerationRef> current;
+  for (const auto& plugin : catalog->catalog.plugins()) {
+    if (plugin->usable()) {
+      current.push_back(make_shared_object<const Generation>(pool->generation_numbers_.next(), plugin,
+                                                             catalog->files[plugin->name],
+                                                             options.limits_for(plugin->name).start_timeout));
     }
-    routing->catalog = std::move(catalog->catalog);
   }
+  pool->routing_.open(std::move(catalog->catalog), current);
   std::optional<Error> unavailable;
   {
     auto scheduler = pool->scheduler_.lock();
@@ -265,6 +261,9 @@ Pool::Pool(const RuntimeOptions& options, std::unique_ptr<Launcher> launcher, Po
       bell_(std::move(bell)),
       retired_(std::move(retired)),
       arguments_(std::move(arguments)),
+      routing_([this](const GenerationRef& generation, const TaskInfo& task,
+                      StoredBytes params) { return make_route(generation, task, std::move(params)); },
+               [this](BytesView params) { return store(params); }),
       scheduler_(Scheduler(SchedulerOptions{.workers = workers_,
                                             .cores = usable_core_count(),
                                             .cancel_grace_ns = to_ns(options.cancel_grace),
@@ -285,94 +284,10 @@ Pool::~Pool() {
 
 // -- making calls -----------------------------------------------------------------------------
 
-Catalog Pool::catalog() const {
-  return routing_.lock()->catalog.value_or(Catalog());
-}
-
 RouteRef Pool::make_route(const GenerationRef& generation, const TaskInfo& task, StoredBytes params) {
   return make_shared_object<const HostRoute>(static_cast<std::uint32_t>(route_numbers_.next()), generation,
                                              TaskRef{generation->plugin, &task}, std::move(params), weak_from_this(),
                                              call_memory_, retired_);
-}
-
-TENON_HOT Result<RouteRef> Pool::route(std::string_view task, BytesView params) {
-  std::string with_params;
-  std::string_view key = task;
-  if (!params.empty()) {
-    with_params.reserve(task.size() + 1 + params.size());
-    with_params.append(task).push_back('\0');
-    with_params.append(reinterpret_cast<const char*>(params.data()), params.size());
-    key = with_params;
-  }
-  auto routing = routing_.lock();
-  Routes& routes = routing->routes;
-  if (const auto found = routes.find(key); found != routes.end()) {
-    return found->second;
-  }
-  if (!routing->catalog) {
-    return fail(ErrorCode::kUnavailable, "the runtime is still starting");
-  }
-  auto ref = routing->catalog->find_task(task);
-  if (!ref) {
-    return fail(std::move(ref.error()));
-  }
-  StoredBytes stored;
-  if (!params.empty()) {
-    if (ref->task->params_type.empty()) {
-      return fail(ErrorCode::kInvalidArgument, ref->task->full_name + " takes no params");
-    }
-    auto copied = store(params);
-    if (!copied) {
-      return fail(std::move(copied.error()));
-    }
-    stored = std::move(*copied);
-  }
-  if (routes.size() >= kMaxIdleRoutes) {
-    // Params that differ from call to call must not pile up: what no call uses goes, here and in the workers.
-    std::erase_if(routes, [](const auto& entry) { return entry.second->unique(); });
-  }
-  const RouteRef made = make_route(routing->current.find(ref->plugin->name)->second, *ref->task, stored);
-  if (const auto trial = routing->trials.find(ref->plugin->name); trial != routing->trials.end()) {
-    if (const TaskInfo* twin = trial->second->plugin->schema->find_task(ref->task->name)) {
-      made->trial = make_route(trial->second, *twin, std::move(stored));
-    }
-  }
-  routes.emplace(std::string(key), made);
-  return made;
-}
-
-Result<RouteRef> Pool::bound_route(std::string_view task, const GenerationRef& bound) {
-  if (bound == nullptr) {
-    return route(task, {});
-  }
-  {
-    auto routing = routing_.lock();
-    const auto current = routing->current.find(bound->plugin->name);
-    if (current == routing->current.end() || current->second.get() != bound.get()) {
-      const std::string key = std::to_string(bound->number) + '/' + std::string(task);
-      if (const auto found = routing->others.find(key); found != routing->others.end()) {
-        return found->second;
-      }
-      const TaskInfo* found = bound->plugin->schema->find_task(task.substr(task.find('.') + 1));
-      if (found == nullptr) {
-        return fail(ErrorCode::kNotFound, "no task '" + printable(task, 128) + "' in " + bound->plugin->name + " " +
-                                              bound->plugin->version + ", the version that this worker has");
-      }
-      return routing->others.emplace(key, make_route(bound, *found, {})).first->second;
-    }
-  }
-  return route(task, {});
-}
-
-Result<RouteRef> Pool::current_route(const HostRoute& route) {
-  auto routing = routing_.lock();
-  const auto current = routing->current.find(route.ref.plugin->name);
-  const TaskInfo* task =
-      current == routing->current.end() ? nullptr : current->second->plugin->schema->find_task(route.ref.task->name);
-  if (task == nullptr) {
-    return fail(ErrorCode::kNotFound, "the current version has no task '" + route.ref.task->full_name + "'");
-  }
-  return make_route(current->second, *task, route.params);
 }
 
 TENON_HOT void Pool::fill_options(Call& call, const CallOptions& options) {
@@ -400,7 +315,7 @@ TENON_HOT void Pool::fill_options(Call& call, const CallOptions& options) {
 }
 
 TENON_HOT Result<RouteRef> Pool::plain_route(std::string_view task, BytesView params) {
-  auto found = route(task, params);
+  auto found = routing_.route(task, params);
   if (found && (*found)->ref.task->kind != TaskKind::kPlain) {
     return fail(ErrorCode::kInvalidArgument,
                 (*found)->ref.task->full_name + " is a streaming task; open a session of it");

@@ -14,7 +14,6 @@
 #include <string_view>
 #include <thread>
 #include <type_traits>
-#include <unordered_map>
 #include <utility>
 
 #include <tenon/catalog.hpp>
@@ -27,6 +26,7 @@
 #include "host/file_restorer.hpp"
 #include "host/kept_catalog.hpp"
 #include "host/launcher.hpp"
+#include "host/routing_table.hpp"
 #include "host/scheduler.hpp"
 #include "host/storage.hpp"
 #include "host/swap/fleet.hpp"
@@ -49,13 +49,13 @@ class Pool : public std::enable_shared_from_this<Pool> {
   ~Pool();
 
   /// As calls are routed now.
-  [[nodiscard]] Catalog catalog() const;
+  [[nodiscard]] Catalog catalog() const { return routing_.catalog(); }
   [[nodiscard]] std::uint32_t worker_count() const noexcept { return workers_; }
   [[nodiscard]] std::uint64_t max_queued_calls() const noexcept { return max_queued_calls_; }
   [[nodiscard]] RuntimeStats stats();
 
   /// The route of a task with params. Errors: kNotFound; kInvalidArgument params for a task that has none.
-  [[nodiscard]] Result<RouteRef> route(std::string_view task, BytesView params);
+  [[nodiscard]] Result<RouteRef> route(std::string_view task, BytesView params) { return routing_.route(task, params); }
   /// The same of a plain task. Errors: kInvalidArgument a streaming task.
   [[nodiscard]] Result<RouteRef> plain_route(std::string_view task, BytesView params);
   /// A call of a plain task, ready to be run. Errors: those of route; kInvalidArgument a streaming task.
@@ -105,7 +105,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   void move_sessions();
   /// A route of the generation that is current now, with the same task and params. Errors: kNotFound it has no such
   /// task.
-  [[nodiscard]] Result<RouteRef> current_route(const HostRoute& route);
+  [[nodiscard]] Result<RouteRef> current_route(const HostRoute& route) const { return routing_.current_route(route); }
 
   /// Whether the calling thread is the pool's own, as in a continuation.
   [[nodiscard]] bool on_reactor() const noexcept { return std::this_thread::get_id() == reactor_id_.load(); }
@@ -113,21 +113,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   void shutdown(Shutdown how);
 
  private:
-  struct StringHash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
-  };
-  using Routes = std::unordered_map<std::string, RouteRef, StringHash, std::equal_to<>>;
   friend class PoolFleet;
-
-  /// What names lead to.
-  struct Routing {
-    std::optional<Catalog> catalog;  ///< Absent while the runtime starts.
-    std::map<std::string, GenerationRef, std::less<>> current;
-    std::map<std::string, GenerationRef, std::less<>> trials;
-    Routes routes;  ///< Of the current generations, by task and params.
-    Routes others;  ///< Of others, for workers that are bound to them: by generation and task.
-  };
 
   Pool(const RuntimeOptions& options, std::unique_ptr<Launcher> launcher, Poller poller, EventBell bell,
        std::shared_ptr<Retired> retired, std::shared_ptr<ArgumentMemory> arguments);
@@ -153,8 +139,6 @@ class Pool : public std::enable_shared_from_this<Pool> {
   /// Does it, without the lock, and leaves it empty, with what it has allocated.
   void settle(Effects& effects);
   [[nodiscard]] RouteRef make_route(const GenerationRef& generation, const TaskInfo& task, StoredBytes params);
-  /// The route of a task in a generation that a worker is bound to; the current one when that is null.
-  [[nodiscard]] Result<RouteRef> bound_route(std::string_view task, const GenerationRef& bound);
   /// A call that runs beside `call` for comparison; null when there is none. Before `call` is submitted.
   [[nodiscard]] CallRef make_shadow(const Call& call);
   /// Waits for room for one more call. Errors: why it is not accepted.
@@ -205,7 +189,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   IdSequence link_ids_;
   IdSequence route_numbers_;
   IdSequence generation_numbers_;
-  mutable Guarded<Routing> routing_;
+  RoutingTable routing_;
   Guarded<std::vector<std::weak_ptr<SessionHandle>>> sessions_;
   using ShadowSink = decltype(TrialOptions::shadow);
   Guarded<std::map<std::uint64_t, std::shared_ptr<const ShadowSink>>> shadow_sinks_;  // By generation.

@@ -110,11 +110,7 @@ class PoolFleet final : public Fleet {
 
   Catalog catalog() const override { return pool_->catalog(); }
 
-  GenerationRef current(std::string_view plugin) const override {
-    auto routing = pool_->routing_.lock();
-    const auto found = routing->current.find(plugin);
-    return found == routing->current.end() ? nullptr : found->second;
-  }
+  GenerationRef current(std::string_view plugin) const override { return pool_->routing_.current(plugin); }
 
   GenerationRef add(std::shared_ptr<const PluginInfo> plugin, ServedFileRef file,
                     std::chrono::milliseconds load_limit) override {
@@ -147,8 +143,6 @@ class PoolFleet final : public Fleet {
   }
 
  private:
-  /// No route leads to the trial of that plugin any more. Under the scheduler's lock.
-  static void forget_trial(Pool::Routing& routing, std::string_view plugin);
   void end_shadow(const Generation& generation);
 
   std::shared_ptr<Pool> pool_;
@@ -222,29 +216,9 @@ void PoolFleet::start_trial(const GenerationRef& generation, TrialOptions option
     pool_->shadowing_.fetch_add(1, std::memory_order_relaxed);
   }
   pool_->with([&](Scheduler& scheduler) {
-    auto routing = pool_->routing_.lock();
-    routing->trials[generation->plugin->name] = generation;
-    for (const auto& [key, route] : routing->routes) {
-      if (route->ref.plugin->name != generation->plugin->name) {
-        continue;
-      }
-      if (const TaskInfo* twin = generation->plugin->schema->find_task(route->ref.task->name)) {
-        route->trial = pool_->make_route(generation, *twin, route->params);
-      }
-    }
+    pool_->routing_.begin_trial(generation);
     scheduler.begin_trial(generation, options.share, shadow);
   });
-}
-
-void PoolFleet::forget_trial(Pool::Routing& routing, std::string_view plugin) {
-  if (const auto trial = routing.trials.find(plugin); trial != routing.trials.end()) {
-    routing.trials.erase(trial);
-  }
-  for (const auto& [key, route] : routing.routes) {
-    if (route->ref.plugin->name == plugin) {
-      route->trial = nullptr;
-    }
-  }
 }
 
 void PoolFleet::end_shadow(const Generation& generation) {
@@ -255,37 +229,11 @@ void PoolFleet::end_shadow(const Generation& generation) {
 
 GenerationRef PoolFleet::switch_to(const GenerationRef& generation, bool keeps_queued,
                                    std::chrono::milliseconds session_drain) {
-  const std::string& plugin = generation->plugin->name;
-  GenerationRef old;
-  std::vector<RouteRef> gone;  // Destroyed outside the locks.
+  RoutingTable::Replaced replaced;  // Destroyed outside the locks.
   pool_->with([&](Scheduler& scheduler) {
-    {
-      auto routing = pool_->routing_.lock();
-      Pool::Routes replaced;
-      for (auto it = routing->routes.begin(); it != routing->routes.end();) {
-        it = it->second->ref.plugin->name == plugin ? (replaced.insert(routing->routes.extract(it++)), it) : ++it;
-      }
-      for (auto& [key, route] : replaced) {
-        const TaskInfo* task = generation->plugin->schema->find_task(route->ref.task->name);
-        if (task != nullptr && route->generation.get() != generation.get()) {
-          const bool tried = route->trial != nullptr && route->trial->generation.get() == generation.get();
-          RouteRef successor = tried ? route->trial : pool_->make_route(generation, *task, route->params);
-          routing->routes.emplace(key, successor);
-          if (!keeps_queued) {
-            route->successor = std::move(successor);
-          }
-        }
-        route->trial = nullptr;
-        gone.push_back(std::move(route));
-      }
-      forget_trial(*routing, plugin);
-      std::erase_if(routing->others, [](const auto& entry) { return entry.second->unique(); });
-      GenerationRef& current = routing->current[plugin];
-      old = std::exchange(current, generation);
-      routing->catalog = routing->catalog->with(generation->plugin);
-    }
-    if (old != nullptr) {
-      old->counts.set_replaced(true);
+    replaced = pool_->routing_.switch_to(generation, keeps_queued);
+    if (replaced.generation != nullptr) {
+      replaced.generation->counts.set_replaced(true);
     }
     generation->counts.set_replaced(false);
     scheduler.switch_generation({.to = generation,
@@ -294,18 +242,12 @@ GenerationRef PoolFleet::switch_to(const GenerationRef& generation, bool keeps_q
   });
   end_shadow(*generation);
   pool_->move_sessions();
-  return old;
+  return std::move(replaced.generation);
 }
 
 void PoolFleet::retire(const GenerationRef& generation) {
   pool_->with([&](Scheduler& scheduler) {
-    {
-      auto routing = pool_->routing_.lock();
-      const auto trial = routing->trials.find(generation->plugin->name);
-      if (trial != routing->trials.end() && trial->second.get() == generation.get()) {
-        forget_trial(*routing, generation->plugin->name);
-      }
-    }
+    pool_->routing_.end_trial(*generation);
     generation->counts.set_retired();
     scheduler.retire_generation(*generation);
   });

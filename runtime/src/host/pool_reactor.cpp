@@ -171,8 +171,9 @@ void Pool::read_messages(Scheduler& scheduler, WorkerLink& link) {
     if (!*read) {
       return;
     }
-    scheduler.on_message(
-        link, message, [this](std::string_view task, const GenerationRef& bound) { return bound_route(task, bound); });
+    scheduler.on_message(link, message, [this](std::string_view task, const GenerationRef& bound) {
+      return routing_.bound_route(task, bound);
+    });
   }
   // The bell does not ring again for what is left.
   unread_.push_back(link.id);
