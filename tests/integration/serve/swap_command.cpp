@@ -65,7 +65,8 @@ TEST_CASE("tenon swap: a trial ends after the time or the calls that were asked 
   const TemporaryDirectory directory;
   const fs::path other = directory / "tenon.so";
   fs::copy_file(plugin_file(*daemon, "tenon"), other);
-  std::ofstream(other, std::ios::app) << "another";
+  fs::permissions(other, fs::perms::owner_write, fs::perm_options::add);  // A copy from the store is read-only.
+  REQUIRE(static_cast<bool>(std::ofstream(other, std::ios::app) << "another"));
   Program counted(
       {"swap", other.string(), "--shadow", "--canary-calls", "2", "--canary-time", "1h", "--socket", daemon->socket()});
   // The first calls may come before the trial.
