@@ -15,6 +15,7 @@
 #include <tenon/runtime.hpp>
 
 #include "base/clock.hpp"
+#include "base/short_hash.hpp"
 #include "base/text.hpp"
 #include "platform/environment.hpp"
 #include "platform/file_watch.hpp"
@@ -203,7 +204,8 @@ class Served {
   /// "hello 1.0.0 (sha256 ab12...)" of what calls go to now.
   [[nodiscard]] std::string describe(const std::string& name) const {
     const auto plugin = system_->runtime().catalog().find_plugin(name);
-    return plugin == nullptr ? name : name + ' ' + plugin->version + " (sha256 " + plugin->sha256.substr(0, 12) + ')';
+    return plugin == nullptr ? name
+                             : name + ' ' + plugin->version + " (sha256 " + internal::short_hash(plugin->sha256) + ')';
   }
 
   /// Ends the pipeline and the workers, and so a take_over() that waits on another thread.

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <utility>
 
+#include "base/short_hash.hpp"
 #include "base/text.hpp"
 
 namespace tenon::cli {
@@ -40,7 +41,7 @@ std::string to_text(const LogRecord& record, bool color) {
     text += about;
     if (!record.version.empty()) {
       // Which build of it: two versions may be at work at once.
-      text += " (" + std::string(record.version) + ", sha256 " + std::string(record.sha256.substr(0, 12)) + ')';
+      text += " (" + std::string(record.version) + ", sha256 " + internal::short_hash(record.sha256) + ')';
     }
     text += ": ";
   }

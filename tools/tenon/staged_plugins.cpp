@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/short_hash.hpp"
 #include "host/swap/host_records.hpp"
 #include "host/swap/initial_catalog.hpp"
 #include "pipeline/plan.hpp"
@@ -43,11 +44,12 @@ Catalog without_quarantined(const Catalog& found, const std::filesystem::path& s
     }
     PluginInfo refused = *plugin;
     refused.schema.reset();
-    refused.problem = Error{ErrorCode::kRejected,
-                            "this content (sha256:" + plugin->sha256.substr(0, 12) + ") is in quarantine since " +
-                                internal::date_text(record->since) + ": " + record->reason +
-                                "; build another version, or 'tenon quarantine lift " + plugin->name + "'",
-                            {}};
+    refused.problem =
+        Error{ErrorCode::kRejected,
+              "this content (sha256:" + internal::short_hash(plugin->sha256) + ") is in quarantine since " +
+                  internal::date_text(record->since) + ": " + record->reason +
+                  "; build another version, or 'tenon quarantine lift " + plugin->name + "'",
+              {}};
     refused.problem->context.plugin = plugin->name;
     catalog = catalog.with(std::make_shared<const PluginInfo>(std::move(refused)));
   }

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/short_hash.hpp"
 #include "base/text.hpp"
 
 namespace tenon::cli {
@@ -12,7 +13,6 @@ namespace {
 
 constexpr std::array kTold = {SwapEvent::Kind::kSwitched,   SwapEvent::Kind::kRefused,     SwapEvent::Kind::kForced,
                               SwapEvent::Kind::kRolledBack, SwapEvent::Kind::kQuarantined, SwapEvent::Kind::kWatch};
-constexpr std::size_t kHashDigits = 12;
 constexpr std::size_t kMaxMessage = 4096;
 
 std::string_view verb(SwapEvent::Kind kind) noexcept {
@@ -58,7 +58,7 @@ std::string swap_line(const SwapEvent& event, const std::string& before) {
       text += ' ' + internal::printable(event.version);
     }
     if (!event.sha256.empty()) {
-      text += " (sha256 " + event.sha256.substr(0, kHashDigits) + ')';
+      text += " (sha256 " + internal::short_hash(event.sha256) + ')';
     }
     text += ": ";
   }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/checked.hpp"
+#include "base/short_hash.hpp"
 #include "base/text.hpp"
 
 namespace tenon::internal {
@@ -137,7 +138,7 @@ ErrorContext context_of(const HostRoute& route, std::uint64_t call_id, std::uint
   if (route.ref.task != nullptr) {
     const PluginInfo& plugin = *route.ref.plugin;
     context.task = route.ref.task->full_name;
-    context.plugin = plugin.name + " " + plugin.version + " (sha256:" + plugin.sha256.substr(0, 12) + ")";
+    context.plugin = plugin.name + " " + plugin.version + " (sha256:" + short_hash(plugin.sha256) + ")";
   }
   context.call_id = call_id;
   context.attempt = attempt;

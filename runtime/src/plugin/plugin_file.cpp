@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/short_hash.hpp"
 #include "base/text.hpp"
 #include "plugin/file_hash.hpp"
 #include "plugin/plugin_identity.hpp"
@@ -54,7 +55,7 @@ Result<OpenPluginFile> check_inspected(FileDescriptor descriptor, const std::fil
       return fail(std::move(hash.error()));
     }
     if (*hash != sha256) {
-      return fail(changed_since_inspection(name, "it was " + sha256.substr(0, 12) + ", it is " + hash->substr(0, 12)));
+      return fail(changed_since_inspection(name, "it was " + short_hash(sha256) + ", it is " + short_hash(*hash)));
     }
   }
   return OpenPluginFile{std::move(descriptor), name, *identity, sha256};

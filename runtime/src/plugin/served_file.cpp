@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/short_hash.hpp"
 #include "base/text.hpp"
 #include "platform/shared_memory.hpp"
 #include "plugin/file_hash.hpp"
@@ -219,7 +220,7 @@ Result<ServedFile::Loadable> ServedFile::restore() {
     return fail(ErrorCode::kUnavailable,
                 (store_ ? "the copy of " + quoted(name_) + " in the plugin store was deleted or changed, and "
                         : "the content of " + quoted(name_) + " that this runtime serves is no longer available: ") +
-                    problem + "; put the file with SHA-256 " + sha256_.substr(0, 12) +
+                    problem + "; put the file with SHA-256 " + short_hash(sha256_) +
                     " back, or start the runtime again to use what is there");
   }
   const bool copied = held && kept.where != Where::kSource;

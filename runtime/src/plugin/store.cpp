@@ -14,6 +14,7 @@
 #include "base/clock.hpp"
 #include "base/guarded.hpp"
 #include "base/scope_guard.hpp"
+#include "base/short_hash.hpp"
 #include "base/text.hpp"
 #include "base/unique_id.hpp"
 #include "platform/file_lock.hpp"
@@ -220,7 +221,7 @@ struct Pin::State {
       }
       if (monotonic_now_ns() >= deadline_ns) {
         return fail(ErrorCode::kDeadline, "plugin store " + quoted(directory) + ": another process keeps the lock of " +
-                                              sha256.substr(0, 12) + "; is one stopped there?");
+                                              short_hash(sha256) + "; is one stopped there?");
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }

@@ -1,4 +1,5 @@
 #include "serve/plugin_labels.hpp"
+#include "base/short_hash.hpp"
 
 #include <utility>
 
@@ -6,7 +7,6 @@ namespace tenon::internal {
 namespace {
 
 // Enough to tell the versions of a plugin apart.
-constexpr std::size_t kHashDigits = 12;
 
 }  // namespace
 
@@ -18,7 +18,7 @@ std::string plugin_label(std::string_view name, std::string_view version, std::s
   }
   if (!sha256.empty()) {
     label += " (sha256:";
-    label += sha256.substr(0, kHashDigits);
+    label += short_hash(sha256);
     label += ')';
   }
   return label;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/short_hash.hpp"
 #include "platform/environment.hpp"
 #include "platform/reactor/poller.hpp"
 #include "plugin/plugin_file.hpp"
@@ -14,11 +15,6 @@ namespace fs = std::filesystem;
 
 /// Between two tries of a file that is being written; the store itself waits for a moment too.
 constexpr std::chrono::milliseconds kTryAgain{20};
-
-/// Enough to name a content to people and to `tenon quarantine`.
-std::string short_hash(const std::string& sha256) {
-  return sha256.substr(0, 12);
-}
 
 /// Waits a little. False: cancelled.
 bool pause(const FileDescriptor& cancel, MonotonicNs deadline_ns) {

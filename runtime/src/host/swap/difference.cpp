@@ -1,5 +1,6 @@
 #include "host/swap/difference.hpp"
 
+#include "base/short_hash.hpp"
 #include "base/text.hpp"
 #include "host/swap/event_log.hpp"
 
@@ -8,10 +9,9 @@ namespace tenon::internal {
 std::string difference_text(const Candidates& candidates, const std::string& plugin, const std::filesystem::path& file,
                             const std::string& file_sha256, const ServedVersion& current, const std::string& why,
                             const std::optional<std::string>& refusal) {
-  constexpr std::size_t kHashDigits = 12;
   constexpr std::size_t kMaxPathBytes = 1024;
   std::string text = "'" + printable(file.string(), kMaxPathBytes) +
-                     "' holds another content (sha256:" + file_sha256.substr(0, kHashDigits) + ")";
+                     "' holds another content (sha256:" + short_hash(file_sha256) + ")";
   if (const auto bad = candidates.quarantined(file_sha256)) {
     text += ", which is in quarantine since " + date_text(bad->since) + ": " + bad->reason;
   } else if (const auto back = candidates.host().rolled_back(file_sha256, file)) {

@@ -1,0 +1,16 @@
+/// base/short_hash.hpp: as much of a hash as people read and type.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace tenon::internal {
+
+/// The first 12 digits of a SHA-256 in hexadecimal; all of a shorter text. [any-thread]
+[[nodiscard]] inline std::string short_hash(std::string_view sha256) {
+  constexpr std::size_t kDigits = 12;
+  return std::string(sha256.substr(0, kDigits));
+}
+
+}  // namespace tenon::internal
