@@ -9,7 +9,9 @@
 
 import sys as _sys
 
-__all__ = ["Error", "Runtime"]
+from ._task import call, check, current_worker, progress, state, worker_state
+
+__all__ = ["Error", "Runtime", "call", "check", "current_worker", "progress", "state", "worker_state"]
 
 # A worker has no use for the host's half, which takes longer to import than the interpreter takes to start.
 if "_tenon_worker" not in _sys.modules:
@@ -22,3 +24,14 @@ if "_tenon_worker" not in _sys.modules:
 
     _tenon._set_main_thread(_threading.main_thread().ident)
     _os.register_at_fork(after_in_child=_tenon._after_fork_in_child)
+
+
+def __getattr__(name: str) -> object:
+    # In a worker the exceptions are imported when a task first names one; elsewhere they are there.
+    # Not `from . import`, which asks this function for the module.
+    if not name.startswith("_") and name != "errors":
+        from importlib import import_module
+        errors = import_module(".errors", __name__)
+        if name in errors.__all__:
+            return getattr(errors, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -21,6 +21,12 @@ using python::Ref;
 
 }  // namespace
 
+void add_python_module(const char* name, PyObject* (*make)()) {
+  if (Py_IsInitialized() == 0) {
+    PyImport_AppendInittab(name, make);
+  }
+}
+
 void start_python() {
   if (Py_IsInitialized() != 0) {
     return;

@@ -10,6 +10,9 @@ namespace tenon::test {
 /// Starts the interpreter once for the whole program; it is never finalized, since numpy cannot be started twice.
 void start_python();
 
+/// Adds a module that the program has built in. Before the interpreter starts, or once.
+void add_python_module(const char* name, PyObject* (*make)());
+
 /// Runs a function of a Python module beside this file. Returns "" or the traceback.
 std::string run_python(const std::string& module, const std::string& function);
 

@@ -1,0 +1,106 @@
+#include "exchange.hpp"
+
+#include <cstring>
+
+namespace py {
+
+using tenon::TaskError;
+using tenon::python::HeldBuffers;
+using tenon::python::Ref;
+
+std::vector<std::span<const std::uint8_t>> spans_of(const Buffers* buffers) {
+  std::vector<std::span<const std::uint8_t>> spans;
+  if (buffers != nullptr) {
+    spans.reserve(buffers->size());
+    for (const tenon::Bytes* const one : *buffers) {
+      spans.push_back(span_of(one->data()));
+    }
+  }
+  return spans;
+}
+
+flatbuffers::FlatBufferBuilder& builder_for(tenon::Call& call, std::span<const std::uint8_t> bytes,
+                                            const HeldBuffers& buffers) {
+  // Of a table, its vectors and their alignment.
+  constexpr std::size_t kOverheadBytes = 128;
+  std::size_t size = bytes.size() + kOverheadBytes;
+  for (std::size_t i = 0; i < buffers.size(); ++i) {
+    size += buffers[i].size() + kOverheadBytes;
+  }
+  if (size >= FLATBUFFERS_MAX_BUFFER_SIZE) {
+    throw TaskError(TENON_TOO_LARGE, "the result takes " + std::to_string(size) +
+                                         " bytes, and one call can return less than 2 GiB; return it in parts, or "
+                                         "write a file and return its path");
+  }
+  return call.builder(size);
+}
+
+tenon::Offset<Octets> write_octets(flatbuffers::FlatBufferBuilder& builder, std::span<const std::uint8_t> bytes) {
+  return builder.CreateVector(bytes.data(), bytes.size());
+}
+
+tenon::Offset<Buffers> write_buffers(flatbuffers::FlatBufferBuilder& builder, const HeldBuffers& buffers) {
+  if (buffers.size() == 0) {
+    return 0;
+  }
+  constexpr std::size_t kAlignment = 16;
+  std::vector<tenon::Offset<tenon::Bytes>> tables;
+  tables.reserve(buffers.size());
+  for (std::size_t i = 0; i < buffers.size(); ++i) {
+    const auto bytes = buffers[i];
+    builder.ForceVectorAlignment(bytes.size(), 1, kAlignment);
+    std::uint8_t* memory = nullptr;
+    const auto data = builder.CreateUninitializedVector<std::uint8_t>(bytes.size(), &memory);
+    if (!bytes.empty()) {
+      std::memcpy(memory, bytes.data(), bytes.size());
+    }
+    tables.push_back(tenon::CreateBytes(builder, data));
+  }
+  return builder.CreateVector(tables);
+}
+
+namespace {
+
+bool is_about_stopping(PyObject* type) {
+  const Ref errors(PyImport_ImportModule("tenon.errors"));
+  const Ref cancelled(errors ? PyObject_GetAttrString(errors.get(), "Cancelled") : nullptr);
+  const Ref late(errors ? PyObject_GetAttrString(errors.get(), "DeadlineExceeded") : nullptr);
+  PyErr_Clear();
+  return (cancelled && PyErr_GivenExceptionMatches(type, cancelled.get()) != 0) ||
+         (late && PyErr_GivenExceptionMatches(type, late.get()) != 0);
+}
+
+}  // namespace
+
+std::vector<std::uint8_t> take_error(Interpreter& interpreter, tenon::Call& call) {
+  PyObject* type = nullptr;
+  PyObject* error = nullptr;
+  PyObject* traceback = nullptr;
+  PyErr_Fetch(&type, &error, &traceback);
+  PyErr_NormalizeException(&type, &error, &traceback);
+  const Ref held_type(type);
+  const Ref held_error(error);
+  const Ref held_traceback(traceback);
+  if (error == nullptr) {
+    throw TaskError(TENON_FAILED, "the function failed without an exception, which is an error of an extension module");
+  }
+  if (traceback != nullptr) {
+    PyException_SetTraceback(error, traceback);
+  }
+  const tenon_status_t status = call.poll();
+  if (status != TENON_OK && is_about_stopping(type)) {
+    throw TaskError(status, status == TENON_DEADLINE ? "the deadline of the call passed" : "the call was cancelled");
+  }
+  // Alone: the encoder of the values may be in the middle of a vector.
+  const Interpreter::EncoderLease encoder(interpreter);
+  if (!encoder->encode(error, "exception")) {
+    const std::string why = take_traceback();
+    PyErr_Restore(Py_NewRef(type), Py_NewRef(error), Py_XNewRef(traceback));
+    throw TaskError(TENON_FAILED, take_traceback() + "(the exception itself could not be sent: " + why + ")");
+  }
+  const auto bytes = encoder->bytes();
+  // Buffers do not travel with errors: the few exceptions that carry as much are refused here by their size.
+  return {bytes.begin(), bytes.end()};
+}
+
+}  // namespace py

@@ -1,0 +1,41 @@
+/// exchange.hpp: tables of the schema to Python objects and back.
+#pragma once
+
+#include "python/codec/python_api.hpp"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <tenon/plugin.hpp>
+
+#include "interpreter.hpp"
+#include "py_generated.h"
+
+namespace py {
+
+using Buffers = flatbuffers::Vector<flatbuffers::Offset<tenon::Bytes>>;
+using Octets = flatbuffers::Vector<std::uint8_t>;
+
+inline std::span<const std::uint8_t> span_of(const Octets* octets) noexcept {
+  return octets != nullptr ? std::span<const std::uint8_t>(octets->data(), octets->size())
+                           : std::span<const std::uint8_t>();
+}
+
+/// The out-of-band buffers of an argument.
+std::vector<std::span<const std::uint8_t>> spans_of(const Buffers* buffers);
+
+/// The result's builder, made with room for so many bytes: what is written then is not moved. Throws tenon::TaskError
+/// TENON_TOO_LARGE beyond what a table holds.
+flatbuffers::FlatBufferBuilder& builder_for(tenon::Call& call, std::span<const std::uint8_t> bytes,
+                                            const tenon::python::HeldBuffers& buffers);
+tenon::Offset<Octets> write_octets(flatbuffers::FlatBufferBuilder& builder, std::span<const std::uint8_t> bytes);
+/// Null when there are none.
+tenon::Offset<Buffers> write_buffers(flatbuffers::FlatBufferBuilder& builder,
+                                     const tenon::python::HeldBuffers& buffers);
+
+/// Takes the Python exception that is set and gives it encoded. Throws tenon::TaskError when the call was cancelled or
+/// its deadline passed and the exception says so, or when the exception itself cannot be encoded.
+std::vector<std::uint8_t> take_error(Interpreter& interpreter, tenon::Call& call);
+
+}  // namespace py

@@ -1,0 +1,186 @@
+#include "start.hpp"
+
+#include "python/codec/python_api.hpp"
+
+#include <dlfcn.h>
+#include <signal.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string_view>
+
+#include <tenon/plugin.hpp>
+
+#include "interpreter.hpp"
+#include "py_generated.h"
+#include "worker_module.hpp"
+
+namespace py {
+namespace {
+
+namespace fs = std::filesystem;
+using tenon::TaskError;
+using tenon::python::Ref;
+
+constexpr const char* kVersion = Py_STRINGIFY(PY_MAJOR_VERSION) "." Py_STRINGIFY(PY_MINOR_VERSION);
+
+/// Extension modules do not link libpython: they find its symbols only where they are global, and a plugin is loaded
+/// with local ones.
+void make_symbols_global() {
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<void*>(&Py_IsInitialized), &info) == 0 || info.dli_fname == nullptr ||
+      dlopen(info.dli_fname, RTLD_NOW | RTLD_GLOBAL | RTLD_NOLOAD) == nullptr) {
+    const char* const why = dlerror();
+    throw TaskError(TENON_UNSUPPORTED, std::string("extension modules of Python could not be loaded: ") +
+                                           (why != nullptr ? why : "libpython is not a library of its own here"));
+  }
+}
+
+/// Refuses a virtual environment of another Python, whose packages this one would load and crash with.
+void check_environment(const fs::path& configuration) {
+  std::ifstream in(configuration);
+  for (std::string line; std::getline(in, line);) {
+    const std::size_t equals = line.find('=');
+    if (equals == std::string::npos) {
+      continue;
+    }
+    const auto strip = [](std::string text) {
+      const std::size_t first = text.find_first_not_of(" \t\r");
+      return first == std::string::npos ? std::string()
+                                        : text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
+    };
+    const std::string key = strip(line.substr(0, equals));
+    const std::string value = strip(line.substr(equals + 1));
+    const bool names_version = key == "version" || key == "version_info";
+    if (names_version && value != kVersion && !value.starts_with(std::string(kVersion) + ".")) {
+      throw TaskError(TENON_INCOMPATIBLE, "the virtual environment " + configuration.parent_path().string() +
+                                              " is for Python " + value + ", and this plugin has Python " + kVersion +
+                                              "; make one with python" + kVersion + " -m venv");
+    }
+  }
+}
+
+/// The file of the interpreter that the setting means: itself, or that of a virtual environment's directory.
+fs::path find_executable(const std::string& setting) {
+  if (setting.empty()) {
+    // Not the first of PATH, which may be another Python than the one that is linked.
+    return TENON_PY_EXECUTABLE;
+  }
+  std::error_code failed;
+  fs::path executable = setting;
+  if (fs::is_directory(executable, failed)) {
+    if (!fs::exists(executable / "pyvenv.cfg", failed)) {
+      throw TaskError(TENON_NOT_FOUND,
+                      "the directory " + setting +
+                          " is not a virtual environment (it has no pyvenv.cfg); make one with python" + kVersion +
+                          " -m venv " + setting + ", or change `executable` of the settings");
+    }
+    executable /= "bin/python";
+  }
+  if (!fs::exists(executable, failed)) {
+    throw TaskError(TENON_NOT_FOUND, "there is no Python at " + executable.string() +
+                                         "; make a virtual environment with python" + kVersion +
+                                         " -m venv DIRECTORY, or change `executable` of the settings of the plugin py");
+  }
+  for (const fs::path& directory : {executable.parent_path(), executable.parent_path().parent_path()}) {
+    if (fs::exists(directory / "pyvenv.cfg", failed)) {
+      check_environment(directory / "pyvenv.cfg");
+    }
+  }
+  return fs::absolute(executable, failed);
+}
+
+class Config {
+ public:
+  Config() { PyConfig_InitPythonConfig(&config_); }
+  Config(const Config&) = delete;
+  Config& operator=(const Config&) = delete;
+  ~Config() { PyConfig_Clear(&config_); }
+  PyConfig* operator->() noexcept { return &config_; }
+  PyConfig* get() noexcept { return &config_; }
+
+ private:
+  PyConfig config_;
+};
+
+void check(PyStatus status) {
+  if (PyStatus_Exception(status) != 0) {
+    throw TaskError(TENON_FAILED, std::string("Python did not start: ") +
+                                      (status.err_msg != nullptr ? status.err_msg : "it gives no reason") +
+                                      "; check `executable` and `environment` of the settings of the plugin py, and "
+                                      "PYTHONHOME and PYTHONPATH");
+  }
+}
+
+void fail_with_traceback(const std::string& what) {
+  throw TaskError(TENON_FAILED, what + ":\n" + take_traceback());
+}
+
+void extend_path(const Settings& settings) {
+  PyObject* const path = PySys_GetObject("path");
+  if (path == nullptr || !PyList_Check(path)) {
+    throw TaskError(TENON_FAILED, "Python has no sys.path");
+  }
+  if (settings.path() != nullptr) {
+    Py_ssize_t at = 0;
+    for (const flatbuffers::String* const entry : *settings.path()) {
+      const Ref text(PyUnicode_DecodeFSDefaultAndSize(entry->c_str(), static_cast<Py_ssize_t>(entry->size())));
+      if (!text || PyList_Insert(path, at++, text.get()) < 0) {
+        fail_with_traceback("sys.path cannot be set");
+      }
+    }
+  }
+  // The package `tenon`, for what tasks do with it, behind everything: an installed one goes first.
+  std::error_code failed;
+  for (const char* const directory : {TENON_PY_PACKAGE_DIRS}) {
+    if (fs::exists(fs::path(directory) / "tenon" / "_codec.py", failed)) {
+      const Ref text(PyUnicode_DecodeFSDefault(directory));
+      if (!text || PyList_Append(path, text.get()) < 0) {
+        fail_with_traceback("sys.path cannot be set");
+      }
+      break;
+    }
+  }
+}
+
+}  // namespace
+
+void start_python(const Settings& settings) {
+  if (Py_IsInitialized() != 0) {
+    throw TaskError(TENON_UNSUPPORTED, "another plugin of this worker has started Python already");
+  }
+  make_symbols_global();
+  if (settings.environment() != nullptr) {
+    for (const Variable* const variable : *settings.environment()) {
+      if (variable->value() != nullptr) {
+        setenv(variable->name()->c_str(), variable->value()->c_str(), 1);
+      } else {
+        unsetenv(variable->name()->c_str());
+      }
+    }
+  }
+  // Python code expects an error when a pipe breaks, not the end of the process.
+  struct sigaction now {};
+  if (sigaction(SIGPIPE, nullptr, &now) == 0 && now.sa_handler == SIG_DFL) {
+    signal(SIGPIPE, SIG_IGN);
+  }
+  PyImport_AppendInittab("_tenon_worker", &make_worker_module);
+
+  const fs::path executable = find_executable(settings.executable() != nullptr ? settings.executable()->str() : "");
+  Config config;
+  // The worker's own arguments and signals are not for Python.
+  config->parse_argv = 0;
+  config->install_signal_handlers = 0;
+  // A line must reach the host's log before a crash; there is no terminal to be quick for.
+  config->buffered_stdio = 0;
+  // Shows where the Python code was when a signal kills the worker: the end of stderr is part of the error.
+  config->faulthandler = 1;
+  config->pathconfig_warnings = 0;
+  check(PyConfig_SetBytesString(config.get(), &config->program_name, executable.c_str()));
+  check(PyConfig_SetBytesString(config.get(), &config->executable, executable.c_str()));
+  check(Py_InitializeFromConfig(config.get()));
+  extend_path(settings);
+}
+
+}  // namespace py

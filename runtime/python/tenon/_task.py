@@ -1,0 +1,116 @@
+"""What a task can do while it runs in a worker: the half of the package that functions there use.
+
+It is importable everywhere, since a module with tasks is imported by its host too. Outside of a worker ``progress`` and
+``check`` do nothing, so that a function can be called and tested like any other.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+try:
+    import _tenon_worker as _worker
+except ImportError:  # The host, or a test.
+    _worker = None  # type: ignore[assignment]
+
+__all__ = ["CurrentWorker", "call", "check", "current_worker", "in_worker", "progress", "state", "worker_state"]
+
+_Made = TypeVar("_Made")
+
+
+class CurrentWorker(NamedTuple):
+    """The worker that runs the task."""
+
+    id: int
+    """Number of the worker, unique in its runtime."""
+    index: int
+    """The lowest number that was free when the worker started: 0 up to the number of workers, less one."""
+    call_id: int
+    """Number of the running call; 0 between calls."""
+    attempt: int
+    """1 for the first attempt of the call, 2 for the first retry; 0 between calls."""
+
+
+def in_worker() -> bool:
+    """Whether this process is a worker."""
+    return _worker is not None
+
+
+def check() -> None:
+    """Raises tenon.Cancelled when the caller no longer wants the result, tenon.DeadlineExceeded when it is late.
+
+    Python code gets the same exception by itself, about 20 ms later. A function of an extension module that runs for
+    long should be called in parts with ``check`` between them: a worker that does not stop is killed.
+    """
+    if _worker is not None:
+        _worker.check()
+
+
+def progress(done: int, total: int = 0) -> None:
+    """Reports ``done`` of ``total`` units of the task's own choice; ``total`` is 0 when it is not known."""
+    if _worker is not None:
+        _worker.progress(max(0, int(done)), max(0, int(total)))
+
+
+def current_worker() -> CurrentWorker:
+    """The worker that runs this code. Raises RuntimeError in a process that is not a worker."""
+    if _worker is None:
+        raise RuntimeError("current_worker() is for tasks, and this process is not a worker")
+    return CurrentWorker(**_worker.info())
+
+
+def call(task: str, argument: Any = b"", /, *arguments: Any, params: Any = None, **keywords: Any) -> Any:
+    """Runs another task inside this one, in this worker, and waits for it.
+
+    ``call('image.probe', data)`` takes and gives the bytes of a finished FlatBuffer, since a worker has no catalog to
+    read tables by. ``call('module:function', 1, 2, key=3)`` calls a Python function. The nested task has the deadline
+    and the cancellation of this one. Raises what the task raised, or a subclass of tenon.Error.
+    """
+    if ":" in task:
+        from . import _names
+
+        values = arguments if argument == b"" and not arguments else (argument, *arguments)
+        return _names.resolve(task)(*values, **keywords)
+    if arguments or keywords:
+        raise TypeError(
+            f"'{task}' takes the bytes of one finished FlatBuffer here; tables with fields are for the host, where "
+            f"the schema is known"
+        )
+    if _worker is None:
+        raise RuntimeError(f"call('{task}') is for tasks, and this process is not a worker; use tenon.Runtime.call")
+    status, result = _worker.invoke(task, argument, params)
+    if status != 0:
+        from . import errors
+
+        raise errors._from_native(status, result, {"task": task})
+    return result
+
+
+# -- State of a worker ------------------------------------------------------------------------------------------------
+
+_states: dict[Callable[[], Any], Any] = {}
+_states_lock = threading.RLock()
+
+
+def worker_state(function: Callable[[], _Made]) -> Callable[[], _Made]:
+    """Marks a function that makes what each worker keeps, such as a model or a connection: ``tenon.state`` gives it."""
+    function.__tenon_worker_state__ = True  # type: ignore[attr-defined]
+    return function
+
+
+def state(function: Callable[[], _Made]) -> _Made:
+    """What ``function`` made in this process; it is called the first time only. Its result never leaves the process,
+    so that it may be anything. An exception is raised each time until it succeeds."""
+    try:
+        return _states[function]
+    except KeyError:
+        pass
+    if not getattr(function, "__tenon_worker_state__", False):
+        raise TypeError(f"{function!r} does not make the state of a worker; decorate it with @tenon.worker_state")
+    with _states_lock:
+        if function not in _states:
+            _states[function] = function()
+        made: _Made = _states[function]
+        return made
