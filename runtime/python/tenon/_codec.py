@@ -645,7 +645,9 @@ def _make_exception(data: dict[str, Any]) -> BaseException:
         kind = _class_of(name, BaseException)
         error = _new_exception(kind, arguments)
         for key, value in state.items():
-            setattr(error, key, value)
+            # Attributes of the object, never what makes it one of its class.
+            if isinstance(key, str) and not key.startswith("__"):
+                setattr(error, key, value)
         return error
     except Exception as failure:
         return _remote_error(data, f"its class cannot be used here: {type(failure).__name__}: {failure}")
