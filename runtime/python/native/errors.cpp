@@ -1,5 +1,6 @@
 #include "python/native/errors.hpp"
 
+#include <new>
 #include <string>
 
 namespace tenon::python {
@@ -75,6 +76,18 @@ std::nullptr_t raise_type(std::string_view message) {
     }
   }
   return nullptr;
+}
+
+void raise_thrown() noexcept {
+  try {
+    throw;
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+  } catch (const std::exception& exception) {
+    PyErr_SetString(PyExc_RuntimeError, exception.what());
+  } catch (...) {
+    PyErr_SetString(PyExc_RuntimeError, "something was thrown that is not an exception of the standard library");
+  }
 }
 
 }  // namespace tenon::python

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstddef>
-#include <new>
+#include <exception>
 #include <string_view>
 #include <type_traits>
 
@@ -26,13 +26,16 @@ std::nullptr_t raise_type(std::string_view message);
 /// Python's own paths have them. Null with an exception set.
 [[nodiscard]] Ref text(std::string_view utf8);
 
-/// Runs a function of the C API that may run out of memory inside C++.
+/// Raises what C++ has thrown. In a handler.
+void raise_thrown() noexcept;
+
+/// Runs a function of the C API in which the standard library may throw: for lack of memory, or of threads.
 template <typename Function>
 [[nodiscard]] auto guarded(Function function) noexcept -> decltype(function()) {
   try {
     return function();
-  } catch (const std::bad_alloc&) {
-    PyErr_NoMemory();
+  } catch (const std::exception&) {
+    raise_thrown();
     if constexpr (std::is_pointer_v<decltype(function())>) {
       return nullptr;
     } else {

@@ -1,7 +1,16 @@
 // The extension module tenon._tenon: tenon::Runtime for Python. What users see is the package around it.
+#include "python/native/completions.hpp"
+#include "python/native/future.hpp"
+#include "python/native/log_queue.hpp"
+#include "python/native/pipeline.hpp"
 #include "python/native/process_bound.hpp"
 #include "python/native/ref.hpp"
 #include "python/native/runtime.hpp"
+#include "python/native/schema.hpp"
+#include "python/native/session.hpp"
+#include "python/native/table.hpp"
+#include "python/native/task_plan.hpp"
+#include "python/native/vector.hpp"
 #include "python/native/wait.hpp"
 
 namespace tenon::python {
@@ -22,7 +31,20 @@ PyObject* set_main_thread(PyObject* /*module*/, PyObject* ident) {
   Py_RETURN_NONE;
 }
 
+PyObject* set_future_class_function(PyObject* /*module*/, PyObject* type) {
+  if (!PyType_Check(type)) {
+    PyErr_SetString(PyExc_TypeError, "expected a class that derives from Future");
+    return nullptr;
+  }
+  set_future_class(type);
+  Py_RETURN_NONE;
+}
+
 PyMethodDef module_functions[] = {
+    {"_set_future_class", set_future_class_function, METH_O, nullptr},
+    {"load_pipeline", load_pipeline, METH_VARARGS, nullptr},
+    {"asdict", table_asdict, METH_O, nullptr},
+    {"array", table_array, METH_VARARGS, nullptr},
     {"_after_fork_in_child", after_fork_in_child, METH_NOARGS, nullptr},
     {"_set_main_thread", set_main_thread, METH_O, nullptr},
     {nullptr, nullptr, 0, nullptr},
@@ -44,7 +66,17 @@ bool add_type(PyObject* module, const char* name, Ref type) {
 }
 
 int execute(PyObject* module) {
-  return refuse_subinterpreter() && add_type(module, "Runtime", make_runtime_type(module)) ? 0 : -1;
+  const bool added = refuse_subinterpreter() && add_type(module, "Schema", make_schema_type(module)) &&
+                     add_type(module, "TaskPlan", make_task_plan_type(module)) &&
+                     add_type(module, "Table", make_table_type(module)) &&
+                     add_type(module, "Vector", make_vector_type(module)) &&
+                     add_type(module, "Completions", make_completions_type(module)) &&
+                     add_type(module, "Future", make_future_type(module)) &&
+                     add_type(module, "LogQueue", make_log_queue_type(module)) &&
+                     add_type(module, "Session", make_session_type(module)) &&
+                     add_type(module, "Pipeline", make_pipeline_type(module)) &&
+                     add_type(module, "Runtime", make_runtime_type(module));
+  return added ? 0 : -1;
 }
 
 PyModuleDef_Slot module_slots[] = {

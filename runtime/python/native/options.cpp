@@ -1,5 +1,7 @@
 #include "python/native/options.hpp"
 
+#include <algorithm>
+#include <functional>
 #include <limits>
 #include <map>
 #include <utility>
@@ -119,6 +121,38 @@ bool read_limits(PyObject* options, PluginLimits& limits) {
   return reader.ok();
 }
 
+/// A list with one entry for each worker: pairs of a variable and its value. Workers beyond it get the last entry. It
+/// is read here, because a thread of the runtime must not call Python.
+bool read_worker_environment(PyObject* given, std::function<RuntimeOptions::WorkerEnvironment(unsigned)>& environment) {
+  std::vector<RuntimeOptions::WorkerEnvironment> of_workers;
+  const Ref items = Ref::steal(PySequence_Fast(given, "worker_environment: expected a list"));
+  for (Py_ssize_t i = 0; items && i < PySequence_Fast_GET_SIZE(items.get()); ++i) {
+    const Ref pairs = Ref::steal(PySequence_Fast(PySequence_Fast_GET_ITEM(items.get(), i), "expected a list of pairs"));
+    auto& variables = of_workers.emplace_back();
+    for (Py_ssize_t j = 0; pairs && j < PySequence_Fast_GET_SIZE(pairs.get()); ++j) {
+      PyObject* name = nullptr;
+      PyObject* value = nullptr;
+      auto& [variable, text] = variables.emplace_back();
+      if (PyArg_ParseTuple(PySequence_Fast_GET_ITEM(pairs.get(), j), "UU", &name, &value) == 0 ||
+          !read_text(name, variable) || !read_text(value, text)) {
+        return false;
+      }
+    }
+    if (!pairs) {
+      return false;
+    }
+  }
+  if (!items) {
+    return false;
+  }
+  if (!of_workers.empty()) {
+    environment = [of_workers = std::move(of_workers)](unsigned index) {
+      return of_workers[std::min<std::size_t>(index, of_workers.size() - 1)];
+    };
+  }
+  return true;
+}
+
 bool read_hot_swap(PyObject* options, HotSwapOptions& result) {
   OptionReader reader(options);
   reader.read("store_dir", result.store_dir);
@@ -167,6 +201,12 @@ bool read_runtime_options(PyObject* options, RuntimeOptions& result) {
   reader.read("result_arena_bytes", result.result_arena_bytes);
   reader.read("large_block_cache_bytes", result.large_block_cache_bytes);
   reader.read("worker_memory_limit_bytes", result.worker_memory_limit_bytes);
+  reader.read("recycle_after_calls", result.recycle_after_calls);
+  reader.read("recycle_above_bytes", result.recycle_above_bytes);
+  if (PyObject* const environment = reader.find("worker_environment");
+      environment != nullptr && !read_worker_environment(environment, result.worker_environment)) {
+    return false;
+  }
   reader.read("copy_results", result.copy_results);
   reader.read("cancel_grace_ms", result.cancel_grace);
   reader.read("drain_timeout_ms", result.drain_timeout);

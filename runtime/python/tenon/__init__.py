@@ -3,31 +3,45 @@
     import tenon
 
     with tenon.Runtime(workers=4) as rt:
-        counts = rt.call('text.count', path='/etc/passwd')
-        print(counts.lines, counts.words)
+        counts = rt.call('text.count', path='/etc/passwd')     # fields of the argument by name
+        print(counts.lines, counts.words)                      # fields of the result as attributes
+
+        count = rt.task('text.count')                          # a handle: help(count) shows its schema
+        futures = [count.submit(path=p) for p in paths]        # futures of concurrent.futures
+        for counts in count.map({'path': p} for p in paths):   # lazy, also for endless input
+            ...
+        for line in rt.source('text.lines', path='big.txt'):   # tasks with many results are iterators
+            ...
+        counts = await rt.acall('text.count', path='x')        # asyncio
+
+Whatever fails raises a subclass of tenon.Error, which is also what Python raises for it: DeadlineExceeded is a
+TimeoutError, WorkerCrashed a BrokenProcessPool, NotFound a LookupError, InvalidArgument a ValueError.
+
+No `if __name__ == '__main__'` is needed: workers are processes of tenon's own program, and nothing of the calling
+program is run again, forked or pickled.
 """
 
 import sys as _sys
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 from ._task import call, check, current_worker, progress, state, worker_state
 
-__all__ = ["Error", "Runtime", "call", "check", "current_worker", "progress", "state", "worker_state"]
+__all__ = ["call", "check", "current_worker", "progress", "state", "worker_state"]
 
 # A worker has no use for the host's half, which takes longer to import than the interpreter takes to start.
-if "_tenon_worker" not in _sys.modules:
-    import os as _os
-    import threading as _threading
+if _TYPE_CHECKING or "_tenon_worker" not in _sys.modules:
+    from ._host import *
+    from ._host import __all__ as _host_names
 
-    from . import _tenon
-    from .errors import Error
-    from .runtime import Runtime
+    __all__ += [*_host_names, "WorkerCrashed"]
 
-    _tenon._set_main_thread(_threading.main_thread().ident)
-    _os.register_at_fork(after_in_child=_tenon._after_fork_in_child)
+if _TYPE_CHECKING:
+    from ._crashed import WorkerCrashed
 
 
-def __getattr__(name: str) -> object:
-    # In a worker the exceptions are imported when a task first names one; elsewhere they are there.
+def __getattr__(name: str) -> _Any:
+    # In a worker the exceptions are imported when a task first names one; elsewhere that is WorkerCrashed only.
     # Not `from . import`, which asks this function for the module.
     if not name.startswith("_") and name != "errors":
         from importlib import import_module

@@ -1,0 +1,16 @@
+/// python/native/session.hpp: the type `Session` of the module: an open source or reduce.
+#pragma once
+
+#include <tenon/runtime.hpp>
+
+#include "python/native/ref.hpp"
+
+namespace tenon::python {
+
+/// A session that is being opened. `plan` holds the TaskPlan. A new reference, or null with an exception set.
+[[nodiscard]] PyObject* make_session(PyObject* runtime, PyObject* plan, Future<Session> opening);
+
+/// Makes the type. Null with an exception set.
+[[nodiscard]] Ref make_session_type(PyObject* module);
+
+}  // namespace tenon::python

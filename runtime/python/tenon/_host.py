@@ -1,0 +1,43 @@
+"""What a program that starts runtimes sees of the package; a worker sees none of it."""
+
+from __future__ import annotations
+
+import threading as _threading
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
+from . import _tenon
+from ._options import HotSwap, Limits, SwapOptions
+from ._tenon import Table, Vector
+from .errors import (Cancelled, Corrupt, DeadlineExceeded, Error, Incompatible, InternalError, InvalidArgument,
+                     InvalidType, NotFound, OutOfMemory, Rejected, RemoteError, SystemFailed, TaskFailed, TooLarge,
+                     Unavailable, Unsupported)
+from .future import Future
+from .pipeline import Diagnostic, PipelineError, check_pipeline, run_pipeline
+from .pipeline import Report as PipelineReport
+from .runtime import Event, Generation, Plugin, Runtime, Stats, SwapReport, Worker
+from .session import Source
+from .task import Task
+
+if _TYPE_CHECKING:
+    from ._crashed import WorkerCrashed as WorkerCrashed
+
+__all__ = [
+    "Cancelled", "Corrupt", "DeadlineExceeded", "Diagnostic", "Error", "Event", "Future", "Generation", "HotSwap",
+    "Incompatible", "InternalError", "InvalidArgument", "InvalidType", "Limits", "NotFound", "OutOfMemory",
+    "PipelineError", "PipelineReport", "Plugin", "Rejected", "RemoteError", "Runtime", "Source", "Stats", "SwapOptions",
+    "SwapReport", "SystemFailed", "Table", "Task", "TaskFailed", "TooLarge", "Unavailable", "Unsupported", "Vector",
+    "Worker", "array", "asdict", "check_pipeline", "run_pipeline",
+]
+
+_tenon._set_main_thread(_threading.main_thread().ident or 0)
+
+
+def asdict(table: Table) -> dict[str, _Any]:
+    """A copy of a Table as a dict; Table.asdict() for tables that have a field of that name."""
+    return _tenon.asdict(table)
+
+
+def array(table: Table, name: str, dtype: _Any = None) -> _Any:
+    """A vector of a Table as a numpy array; Table.array() for tables that have a field of that name."""
+    return _tenon.array(table, name, dtype)

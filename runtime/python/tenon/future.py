@@ -1,0 +1,144 @@
+"""Future: a call that is under way, which concurrent.futures and asyncio understand."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from . import _aio, _tenon
+from .errors import Cancelled
+
+T = TypeVar("T")
+
+# What concurrent.futures.wait, as_completed and asyncio.wrap_future look into.
+_STATE_OF_STDLIB = frozenset(
+    ("_condition", "_state", "_result", "_exception", "_waiters", "_done_callbacks"))
+
+
+class Future(_tenon.Future, concurrent.futures.Future, Generic[T]):  # type: ignore[type-arg]
+    """A call that is under way.
+
+    It is a concurrent.futures.Future: wait(), as_completed() and asyncio.wrap_future() take it. Waiting for the result
+    is done by the runtime, without another thread, so that a future costs little; the state that the standard library
+    looks into is made when it does so.
+
+        future = rt.submit('text.count', path='/etc/passwd')
+        counts = future.result(timeout=5)        # or: counts = await future
+    """
+
+    if TYPE_CHECKING:
+        def result(self, timeout: float | None = None) -> T: ...
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Waits for the call and returns what it failed with; None when it succeeded."""
+        error = self._outcome(timeout)[1]
+        if isinstance(error, concurrent.futures.CancelledError):
+            raise error
+        return error
+
+    def cancelled(self) -> bool:
+        """Whether the call ended because it was cancelled."""
+        return self.done() and isinstance(self._outcome(None)[1], concurrent.futures.CancelledError)
+
+    def running(self) -> bool:
+        """Whether a worker runs the call."""
+        return self.started() and not self.done()
+
+    def add_done_callback(self, function: Callable[[Future[T]], object]) -> None:
+        """Calls function(future) when the call has ended, at once if it has: on another thread, or on this one."""
+        concurrent.futures.Future.add_done_callback(self, function)  # type: ignore[arg-type]
+
+    def __await__(self) -> Generator[Any, None, T]:
+        if not self.done():
+            waiter = _aio.completion_of(self)
+            try:
+                yield from waiter
+            except asyncio.CancelledError:
+                self.cancel()
+                raise
+        try:
+            return self.result(0)
+        except Cancelled as error:
+            raise asyncio.CancelledError(str(error)) from error
+
+    def __repr__(self) -> str:
+        if not self.done():
+            state = "pending"
+        else:
+            error = self._outcome(None)[1]
+            state = "finished" if error is None else f"failed with {type(error).__name__}"
+        return f"<tenon.Future at {id(self):#x} {state}>"
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _STATE_OF_STDLIB:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        with _making:
+            if "_state" not in self.__dict__:
+                concurrent.futures.Future.__init__(self)
+                if not self._watch(_drain.completions(), self):
+                    self._settle()
+        return self.__dict__[name]
+
+    def _settle(self) -> None:
+        """Brings the state of the standard library to that of the call, which has ended."""
+        value, error = self._outcome(None)
+        base = concurrent.futures.Future
+        if isinstance(error, concurrent.futures.CancelledError):
+            base.cancel(self)
+            base.set_running_or_notify_cancel(self)
+        elif error is not None:
+            base.set_exception(self, error)
+        else:
+            base.set_result(self, value)
+
+
+class _Drain:
+    """The thread that settles futures which the standard library has looked into, from their completion on."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._completions: _tenon.Completions | None = None
+        self._thread: threading.Thread | None = None
+
+    def completions(self) -> _tenon.Completions:
+        """Where such futures are to be watched; starts the thread."""
+        with self._lock:
+            if self._completions is None:
+                self._completions = _tenon.Completions()
+                self._thread = threading.Thread(target=_settle_all, args=(self._completions,), daemon=True,
+                                                name="tenon-completions")
+                self._thread.start()
+            return self._completions
+
+    def close(self) -> None:
+        """Ends the thread."""
+        with self._lock:
+            completions, thread = self._completions, self._thread
+            self._completions = self._thread = None
+        if completions is not None and thread is not None:
+            completions.close()
+            thread.join()
+
+    def after_fork_in_child(self) -> None:
+        """The thread is the parent's."""
+        self.__init__()  # type: ignore[misc]
+
+
+def _settle_all(completions: _tenon.Completions) -> None:
+    while not completions.closed:
+        batch = completions.wait()
+        for future in batch:
+            try:
+                future._settle()
+            except concurrent.futures.InvalidStateError:
+                pass  # Someone settled it by hand.
+        del batch
+        future = None
+
+
+_making = threading.RLock()
+_drain = _Drain()
+_tenon._set_future_class(Future)
