@@ -1,0 +1,21 @@
+"""What the tests share: where the build is, and how to run a script."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+BUILD = Path(os.environ.get("TENON_TEST_BUILD", Path(__file__).resolve().parents[2] / "build"))
+PLUGINS = BUILD / "plugins"
+TEST_PLUGINS = BUILD / "tests" / "python_plugins"
+# Catches a hang; judges no speed.
+LONG = 60.0
+
+
+def run_script(*arguments: str, stdin: str | None = None, cwd: Path | None = None,
+               timeout: float = LONG) -> subprocess.CompletedProcess[str]:
+    """Runs this Python with the arguments, as a user's shell does."""
+    return subprocess.run([sys.executable, *arguments], input=stdin, capture_output=True, text=True, timeout=timeout,
+                          cwd=cwd, check=False)
