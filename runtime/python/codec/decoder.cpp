@@ -73,20 +73,14 @@ void ObjectVector::clear() noexcept {
 }
 
 Decoder::Decoder(std::span<const std::uint8_t> bytes, BufferSource source) noexcept
-    : begin_(bytes.data()), end_(bytes.data() + bytes.size()), source_(source), budget_(bytes.size() + 64) {
-  // Each honest buffer is read once.
+    : begin_(bytes.data()), end_(bytes.data() + bytes.size()), source_(source), budget_(2 * bytes.size() + 64) {
+  // Each honest byte is read once, but for keys, which may be read twice.
   for (const auto buffer : source.buffers) {
     budget_ += buffer.size();
   }
 }
 
-Decoder::~Decoder() {
-  for (auto& [id, shape] : shapes_) {
-    for (PyObject* const key : shape.keys) {
-      Py_DECREF(key);
-    }
-  }
-}
+Decoder::~Decoder() = default;
 
 bool Decoder::malformed(const char* what) {
   if (PyErr_Occurred() == nullptr) {
@@ -452,46 +446,56 @@ PyObject* Decoder::tuple(const Vector& vector) {
 
 // -- Dicts --------------------------------------------------------------------------------------
 
-const Decoder::Shape* Decoder::find_shape(const Vector& keys) {
-  const std::uint64_t id = static_cast<std::uint64_t>(keys.elements - begin_) << 3 | std::bit_width(keys.width);
-  RecentShape& recent = recent_shapes_[(id >> 3) % recent_shapes_.size()];
-  if (recent.id == id) {
-    return recent.shape;
+namespace {
+
+PyObject* new_dict(std::size_t size) {
+#if PY_VERSION_HEX < 0x030D0000
+  return _PyDict_NewPresized(static_cast<Py_ssize_t>(size));
+#else
+  static_cast<void>(size);
+  return PyDict_New();
+#endif
+}
+
+}  // namespace
+
+/// The first dict of its keys.
+PyObject* Decoder::new_dict_of(const Vector& keys, const Vector& values, std::size_t first) {
+  Ref made(new_dict(keys.count));
+  for (std::size_t i = 0; made && i < keys.count; ++i) {
+    const Ref one(key(keys.at(i), keys.width));
+    const Ref element(one ? value(values.at(first + i), values.width, values.type(first + i)) : nullptr);
+    if (!element || PyDict_SetItem(made.get(), one.get(), element.get()) < 0) {
+      return nullptr;
+    }
   }
-  auto found = shapes_.find(id);
-  if (found == shapes_.end()) {
-    ObjectVector decoded;
+  return made.release();
+}
+
+PyObject* Decoder::dict_of(const Vector& keys, const Vector& values, std::size_t first) {
+  const std::uint64_t place = static_cast<std::uint64_t>(keys.elements - begin_) << 4 | keys.width;
+  bool is_new = false;
+  SharedKeys::Entry& entry = shared_keys_.find(place, is_new);
+  if (is_new) {
+    return new_dict_of(keys, values, first);
+  }
+  if (entry.first == SharedKeys::Entry::kNone) {
+    const std::size_t begin = shared_keys_.size();
     for (std::size_t i = 0; i < keys.count; ++i) {
       PyObject* const one = key(keys.at(i), keys.width);
       if (one == nullptr) {
         return nullptr;
       }
-      decoded.take(one);
+      shared_keys_.take(one);
     }
-    Shape shape;
-    shape.keys.assign(decoded.data(), decoded.data() + decoded.size());
-    found = shapes_.emplace(id, std::move(shape)).first;
-    // The table owns the keys from here on.
-    for (PyObject* const one : found->second.keys) {
-      Py_INCREF(one);
-    }
+    entry.first = begin;
   }
-  recent = {id, &found->second};
-  return recent.shape;
-}
-
-PyObject* Decoder::dict_of(const Shape& shape, const Vector& values, std::size_t first) {
-#if PY_VERSION_HEX < 0x030D0000
-  Ref made(_PyDict_NewPresized(static_cast<Py_ssize_t>(shape.keys.size())));
-#else
-  Ref made(PyDict_New());
-#endif
-  if (!made) {
-    return nullptr;
-  }
-  for (std::size_t i = 0; i < shape.keys.size(); ++i) {
+  // A copy: values may be dicts too, which use the table.
+  const std::size_t first_key = entry.first;
+  Ref made(new_dict(keys.count));
+  for (std::size_t i = 0; made && i < keys.count; ++i) {
     const Ref element(value(values.at(first + i), values.width, values.type(first + i)));
-    if (!element || PyDict_SetItem(made.get(), shape.keys[i], element.get()) < 0) {
+    if (!element || PyDict_SetItem(made.get(), shared_keys_[first_key + i], element.get()) < 0) {
       return nullptr;
     }
   }
@@ -521,8 +525,7 @@ PyObject* Decoder::map(const std::uint8_t* at, unsigned width, std::uint8_t pack
   if (keys.count != values.count) {
     return malformed_value("a map has more or fewer keys than values");
   }
-  const Shape* const shape = find_shape(keys);
-  return shape != nullptr ? dict_of(*shape, values, 0) : nullptr;
+  return dict_of(keys, values, 0);
 }
 
 PyObject* Decoder::record(const Vector& vector) {
@@ -536,8 +539,7 @@ PyObject* Decoder::record(const Vector& vector) {
   if (keys.count != vector.count - 2) {
     return malformed_value("a record has more or fewer keys than values");
   }
-  const Shape* const shape = find_shape(keys);
-  return shape != nullptr ? dict_of(*shape, vector, 2) : nullptr;
+  return dict_of(keys, vector, 2);
 }
 
 PyObject* Decoder::pairs(const Vector& vector) {

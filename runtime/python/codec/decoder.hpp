@@ -3,14 +3,13 @@
 
 #include "python/codec/python_api.hpp"
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
+#include "python/codec/shared_keys.hpp"
 #include "python/codec/wire.hpp"
 
 namespace tenon::python {
@@ -78,14 +77,6 @@ class Decoder {
       return types != nullptr ? types[index] : packed;
     }
   };
-  struct Shape {
-    std::vector<PyObject*> keys;  ///< Owned.
-  };
-  struct RecentShape {
-    std::uint64_t id = 0;
-    const Shape* shape = nullptr;
-  };
-
   bool root(const std::uint8_t*& at, unsigned& width, std::uint8_t& packed);
   template <typename Body>
   PyObject* guarded(Body&& body);
@@ -128,8 +119,9 @@ class Decoder {
   PyObject* shared_buffer(std::span<const std::uint8_t> bytes);
   /// The shape of an array, and the product of its sizes.
   bool sizes(const Vector& vector, std::size_t index, Ref& tuple, std::size_t& product);
-  const Shape* find_shape(const Vector& keys);
-  PyObject* dict_of(const Shape& shape, const Vector& values, std::size_t first);
+  /// A dict of keys and of as many values from `first` on.
+  PyObject* dict_of(const Vector& keys, const Vector& values, std::size_t first);
+  PyObject* new_dict_of(const Vector& keys, const Vector& values, std::size_t first);
 
   /// Takes `amount` from the work that the bytes allow.
   bool charge(std::size_t amount);
@@ -148,9 +140,7 @@ class Decoder {
   std::size_t budget_;
   int depth_ = 0;
   Vector calls_;
-  /// By the offset of the keys times 8, plus the logarithm of their width.
-  std::unordered_map<std::uint64_t, Shape> shapes_;
-  std::array<RecentShape, 8> recent_shapes_{};
+  SharedKeys shared_keys_;
 };
 
 }  // namespace tenon::python

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kFirstBytes = 512;
 constexpr std::size_t kFirstEntries = 64;
 /// More than this is not kept for the next buffer.
-constexpr std::size_t kMaxKeptBytes = std::size_t{1} << 20;
+constexpr std::size_t kMaxKeptBytes = std::size_t{4} << 20;
 
 template <typename T>
 T* resize(T* memory, std::size_t count) {
@@ -151,30 +151,55 @@ void put_elements(std::uint8_t* at, std::uint64_t position, const Entry* entries
 
 }  // namespace
 
+void FlexWriter::move_doubles_out(std::size_t start, std::size_t doubles) {
+  align(3);
+  std::uint8_t* at = reserve(doubles * sizeof(double));
+  for (Entry* entry = stack_ + start; entry != top_; ++entry) {
+    if (entry->type == FlexType::kFloat && entry->width_log2 == 3) {
+      std::memcpy(at, &entry->bits, sizeof entry->bits);
+      *entry = Entry{size_, FlexType::kIndirectFloat, 3};
+      at += sizeof(double);
+      size_ += sizeof(double);
+    }
+  }
+}
+
 FlexLocation FlexWriter::write_vector(std::size_t start, bool typed, const FlexLocation* keys) {
-  const Entry* const entries = stack_ + start;
   const std::size_t count = stack_size() - start;
   // The lowest location decides how wide the offsets must be, since offsets point backwards.
   std::uint8_t width_log2 = width_of(count);
   std::uint64_t lowest = keys != nullptr ? keys->at : size_;
-  for (std::size_t i = 0; i < count; ++i) {
-    const Entry& entry = entries[i];
-    if (is_inline(entry.type)) {
-      width_log2 = entry.width_log2 > width_log2 ? entry.width_log2 : width_log2;
-    } else if (entry.bits < lowest) {
-      lowest = entry.bits;
+  std::size_t doubles = 0;
+  for (const Entry* entry = stack_ + start; entry != top_; ++entry) {
+    if (!is_inline(entry->type)) {
+      lowest = entry->bits < lowest ? entry->bits : lowest;
+    } else if (entry->width_log2 == 3 && entry->type == FlexType::kFloat) {
+      ++doubles;
+    } else if (entry->width_log2 > width_log2) {
+      width_log2 = entry->width_log2;
     }
   }
   const std::size_t prefix = keys != nullptr ? 3 : 1;
-  const std::uint64_t reach = size_ - lowest;
-  while (width_log2 < 3) {
+  const auto wide_enough = [&](std::uint8_t log2) {
     // From the lowest child to the last element, with the most that alignment can add.
-    const std::uint64_t farthest = reach + ((prefix + count + 1) << width_log2);
-    if (farthest < (std::uint64_t{1} << (8u << width_log2))) {
-      break;
+    const std::uint64_t farthest = size_ - lowest + ((prefix + count + 1) << log2);
+    return log2 == 3 || farthest < (std::uint64_t{1} << (8u << log2));
+  };
+  if (doubles != 0 && width_log2 < 3 && !typed) {
+    // Elements of 8 bytes for a few doubles: these take less space outside of the vector.
+    const std::size_t outside = doubles * sizeof(double) + sizeof(double);
+    if ((count << (width_log2 < 2 ? 2 : width_log2)) + outside < count * sizeof(double)) {
+      move_doubles_out(start, doubles);
+      doubles = 0;
     }
+  }
+  if (doubles != 0) {
+    width_log2 = 3;
+  }
+  while (!wide_enough(width_log2)) {
     ++width_log2;
   }
+  const Entry* const entries = stack_ + start;
 
   align(width_log2);
   const std::size_t width = std::size_t{1} << width_log2;

@@ -95,6 +95,8 @@ class FlexWriter {
   }
   void grow(std::size_t size_bytes);
   void align(unsigned width_log2);
+  /// Writes the values from `start` on that are doubles, so that their elements become offsets.
+  void move_doubles_out(std::size_t start, std::size_t doubles);
   /// What end_vector and end_map share. `keys` is null for vectors. Returns where it lies.
   FlexLocation write_vector(std::size_t start, bool typed, const FlexLocation* keys);
 
