@@ -131,4 +131,6 @@ TENON_PLUGIN(py) {
   plugin.state<py::Interpreter>();
   plugin.task<py::call>("call");
   plugin.task<py::call_many>("call_many");
+  plugin.task<py::call>("call_again");
+  plugin.task<py::call_many>("call_many_again");
 }

@@ -97,6 +97,12 @@ void settle(FutureObject* object, const Future<Reply>& future) {
     if (!exception) {
       exception = take_exception();
     }
+    if (object->context != nullptr && PyCallable_Check(object->context) != 0) {
+      const Ref noted = Ref::steal(PyObject_CallOneArg(object->context, exception.get()));
+      if (!noted) {
+        PyErr_WriteUnraisable(object->context);
+      }
+    }
   } else {
     value = Ref::steal(object->decode(object->context, std::move(*outcome)));
     if (!value) {

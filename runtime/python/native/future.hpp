@@ -29,7 +29,8 @@ struct FutureObject {
 };
 
 /// A new object of `type`, which derives from the module's Future; its __init__ does not run. `context` is shared and
-/// may be null. Null with an exception set.
+/// may be null; one that can be called is called with the exception of a call that the runtime reports as failed. Null
+/// with an exception set.
 [[nodiscard]] PyObject* make_future(PyTypeObject* type, Future<Reply> future, Decode decode, PyObject* context);
 
 /// Makes the type. Null with an exception set.

@@ -1,5 +1,7 @@
 // The extension module tenon._tenon: tenon::Runtime for Python. What users see is the package around it.
 #include "python/native/completions.hpp"
+#include "python/native/function_calls.hpp"
+#include "python/native/function_result.hpp"
 #include "python/native/future.hpp"
 #include "python/native/log_queue.hpp"
 #include "python/native/pipeline.hpp"
@@ -72,6 +74,9 @@ int execute(PyObject* module) {
                      add_type(module, "Vector", make_vector_type(module)) &&
                      add_type(module, "Completions", make_completions_type(module)) &&
                      add_type(module, "Future", make_future_type(module)) &&
+                     add_type(module, "ReplyMemory", make_reply_memory_type(module)) &&
+                     add_type(module, "FunctionCalls", make_function_calls_type(module)) &&
+                     PyModule_AddFunctions(module, function_call_functions) == 0 &&
                      add_type(module, "LogQueue", make_log_queue_type(module)) &&
                      add_type(module, "Session", make_session_type(module)) &&
                      add_type(module, "Pipeline", make_pipeline_type(module)) &&

@@ -25,27 +25,28 @@ import sys as _sys
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
+from ._source_api import source
 from ._task import call, check, current_worker, progress, state, worker_state
 
-__all__ = ["call", "check", "current_worker", "progress", "state", "worker_state"]
+__all__ = ["call", "check", "current_worker", "progress", "source", "state", "worker_state"]
 
-# A worker has no use for the host's half, which takes longer to import than the interpreter takes to start.
+# A worker seldom has a use for the host's half, which takes longer to import than the interpreter takes to start.
 if _TYPE_CHECKING or "_tenon_worker" not in _sys.modules:
     from ._host import *
     from ._host import __all__ as _host_names
 
-    __all__ += [*_host_names, "WorkerCrashed"]
+    __all__ += [*_host_names, "InitializerFailed", "WorkerCrashed"]
 
 if _TYPE_CHECKING:
-    from ._crashed import WorkerCrashed
+    from ._crashed import InitializerFailed, WorkerCrashed
 
 
 def __getattr__(name: str) -> _Any:
-    # In a worker the exceptions are imported when a task first names one; elsewhere that is WorkerCrashed only.
-    # Not `from . import`, which asks this function for the module.
-    if not name.startswith("_") and name != "errors":
+    # In a worker the exceptions are imported when a task first names one, and the host's half when it starts a runtime
+    # of its own; elsewhere that is for _crashed only. Not `from . import`, which asks this function for the module.
+    if not name.startswith("_"):
         from importlib import import_module
-        errors = import_module(".errors", __name__)
-        if name in errors.__all__:
-            return getattr(errors, name)
+        for module in (".errors", "._host"):
+            if module != f".{name}" and name in (found := import_module(module, __name__)).__all__:
+                return getattr(found, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

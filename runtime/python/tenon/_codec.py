@@ -538,6 +538,15 @@ class RemoteTraceback(Exception):
         return f'\n"""\n{self.text}"""'
 
 
+def _remote_traceback(text: str) -> BaseException:
+    """Of the class of the standard library where that is loaded, since some programs look at its `tb`."""
+    process = sys.modules.get("concurrent.futures.process")
+    if process is not None:
+        made: BaseException = process._RemoteTraceback(text)
+        return made
+    return RemoteTraceback(text)
+
+
 def _encode_exception(error: BaseException, chain: int = 0) -> _Parts:
     kind = type(error)
     try:
@@ -630,7 +639,7 @@ def _decode_exception(data: dict[str, Any]) -> BaseException:
         last, steps = error, 0
         while last.__cause__ is not None and steps < 2 * _MAX_CHAIN:
             last, steps = last.__cause__, steps + 1
-        last.__cause__ = RemoteTraceback(text)
+        last.__cause__ = _remote_traceback(text)
     return error
 
 

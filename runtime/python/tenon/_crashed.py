@@ -1,10 +1,10 @@
-"""WorkerCrashed, by itself: its base class brings the whole of multiprocessing along."""
+"""Errors of workers, by themselves: their base class brings the whole of multiprocessing along."""
 
 from __future__ import annotations
 
 from concurrent.futures.process import BrokenProcessPool
 
-from .errors import Error
+from .errors import Error, Unavailable
 
 
 class WorkerCrashed(Error, BrokenProcessPool):
@@ -19,3 +19,8 @@ class WorkerCrashed(Error, BrokenProcessPool):
     def exit_code(self) -> int | None:
         """The exit code of the worker; None when a signal ended it."""
         return self.context.get("exit_code")
+
+
+class InitializerFailed(Unavailable, BrokenProcessPool):
+    """A worker cannot run Python functions: its initializer raised, a module to preload cannot be imported, or Python did
+    not start. The message has the traceback."""

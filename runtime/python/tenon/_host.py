@@ -12,6 +12,7 @@ from ._tenon import Table, Vector
 from .errors import (Cancelled, Corrupt, DeadlineExceeded, Error, Incompatible, InternalError, InvalidArgument,
                      InvalidType, NotFound, OutOfMemory, Rejected, RemoteError, SystemFailed, TaskFailed, TooLarge,
                      Unavailable, Unsupported)
+from .executor import Executor
 from .future import Future
 from .pipeline import Diagnostic, PipelineError, check_pipeline, run_pipeline
 from .pipeline import Report as PipelineReport
@@ -23,7 +24,7 @@ if _TYPE_CHECKING:
     from ._crashed import WorkerCrashed as WorkerCrashed
 
 __all__ = [
-    "Cancelled", "Corrupt", "DeadlineExceeded", "Diagnostic", "Error", "Event", "Future", "Generation", "HotSwap",
+    "Cancelled", "Corrupt", "DeadlineExceeded", "Diagnostic", "Error", "Event", "Executor", "Future", "Generation", "HotSwap",
     "Incompatible", "InternalError", "InvalidArgument", "InvalidType", "Limits", "NotFound", "OutOfMemory",
     "PipelineError", "PipelineReport", "Plugin", "Rejected", "RemoteError", "Runtime", "Source", "Stats", "SwapOptions",
     "SwapReport", "SystemFailed", "Table", "Task", "TaskFailed", "TooLarge", "Unavailable", "Unsupported", "Vector",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 
 from . import _tenon
@@ -42,7 +43,10 @@ def _emit(level: int, message: str, plugin: str, version: str, task: str, source
     number = _LEVELS[level]
     if dropped:
         message = f"{message} ({dropped} lines before it were dropped)"
-    if log.isEnabledFor(number):
+    if source == "stdout" and sys.stdout is not None:
+        # What a task prints shows where this program prints, in a notebook too.
+        print(message, file=sys.stdout, flush=True)
+    elif log.isEnabledFor(number):
         # What a formatter can show: %(tenon_task)s ...
         extra = {"tenon_plugin": plugin, "tenon_version": version, "tenon_task": task, "tenon_source": source,
                  "tenon_worker": worker_id, "tenon_call": call_id}

@@ -5,9 +5,13 @@ from __future__ import annotations
 import importlib
 import sys
 import types
+import weakref
 from typing import Any
 
-__all__ = ["name_of", "resolve"]
+__all__ = ["known_by_source", "name_of", "resolve"]
+
+# Classes of __main__ that workers got as source (tenon.source), and the names by which they know them.
+known_by_source: weakref.WeakKeyDictionary[type, str] = weakref.WeakKeyDictionary()
 
 _BOUND_BUILTIN = (types.BuiltinMethodType, types.MethodWrapperType)
 
@@ -55,6 +59,9 @@ def resolve(name: str) -> Any:
         raise ValueError(f"'{name}' is not a name of the form 'module:function'")
     module = sys.modules.get(module_name)
     if module is None:
+        if module_name.startswith("tenon_source_"):
+            from . import _source_store
+            _source_store.install_finder()
         try:
             module = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
@@ -112,6 +119,8 @@ def _checked(thing: Any, module_name: str, qualname: str) -> str:
             f"import it; define it at the top of a module"
         )
     if module_name == "__main__":
+        if isinstance(thing, type) and thing in known_by_source:
+            return known_by_source[thing]
         raise TypeError(
             f"'{qualname}' is defined in __main__, which workers never run; put it into a module, or submit "
             f"tenon.source({qualname.partition('.')[0]})"

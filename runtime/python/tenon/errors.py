@@ -12,10 +12,11 @@ from concurrent.futures import CancelledError as _CancelledError
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._crashed import InitializerFailed as InitializerFailed
     from ._crashed import WorkerCrashed as WorkerCrashed
 
 __all__ = [
-    "Cancelled", "Corrupt", "DeadlineExceeded", "Error", "Incompatible", "InternalError", "InvalidArgument",
+    "Cancelled", "Corrupt", "DeadlineExceeded", "Error", "Incompatible", "InitializerFailed", "InternalError", "InvalidArgument",
     "InvalidType", "NotFound", "OutOfMemory", "Rejected", "RemoteError", "SystemFailed", "TaskFailed", "TooLarge",
     "Unavailable", "Unsupported", "WorkerCrashed",
 ]
@@ -151,6 +152,7 @@ _CLASSES: dict[int, tuple[str, type[Error]]] = {
     15: ("internal", InternalError),
 }
 _CRASHED = 4
+_UNAVAILABLE = 13
 
 
 def _from_native(number: int, message: str, context: dict[str, Any]) -> Error:
@@ -158,13 +160,16 @@ def _from_native(number: int, message: str, context: dict[str, Any]) -> Error:
     if number == _CRASHED:
         from ._crashed import WorkerCrashed
         return WorkerCrashed("crashed", message, context)
+    if number == _UNAVAILABLE and str(context.get("task", "")).startswith("py."):
+        from ._crashed import InitializerFailed
+        return InitializerFailed("unavailable", message, context)
     code, kind = _CLASSES.get(number, ("failed", TaskFailed))
     return kind(code, message, context)
 
 
 def __getattr__(name: str) -> Any:
     # Its base class takes a tenth of a second to import, and few programs ever need it.
-    if name == "WorkerCrashed":
-        from ._crashed import WorkerCrashed
-        return WorkerCrashed
+    if name in ("InitializerFailed", "WorkerCrashed"):
+        from . import _crashed
+        return getattr(_crashed, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
