@@ -1,0 +1,34 @@
+"""The code of runtime/python/README.md for people who come from multiprocessing runs as it stands there."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import unittest
+from pathlib import Path
+
+from support import run_script
+
+README = Path(__file__).resolve().parents[2] / "runtime" / "python" / "README.md"
+BLOCK = re.compile(r"<!-- (run|file: (?P<file>\S+)) -->\n```python\n(?P<code>.*?)```", re.DOTALL)
+
+
+class Migration(unittest.TestCase):
+    def test_blocks(self) -> None:
+        blocks = list(BLOCK.finditer(README.read_text(encoding="utf-8")))
+        self.assertGreater(len(blocks), 8)
+        with tempfile.TemporaryDirectory() as name:
+            directory = Path(name)
+            for number, block in enumerate(blocks):
+                if block["file"]:
+                    (directory / block["file"]).write_text(block["code"])
+                    continue
+                with self.subTest(block=number, code=block["code"][:60]):
+                    script = directory / f"block{number}.py"
+                    script.write_text(block["code"])
+                    done = run_script(str(script), cwd=directory)
+                    self.assertEqual(done.returncode, 0, done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
