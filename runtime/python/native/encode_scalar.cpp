@@ -262,9 +262,14 @@ std::string TableEncoder::located(const std::string& message) const {
   }
   // Data that contains itself has a long path.
   if (constexpr std::size_t kLongestPath = 200; path.size() > kLongestPath) {
-    path = path.substr(0, kLongestPath) + "...";
+    path.resize(kLongestPath);
+    path.append("...");
   }
-  return result + ": " + path + (path.empty() ? "" : ": ") + message;
+  if (!path.empty()) {
+    path.append(": ");
+  }
+  result.append(": ").append(path).append(message);
+  return result;
 }
 
 std::string shown(PyObject* value) {
