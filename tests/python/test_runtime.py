@@ -184,6 +184,71 @@ class Calls(unittest.TestCase):
         with self.assertRaises(ValueError):
             self.rt.map("tenon.echo", [], window=0)
 
+    def test_buffers_in_shared_memory(self) -> None:
+        for size in (0, 1, 4096, 65_536, 1_000_003):
+            buffer = self.rt.buffer(size)
+            self.assertEqual(bytes(buffer), bytes(size))
+            buffer[:] = os.urandom(size)
+            for _ in range(3):  # The first call takes the memory as it is, the others copy it.
+                result = self.rt.call("tenon.echo", data=buffer, origin="x" * 100)
+                self.assertEqual(result.data, buffer)
+            buffer[:] = bytes(size)
+            self.assertEqual(bytes(self.rt.call("tenon.echo", {"data": buffer}).data), bytes(size))
+        self.assertEqual(len(self.rt.buffer("1 MiB")), 1 << 20)
+        with self.assertRaises(ValueError):
+            self.rt.buffer(-1)
+        with self.assertRaises(tenon.TooLarge):
+            self.rt.buffer("3 GiB")
+
+    def test_a_shared_buffer_is_used_in_place(self) -> None:
+        memory = self.rt._shared_buffer(200_000, 1)
+        view = memoryview(memory)
+        self.assertFalse(memory.used)
+        for wrong in ({"data": view, "origin": 7}, {"data": view, "nothing": 1}):
+            with self.assertRaises(ValueError):
+                self.rt.call("tenon.echo", wrong)
+        with self.assertRaisesRegex(tenon.TooLarge, "pass a copy"):
+            self.rt.call("tenon.echo", data=view, origin="x" * 60_000)
+        self.assertEqual(self.rt.call("tenon.echo", data=view[1:]).data, bytes(199_999))
+        self.assertFalse(memory.used)
+        view[5] = 7
+        result = self.rt.call("tenon.echo", data=view, origin="x")
+        self.assertTrue(memory.used)
+        self.assertEqual((result.data[5], result.origin), (7, "x"))
+        view[5] = 8
+        self.assertEqual(self.rt.call("tenon.echo", data=view).data[5], 8)
+
+    def test_arrays_in_shared_memory(self) -> None:
+        try:
+            import numpy
+        except ImportError:
+            self.skipTest("numpy is not installed")
+        image = self.rt.array((100, 300, 3))
+        self.assertEqual((image.shape, image.dtype, image.sum()), ((100, 300, 3), numpy.dtype("uint8"), 0))
+        image[:, 10] = 5
+        result = self.rt.call("tenon.echo", data=image)
+        numpy.testing.assert_array_equal(result.array("data").reshape(image.shape), image)
+        with tenon.Runtime(workers=1, plugin_dirs=[TEST_PLUGINS]) as other:
+            numbers = other.array(50_000, "float64")
+            numbers[:] = numpy.arange(50_000)
+            numpy.testing.assert_array_equal(other.call("types.echo", f64s=numbers).array("f64s"), numbers)
+            pixels = self.rt.array(100_000)  # Memory of another runtime is copied.
+            pixels[7] = 9
+            self.assertEqual(other.call("types.echo", bytes=pixels).bytes[7], 9)
+            both = other.array(100_000)
+            with self.assertRaisesRegex(tenon.TooLarge, "self.bytes: .* pass a copy"):
+                other.call("types.echo", bytes=both, self={"bytes": both})
+            both = other.array(100_000)
+            result = other.call("types.echo", bytes=both, self={"bytes": both[:1000]})
+            self.assertEqual(result["self"].bytes, bytes(1000))
+            result = other.call("types.echo", bytes=both, self={"bytes": both})
+            self.assertEqual(result.bytes, result["self"].bytes)
+        self.assertEqual(numbers[49_999], 49_999)
+        self.assertEqual(self.rt.array((0, 5)).shape, (0, 5))
+        for shape, dtype in ((-1, "uint8"), (5, "O"), ("x", "uint8")):
+            with self.assertRaises((ValueError, TypeError)):
+                self.rt.array(shape, dtype)
+
     def test_task_handles(self) -> None:
         count = self.rt.task("text.count")
         self.assertEqual((count.name, count.kind, count.idempotent), ("text.count", "plain", True))

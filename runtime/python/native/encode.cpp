@@ -142,7 +142,11 @@ uoffset_t TableEncoder::fields(const ObjectPlan& plan, const Values& values) {
       }
     }
   }
-  if (!check_room(0)) {
+  std::size_t needed = 64 + made.size() * 20;
+  for (const Made& one : made) {
+    needed += one.bytes.size() + one.alignment_bytes;
+  }
+  if (!check_room(needed)) {
     return 0;
   }
   // Widest first leaves the fewest gaps.

@@ -11,6 +11,7 @@
 
 #include "python/native/ref.hpp"
 #include "python/native/schema.hpp"
+#include "python/native/shared_buffer.hpp"
 
 namespace tenon::python {
 
@@ -18,8 +19,10 @@ namespace tenon::python {
 /// set that names the field by its path. With the GIL. One value after another.
 class TableEncoder {
  public:
-  /// `what` begins each message: the task, as a rule. Both references must outlive the encoder.
-  TableEncoder(flatbuffers::FlatBufferBuilder& builder, std::string_view what) : builder_(builder), what_(what) {}
+  /// `what` begins each message: the task, as a rule. All references must outlive the encoder. `shared` is a buffer
+  /// whose own builder is `builder`: where a value is a view of it, the field refers to the memory as it is.
+  TableEncoder(flatbuffers::FlatBufferBuilder& builder, std::string_view what,
+               const SharedBufferObject* shared = nullptr);
 
   /// A table from a mapping, a dataclass, a named tuple, or a Table.
   [[nodiscard]] flatbuffers::uoffset_t table(const ObjectPlan& plan, PyObject* value);
@@ -93,8 +96,13 @@ class TableEncoder {
   bool refuse_type(const std::string& expected, PyObject* value);
   [[nodiscard]] std::string located(const std::string& message) const;
 
+  /// Whether a value is a view of the shared buffer, which then is taken.
+  [[nodiscard]] bool take_shared(const Py_buffer& view);
+
   flatbuffers::FlatBufferBuilder& builder_;
   std::string_view what_;
+  const SharedBufferObject* shared_;  ///< Null when there is none, or once it is taken.
+  std::size_t max_bytes_;             ///< Of the builder.
   std::vector<Step> path_;
 };
 

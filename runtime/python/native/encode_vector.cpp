@@ -159,12 +159,33 @@ bool format_fits(BaseType type, const char* format, Py_ssize_t item_bytes) noexc
   }
 }
 
+TableEncoder::TableEncoder(flatbuffers::FlatBufferBuilder& builder, std::string_view what,
+                           const SharedBufferObject* shared)
+    : builder_(builder),
+      what_(what),
+      shared_(shared),
+      // A builder that grows may move its memory, of which arrays of Python are views. Some of it is for the builder.
+      max_bytes_(shared == nullptr ? kMaxBytes
+                                   : static_cast<std::size_t>(shared->size_bytes) + kSharedBufferReserveBytes * 3 / 4) {
+}
+
 bool TableEncoder::check_room(std::size_t size_bytes) {
-  if (size_bytes < kMaxBytes && builder_.GetSize() < kMaxBytes - size_bytes) {
+  if (size_bytes < max_bytes_ && builder_.GetSize() < max_bytes_ - size_bytes) {
     return true;
   }
-  raise(ErrorCode::kTooLarge, located("an argument holds less than 2 GiB; split it, or write it to a file"));
+  raise(ErrorCode::kTooLarge,
+        located(max_bytes_ < kMaxBytes ? "beside an array in shared memory there is room for 48 KiB; pass a copy of it"
+                                       : "an argument holds less than 2 GiB; split it, or write it to a file"));
   return false;
+}
+
+bool TableEncoder::take_shared(const Py_buffer& view) {
+  if (shared_ == nullptr || view.buf != shared_->data || view.len != shared_->size_bytes ||
+      view.itemsize != shared_->item_bytes || PyBuffer_IsContiguous(&view, 'C') == 0) {
+    return false;
+  }
+  shared_ = nullptr;  // A second field gets a copy, if there is room.
+  return true;
 }
 
 std::uint8_t* TableEncoder::make_vector(std::size_t count, std::size_t size_bytes, std::size_t alignment_bytes,
@@ -271,6 +292,9 @@ uoffset_t TableEncoder::vector_of_buffer(SchemaPlan& schema, const TypeRef& item
                ? found + "struct " + plan->model->name + " ('" + plan->format + "')"
                : found + array_type(item.base) + "; convert it, as in array.astype('" + array_type(item.base) + "')");
     return 0;
+  }
+  if (const SharedBufferObject* const shared = shared_; take_shared(*view)) {
+    return shared->offset;
   }
   const std::size_t alignment = is_struct   ? plan->model->alignment_bytes
                                 : size == 1 ? kBytesAlignment

@@ -10,6 +10,7 @@
 #include "python/native/runtime.hpp"
 #include "python/native/schema.hpp"
 #include "python/native/session.hpp"
+#include "python/native/shared_buffer.hpp"
 #include "python/native/table.hpp"
 #include "python/native/task_plan.hpp"
 #include "python/native/vector.hpp"
@@ -79,6 +80,7 @@ int execute(PyObject* module) {
                      PyModule_AddFunctions(module, function_call_functions) == 0 &&
                      add_type(module, "LogQueue", make_log_queue_type(module)) &&
                      add_type(module, "Session", make_session_type(module)) &&
+                     add_type(module, "SharedBuffer", make_shared_buffer_type(module)) &&
                      add_type(module, "Pipeline", make_pipeline_type(module)) &&
                      add_type(module, "Runtime", make_runtime_type(module));
   return added ? 0 : -1;

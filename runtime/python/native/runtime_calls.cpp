@@ -122,6 +122,23 @@ PyObject* runtime_task_plan(PyObject* self, PyObject* name) {
   });
 }
 
+/// _shared_buffer(count, item_bytes)
+PyObject* runtime_shared_buffer(PyObject* self, PyObject* arguments) {
+  return guarded([&]() -> PyObject* {
+    RuntimeCore* const core = usable_core(self);
+    Py_ssize_t count = 0;
+    Py_ssize_t item_bytes = 0;
+    if (core == nullptr || PyArg_ParseTuple(arguments, "nn", &count, &item_bytes) == 0) {
+      return nullptr;
+    }
+    constexpr Py_ssize_t kMaxBytes = (Py_ssize_t{1} << 31) - (Py_ssize_t{1} << 20);
+    if (count < 0 || item_bytes < 1 || count > kMaxBytes / item_bytes) {
+      return raise(ErrorCode::kTooLarge, "an argument holds less than 2 GiB; use several arrays");
+    }
+    return make_shared_buffer(core->runtime, static_cast<std::size_t>(count), static_cast<std::size_t>(item_bytes));
+  });
+}
+
 template <typename Function>
 PyCFunction as_method(Function function) {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(function));
@@ -152,6 +169,7 @@ PyMethodDef runtime_call_methods[] = {
     {"submit", as_method(runtime_submit), METH_FASTCALL | METH_KEYWORDS,
      "submit(task, argument=None, /, **options_and_fields)\n--\n\n"
      "The same as call, without waiting: returns a Future, which concurrent.futures and asyncio understand."},
+    {"_shared_buffer", runtime_shared_buffer, METH_VARARGS, nullptr},
     {"_task_plan", runtime_task_plan, METH_O, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };

@@ -105,11 +105,37 @@ Argument::~Argument() {
 }
 
 template <typename Encode>
-bool Argument::build(Runtime& runtime, std::size_t bulk_bytes, Encode encode) {
+bool Argument::build_around(SharedBufferObject& shared, Encode encode) {
+  const Ref held = Ref::share(&shared.ob_base);
+  // Encoding may run code that makes a call with the same buffer.
+  set_unused(shared, false);
+  ArgumentBuilder& builder = *shared.state->builder;
+  const flatbuffers::uoffset_t root = encode(builder.flatbuffer(), &shared);
+  if (root == 0) {
+    set_unused(shared, true);
+    return false;
+  }
+  auto built = builder.finish(flatbuffers::Offset<void>(root));
+  if (!built) {
+    set_unused(shared, true);
+    raise(built.error());
+    return false;
+  }
+  reply_ = std::move(*built);
+  shared.state->argument = reply_;
+  shared.state->builder.reset();
+  return true;
+}
+
+template <typename Encode>
+bool Argument::build(Runtime& runtime, SharedBufferObject* shared, std::size_t bulk_bytes, Encode encode) {
+  if (shared != nullptr) {
+    return build_around(*shared, encode);
+  }
   if (bulk_bytes >= kBulkBytes) {
     auto block = runtime.build_argument(bulk_bytes + kBesideBulkBytes);
     if (block) {
-      const flatbuffers::uoffset_t root = encode(block->flatbuffer());
+      const flatbuffers::uoffset_t root = encode(block->flatbuffer(), nullptr);
       if (root == 0) {
         return false;
       }
@@ -124,7 +150,7 @@ bool Argument::build(Runtime& runtime, std::size_t bulk_bytes, Encode encode) {
     // Without room in shared memory the call makes a private copy, or says why it cannot.
   }
   scratch_.emplace();
-  const flatbuffers::uoffset_t root = encode(scratch_->get());
+  const flatbuffers::uoffset_t root = encode(scratch_->get(), nullptr);
   if (root == 0) {
     return false;
   }
@@ -150,20 +176,26 @@ bool Argument::encode(Runtime& runtime, const TaskPlan& task, PyObject* value) {
     bytes_ = {static_cast<const std::uint8_t*>(view_->buf), static_cast<std::size_t>(view_->len)};
     return true;
   }
-  return build(runtime, bulk_bytes_of(value, 3), [&](flatbuffers::FlatBufferBuilder& builder) {
-    return TableEncoder(builder, task.name).table(*task.argument, value);
-  });
+  constexpr int kDepth = 3;
+  const auto encode = [&](flatbuffers::FlatBufferBuilder& builder, const SharedBufferObject* shared) {
+    return TableEncoder(builder, task.name, shared).table(*task.argument, value);
+  };
+  return build(runtime, find_shared_buffer(value, kDepth), bulk_bytes_of(value, kDepth), encode);
 }
 
 bool Argument::encode(Runtime& runtime, const TaskPlan& task, PyObject* const* names, PyObject* const* values,
                       std::size_t count) {
   std::size_t bulk_bytes = 0;
+  SharedBufferObject* found = nullptr;
   for (std::size_t i = 0; i < count; ++i) {
-    bulk_bytes += bulk_bytes_of(values[i], 3);
+    constexpr int kDepth = 3;
+    bulk_bytes += bulk_bytes_of(values[i], kDepth);
+    found = found == nullptr ? find_shared_buffer(values[i], kDepth) : found;
   }
-  return build(runtime, bulk_bytes, [&](flatbuffers::FlatBufferBuilder& builder) {
-    return TableEncoder(builder, task.name).table(*task.argument, names, values, count);
-  });
+  const auto encode = [&](flatbuffers::FlatBufferBuilder& builder, const SharedBufferObject* shared) {
+    return TableEncoder(builder, task.name, shared).table(*task.argument, names, values, count);
+  };
+  return build(runtime, found, bulk_bytes, encode);
 }
 
 // -- options ----------------------------------------------------------------------------------

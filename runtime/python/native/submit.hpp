@@ -14,6 +14,7 @@
 #include <tenon/runtime.hpp>
 
 #include "python/native/ref.hpp"
+#include "python/native/shared_buffer.hpp"
 #include "python/native/task_plan.hpp"
 
 namespace tenon::python {
@@ -56,7 +57,9 @@ class Argument {
 
  private:
   template <typename Encode>
-  [[nodiscard]] bool build(Runtime& runtime, std::size_t bulk_bytes, Encode encode);
+  [[nodiscard]] bool build(Runtime& runtime, SharedBufferObject* shared, std::size_t bulk_bytes, Encode encode);
+  template <typename Encode>
+  [[nodiscard]] bool build_around(SharedBufferObject& shared, Encode encode);
 
   std::optional<ScratchBuilder> scratch_;
   std::optional<Reply> reply_;

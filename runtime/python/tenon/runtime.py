@@ -6,6 +6,7 @@ import atexit
 import collections
 import dataclasses
 import datetime
+import math
 import os
 import warnings
 import weakref
@@ -13,10 +14,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from . import _aio, _options, _tenon
+from . import _aio, _options, _tenon, _units
 from ._logs import LogThread
 from ._options import HotSwap, Limits, PathLike, SwapOptions
-from .errors import Error, InvalidArgument
+from .errors import Error, InvalidArgument, Unsupported
 from .future import Future, _drain
 from .session import Source, reduce_session
 from .task import Task
@@ -277,6 +278,31 @@ class Runtime(_tenon.Runtime):
         """Feeds a reduce, a task with many arguments and one result, from any iterable, and returns the result."""
         return reduce_session(self, task, arguments, params=params, checkpoint=checkpoint, step_timeout=step_timeout,
                               batch=batch)
+
+    # -- memory -------------------------------------------------------------------------------
+
+    def buffer(self, size: int | str) -> memoryview:
+        """Writable memory that workers read: rt.call('tenon.echo', data=buffer) does not copy it.
+
+        That holds for the first call that gets all of it as a field; later ones copy what it holds by then. Do not
+        write while a call that got it runs. It starts as zeros.
+        """
+        return memoryview(self._shared_buffer(_units.size_bytes("size", size), 1))
+
+    def array(self, shape: int | tuple[int, ...], dtype: Any = "uint8") -> Any:
+        """The same as a numpy array: image = rt.array((480, 640, 3)); ...; rt.call('image.blur', pixels=image)."""
+        try:
+            import numpy
+        except ImportError:
+            raise Unsupported("unsupported", "arrays need numpy, which is not installed; Runtime.buffer works "
+                                             "without") from None
+        kind = numpy.dtype(dtype)
+        if kind.hasobject or kind.itemsize == 0:
+            raise InvalidArgument("invalid_argument", f"dtype: {kind} has no memory of its own that could be shared")
+        sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+        count = math.prod(_units.count("shape", size) for size in sizes)
+        memory = self._shared_buffer(count, kind.itemsize)
+        return numpy.frombuffer(memory, kind, count).reshape(sizes) if count else numpy.zeros(sizes, kind)
 
     # -- what there is ------------------------------------------------------------------------
 
