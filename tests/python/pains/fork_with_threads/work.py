@@ -1,0 +1,8 @@
+import threading
+
+lock = threading.Lock()
+
+
+def work(i):
+    with lock:
+        return i
