@@ -455,17 +455,26 @@ bool Encoder::find_keys(PyObject* const* keys, std::size_t count, FlexLocation& 
     location = write_keys(keys, count);
     return true;
   }
-  // Keys are compared by identity: those of one literal, class or parsed document are one object.
-  std::uint64_t hash = 0x9E3779B97F4A7C15 * (count + 1);
-  for (std::size_t i = 0; i < count; ++i) {
-    hash = (hash ^ reinterpret_cast<std::uintptr_t>(keys[i])) * 0x9E3779B97F4A7C15;
+  // Keys are compared by identity: those of one literal, class or parsed document are one object. Most dicts look like
+  // the one before.
+  const auto is_shape = [&](const Shape& one) {
+    return one.hash != 0 && one.keys.size() == count && std::equal(keys, keys + count, one.keys.data());
+  };
+  std::uint64_t hash = shapes_[last_shape_].hash;
+  if (!is_shape(shapes_[last_shape_])) {
+    hash = 0x9E3779B97F4A7C15 * (count + 1);
+    for (std::size_t i = 0; i < count; ++i) {
+      hash = (hash ^ reinterpret_cast<std::uintptr_t>(keys[i])) * 0x9E3779B97F4A7C15;
+    }
+    static_assert(kShapes == 32);
+    last_shape_ = static_cast<std::size_t>(hash >> 59);
+    // 0 stands for no shape.
+    hash |= 1;
   }
-  Shape& shape = shapes_[hash >> 59];
-  static_assert(kShapes == 32);
+  Shape& shape = shapes_[last_shape_];
   // Keys far away would make the offsets of this dict wider than writing them again.
   constexpr std::size_t kMaxDistance = 30000;
-  const bool known =
-      shape.hash == hash && shape.keys.size() == count && std::equal(keys, keys + count, shape.keys.data());
+  const bool known = shape.hash == hash && is_shape(shape);
   if (!known) {
     if (!plain_keys(keys, count, ascending)) {
       return false;

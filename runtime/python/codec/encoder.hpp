@@ -139,6 +139,7 @@ class Encoder {
   std::array<PyObject*, kMaxDepth> ancestors_;
   std::array<Shape, kShapes> shapes_;
   bool has_shapes_ = false;
+  std::size_t last_shape_ = 0;
   /// Where the tags "t", "r" and "d" were written last, plus one.
   std::array<std::uint64_t, 3> tags_{};
 
