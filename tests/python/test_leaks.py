@@ -1,0 +1,111 @@
+"""No reference and no memory stays behind, whatever is called and however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import resource
+import sys
+import unittest
+from collections.abc import Callable
+
+import tenon
+from support import LONG, TEST_PLUGINS
+
+ROUNDS = 200
+EVERYTHING = {
+    "i32": 5, "color": "Blue", "rights": "Read Run", "text": "x" * 50, "point": (1, 2), "leaf": {"label": "l"},
+    "shape": ("Leaf", {"label": "s"}), "bytes": b"b" * 500, "f64s": [0.5] * 20, "colors": ["Red"], "texts": ["a", "b"],
+    "points": [(1, 2)] * 3, "leaves": [{"label": "x"}, {}], "shapes": [("Spot", (1, 2))],
+}
+
+
+class Leaks(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.rt = tenon.Runtime(workers=1)
+        cls.types = tenon.Runtime(workers=1, plugin_dirs=[TEST_PLUGINS])
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        cls.rt.close()
+        cls.types.close()
+
+    def flat(self, action: Callable[[], object]) -> None:
+        """Repeats an action; what it leaves behind each time shows in the count of blocks."""
+        for _ in range(ROUNDS):
+            action()
+        gc.collect()
+        blocks = sys.getallocatedblocks()
+        resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for _ in range(ROUNDS):
+            action()
+        gc.collect()
+        self.assertLess(sys.getallocatedblocks() - blocks, ROUNDS // 2)
+        self.assertLess(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - resident, 64 << 10)
+
+    def fails(self, action: Callable[[], object]) -> None:
+        with self.assertRaises(tenon.Error):
+            action()
+
+    def test_calls(self) -> None:
+        self.flat(lambda: self.rt.call("tenon.echo", data=b"x", origin="y"))
+        self.flat(lambda: self.rt.call("tenon.echo", data=b"x" * 100_000).data[5])
+        self.flat(lambda: self.types.call("types.echo", EVERYTHING))
+        self.flat(lambda: self.types.call("types.echo", self.types.call("types.echo", EVERYTHING)))
+        self.flat(lambda: self.rt.call("tenon.echo", data=self.rt.buffer(100_000)))
+
+    def test_results(self) -> None:
+        table = self.types.call("types.echo", EVERYTHING)
+        self.flat(table.asdict)
+        self.flat(lambda: repr(table))
+        self.flat(lambda: table == self.types.call("types.echo", EVERYTHING))
+        self.flat(lambda: [list(value) for value in dict(table.items()).values() if isinstance(value, tenon.Vector)])
+        self.flat(lambda: (table.shape.label, table.leaves[0].value, table.f64s[3], memoryview(table.points)))
+
+    def test_failures(self) -> None:
+        self.flat(lambda: self.fails(lambda: self.rt.call("tenon.echo", nothing=1)))
+        self.flat(lambda: self.fails(lambda: self.rt.call("tenon.echo", data=[1, 2, "x"])))
+        self.flat(lambda: self.fails(lambda: self.rt.call("tenon.nothing")))
+        self.flat(lambda: self.fails(lambda: self.rt.call("tenon.fail", params={"message": "no"})))
+        self.flat(lambda: self.fails(lambda: self.types.call("types.echo", {**EVERYTHING, "shapes": [{}]})))
+
+    def test_futures(self) -> None:
+        self.flat(lambda: self.rt.submit("tenon.echo", data=b"x").result(LONG))
+        self.flat(lambda: self.rt.submit("tenon.echo", data=b"x"))
+        self.flat(lambda: self.rt.submit("tenon.echo", data=b"x").add_done_callback(str))
+        self.flat(lambda: list(self.rt.map("tenon.echo", [{}] * 5, ordered=False)))
+        self.flat(lambda: self.rt.submit("tenon.fail", params={"message": "no"}).exception(LONG))
+
+    def test_sessions(self) -> None:
+        self.flat(lambda: list(self.rt.source("tenon.numbers", count=3)))
+        self.flat(lambda: self.rt.reduce("tenon.sum", [{"value": 1}] * 3))
+
+    def test_asyncio(self) -> None:
+        async def main() -> None:
+            for _ in range(20):
+                await self.rt.acall("tenon.echo", data=b"x")
+
+        loop = asyncio.new_event_loop()
+        try:
+            self.flat(lambda: loop.run_until_complete(main()))
+        finally:
+            loop.close()
+
+    def test_runtimes(self) -> None:
+        def start_and_close() -> None:
+            with tenon.Runtime(workers=1) as rt:
+                rt.call("tenon.echo", data=b"x")
+
+        for _ in range(3):
+            start_and_close()
+        gc.collect()
+        blocks = sys.getallocatedblocks()
+        for _ in range(20):
+            start_and_close()
+        gc.collect()
+        self.assertLess(sys.getallocatedblocks() - blocks, 400)
+
+
+if __name__ == "__main__":
+    unittest.main()
