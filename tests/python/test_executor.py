@@ -60,7 +60,8 @@ class Submit(Pool):
                 self.assertEqual(self.executor.submit(function, *arguments).result(LONG), expected)
 
     def test_data_of_every_kind(self) -> None:
-        for value in (None, True, -1, 2**100, 1.5, "text \u20ac", b"bytes", [1, [2]], (1, (2,)), {"b": 1, "a": 2}, {1: 2},
+        for value in (None, True, -1, 2**100, 1.5, "text \u20ac", b"bytes", [1, [2]], (1, (2,)), {"b": 1, "a": 2},
+                      {1: 2},
                       {1, 2}, frozenset([3]), 1j, Path("/x"), tasks.Point(1, 2), tasks.Colour.RED,
                       datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc), range(3), b"x" * 1_000_000):
             with self.subTest(kind=type(value).__name__):
@@ -322,8 +323,8 @@ class Map(Pool):
     def test_chunks(self) -> None:
         for size in (1, 3, 1000, "auto"):
             with self.subTest(size=size):
-                self.assertEqual(list(self.executor.map(tasks.add, range(50), chunksize=size)),  # type: ignore[arg-type]
-                                 list(range(50)))
+                results = self.executor.map(tasks.add, range(50), chunksize=size)  # type: ignore[arg-type]
+                self.assertEqual(list(results), list(range(50)))
         for size in (0, -1, "many"):
             with self.subTest(size=size), self.assertRaises(ValueError):
                 self.executor.map(tasks.add, [1], chunksize=size)  # type: ignore[arg-type]
@@ -371,7 +372,8 @@ class Map(Pool):
     def test_exception_stands_in_its_place(self) -> None:
         for size in (1, 10, "auto"):
             with self.subTest(size=size):
-                results = self.executor.map(tasks.fail_at, range(10), [4] * 10, chunksize=size)  # type: ignore[arg-type]
+                chunks: Any = size
+                results = self.executor.map(tasks.fail_at, range(10), [4] * 10, chunksize=chunks)
                 self.assertEqual([next(results) for _ in range(4)], [0, 1, 2, 3])
                 with self.assertRaisesRegex(ValueError, "bad 4"):
                     next(results)

@@ -24,7 +24,8 @@ EXPECTED: dict[str, tuple[str | None, str]] = {
     "children_of_children": ("daemonic processes are not allowed to have children", r"\[14\]\n"),
     "daemonic_worker": ("daemonic processes are not allowed to have children", r"6\n"),
     "lambda": ("[Cc]an't pickle", r"\[1, 4, 9\]\n"),
-    "local_function": ("[Cc]an't (pickle|get) local object", r"\[10, 20, 30\]\n.*uses factor of the function around it.*\n"),
+    "local_function": ("[Cc]an't (pickle|get) local object",
+                       r"\[10, 20, 30\]\n.*uses factor of the function around it.*\n"),
     "imported_module_in_the_child": ("NameError: name 'math' is not defined", r"6\.28\n"),
     "object_that_cannot_be_pickled": ("cannot pickle 'sqlite3.Connection' object", r"42 1\n"),
     "dead_worker": ("BrokenProcessPool", r"1 of 20 failed: .*signal 6 \(Aborted\).*\n1\n"),
@@ -89,7 +90,8 @@ with tenon.Executor(2) as executor:
 class TopLevel(unittest.TestCase):
     """The top level of a program runs once, however it is started, and no guard is needed."""
 
-    def check(self, *arguments: str, stdin: str | None = None, cwd: Path | None = None, text_known: bool = True) -> None:
+    def check(self, *arguments: str, stdin: str | None = None, cwd: Path | None = None,
+              text_known: bool = True) -> None:
         done = run_script(*arguments, stdin=stdin, cwd=cwd)
         lines = done.stdout.splitlines()
         self.assertEqual(lines[:2], ["top level __main__", "100"], done.stderr)

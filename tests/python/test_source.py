@@ -51,7 +51,8 @@ def main_module() -> types.ModuleType:
 
 def work(number: int, default: int = FACTOR, *, kind: Any = Point) -> Any:
     """Uses what a function of a script uses."""
-    return helper(square(number)) + default, kind(number).scaled(), OrderedDict(pi=math.pi), NESTED, os.path.join("a", "b")
+    path = os.path.join("a", "b")
+    return helper(square(number)) + default, kind(number).scaled(), OrderedDict(pi=math.pi), NESTED, path
 
 
 def raises() -> None:

@@ -206,7 +206,8 @@ class _Builder:
 
     @staticmethod
     def _refuse_closure(function: Any) -> None:
-        names = [free for free in getattr(getattr(function, "__code__", None), "co_freevars", ()) if free != "__class__"]
+        free = getattr(getattr(function, "__code__", None), "co_freevars", ())
+        names = [name for name in free if name != "__class__"]
         if names:
             raise TypeError(
                 f"'{function.__qualname__}' uses {', '.join(names)} of the function around it, which stays in this "
@@ -219,7 +220,8 @@ class _Builder:
         if name not in scope:
             if hasattr(builtins, name) or name in ("__name__", "__file__", "__doc__"):
                 return
-            raise TypeError(f"{user} uses '{name}', which is not defined now; define it before the function is submitted")
+            raise TypeError(f"{user} uses '{name}', which is not defined now; define it before the function is "
+                            f"submitted")
         self._seen.add(name)
         value = scope[name]
         self._used.append((scope, name, value))
@@ -235,16 +237,16 @@ class _Builder:
             self._imports.add(line)
         elif (text := _expression(value, self._imports)) is not None:
             if len(text) > _MAX_CONSTANT:
-                raise TypeError(f"{user} uses the global '{name}', whose value is {len(text)} characters long; give it as "
-                                f"an argument, or load it in the worker")
+                raise TypeError(f"{user} uses the global '{name}', whose value is {len(text)} characters long; give it "
+                                f"as an argument, or load it in the worker")
             self._constants[name] = text
         elif (line := _import_statement(scope, name)) is not None:
             self._imports.add(line)
         else:
             kind = type(value)
             raise TypeError(
-                f"{user} uses the global '{name}', a {kind.__module__}.{kind.__qualname__}, which stays in this process; "
-                f"make it inside the function, or keep it in the worker with an initializer of a module or "
+                f"{user} uses the global '{name}', a {kind.__module__}.{kind.__qualname__}, which stays in this "
+                f"process; make it inside the function, or keep it in the worker with an initializer of a module or "
                 f"tenon.worker_state")
 
     def _need_own(self, value: Any, name: str) -> None:
@@ -324,8 +326,8 @@ def _node_of(thing: Any) -> Any:
     try:
         tree = ast.parse(textwrap.dedent("".join(lines)))
     except SyntaxError as error:
-        raise TypeError(f"the text of '{function.__qualname__}' cannot be read ({error}); has its file changed since it "
-                        f"was loaded?") from None
+        raise TypeError(f"the text of '{function.__qualname__}' cannot be read ({error}); has its file changed since "
+                        f"it was loaded?") from None
     node = tree.body[0]
     if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) or node.name != function.__name__:
         raise TypeError(f"the text of '{function.__qualname__}' is not where it was; has its file changed since it was "

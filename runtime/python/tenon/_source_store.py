@@ -136,8 +136,8 @@ class _Finder(MetaPathFinder):
         found = path_of(fullname)
         if found is None:
             raise ModuleNotFoundError(
-                f"the source '{fullname}' of a function is in none of {', '.join(_directories())}; worker and host must "
-                f"have the same HOME and XDG_CACHE_HOME", name=fullname)
+                f"the source '{fullname}' of a function is in none of {', '.join(_directories())}; worker and host "
+                f"must have the same HOME and XDG_CACHE_HOME", name=fullname)
         spec = importlib.machinery.ModuleSpec(fullname, _Loader(found), origin=found)
         spec.has_location = True
         return spec

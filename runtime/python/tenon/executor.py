@@ -15,7 +15,7 @@ import time
 import types
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from . import _names, _tenon, _units
 from ._chunks import ChunkSizer
@@ -218,7 +218,8 @@ class Executor(concurrent.futures.Executor):
         self._core.stop_workers(signal.SIGKILL)
 
     def __repr__(self) -> str:
-        return f"<tenon.Executor at {id(self):#x} with {self._max_workers} workers{', shut down' if self._core.down else ''}>"
+        state = ", shut down" if self._core.down else ""
+        return f"<tenon.Executor at {id(self):#x} with {self._max_workers} workers{state}>"
 
     @property
     def runtime(self) -> Runtime:
@@ -243,11 +244,13 @@ def _name_of(function: Any) -> str:
         name: str = function.name
         return name
     if not callable(function):
-        raise TypeError(f"submit takes a function, or its name as 'module:function', not a {type(function).__qualname__}")
+        raise TypeError(f"submit takes a function, or its name as 'module:function', not a "
+                        f"{type(function).__qualname__}")
     return _names.name_of(function)
 
 
-def _unfold(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+def _unfold(function: Any, args: tuple[Any, ...],
+            kwargs: dict[str, Any]) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
     """What a functools.partial calls, and with what."""
     while type(function) is functools.partial:
         args = (*function.args, *args)
@@ -533,7 +536,8 @@ class _Core:
         if self._process != os.getpid():
             return
         if not self.owned:
-            raise InvalidArgument("invalid_argument", "the workers belong to the runtime that was given; close it instead")
+            raise InvalidArgument("invalid_argument",
+                                  "the workers belong to the runtime that was given; close it instead")
         with self._lock:
             self.down = True
         self._end_in_background(_DRAIN_RUNNING)
@@ -596,6 +600,3 @@ def _after_fork_in_child() -> None:
 # Before threading joins its threads; atexit would be too late for those that wait for a result.
 threading._register_atexit(_at_exit)  # type: ignore[attr-defined]
 os.register_at_fork(after_in_child=_after_fork_in_child)
-
-if TYPE_CHECKING:
-    _executor: concurrent.futures.Executor = Executor()

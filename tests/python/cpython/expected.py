@@ -1,6 +1,6 @@
 """Tests of CPython that tenon.Executor does not pass, and why. Each of them must fail."""
 
-_NO_PICKLE = "nothing is pickled: an object that is not data is refused by submit, with a TypeError that says what to do"
+_NO_PICKLE = "nothing is pickled: submit refuses an object that is not data, with a TypeError that says what to do"
 _ALL_START = "all workers start at once, which takes milliseconds, and none is added later"
 
 EXPECTED: dict[str, str] = {

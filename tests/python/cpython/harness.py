@@ -28,8 +28,8 @@ if cpython is None:
     SKIPPED = (f"CPython's tests are not installed; the package libpython{sys.version_info[0]}.{sys.version_info[1]}"
                f"-testsuite has them (tools/setup installs it)")
 elif not hasattr(cpython, "create_executor_tests"):
-    SKIPPED = (f"the tests of Python {sys.version_info[0]}.{sys.version_info[1]} are a package of several modules, which "
-               f"this harness does not know; it is written for 3.11 (test.test_concurrent_futures as one module)")
+    SKIPPED = (f"the tests of Python {sys.version_info[0]}.{sys.version_info[1]} are a package of several modules, "
+               f"which this harness does not know; it is written for 3.11 (test.test_concurrent_futures as one module)")
 
 
 class _Process:
@@ -142,8 +142,8 @@ _TWICE = ("TenonExecutorTest", "TenonProcessPoolExecutorTest")
 def _make_classes() -> list[str]:
     """The test classes for tenon.Executor, in CPython's module, and their names."""
     names = []
-    for mixin in (cpython.InitializerMixin, cpython.FailingInitializerMixin, cpython.WaitTests, cpython.AsCompletedTests,
-                  cpython.ExecutorTest, cpython.ProcessPoolExecutorTest, cpython.ProcessPoolShutdownTest,
+    for mixin in (cpython.InitializerMixin, cpython.FailingInitializerMixin, cpython.WaitTests,
+                  cpython.AsCompletedTests, cpython.ExecutorTest, cpython.ProcessPoolExecutorTest, cpython.ProcessPoolShutdownTest,
                   cpython.ExecutorDeadlockTest):
         before = set(vars(cpython))
         which = TenonNoContextMixin if mixin is cpython.FailingInitializerMixin else TenonMixin
