@@ -1,0 +1,9 @@
+"""What the bench runs in all systems."""
+
+
+def add(x, y):
+    return x + y
+
+
+def same(value):
+    return value
