@@ -33,18 +33,12 @@ class CurrentCall {
   [[nodiscard]] tenon_call_t* get() const noexcept { return call_; }
   [[nodiscard]] bool on_task_thread() const noexcept { return pthread_equal(task_thread_, pthread_self()) != 0; }
 
-  /// Marks a call as running as long as it lives.
-  class Scope {
-   public:
-    Scope(CurrentCall& current, tenon_call_t* call) : current_(current), outer_(current.call_) { current_.set(call); }
-    Scope(const Scope&) = delete;
-    Scope& operator=(const Scope&) = delete;
-    ~Scope() { current_.set(outer_); }
-
-   private:
-    CurrentCall& current_;
-    tenon_call_t* outer_;
-  };
+  /// Makes a call the innermost one, null for none, and returns the one before.
+  tenon_call_t* exchange(tenon_call_t* call) {
+    tenon_call_t* const outer = call_;
+    set(call);
+    return outer;
+  }
 
  private:
   void set(tenon_call_t* call);

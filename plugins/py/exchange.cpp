@@ -59,19 +59,6 @@ tenon::Offset<Buffers> write_buffers(flatbuffers::FlatBufferBuilder& builder, co
   return builder.CreateVector(tables);
 }
 
-namespace {
-
-bool is_about_stopping(PyObject* type) {
-  const Ref errors(PyImport_ImportModule("tenon.errors"));
-  const Ref cancelled(errors ? PyObject_GetAttrString(errors.get(), "Cancelled") : nullptr);
-  const Ref late(errors ? PyObject_GetAttrString(errors.get(), "DeadlineExceeded") : nullptr);
-  PyErr_Clear();
-  return (cancelled && PyErr_GivenExceptionMatches(type, cancelled.get()) != 0) ||
-         (late && PyErr_GivenExceptionMatches(type, late.get()) != 0);
-}
-
-}  // namespace
-
 std::vector<std::uint8_t> take_error(Interpreter& interpreter, tenon::Call& call) {
   PyObject* type = nullptr;
   PyObject* error = nullptr;

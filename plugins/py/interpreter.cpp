@@ -1,12 +1,11 @@
 #include "interpreter.hpp"
 
-#include <cstdio>
+#include <optional>
 #include <utility>
 
 #include "py_generated.h"
 #include "python/codec/decoder.hpp"
 #include "start.hpp"
-#include "worker_module.hpp"
 
 namespace py {
 
@@ -22,50 +21,38 @@ namespace {
   throw TaskError(TENON_FAILED, what + ":\n" + take_traceback());
 }
 
-}  // namespace
-
-std::string take_traceback() {
-  PyObject* type = nullptr;
-  PyObject* error = nullptr;
-  PyObject* traceback = nullptr;
-  PyErr_Fetch(&type, &error, &traceback);
-  if (type == nullptr) {
-    return "no exception";
+StartOptions options_of(const Settings& settings) {
+  const auto text = [](const flatbuffers::String* string) { return string != nullptr ? string->str() : std::string(); };
+  StartOptions options;
+  options.plugin = "py";
+  options.executable = text(settings.executable());
+  options.log_level = text(settings.log_level());
+  if (settings.path() != nullptr) {
+    for (const flatbuffers::String* const entry : *settings.path()) {
+      options.path.push_back(entry->str());
+    }
   }
-  PyErr_NormalizeException(&type, &error, &traceback);
-  if (traceback != nullptr) {
-    PyException_SetTraceback(error, traceback);
+  if (settings.environment() != nullptr) {
+    for (const Variable* const variable : *settings.environment()) {
+      options.environment.emplace_back(variable->name()->str(), variable->value() != nullptr
+                                                                    ? std::optional(variable->value()->str())
+                                                                    : std::nullopt);
+    }
   }
-  const Ref held_type(type);
-  const Ref held_error(error);
-  const Ref held_traceback(traceback);
-  const Ref module(PyImport_ImportModule("traceback"));
-  const Ref lines(module ? PyObject_CallMethod(module.get(), "format_exception", "O", error) : nullptr);
-  const Ref empty(PyUnicode_FromString(""));
-  const Ref text(lines && empty ? PyUnicode_Join(empty.get(), lines.get()) : nullptr);
-  const Ref bytes(text ? PyUnicode_AsEncodedString(text.get(), "utf-8", "backslashreplace") : nullptr);
-  PyErr_Clear();
-  if (!bytes) {
-    return Py_TYPE(error)->tp_name;
-  }
-  // A message holds 4096 bytes; what matters stands at the end.
-  constexpr std::size_t kMaxBytes = 3500;
-  std::string copy(PyBytes_AS_STRING(bytes.get()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.get())));
-  return copy.size() <= kMaxBytes ? copy : "..." + copy.substr(copy.size() - kMaxBytes);
+  return options;
 }
 
-Interpreter::Interpreter(const tenon::WorkerContext& worker) : worker_(worker) {
-  bind_worker_module(this);
+}  // namespace
+
+Interpreter::Interpreter(const tenon::WorkerContext& worker) {
   try {
     const auto& settings = worker.settings<Settings>();
-    start_python(settings);
+    host_.emplace(options_of(settings), worker.raw());
+    const Host::WithGil gil;
     set_up(settings);
   } catch (const TaskError& error) {
     failure_ = error.what();
     worker.log(TENON_LOG_ERROR, failure_);
-  }
-  if (Py_IsInitialized() != 0) {
-    detached_ = PyEval_SaveThread();
   }
 }
 
@@ -76,29 +63,21 @@ void Interpreter::require_start() const {
 }
 
 Interpreter::~Interpreter() {
-  current_.stop();
-  if (detached_ == nullptr) {
+  if (!host_) {
     return;
   }
-  PyEval_RestoreThread(detached_);
-  // What tasks registered with atexit still runs; the rest goes with the process.
-  const Ref atexit(PyImport_ImportModule("atexit"));
-  const Ref done(atexit ? PyObject_CallMethod(atexit.get(), "_run_exitfuncs", nullptr) : nullptr);
-  if (!done) {
-    PyErr_Print();
+  {
+    const Host::WithGil gil;
+    for (auto& [name, function] : functions_) {
+      Py_DECREF(function);
+    }
+    functions_.clear();
+    idle_encoders_.clear();
   }
-  for (auto& [name, function] : functions_) {
-    Py_DECREF(function);
-  }
-  idle_encoders_.clear();
-  static_cast<void>(PyEval_SaveThread());
+  host_.reset();
 }
 
 void Interpreter::set_up(const Settings& settings) {
-  if (!Ref(PyImport_ImportModule("_tenon_worker")) || !current_.start()) {
-    fail_with_traceback("the worker's half of the package tenon cannot be set up");
-  }
-  log_level_ = settings.log_level() != nullptr ? settings.log_level()->str() : std::string();
   if (settings.preload() != nullptr) {
     for (const flatbuffers::String* const module : *settings.preload()) {
       if (!Ref(PyImport_ImportModule(module->c_str()))) {
@@ -106,7 +85,7 @@ void Interpreter::set_up(const Settings& settings) {
       }
     }
   }
-  connect_logging();
+  host_->connect_logging();
   if (settings.initializer() == nullptr || settings.initializer()->size() == 0) {
     return;
   }
@@ -119,7 +98,7 @@ void Interpreter::set_up(const Settings& settings) {
   if (!decoded || !Ref(PyObject_Vectorcall(initializer, arguments.data(), arguments.size(), nullptr))) {
     fail_with_traceback("the initializer '" + name + "' failed");
   }
-  connect_logging();
+  host_->connect_logging();
 }
 
 PyObject* Interpreter::function(std::string_view name) {
@@ -159,25 +138,13 @@ PyObject* Interpreter::function(std::string_view name) {
                  std::string(name).c_str(), Py_TYPE(found.get())->tp_name);
     return nullptr;
   }
-  connect_logging();
+  host_->connect_logging();
   PyObject*& kept = functions_[std::string(name)];
   // A module that was imported may have asked for the same name.
   if (kept == nullptr) {
     kept = found.release();
   }
   return kept;
-}
-
-void Interpreter::connect_logging() {
-  if (logging_connected_ || PyDict_GetItemString(PyImport_GetModuleDict(), "logging") == nullptr) {
-    return;
-  }
-  logging_connected_ = true;
-  const Ref logs(PyImport_ImportModule("tenon._task_log"));
-  const Ref connected(logs ? PyObject_CallMethod(logs.get(), "connect", "s", log_level_.c_str()) : nullptr);
-  if (!connected) {
-    worker_.log(TENON_LOG_WARNING, "logging of tasks does not reach the host: " + take_traceback());
-  }
 }
 
 Interpreter::EncoderLease::EncoderLease(Interpreter& interpreter) : interpreter_(interpreter) {

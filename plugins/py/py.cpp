@@ -54,8 +54,8 @@ tenon::Offset<Value> failed(Interpreter& interpreter, tenon::Call& call) {
 tenon::Offset<Value> call(tenon::Call& call, const Call& request) {
   auto& interpreter = call.state<Interpreter>();
   interpreter.require_start();
-  const Interpreter::WithGil gil(interpreter);
-  const CurrentCall::Scope running(interpreter.current(), call.raw());
+  const Host::WithGil gil;
+  const Host::Running running(interpreter.host(), call.raw());
   PyObject* const function = interpreter.function(view_of(request.function()));
   const Ref result = function != nullptr ? run(function, request) : Ref();
   if (!result) {
@@ -74,8 +74,8 @@ tenon::Offset<Value> call(tenon::Call& call, const Call& request) {
 tenon::Offset<Values> call_many(tenon::Call& call, const Calls& request) {
   auto& interpreter = call.state<Interpreter>();
   interpreter.require_start();
-  const Interpreter::WithGil gil(interpreter);
-  const CurrentCall::Scope running(interpreter.current(), call.raw());
+  const Host::WithGil gil;
+  const Host::Running running(interpreter.host(), call.raw());
   struct Failed {
     std::size_t index;
     std::vector<std::uint8_t> error;

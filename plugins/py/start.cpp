@@ -12,8 +12,7 @@
 
 #include <tenon/plugin.hpp>
 
-#include "interpreter.hpp"
-#include "py_generated.h"
+#include "host.hpp"
 #include "worker_module.hpp"
 
 namespace py {
@@ -62,7 +61,8 @@ void check_environment(const fs::path& configuration) {
 }
 
 /// The file of the interpreter that the setting means: itself, or that of a virtual environment's directory.
-fs::path find_executable(const std::string& setting) {
+fs::path find_executable(const StartOptions& options) {
+  const std::string& setting = options.executable;
   if (setting.empty()) {
     // Not the first of PATH, which may be another Python than the one that is linked.
     return TENON_PY_EXECUTABLE;
@@ -81,7 +81,8 @@ fs::path find_executable(const std::string& setting) {
   if (!fs::exists(executable, failed)) {
     throw TaskError(TENON_NOT_FOUND, "there is no Python at " + executable.string() +
                                          "; make a virtual environment with python" + kVersion +
-                                         " -m venv DIRECTORY, or change `executable` of the settings of the plugin py");
+                                         " -m venv DIRECTORY, or change `executable` of the settings of the plugin " +
+                                         options.plugin);
   }
   for (const fs::path& directory : {executable.parent_path(), executable.parent_path().parent_path()}) {
     if (fs::exists(directory / "pyvenv.cfg", failed)) {
@@ -104,34 +105,30 @@ class Config {
   PyConfig config_;
 };
 
-void check(PyStatus status) {
+void check(PyStatus status, const StartOptions& options) {
   if (PyStatus_Exception(status) != 0) {
     throw TaskError(TENON_FAILED, std::string("Python did not start: ") +
                                       (status.err_msg != nullptr ? status.err_msg : "it gives no reason") +
-                                      "; check `executable` and `environment` of the settings of the plugin py, and "
-                                      "PYTHONHOME and PYTHONPATH");
+                                      "; check `executable` and `environment` of the settings of the plugin " +
+                                      options.plugin + ", and PYTHONHOME and PYTHONPATH");
   }
 }
 
-void fail_with_traceback(const std::string& what) {
+[[noreturn]] void fail_with_traceback(const std::string& what) {
   throw TaskError(TENON_FAILED, what + ":\n" + take_traceback());
 }
 
-void extend_path(const Settings& settings) {
+PyObject* sys_path() {
   PyObject* const path = PySys_GetObject("path");
   if (path == nullptr || !PyList_Check(path)) {
     throw TaskError(TENON_FAILED, "Python has no sys.path");
   }
-  if (settings.path() != nullptr) {
-    Py_ssize_t at = 0;
-    for (const flatbuffers::String* const entry : *settings.path()) {
-      const Ref text(PyUnicode_DecodeFSDefaultAndSize(entry->c_str(), static_cast<Py_ssize_t>(entry->size())));
-      if (!text || PyList_Insert(path, at++, text.get()) < 0) {
-        fail_with_traceback("sys.path cannot be set");
-      }
-    }
-  }
-  // The package `tenon`, for what tasks do with it, behind everything: an installed one goes first.
+  return path;
+}
+
+/// The package `tenon`, for what tasks do with it, behind everything: an installed one goes first.
+void add_package() {
+  PyObject* const path = sys_path();
   std::error_code failed;
   for (const char* const directory : {TENON_PY_PACKAGE_DIRS}) {
     if (fs::exists(fs::path(directory) / "tenon" / "_codec.py", failed)) {
@@ -146,18 +143,13 @@ void extend_path(const Settings& settings) {
 
 }  // namespace
 
-void start_python(const Settings& settings) {
-  if (Py_IsInitialized() != 0) {
-    throw TaskError(TENON_UNSUPPORTED, "another plugin of this worker has started Python already");
-  }
+std::string start_python(const StartOptions& options) {
   make_symbols_global();
-  if (settings.environment() != nullptr) {
-    for (const Variable* const variable : *settings.environment()) {
-      if (variable->value() != nullptr) {
-        setenv(variable->name()->c_str(), variable->value()->c_str(), 1);
-      } else {
-        unsetenv(variable->name()->c_str());
-      }
+  for (const auto& [name, value] : options.environment) {
+    if (value) {
+      setenv(name.c_str(), value->c_str(), 1);
+    } else {
+      unsetenv(name.c_str());
     }
   }
   // Python code expects an error when a pipe breaks, not the end of the process.
@@ -167,7 +159,7 @@ void start_python(const Settings& settings) {
   }
   PyImport_AppendInittab("_tenon_worker", &make_worker_module);
 
-  const fs::path executable = find_executable(settings.executable() != nullptr ? settings.executable()->str() : "");
+  const fs::path executable = find_executable(options);
   Config config;
   // The worker's own arguments and signals are not for Python.
   config->parse_argv = 0;
@@ -177,10 +169,27 @@ void start_python(const Settings& settings) {
   // Shows where the Python code was when a signal kills the worker: the end of stderr is part of the error.
   config->faulthandler = 1;
   config->pathconfig_warnings = 0;
-  check(PyConfig_SetBytesString(config.get(), &config->program_name, executable.c_str()));
-  check(PyConfig_SetBytesString(config.get(), &config->executable, executable.c_str()));
-  check(Py_InitializeFromConfig(config.get()));
-  extend_path(settings);
+  check(PyConfig_SetBytesString(config.get(), &config->program_name, executable.c_str()), options);
+  check(PyConfig_SetBytesString(config.get(), &config->executable, executable.c_str()), options);
+  check(Py_InitializeFromConfig(config.get()), options);
+  extend_path(options);
+  add_package();
+  return executable.string();
+}
+
+std::string resolved_executable(const StartOptions& options) {
+  return find_executable(options).string();
+}
+
+void extend_path(const StartOptions& options) {
+  PyObject* const path = sys_path();
+  Py_ssize_t at = 0;
+  for (const std::string& entry : options.path) {
+    const Ref text(PyUnicode_DecodeFSDefaultAndSize(entry.data(), static_cast<Py_ssize_t>(entry.size())));
+    if (!text || PyList_Insert(path, at++, text.get()) < 0) {
+      fail_with_traceback("sys.path cannot be set");
+    }
+  }
 }
 
 }  // namespace py

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <string>
 
-#include "interpreter.hpp"
+#include "current_call.hpp"
 
 namespace py {
 namespace {
@@ -13,12 +13,13 @@ namespace {
 using tenon::python::BufferView;
 using tenon::python::Ref;
 
-/// SUBTLE: the functions of a module get no pointer of ours, and a process has one interpreter; hence the global.
-Interpreter* g_interpreter = nullptr;
+/// SUBTLE: the functions of a module get no pointer of ours, and a process has one interpreter; hence the globals.
+CurrentCall* g_current = nullptr;
+const tenon_worker_t* g_worker = nullptr;
 
 /// The running call, or null with an exception when `needed`.
 tenon_call_t* running(bool needed) {
-  tenon_call_t* const call = g_interpreter != nullptr ? g_interpreter->current().get() : nullptr;
+  tenon_call_t* const call = g_current != nullptr ? g_current->get() : nullptr;
   if (call == nullptr && needed) {
     PyErr_SetString(PyExc_RuntimeError,
                     "no task runs in this worker just now; call this from the function that the host called, or from a "
@@ -63,8 +64,8 @@ PyObject* log(PyObject*, PyObject* args) {
   level = std::clamp<int>(level, TENON_LOG_DEBUG, TENON_LOG_ERROR);
   if (tenon_call_t* const call = running(false)) {
     call->functions->log(call, level, message);
-  } else if (g_interpreter != nullptr) {
-    g_interpreter->worker().log(level, message);
+  } else if (g_worker != nullptr) {
+    g_worker->log(g_worker, level, message);
   }
   Py_RETURN_NONE;
 }
@@ -72,8 +73,8 @@ PyObject* log(PyObject*, PyObject* args) {
 PyObject* info(PyObject*, PyObject*) {
   const tenon_call_t* const call = running(false);
   const char* const index = std::getenv("TENON_WORKER_INDEX");
-  return Py_BuildValue("{s:K,s:i,s:K,s:I}", "id", static_cast<unsigned long long>(g_interpreter->worker().id()),
-                       "index", index != nullptr ? std::atoi(index) : 0, "call_id",
+  return Py_BuildValue("{s:K,s:i,s:K,s:I}", "id", static_cast<unsigned long long>(g_worker->worker_id), "index",
+                       index != nullptr ? std::atoi(index) : 0, "call_id",
                        static_cast<unsigned long long>(call != nullptr ? call->call_id : 0), "attempt",
                        static_cast<unsigned int>(call != nullptr ? call->attempt : 0));
 }
@@ -89,7 +90,7 @@ PyObject* invoke(PyObject*, PyObject* args) {
   if (call == nullptr) {
     return nullptr;
   }
-  if (!g_interpreter->current().on_task_thread()) {
+  if (!g_current->on_task_thread()) {
     PyErr_SetString(PyExc_RuntimeError,
                     "a task can be called only from the thread that runs the calling task; hand the "
                     "work to that thread, for example by a queue");
@@ -110,11 +111,13 @@ PyObject* invoke(PyObject*, PyObject* args) {
   tenon_status_t status = TENON_OK;
   std::string message;
   {
-    const Interpreter::WithoutGil free(*g_interpreter);
+    // Another call may run meanwhile, inside this one.
+    PyThreadState* const detached = PyEval_SaveThread();
     status = call->functions->invoke(call, task, argument_bytes, params_bytes, &result);
     if (status != TENON_OK) {
       message = call->functions->last_error(call);
     }
+    PyEval_RestoreThread(detached);
   }
   if (status != TENON_OK) {
     return Py_BuildValue("is", static_cast<int>(status), message.c_str());
@@ -138,8 +141,9 @@ bool raise_stopped(int status) {
   return false;
 }
 
-void bind_worker_module(Interpreter* interpreter) noexcept {
-  g_interpreter = interpreter;
+void bind_worker_module(CurrentCall* current, const tenon_worker_t* worker) noexcept {
+  g_current = current;
+  g_worker = worker;
 }
 
 PyObject* make_worker_module() {

@@ -3,13 +3,15 @@
 
 #include "python/codec/python_api.hpp"
 
+#include <tenon/plugin.h>
+
 namespace py {
 
-class Interpreter;
+class CurrentCall;
 
-/// For PyImport_AppendInittab. The module belongs to the interpreter that bind_worker_module named.
+/// For PyImport_AppendInittab. The module belongs to the worker that bind_worker_module named.
 PyObject* make_worker_module();
-void bind_worker_module(Interpreter* interpreter) noexcept;
+void bind_worker_module(CurrentCall* current, const tenon_worker_t* worker) noexcept;
 
 /// Raises tenon.errors.Cancelled or DeadlineExceeded for what `poll` gave. Always false.
 bool raise_stopped(int status);
