@@ -39,6 +39,12 @@ void CurrentCall::stop() noexcept {
   }
 }
 
+void CurrentCall::resume() {
+  const std::lock_guard lock(mutex_);
+  ending_ = false;
+  sleeping_ = false;
+}
+
 void CurrentCall::set(tenon_call_t* call) {
   call_ = call;
   bool wake = false;

@@ -26,8 +26,9 @@ class CurrentCall {
   /// Remembers the task thread and makes it take SIGINT as "look whether the call was cancelled". False with a Python
   /// exception.
   bool start();
-  /// Ends the watcher's thread; no call runs.
+  /// Ends the watcher's thread; no call runs. After resume() the next call starts it again.
   void stop() noexcept;
+  void resume();
 
   /// The innermost call; null between calls.
   [[nodiscard]] tenon_call_t* get() const noexcept { return call_; }

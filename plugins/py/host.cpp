@@ -28,7 +28,10 @@ struct Own {
 Own* g_own = nullptr;
 
 void join() {
-  ++g_own->users;
+  if (g_own->users++ == 0) {
+    // The only plugin may have failed to start, and another one comes.
+    g_own->current.resume();
+  }
 }
 
 void leave() {

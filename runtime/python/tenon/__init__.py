@@ -25,10 +25,19 @@ import sys as _sys
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
+from ._marks import (Width, float32, float64, int8, int16, int32, int64, reduce, task, uint8, uint16, uint32,
+                     uint64)
 from ._source_api import source
 from ._task import call, check, current_worker, progress, state, worker_state
 
-__all__ = ["call", "check", "current_worker", "progress", "source", "state", "worker_state"]
+if _TYPE_CHECKING:
+    from .types import Bytes, Digest, Empty, File, FileKind, Line, Number
+
+__all__ = [
+    "Bytes", "Digest", "Empty", "File", "FileKind", "Line", "Number", "Width", "call", "check", "current_worker",
+    "float32", "float64", "int8", "int16", "int32", "int64", "progress", "reduce", "source", "state", "task", "uint8",
+    "uint16", "uint32", "uint64", "worker_state",
+]
 
 # A worker seldom has a use for the host's half, which takes longer to import than the interpreter takes to start.
 if _TYPE_CHECKING or "_tenon_worker" not in _sys.modules:
@@ -42,11 +51,12 @@ if _TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> _Any:
-    # In a worker the exceptions are imported when a task first names one, and the host's half when it starts a runtime
-    # of its own; elsewhere that is for _crashed only. Not `from . import`, which asks this function for the module.
+    # In a worker the exceptions are imported when a task first names one, as are the shared tables of plugins, and the
+    # host's half when it starts a runtime of its own; elsewhere that is for _crashed and the tables only.
+    # Not `from . import`, which asks this function for the module.
     if not name.startswith("_"):
         from importlib import import_module
-        for module in (".errors", "._host"):
+        for module in (".errors", ".types", "._host"):
             if module != f".{name}" and name in (found := import_module(module, __name__)).__all__:
                 return getattr(found, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

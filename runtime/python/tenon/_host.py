@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from . import _tenon
+from ._handle import Task
 from ._options import HotSwap, Limits, SwapOptions
 from ._tenon import Table, Vector
 from .errors import (Cancelled, Corrupt, DeadlineExceeded, Error, Incompatible, InternalError, InvalidArgument,
@@ -18,7 +19,6 @@ from .pipeline import Diagnostic, PipelineError, check_pipeline, run_pipeline
 from .pipeline import Report as PipelineReport
 from .runtime import Event, Generation, Plugin, Runtime, Stats, SwapReport, Worker
 from .session import Source
-from .task import Task
 
 if _TYPE_CHECKING:
     from ._crashed import WorkerCrashed as WorkerCrashed

@@ -23,3 +23,13 @@ def worker_executable() -> str | None:
         if place.is_file():
             return str(place)
     return None
+
+
+def plugin_template() -> str:
+    """What tenon.pack makes a plugin of."""
+    return str(_PACKAGE / "plugin_template.so")
+
+
+def schema_dir() -> str:
+    """Where tenon/types.fbs is, which the schemas of plugins include."""
+    return str(_PACKAGE / "schemas")

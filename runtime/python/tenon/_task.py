@@ -90,17 +90,36 @@ def call(task: str, argument: Any = b"", /, *arguments: Any, params: Any = None,
 
 # -- State of a worker ------------------------------------------------------------------------------------------------
 
-_states: dict[Callable[[], Any], Any] = {}
+_states: dict[Callable[..., Any], Any] = {}
 _states_lock = threading.RLock()
+# Of plugins written in Python, by their names: the settings, or why there are none.
+_settings: dict[str, tuple[Any, str]] = {}
 
 
-def worker_state(function: Callable[[], _Made]) -> Callable[[], _Made]:
-    """Marks a function that makes what each worker keeps, such as a model or a connection: ``tenon.state`` gives it."""
+def _set_settings(plugin: str, settings: Any, missing: str) -> None:
+    _settings[plugin] = (settings, missing)
+
+
+def _make(function: Callable[..., Any]) -> Any:
+    if not function.__code__.co_argcount:
+        return function()
+    settings, missing = _settings.get(function.__module__.partition(".")[0], (None, "there are no settings"))
+    if missing:
+        from . import errors
+
+        raise errors.InvalidArgument("invalid_argument", missing)
+    return function(settings)
+
+
+def worker_state(function: Callable[..., _Made]) -> Callable[..., _Made]:
+    """Marks a function that makes what each worker keeps, such as a model or a connection: ``tenon.state`` gives it.
+
+    In a plugin written in Python it may take the plugin's settings, a dataclass: ``def model(settings: Settings)``."""
     function.__tenon_worker_state__ = True  # type: ignore[attr-defined]
     return function
 
 
-def state(function: Callable[[], _Made]) -> _Made:
+def state(function: Callable[..., _Made]) -> _Made:
     """What ``function`` made in this process; it is called the first time only. Its result never leaves the process,
     so that it may be anything. An exception is raised each time until it succeeds."""
     try:
@@ -111,6 +130,6 @@ def state(function: Callable[[], _Made]) -> _Made:
         raise TypeError(f"{function!r} does not make the state of a worker; decorate it with @tenon.worker_state")
     with _states_lock:
         if function not in _states:
-            _states[function] = function()
+            _states[function] = _make(function)
         made: _Made = _states[function]
         return made

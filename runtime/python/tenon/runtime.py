@@ -20,7 +20,7 @@ from ._options import HotSwap, Limits, PathLike, SwapOptions
 from .errors import Error, InvalidArgument, Unsupported
 from .future import Future, _drain
 from .session import Source, reduce_session
-from .task import Task
+from ._handle import Task
 
 Table = _tenon.Table
 How = Literal["drain", "drain_running", "cancel", "kill"]

@@ -1,0 +1,30 @@
+/// table_reader.hpp: FlatBuffers to Python objects.
+#pragma once
+
+#include "python/codec/python_api.hpp"
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "python/codec/decoder.hpp"
+#include "table_plan.hpp"
+
+namespace py {
+
+using tenon::python::ObjectVector;
+
+/// The table in `bytes`, verified as far as `plan` goes; null for no bytes, which stands for a table at its defaults.
+/// `what` and `whose` name it in the message. Throws tenon::TaskError: TENON_CORRUPT.
+const flatbuffers::Table* verified_table(const TablePlan& plan, std::span<const std::uint8_t> bytes,
+                                         std::string_view what, const std::string& whose);
+
+/// An object of the plan's class, from a verified table or null. Null with a Python exception.
+[[nodiscard]] Ref read_object(const TablePlan& plan, const flatbuffers::Table* table);
+
+/// Adds the fields of a verified table, or of null, to `values`, and their names to `names`, a tuple or null for none
+/// so far. False with a Python exception.
+[[nodiscard]] bool read_fields(const TablePlan& plan, const flatbuffers::Table* table, ObjectVector& values,
+                               Ref& names);
+
+}  // namespace py
