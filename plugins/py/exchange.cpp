@@ -75,7 +75,8 @@ std::vector<std::uint8_t> take_error(Interpreter& interpreter, tenon::Call& call
     PyException_SetTraceback(error, traceback);
   }
   const tenon_status_t status = call.poll();
-  if (status != TENON_OK && is_about_stopping(type)) {
+  // Whatever it is: the interruption may have hit an import, which then fails with another exception.
+  if (status != TENON_OK) {
     throw TaskError(status, status == TENON_DEADLINE ? "the deadline of the call passed" : "the call was cancelled");
   }
   // Alone: the encoder of the values may be in the middle of a vector.
