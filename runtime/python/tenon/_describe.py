@@ -115,8 +115,8 @@ class _Describer:
                 raise Refused(f"{where} is a union of several types, which a schema does not have; write one type, or "
                               f"a dataclass with a field for each, of which one is not None")
             return dataclasses.replace(self.type_of(others[0], where), optional=True)
-        plain = {int: _Type("int64", scalar=True), float: _Type("float64", scalar=True), bool: _Type("bool", scalar=True),
-                 str: _Type("string"), bytes: _Type("[ubyte]")}
+        plain = {int: _Type("int64", scalar=True), float: _Type("float64", scalar=True),
+                 bool: _Type("bool", scalar=True), str: _Type("string"), bytes: _Type("[ubyte]")}
         if isinstance(hint, type) and hint in plain:
             return plain[hint]
         if origin is list:
@@ -143,8 +143,8 @@ class _Describer:
     def _list_of(self, hint: Any, where: str) -> _Type:
         item = self.type_of(hint, f"{where}: the items of the list: it")
         if item.optional:
-            raise Refused(f"{where} is a list with None among its items; leave them out, or write a list of a dataclass "
-                          f"whose field may be None")
+            raise Refused(f"{where} is a list with None among its items; leave them out, or write a list of a "
+                          f"dataclass whose field may be None")
         if item.text.startswith("["):
             what = "bytes" if item.text == "[ubyte]" else "lists"
             raise Refused(f"{where} is a list of {what}, and a schema has no vectors of vectors; write a list of a "
@@ -157,11 +157,12 @@ class _Describer:
         """Whether `name` is to be declared now; refuses a name that two things have."""
         known = self.origins.get(name)
         if known is not None and known != origin:
-            raise Refused(f"{where}: the schema would have two types '{name}': {known} and {origin}; rename one of them")
+            raise Refused(f"{where}: the schema would have two types '{name}': {known} and {origin}; "
+                          f"rename one of them")
         if known is None:
             if not _NAME.match(name) or name in _KEYWORDS:
-                raise Refused(f"{where}: '{name}' cannot name a type of a schema; use letters, digits and '_' (ASCII), a "
-                              f"letter first")
+                raise Refused(f"{where}: '{name}' cannot name a type of a schema; use letters, digits and '_' (ASCII), "
+                              f"a letter first")
             self.origins[name] = origin
         return known is None
 
@@ -170,7 +171,7 @@ class _Describer:
         full = shared or f"{self.name}.{kind.__name__}"
         if issubclass(kind, enum.Flag):
             raise Refused(f"{where} is a Flag; write int and combine the flags of it in the function")
-        members = list(kind)
+        members: list[enum.Enum] = list(kind)
         if not members:
             raise Refused(f"{where} is the enum {kind.__name__}, which has no members; give it some")
         numbered = all(isinstance(member.value, int) for member in members)
@@ -192,7 +193,7 @@ class _Describer:
     # -- tables --------------------------------------------------------------------------------------------------------
 
     def dataclass(self, kind: type, where: str, hidden: str = "") -> str:
-        """Declares the table of a dataclass, once. Returns its full name. `hidden` declares a field before all others."""
+        """Declares the table of a dataclass, once. Returns its full name. `hidden` declares a field before others."""
         shared = kind.__dict__.get("__tenon_table__")
         full = shared or f"{self.name}.{kind.__name__}"
         if shared is None and not self._claim(kind.__name__, f"{kind.__module__}.{kind.__qualname__}", where):
@@ -200,8 +201,8 @@ class _Describer:
         if full in self.tables and full != "tenon.Empty":
             return full
         if "<locals>" in kind.__qualname__:
-            raise Refused(f"{where}: the dataclass {kind.__name__} is made inside a function, where a worker cannot find "
-                          f"it; move it to the top level of the module")
+            raise Refused(f"{where}: the dataclass {kind.__name__} is made inside a function, where a worker cannot "
+                          f"find it; move it to the top level of the module")
         self.tables[full] = None  # A table may have itself as a field.
         hints = self._hints(kind, where)
         docs = self.attribute_docs.get(kind.__qualname__, {}) if kind.__module__.split(".")[0] == self.name else {}
@@ -267,14 +268,15 @@ class _Describer:
         if field.default is None:
             raise Refused(f"{place} has the default None; write {_same(field.hint)} | None")
         if kind.enum_type is not None:
-            members = list(kind.enum_type)
+            members: list[enum.Enum] = list(kind.enum_type)
             default = field.default if has_default else members[0]
             if default not in members:
-                raise Refused(f"{place} has the default {default!r}, which is not a member of {kind.enum_type.__name__}")
+                raise Refused(f"{place} has the default {default!r}, which is not a member of "
+                              f"{kind.enum_type.__name__}")
             return f"{head} = {default.name};\n", _packed.ABSENT_SCHEMA
         if not has_default:
             return f"{head};\n", _packed.ABSENT_SCHEMA
-        wanted = {"bool": bool, "float32": (int, float), "float64": (int, float)}.get(kind.text, int)
+        wanted: Any = {"bool": bool, "float32": (int, float), "float64": (int, float)}.get(kind.text, int)
         if not isinstance(field.default, wanted) or (wanted is not bool and isinstance(field.default, bool)):
             raise Refused(f"{place} has the default {field.default!r}, which is not {_same(field.hint)}")
         if wanted is int and not _fits(kind.text, field.default):
@@ -312,8 +314,8 @@ class _Describer:
             raise Refused(f"{self.shown}: there is no task in it; write a function with type hints, as in "
                           f"def greet(name: str) -> str, at the top level")
         if len(chosen) > _MAX_TASKS:
-            raise Refused(f"{self.shown}: it has {len(chosen)} tasks, and a plugin in Python at most {_MAX_TASKS}; mark "
-                          f"with @tenon.task what is one, or split it")
+            raise Refused(f"{self.shown}: it has {len(chosen)} tasks, and a plugin in Python at most {_MAX_TASKS}; "
+                          f"mark with @tenon.task what is one, or split it")
         self._find_settings()
         for name, thing, mark in chosen:
             self._add_task(name, thing, mark)
@@ -331,7 +333,7 @@ class _Describer:
                 raise Refused(f"{where} takes nothing, or one parameter whose hint is the dataclass of the plugin's "
                               f"settings, as in def model(settings: Settings)")
             if self.settings not in (None, hint):
-                raise Refused(f"{where} takes {hint.__name__}, and another one {self.settings.__name__}; a plugin has "
+                raise Refused(f"{where} takes {hint.__name__}, and another one {_same(self.settings)}; a plugin has "
                               f"one dataclass of settings")
             self.settings = hint
         environment = self._claim(_ENVIRONMENT, "tenon's own", self.shown)
@@ -352,8 +354,8 @@ class _Describer:
         else:
             where = f"{self.shown}: the settings"
             if any(one.name == "python" for one in dataclasses.fields(self.settings)):
-                raise Refused(f"{where} {self.settings.__name__} have a field 'python', which each plugin in Python has "
-                              f"for its environment; rename it")
+                raise Refused(f"{where} {self.settings.__name__} have a field 'python', which each plugin in Python "
+                              f"has for its environment; rename it")
             self.dataclass(self.settings, where, hidden)
 
     def _add_task(self, name: str, thing: Any, mark: dict[str, Any]) -> None:
@@ -392,14 +394,16 @@ class _Describer:
                     ) -> tuple[list[_Field], list[_Field], dict[str, Any]]:
         """Positional and keyword-only parameters with their hints."""
         hints = self._hints(function, where)
-        positional, keyword = [], []
+        positional: list[_Field] = []
+        keyword: list[_Field] = []
         parameters = list(inspect.signature(function).parameters.values())
         for parameter in parameters[1:] if skip_self else parameters:
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 raise Refused(f"{where} takes {str(parameter).partition(':')[0]}, and a schema names each field; write "
                               f"the parameters one by one, or a list")
             if parameter.kind is parameter.POSITIONAL_ONLY:
-                raise Refused(f"{where} has parameters before '/', and a task's are fields with names; leave the '/' out")
+                raise Refused(f"{where} has parameters before '/', and a task's are fields with names; "
+                              f"leave the '/' out")
             if parameter.name not in hints:
                 raise Refused(f"{where} has no type hint for its parameter '{parameter.name}'; write "
                               f"{parameter.name}: {_guess(parameter.default)} (there are {_HINTS}). A function that is "
@@ -480,8 +484,8 @@ class _Describer:
     def _class_reduce(self, method: str, kind: type, where: str) -> Any:
         for needed in ("add", "result"):
             if not inspect.isfunction(getattr(kind, needed, None)):
-                raise Refused(f"{where} is a reduce, and has no method {needed}(); write add(self, item: T) -> None and "
-                              f"result(self) -> R")
+                raise Refused(f"{where} is a reduce, and has no method {needed}(); write add(self, item: T) -> None "
+                              f"and result(self) -> R")
         add: Any = getattr(kind, "add")
         positional, keyword, _ = self._parameters(add, f"{where[:-2]}.add()", skip_self=True)
         if len(positional) != 1 or keyword:
@@ -490,10 +494,12 @@ class _Describer:
         _, _, hints = self._parameters(getattr(kind, "result"), f"{where[:-2]}.result()", skip_self=True)
         result, give = self._result(method, self._result_hint(hints, f"{where[:-2]}.result()"), where)
         options: list[_Field] = []
-        if kind.__init__ is not object.__init__:
-            positional, options, _ = self._parameters(kind.__init__, f"{where[:-2]}.__init__()", skip_self=True)
+        constructor: Any = vars(kind).get("__init__", getattr(kind, "__init__"))
+        if constructor is not object.__init__:
+            positional, options, _ = self._parameters(constructor, f"{where[:-2]}.__init__()", skip_self=True)
             if positional:
-                raise Refused(f"{where[:-2]}.__init__() takes its params after a '*', as in __init__(self, *, top: int)")
+                raise Refused(f"{where[:-2]}.__init__() takes its params after a '*', as in "
+                              f"__init__(self, *, top: int)")
         return "class", item, self._params(method, options, where), result, (pass_item, give)
 
     def schema(self) -> str:
@@ -505,7 +511,8 @@ class _Describer:
 
 def _fits(name: str, number: int) -> bool:
     bits = int(name.lstrip("uint"))
-    return 0 <= number < 2**bits if name.startswith("u") else -2**(bits - 1) <= number < 2**(bits - 1)
+    low, high = (0, 1 << bits) if name.startswith("u") else (-(1 << (bits - 1)), 1 << (bits - 1))
+    return low <= number < high
 
 
 def _guess(default: Any) -> str:
@@ -558,8 +565,8 @@ def read_files(path: Path) -> tuple[str, dict[str, bytes]]:
     else:
         raise Refused(f"{path}: there is no such file; name a .py file, or the directory of a package")
     if not _TASK_NAME.match(name) or len(name) > 63:
-        raise Refused(f"{path}: '{name}' cannot name a plugin; rename the file: small letters, digits and '_', a letter "
-                      f"first, at most 63")
+        raise Refused(f"{path}: '{name}' cannot name a plugin; rename the file: small letters, digits and '_', a "
+                      f"letter first, at most 63")
     if name in _KEYWORDS:
         raise Refused(f"{path}: '{name}' is a word of the schema's language; rename the file")
     if name in sys.stdlib_module_names or name in ("tenon", "py"):
@@ -568,8 +575,8 @@ def read_files(path: Path) -> tuple[str, dict[str, bytes]]:
         raise Refused(f"{path}: '{name}' {what}, which the plugin would hide from what it imports; rename the file")
     total = sum(len(data) for data in files.values())
     if total > _MAX_FILE_BYTES:
-        raise Refused(f"{path}: its files have {total >> 20} MiB, and a plugin at most {_MAX_FILE_BYTES >> 20}; keep data "
-                      f"outside and name its path in the settings")
+        raise Refused(f"{path}: its files have {total >> 20} MiB, and a plugin at most {_MAX_FILE_BYTES >> 20}; keep "
+                      f"data outside and name its path in the settings")
     return name, files
 
 
@@ -597,7 +604,7 @@ def describe(path: Path) -> dict[str, Any]:
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
-        text = "".join(traceback.format_exception_only(error)).strip()
+        text = "".join(traceback.format_exception_only(type(error), error)).strip()
         raise Refused(f"{_frame_in(error, origin)}: importing the module failed: {text}") from None
     version = str(getattr(module, "__version__", "1.0.0"))
     if not re.fullmatch(r"(0|[1-9]\d{0,8})(\.(0|[1-9]\d{0,8})){2}", version):

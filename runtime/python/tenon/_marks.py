@@ -19,7 +19,10 @@ MARK = "__tenon_task__"
 
 
 class Width:
-    """How a number is stored, as in ``Annotated[int, tenon.uint8]``. A plain int is an int64, a plain float a float64."""
+    """How a number is stored, as in ``Annotated[int, tenon.uint8]``.
+
+    A plain int is an int64, a plain float a float64.
+    """
 
     __slots__ = ("name", "python_type")
 

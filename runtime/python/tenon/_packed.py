@@ -37,7 +37,8 @@ class _Loader:
         if found is None:
             return None
         is_package = found.endswith("/__init__.py")
-        spec = ModuleSpec(name, self, origin=f"{self._origin}/{found}", is_package=is_package)
+        spec = ModuleSpec(name, self,  # type: ignore[arg-type]
+                          origin=f"{self._origin}/{found}", is_package=is_package)
         spec.has_location = True
         if is_package:
             spec.submodule_search_locations = [f"{self._origin}/{found[:-len('/__init__.py')]}"]
@@ -80,7 +81,7 @@ def import_plugin(name: str, files: dict[str, bytes], origin: str) -> ModuleType
     for finder in sys.meta_path[:]:
         if isinstance(finder, _Loader) and finder.path_of(name) is not None:
             sys.meta_path.remove(finder)
-    sys.meta_path.insert(0, _Loader(files, origin))  # type: ignore[arg-type]
+    sys.meta_path.insert(0, _Loader(files, origin))
     __import__(name)
     return sys.modules[name]
 
@@ -213,7 +214,7 @@ def failure(error: BaseException) -> tuple[int, str]:
         return number, error.message.replace("\0", "\\0")
     import traceback
 
-    head = "".join(traceback.format_exception_only(error)).strip()
+    head = "".join(traceback.format_exception_only(type(error), error)).strip()
     where = "".join(traceback.format_exception(error)).strip()
     text = f"{head}\n{where}" if error.__traceback__ is not None else head
     data = text.replace("\0", "\\0").encode("utf-8", "backslashreplace")

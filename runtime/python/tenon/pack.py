@@ -23,8 +23,8 @@ from .errors import Error, InvalidArgument, NotFound, TooLarge
 
 __all__ = ["pack"]
 
-# tenon_manifest_t, as plugin_api/include/tenon/plugin.h has it. What comes before `schema_offset_bytes` is the tag of the
-# ABI, which the template has from its own build.
+# tenon_manifest_t, as plugin_api/include/tenon/plugin.h has it. What comes before `schema_offset_bytes` is the tag of
+# the ABI, which the template has from its own build.
 _MANIFEST = struct.Struct("=20sII64s32s")
 _ALIGNMENT = 16
 # The largest page that a machine with such an ELF file has.
@@ -92,14 +92,14 @@ def _describe_apart(source: Path, timeout: float) -> dict[str, str]:
         if not select.select([stream], [], [], timeout)[0]:
             process.kill()
             raise InvalidArgument("invalid_argument",
-                                  f"{source}: importing it takes longer than {timeout:g} s; move what takes so long into "
-                                  f"a @tenon.worker_state function, or give more time by import_timeout")
+                                  f"{source}: importing it takes longer than {timeout:g} s; move what takes so long "
+                                  f"into a @tenon.worker_state function, or give more time by import_timeout")
         answer = stream.read()
         status = process.wait()
     if not answer:
         raise InvalidArgument("invalid_argument",
-                              f"{source}: importing it ended its process (exit status {status}); a module must not exit "
-                              f"or crash when it is imported")
+                              f"{source}: importing it ended its process (exit status {status}); a module must not "
+                              f"exit or crash when it is imported")
     described: dict[str, str] = json.loads(answer)
     if "refused" in described:
         raise InvalidArgument("invalid_argument", described["refused"], {"file": str(source)})
@@ -120,7 +120,8 @@ def _compile_schema(name: str, schema: str) -> bytes:
                                temporary, str(file)], capture_output=True, text=True, errors="replace")
         if done.returncode != 0:
             raise InvalidArgument("invalid_argument",
-                                  f"flatc refuses the schema of {name}: {(done.stdout + done.stderr).strip()}\n{schema}")
+                                  f"flatc refuses the schema of {name}: {(done.stdout + done.stderr).strip()}\n"
+                                  f"{schema}")
         return file.with_suffix(".bfbs").read_bytes()
 
 
@@ -129,8 +130,8 @@ def _template() -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise NotFound("not_found", f"the template of plugins in Python cannot be read: {error}; build or install tenon "
-                                    f"with its Python package") from None
+        raise NotFound("not_found", f"the template of plugins in Python cannot be read: {error}; build or install "
+                                    f"tenon with its Python package") from None
 
 
 # -- The file ---------------------------------------------------------------------------------------------------------
@@ -203,7 +204,8 @@ def _sections(image: bytearray) -> Iterator[tuple[bytes, int, int, int]]:
 
 def _main() -> int:
     parser = argparse.ArgumentParser(prog="python3 -m tenon.pack", description=(__doc__ or "").partition("\n")[0],
-                                     epilog="Then: tenon list --plugin-dir DIR; tenon call NAME.TASK JSON --plugin-dir DIR")
+                                     epilog="Then: tenon list --plugin-dir DIR; "
+                                            "tenon call NAME.TASK JSON --plugin-dir DIR")
     parser.add_argument("source", help="a .py file, or the directory of a package")
     parser.add_argument("-o", "--output", metavar="DIR", default=".", help="where NAME.so is written; here without it")
     parser.add_argument("--schema", action="store_true", help="write NAME.fbs too")
