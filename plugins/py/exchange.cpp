@@ -1,12 +1,16 @@
 #include "exchange.hpp"
 
 #include <cstring>
+#include <limits>
 
 namespace py {
 
 using tenon::TaskError;
+using tenon::python::Encoder;
 using tenon::python::HeldBuffers;
 using tenon::python::Ref;
+using tenon::python::restore_exception;
+using tenon::python::take_exception;
 
 std::vector<std::span<const std::uint8_t>> spans_of(const Buffers* buffers) {
   std::vector<std::span<const std::uint8_t>> spans;
@@ -59,35 +63,24 @@ tenon::Offset<Buffers> write_buffers(flatbuffers::FlatBufferBuilder& builder, co
   return builder.CreateVector(tables);
 }
 
-std::vector<std::uint8_t> take_error(Interpreter& interpreter, tenon::Call& call) {
-  PyObject* type = nullptr;
-  PyObject* error = nullptr;
-  PyObject* traceback = nullptr;
-  PyErr_Fetch(&type, &error, &traceback);
-  PyErr_NormalizeException(&type, &error, &traceback);
-  const Ref held_type(type);
-  const Ref held_error(error);
-  const Ref held_traceback(traceback);
-  if (error == nullptr) {
+std::vector<std::uint8_t> take_error(tenon::Call& call) {
+  const Ref error = take_exception();
+  if (!error) {
     throw TaskError(TENON_FAILED, "the function failed without an exception, which is an error of an extension module");
-  }
-  if (traceback != nullptr) {
-    PyException_SetTraceback(error, traceback);
   }
   const tenon_status_t status = call.poll();
   // Whatever it is: the interruption may have hit an import, which then fails with another exception.
   if (status != TENON_OK) {
     throw TaskError(status, status == TENON_DEADLINE ? "the deadline of the call passed" : "the call was cancelled");
   }
-  // Alone: the encoder of the values may be in the middle of a vector.
-  const Interpreter::EncoderLease encoder(interpreter);
-  if (!encoder->encode(error, "exception")) {
+  // An encoder of its own: that of the values may be in the middle of a vector, and errors travel without buffers.
+  Encoder encoder(std::numeric_limits<std::size_t>::max());
+  if (!encoder.encode(error.get(), "exception")) {
     const std::string why = take_traceback();
-    PyErr_Restore(Py_NewRef(type), Py_NewRef(error), Py_XNewRef(traceback));
+    restore_exception(Ref::share(error.get()));
     throw TaskError(TENON_FAILED, take_traceback() + "(the exception itself could not be sent: " + why + ")");
   }
-  const auto bytes = encoder->bytes();
-  // Buffers do not travel with errors: the few exceptions that carry as much are refused here by their size.
+  const auto bytes = encoder.bytes();
   return {bytes.begin(), bytes.end()};
 }
 

@@ -36,6 +36,6 @@ tenon::Offset<Buffers> write_buffers(flatbuffers::FlatBufferBuilder& builder,
 
 /// Takes the Python exception that is set and gives it encoded. Throws tenon::TaskError when the call was cancelled or
 /// its deadline passed and the exception says so, or when the exception itself cannot be encoded.
-std::vector<std::uint8_t> take_error(Interpreter& interpreter, tenon::Call& call);
+std::vector<std::uint8_t> take_error(tenon::Call& call);
 
 }  // namespace py

@@ -139,28 +139,18 @@ bool is_about_stopping(PyObject* type) {
 }
 
 std::string take_traceback() {
-  PyObject* type = nullptr;
-  PyObject* error = nullptr;
-  PyObject* traceback = nullptr;
-  PyErr_Fetch(&type, &error, &traceback);
-  if (type == nullptr) {
+  const Ref error = tenon::python::take_exception();
+  if (!error) {
     return "no exception";
   }
-  PyErr_NormalizeException(&type, &error, &traceback);
-  if (traceback != nullptr) {
-    PyException_SetTraceback(error, traceback);
-  }
-  const Ref held_type(type);
-  const Ref held_error(error);
-  const Ref held_traceback(traceback);
   const Ref module(PyImport_ImportModule("traceback"));
-  const Ref lines(module ? PyObject_CallMethod(module.get(), "format_exception", "O", error) : nullptr);
+  const Ref lines(module ? PyObject_CallMethod(module.get(), "format_exception", "O", error.get()) : nullptr);
   const Ref empty(PyUnicode_FromString(""));
   const Ref text(lines && empty ? PyUnicode_Join(empty.get(), lines.get()) : nullptr);
   const Ref bytes(text ? PyUnicode_AsEncodedString(text.get(), "utf-8", "backslashreplace") : nullptr);
   PyErr_Clear();
   if (!bytes) {
-    return Py_TYPE(error)->tp_name;
+    return Py_TYPE(error.get())->tp_name;
   }
   // A message holds 4096 bytes; what matters stands at the end.
   constexpr std::size_t kMaxBytes = 3500;

@@ -45,8 +45,8 @@ Ref run(PyObject* function, const Call& request) {
   return Ref(PyObject_VectorcallDict(function, arguments.data(), arguments.size(), keywords.get()));
 }
 
-tenon::Offset<Value> failed(Interpreter& interpreter, tenon::Call& call) {
-  const std::vector<std::uint8_t> error = take_error(interpreter, call);
+tenon::Offset<Value> failed(tenon::Call& call) {
+  const std::vector<std::uint8_t> error = take_error(call);
   auto& builder = call.builder(error.size() + 128);
   return CreateValue(builder, 0, 0, write_octets(builder, error));
 }
@@ -59,11 +59,11 @@ tenon::Offset<Value> call(tenon::Call& call, const Call& request) {
   PyObject* const function = interpreter.function(view_of(request.function()));
   const Ref result = function != nullptr ? run(function, request) : Ref();
   if (!result) {
-    return failed(interpreter, call);
+    return failed(call);
   }
   const Interpreter::EncoderLease encoder(interpreter);
   if (!encoder->encode(result.get(), "result")) {
-    return failed(interpreter, call);
+    return failed(call);
   }
   auto& builder = builder_for(call, encoder->bytes(), encoder->buffers());
   const auto buffers = write_buffers(builder, encoder->buffers());
@@ -87,7 +87,7 @@ tenon::Offset<Values> call_many(tenon::Call& call, const Calls& request) {
   std::size_t count = 0;
   PyObject* const function = interpreter.function(view_of(request.function()));
   if (function == nullptr || !decoder.open_calls(count) || !encoder->begin_vector()) {
-    failures.push_back({0, take_error(interpreter, call)});
+    failures.push_back({0, take_error(call)});
     count = 0;
   }
   for (std::size_t i = 0; i < count; ++i) {
@@ -97,7 +97,7 @@ tenon::Offset<Values> call_many(tenon::Call& call, const Calls& request) {
                          : nullptr);
     arguments.clear();
     if (!result || !encoder->encode_element(result.get(), "result")) {
-      failures.push_back({i, take_error(interpreter, call)});
+      failures.push_back({i, take_error(call)});
       if (request.stop_at_error()) {
         break;
       }

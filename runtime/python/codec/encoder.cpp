@@ -105,14 +105,11 @@ void Encoder::report(const std::string& name) {
       break;
     case Refusal::kNone:
       if (path_.depth() != 0 && PyErr_Occurred() != nullptr && !PyErr_ExceptionMatches(PyExc_MemoryError)) {
-        PyObject* type = nullptr;
-        PyObject* error = nullptr;
-        PyObject* traceback = nullptr;
-        PyErr_Fetch(&type, &error, &traceback);
-        PyErr_NormalizeException(&type, &error, &traceback);
-        const Ref added(PyObject_CallMethod(error, "add_note", "s", ("while sending " + path_.text(name)).c_str()));
+        Ref error = take_exception();
+        const Ref added(
+            PyObject_CallMethod(error.get(), "add_note", "s", ("while sending " + path_.text(name)).c_str()));
         PyErr_Clear();
-        PyErr_Restore(type, error, traceback);
+        restore_exception(std::move(error));
       }
       break;
   }

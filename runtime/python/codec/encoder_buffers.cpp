@@ -15,15 +15,8 @@ bool can_cast(const char* format) {
 
 /// The text of the exception that is set, which is cleared.
 std::string take_error_text() {
-  PyObject* type = nullptr;
-  PyObject* error = nullptr;
-  PyObject* traceback = nullptr;
-  PyErr_Fetch(&type, &error, &traceback);
-  PyErr_NormalizeException(&type, &error, &traceback);
-  const Ref held_type(type);
-  const Ref held_error(error);
-  const Ref held_traceback(traceback);
-  const Ref text(error != nullptr ? PyObject_Str(error) : nullptr);
+  const Ref error = take_exception();
+  const Ref text(error ? PyObject_Str(error.get()) : nullptr);
   const char* const utf8 = text ? PyUnicode_AsUTF8(text.get()) : nullptr;
   std::string copy = utf8 != nullptr ? utf8 : "an error without a text";
   PyErr_Clear();

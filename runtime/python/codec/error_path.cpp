@@ -1,14 +1,12 @@
 #include "python/codec/error_path.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace tenon::python {
 
 std::string short_repr(PyObject* object, std::size_t max_bytes) {
-  PyObject* type = nullptr;
-  PyObject* value = nullptr;
-  PyObject* traceback = nullptr;
-  PyErr_Fetch(&type, &value, &traceback);
+  Ref pending = take_exception();
   std::string text;
   const Ref repr(PyObject_Repr(object));
   // Surrogates and other characters that UTF-8 does not have become escapes.
@@ -27,7 +25,7 @@ std::string short_repr(PyObject* object, std::size_t max_bytes) {
     text.resize(end);
     text += "...";
   }
-  PyErr_Restore(type, value, traceback);
+  restore_exception(std::move(pending));
   return text;
 }
 

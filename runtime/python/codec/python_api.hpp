@@ -43,6 +43,39 @@ class Ref {
   PyObject* object_ = nullptr;
 };
 
+/// Takes the exception that is set, with its traceback, and clears it; null when there is none.
+[[nodiscard]] inline Ref take_exception() noexcept {
+#if PY_VERSION_HEX >= 0x030C0000
+  return Ref(PyErr_GetRaisedException());
+#else
+  PyObject* type = nullptr;
+  PyObject* exception = nullptr;
+  PyObject* traceback = nullptr;
+  PyErr_Fetch(&type, &exception, &traceback);
+  if (type == nullptr) {
+    return Ref();
+  }
+  PyErr_NormalizeException(&type, &exception, &traceback);
+  if (traceback != nullptr) {
+    PyException_SetTraceback(exception, traceback);
+  }
+  Py_DECREF(type);
+  Py_XDECREF(traceback);
+  return Ref(exception);
+#endif
+}
+
+/// Sets an exception that take_exception gave; null sets none.
+inline void restore_exception(Ref exception) noexcept {
+#if PY_VERSION_HEX >= 0x030C0000
+  PyErr_SetRaisedException(exception.release());
+#else
+  if (PyObject* const object = exception.release()) {
+    PyErr_Restore(Py_NewRef(reinterpret_cast<PyObject*>(Py_TYPE(object))), object, PyException_GetTraceback(object));
+  }
+#endif
+}
+
 /// The buffer of an object, released at the end. Used with the GIL held.
 class BufferView {
  public:

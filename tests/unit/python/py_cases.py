@@ -111,6 +111,9 @@ def exceptions():
         with raised(ValueError, "outer") as caught:
             call(py_tasks.fail_chained)
         assert caught[0].__notes__ == ["look here"] and type(caught[0].__cause__) is KeyError
+        with raised(ValueError) as caught:
+            call(py_tasks.fail, ValueError, b"x" * 100_000, bytearray(5000))
+        assert caught[0].args == (b"x" * 100_000, bytearray(5000))
         with raised(FileNotFoundError, "/no/such"):
             call("builtins:open", "/no/such")
         for kind, args in ((SystemExit, (3,)), (KeyboardInterrupt, ()), (StopIteration, (1,)), (MemoryError, ()),
