@@ -209,7 +209,7 @@ const Table* verified_table(const TablePlan& plan, std::span<const std::uint8_t>
     return nullptr;
   }
   Verifier verifier(bytes.data(), bytes.size(), kMaxDepth, kMaxTables);
-  const uoffset_t root = verifier.VerifyOffset(0);
+  const auto root = static_cast<uoffset_t>(verifier.VerifyOffset(0));  // A size_t in FlatBuffers 23.
   const auto* const table = reinterpret_cast<const Table*>(bytes.data() + root);
   if (root == 0 || !verify(plan, *table, verifier)) {
     throw tenon::TaskError(TENON_CORRUPT, "the " + std::string(what) + " of " + whose + " is not a valid " + plan.name);

@@ -89,6 +89,30 @@ bool format_fits(const Py_buffer& view, BaseType type) {
   return given == wanted && format[1] == 0;
 }
 
+template <typename T>
+uoffset_t room_for(flatbuffers::FlatBufferBuilder& builder, std::size_t count, std::uint8_t** out) {
+  T* items = nullptr;
+  const uoffset_t offset = builder.CreateUninitializedVector<T>(count, &items).o;
+  *out = reinterpret_cast<std::uint8_t*>(items);
+  return offset;
+}
+
+/// A vector of `count` numbers of `size` bytes (1, 2, 4 or 8), to be filled. The form without a type is deprecated in
+/// FlatBuffers 23.
+uoffset_t room_for_numbers(flatbuffers::FlatBufferBuilder& builder, std::size_t count, std::size_t size,
+                           std::uint8_t** out) {
+  switch (size) {
+    case 1:
+      return room_for<std::uint8_t>(builder, count, out);
+    case 2:
+      return room_for<std::uint16_t>(builder, count, out);
+    case 4:
+      return room_for<std::uint32_t>(builder, count, out);
+    default:
+      return room_for<std::uint64_t>(builder, count, out);
+  }
+}
+
 }  // namespace
 
 std::string TableWriter::where() const {
@@ -270,7 +294,7 @@ uoffset_t TableWriter::vector(const FieldPlan& field, PyObject* value) {
       }
       std::uint8_t* out = nullptr;
       const std::size_t item = size_of(field.element);
-      const uoffset_t offset = builder_.CreateUninitializedVector(size / item, item, &out);
+      const uoffset_t offset = room_for_numbers(builder_, size / item, item, &out);
       if (size != 0) {
         std::memcpy(out, view->buf, size);
       }
@@ -320,7 +344,7 @@ uoffset_t TableWriter::vector(const FieldPlan& field, PyObject* value) {
     std::memcpy(bytes.data() + i * size, one, size);
   }
   std::uint8_t* out = nullptr;
-  const uoffset_t offset = builder_.CreateUninitializedVector(count, size, &out);
+  const uoffset_t offset = room_for_numbers(builder_, count, size, &out);
   if (!bytes.empty()) {
     std::memcpy(out, bytes.data(), bytes.size());
   }
