@@ -166,7 +166,7 @@ TEMPLATE_TEST_CASE("swap: under load every call is answered once, by a version t
 TEMPLATE_TEST_CASE("swap: a call that runs ends on the old version", "[swap]", OnProcesses, OnThreads) {
   Swapping<TestType> swapping(1);
   const std::string first = swapping.version_of_call();
-  const auto sleep = argument(swapping.runtime, "tenon.sleep", R"({"duration_ms": 300})");
+  const auto sleep = argument(swapping.runtime, "tenon.sleep", R"({"duration_ms": 2000})");
   const auto running = swapping.runtime.submit("tenon.sleep", sleep);
   const auto queued = swapping.runtime.submit("tenon.whoami", view(empty_argument()));
   std::this_thread::sleep_for(50ms);
