@@ -47,6 +47,22 @@ class Tools:
         return 1
 
 
+class Meddler:
+    """Changes the dict that it is sent in."""
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.values = values
+
+    def __tenon__(self) -> int:
+        self.values.pop("b", None)
+        self.values["c"] = 99
+        return 1
+
+    @classmethod
+    def __from_tenon__(cls, data: int) -> int:
+        return data
+
+
 @functools.lru_cache
 def cached(value: int) -> int:
     return value + 1

@@ -419,5 +419,36 @@ class Map(Pool):
         self.assertEqual(list(self.executor.map(tasks.add, range(5))), list(range(5)))
 
 
+class Foreign(Pool):
+    """What the code around a call does must not matter to other calls."""
+
+    def test_calls_whose_futures_nobody_kept_end_before_the_executor_does(self) -> None:
+        names = [str(i) for i in range(5)]
+        settings = {"py": {"path": [str(Path(__file__).parent)]}}
+        with tempfile.TemporaryDirectory() as directory, tenon.Runtime(workers=1, settings=settings) as runtime:
+            with tenon.Executor(runtime=runtime) as executor:
+                executor.submit(tasks.sleep, 0.2)
+                for name in names:
+                    executor.submit(tasks.mark, directory, name)
+            self.assertEqual(sorted(os.listdir(directory)), names)
+
+    def test_a_callback_that_raises_systemexit_ends_no_other_wait(self) -> None:
+        def leave(_: concurrent.futures.Future[Any]) -> None:
+            raise SystemExit(3)
+
+        with self.assertLogs("concurrent.futures", "ERROR"):
+            first = self.executor.submit(tasks.sleep, 0.1)
+            first.add_done_callback(leave)
+            second = self.executor.submit(tasks.sleep, 0.2, 7)
+            done, _ = concurrent.futures.wait([second], timeout=LONG)
+        self.assertEqual([future.result() for future in done], [7])
+
+    def test_a_dict_that_changes_while_it_is_sent_is_refused(self) -> None:
+        values: dict[str, Any] = {}
+        values.update(a=tasks.Meddler(values), b=2)
+        with self.assertRaisesRegex(RuntimeError, "changed while it was sent"):
+            self.executor.submit(tasks.same, values)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -5,13 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import threading
 import traceback
 import unittest
 import warnings
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, wait
 
 import tenon
+import tenon.future
 from support import LONG, run_script
 
 warnings.filterwarnings("ignore", category=DeprecationWarning, message=".*multi-threaded.*fork")
@@ -52,6 +54,27 @@ class Forks(unittest.TestCase):
             said = pipe.read().decode()
         os.waitpid(pid, 0)
         self.assertEqual(said, "fine")
+
+    def test_a_child_can_wait_although_another_thread_of_its_parent_looks_into_a_future(self) -> None:
+        looking, leave = threading.Event(), threading.Event()
+
+        def look() -> None:
+            with tenon.future._making:
+                looking.set()
+                leave.wait(LONG)
+
+        def check() -> None:
+            with tenon.Runtime(workers=1) as rt:
+                wait([rt.submit("tenon.echo", data=b"x")], timeout=LONG)
+
+        thread = threading.Thread(target=look)
+        thread.start()
+        try:
+            self.assertTrue(looking.wait(LONG))
+            self.in_child(check)
+        finally:
+            leave.set()
+            thread.join()
 
     def test_a_childs_runtime_is_dead(self) -> None:
         future = self.rt.submit("tenon.sleep", duration_ms=300)

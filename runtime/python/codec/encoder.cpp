@@ -534,15 +534,21 @@ bool Encoder::dict(PyObject* object) {
   const std::size_t start = writer_.stack_size();
   begin_record(location, ascending);
   std::size_t index = 0;
+  bool same = true;
   for (position = 0; PyDict_Next(object, &position, &key, &element) != 0; ++index) {
+    // Encoding an element may run Python code, which may change the dict.
+    same = index < count && key == keys[index];
+    if (!same) {
+      break;
+    }
     if (!value(element)) {
       // The key may be gone by now, when Python code has changed the dict.
       add_key_at(object, index);
       return false;
     }
   }
-  if (index != count) {
-    PyErr_SetString(PyExc_RuntimeError, "a dict changed its size while it was sent; send a copy of it");
+  if (!same || index != count) {
+    PyErr_SetString(PyExc_RuntimeError, "a dict changed while it was sent; send a copy of it");
     return false;
   }
   end_record(start, location, ascending);

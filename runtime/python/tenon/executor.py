@@ -120,7 +120,7 @@ class Executor(concurrent.futures.Executor):
             target, args, kwargs = _unfold(target, args, kwargs)
         future: ExecutorFuture[T] = self._calls.submit(target, *args, **kwargs)
         if not core.owned:
-            core.pending.add(future)
+            core.track(future)
         return future
 
     def call(self, fn: Callable[..., T] | str, /, *args: Any, **kwargs: Any) -> T:
@@ -348,7 +348,7 @@ class _Groups:
                 raise self._core.refusal()
             future = self._function_calls.submit_group(self._function, group)
             if not self._core.owned:
-                self._core.pending.add(future)
+                self._core.track(future)
             self._calls += len(group)
             self._sizer.submitted(future, len(group))
             self.pending.append((future, len(group)))
@@ -464,8 +464,8 @@ class _Core:
         self.down = False
         self.broken: BaseException | None = None
         self.on_failure = _FailureNote(self)
-        # Calls in a runtime of someone else, which shutdown waits for.
-        self.pending: weakref.WeakSet[Any] = weakref.WeakSet()
+        # Calls in a runtime of someone else, which shutdown waits for, even where no caller has kept their futures.
+        self.pending: collections.deque[Any] = collections.deque()
         self._lock = threading.Lock()
         self._enders: list[threading.Thread] = []
         self._process = os.getpid()
@@ -503,6 +503,17 @@ class _Core:
             if not self.runtime.closed or not first:
                 self._end(_DRAIN)
 
+    def track(self, future: Any) -> None:
+        """Keeps a call until it has ended. Each call looks at two earlier ones, so that few ended ones are kept."""
+        for _ in range(2):
+            try:
+                earlier = self.pending.popleft()
+            except IndexError:
+                break
+            if not earlier.done():
+                self.pending.append(earlier)
+        self.pending.append(future)
+
     def _leave(self, wait: bool, cancel_futures: bool) -> None:
         pending = list(self.pending)
         if cancel_futures:
@@ -511,6 +522,7 @@ class _Core:
         if wait:
             for future in pending:
                 future._outcome(None)
+            self.pending.clear()
 
     def _end(self, how: str) -> None:
         self.runtime.close(how)  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import logging
 import threading
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -75,11 +76,13 @@ class Future(_tenon.Future, concurrent.futures.Future, Generic[T]):  # type: ign
     def __getattr__(self, name: str) -> Any:
         if name not in _STATE_OF_STDLIB:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        ended = False
         with _making:
             if "_state" not in self.__dict__:
                 concurrent.futures.Future.__init__(self)
-                if not self._watch(_drain.completions(), self):
-                    self._settle()
+                ended = not self._watch(_drain.completions(), self)
+        if ended:
+            self._settle()  # Without the lock: a large result takes its time, and other threads want to look too.
         return self.__dict__[name]
 
     def _settle(self) -> None:
@@ -123,7 +126,9 @@ class _Drain:
             thread.join()
 
     def after_fork_in_child(self) -> None:
-        """The thread is the parent's."""
+        """The thread is the parent's, and so is a thread that held a lock."""
+        global _making
+        _making = threading.RLock()
         self.__init__()  # type: ignore[misc]
 
 
@@ -135,6 +140,10 @@ def _settle_all(completions: _tenon.Completions) -> None:
                 future._settle()
             except concurrent.futures.InvalidStateError:
                 pass  # Someone settled it by hand.
+            except BaseException:
+                # A callback raised what the standard library lets pass, such as SystemExit. All other futures of the
+                # process need this thread.
+                logging.getLogger("concurrent.futures").exception("exception calling callback for %r", future)
         del batch
         future = None
 
