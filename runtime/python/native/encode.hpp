@@ -109,6 +109,9 @@ class TableEncoder {
 /// repr() of a value for a message, cut where it is long; never fails.
 [[nodiscard]] std::string shown(PyObject* value);
 
+/// "int8", as Python and numpy name the numbers of a schema.
+[[nodiscard]] const char* scalar_name(internal::BaseType type) noexcept;
+
 /// Whether `format` of the buffer protocol, with items of `item_bytes`, is what a vector of `type` holds.
 [[nodiscard]] bool format_fits(internal::BaseType type, const char* format, Py_ssize_t item_bytes) noexcept;
 

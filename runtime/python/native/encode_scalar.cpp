@@ -49,7 +49,22 @@ Range integer_range(BaseType type) {
   }
 }
 
-const char* scalar_name(BaseType type) {
+/// Little endian, as the format demands and as every machine is that tenon runs on.
+void store(BaseType type, std::int64_t value, std::uint8_t* out) {
+  std::memcpy(out, &value, internal::scalar_size_bytes(type));
+}
+
+std::string names_of(const EnumModel& model) {
+  std::string names;
+  for (std::size_t i = 0; i < model.values.size() && i < 20; ++i) {
+    names += (i == 0 ? "" : ", ") + model.values[i].name;
+  }
+  return names + (model.values.size() > 20 ? ", ..." : "");
+}
+
+}  // namespace
+
+const char* scalar_name(BaseType type) noexcept {
   switch (type) {
     case BaseType::kBool:
       return "bool";
@@ -75,21 +90,6 @@ const char* scalar_name(BaseType type) {
       return "uint8";
   }
 }
-
-/// Little endian, as the format demands and as every machine is that tenon runs on.
-void store(BaseType type, std::int64_t value, std::uint8_t* out) {
-  std::memcpy(out, &value, internal::scalar_size_bytes(type));
-}
-
-std::string names_of(const EnumModel& model) {
-  std::string names;
-  for (std::size_t i = 0; i < model.values.size() && i < 20; ++i) {
-    names += (i == 0 ? "" : ", ") + model.values[i].name;
-  }
-  return names + (model.values.size() > 20 ? ", ..." : "");
-}
-
-}  // namespace
 
 bool TableEncoder::scalar(SchemaPlan& schema, const TypeRef& type, PyObject* value, std::uint8_t* out) {
   if (internal::is_float(type.base)) {

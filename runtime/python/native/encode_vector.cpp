@@ -61,33 +61,6 @@ class HeldBuffer {
   bool open_ = false;
 };
 
-const char* array_type(BaseType type) {
-  switch (type) {
-    case BaseType::kBool:
-      return "bool";
-    case BaseType::kByte:
-      return "int8";
-    case BaseType::kShort:
-      return "int16";
-    case BaseType::kUShort:
-      return "uint16";
-    case BaseType::kInt:
-      return "int32";
-    case BaseType::kUInt:
-      return "uint32";
-    case BaseType::kLong:
-      return "int64";
-    case BaseType::kULong:
-      return "uint64";
-    case BaseType::kFloat:
-      return "float32";
-    case BaseType::kDouble:
-      return "float64";
-    default:
-      return "uint8";
-  }
-}
-
 /// A format without its marks of byte order, which say the same on a little-endian machine.
 std::string without_order(std::string_view format) {
   std::string result;
@@ -290,7 +263,7 @@ uoffset_t TableEncoder::vector_of_buffer(SchemaPlan& schema, const TypeRef& item
                               "' of " + std::to_string(view->itemsize) + " bytes does not fit ";
     refuse(is_struct
                ? found + "struct " + plan->model->name + " ('" + plan->format + "')"
-               : found + array_type(item.base) + "; convert it, as in array.astype('" + array_type(item.base) + "')");
+               : found + scalar_name(item.base) + "; convert it, as in array.astype('" + scalar_name(item.base) + "')");
     return 0;
   }
   if (const SharedBufferObject* const shared = shared_; take_shared(*view)) {
