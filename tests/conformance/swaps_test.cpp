@@ -1,4 +1,4 @@
-/// Generations of a plugin that replace each other under calls: what host/swap/fleet.hpp promises.
+/// Generations of a plugin that replace each other under calls: what swap/fleet.hpp promises.
 #include <array>
 #include <atomic>
 #include <chrono>

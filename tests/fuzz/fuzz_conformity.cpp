@@ -7,9 +7,9 @@
 
 #include <tenon/schema.hpp>
 
-#include "plugin/compare_buffers.hpp"
-#include "plugin/conformity.hpp"
 #include "plugin/manifest_reader.hpp"
+#include "schema/compare_buffers.hpp"
+#include "schema/conformity.hpp"
 #include "target.hpp"
 
 namespace {

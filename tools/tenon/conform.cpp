@@ -1,8 +1,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
-#include "plugin/conformity.hpp"
 #include "plugin/manifest_reader.hpp"
+#include "schema/conformity.hpp"
 #include "tools/tenon/command.hpp"
 #include "tools/tenon/command_line.hpp"
 #include "tools/tenon/json_output.hpp"

@@ -7,10 +7,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
-#include "host/swap/host_records.hpp"
 #include "platform/environment.hpp"
 #include "plugin/store.hpp"
 #include "serve/plugin_labels.hpp"
+#include "swap/host_records.hpp"
 #include "tools/tenon/command.hpp"
 #include "tools/tenon/command_line.hpp"
 #include "tools/tenon/daemon_client.hpp"

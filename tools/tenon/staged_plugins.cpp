@@ -4,11 +4,11 @@
 #include <utility>
 
 #include "base/short_hash.hpp"
-#include "host/swap/host_records.hpp"
-#include "host/swap/initial_catalog.hpp"
 #include "pipeline/plan.hpp"
 #include "platform/environment.hpp"
 #include "plugin/quarantine.hpp"
+#include "swap/host_records.hpp"
+#include "swap/initial_catalog.hpp"
 
 namespace tenon::cli {
 

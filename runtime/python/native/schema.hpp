@@ -9,8 +9,8 @@
 
 #include <tenon/schema.hpp>
 
-#include "plugin/schema_model.hpp"
 #include "python/native/ref.hpp"
+#include "schema/schema_model.hpp"
 
 namespace tenon::python {
 

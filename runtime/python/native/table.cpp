@@ -3,11 +3,11 @@
 #include <utility>
 
 #include "base/text.hpp"
-#include "plugin/schema_operations.hpp"
 #include "python/native/errors.hpp"
 #include "python/native/gil.hpp"
 #include "python/native/plain.hpp"
 #include "python/native/vector.hpp"
+#include "schema/schema_operations.hpp"
 
 namespace tenon::python {
 namespace {

@@ -1,8 +1,8 @@
 // Values of a verified FlatBuffer as Python objects.
-#include "plugin/buffer_view.hpp"
 #include "python/native/errors.hpp"
 #include "python/native/table.hpp"
 #include "python/native/vector.hpp"
+#include "schema/buffer_view.hpp"
 
 namespace tenon::python {
 

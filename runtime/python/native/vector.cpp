@@ -1,9 +1,9 @@
 #include "python/native/vector.hpp"
 
-#include "plugin/buffer_view.hpp"
 #include "python/native/errors.hpp"
 #include "python/native/plain.hpp"
 #include "python/native/table.hpp"
+#include "schema/buffer_view.hpp"
 
 namespace tenon::python {
 

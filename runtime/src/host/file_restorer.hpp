@@ -10,8 +10,8 @@
 #include <tenon/error.hpp>
 
 #include "base/guarded.hpp"
-#include "host/swap/generation.hpp"
 #include "plugin/served_file.hpp"
+#include "swap/generation.hpp"
 
 namespace tenon::internal {
 

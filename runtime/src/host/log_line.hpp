@@ -7,7 +7,7 @@
 
 #include <tenon/log.hpp>
 
-#include "host/swap/generation.hpp"
+#include "swap/generation.hpp"
 
 namespace tenon::internal {
 

@@ -13,7 +13,8 @@
 #include <string_view>
 #include <vector>
 
-#include <tenon/runtime.hpp>
+#include <tenon/map_stream.hpp>
+#include <tenon/options.hpp>
 
 #include "host/bulk.hpp"
 #include "host/pool.hpp"

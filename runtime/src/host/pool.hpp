@@ -18,7 +18,7 @@
 
 #include <tenon/catalog.hpp>
 #include <tenon/error.hpp>
-#include <tenon/runtime.hpp>
+#include <tenon/options.hpp>
 
 #include "base/guarded.hpp"
 #include "base/unique_id.hpp"
@@ -29,9 +29,9 @@
 #include "host/routing_table.hpp"
 #include "host/scheduler.hpp"
 #include "host/storage.hpp"
-#include "host/swap/fleet.hpp"
 #include "platform/reactor/poller.hpp"
 #include "platform/thread.hpp"
+#include "swap/fleet.hpp"
 
 namespace tenon::internal {
 

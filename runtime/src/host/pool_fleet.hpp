@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "host/swap/fleet.hpp"
+#include "swap/fleet.hpp"
 
 namespace tenon::internal {
 

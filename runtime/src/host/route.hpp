@@ -10,7 +10,7 @@
 
 #include "host/call_memory.hpp"
 #include "host/storage.hpp"
-#include "host/swap/generation.hpp"
+#include "swap/generation.hpp"
 
 namespace tenon::internal {
 

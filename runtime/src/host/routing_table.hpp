@@ -23,7 +23,7 @@
 #include "base/guarded.hpp"
 #include "host/route.hpp"
 #include "host/storage.hpp"
-#include "host/swap/generation.hpp"
+#include "swap/generation.hpp"
 
 namespace tenon::internal {
 

@@ -10,9 +10,9 @@
 #include "host/pool_fleet.hpp"
 #include "host/runtime_access.hpp"
 #include "host/session.hpp"
-#include "host/swap/coordinator.hpp"
-#include "host/swap/initial_catalog.hpp"
 #include "plugin/plugin_directories.hpp"
+#include "swap/coordinator.hpp"
+#include "swap/initial_catalog.hpp"
 
 namespace tenon {
 

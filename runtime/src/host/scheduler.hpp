@@ -17,7 +17,7 @@
 #include <vector>
 
 #include <tenon/error.hpp>
-#include <tenon/runtime.hpp>
+#include <tenon/options.hpp>
 
 #include "base/clock.hpp"
 #include "host/autopsy.hpp"
@@ -26,9 +26,9 @@
 #include "host/call_timers.hpp"
 #include "host/file_restorer.hpp"
 #include "host/start_history.hpp"
-#include "host/swap/fleet.hpp"
 #include "host/worker_link.hpp"
 #include "platform/process_state.hpp"
+#include "swap/fleet.hpp"
 
 namespace tenon::internal {
 

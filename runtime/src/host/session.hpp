@@ -10,7 +10,8 @@
 #include <vector>
 
 #include <tenon/future.hpp>
-#include <tenon/runtime.hpp>
+#include <tenon/options.hpp>
+#include <tenon/session.hpp>
 
 #include "base/guarded.hpp"
 #include "host/call.hpp"

@@ -17,11 +17,11 @@
 #include "base/guarded.hpp"
 #include "base/unique_id.hpp"
 #include "host/segment.hpp"
-#include "host/swap/generation.hpp"
 #include "ipc/arena.hpp"
 #include "ipc/host_end.hpp"
 #include "ipc/layout.hpp"
 #include "platform/shared_memory.hpp"
+#include "swap/generation.hpp"
 
 namespace tenon::internal {
 

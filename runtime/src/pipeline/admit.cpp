@@ -8,7 +8,7 @@
 #include <tenon/pipeline.hpp>
 
 #include "pipeline/plan.hpp"
-#include "plugin/schema_model.hpp"
+#include "schema/schema_model.hpp"
 
 namespace tenon {
 namespace internal {

@@ -5,8 +5,8 @@
 
 #include <tenon/catalog.hpp>
 
-#include "plugin/schema_model.hpp"
-#include "plugin/schema_operations.hpp"
+#include "schema/schema_model.hpp"
+#include "schema/schema_operations.hpp"
 
 namespace tenon::internal {
 namespace {

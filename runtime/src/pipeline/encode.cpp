@@ -10,7 +10,7 @@
 
 #include "base/text.hpp"
 #include "pipeline/scalar_type.hpp"
-#include "plugin/schema_model.hpp"
+#include "schema/schema_model.hpp"
 
 namespace tenon::internal {
 namespace {

@@ -7,7 +7,7 @@
 #include "pipeline/encode.hpp"
 #include "pipeline/output_directories.hpp"
 #include "pipeline/version_pin.hpp"
-#include "plugin/schema_model.hpp"
+#include "schema/schema_model.hpp"
 
 namespace tenon::internal {
 namespace {

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "pipeline/scalar_type.hpp"
-#include "plugin/schema_model.hpp"
+#include "schema/schema_model.hpp"
 
 namespace tenon::internal {
 namespace {

@@ -13,7 +13,7 @@
 #include <tenon/error.hpp>
 #include <tenon/schema.hpp>
 
-#include "plugin/task_files.hpp"
+#include "schema/task_files.hpp"
 
 namespace tenon::internal {
 

@@ -9,11 +9,11 @@
 #include "base/hot.hpp"
 #include "base/text.hpp"
 #include "platform/dynamic_library.hpp"
+#include "platform/elf_carrier.hpp"
 #include "platform/file.hpp"
+#include "platform/file_source.hpp"
 #include "platform/shared_memory.hpp"
-#include "plugin/elf_carrier.hpp"
 #include "plugin/file_hash.hpp"
-#include "plugin/file_source.hpp"
 #include "plugin/manifest_reader.hpp"
 #include "plugin/plugin_file.hpp"
 

@@ -8,11 +8,12 @@
 #include <tenon/plugin.h>
 
 #include "base/text.hpp"
+#include "platform/elf_section.hpp"
 #include "platform/file.hpp"
 #include "platform/file_descriptor.hpp"
-#include "plugin/elf_section.hpp"
-#include "plugin/file_source.hpp"
-#include "plugin/schema_model.hpp"
+#include "platform/file_source.hpp"
+#include "schema/plugin_name.hpp"
+#include "schema/schema_model.hpp"
 
 namespace tenon::internal {
 namespace {
@@ -160,12 +161,6 @@ Result<Manifest> parse_source(const ByteSource& source, std::string_view expecte
 }
 
 }  // namespace
-
-bool is_plugin_name(std::string_view name) noexcept {
-  return !name.empty() && name.size() < TENON_MANIFEST_NAME_SIZE && name.front() >= 'a' && name.front() <= 'z' &&
-         std::all_of(name.begin(), name.end(),
-                     [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
-}
 
 Result<Manifest> parse_manifest(BytesView image, std::string_view expected_name) {
   return parse_source(MemorySource(image), expected_name, SchemaReading::kNow);

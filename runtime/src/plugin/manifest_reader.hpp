@@ -51,7 +51,4 @@ enum class SchemaReading {
 /// The same for an open file, whatever `name`, the name that it was opened by, leads to now.
 [[nodiscard]] Result<Manifest> read_manifest(const FileDescriptor& file, const std::filesystem::path& name);
 
-/// Whether `name` may name a plugin: [a-z][a-z0-9_]*, shorter than TENON_MANIFEST_NAME_SIZE.
-[[nodiscard]] bool is_plugin_name(std::string_view name) noexcept;
-
 }  // namespace tenon::internal

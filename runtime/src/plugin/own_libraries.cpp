@@ -9,9 +9,9 @@
 #include <system_error>
 #include <utility>
 
+#include "platform/elf_dynamic.hpp"
 #include "platform/environment.hpp"
-#include "plugin/elf_dynamic.hpp"
-#include "plugin/file_source.hpp"
+#include "platform/file_source.hpp"
 #include "plugin/plugin_file.hpp"
 
 namespace tenon::internal {

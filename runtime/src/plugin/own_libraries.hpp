@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "plugin/byte_source.hpp"
+#include "platform/byte_source.hpp"
 
 namespace tenon::internal {
 

@@ -13,7 +13,7 @@
 #include "base/text.hpp"
 #include "platform/file.hpp"
 #include "plugin/file_hash.hpp"
-#include "plugin/manifest_reader.hpp"
+#include "schema/plugin_name.hpp"
 
 namespace tenon::internal {
 namespace {

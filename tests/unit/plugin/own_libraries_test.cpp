@@ -9,8 +9,8 @@
 #include <tenon_test/temporary_directory.hpp>
 
 #include "platform/dynamic_library.hpp"
+#include "platform/elf_carrier.hpp"
 #include "platform/file.hpp"
-#include "plugin/elf_carrier.hpp"
 #include "plugin/examiner.hpp"
 #include "plugin/file_hash.hpp"
 #include "plugin/file_keeper.hpp"

@@ -1,0 +1,36 @@
+/// schema/schema_operations.hpp: what Schema does with a buffer or a text, one file each (verify, json_encode,
+/// json_write, readable).
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <tenon/bytes.hpp>
+#include <tenon/error.hpp>
+#include <tenon/schema.hpp>
+
+#include "schema/schema_model.hpp"
+
+namespace tenon::internal {
+
+/// See Schema::verify. Any bytes may be given. Afterwards every offset that the schema knows of may be followed.
+[[nodiscard]] Result<void> verify_buffer(const SchemaModel& model, const ObjectModel& root, BytesView buffer);
+
+/// See Schema::from_json. The error's message begins with the position; `*problem` gets its parts.
+[[nodiscard]] Result<Buffer> encode_json(const SchemaModel& model, const ObjectModel& root, std::string_view json,
+                                         JsonProblem& problem);
+
+/// See Schema::to_json. `buffer` has been verified as `root`.
+[[nodiscard]] Result<std::string> write_json(const SchemaModel& model, const ObjectModel& root, BytesView buffer,
+                                             const JsonOptions& options);
+
+/// `buffer` with another value of a string field of its root, which may be absent. `buffer` has been verified as
+/// `root`, and `field` is one of its fields. The content is copied once and keeps its alignment. Errors: kTooLarge.
+[[nodiscard]] Result<Buffer> replace_string(const ObjectModel& root, const FieldModel& field, const SchemaModel& model,
+                                            BytesView buffer, std::string_view value);
+
+/// See Schema::check_readable.
+[[nodiscard]] Result<void> check_readable(const SchemaModel& writer, const ObjectModel& writer_root,
+                                          const SchemaModel& reader, const ObjectModel& reader_root);
+
+}  // namespace tenon::internal

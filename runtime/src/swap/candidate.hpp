@@ -1,0 +1,75 @@
+/// swap/candidate.hpp: from a plugin file to a version that workers may load, or the reason why not.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <tenon/catalog.hpp>
+#include <tenon/error.hpp>
+#include <tenon/swap.hpp>
+
+#include "base/clock.hpp"
+#include "platform/file_descriptor.hpp"
+#include "plugin/examiner.hpp"
+#include "plugin/store.hpp"
+#include "swap/host_records.hpp"
+
+namespace tenon::internal {
+
+/// Stages and judges plugin files. Each step by itself, so that whoever asks can tell what goes on. Immutable;
+/// [any-thread]
+class Candidates {
+ public:
+  using Admit = std::function<Result<void>(const PluginInfo& candidate)>;
+
+  /// `admit` as in HotSwapOptions; may be empty.
+  Candidates(Store store, Examiner examiner, Admit admit, HostRecords host)
+      : store_(std::move(store)), examiner_(std::move(examiner)), admit_(std::move(admit)), host_(std::move(host)) {}
+
+  /// A copy of the file in the store. A file that is being written is tried again until the deadline. Errors: those of
+  /// Store::stage; kDeadline it does not come to rest; kCancelled when `cancel` became readable.
+  [[nodiscard]] Result<StagedPlugin> stage(const std::filesystem::path& source, MonotonicNs deadline_ns,
+                                           const FileDescriptor& cancel) const;
+  /// Why a content must not be loaded: it is in quarantine, or this host was rolled back from it. `file` is the file of
+  /// its plugin in the plugin directories, `time_limit` what it now has to load; the plugin's own limit when absent.
+  /// nullopt: it may be loaded.
+  [[nodiscard]] std::optional<Error> objection(
+      const std::string& sha256, const std::filesystem::path& file,
+      std::optional<std::chrono::milliseconds> time_limit = std::nullopt) const;
+  /// The record of a content in quarantine, where its reason holds with this time limit; nullopt otherwise.
+  [[nodiscard]] std::optional<QuarantineRecord> quarantined(
+      const std::string& sha256, std::optional<std::chrono::milliseconds> time_limit = std::nullopt) const;
+  /// What a staged plugin is: admitted, then inspected from its copy. A `problem` that is a crash or a hang has put the
+  /// content into quarantine; `quarantined` tells so. A problem that ended because of `cancel` has the code kCancelled.
+  [[nodiscard]] PluginInfo examine(const StagedPlugin& staged, std::chrono::milliseconds timeout,
+                                   const FileDescriptor& cancel, bool& quarantined) const;
+  /// Why the content must not be loaded again, for all hosts that share the store. `exceeded`: the time limit that it
+  /// exceeded; zero when the reason is another. Errors: kIo.
+  [[nodiscard]] Result<void> quarantine(const PluginInfo& plugin, const std::string& reason,
+                                        std::chrono::milliseconds exceeded = std::chrono::milliseconds::zero()) const;
+  /// Releases a content that is in quarantine only because it once exceeded a time limit.
+  void loaded_in_time(const std::string& sha256) const;
+
+  [[nodiscard]] const Store& store() const noexcept { return store_; }
+  [[nodiscard]] const Examiner& examiner() const noexcept { return examiner_; }
+  [[nodiscard]] const HostRecords& host() const noexcept { return host_; }
+
+ private:
+  Store store_;
+  Examiner examiner_;
+  Admit admit_;
+  HostRecords host_;
+};
+
+/// Opens the store that the options name, and what inspects. Errors: those of Store::open; kUnavailable without a
+/// tenon-worker, or without a home to keep the store in. [any-thread]
+[[nodiscard]] Result<Candidates> open_candidates(const HotSwapOptions& options, const CatalogOptions& inspection);
+
+/// The name that a plugin file stands for: its stem. [any-thread]
+[[nodiscard]] std::string plugin_name_of(const std::filesystem::path& file);
+
+}  // namespace tenon::internal

@@ -1,0 +1,96 @@
+#include "swap/coordinator.hpp"
+
+#include <future>
+#include <utility>
+
+#include "swap/loop.hpp"
+
+namespace tenon::internal {
+namespace {
+
+/// Gives a command to the thread and waits for its end.
+template <typename Loop>
+Result<SwapReport> run_command(Loop& loop, SwapCommand command) {
+  if (loop.on_own_thread()) {
+    return fail(ErrorCode::kInvalidArgument,
+                "a listener of events cannot wait for a swap, as it holds up the thread that makes it; swap from "
+                "another thread");
+  }
+  const auto promise = std::make_shared<std::promise<Result<SwapReport>>>();
+  auto answer = promise->get_future();
+  command.done = [promise](Result<SwapReport> result) { promise->set_value(std::move(result)); };
+  loop.give(std::move(command));
+  return answer.get();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SwapCoordinator>> SwapCoordinator::start(const HotSwapOptions& options,
+                                                                std::shared_ptr<Fleet> fleet, Candidates candidates,
+                                                                StagedCatalog initial, LogSink log) {
+  if (auto checked = check_hot_swap_options(options); !checked) {
+    return fail(std::move(checked.error()));
+  }
+  auto bell = EventBell::create();
+  if (!bell) {
+    return fail(std::move(bell.error()));
+  }
+  auto poller = Poller::create();
+  if (!poller) {
+    return fail(std::move(poller.error()));
+  }
+  auto loop = std::make_shared<Loop>(options, std::move(fleet), std::move(candidates), std::move(initial),
+                                     std::move(log), std::make_shared<EventBell>(std::move(*bell)), std::move(*poller));
+  if (auto started = loop->start(); !started) {
+    return fail(std::move(started.error()));
+  }
+  return std::unique_ptr<SwapCoordinator>(new SwapCoordinator(std::move(loop)));
+}
+
+SwapCoordinator::SwapCoordinator(std::shared_ptr<Loop> loop) noexcept : loop_(std::move(loop)) {}
+
+SwapCoordinator::~SwapCoordinator() {
+  loop_->stop();
+  loop_->let_go();
+}
+
+void SwapCoordinator::stop() {
+  loop_->stop();
+}
+
+void SwapCoordinator::stop_soon() {
+  loop_->stop_soon();
+}
+
+void SwapCoordinator::let_go() {
+  loop_->let_go();
+}
+
+Result<SwapReport> SwapCoordinator::swap(std::string_view what, const SwapOptions& options) {
+  if (auto checked = check_swap_options(options); !checked) {
+    return fail(std::move(checked.error()));
+  }
+  return run_command(*loop_, {SwapRequest::Kind::kSwap, std::string(what), options, "asked for by command", {}});
+}
+
+Result<SwapReport> SwapCoordinator::rollback(std::string_view plugin, std::string_view reason) {
+  return run_command(*loop_, {SwapRequest::Kind::kRollBack,
+                              std::string(plugin),
+                              {},
+                              reason.empty() ? "rolled back by command" : std::string(reason),
+                              {}});
+}
+
+std::vector<GenerationInfo> SwapCoordinator::generations() const {
+  return loop_->records().all();
+}
+
+std::vector<SwapEvent> SwapCoordinator::events_since(std::uint64_t number) const {
+  return loop_->events().since(number);
+}
+
+EventSubscription SwapCoordinator::on_event(std::function<void(const SwapEvent&)> listener) {
+  return loop_->events().subscribe(std::move(listener));
+}
+
+}  // namespace tenon::internal

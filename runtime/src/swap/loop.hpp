@@ -1,0 +1,84 @@
+/// swap/loop.hpp: the thread of the coordinator. For coordinator.cpp and loop.cpp.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/guarded.hpp"
+#include "platform/reactor/poller.hpp"
+#include "platform/thread.hpp"
+#include "swap/coordinator.hpp"
+#include "swap/lane.hpp"
+#include "swap/services.hpp"
+#include "swap/target.hpp"
+#include "swap/watcher.hpp"
+
+namespace tenon::internal {
+
+/// What somebody asks the thread for.
+struct SwapCommand {
+  SwapRequest::Kind kind = SwapRequest::Kind::kSwap;
+  std::string what;  ///< As Runtime::swap takes it; of a roll-back the plugin.
+  SwapOptions options;
+  std::string reason;
+  std::function<void(Result<SwapReport>)> done;
+};
+
+/// All lanes and the watch, served by one thread. Kept by that thread too, so that its end does not depend on who lets
+/// go first.
+class SwapCoordinator::Loop : public std::enable_shared_from_this<Loop> {
+ public:
+  Loop(const HotSwapOptions& options, std::shared_ptr<Fleet> fleet, Candidates candidates, StagedCatalog initial,
+       LogSink log, std::shared_ptr<EventBell> bell, Poller poller);
+
+  /// Starts the thread. Errors: kUnavailable no more threads, or descriptors.
+  [[nodiscard]] Result<void> start();
+  /// Hands a command over. It is answered in any case.
+  void give(SwapCommand command);
+  void stop();
+  /// The same without waiting for its end.
+  void stop_soon();
+  /// The last thing its owner does: a thread that is still there, as the end comes from a listener, ends by itself.
+  void let_go();
+  [[nodiscard]] bool on_own_thread() const noexcept { return std::this_thread::get_id() == thread_id_.load(); }
+
+  [[nodiscard]] EventLog& events() noexcept { return services_.events; }
+  [[nodiscard]] GenerationRecords& records() noexcept { return services_.records; }
+
+ private:
+  struct Inbox {
+    std::vector<SwapCommand> commands;
+    bool stopping = false;
+  };
+
+  void run();
+  /// Once around. False: stop.
+  [[nodiscard]] bool turn();
+  void take_command(SwapCommand command);
+  void watch();
+  void on_change(const PluginFileChange& change);
+  void step_lanes();
+  [[nodiscard]] MonotonicNs next_time() const;
+  [[nodiscard]] std::vector<KnownPlugin> known_plugins() const;
+  [[nodiscard]] Lane& lane(const std::string& plugin);
+  void tell_watch(SwapEvent::Kind kind, const std::string& plugin, std::string message);
+
+  const HotSwapOptions options_;
+  const std::shared_ptr<EventBell> bell_;
+  Poller poller_;
+  SwapServices services_;
+  /// After the services, which they use to their end.
+  std::map<std::string, std::unique_ptr<Lane>> lanes_;
+  std::unique_ptr<PluginWatcher> watcher_;
+  Guarded<Inbox> inbox_;
+  Guarded<Thread> thread_;
+  /// Written by the thread itself: only there the comparison can come true.
+  std::atomic<std::thread::id> thread_id_;
+};
+
+}  // namespace tenon::internal
