@@ -49,6 +49,59 @@ class CheckLayers(unittest.TestCase):
         self.write("runtime/src/host/b.cpp", '#include "worker/worker.hpp"\n')
         self.assertEqual(len(self.findings()), 2)
 
+    def test_schema_and_ipc_never_meet_and_know_no_plugin_files(self):
+        self.write("runtime/src/schema/a.cpp", '#include "platform/file.hpp"\n#include "ipc/ring.hpp"\n')
+        self.write("runtime/src/ipc/b.cpp", '#include "schema/model.hpp"\n')
+        self.write("runtime/src/schema/c.cpp", '#include "plugin/store.hpp"\n')
+        self.assertEqual([finding.split(": ")[0] for finding in self.findings()],
+                         ["runtime/src/ipc/b.cpp:1", "runtime/src/schema/a.cpp:2", "runtime/src/schema/c.cpp:1"])
+
+    def test_swap_stands_between_plugin_and_host(self):
+        self.write("runtime/src/swap/a.cpp", '#include "plugin/store.hpp"\n#include <tenon/swap.hpp>\n')
+        self.write("runtime/src/host/b.cpp", '#include "swap/lane.hpp"\n')
+        self.write("runtime/include/tenon/swap.hpp", "#include <tenon/error.hpp>\n")
+        self.assertEqual(self.findings(), [])
+        self.write("runtime/src/swap/c.cpp", '#include "host/pool.hpp"\n')
+        self.write("runtime/src/plugin/d.cpp", '#include "swap/lane.hpp"\n#include <tenon/swap.hpp>\n')
+        self.assertEqual(len(self.findings()), 3)
+
+    def test_nothing_in_the_host_includes_the_facade(self):
+        self.write("runtime/src/host/runtime.cpp", "#include <tenon/runtime.hpp>\n")
+        self.write("runtime/src/pipeline/a.cpp", "#include <tenon/runtime.hpp>\n")
+        self.assertEqual(self.findings(), [])
+        self.write("runtime/src/host/pool.hpp", "#include <tenon/runtime.hpp>\n")
+        self.assertEqual(self.findings(), ["runtime/src/host/pool.hpp:1: <tenon/runtime.hpp> is the facade over this "
+                                           "file; include <tenon/options.hpp> or what it declares"])
+
+    def test_files_that_include_each_other(self):
+        self.write("runtime/src/ipc/a.hpp", '#include <array>\n#include "ipc/b.hpp"\n')
+        self.write("runtime/src/ipc/b.hpp", '#include "ipc/c.hpp"\n')
+        self.write("runtime/src/ipc/c.hpp", '#include "ipc/a.hpp"\n')
+        self.assertEqual(self.findings(), [
+            "runtime/src/ipc/a.hpp:2: files include each other: runtime/src/ipc/a.hpp -> runtime/src/ipc/b.hpp "
+            "(runtime/src/ipc/a.hpp:2) -> runtime/src/ipc/c.hpp (runtime/src/ipc/b.hpp:1) -> runtime/src/ipc/a.hpp "
+            "(runtime/src/ipc/c.hpp:1)"])
+
+    def test_file_that_includes_itself(self):
+        self.write("runtime/src/ipc/a.hpp", '#include "ipc/a.hpp"\n')
+        self.assertEqual(len(self.findings()), 1)
+
+    def test_directories_that_include_each_other(self):
+        self.write("runtime/src/ipc/a.hpp", "#include <array>\n")
+        self.write("runtime/src/ipc/b.hpp", '#include "ipc/inner/c.hpp"\n')
+        self.write("runtime/src/ipc/inner/c.hpp", '#include "ipc/a.hpp"\n')
+        self.assertEqual(self.findings(), [
+            "runtime/src/ipc/b.hpp:1: directories include each other: runtime/src/ipc -> runtime/src/ipc/inner "
+            "(runtime/src/ipc/b.hpp:1) -> runtime/src/ipc (runtime/src/ipc/inner/c.hpp:1)"])
+
+    def test_plugins_that_include_each_other(self):
+        self.write("plugins/text/a.hpp", '#include "files/b.hpp"\n')
+        self.write("plugins/text/c.hpp", "#include <string>\n")
+        self.write("plugins/files/b.hpp", "#include <string>\n")
+        self.assertEqual(self.findings(), [])
+        self.write("plugins/files/b.hpp", '#include "text/c.hpp"\n')
+        self.assertEqual(len(self.findings()), 1)
+
     def test_python_stands_above_the_runtime_and_its_codec_by_itself(self):
         self.write("runtime/python/native/a.cpp", '#include "host/pool.hpp"\n#include "python/codec/encode.hpp"\n')
         self.write("plugins/py/py.cpp", '#include "python/codec/encode.hpp"\n')
