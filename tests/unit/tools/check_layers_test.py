@@ -138,6 +138,13 @@ class CheckLayers(unittest.TestCase):
         self.assertEqual([finding.split(": ")[0] for finding in self.findings()],
                          ["runtime/src/host/a.cpp:1", "runtime/src/host/a.cpp:2", "runtime/src/platform/linux/b.cpp:1"])
 
+    def test_no_waits_that_the_library_of_mingw_loses(self):
+        self.write("runtime/src/host/a.cpp", "#include <semaphore>\nstd::latch done(1);\nstd::atomic_wait(&word, 0);\n"
+                   "word.wait(0, std::memory_order_acquire);\nchanged.wait(lock);\n// std::barrier\n")
+        self.write("plugins/files/b.cpp", "#include <latch>\n")
+        self.assertEqual([finding.split(": ")[0] for finding in self.findings()],
+                         [f"runtime/src/host/a.cpp:{line}" for line in (1, 2, 3, 4)])
+
     def test_header_of_one_system_from_outside(self):
         self.write("runtime/src/host/a.cpp", '#include "platform/linux/futex.hpp"\n')
         self.assertEqual(len(self.findings()), 1)
