@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
-#include "pipeline/failure_news.hpp"
+#include "pipeline/failure_notices.hpp"
 #include "tools/tenon/failure.hpp"
 #include "tools/tenon/json_output.hpp"
 #include "tools/tenon/progress.hpp"

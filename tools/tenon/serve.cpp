@@ -9,7 +9,7 @@
 
 #include "base/scope_guard.hpp"
 #include "base/text.hpp"
-#include "pipeline/failure_news.hpp"
+#include "pipeline/failure_notices.hpp"
 #include "pipeline/plugin_dirs.hpp"
 #include "pipeline/quantity.hpp"
 #include "platform/environment.hpp"

@@ -1,4 +1,4 @@
-// Whether a graph goes on with another version of one of its plugins.
+// Decides whether a graph can continue with another version of one of its plugins.
 #include <algorithm>
 #include <set>
 #include <string>
@@ -14,20 +14,20 @@ namespace tenon {
 namespace internal {
 namespace {
 
-/// A message tells so many reasons.
+/// A message lists at most this many reasons.
 constexpr std::size_t kMostReasons = 8;
 
 std::string_view plugin_of(std::string_view task) {
   return task.substr(0, task.find('.'));
 }
 
-/// Compares what the graph was checked with against a candidate for one of its plugins.
+/// Compares the plugin that the graph was checked with to a candidate version of it.
 class Admission {
  public:
   Admission(const Graph::Impl& graph, const PluginInfo& candidate, const Schema& old_schema, const Schema& new_schema)
       : graph_(graph), candidate_(candidate), old_(old_schema), new_(new_schema) {}
 
-  /// What does not fit, a phrase each.
+  /// Returns one phrase for each incompatibility.
   std::vector<std::string> run() {
     check_settings();
     for (std::size_t i = 0; i < graph_.nodes.size(); ++i) {
@@ -71,7 +71,7 @@ class Admission {
       return;
     }
     if (new_.settings_type().empty()) {
-      add("the file gives it settings, and it has none");
+      add("the file gives it settings, but it has no settings");
     } else {
       require_readable("settings", old_, old_.settings_type(), new_, new_.settings_type());
     }
@@ -82,37 +82,38 @@ class Admission {
     const TaskInfo* const before = old_.find_task(method);
     const TaskInfo* const now = new_.find_task(method);
     if (now == nullptr) {
-      add(title(node) + " uses the task " + node.task + ", which it does not have");
+      add(title(node) + " uses the task " + node.task + ", which this version does not have");
       return;
     }
     if (before == nullptr) {
       return;
     }
     if (now->kind != before->kind) {
-      add(title(node) + ": " + node.task + " is " + std::string(task_kind_text(now->kind)) + " in it, and was " +
-          std::string(task_kind_text(before->kind)));
+      add(title(node) + ": " + node.task + " is " + std::string(task_kind_text(now->kind)) + " in this version (was " +
+          std::string(task_kind_text(before->kind)) + ")");
       return;
     }
     if (now->argument_type != before->argument_type) {
-      add(title(node) + ": " + node.task + " takes " + now->argument_type + " in it, and took " +
-          before->argument_type);
+      add(title(node) + ": " + node.task + " takes " + now->argument_type + " in this version (took " +
+          before->argument_type + ")");
     } else {
       check_inputs(node, *now);
     }
     if (now->result_type != before->result_type) {
-      add(title(node) + ": " + node.task + " gives " + now->result_type + " in it, and gave " + before->result_type);
+      add(title(node) + ": " + node.task + " gives " + now->result_type + " in this version (gave " +
+          before->result_type + ")");
     }
     if (node.params.empty()) {
       return;
     }
     if (now->params_type.empty()) {
-      add(title(node) + ": the file gives params, and " + node.task + " takes none in it");
+      add(title(node) + ": the file gives params, and " + node.task + " takes none in this version");
     } else {
       require_readable(title(node) + ", params", old_, before->params_type, new_, now->params_type);
     }
   }
 
-  /// What comes into a task of the candidate: from other plugins, and from the version before.
+  /// Checks the inputs of a task of the candidate: from other plugins, and from the version before.
   void check_inputs(const PlanNode& node, const TaskInfo& now) {
     if (node.kind == NodeKind::kSource) {
       require_readable(title(node) + ", args", old_, now.argument_type, new_, now.argument_type);
@@ -128,7 +129,8 @@ class Admission {
     }
   }
 
-  /// What routes and keys look at. They read with the schema that the file was checked with.
+  /// Checks the fields that routes and keys read. They are read with the schema that the file was
+  /// checked with.
   void check_fields(const PlanNode& node) {
     const EdgeType& type = node.input_type;
     if (type.plugin != candidate_.name || !names_table(type)) {
@@ -146,7 +148,8 @@ class Admission {
     }
   }
 
-  /// What the candidate gives to tasks of other plugins. To its own it gives only after they have changed with it.
+  /// Checks the results that the candidate passes to tasks of other plugins. Tasks of the candidate
+  /// itself switch to the new version together with it, so they need no check.
   void check_consumers(const PlanNode& node) {
     for (const PlanOutput& output : node.outputs) {
       for (const std::uint32_t edge : output.edges) {
@@ -168,7 +171,8 @@ class Admission {
 
   const Schema* schema_of(std::string_view plugin) const {
     const auto found = graph_.catalog.find_plugin(plugin);
-    return found == nullptr || !found->schema ? nullptr : &*found->schema;  // The catalog keeps it.
+    // The catalog keeps it alive.
+    return found == nullptr || !found->schema ? nullptr : &*found->schema;
   }
 
   const Graph::Impl& graph_;

@@ -6,11 +6,11 @@
 namespace tenon::internal {
 namespace {
 
-/// A bulk call that takes longer is shared better in smaller ones.
+/// Work that takes longer than this is shared better in several smaller bulk calls.
 constexpr std::int64_t kMostRunNs = 150'000;
-/// One that takes less costs as much to send as to run.
+/// A bulk call that takes less time than this costs as much to send as to run.
 constexpr std::int64_t kLeastRunNs = 10'000;
-/// Of the calls of one flush.
+/// How many bulk calls one flush may send to each worker.
 constexpr std::uint32_t kBulksPerWorker = 2;
 constexpr std::uint32_t kMostTogether = 1024;
 constexpr std::size_t kMostBytes = std::size_t{256} << 10;
@@ -29,7 +29,7 @@ std::uint32_t bulk_size(std::size_t waiting, std::int64_t mean_run_ns, std::uint
   const std::int64_t shares = std::int64_t{std::max(workers, 1U)} * kBulksPerWorker;
   const std::int64_t fair = std::max((calls + shares - 1) / shares, kLeastRunNs / mean_run_ns);
   const std::int64_t most = std::clamp<std::int64_t>(std::min(fair, kMostRunNs / mean_run_ns), 1, kMostTogether);
-  // All of them alike, rather than a small one at the end.
+  // All bulk calls get about the same size; there is no small one at the end.
   const std::int64_t bulks = (calls + most - 1) / most;
   return static_cast<std::uint32_t>((calls + bulks - 1) / bulks);
 }
@@ -80,7 +80,7 @@ void BulkCalls::leave(const Stage& stage, std::uint32_t slot, std::vector<Alone>
 }
 
 void BulkCalls::flush(std::vector<Alone>& alone) {
-  // First, while the numbers of bulk calls that have ended are not in use again.
+  // Cancels go first, while the numbers of completed bulk calls are not in use again.
   send_cancels();
   for (Stage* stage : gathered_) {
     std::erase_if(stage->waiting, [this](std::uint32_t slot) { return places_[slot].bulk != kWaits; });
@@ -122,7 +122,7 @@ std::size_t BulkCalls::send(Stage& stage, std::size_t begin, std::size_t size, s
     bulk.work = *work;
   }
   if (!work || !pool_->submit_bulk(*work, *stage.options)) {
-    // Each tries by itself, and says why it cannot run.
+    // Each call is tried by itself and reports why it cannot run.
     for (const std::uint32_t slot : bulk.slots) {
       leave(stage, slot, alone);
     }
@@ -183,7 +183,8 @@ Result<Reply> BulkCalls::take(std::uint32_t slot) {
   Bulk& bulk = bulks_[index];
   const BulkEnds& ends = bulk.ends[place.ends];
   const std::uint32_t at = place.item - ends.first;
-  // A result that is the argument stays where that is: the bulk call's block need not be kept for it.
+  // A result that is the argument itself is taken from there, so the block of the bulk call can be
+  // freed.
   const bool same = ends.answers != nullptr && ends.answers->is_argument(ends.offset + at);
   Result<Reply> outcome = same ? Result<Reply>(*place.argument) : bulk.work->outcome(ends, at);
   if (--bulk.open == 0) {

@@ -1,4 +1,4 @@
-/// pipeline/bulk_calls.hpp: small calls of one stage that travel together.
+/// pipeline/bulk_calls.hpp: sends small calls of one stage together.
 #pragma once
 
 #include <cstddef>
@@ -20,15 +20,17 @@
 
 namespace tenon::internal {
 
-/// How many calls that wait to be sent, `waiting` of one stage, go into one bulk call: as many as share the work among
-/// the workers, but no more than run some time, nor so few that sending costs more than running. `mean_run_ns` is what
-/// one of them takes, 0 when that is not known.
+/// Returns how many of the `waiting` calls of one stage go into one bulk call. The work is divided
+/// among the workers, within two limits: a bulk call does not run for too long, and it does not
+/// take longer to send than to run. `mean_run_ns` is the mean run time of one call, or 0 if it is
+/// not known.
 [[nodiscard]] std::uint32_t bulk_size(std::size_t waiting, std::int64_t mean_run_ns, std::uint32_t workers) noexcept;
 
-/// The calls of an executor that go in bulk calls. Used by the engine's thread alone; destroyed with no call under way.
+/// The calls of an executor that are sent in bulk calls. Only the engine's thread uses this object;
+/// no call is under way when it is destroyed.
 class BulkCalls {
  public:
-  /// A call that goes by itself.
+  /// A call that is sent by itself.
   struct Alone {
     std::uint32_t slot = 0;
     const std::string* task = nullptr;
@@ -36,37 +38,38 @@ class BulkCalls {
     const CallOptions* options = nullptr;
   };
 
-  /// `queue` gets the ends, for `arrived`, and outlives this. Without a pool no call goes in bulk.
+  /// `queue` receives the completions, for `arrived`, and outlives this object. Without a pool, no
+  /// call is sent in bulk.
   BulkCalls(std::shared_ptr<Pool> pool, EndQueue& queue);
 
-  /// As Executor::submit. False: the call cannot travel with others, because it is large, bound to a time or to a
-  /// worker.
+  /// Like Executor::submit. Returns false if the call cannot be sent with others because it is
+  /// large, has a deadline, or is bound to one worker.
   [[nodiscard]] bool add(std::uint32_t slot, const std::string& task, const Reply& argument,
                          const CallOptions* options);
-  /// Sends what has been added, and cancels what is to be cancelled. Appends to `alone` the calls that are better off,
-  /// or must try, by themselves: they are this object's no more.
+  /// Sends the added calls and the requested cancels. Appends to `alone` the calls that are better
+  /// sent by themselves, or must be; this object no longer owns them.
   void flush(std::vector<Alone>& alone);
-  /// As Executor::cancel. False: the call is none of these.
+  /// Like Executor::cancel. Returns false if the call is not one of these.
   [[nodiscard]] bool cancel(std::uint32_t slot);
   /// Whether the call is one of these.
   [[nodiscard]] bool has(std::uint32_t slot) const noexcept {
     return slot < places_.size() && places_[slot].bulk != kElsewhere;
   }
-  /// As Executor::take, for one of these.
+  /// Like Executor::take, for one of these calls.
   [[nodiscard]] Result<Reply> take(std::uint32_t slot);
-  /// Appends the calls that have ended.
+  /// Appends the calls that have completed.
   void arrived(BulkEnded ended, std::vector<Ended>& calls);
 
  private:
   static constexpr std::uint32_t kElsewhere = UINT32_MAX;
-  static constexpr std::uint32_t kWaits = UINT32_MAX - 1;      // For the flush.
-  static constexpr std::uint32_t kCancelled = UINT32_MAX - 2;  // Before it was sent.
+  static constexpr std::uint32_t kWaits = UINT32_MAX - 1;      // Waits for the next flush.
+  static constexpr std::uint32_t kCancelled = UINT32_MAX - 2;  // Cancelled before it was sent.
 
-  /// Where a call is.
+  /// The state of a call.
   struct Place {
     std::uint32_t bulk = kElsewhere;
-    std::uint32_t item = 0;  ///< Which of the bulk call's.
-    std::uint32_t ends = 0;  ///< Which of Bulk::ends has its outcome.
+    std::uint32_t item = 0;  ///< The index of the call in its bulk call.
+    std::uint32_t ends = 0;  ///< The index into Bulk::ends of the entry with its outcome.
     const Reply* argument = nullptr;
   };
   /// The calls of one stage.
@@ -80,15 +83,16 @@ class BulkCalls {
   struct Bulk {
     Shared<const BulkWork> work;
     Stage* stage = nullptr;
-    std::vector<std::uint32_t> slots;  ///< By item.
+    std::vector<std::uint32_t> slots;  ///< The slot of each item.
     std::vector<BulkEnds> ends;
-    std::uint32_t open = 0;  ///< Items not taken.
+    std::uint32_t open = 0;  ///< How many items have not been taken.
   };
-  /// Tells the queue.
+  /// Pushes completions into the queue.
   class Sink;
 
   [[nodiscard]] Stage& stage_of(const CallOptions* options, const std::string& task);
-  /// Sends calls from `begin` on, `size` or as many as have room in one block; returns the index behind the last.
+  /// Sends calls from index `begin`: `size` of them, or as many as fit into one block. Returns the
+  /// index behind the last one sent.
   std::size_t send(Stage& stage, std::size_t begin, std::size_t size, std::vector<Alone>& alone);
   [[nodiscard]] std::uint32_t new_bulk();
   void send_cancels();
@@ -97,12 +101,12 @@ class BulkCalls {
   std::shared_ptr<Pool> pool_;
   Shared<BulkSink> sink_;
   std::unordered_map<const CallOptions*, Stage> stages_;
-  Stage* last_stage_ = nullptr;  // Calls of one stage come one after another.
+  Stage* last_stage_ = nullptr;  // A cache: calls of one stage are submitted one after another.
   std::vector<Stage*> gathered_;
-  std::vector<Place> places_;  // By slot.
-  std::vector<Bulk> bulks_;    // By BulkWork::tag.
+  std::vector<Place> places_;  // Indexed by slot.
+  std::vector<Bulk> bulks_;    // Indexed by BulkWork::tag.
   std::vector<std::uint32_t> free_bulks_;
-  std::vector<std::pair<std::uint32_t, std::uint32_t>> cancels_;  // Bulk and item.
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> cancels_;  // Pairs of bulk call and item.
   EndQueue& queue_;
   BulkBuilder builder_;
   Buffer block_;  // Reused.

@@ -113,7 +113,7 @@ class CatalogDirectory final : public TaskDirectory {
     }
     return ItemReader([schema = *schema, type = std::string(type),
                        field = std::move(*reader)](BytesView item) -> Result<std::string> {
-      // Items come from workers: nothing is read from one that does not verify.
+      // Items come from workers, so an item must verify before anything is read from it.
       if (Result<void> verified = schema.verify(type, item); !verified) {
         return fail(std::move(verified.error()));
       }
@@ -131,7 +131,7 @@ class CatalogDirectory final : public TaskDirectory {
     if (found == nullptr) {
       return fail(ErrorCode::kNotFound, std::string(type) + " has no field '" + std::string(field) + "'");
     }
-    // The copy of the schema keeps what `root` and `found` point to.
+    // `root` and `found` point into the schema, which this copy keeps alive.
     return ItemRenamer([schema = *schema, type = std::string(type), root, found](
                            BytesView item, std::string_view value) -> Result<Buffer> {
       if (Result<void> verified = schema.verify(type, item); !verified) {

@@ -28,7 +28,8 @@ void read_plugin(const Entry& entry, const Environment& environment, Reporter& r
   plugin.name = entry.key;
   plugin.place = entry.place;
   plugin.version = table.text("version");
-  // They held when the catalog was opened (plugin_limits.hpp); here only what is wrong with them is reported.
+  // Limits that are valid were applied when the catalog was opened (plugin_limits.hpp). Here only
+  // the errors in them are reported.
   if (const auto start_timeout = table.duration("start_timeout");
       start_timeout && start_timeout->value < std::chrono::milliseconds(1)) {
     table.fail(start_timeout->place, "'start_timeout' must be 1ms or more");
@@ -63,7 +64,7 @@ void read_section(const Value& document, Section section, const QueueLimits& que
   }
 }
 
-/// The directories themselves are read before the file is loaded; see plugin_dirs.hpp.
+/// Only checks the key: the directories are read before the file is loaded (plugin_dirs.hpp).
 void check_plugin_dirs(TableReader& table, const Environment& environment, Reporter& reporter) {
   const Entry* const listed = table.entry("plugin_dirs");
   if (listed == nullptr) {
@@ -77,12 +78,12 @@ void check_plugin_dirs(TableReader& table, const Environment& environment, Repor
   for (const Value& written : listed->value.elements) {
     const std::optional<Value> value = environment.settle(written, reporter);
     if (value && (value->kind != Value::Kind::kString || value->text.empty())) {
-      table.fail(value->place, "a plugin directory is a string that is not empty");
+      table.fail(value->place, "a plugin directory must be a string that is not empty");
     }
   }
 }
 
-/// Names are shared by all sections, because inputs name them without one.
+/// Inputs name a node without its section, so all sections share their names.
 void report_duplicates(const PipelineDeclaration& declaration, Reporter& reporter) {
   std::map<std::string_view, const NodeDeclaration*> first;
   std::vector<const NodeDeclaration*> ordered;

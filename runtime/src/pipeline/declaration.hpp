@@ -1,4 +1,4 @@
-/// What a pipeline file declares, read key by key; names are not resolved yet.
+/// Reads the declarations of a pipeline file key by key. Names are not resolved yet.
 #pragma once
 
 #include <chrono>
@@ -16,35 +16,35 @@
 
 namespace tenon::internal {
 
-/// More sources, stages and sinks than this in one file are refused.
+/// A file with more sources, stages and sinks than this is refused.
 constexpr std::size_t kMaxNodes = 1000;
 
 enum class Section { kSource, kStage, kSink };
-/// More inputs of one node, or cases of one route, are refused.
+/// A node with more inputs than this, or a route with more cases, is refused.
 constexpr std::size_t kMaxNamesInList = 1000;
 
-/// "source", "stage" or "sink".
+/// Returns "source", "stage" or "sink".
 [[nodiscard]] std::string_view section_name(Section section) noexcept;
 
-/// A value with the place it stands at.
+/// A value and its location in the file.
 template <typename T>
 struct Located {
   T value{};
   Place place;
 };
 
-/// One of `inputs`.
+/// One entry of `inputs`.
 struct InputDeclaration {
   std::string node;
-  std::string output;  ///< Empty when none is named.
+  std::string output;  ///< Empty if the file names no output.
   Place place;
 };
 
 /// One value of a route's case.
 struct CaseValue {
-  std::string value;  ///< As items show it.
+  std::string value;  ///< The text that items have in this field.
   Place place;
-  Value::Kind kind = Value::Kind::kString;  ///< As it is written.
+  Value::Kind kind = Value::Kind::kString;  ///< The kind in which the file writes it.
 };
 
 struct CaseDeclaration {
@@ -57,13 +57,13 @@ struct NodeDeclaration {
   Section section = Section::kStage;
   NodeKind kind = NodeKind::kMap;
   std::string name;
-  Place place;  ///< Of the name.
+  Place place;  ///< Location of the name.
   std::optional<Located<std::string>> task;
-  const Entry* args = nullptr;  ///< Into the document.
+  const Entry* args = nullptr;  ///< Points into the document.
   const Entry* params = nullptr;
   std::vector<InputDeclaration> inputs;
   bool inputs_given = false;
-  std::optional<Located<std::uint32_t>> workers;  ///< 0 for "auto".
+  std::optional<Located<std::uint32_t>> workers;  ///< 0 means "auto".
   std::optional<Located<std::chrono::nanoseconds>> timeout;
   std::optional<RetryPolicy> retry;
   std::optional<Located<std::string>> output_name;
@@ -77,7 +77,7 @@ struct NodeDeclaration {
   Place else_place;
   std::uint32_t batch_size = 0;
   std::optional<std::chrono::nanoseconds> batch_wait;
-  /// Something about it could not be read; what follows from that is not reported again.
+  /// Set if a part of it could not be read; errors that follow from that are not reported again.
   bool broken = false;
 };
 
@@ -85,7 +85,7 @@ struct PluginDeclaration {
   std::string name;
   Place place;
   std::optional<Located<std::string>> version;
-  const Entry* settings = nullptr;  ///< Into the document.
+  const Entry* settings = nullptr;  ///< Points into the document.
 };
 
 struct PipelineDeclaration {
@@ -94,10 +94,10 @@ struct PipelineDeclaration {
   std::optional<std::uint64_t> give_up_after;
   std::vector<PluginDeclaration> plugins;
   std::vector<NodeDeclaration> nodes;
-  bool complete = true;  ///< False when there are more than kMaxNodes; nothing can then be said of edges.
+  bool complete = true;  ///< False if there are more than kMaxNodes; edges cannot be checked then.
 };
 
-/// Reads all declarations. `document` must outlive what it returns.
+/// Reads all declarations. The result points into `document`, which must outlive it.
 [[nodiscard]] PipelineDeclaration read_declarations(const Value& document, const Environment& environment,
                                                     Reporter& reporter);
 
@@ -105,25 +105,26 @@ struct PipelineDeclaration {
 [[nodiscard]] NodeDeclaration read_node(Section section, const Entry& entry, const QueueLimits& queue,
                                         const Environment& environment, Reporter& reporter);
 
-/// Reads the scalars of one table by key, checks their kinds and, at the end, reports the keys nobody asked for.
+/// Reads the scalars of one table by key and checks their kinds.
 class TableReader {
  public:
   /// `what` names the table in messages, as in "stage 'digest'".
   TableReader(const Value& table, std::string what, const Environment& environment, Reporter& reporter);
 
-  /// Reports every key that is not one of `known`. `elsewhere` says of a key where it belongs; empty when nowhere.
+  /// Reports every key that is not in `known`. `elsewhere` returns where a key belongs, or an empty
+  /// text if it belongs nowhere.
   void check_keys(const std::vector<std::string>& known,
                   const std::function<std::string(const std::string&)>& elsewhere = {});
   [[nodiscard]] const Entry* entry(std::string_view key) const { return table_.find(key); }
-  /// Absent or broken: nullopt; broken ones were reported.
+  /// Returns nullopt if the value is absent or broken. A broken value has been reported.
   [[nodiscard]] std::optional<Located<std::string>> text(std::string_view key);
   [[nodiscard]] std::optional<Located<std::int64_t>> integer(std::string_view key, std::int64_t least,
                                                              std::int64_t most);
   [[nodiscard]] std::optional<Located<std::chrono::nanoseconds>> duration(std::string_view key);
   [[nodiscard]] std::optional<Located<std::uint64_t>> size(std::string_view key);
-  /// The value with an environment reference followed.
+  /// Returns the value after following an environment reference.
   [[nodiscard]] std::optional<Value> settled(std::string_view key);
-  /// A table below a key.
+  /// Returns the table below a key.
   [[nodiscard]] const Value* table(std::string_view key);
 
   [[nodiscard]] bool broken() const noexcept { return broken_; }

@@ -37,7 +37,7 @@ const Keys& keys_of(NodeKind kind) {
   return kMapKeys;
 }
 
-/// Where a key belongs that this kind does not have.
+/// Returns where a key belongs that a node of this kind does not have.
 std::string belongs_to(const std::string& key, NodeKind kind) {
   if (kind == NodeKind::kSource && key == "inputs") {
     return "a source has no inputs; a task that takes items belongs under [stages.<name>]";
@@ -58,7 +58,7 @@ std::string belongs_to(const std::string& key, NodeKind kind) {
   return "'" + key + "' belongs to a stage of kind " + list_names(kinds);
 }
 
-/// Whether a name can stand in `inputs`, in messages and in every graph format.
+/// Returns whether a name is valid in `inputs`, in messages and in every graph format.
 bool is_name(std::string_view name) {
   return !name.empty() && name.size() <= 64 && name.front() >= 'a' && name.front() <= 'z' &&
          name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") == std::string_view::npos;
@@ -75,10 +75,10 @@ class NodeReader {
   void read() {
     if (!is_name(node_.name)) {
       table_.fail(node_.place, "'" + node_.name + "' is not a name",
-                  "names begin with a-z and go on with a-z, 0-9, _ and -, 64 in all");
+                  "a name starts with a-z and continues with a-z, 0-9, _ or -; at most 64 characters");
     }
     if (!read_kind()) {
-      // Which keys it may have depends on the kind, so only its edges are read.
+      // The kind decides which keys are allowed, so only the inputs are read here.
       read_inputs();
       node_.broken = true;
       return;
@@ -107,7 +107,7 @@ class NodeReader {
     return std::find(known.begin(), known.end(), key) != known.end();
   }
 
-  /// False when the kind is not one; that was reported.
+  /// Returns false after reporting an unknown kind.
   bool read_kind() {
     if (node_.section == Section::kSource) {
       node_.kind = NodeKind::kSource;
@@ -205,7 +205,7 @@ class NodeReader {
       if (node_.timeout && node_.timeout->value.count() == 0) {
         const bool items = node_.kind != NodeKind::kSource && node_.kind != NodeKind::kReduce;
         table_.fail(node_.timeout->place, std::string("a time-out of 0 would fail every ") + (items ? "item" : "step"),
-                    "leave it out for none");
+                    "leave it out for no time-out");
       }
     }
     if (knows("retry")) {
@@ -314,8 +314,8 @@ class NodeReader {
     if (const auto otherwise = table_.text("else")) {
       node_.else_place = otherwise->place;
       if (otherwise->value != "drop") {
-        table_.fail(otherwise->place, "'else' is '" + otherwise->value + "'; it takes \"drop\" alone",
-                    "to go on with the other items, leave it out and name '" + node_.name + ".else' in an input");
+        table_.fail(otherwise->place, "'else' is '" + otherwise->value + "'; it only takes \"drop\"",
+                    "to process the other items, leave it out and name '" + node_.name + ".else' in an input");
       }
       node_.else_dropped = true;
     }
@@ -351,7 +351,7 @@ class NodeReader {
     }
     if (!is_name(entry.key)) {
       table_.fail(entry.place, "'" + entry.key + "' is not a name for an output",
-                  "names begin with a-z and go on with a-z, 0-9, _ and -");
+                  "a name starts with a-z and continues with a-z, 0-9, _ or -");
     }
     std::vector<Value> single;
     const std::vector<Value>* values = &entry.value.elements;
@@ -389,8 +389,8 @@ class NodeReader {
       const auto [first, inserted] = seen.emplace(text.value, text.place);
       if (!inserted) {
         node_.broken = true;
-        const std::size_t group = reporter_.error(text.place, "the value '" + text.value + "' stands in two places");
-        reporter_.note(group, first->second, "it stands here first");
+        const std::size_t group = reporter_.error(text.place, "the value '" + text.value + "' appears twice");
+        reporter_.note(group, first->second, "it appears here first");
         continue;
       }
       one.values.push_back(std::move(text));
@@ -432,7 +432,7 @@ NodeDeclaration read_node(Section section, const Entry& entry, const QueueLimits
                    "'" + std::string(section_name(section)) + "s." + entry.key + "' is " +
                        std::string(kind_name(entry.value.kind)) + "; it takes a table",
                    "write [" + std::string(section_name(section)) + "s." + entry.key + "]");
-    // A sink has no output, so nothing is said of one.
+    // A sink has no output, so messages do not mention one.
     node.kind = NodeKind::kSink;
     node.broken = true;
     return node;

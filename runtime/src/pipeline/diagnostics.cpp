@@ -13,12 +13,12 @@ namespace tenon {
 namespace internal {
 namespace {
 
-/// Longest message shown, in bytes.
+/// Longest message that is shown, in bytes.
 constexpr std::size_t kMaxMessage = 2000;
 
-/// Longest stretch of a source line that is shown, in bytes.
+/// Longest part of a source line that is shown, in bytes.
 constexpr std::size_t kShownBytes = 160;
-/// Errors beyond this number are counted only: a file with thousands of them has one cause.
+/// Errors beyond this number are only counted: thousands of errors in one file have one cause.
 constexpr std::size_t kMaxGroups = 200;
 
 constexpr std::string_view kBold = "\033[1m";
@@ -56,7 +56,8 @@ bool is_continuation(char byte) {
   return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U;
 }
 
-/// How many columns a terminal gives a character: the East Asian wide ones and pictures take two, combining marks none.
+/// Returns how many columns a terminal uses for a character: East Asian wide characters and emoji
+/// take two, combining marks none.
 std::size_t display_width(char32_t character) {
   if (character >= 0x300 && character <= 0x36F) {
     return 0;
@@ -74,7 +75,7 @@ std::size_t display_width(char32_t character) {
              : 1;
 }
 
-/// The well-formed sequence `text` as a character.
+/// Decodes the well-formed UTF-8 sequence `text`.
 char32_t decode(std::string_view text) {
   const auto first = static_cast<unsigned char>(text.front());
   char32_t character = text.size() == 1 ? first : first & (0x7FU >> text.size());
@@ -84,7 +85,8 @@ char32_t decode(std::string_view text) {
   return character;
 }
 
-/// One character of a source line as shown, how many bytes of the line it is and how many columns it takes.
+/// One character of a source line as it is shown, its length in the line in bytes, and its width in
+/// columns.
 struct Shown {
   std::string text;
   std::size_t bytes = 1;
@@ -103,7 +105,7 @@ Shown show(std::string_view rest) {
   return {std::string(rest.substr(0, length)), length, display_width(decode(rest.substr(0, length)))};
 }
 
-/// The source line and the line with the caret below it, clipped to what fits a screen.
+/// Appends the source line and the line with the caret below it, clipped to the width of a screen.
 void append_source(std::string& out, const Diagnostic& item, bool color) {
   const std::string_view line = item.source_line;
   const std::size_t at = std::min<std::size_t>(item.column > 0 ? item.column - 1 : 0, line.size());
@@ -168,7 +170,7 @@ std::size_t utf8_length(std::string_view text) noexcept {
       return 0;
     }
   }
-  // Overlong forms, surrogates and what lies beyond U+10FFFF show in the second byte.
+  // The second byte shows overlong forms, surrogates and code points beyond U+10FFFF.
   const unsigned second = at(1);
   if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) || (first == 0xF0 && second < 0x90) ||
       (first == 0xF4 && second > 0x8F)) {
@@ -270,7 +272,7 @@ Diagnostic Reporter::render(Message message) const {
   out.column = place.column;
   std::string_view line = line_text(place.line);
   out.length = std::max<std::uint32_t>(1, place.length);
-  // A line beyond this length would be repeated in full by each of its messages.
+  // Each message of a longer line would repeat the whole line.
   constexpr std::size_t kMaxLine = 4096;
   if (line.size() > kMaxLine) {
     line = place.column < kMaxLine - kShownBytes ? line.substr(0, kMaxLine) : std::string_view();

@@ -1,4 +1,4 @@
-/// Collects the messages of one load and puts them in the order of the file.
+/// Collects the messages of one load and sorts them in the order of the file.
 #pragma once
 
 #include <cstddef>
@@ -12,33 +12,34 @@
 
 namespace tenon::internal {
 
-/// A stretch of a pipeline file, or of a `--set`.
+/// A range of text in a pipeline file or in a `--set`.
 struct Place {
-  std::uint32_t line = 0;             ///< From 1; 0 when the place is a whole file or an override.
+  std::uint32_t line = 0;             ///< From 1; 0 for a whole file or an override.
   std::uint32_t column = 0;           ///< From 1, in bytes.
   std::uint32_t length = 1;           ///< In bytes, within the line.
-  std::uint32_t override_number = 0;  ///< From 1 for a place in `--set`; 0 for one in the file.
+  std::uint32_t override_number = 0;  ///< From 1 for a location in `--set`; 0 for one in the file.
 };
 
-/// Gathers messages with their notes. Not thread-safe.
+/// Collects messages with their notes. Not thread-safe.
 class Reporter {
  public:
-  /// `text` must outlive the reporter. `overrides` are the `key=value` texts that Place::override_number counts.
+  /// `text` must outlive the reporter. `overrides` are the `key=value` texts that
+  /// Place::override_number refers to.
   Reporter(std::string file, std::string_view text, std::vector<std::string> overrides = {});
 
   /// Adds an error. Returns the group for `note`.
   std::size_t error(const Place& place, std::string message, std::string hint = {});
   std::size_t warning(const Place& place, std::string message, std::string hint = {});
-  /// Adds a note that stays with its error.
+  /// Adds a note, which is shown with its error.
   void note(std::size_t group, const Place& place, std::string message);
 
-  /// A place as messages name it: "file:line:column", or "--set key=value".
+  /// Returns a location as messages show it: "file:line:column", or "--set key=value".
   [[nodiscard]] std::string place_text(const Place& place) const;
   [[nodiscard]] bool has_errors() const noexcept { return error_count_ > 0; }
-  /// Enough messages that more of them would not be shown; costly hints can be left out.
+  /// Returns whether further messages would not be shown, so that costly hints can be left out.
   [[nodiscard]] bool saturated() const noexcept { return groups_.size() > 400; }
-  /// Appends everything to `diagnostics` in the order of the file, overrides last; the same message at the same place
-  /// once.
+  /// Appends everything to `diagnostics` in the order of the file, overrides last. A message that
+  /// repeats at the same location is appended once.
   void move_to(Diagnostics& diagnostics);
 
  private:
@@ -64,17 +65,19 @@ class Reporter {
   std::size_t error_count_ = 0;
 };
 
-/// `text` as a JSON string with its quotes; broken UTF-8 becomes U+FFFD.
+/// Returns `text` as a JSON string with its quotes; invalid UTF-8 becomes U+FFFD.
 [[nodiscard]] std::string json_quote(std::string_view text);
 
-/// Length of the well-formed UTF-8 sequence at the start of `text`; 0 if there is none.
+/// Returns the length of the well-formed UTF-8 sequence at the start of `text`, or 0 if there is
+/// none.
 [[nodiscard]] std::size_t utf8_length(std::string_view text) noexcept;
 
-/// "did you mean 'x'?" for the nearest candidate; `otherwise`, which may be empty, when none is near.
+/// Returns "did you mean 'x'?" for the nearest candidate, or `otherwise`, which may be empty, if
+/// none is near.
 [[nodiscard]] std::string suggest(std::string_view word, std::span<const std::string> candidates,
                                   std::string otherwise = {});
 
-/// The names as "a, b, c"; beyond `limit` names as "a, b, c and 5 more".
+/// Returns the names as "a, b, c", or as "a, b, c and 5 more" if there are more than `limit`.
 [[nodiscard]] std::string list_names(std::span<const std::string> names, std::size_t limit = 12);
 
 }  // namespace tenon::internal

@@ -12,7 +12,8 @@
 #define TOML_MAX_NESTED_VALUES 64
 #define TOML_EXCEPTIONS 0
 #define TOML_HEADER_ONLY 1
-// toml++ 3.3 asserts on some broken keys. A file is never a reason to end the process; the parser goes on to its error.
+// toml++ 3.3 asserts on some malformed keys. A file must never end the process; the parser
+// continues to its error.
 #define TOML_ASSERT(expression) static_cast<void>(0)
 #if defined(__GNUC__)
 #pragma GCC diagnostic push
@@ -34,7 +35,7 @@
 namespace tenon::internal {
 namespace {
 
-/// Turns toml++'s columns, which count characters, into bytes.
+/// Converts columns of toml++, which count characters, into bytes.
 class Columns {
  public:
   explicit Columns(std::string_view text) : text_(text) {
@@ -65,7 +66,7 @@ class Columns {
   std::uint32_t column(std::uint32_t number, std::uint32_t characters) {
     auto found = tables_.find(number);
     if (found == tables_.end()) {
-      // Byte column of each character; left empty where both counts agree.
+      // Maps characters to byte columns; left empty if both counts agree.
       std::vector<std::uint32_t> table;
       const std::string_view content = line(number);
       if (std::any_of(content.begin(), content.end(), [](char c) { return static_cast<signed char>(c) < 0; })) {
@@ -86,7 +87,7 @@ class Columns {
   std::map<std::uint32_t, std::vector<std::uint32_t>> tables_;
 };
 
-/// Where a byte of the text stands.
+/// Returns the line and column of a byte of the text.
 Place place_of(std::string_view text, std::size_t offset) {
   Place place;
   const std::string_view before = text.substr(0, offset);
@@ -96,10 +97,10 @@ Place place_of(std::string_view text, std::size_t offset) {
   return place;
 }
 
-/// toml++'s tree as ours.
+/// Converts the tree of toml++ into ours.
 class Converter {
  public:
-  /// `text` is what was parsed. With `place` all values get that one, as those of an override do.
+  /// `text` is the parsed text. If `place` is set, all values get it; the values of an override do.
   Converter(std::string_view text, const LargeIntegers& large, std::optional<Place> place)
       : columns_(text), place_(place) {
     for (const auto& [offset, value] : large.values) {
@@ -178,10 +179,11 @@ Value Converter::convert(const toml::node& node) {
   return out;
 }
 
-/// More parts than this in one key are refused: each is a table in a table, and trees are walked by recursion.
+/// A key with more parts than this is refused: each part is a nested table, and trees are walked by
+/// recursion.
 constexpr std::size_t kMaxKeyParts = 32;
 
-/// Something outside strings and comments that the parser must not see.
+/// A construct outside strings and comments that the parser must not see.
 struct Unfit {
   std::size_t offset = 0;
   std::string message;
@@ -189,7 +191,7 @@ struct Unfit {
 };
 
 std::optional<Unfit> find_unfit(std::string_view text) {
-  // A byte order mark may come first.
+  // The text may start with a byte order mark.
   std::size_t i = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
   std::size_t dots = 0;
   while (i < text.size()) {
@@ -203,9 +205,9 @@ std::optional<Unfit> find_unfit(std::string_view text) {
       continue;
     }
     if ((static_cast<unsigned char>(c) & 0x80U) != 0) {
-      // TOML has ASCII alone here, and toml++ 3.3 reaches undefined behaviour on some of what is not.
-      return Unfit{i, "this is not TOML: outside of quotes there is ASCII alone",
-                   "put a name that has other letters in quotes"};
+      // TOML only allows ASCII here, and toml++ 3.3 has undefined behaviour on some other bytes.
+      return Unfit{i, "this is not TOML: only ASCII is allowed outside quotes",
+                   "quote names that contain other characters"};
     }
     if (c == '.') {
       if (++dots >= kMaxKeyParts) {
@@ -224,7 +226,7 @@ bool report_bad_text(std::string_view text, Reporter& reporter) {
     reporter.error({},
                    "the file has " + std::to_string(text.size()) + " bytes; a pipeline has at most " +
                        std::to_string(kMaxDocumentBytes),
-                   "give long lists of values to a task through a file of their own");
+                   "put long lists of values into a separate file that a task reads");
     return true;
   }
   const std::size_t zero = text.find('\0');
@@ -277,7 +279,7 @@ Value override_value(const std::string& text, const Place& place) {
     std::optional<BadNumber> bad;
     const LargeIntegers large = take_large_integers("v = " + text, bad);
     const toml::parse_result parsed = toml::parse(large.text);
-    // A line break could smuggle in further keys: then it is a string like any other.
+    // A line break could add further keys; then the value is an ordinary string.
     if (parsed && parsed.table().size() == 1 && parsed.table().contains("v")) {
       return Converter(large.text, large, place).convert(*parsed.table().get("v"));
     }

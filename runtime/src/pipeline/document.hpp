@@ -1,5 +1,5 @@
-/// A TOML text as a tree in which every key and every value knows its place. The only header between tenon and toml++
-/// is this one; toml++ itself stays in document.cpp.
+/// A TOML text as a tree in which every key and every value has its location. Only document.cpp
+/// includes toml++; this header hides it.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace tenon::internal {
 
-/// A larger pipeline file is refused before it is parsed.
+/// A pipeline file that is larger than this is refused before it is parsed.
 constexpr std::uint64_t kMaxDocumentBytes = std::uint64_t{4} << 20;
 
 struct Entry;
@@ -24,40 +24,42 @@ struct Value {
   enum class Kind { kString, kInteger, kFloat, kBool, kDateTime, kArray, kTable };
   Kind kind = Kind::kTable;
   Place place;
-  std::string text;  ///< A string's content.
+  std::string text;  ///< The content of a string.
   std::int64_t integer = 0;
-  /// Of an integer beyond int64_t, up to the largest uint64_t; `integer` is then INT64_MAX. 0 for all others.
+  /// The value of an integer beyond int64_t, up to the largest uint64_t; `integer` is then
+  /// INT64_MAX. 0 for all other values.
   std::uint64_t large_integer = 0;
   double real = 0;
   bool boolean = false;
-  /// The string came from the environment and may stand for any scalar.
+  /// Set if the string came from the environment; it may then stand for any scalar.
   bool from_environment = false;
   std::vector<Value> elements;
   std::vector<Entry> entries;  ///< In the order of the file.
 
-  /// The entry of that key; nullptr if there is none.
+  /// Returns the entry with that key, or nullptr if there is none.
   [[nodiscard]] const Entry* find(std::string_view key) const;
   [[nodiscard]] Entry* find(std::string_view key);
 };
 
-/// A key with its value.
+/// A key and its value.
 struct Entry {
   std::string key;
   Place place;
   Value value;
 };
 
-/// The digits of an integer.
+/// Returns the digits of an integer.
 [[nodiscard]] std::string integer_text(const Value& value);
 
-/// "a string", "an integer", "a table" ... for messages.
+/// Returns "a string", "an integer", "a table" and so on, for messages.
 [[nodiscard]] std::string_view kind_name(Value::Kind kind);
 
-/// Parses a text, at most kMaxDocumentBytes of UTF-8. nullopt after an error was reported.
+/// Parses a text of at most kMaxDocumentBytes of UTF-8. Returns nullopt after reporting an error.
 [[nodiscard]] std::optional<Value> parse_document(std::string_view text, Reporter& reporter);
 
-/// Applies `--set key=value` texts in order. The value is TOML or, failing that, a string. A table that does not exist
-/// is made only inside what the file declares; unknown declarations are errors with the nearest name.
+/// Applies `--set key=value` texts in order. The value is parsed as TOML or, if that fails, taken
+/// as a string. A missing table is created only inside what the file declares; an unknown
+/// declaration is an error that suggests the nearest name.
 void apply_overrides(Value& root, const std::vector<std::pair<std::string, std::string>>& overrides,
                      Reporter& reporter);
 
@@ -65,13 +67,14 @@ void apply_overrides(Value& root, const std::vector<std::pair<std::string, std::
 class Environment {
  public:
   using Lookup = std::function<std::optional<std::string>(const std::string&)>;
-  /// An empty lookup is the process's own environment.
+  /// An empty lookup reads the environment of the process.
   explicit Environment(Lookup lookup);
 
-  /// Whether a value is written as one from the environment.
+  /// Returns whether a value is written as a reference to the environment.
   [[nodiscard]] static bool is_reference(const Value& value);
-  /// The value itself, or what the environment has, as a string with from_environment set, at the reference's place.
-  /// nullopt after an error was reported.
+  /// Returns the value itself or, for a reference, the environment's value as a string with
+  /// from_environment set, at the location of the reference. Returns nullopt after reporting an
+  /// error.
   [[nodiscard]] std::optional<Value> settle(const Value& value, Reporter& reporter) const;
 
  private:

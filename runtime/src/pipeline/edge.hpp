@@ -1,4 +1,4 @@
-/// What lies between two nodes of a running graph.
+/// The queue between two nodes of a running graph.
 #pragma once
 
 #include <cstdint>
@@ -11,10 +11,10 @@
 
 namespace tenon::internal {
 
-/// A value on its way.
+/// A value that travels along an edge.
 struct Item {
   Reply reply;
-  std::uint64_t index = 0;  ///< Its number where it began: a source, batch or reduce.
+  std::uint64_t index = 0;  ///< Its number at the node that made it: a source, batch or reduce.
 
   [[nodiscard]] std::uint64_t bytes() const noexcept { return reply.size_bytes(); }
 };
@@ -33,7 +33,8 @@ class Edge {
   [[nodiscard]] Item& front() noexcept { return queue_.front(); }
 
   [[nodiscard]] bool has_room(std::uint64_t bytes) const noexcept {
-    // An item beyond the limit goes alone, or it would never go.
+    // An item beyond the byte limit is admitted only into an empty queue; otherwise it would never
+    // be sent.
     return queue_.size() < limits_.items && (queue_.empty() || bytes_ + bytes <= limits_.bytes);
   }
   void push(Item item) {

@@ -15,14 +15,15 @@
 namespace tenon::internal {
 namespace {
 
-/// As short as it can be; what JSON lacks as a string.
+/// Returns the shortest text that round-trips. A value that JSON lacks becomes a string.
 std::string real_text(double value) {
   std::array<char, 64> text{};
   const auto [end, code] = std::to_chars(text.data(), text.data() + text.size(), value);
   return std::isfinite(value) && code == std::errc() ? std::string(text.data(), end) : number_text(value, false);
 }
 
-/// Writes the JSON, one value a line, so that a line of a later message leads back to a place.
+/// Writes the JSON with one value on each line, so that the line of a later message identifies a
+/// location.
 class Writer {
  public:
   Writer(const TaskDirectory& directory, std::string_view plugin, const Environment& environment, Reporter& reporter)
@@ -77,7 +78,7 @@ class Writer {
       good = one(entry.value, field->type, "'" + entry.key + "'") && good;
     }
     for (const FieldInfo& field : type.fields) {
-      // A misspelt key has been reported; that the right one is missing says nothing new.
+      // A misspelt key has been reported; reporting the missing correct key as well adds nothing.
       const bool misspelt = std::find(meant.begin(), meant.end(), field.name) != meant.end();
       const bool absent = value == nullptr || value->find(field.name) == nullptr;
       if (field.required && !field.deprecated && absent && !misspelt) {
@@ -96,7 +97,7 @@ class Writer {
   }
 
  private:
-  /// The types of a union, or of a vector of unions; nullopt for another type.
+  /// Returns the types of a union, or of a vector of unions; nullopt for another type.
   std::optional<std::vector<std::string>> union_members(std::string_view type) const {
     if (type.size() > 2 && type.front() == '[') {
       type = type.substr(1, type.size() - 2);
@@ -104,7 +105,8 @@ class Writer {
     return directory_.union_members(plugin_, type);
   }
 
-  /// Whether a key says of which type a union of the table is; the schema does not list it as a field.
+  /// Returns whether a key names the type of a union in the table. The schema does not list such a
+  /// key as a field.
   bool is_union_tag(std::string_view key, const TypeInfo& table) const {
     constexpr std::string_view kSuffix = "_type";
     if (!key.ends_with(kSuffix)) {
@@ -177,7 +179,7 @@ class Writer {
   bool integer(const Value& value, const ScalarType& scalar, const std::string& what) {
     const std::string wanted = "an integer from " + std::to_string(scalar.least) + " to " + std::to_string(scalar.most);
     if (value.from_environment) {
-      // The environment can hold what TOML's integers cannot: the upper half of uint64.
+      // The environment can hold integers that TOML cannot: the upper half of uint64.
       const char* begin = value.text.data();
       const char* end = begin + value.text.size();
       std::int64_t low = 0;
@@ -266,7 +268,8 @@ class Writer {
     return good;
   }
 
-  /// What the schema reader does not describe (a union): the schema itself judges it.
+  /// Writes a value of a type that the schema reader does not describe (a union); the schema checks
+  /// it.
   bool raw(const Value& value) {
     switch (value.kind) {
       case Value::Kind::kString:
@@ -317,7 +320,7 @@ class Writer {
   std::vector<Place> places_;
 };
 
-/// Takes "3:14: " from the start of a message; 0 if there is no position.
+/// Removes "3:14: " from the start of a message and returns the line; 0 if there is no position.
 std::size_t take_line(std::string& message) {
   std::size_t line = 0;
   std::size_t column = 0;

@@ -1,4 +1,4 @@
-/// TOML tables as FlatBuffers, checked field by field against the schema.
+/// Encodes TOML tables as FlatBuffers, checked field by field against the schema.
 #pragma once
 
 #include <optional>
@@ -13,16 +13,17 @@
 
 namespace tenon::internal {
 
-/// What turns a table into bytes.
+/// Describes how to encode one table.
 struct EncodeRequest {
-  std::string_view plugin;       ///< Whose schema.
-  std::string_view type;         ///< Fully qualified table.
+  std::string_view plugin;       ///< The plugin that has the schema.
+  std::string_view type;         ///< Fully qualified name of the table.
   const Entry* entry = nullptr;  ///< The table; nullptr for an empty one.
-  Place owner;                   ///< Where to report what an absent table lacks.
-  std::string what;              ///< In messages: "args of source 'tree'".
+  Place owner;                   ///< Where to report the fields that an absent table lacks.
+  std::string what;              ///< How messages name the table: "args of source 'tree'".
 };
 
-/// nullopt after an error was reported. Every unknown, missing and ill-typed field is reported at its place.
+/// Returns nullopt after reporting an error. Every unknown, missing and ill-typed field is reported
+/// at its location.
 [[nodiscard]] std::optional<Buffer> encode_table(const TaskDirectory& directory, const EncodeRequest& request,
                                                  const Environment& environment, Reporter& reporter);
 

@@ -1,4 +1,4 @@
-/// Where completing threads leave what has ended, for the engine's thread to pick up.
+/// Hands completions from the threads that complete calls to the engine's thread.
 #pragma once
 
 #include <chrono>
@@ -13,36 +13,36 @@
 
 namespace tenon::internal {
 
-/// Items of a bulk call that have ended.
+/// Items of a bulk call that have completed.
 struct BulkEnded {
   Shared<const BulkWork> work;
   BulkEnds ends;
 };
 
-/// Many threads push, one waits.
+/// A queue that many threads push to and one thread waits on.
 class EndQueue {
  public:
-  /// [any-thread] SUBTLE: wakes inside the lock. The waiter may destroy the queue as soon as it has the last element,
-  /// and it gets that only after this thread has let go of the lock for good.
+  /// [any-thread] SUBTLE: notifies inside the lock. The waiter may destroy the queue as soon as it
+  /// has the last element, and it gets that element only after this thread has released the lock.
   void push(const Ended& ended) {
     const std::lock_guard<std::mutex> lock(mutex_);
     ended_.push_back(ended);
     notify();
   }
-  /// [any-thread] The same for many ends at once.
+  /// [any-thread] Does the same for many completions at once.
   void push(BulkEnded ended) {
     const std::lock_guard<std::mutex> lock(mutex_);
     bulks_.push_back(std::move(ended));
     notify();
   }
-  /// [any-thread] Ends the wait under way, or else the next one.
+  /// [any-thread] Ends the current wait or, if no thread waits, the next one.
   void wake() {
     const std::lock_guard<std::mutex> lock(mutex_);
     woken_ = true;
     notify();
   }
 
-  /// Appends everything that has ended; waits for something, or a wake, until `deadline`.
+  /// Appends all completions. Waits for a completion or a wake until `deadline`.
   void wait(std::chrono::steady_clock::time_point deadline, std::vector<Ended>& ended, std::vector<BulkEnded>& bulks) {
     std::unique_lock<std::mutex> lock(mutex_);
     if (is_idle()) {
@@ -78,7 +78,7 @@ class EndQueue {
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  bool asleep_ = false;  // Guarded by mutex_, as are the others.
+  bool asleep_ = false;  // Guarded by mutex_, like the members around it.
   bool woken_ = false;
   std::vector<Ended> ended_;
   std::vector<BulkEnded> bulks_;

@@ -6,7 +6,8 @@
 namespace tenon::internal {
 namespace {
 
-/// Between two looks at RunOptions::stop, which cannot wake anybody: a signal handler sets it.
+/// The interval between two polls of RunOptions::stop. It cannot notify the engine, because a
+/// signal handler sets it.
 constexpr std::chrono::milliseconds kStopInterval{50};
 
 }  // namespace
@@ -17,7 +18,7 @@ Engine::Engine(const Graph::Impl& graph, Executor& executor, const RunOptions& o
       options_(options),
       nodes_(graph.nodes.size()),
       decided_outputs_(graph.edges.size(), kNone),
-      news_(options.on_failure),
+      failure_notices_(options.on_failure),
       give_up_after_(options.give_up_after.value_or(graph.give_up_after.value_or(RunOptions::kUsualGiveUpAfter))) {
   const std::uint32_t workers = std::max(1U, executor.worker_count());
   edges_.reserve(graph.edges.size());
@@ -32,14 +33,14 @@ Engine::Engine(const Graph::Impl& graph, Executor& executor, const RunOptions& o
     state.call_options.params = plan.params;
     state.call_options.run_timeout = plan.timeout;
     if (plan.retries) {
-      // The file's own policy takes the place of the runtime's.
+      // The file's own retry policy replaces the runtime's.
       state.call_options.max_attempts = 1;
     }
     const bool sessions = plan.collects || plan.kind == NodeKind::kSource;
     if (!sessions) {
       state.window = plan.workers > 0 ? CallWindow::fixed(plan.workers) : CallWindow::adaptive(workers);
       if (plan.kind == NodeKind::kSink && plan.order == OrderKind::kInput) {
-        // A sink has nothing to put in order but the calls themselves.
+        // A sink has no outputs to order, so its calls themselves run in order.
         state.window = CallWindow::fixed(1);
       }
     } else if (plan.kind == NodeKind::kBatch) {
@@ -65,12 +66,12 @@ RunReport Engine::run() {
   const Steered steered(options_.control.get(), executor_);
   if (!steered.admitted()) {
     report_.end = RunReport::End::kFailed;
-    report_.error =
-        Error{ErrorCode::kInvalidArgument, "the RunControl has steered a run before; make one for each run", {}};
+    report_.error = Error{
+        ErrorCode::kInvalidArgument, "the RunControl has controlled a run before; create a new one for each run", {}};
     fill_report();
     return std::move(report_);
   }
-  read_wishes();
+  read_requests();
   publish();
   while (true) {
     give_up_if_hopeless();
@@ -80,7 +81,9 @@ RunReport Engine::run() {
     }
     if (!aborted_ && !paused_ && under_way_ == 0 && timers_.empty()) {
       abort(RunReport::End::kFailed,
-            Error{ErrorCode::kInternal, "the pipeline stands still with items left; please report this", {}});
+            Error{ErrorCode::kInternal,
+                  "the pipeline is stalled with items left; this is a defect in tenon, please report it",
+                  {}});
       break;
     }
     ended_.clear();
@@ -95,17 +98,17 @@ RunReport Engine::run() {
       }
     }
     fire_timers();
-    read_wishes();
+    read_requests();
     show_progress();
-    news_.tell_due(now_);
+    failure_notices_.notify_due(now_);
     publish();
   }
-  news_.finish();
+  failure_notices_.finish();
   if (report_.end == RunReport::End::kRunning) {
     report_.end = draining_ ? RunReport::End::kInterrupted : RunReport::End::kDone;
   }
   fill_report();
-  // Sessions are closed here, with no operation under way, rather than whenever the engine is destroyed.
+  // Sessions are closed here, with no operation under way, not when the engine is destroyed.
   for (NodeState& state : nodes_) {
     state.sessions.clear();
   }
@@ -125,7 +128,7 @@ void Engine::schedule(std::uint32_t node) {
 
 void Engine::pump_scheduled() {
   if (paused_ && !aborted_) {
-    return;  // What is scheduled stays so.
+    return;  // The node stays scheduled.
   }
   unpublished_ = unpublished_ || (options_.control != nullptr && !scheduled_.empty());
   while (!scheduled_.empty()) {
@@ -164,7 +167,7 @@ void Engine::pump(std::uint32_t node) {
 void Engine::pump_route(std::uint32_t node) {
   NodeState& state = nodes_[node];
   const PlanNode& plan = *state.plan;
-  // An input whose first item finds no room waits; the others go on.
+  // An input whose first item finds no room waits; the other inputs continue.
   for (const std::uint32_t edge_index : plan.inputs) {
     Edge& edge = edges_[edge_index];
     std::uint32_t& decided = decided_outputs_[edge_index];
@@ -229,7 +232,8 @@ void Engine::fire_timers() {
       }
       case Timer::Kind::kReopen:
         nodes_[timer.first].sessions[timer.second].reopens = false;
-        schedule(timer.first);  // Its pump opens it, unless the node needs no session any more.
+        // Its pump opens the session again, unless the node no longer needs one.
+        schedule(timer.first);
         break;
       case Timer::Kind::kBatchRetry:
         if (paused_) {
@@ -256,7 +260,7 @@ Engine::TimePoint Engine::next_deadline() const {
   if (unpublished_) {
     deadline = std::min(deadline, next_publish_);
   }
-  deadline = std::min(deadline, news_.next_time().value_or(deadline));
+  deadline = std::min(deadline, failure_notices_.next_time().value_or(deadline));
   return deadline;
 }
 
@@ -365,12 +369,12 @@ void Engine::operation_ended(std::uint32_t node) {
 void Engine::record_failure(std::uint32_t node, std::string item, Error error) {
   ++report_.failure_count;
   const NodeState& state = nodes_[node];
-  news_.add(state.plan->name, item, error, now_);
+  failure_notices_.add(state.plan->name, item, error, now_);
   const StageReport& counts = state.report;
   const bool only_failed = !state.went_well && counts.items_out == 0 && counts.grouped == 0 && counts.dropped == 0;
-  // Of exactly so many items there is nothing left to save by an early end.
-  const bool goes_on = counts.items_in > give_up_after_;
-  if (only_failed && goes_on && give_up_after_ > 0 && counts.failed >= give_up_after_ && hopeless_ == kNone) {
+  // If the stage has only these items, an early end saves nothing.
+  const bool has_more_items = counts.items_in > give_up_after_;
+  if (only_failed && has_more_items && give_up_after_ > 0 && counts.failed >= give_up_after_ && hopeless_ == kNone) {
     hopeless_ = node;
     hopeless_error_ = error;
   }
@@ -385,7 +389,7 @@ void Engine::give_up_if_hopeless() {
   }
   const NodeState& state = nodes_[hopeless_];
   if (state.went_well) {
-    hopeless_ = kNone;  // Calls that had begun before have ended well meanwhile.
+    hopeless_ = kNone;  // Calls that started earlier have succeeded meanwhile.
     return;
   }
   Error error = std::move(hopeless_error_);

@@ -1,4 +1,4 @@
-// Batches: so many items into one short session of a reduce, one result from each.
+// Batches: a fixed number of items goes into one short session of a reduce, which gives one result.
 #include <algorithm>
 #include <utility>
 
@@ -7,7 +7,7 @@
 namespace tenon::internal {
 namespace {
 
-/// Attempts of an idempotent batch whose worker dies, where the file says nothing of its own.
+/// Attempts of an idempotent batch whose worker dies, if the file sets no retry policy.
 constexpr std::uint32_t kIdempotentAttempts = 3;
 
 }  // namespace
@@ -30,7 +30,7 @@ void Engine::pump_batch(std::uint32_t node) {
     }
     if (state.cut && input_ended(state) && !state.gathered.empty() && state.gathered.size() < plan.batch_size &&
         !state.gathered_due) {
-      // The rest of what belongs into it does not come.
+      // The remaining items of this batch will not arrive.
       state.report.dropped += state.gathered.size();
       state.report.note = "the last batch, of " + std::to_string(state.gathered.size()) +
                           ", was dropped: the run was interrupted before its input ended";
@@ -133,7 +133,8 @@ bool Engine::restart_batch(std::uint32_t node, std::uint32_t which, const Error&
   NodeState& state = nodes_[node];
   SessionState& session = state.sessions[which];
   const std::optional<SessionLosses::Cause> cause = loss_of(*state.plan, error);
-  // A death of its own counts as an attempt, but not while the session was being opened: it had no item yet.
+  // A death in its own operation counts as an attempt, except while the session was being opened:
+  // it had no item yet.
   if (session.timed_out || !cause ||
       ((*cause == SessionLosses::Cause::kOwn || *cause == SessionLosses::Cause::kKilled) &&
        session.phase != SessionPhase::kOpening)) {
@@ -145,7 +146,7 @@ bool Engine::restart_batch(std::uint32_t node, std::uint32_t which, const Error&
   }
   session.session.reset();
   session.phase = SessionPhase::kClosed;
-  ++session.generation;  // Its time-out begins anew.
+  ++session.generation;  // Its time-out starts again.
   ++state.report.retried;
   timers_.push({now_ + std::chrono::duration_cast<Clock::duration>(*wait), Timer::Kind::kBatchRetry, node, which, 0});
   return true;

@@ -12,7 +12,7 @@ void Engine::pump_calls(std::uint32_t node) {
   if (resequences(plan)) {
     flush_sequence(node);
   } else {
-    // Even when not everything fits, calls may go on within `hold`.
+    // Even if not everything fits, calls may continue within `hold`.
     static_cast<void>(flush_outbox(node));
   }
   state.window.measure(now_);
@@ -46,7 +46,7 @@ std::uint32_t Engine::hold(const NodeState& state) noexcept {
   if (plan.order == OrderKind::kNone) {
     return 2 * state.window.size();
   }
-  // In an ordered sink an item that waits for its next attempt holds up the others.
+  // In an ordered sink, an item that waits for its next attempt blocks the others.
   return plan.kind == NodeKind::kSink && plan.order == OrderKind::kInput ? 1 : 4 * state.window.size() + 64;
 }
 
@@ -125,7 +125,7 @@ void Engine::call_ended(std::uint32_t slot) {
   ++ended_calls_;
   operation_ended(node);
   if (aborted_) {
-    // What a sink has taken counts; everything else stays unfinished.
+    // Items that a sink has taken count; all others stay unfinished.
     if (outcome && plan.kind == NodeKind::kSink) {
       answer(slot, std::move(*outcome));
     }

@@ -1,4 +1,4 @@
-// What is asked for from outside (RunOptions::stop, RunControl), and what is told there.
+// Requests from outside (RunOptions::stop, RunControl) and the state that is published to them.
 #include <algorithm>
 #include <atomic>
 #include <utility>
@@ -7,22 +7,22 @@
 
 namespace tenon::internal {
 
-void Engine::read_wishes() {
+void Engine::read_requests() {
   const int asked = options_.stop == nullptr ? 0 : options_.stop->load(std::memory_order_relaxed);
   Steering* const steering = options_.control == nullptr ? nullptr : &options_.control->steering();
-  Steering::Wishes wishes = steering == nullptr ? Steering::Wishes{} : steering->wishes();
-  if (steering != nullptr && asked > wishes.stop) {
-    // Whoever looks at the control sees this stop too, and it ends a pause.
+  Steering::Requests requests = steering == nullptr ? Steering::Requests{} : steering->requests();
+  if (steering != nullptr && asked > requests.stop) {
+    // The control then shows this stop too, and it ends a pause.
     steering->stop(asked);
-    wishes = steering->wishes();
+    requests = steering->requests();
   }
-  const int stop = std::max(asked, wishes.stop);
+  const int stop = std::max(asked, requests.stop);
   if (stop >= 2 && !aborted_) {
     abort(RunReport::End::kInterrupted, std::nullopt);
   } else if (stop == 1 && !draining_) {
     drain();
   }
-  set_paused(wishes.paused && !aborted_);
+  set_paused(requests.paused && !aborted_);
 }
 
 void Engine::drain() {
@@ -42,7 +42,7 @@ void Engine::set_paused(bool paused) {
   paused_ = paused;
   if (paused) {
     paused_at_ = now_;
-    // A batch is not gathered while nothing comes, so that time is not to count.
+    // While paused, no items arrive to fill a batch, so this time does not count.
     std::vector<Timer> others;
     for (; !timers_.empty(); timers_.pop()) {
       (timers_.top().kind == Timer::Kind::kGather ? held_timers_ : others).push_back(timers_.top());

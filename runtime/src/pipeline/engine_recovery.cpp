@@ -1,4 +1,4 @@
-// What becomes of a source or a reduce whose worker dies.
+// Recovery of a source or a reduce whose worker dies.
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -26,7 +26,7 @@ std::optional<SessionLosses::Cause> Engine::loss_of(const PlanNode& plan, const 
       return sent_by_others(error.context.signal) ? SessionLosses::Cause::kKilled : SessionLosses::Cause::kOwn;
     case ErrorCode::kDeadline:
       if (!plan.timeout) {
-        return std::nullopt;  // The task's own code.
+        return std::nullopt;  // An error of the task's own code.
       }
       return error.context.charged ? SessionLosses::Cause::kOwn : SessionLosses::Cause::kOther;
     case ErrorCode::kUnavailable:
@@ -37,7 +37,7 @@ std::optional<SessionLosses::Cause> Engine::loss_of(const PlanNode& plan, const 
 }
 
 bool Engine::can_reopen(const NodeState& node, const SessionState& session) noexcept {
-  // Before the first item nothing is lost by beginning anew.
+  // Before the first item, starting again loses nothing.
   return session.recoverable || (node.plan->kind == NodeKind::kSource ? node.next_index == 0 : session.kept_all);
 }
 
@@ -53,12 +53,12 @@ void Engine::recover(std::uint32_t node, SessionState& session, Error error) {
     error.message = "a step took longer than its timeout: " + error.message;
   }
   if (!can_reopen(state, session)) {
-    std::string why = "the task gives no checkpoint to go on from";
+    std::string why = "the task gives no checkpoint to continue from";
     if (*cause == SessionLosses::Cause::kOther) {
-      why = "its worker died at another call";
+      why = "its worker died in another call";
       if (last_crash_ != kNone) {
         const PlanNode& culprit = *nodes_[last_crash_].plan;
-        why += ", the last time at one of '" + culprit.name + "' (" + culprit.task + ")";
+        why += ", most recently in one of '" + culprit.name + "' (" + culprit.task + ")";
       }
       why += ", and the task gives no checkpoint to continue from";
     }
@@ -68,13 +68,13 @@ void Engine::recover(std::uint32_t node, SessionState& session, Error error) {
   const auto wait = session.losses.lost(*cause, ended_calls_);
   if (!wait) {
     fail_session(node, session, std::move(error),
-                 own ? "it died " + std::to_string(SessionLosses::kMostOwn + 1) + " times at the same place"
+                 own ? "it died " + std::to_string(SessionLosses::kMostOwn + 1) + " times at the same position"
                  : *cause == SessionLosses::Cause::kKilled
-                     ? "it was killed " + std::to_string(SessionLosses::kMostKilled + 1) + " times at the same place"
+                     ? "it was killed " + std::to_string(SessionLosses::kMostKilled + 1) + " times at the same position"
                  : *cause == SessionLosses::Cause::kOther
                      ? "its worker died " + std::to_string(SessionLosses::kMostOther + 1) +
-                           " times at something else before it could continue; something ends workers as fast as they "
-                           "are started"
+                           " times in other calls before it could continue; workers die as fast as they "
+                           "start"
                      : std::string());
     return;
   }
@@ -82,7 +82,7 @@ void Engine::recover(std::uint32_t node, SessionState& session, Error error) {
   session.fed = 0;
   session.given.reopened();
   if (session.given.to_repeat() == 0 && session.counted == 0) {
-    session.step.lost();  // Otherwise when what it has done before is done again.
+    session.step.lost();  // If earlier work must be repeated, the step size stays.
   }
   session.given_bytes = 0;
   session.session.reset();
@@ -102,10 +102,10 @@ void Engine::fail_session(std::uint32_t node, SessionState& session, Error error
 void Engine::fail_repeat(std::uint32_t node, SessionState& session, std::uint64_t item, const std::string& how) {
   const NodeState& state = nodes_[node];
   Error error{ErrorCode::kFailed,
-              "its worker died, and what it gave before does not come again: item " + std::to_string(item) + " of " +
-                  std::to_string(state.next_index) + " " + how +
-                  ". What the source reads has changed meanwhile, so items would be lost or given twice. Run the "
-                  "pipeline again while nothing changes it, or let the task give quick checkpoints",
+              "its worker died, and the source did not repeat its earlier items: item " + std::to_string(item) +
+                  " of " + std::to_string(state.next_index) + " " + how +
+                  ". The data that the source reads has changed, so items would be lost or duplicated. Run the "
+                  "pipeline again while nothing changes the data, or make the task give quick checkpoints",
               {}};
   error.context.task = state.plan->task;
   fail_session(node, session, std::move(error), {});

@@ -1,4 +1,5 @@
-// Sources and reduces: one session each, recovered from its checkpoint when its worker dies.
+// Sources and reduces: one session each, which is recovered from its checkpoint when its worker
+// dies.
 #include <algorithm>
 #include <utility>
 
@@ -8,7 +9,8 @@ namespace tenon::internal {
 namespace {
 
 constexpr std::uint64_t kMaxFeedBytes = std::uint64_t{16} << 20;
-/// A new checkpoint after so many items, or bytes held for feeding them again.
+/// A new checkpoint is requested after this many items, or after this many bytes kept for feeding
+/// again.
 constexpr std::uint64_t kCheckpointItems = 4096;
 constexpr std::uint64_t kCheckpointBytes = std::uint64_t{64} << 20;
 constexpr std::chrono::milliseconds kFirstPause{1};
@@ -24,7 +26,8 @@ void Engine::open_session(std::uint32_t node, std::uint32_t which) {
   options.argument = state.plan->argument;
   options.checkpoint = session.checkpoint.bytes_in_place();
   if (state.plan->kind != NodeKind::kBatch) {
-    options.step_timeout = state.plan->timeout;  // That of a batch is for all of its operations.
+    // The timeout of a batch covers all of its operations.
+    options.step_timeout = state.plan->timeout;
   }
   session.session = executor_.make_session(node, which);
   session.phase = SessionPhase::kOpening;
@@ -53,7 +56,8 @@ void Engine::session_ended(std::uint32_t node, std::uint32_t which) {
       } else if (session.probed) {
         session.phase = SessionPhase::kIdle;
       } else {
-        // Asked at the start, so that it is known from the start whether a crash can be survived.
+        // The first checkpoint is requested at the start, which shows whether the session can
+        // survive a crash.
         session.phase = SessionPhase::kProbing;
         operation_began(node);
         session.session->checkpoint();
@@ -85,7 +89,8 @@ void Engine::checkpoint_ended(std::uint32_t node, SessionState& session, Executo
   const bool first = !session.probed;
   session.probed = true;
   session.phase = SessionPhase::kIdle;
-  // Without a checkpoint the session continues; it only cannot be opened again. An empty one means the start.
+  // Without a checkpoint the session continues, but it cannot be opened again. An empty checkpoint
+  // means the start.
   session.recoverable =
       !outcome.error && !outcome.results.empty() && (first || outcome.results.front().size_bytes() > 0);
   session.checkpoint = session.recoverable ? std::move(outcome.results.front()) : Reply();
@@ -109,7 +114,8 @@ std::uint32_t Engine::source_room(const NodeState& state) const {
       return 0;
     }
     const std::uint64_t free = limits.items - std::min<std::uint64_t>(limits.items, edge.size());
-    // Half a queue at a time, so that a full one does not make the source step for single items.
+    // A step needs half a queue of room, so that a full queue does not cause steps for single
+    // items.
     if (free * 2 < limits.items) {
       return 0;
     }
@@ -129,7 +135,7 @@ void Engine::pump_source(std::uint32_t node) {
     return;
   }
   if (session.ended || state.draining) {
-    // What it gave is all there is only if it said so itself.
+    // Its output is complete only if the source itself reported the end.
     state.cut = !session.ended;
     session.ended = true;
     finish_node(node);
@@ -153,7 +159,7 @@ void Engine::pump_source(std::uint32_t node) {
   }
   std::uint32_t room = source_room(state);
   if (const std::uint64_t left = session.given.to_repeat(); left > 0) {
-    // What ended the worker may come right after them.
+    // The cause of the death may come right after these items.
     room = static_cast<std::uint32_t>(std::min<std::uint64_t>(room, left));
   }
   if (room > 0) {
@@ -180,7 +186,7 @@ void Engine::source_stepped(std::uint32_t node, SessionState& session, ExecutorS
     bytes += reply.size_bytes();
     if (const std::uint64_t left = session.given.to_repeat(); left > 0) {
       if (!session.given.repeats(reply.bytes_in_place())) {
-        fail_repeat(node, session, state.next_index - left + 1, "differs from the one that was given before");
+        fail_repeat(node, session, state.next_index - left + 1, "differs from the one it gave before");
         return;
       }
       continue;
@@ -192,7 +198,7 @@ void Engine::source_stepped(std::uint32_t node, SessionState& session, ExecutorS
     session.losses.progressed();
   }
   if (const std::uint64_t left = session.given.to_repeat(); outcome.ended && left > 0) {
-    fail_repeat(node, session, state.next_index - left + 1, "does not come any more");
+    fail_repeat(node, session, state.next_index - left + 1, "is missing");
     return;
   }
   if (repeated && session.given.to_repeat() == 0) {
@@ -276,7 +282,7 @@ void Engine::drop_reduce(std::uint32_t node) {
   }
   session.session.reset();
   session.phase = SessionPhase::kClosed;
-  // A result over a part of the stream would look like one over all of it.
+  // A result over a part of the stream would look like a result over all of it.
   state.report.dropped += state.active + std::exchange(state.report.grouped, 0);
   state.active = 0;
   session.kept.clear();
@@ -296,7 +302,7 @@ void Engine::drop_reduce(std::uint32_t node) {
 
 void Engine::feed_kept(std::uint32_t node, std::uint32_t which) {
   SessionState& session = nodes_[node].sessions[which];
-  // A batch is one unit of work already.
+  // A batch already is one unit of work.
   std::size_t most = nodes_[node].plan->kind == NodeKind::kBatch ? StepSize::kMost : session.step.size();
   if (session.fed < session.counted) {
     most = std::min<std::size_t>(most, session.counted - session.fed);  // As in pump_source.

@@ -1,5 +1,5 @@
-/// What the engine runs tasks with. The one behind run_pipeline is a Runtime; the tests' own simulates workers and
-/// time.
+/// The interface through which the engine runs tasks. run_pipeline implements it over a Runtime;
+/// the tests implement it with simulated workers and simulated time.
 #pragma once
 
 #include <chrono>
@@ -19,7 +19,7 @@
 
 namespace tenon::internal {
 
-/// What has ended: a call by its slot, or the operation of a session.
+/// A completion: a call, by its slot, or the operation of a session.
 struct Ended {
   enum class Kind : std::uint32_t { kCall, kSession };
   Kind kind = Kind::kCall;
@@ -27,15 +27,17 @@ struct Ended {
   std::uint32_t second = 0;  ///< Which of the node's sessions.
 };
 
-/// A session with one operation under way at most. The end of each is given once by Executor::wait; then `take` has the
-/// outcome. Used by the engine's thread alone; destroyed only with no operation under way.
+/// A session with at most one operation under way. Executor::wait reports the completion of each
+/// operation once; then `take` returns the outcome. Only the engine's thread uses it, and no
+/// operation is under way when it is destroyed.
 class ExecutorSession {
  public:
   struct Outcome {
     std::optional<Error> error;
-    std::vector<Reply> results;  ///< Of next, finish or checkpoint.
-    bool ended = false;          ///< Of next: no further results come.
-    Reply checkpoint;            ///< Of next: behind `results`; empty if none came along.
+    std::vector<Reply> results;  ///< The results of next, finish or checkpoint.
+    bool ended = false;          ///< Set by next: no further results follow.
+    Reply checkpoint;            ///< Set by next: the checkpoint after `results`; empty if the task
+                                 ///< gave none.
   };
   ExecutorSession() = default;
   ExecutorSession(const ExecutorSession&) = delete;
@@ -43,19 +45,19 @@ class ExecutorSession {
   virtual ~ExecutorSession() = default;
 
   virtual void open(const std::string& task, const SessionOptions& options) = 0;
-  /// Asks for a checkpoint along with the results, which the task gives if that is cheap.
+  /// Also requests a checkpoint with the results, which the task gives if that is cheap.
   virtual void next(std::uint32_t max_results) = 0;
   virtual void feed(const std::vector<Reply>& arguments) = 0;
   virtual void finish() = 0;
   virtual void checkpoint() = 0;
-  /// Asks the operation under way to end soon; its end still comes.
+  /// Requests that the operation under way ends soon; its completion is still reported.
   virtual void cancel() = 0;
   [[nodiscard]] virtual Outcome take() = 0;
-  /// What the task last reported.
+  /// Returns the progress that the task reported last.
   [[nodiscard]] virtual std::optional<Progress> progress() const = 0;
 };
 
-/// Runs calls and sessions. Used by the engine's thread alone, but for `wake`.
+/// Runs calls and sessions. Only the engine's thread uses it; `wake` may be called from any thread.
 class Executor {
  public:
   using Clock = std::chrono::steady_clock;
@@ -67,23 +69,24 @@ class Executor {
 
   [[nodiscard]] virtual unsigned worker_count() const = 0;
   [[nodiscard]] virtual Clock::time_point now() const = 0;
-  /// A call to begin, at the latest at the next flush, so that calls may be gathered. Its slot is free again after
-  /// `take`; `task` and `argument` stay where they are until then. `options` is one object per stage, valid for the
-  /// whole run: calls with the same pointer are of one task with the same options. `earlier` are the attempts that the
-  /// engine has made before with this item.
+  /// Starts a call, at the latest at the next flush, so that calls can be sent together. Its slot
+  /// is free again after `take`; `task` and `argument` must stay valid and must not move until
+  /// then. `options` is one object per stage, valid for the whole run: calls with the same pointer
+  /// have the same task and options. `earlier` describes the attempts that the engine has made
+  /// before with this item.
   virtual void submit(std::uint32_t slot, const std::string& task, const Reply& argument, const CallOptions* options,
                       const EarlierAttempts& earlier) = 0;
-  /// Begins what has been submitted. Comes after each round of submits, before `wait`.
+  /// Starts the submitted calls. Must be called after each round of submits, before `wait`.
   virtual void flush() = 0;
-  /// Asks a submitted call to end; its end still comes, after a flush.
+  /// Requests that a submitted call ends; its completion is still reported, after a flush.
   virtual void cancel(std::uint32_t slot) = 0;
-  /// The outcome of a call that has ended, once.
+  /// Returns the outcome of a completed call, once.
   [[nodiscard]] virtual Result<Reply> take(std::uint32_t slot) = 0;
-  /// A session to be opened, whose ends carry these numbers.
+  /// Creates a session to be opened, whose completions carry these numbers.
   [[nodiscard]] virtual std::unique_ptr<ExecutorSession> make_session(std::uint32_t first, std::uint32_t second) = 0;
-  /// Appends what has ended; waits until something has, or `deadline`, or a wake.
+  /// Appends completions. Waits until there is one, until `deadline`, or until a wake.
   virtual void wait(Clock::time_point deadline, std::vector<Ended>& ended) = 0;
-  /// Ends the wait under way, or else the next one, at once. [any-thread]
+  /// Ends the current wait, or else the next one, at once. [any-thread]
   virtual void wake() = 0;
 };
 

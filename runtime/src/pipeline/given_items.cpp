@@ -7,7 +7,7 @@ namespace {
 
 __extension__ using Wide = unsigned __int128;
 
-// Odd numbers with as many ones as zeros, as multiply-and-fold hashes take them.
+// Odd numbers with as many one bits as zero bits, as multiply-and-fold hashes need them.
 constexpr std::uint64_t kFirst = 0xa0761d6478bd642fU;
 constexpr std::uint64_t kSecond = 0xe7037ed1a0b428dbU;
 
@@ -22,8 +22,9 @@ std::uint64_t word_at(const std::uint8_t* bytes) noexcept {
   return word;
 }
 
-/// Two lanes of 16 bytes, so that large items are hashed about as fast as they are read. It recognises changes of the
-/// world, not attacks: a task that wants to give wrong items can give them in the first place.
+/// Hashes two lanes of 16 bytes, so that hashing a large item takes about as long as reading it.
+/// The hash detects changes in the data, not attacks: a malicious task can give wrong items in the
+/// first place.
 std::uint64_t hash_of(BytesView bytes) noexcept {
   constexpr std::size_t kBlock = 32;
   std::uint64_t a = kFirst ^ bytes.size();

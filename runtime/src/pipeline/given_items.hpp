@@ -1,4 +1,4 @@
-/// pipeline/given_items.hpp: whether a source that was opened again gives what it gave before.
+/// pipeline/given_items.hpp: checks that a source that was opened again repeats its items.
 #pragma once
 
 #include <cstddef>
@@ -9,22 +9,23 @@
 
 namespace tenon::internal {
 
-/// What a source has given since its last checkpoint, by the hash of each item. A session that is opened from that
-/// checkpoint has to give the same items again before it gives new ones. Not thread-safe.
+/// The items that a source has given since its last checkpoint, as one hash for each item. A
+/// session that is opened from that checkpoint must repeat these items before it gives new ones.
+/// Not thread-safe.
 class GivenItems {
  public:
-  /// A new item, of a session that has nothing left to repeat.
+  /// Adds a new item of a session that has nothing left to repeat.
   void gave(BytesView item);
-  /// The session begins at the checkpoint again.
+  /// The session starts at the checkpoint again.
   void reopened() noexcept { at_ = 0; }
-  /// A checkpoint that lies right behind what the session has given, or repeated, so far.
+  /// Notes a checkpoint that follows directly after the items given or repeated so far.
   void checkpointed() noexcept;
 
-  /// Items that the session has given or repeated since the checkpoint.
+  /// Returns how many items the session has given or repeated since the checkpoint.
   [[nodiscard]] std::uint64_t since_checkpoint() const noexcept { return at_; }
-  /// Items that the session still has to repeat.
+  /// Returns how many items the session still has to repeat.
   [[nodiscard]] std::uint64_t to_repeat() const noexcept { return hashes_.size() - at_; }
-  /// Whether the next item to be repeated is this one.
+  /// Returns whether `item` equals the next item to be repeated.
   [[nodiscard]] bool repeats(BytesView item) noexcept;
 
  private:

@@ -47,7 +47,7 @@ std::optional<Graph> Graph::load(const std::filesystem::path& file, const Catalo
     if (content.error().code == ErrorCode::kTooLarge) {
       reporter.error(
           {}, "the file is larger than a pipeline may be (" + internal::format_size(internal::kMaxDocumentBytes) + ")",
-          "give long lists of values to a task through a file of their own");
+          "put long lists of values into a separate file that a task reads");
     } else {
       std::error_code ignored;
       reporter.error({}, std::filesystem::is_directory(file, ignored) ? "this is a directory; give a pipeline file"

@@ -32,7 +32,8 @@ std::string_view type_label(const PlanNode& node) {
   return node.output_type.name.empty() ? std::string_view("any") : std::string_view(node.output_type.name);
 }
 
-/// A quoted string of the DOT language, where only the quote and the backslash are special.
+/// Returns a quoted string of the DOT language, in which only the quote and the backslash are
+/// special.
 std::string dot_quote(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
@@ -48,7 +49,8 @@ std::string dot_quote(std::string_view text) {
   return out + '"';
 }
 
-/// A quoted Mermaid label: everything that could end it or be taken for markup becomes an entity.
+/// Returns a quoted Mermaid label. Every character that could end it or be read as markup becomes
+/// an entity.
 std::string mermaid_quote(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
@@ -103,7 +105,7 @@ std::string dot(const Graph::Impl& graph) {
 
 std::string mermaid(const Graph::Impl& graph) {
   std::string out = "flowchart LR\n";
-  // Ids are numbered: a name could be a word of Mermaid's own ("end").
+  // Ids are numbers, because a name could be a Mermaid keyword ("end").
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     const PlanNode& node = graph.nodes[i];
     const std::string label =

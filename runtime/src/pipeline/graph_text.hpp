@@ -1,4 +1,4 @@
-/// A graph as text for tools.
+/// Renders a graph as text for other tools.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@
 
 namespace tenon::internal {
 
-/// Graphviz, Mermaid or JSON; names and labels are escaped for each.
+/// Returns Graphviz, Mermaid or JSON text; names and labels are escaped for each format.
 [[nodiscard]] std::string graph_text(const Graph::Impl& graph, GraphFormat format);
 
 }  // namespace tenon::internal

@@ -21,13 +21,13 @@ int digit_of(char c) {
                                 : 99;
 }
 
-/// An integer as TOML writes it, without its sign.
+/// An integer in TOML syntax, without its sign.
 struct Magnitude {
   std::uint64_t value = 0;
   bool overflows = false;
 };
 
-/// nullopt for what is not an integer; the parser judges that.
+/// Returns nullopt for a token that is not an integer; the parser checks that token.
 std::optional<Magnitude> parse_magnitude(std::string_view digits, bool has_sign) {
   unsigned base = 10;
   if (digits.size() > 2 && digits[0] == '0' && !has_sign) {
@@ -55,7 +55,8 @@ std::optional<Magnitude> parse_magnitude(std::string_view digits, bool has_sign)
   return after_digit ? std::optional(magnitude) : std::nullopt;
 }
 
-/// "nan" or "inf" when the token is one of them in other letters; empty otherwise.
+/// Returns "nan" or "inf" if the token is one of them in another letter case; otherwise an empty
+/// text.
 std::string_view special_name(std::string_view token) {
   if (!token.empty() && (token[0] == '+' || token[0] == '-')) {
     token.remove_prefix(1);
@@ -73,7 +74,7 @@ void look_at(std::string_view token, std::size_t offset, LargeIntegers& found, s
   if (!magnitude) {
     if (const std::string_view special = special_name(token); !special.empty() && !bad) {
       bad = BadNumber{offset, "'" + std::string(token) + "' is not a value of TOML",
-                      "TOML writes it " + std::string(special) + ", in small letters; in quotes any letters do"};
+                      "write " + std::string(special) + ", in lower case, or put it in quotes for a string"};
     }
     return;
   }
@@ -81,7 +82,7 @@ void look_at(std::string_view token, std::size_t offset, LargeIntegers& found, s
   if (magnitude->overflows || (negative && magnitude->value > kInt64Max + 1)) {
     if (!bad) {
       bad = BadNumber{offset, std::string(token) + " has more than 64 bits",
-                      "integers go from -9223372036854775808 to 18446744073709551615"};
+                      "integers range from -9223372036854775808 to 18446744073709551615"};
     }
     return;
   }
@@ -111,7 +112,7 @@ std::size_t skip_toml_string(std::string_view text, std::size_t at) {
 
 LargeIntegers take_large_integers(std::string_view text, std::optional<BadNumber>& bad) {
   LargeIntegers found{std::string(text), {}};
-  std::vector<char> open;  // Arrays and inline tables around the place.
+  std::vector<char> open;  // The arrays and inline tables that are open at this position.
   bool value_comes = false;
   for (std::size_t i = 0; i < text.size();) {
     const char c = text[i];

@@ -1,4 +1,5 @@
-/// pipeline/name_template.hpp: names of output files, made from a template such as "{stem}-{index}{extension}".
+/// pipeline/name_template.hpp: makes names of output files from a template such as
+/// "{stem}-{index}{extension}".
 #pragma once
 
 #include <cstdint>
@@ -14,29 +15,30 @@
 
 namespace tenon::internal {
 
-/// The parts of a relative path: "a/b/photo.tar.gz" is "a/b/", "photo.tar" and ".gz". A name such as ".profile" or
-/// "name." has no extension.
+/// The parts of a relative path: "a/b/photo.tar.gz" has the parts "a/b/", "photo.tar" and ".gz". A
+/// name such as ".profile" or "name." has no extension.
 struct NameParts {
-  std::string_view parent;  ///< With its slash; empty when there is none.
+  std::string_view parent;  ///< With its slash; empty if there is none.
   std::string_view stem;
-  std::string_view extension;  ///< With its dot; empty when there is none.
+  std::string_view extension;  ///< With its dot; empty if there is none.
 };
-/// Valid as long as `path`.
+/// The result is valid as long as `path`.
 [[nodiscard]] NameParts split_name(std::string_view path) noexcept;
 
-/// A template: text with {parent}, {stem}, {extension} and {name} of the name that the item has without it, {index}
-/// (the number of the item at its source, from 1), and fields of the item as {hex} or {file.path}. "{{" and "}}" stand
-/// for braces. Immutable; [any-thread].
+/// A text with placeholders: {parent}, {stem}, {extension} and {name} of the item's own name,
+/// {index} (the number of the item at its source, from 1), and fields of the item, such as {hex} or
+/// {file.path}. "{{" and "}}" stand for braces. Immutable; [any-thread].
 class NameTemplate {
  public:
   using MakeReader = std::function<Result<ItemReader>(const std::string& field)>;
-  /// Nothing but the name that the item has.
+  /// Creates a template that keeps the item's own name.
   NameTemplate() = default;
-  /// Errors: kInvalidArgument, for a brace without its partner; those of `make_reader` for a field.
+  /// Errors: kInvalidArgument for an unmatched brace; the errors of `make_reader` for a field.
   [[nodiscard]] static Result<NameTemplate> parse(std::string_view text, const MakeReader& make_reader);
 
   [[nodiscard]] bool empty() const noexcept { return pieces_.empty(); }
-  /// The name of one item; `own` is the one that it has without the template. Errors: those of the fields' readers.
+  /// Returns the name for one item; `own` is its name without the template. Errors: the errors of
+  /// the field readers.
   [[nodiscard]] Result<std::string> render(std::string_view own, std::uint64_t index, BytesView item) const;
 
  private:

@@ -10,7 +10,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Absolute, without links and "..", as far as the system can tell now.
+/// Returns an absolute path without links and "..", as far as the file system can resolve it now.
 std::string settled_path(const std::string& written) {
   std::error_code failed;
   const fs::path absolute = fs::absolute(written, failed);
@@ -24,7 +24,7 @@ std::string settled_path(const std::string& written) {
   return settled.has_filename() ? settled.string() : settled.parent_path().string();
 }
 
-/// Whether `path` lies below `directory`. Both are settled.
+/// Returns whether `path` is inside `directory`. Both must be settled.
 bool is_below(std::string_view path, std::string_view directory) {
   if (directory == "/") {
     return path.size() > 1;
@@ -32,7 +32,7 @@ bool is_below(std::string_view path, std::string_view directory) {
   return path.size() > directory.size() && path.starts_with(directory) && path[directory.size()] == '/';
 }
 
-/// Where a key of a table stands; `otherwise` when it is not there.
+/// Returns the location of a key of a table, or `otherwise` if the table does not have it.
 Place place_of(const Entry* table, const std::string& key, const Place& otherwise) {
   const Entry* const found = table == nullptr ? nullptr : table->value.find(key);
   return found == nullptr ? otherwise : found->value.place;
@@ -55,10 +55,10 @@ void OutputDirectories::add(const NodeDeclaration& node, const ResolvedTask& tas
 void OutputDirectories::add_naming(const NodeDeclaration& node, const ResolvedTask& task, PlanNode& plan) {
   if (task.files.output_name.empty()) {
     const auto refuse = [&](const Place& place, const char* key) {
-      reporter_.error(
-          place,
-          std::string("'") + key + "' does not apply: '" + task.info.full_name + "' does not say that it writes files",
-          "only a task with the attribute output_name does, such as files.write");
+      reporter_.error(place,
+                      std::string("'") + key + "' does not apply: '" + task.info.full_name +
+                          "' does not declare that it writes files",
+                      "only a task with the attribute output_name does, such as files.write");
     };
     if (node.output_name) {
       refuse(node.output_name->place, "output_name");
@@ -159,19 +159,19 @@ void OutputDirectories::check_source(const NodeDeclaration& source, const Resolv
     if (output.path == root) {
       reporter_.warning(
           output.place,
-          what + "the very directory that '" + source.name + "' reads: a later run takes its files for input",
-          "give it a directory of its own");
+          what + "the same directory that '" + source.name + "' reads: a later run would read its files as input",
+          "choose a separate directory");
     } else if (is_below(output.path, root) && !task.files.left_out.empty()) {
       reporter_.warning(
           output.place,
-          what + "which lies in what '" + source.name + "' reads ('" + *written + "'); '" + source.name +
-              "' leaves that directory out",
+          what + "which is inside the directory that '" + source.name + "' reads ('" + *written + "'); '" +
+              source.name + "' skips it",
           "to read it as well, write " + task.files.left_out + " = [] in the args of '" + source.name + "'");
     } else if (is_below(output.path, root)) {
       reporter_.warning(output.place,
-                        what + "which lies in what '" + source.name + "' reads ('" + *written +
-                            "'): a later run takes its files for input",
-                        "choose a directory outside");
+                        what + "which is inside the directory that '" + source.name + "' reads ('" + *written +
+                            "'): a later run would read its files as input",
+                        "choose a directory outside of it");
     }
   }
 }

@@ -1,4 +1,5 @@
-/// pipeline/output_directories.hpp: where the stages of a pipeline write, and what its sources read.
+/// pipeline/output_directories.hpp: checks where the stages of a pipeline write and where its
+/// sources read.
 #pragma once
 
 #include <optional>
@@ -12,25 +13,26 @@
 
 namespace tenon::internal {
 
-/// A task of a node.
+/// The task of a node.
 struct ResolvedTask {
   std::string plugin;
   TaskInfo info;
   TaskFiles files;
 };
 
-/// Collects the directories that tasks declare as their output (attribute `output_directory`), so that the sources
-/// leave them out (attribute `left_out`): a run would otherwise take its own results, or those of the run before, for
-/// input. See DESIGN.md, "Files of a run".
+/// Collects the directories that tasks declare as their output (attribute `output_directory`), so
+/// that the sources skip them (attribute `left_out`). Otherwise a run would read its own results,
+/// or those of an earlier run, as input. See DESIGN.md, "Files of a run".
 class OutputDirectories {
  public:
   OutputDirectories(const TaskDirectory& directory, Reporter& reporter) : directory_(directory), reporter_(reporter) {}
 
-  /// Takes the output directory of a node, whose params are encoded, and prepares the naming of its files.
+  /// Adds the output directory of a node with encoded params, and prepares the names of its files.
   void add(const NodeDeclaration& node, const ResolvedTask& task, PlanNode& plan);
-  /// The arguments of a source with the directories to leave out; nullopt when the file's own are right as they are.
+  /// Returns the arguments of a source with the directories to skip, or nullopt if the file's own
+  /// arguments need no change.
   [[nodiscard]] std::optional<Entry> extend_args(const NodeDeclaration& source, const ResolvedTask& task) const;
-  /// Warns about output that lies in what a source reads. `argument` is encoded.
+  /// Warns about output inside a directory that a source reads. `argument` is encoded.
   void check_source(const NodeDeclaration& source, const ResolvedTask& task, const Buffer& argument);
 
  private:

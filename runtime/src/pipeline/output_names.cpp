@@ -9,7 +9,8 @@
 namespace tenon::internal {
 namespace {
 
-/// The path without what makes no difference: "a//./b" is "a/b". A ".." stays; the task refuses it.
+/// Returns the path without redundant parts: "a//./b" becomes "a/b". A ".." stays; the task refuses
+/// it.
 std::string normal(std::string_view name) {
   std::string out;
   for (std::size_t begin = 0; begin <= name.size();) {
@@ -23,7 +24,7 @@ std::string normal(std::string_view name) {
   return out;
 }
 
-/// The name that the task gives the file when nothing else is asked for.
+/// Returns the name that the task gives the file by default.
 Result<std::string> own_name(const OutputNaming& naming, BytesView item) {
   Result<std::string> name = naming.name(item);
   if (!name || !name->empty() || !naming.path) {
@@ -56,14 +57,14 @@ Result<std::string> OutputNames::claim(const OutputNaming& naming, std::string_v
     return name;
   }
   std::string claimed;
-  // What has no name at all is the task's to refuse.
+  // The task itself refuses an empty name.
   if (naming.on_conflict != OnConflict::kReplace && !normal(*name).empty()) {
     claimed = naming.directory + "/" + normal(*name);
     const auto [found, is_new] = claims_.try_emplace(claimed, Claim{std::string(who), item.index});
     Claim& other = found->second;
     if (!is_new && naming.on_conflict == OnConflict::kError) {
       return fail(ErrorCode::kInvalidArgument,
-                  "the file " + printable(naming.shown_directory + "/" + normal(*name)) + " is that of item " +
+                  "the file " + printable(naming.shown_directory + "/" + normal(*name)) + " already belongs to item " +
                       std::to_string(other.index + 1) + " of this run (" + printable(other.who) + "); this is item " +
                       std::to_string(item.index + 1) + "; in '" + std::string(stage) +
                       "' set on_conflict = \"number\" or \"replace\", or give each item a name of its own, as in "

@@ -1,5 +1,5 @@
-/// How much is kept under way where the file leaves it open: enough that no worker waits for the engine, little enough
-/// that a slow stage holds back those before it.
+/// Decides how much work is under way where the file does not say: enough that no worker waits for
+/// the engine, but little enough that a slow stage slows down the stages before it.
 #pragma once
 
 #include <algorithm>
@@ -9,44 +9,48 @@
 
 namespace tenon::internal {
 
-/// Calls of one stage under way at most. Two for each worker, so that the next is there when one ends; more when calls
-/// are short: as many as end within `kTime`, by the best rate of the last intervals. Not thread-safe.
+/// Limits the calls of one stage that are under way: two for each worker, so that the next call is
+/// there when one ends. If calls are short, the limit is the number that end within `kTime`, by the
+/// best rate of the last intervals. Not thread-safe.
 class CallWindow {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
 
-  /// How long a call may wait for those of its stage before it.
+  /// How long a call may wait for earlier calls of its stage.
   static constexpr std::chrono::milliseconds kTime{1};
   static constexpr std::uint32_t kLeastPerWorker = 2;
   static constexpr std::uint32_t kMostPerWorker = 512;
-  /// Intervals of at least kTime that a rate counts for. Single ones are slow because something else had the core.
+  /// The number of intervals, each at least kTime long, over which the best rate is taken. A single
+  /// interval may be slow because another process had the core.
   static constexpr std::size_t kIntervals = 16;
 
   CallWindow() = default;
-  /// Grows and shrinks.
+  /// Returns a window that grows and shrinks.
   [[nodiscard]] static CallWindow adaptive(std::uint32_t workers) noexcept {
     return {workers * kLeastPerWorker, workers * kMostPerWorker};
   }
   [[nodiscard]] static CallWindow fixed(std::uint32_t calls) noexcept { return {calls, calls}; }
 
   [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
-  /// How many calls to begin now. None while less than a quarter of a grown window is free: the rest keeps the workers
-  /// busy, and calls that begin together can share a message.
+  /// Returns how many calls to start now. Returns 0 while less than a quarter of a grown window is
+  /// free: the calls under way keep the workers busy, and calls that start together can share a
+  /// message.
   [[nodiscard]] std::uint32_t free(std::uint32_t under_way) const noexcept {
     const std::uint32_t free = size_ - std::min(size_, under_way);
     return size_ > least_ && free < size_ / 4 ? 0 : free;
   }
-  /// The first call after none was under way. What lies between does not count, unless that is the end of one round.
+  /// Notes the first call after an idle time. The idle time does not count, unless it ended in the
+  /// same round.
   void began(TimePoint now) noexcept {
     if (now != idle_since_) {
       since_ = now;
       ended_ = 0;
     }
   }
-  /// The last call under way has ended.
+  /// Notes that the last call under way has ended.
   void became_idle(TimePoint now) noexcept { idle_since_ = now; }
   void ended() noexcept { ++ended_; }
-  /// After each round of ends.
+  /// Updates the rate; called after each round of completions.
   void measure(TimePoint now) noexcept {
     if (ended_ == 0 || now - since_ < kTime) {
       return;
@@ -71,16 +75,18 @@ class CallWindow {
   std::array<std::uint32_t, kIntervals> rates_{};  ///< Calls that ended within kTime.
 };
 
-/// Items that one step of a session gives or takes at most. Not thread-safe.
+/// Limits the items that one step of a session gives or takes. Not thread-safe.
 class StepSize {
  public:
-  /// A step occupies its worker, and nobody sees its results before it ends.
+  /// The target duration of a step: it occupies its worker, and its results are only visible after
+  /// it ends.
   static constexpr std::chrono::milliseconds kTime{5};
   static constexpr std::uint32_t kFirst = 4;
   static constexpr std::uint32_t kMost = 1024;
 
   [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
-  /// The items of `most_bytes`, if they are like those of the last step; at least 1.
+  /// Returns how many items fit into `most_bytes` if they are like those of the last step; at least
+  /// 1.
   [[nodiscard]] std::uint32_t within(std::uint64_t most_bytes) const noexcept {
     if (item_bytes_ * size_ <= most_bytes) {
       return size_;
@@ -88,9 +94,10 @@ class StepSize {
     return static_cast<std::uint32_t>(std::max<std::uint64_t>(1, most_bytes / item_bytes_));
   }
   void carried(std::size_t items, std::uint64_t bytes) noexcept { item_bytes_ = items > 0 ? bytes / items : 0; }
-  /// A step ended its worker. The next one is for one item, so that only the item that ends workers is in it.
+  /// A step killed its worker. The next step has one item, so that it contains only the item that
+  /// kills workers.
   void lost() noexcept { size_ = 1; }
-  /// A step is over.
+  /// Notes that a step has ended.
   void stepped(std::size_t items, std::chrono::nanoseconds took) noexcept {
     if (items > 0 && took > kTime) {
       const double share = std::chrono::duration<double>(kTime) / took;

@@ -1,4 +1,4 @@
-/// The checked graph: what Graph holds, what the engine runs. Plain data.
+/// The checked graph, which Graph holds and the engine runs. Plain data.
 #pragma once
 
 #include <chrono>
@@ -22,59 +22,62 @@
 
 namespace tenon::internal {
 
-/// What a node of the graph does.
+/// The role of a node in the graph.
 enum class NodeKind { kSource, kMap, kRoute, kBatch, kReduce, kSink };
 [[nodiscard]] std::string_view node_kind_name(NodeKind kind) noexcept;
 
-/// In which order a map gives its results on.
+/// The order in which a map passes on its results.
 enum class OrderKind {
-  kNone,   ///< As they come.
-  kInput,  ///< As the items came in.
-  kKey,    ///< Items of one key one after another.
+  kNone,   ///< In the order of completion.
+  kInput,  ///< In the order of the items.
+  kKey,    ///< Items with the same key one after another.
 };
 
-/// What happens to an item whose output file is that of another item of the same run.
+/// What happens to an item whose output file belongs to another item of the same run.
 enum class OnConflict {
-  kError,    ///< It fails.
-  kNumber,   ///< It gets the name with a number that is free.
-  kReplace,  ///< It takes the place of the other one; nothing is remembered.
+  kError,    ///< The item fails.
+  kNumber,   ///< The item gets the name with a number that is free.
+  kReplace,  ///< The item overwrites the file of the other one; no names are remembered.
 };
 
-/// How the files of a task that writes them are called.
+/// Rules for the names of the files that a task writes.
 struct OutputNaming {
-  std::string directory;        ///< Absolute and without links, as far as it was there when the file was loaded.
+  std::string directory;        ///< Absolute and without links, as far as it existed when the file
+                                ///< was loaded.
   std::string shown_directory;  ///< As written.
   ItemReader name;              ///< The field of the item that names the file.
-  ItemReader path;              ///< Its last part stands for an empty name; may be empty.
-  NameTemplate pattern;         ///< Empty: the item's own name.
+  ItemReader path;              ///< The field whose last path component replaces an empty name; may
+                                ///< be empty.
+  NameTemplate pattern;         ///< Empty: keep the item's own name.
   OnConflict on_conflict = OnConflict::kError;
   ItemRenamer rename;
 };
 
-/// How often a failed item is tried again. The waits double from `backoff` to `max`.
+/// How often a failed item is tried again. The delay doubles from `backoff` up to `max`.
 struct RetryPolicy {
   std::uint32_t attempts = 1;
   std::chrono::nanoseconds backoff{std::chrono::milliseconds(100)};
   std::chrono::nanoseconds max{std::chrono::seconds(30)};
 };
 
-/// What one edge holds at most.
+/// The limits of one edge.
 struct QueueLimits {
   std::uint32_t items = 1024;
   std::uint64_t bytes = std::uint64_t{64} << 20;
 };
 
-/// A table on an edge. An empty name is a mixture of types, which only a task that takes tenon.Any understands.
+/// The type of the items on an edge. An empty name is a mixture of types, which only a task that
+/// takes tenon.Any accepts.
 struct EdgeType {
-  std::string plugin;  ///< Whose schema declares it.
+  std::string plugin;  ///< The plugin whose schema declares it.
   std::string name;    ///< Fully qualified.
 };
 
-/// The argument type that accepts every edge; as a result it means "the type that came in".
+/// The argument type that accepts every edge. As a result type it means the type of the input.
 inline constexpr std::string_view kAnyType = "tenon.Any";
 
 struct PlanOutput {
-  std::string name;                  ///< Empty for the one output of anything but a route.
+  std::string name;                  ///< Empty for the only output of any node except a route.
   std::vector<std::uint32_t> edges;  ///< Indices; every edge gets every item.
 };
 
@@ -91,7 +94,7 @@ struct PlanNode {
   bool collects = false;  ///< The task is a reduce.
   bool idempotent = false;
   Buffer params;
-  Buffer argument;  ///< Sources alone.
+  Buffer argument;  ///< Only for a source.
   EdgeType input_type;
   EdgeType output_type;
   std::vector<std::uint32_t> inputs;  ///< Edges, in the order of the file.
@@ -101,28 +104,29 @@ struct PlanNode {
   std::uint32_t workers = 0;  ///< Calls in flight; 0 for as many as keep every worker busy.
   std::optional<std::chrono::nanoseconds> timeout;
   RetryPolicy retry;
-  bool retries = false;  ///< The file gives `retry`.
+  bool retries = false;  ///< The file sets `retry`.
   OrderKind order = OrderKind::kNone;
   std::string key_field;
   ItemReader key_reader;
 
   std::string route_field;
   ItemReader route_reader;
-  std::unordered_map<std::string, std::uint32_t> cases;  ///< Value to output.
-  std::uint32_t else_output = 0;                         ///< Ignored when else_dropped.
+  std::unordered_map<std::string, std::uint32_t> cases;  ///< Maps a value to an output.
+  std::uint32_t else_output = 0;                         ///< Ignored if else_dropped.
   bool else_dropped = false;
 
-  std::optional<OutputNaming> naming;  ///< Of a task that writes files; maps and plain sinks.
+  std::optional<OutputNaming> naming;  ///< For maps and plain sinks with a task that writes files.
 
   std::uint32_t batch_size = 0;
   std::optional<std::chrono::nanoseconds> batch_wait;
 
-  /// What names an item of the input type in messages; empty functions where the type has no such field.
+  /// Functions that name an item of the input type in messages; empty if the type has no such
+  /// field.
   ItemReader identity_name;    ///< A path, origin or name.
   ItemReader identity_number;  ///< A line number or the like.
 };
 
-/// A version pin of the file.
+/// A version pin in the file.
 struct PlanPin {
   VersionPin pin;
   std::string text;   ///< As written.
@@ -140,8 +144,8 @@ struct Graph::Impl {
   std::vector<internal::PlanEdge> edges;
   std::optional<std::uint64_t> give_up_after;  ///< See RunOptions::give_up_after.
   std::map<std::string, Buffer> plugin_settings;
-  std::map<std::string, internal::PlanPin> pins;  ///< By plugin.
-  Catalog catalog;                                ///< That it was checked with.
+  std::map<std::string, internal::PlanPin> pins;  ///< Indexed by plugin.
+  Catalog catalog;                                ///< The catalog that the graph was checked with.
 };
 
 }  // namespace tenon

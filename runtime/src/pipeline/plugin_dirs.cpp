@@ -12,7 +12,7 @@ std::vector<std::filesystem::path> read_plugin_dirs(const std::filesystem::path&
   std::vector<std::filesystem::path> dirs;
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(file, ignored)) {
-    return dirs;  // A stream can be read once only.
+    return dirs;  // A stream can be read only once.
   }
   const Result<Buffer> content = read_file(file, kMaxDocumentBytes, ReadFrom::kRegularFile);
   if (!content) {

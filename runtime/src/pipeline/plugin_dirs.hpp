@@ -1,4 +1,4 @@
-/// pipeline/plugin_dirs.hpp: the plugin directories that a pipeline file names.
+/// pipeline/plugin_dirs.hpp: reads the plugin directories that a pipeline file names.
 #pragma once
 
 #include <filesystem>
@@ -8,9 +8,10 @@
 
 namespace tenon::internal {
 
-/// `plugin_dirs` of a file's [pipeline], overrides included, relative ones to the directory of the file. They are read
-/// before the file is loaded, because loading needs the catalog. Empty also when the file is not a regular one, cannot
-/// be read or has errors there: Graph::load reports those.
+/// Returns `plugin_dirs` of the file's [pipeline] table, overrides included; relative directories
+/// are relative to the directory of the file. They are read before the file is loaded, because
+/// loading needs the catalog. The result is also empty if the file is not a regular file, cannot be
+/// read or has errors there; Graph::load reports these.
 [[nodiscard]] std::vector<std::filesystem::path> read_plugin_dirs(const std::filesystem::path& file,
                                                                   const LoadOptions& options);
 

@@ -1,4 +1,5 @@
-/// pipeline/plugin_limits.hpp: the limits of plugins that a pipeline file gives in [plugins.x].
+/// pipeline/plugin_limits.hpp: reads the limits of plugins that a pipeline file gives in
+/// [plugins.x].
 #pragma once
 
 #include <filesystem>
@@ -10,9 +11,10 @@
 
 namespace tenon::internal {
 
-/// The limits that a file gives, overrides included, by plugin; only of plugins that the file gives a limit. What it
-/// does not give is `usual`. They are read before the file is loaded, because loading needs the catalog, and the
-/// catalog inspects plugins within these limits. What is wrong with the file counts as absent, as in read_plugin_dirs.
+/// Returns the limits that a file gives, overrides included, by plugin. Plugins without limits in
+/// the file are left out; a limit that the file does not give has its value in `usual`. The limits
+/// are read before the file is loaded, because loading needs the catalog, and the catalog inspects
+/// plugins within these limits. An invalid value counts as absent, as in read_plugin_dirs.
 [[nodiscard]] std::map<std::string, PluginLimits> read_plugin_limits(const std::filesystem::path& file,
                                                                      const LoadOptions& options,
                                                                      const PluginLimits& usual);

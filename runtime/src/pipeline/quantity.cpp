@@ -36,12 +36,12 @@ Result<double> parse(std::string_view text, const std::array<Unit, N>& units, do
     return fail(ErrorCode::kInvalidArgument, "'" + std::string(text.substr(0, 64)) + "' is not a " + std::string(what) +
                                                  ": " + std::move(why) + " (write " + std::string(example) + ")");
   };
-  // Digits and a point alone: from_chars would also take "inf", "1e9" and a sign.
+  // Only digits and a point: from_chars would also accept "inf", "1e9" and a sign.
   const std::size_t digits = std::min(text.find_first_not_of("0123456789."), text.size());
   double number = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + digits, number);
   if (digits == 0 || code != std::errc() || end != text.data() + digits) {
-    return refuse("it does not begin with a number");
+    return refuse("it does not start with a number");
   }
   const std::string_view unit = text.substr(digits);
   for (const Unit& known : units) {

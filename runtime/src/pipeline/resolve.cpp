@@ -35,7 +35,7 @@ class Resolver {
       nodes.push_back(resolve_node(node));
     }
     for (std::size_t i = 0; i < nodes.size(); ++i) {
-      // Only now is it known where all stages write.
+      // Sources come last: only now are the output directories of all stages known.
       if (nodes[i].task && nodes[i].declaration->kind == NodeKind::kSource) {
         encode_args(*nodes[i].declaration, *nodes[i].task, nodes[i].plugin, graph_.nodes[i]);
       }
@@ -91,7 +91,7 @@ class Resolver {
     reporter_.error(place, "there is no plugin '" + name + "'",
                     suggest(name, names,
                             (names.empty() ? "no plugin was found" : "plugins are " + list_names(names)) +
-                                "; further directories are named by --plugin-dir, TENON_PLUGIN_PATH, or plugin_dirs of "
+                                "; add plugin directories with --plugin-dir, TENON_PLUGIN_PATH, or plugin_dirs of "
                                 "[pipeline]"));
   }
 
@@ -137,7 +137,7 @@ class Resolver {
     return names;
   }
 
-  /// Whether a task of this kind can do what the section asks for.
+  /// Returns whether the section accepts a task of this kind.
   bool check_kind(const NodeDeclaration& node, const TaskInfo& task) {
     const Place& place = node.task->place;
     const std::string is = "'" + node.task->value + "' is " + std::string(task_kind_text(task.kind)) + "; ";
@@ -181,7 +181,7 @@ class Resolver {
 
   void encode_params(const NodeDeclaration& node, const TaskInfo& task, const std::string& plugin, PlanNode& plan) {
     if (node.params == nullptr) {
-      // Defaults need no bytes, but what the schema requires must still be given.
+      // Defaults need no bytes, but required fields must still be given.
       if (task.params_type.empty() || !requires_something(plugin, task.params_type)) {
         return;
       }
@@ -271,7 +271,7 @@ class Resolver {
     return resolved;
   }
 
-  /// A sink whose task is a reduce takes no more keys than a reduce.
+  /// A sink with a reduce task accepts only the keys of a reduce.
   void check_collecting_sink(const NodeDeclaration& node) {
     const auto refuse = [&](const Place& place, std::string_view key) {
       reporter_.error(place, "'" + std::string(key) + "' does not apply: '" + node.task->value +

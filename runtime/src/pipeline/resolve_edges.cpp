@@ -77,7 +77,7 @@ class EdgeResolver {
         continue;
       }
       if (ambiguous_.count(input.node) > 0) {
-        // Reported already; which of the two is meant is not known.
+        // The duplicate has been reported; which of the two is meant is not known.
         broken_inputs_.insert(to);
         continue;
       }
@@ -103,7 +103,7 @@ class EdgeResolver {
     const std::vector<std::string> names = output_names();
     const std::string hint = suggest(written, names, names.empty() ? "" : "outputs are " + list_names(names));
     reporter_.error(input.place, "there is no source or stage '" + input.node + "'", hint);
-    // Whoever is meant is not reported as unconnected on top.
+    // A node that may be meant here is not also reported as unconnected.
     for (const std::string& name : names) {
       if (hint.find("'" + name + "'") != std::string::npos) {
         excused_.insert(name);
@@ -120,13 +120,13 @@ class EdgeResolver {
     }
     if (producer.kind == NodeKind::kSink) {
       const std::size_t group = reporter_.error(input.place, "'" + input.node + "' is a sink; it has no output",
-                                                "a task whose results go on belongs under [stages.<name>]");
+                                                "a task whose results other nodes use belongs under [stages.<name>]");
       reporter_.note(group, declared(from).place, "'" + input.node + "' is declared here");
       return std::nullopt;
     }
     if (producer.kind != NodeKind::kRoute) {
       if (!input.output.empty() && declared(from).broken) {
-        // Its kind may be what was misspelt.
+        // The misspelt word may be its kind.
         excused_.insert(input.node);
         return std::nullopt;
       }
@@ -169,7 +169,7 @@ class EdgeResolver {
     return std::nullopt;
   }
 
-  /// Depth first without recursion; leaves a topological order in order_.
+  /// Searches depth first without recursion; leaves a topological order in order_.
   void find_cycles() {
     enum class Color : std::uint8_t { kNew, kOpen, kDone };
     struct Step {
@@ -221,10 +221,10 @@ class EdgeResolver {
       nodes_[step->node].on_cycle = true;
     }
     reporter_.error(places_[edge], "the inputs form a cycle: " + text + "'" + graph_.nodes[to].name + "'",
-                    "a pipeline flows one way; take one of these inputs out");
+                    "a pipeline has no cycles; remove one of these inputs");
   }
 
-  /// What a producer gives; nullopt when that is not known because of an earlier error.
+  /// Returns the type that a producer gives, or nullopt if an earlier error hides it.
   std::optional<EdgeType> type_of(std::uint32_t edge) const {
     const std::uint32_t from = graph_.edges[edge].from;
     if (!nodes_[from].known_type) {
@@ -261,7 +261,7 @@ class EdgeResolver {
       plan.output_type = plan.input_type;
       resolved.known_type = known && incoming.has_value();
     } else if (resolved.task && resolved.task->result_type == kAnyType) {
-      // A task that takes and gives anything hands its argument on.
+      // A task that takes and gives any type passes on the type of its argument.
       const bool passes = any && plan.kind == NodeKind::kMap;
       plan.output_type = passes ? plan.input_type : EdgeType{};
       resolved.known_type = !passes || (known && incoming.has_value());
@@ -392,8 +392,8 @@ class EdgeResolver {
   const TaskDirectory& directory_;
   Reporter& reporter_;
   std::map<std::string, std::uint32_t, std::less<>> index_;
-  std::set<std::string> ambiguous_;  ///< Names taken twice.
-  std::vector<Place> places_;        ///< Of each edge, where the consumer names it.
+  std::set<std::string> ambiguous_;  ///< Names that are declared twice.
+  std::vector<Place> places_;        ///< Where the consumer names each edge.
   std::vector<std::uint32_t> order_;
   std::set<std::uint32_t> broken_inputs_;
   std::set<std::string> excused_;

@@ -1,4 +1,4 @@
-/// A queue in one block of memory, which grows by doubling and never shrinks.
+/// A queue in one block of memory that doubles when it is full and never shrinks.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,8 @@
 
 namespace tenon::internal {
 
-/// First in, first out; also by index from the front. A T that was moved from holds nothing. Not thread-safe.
+/// First in, first out; elements can also be read by index from the front. A moved-from T must hold
+/// no resources. Not thread-safe.
 template <typename T>
 class Ring {
  public:
@@ -37,7 +38,7 @@ class Ring {
 
  private:
   void grow() {
-    // A power of two, so that an index wraps with a mask.
+    // The size is a power of two, so that an index wraps with a mask.
     std::vector<T> larger(slots_.empty() ? 16 : slots_.size() * 2);
     for (std::size_t i = 0; i < size_; ++i) {
       larger[i] = std::move((*this)[i]);

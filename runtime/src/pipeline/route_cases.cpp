@@ -12,11 +12,11 @@
 namespace tenon::internal {
 namespace {
 
-/// The field that a dotted path leads to.
+/// The field at the end of a dotted path.
 struct FieldType {
   std::string type;               ///< As a schema writes it.
-  std::optional<TypeInfo> named;  ///< When that is an enum.
-  bool optional = false;          ///< The field may have no value, which is then the empty text.
+  std::optional<TypeInfo> named;  ///< Set if the type is an enum.
+  bool optional = false;          ///< The field may have no value; its text is then empty.
 };
 
 std::optional<FieldType> find_field(const std::string& path, const EdgeType& root, const TaskDirectory& directory) {
@@ -108,12 +108,12 @@ class CaseCheck {
     compare(value, plain, "it is a number with a fraction (" + type_.type + "), as in \"1.5\"");
   }
 
-  /// `plain` is the value as items show it; empty when the field cannot have it.
+  /// `plain` is the text that items have for this value; empty if the field cannot have it.
   void compare(const CaseValue& value, const std::string& plain, const std::string& range) {
     if (plain.empty() || value.kind == Value::Kind::kBool) {
       refuse(value, range);
     } else if (plain != value.value) {
-      refuse(value, "that number is written \"" + plain + "\"");
+      refuse(value, "write that number as \"" + plain + "\"");
     }
   }
 

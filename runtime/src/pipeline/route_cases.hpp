@@ -1,4 +1,4 @@
-/// pipeline/route_cases.hpp: whether the cases of a route can ever match.
+/// pipeline/route_cases.hpp: checks whether the cases of a route can ever match.
 #pragma once
 
 #include "pipeline/declaration.hpp"
@@ -8,8 +8,9 @@
 
 namespace tenon::internal {
 
-/// Reports each case value that the route's field never has: of another type, out of its range, not a name of its enum,
-/// or written in another way than the field's values are. `type` is that of the route's items.
+/// Reports each case value that the route's field can never have: a value of another type, out of
+/// range, not a name of its enum, or in another notation than the field's values. `type` is the
+/// type of the route's items.
 void check_route_cases(const NodeDeclaration& route, const EdgeType& type, const TaskDirectory& directory,
                        Reporter& reporter);
 

@@ -11,7 +11,8 @@ constexpr std::uint32_t kPause = 1;
 constexpr std::uint32_t kDrain = 2;
 constexpr std::uint32_t kCancel = 4;
 
-/// `report` to `target`, an earlier report of the same run: lists that only grow are copied from where they ended.
+/// Copies `report` over `target`, an earlier report of the same run. For lists that only grow, only
+/// the new elements are copied.
 void take_over(RunReport& target, const RunReport& report) {
   const auto append = [](auto& to, const auto& from) {
     to.insert(to.end(), std::next(from.begin(), static_cast<std::ptrdiff_t>(to.size())), from.end());
@@ -29,12 +30,12 @@ void take_over(RunReport& target, const RunReport& report) {
 
 void Steering::change(std::uint32_t set, std::uint32_t clear) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  const std::uint32_t before = wishes_.load(std::memory_order_relaxed);
-  const std::uint32_t wishes = (before & ~clear) | set;
-  if (wishes == before) {
+  const std::uint32_t before = requests_.load(std::memory_order_relaxed);
+  const std::uint32_t requests = (before & ~clear) | set;
+  if (requests == before) {
     return;
   }
-  wishes_.store(wishes, std::memory_order_relaxed);
+  requests_.store(requests, std::memory_order_relaxed);
   if (executor_ != nullptr) {
     executor_->wake();
   }
@@ -50,20 +51,20 @@ void Steering::stop(int stop) {
 
 RunControl::State Steering::state() const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  const Wishes wishes = this->wishes();
+  const Requests requests = this->requests();
   if (ended_) {
     return RunControl::State::kEnded;
   }
   if (!begun_) {
     return RunControl::State::kReady;
   }
-  if (wishes.stop >= 2) {
+  if (requests.stop >= 2) {
     return RunControl::State::kCancelling;
   }
-  if (wishes.paused) {
+  if (requests.paused) {
     return quiet_ ? RunControl::State::kPaused : RunControl::State::kPausing;
   }
-  return wishes.stop == 1 ? RunControl::State::kDraining : RunControl::State::kRunning;
+  return requests.stop == 1 ? RunControl::State::kDraining : RunControl::State::kRunning;
 }
 
 RunReport Steering::report() const {
@@ -87,9 +88,9 @@ void Steering::detach() {
   ended_ = true;
 }
 
-Steering::Wishes Steering::wishes() const noexcept {
-  const std::uint32_t wishes = wishes_.load(std::memory_order_relaxed);
-  return {(wishes & kPause) != 0, (wishes & kCancel) != 0 ? 2 : (wishes & kDrain) != 0 ? 1 : 0};
+Steering::Requests Steering::requests() const noexcept {
+  const std::uint32_t requests = requests_.load(std::memory_order_relaxed);
+  return {(requests & kPause) != 0, (requests & kCancel) != 0 ? 2 : (requests & kDrain) != 0 ? 1 : 0};
 }
 
 void Steering::publish(const RunReport& report, bool quiet) {

@@ -1,4 +1,4 @@
-/// What lies between a RunControl and the engine it steers.
+/// The state that a RunControl and its engine share.
 #pragma once
 
 #include <atomic>
@@ -11,45 +11,46 @@
 
 namespace tenon::internal {
 
-/// Wishes for the engine, and what it tells. [any-thread]
+/// Requests to the engine, and the state that the engine publishes. [any-thread]
 class Steering {
  public:
-  struct Wishes {
+  struct Requests {
     bool paused = false;
-    int stop = 0;  ///< As RunOptions::stop.
+    int stop = 0;  ///< As in RunOptions::stop.
   };
 
-  // What RunControl does.
+  // For RunControl:
   void set_paused(bool paused);
-  /// `stop` as RunOptions::stop; the higher one stays. Ends a pause.
+  /// `stop` as in RunOptions::stop; the highest value stays. Ends a pause.
   void stop(int stop);
   [[nodiscard]] RunControl::State state() const;
   [[nodiscard]] RunReport report() const;
 
-  // What the engine does.
-  /// False: there was a run before. The executor is woken by every wish until `detach`.
+  // For the engine:
+  /// Returns false if there was a run before. Until `detach`, every request wakes the executor.
   [[nodiscard]] bool attach(Executor& executor);
   void detach();
-  [[nodiscard]] Wishes wishes() const noexcept;
-  /// Takes the counts of `report` over. `quiet`: paused, and nothing runs any more.
+  [[nodiscard]] Requests requests() const noexcept;
+  /// Copies the counts of `report`. `quiet`: the run is paused and nothing runs any more.
   void publish(const RunReport& report, bool quiet);
   void end(const RunReport& report);
 
  private:
   void change(std::uint32_t set, std::uint32_t clear);
 
-  // One word, so that the engine reads all wishes at each round without a lock. Relaxed is enough: nothing else is
-  // handed over by it, and the wake that follows a change brings it to a sleeping engine.
-  std::atomic<std::uint32_t> wishes_{0};
+  // One word, so that the engine reads all requests in each round without a lock. Relaxed ordering
+  // is enough: the word hands over no other data, and the wake after each change notifies a
+  // sleeping engine.
+  std::atomic<std::uint32_t> requests_{0};
   mutable std::mutex mutex_;
-  Executor* executor_ = nullptr;  // Guarded by mutex_, as are the others.
+  Executor* executor_ = nullptr;  // Guarded by mutex_, like the members below.
   bool begun_ = false;
   bool ended_ = false;
   bool quiet_ = false;
   RunReport report_;
 };
 
-/// Attaches an engine to a control, which may be null, for the time of a run.
+/// Attaches an engine to a control, which may be null, for the duration of a run.
 class Steered {
  public:
   Steered(const RunControl* control, Executor& executor)

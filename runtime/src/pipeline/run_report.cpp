@@ -11,7 +11,7 @@ namespace {
 
 using internal::json_quote;
 
-/// Seconds with three decimals, whatever the locale.
+/// Returns seconds with three decimals, independent of the locale.
 std::string seconds_text(double seconds) {
   std::array<char, 64> text{};
   const auto [end, code] = std::to_chars(text.data(), text.data() + text.size(), seconds, std::chars_format::fixed, 3);

@@ -13,8 +13,8 @@
 namespace tenon::internal {
 namespace {
 
-/// Hangs itself on a future and leaves a note in the queue when that completes, without allocating. Stays where it is
-/// until then.
+/// Waits on a future and pushes a note into the queue when the future completes, without
+/// allocating. It must not move until then.
 struct Notice : Waiter {
   EndQueue* queue = nullptr;
   Ended ended;
@@ -99,7 +99,7 @@ class RuntimeExecutor final : public Executor {
 
   void submit(std::uint32_t slot, const std::string& task, const Reply& argument, const CallOptions* options,
               const EarlierAttempts& earlier) override {
-    // A bulk call has one attempt number for all of its items.
+    // All items of a bulk call share one attempt number.
     if (earlier.count > 0 || !together_.add(slot, task, argument, options)) {
       submit_alone(slot, task, argument, *options, earlier);
     }
@@ -163,8 +163,9 @@ class RuntimeExecutor final : public Executor {
   Runtime& runtime_;
   EndQueue queue_;
   BulkCalls together_;
-  std::deque<CallSlot> calls_;           ///< Those that go alone. A deque, because notices must stay where they are.
-  std::vector<BulkCalls::Alone> alone_;  ///< Reused, as is the next.
+  std::deque<CallSlot> calls_;           ///< Calls that are sent by themselves. A deque, because
+                                         ///< notices must not move.
+  std::vector<BulkCalls::Alone> alone_;  ///< Reused, like the next member.
   std::vector<BulkEnded> bulks_;
 };
 

@@ -1,4 +1,4 @@
-/// The executor over a Runtime.
+/// The executor that runs tasks through a Runtime.
 #pragma once
 
 #include <memory>

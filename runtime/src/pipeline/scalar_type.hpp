@@ -1,4 +1,4 @@
-/// pipeline/scalar_type.hpp: the numbers of a schema, by the names of their types.
+/// pipeline/scalar_type.hpp: the number types of a schema, by name.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@ struct ScalarType {
   std::string_view name;
   bool real;
   bool single_precision;
-  std::int64_t least;  ///< Of integers, as `most`.
+  std::int64_t least;  ///< For integers only, like `most`.
   std::uint64_t most;
 
   [[nodiscard]] constexpr bool holds(std::int64_t number) const noexcept {
@@ -19,7 +19,8 @@ struct ScalarType {
   }
 };
 
-/// By either spelling of a type, as in "ubyte" and "uint8"; nullptr for others. Valid for ever.
+/// Finds a type by either of its names, such as "ubyte" and "uint8"; nullptr for others. The result
+/// stays valid for ever.
 [[nodiscard]] const ScalarType* find_scalar(std::string_view type) noexcept;
 
 }  // namespace tenon::internal

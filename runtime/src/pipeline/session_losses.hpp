@@ -1,4 +1,4 @@
-/// pipeline/session_losses.hpp: whether a session that was lost is opened again.
+/// pipeline/session_losses.hpp: decides whether a lost session is opened again.
 #pragma once
 
 #include <chrono>
@@ -7,28 +7,32 @@
 
 namespace tenon::internal {
 
-/// How often a session of a source or a reduce was lost since it last made progress. Only deaths in its own operations
-/// count against it; a bound on the others only ends what would never end. Not thread-safe.
+/// Counts how often a session of a source or a reduce was lost since it last made progress.
+/// Normally only deaths in its own operations count against it; the limit on other losses stops
+/// runs that would never end. Not thread-safe.
 class SessionLosses {
  public:
   enum class Cause : std::uint8_t {
     kOwn,          ///< Its worker died, or it took too long, in one of its own operations.
-    kKilled,       ///< Its worker was ended by SIGKILL, which others send, in one of its own operations.
-    kOther,        ///< Its worker died at something else.
+    kKilled,       ///< Its worker was killed by SIGKILL, which other processes send, in one of its
+                   ///< own operations.
+    kOther,        ///< Its worker died in other work.
     kUnavailable,  ///< There is no worker for it.
   };
-  /// Own deaths in a row that are survived.
+  /// How many own deaths in a row are survived.
   static constexpr std::uint32_t kMostOwn = 3;
-  /// Kills in a row that are survived. A step that uses up the memory of the system ends this way each time.
+  /// How many kills in a row are survived. A step that uses up the memory of the system is killed
+  /// each time.
   static constexpr std::uint32_t kMostKilled = 50;
-  /// Losses to others in a row while nothing else of the run ends either.
+  /// How many losses to other work in a row are survived if nothing else of the run completes
+  /// either.
   static constexpr std::uint32_t kMostOther = 1000;
-  /// Attempts to find a worker, with waits that double, 6.3 s in all.
+  /// How many attempts are made to find a worker; the delays double, 6.3 s in total.
   static constexpr std::uint32_t kMostUnavailable = 6;
   static constexpr std::chrono::milliseconds kFirstWait{100};
 
-  /// The session was lost. `ended_calls` counts what has ended in the run so far. Returns how long to wait before it is
-  /// opened again; nullopt if it is not.
+  /// The session was lost. `ended_calls` counts the calls that have ended in the run so far.
+  /// Returns the delay before the session is opened again, or nullopt if it is not opened again.
   [[nodiscard]] std::optional<std::chrono::nanoseconds> lost(Cause cause, std::uint64_t ended_calls) noexcept {
     switch (cause) {
       case Cause::kOwn:
@@ -43,7 +47,7 @@ class SessionLosses {
         break;
     }
     if (ended_calls != ended_calls_) {
-      // A crashing task has fewer items left each time, so that this comes to an end by itself.
+      // A crashing task has fewer items left each time, so these losses stop by themselves.
       ended_calls_ = ended_calls;
       other_ = 0;
     }

@@ -1,4 +1,5 @@
-/// What the loader needs to know of plugins. An interface, so that the loader's tests need no plugin files.
+/// The view of plugins that the loader needs. An interface, so that tests of the loader need no
+/// plugin files.
 #pragma once
 
 #include <functional>
@@ -20,7 +21,8 @@ namespace tenon::internal {
 /// Reads one field of an item as text, after verifying the item. Errors: kCorrupt. [any-thread]
 using ItemReader = std::function<Result<std::string>(BytesView item)>;
 
-/// A copy of an item with another value of one of its string fields, after verifying the item. Errors: kCorrupt,
+/// Returns a copy of an item with another value in one of its string fields, after verifying the
+/// item. Errors: kCorrupt, kTooLarge. [any-thread]
 /// kTooLarge. [any-thread]
 using ItemRenamer = std::function<Result<Buffer>(BytesView item, std::string_view value)>;
 
@@ -30,7 +32,7 @@ class TaskDirectory {
   struct Plugin {
     std::string name;
     std::string version;
-    std::string settings_type;           ///< Empty when it has no settings.
+    std::string settings_type;           ///< Empty if it has no settings.
     std::vector<std::string> tasks;      ///< Method names.
     std::optional<std::string> problem;  ///< Why it cannot be used.
   };
@@ -42,30 +44,30 @@ class TaskDirectory {
 
   [[nodiscard]] virtual std::vector<std::string> plugin_names() const = 0;
   [[nodiscard]] virtual std::optional<Plugin> find_plugin(std::string_view name) const = 0;
-  /// A task of a usable plugin; nullopt if there is none.
+  /// Returns a task of a usable plugin; nullopt if there is none.
   [[nodiscard]] virtual std::optional<TaskInfo> find_task(std::string_view plugin, std::string_view method) const = 0;
-  /// Which files a task reads and writes; nothing of one that does not declare it.
+  /// Returns which files a task reads and writes; empty for a task that declares none.
   [[nodiscard]] virtual TaskFiles find_files(std::string_view plugin, std::string_view method) const = 0;
   [[nodiscard]] virtual std::optional<TypeInfo> find_type(std::string_view plugin, std::string_view type) const = 0;
-  /// The names of a union's types; nullopt for a type that is not a union.
+  /// Returns the names of a union's types; nullopt for a type that is not a union.
   [[nodiscard]] virtual std::optional<std::vector<std::string>> union_members(std::string_view plugin,
                                                                               std::string_view type) const = 0;
-  /// JSON to a FlatBuffer of `type`, as Schema::from_json.
+  /// Converts JSON to a FlatBuffer of `type`, like Schema::from_json.
   [[nodiscard]] virtual Result<Buffer> encode(std::string_view plugin, std::string_view type,
                                               std::string_view json) const = 0;
-  /// As Schema::check_readable.
+  /// Like Schema::check_readable.
   [[nodiscard]] virtual Result<void> check_readable(std::string_view writer_plugin, std::string_view writer_type,
                                                     std::string_view reader_plugin,
                                                     std::string_view reader_type) const = 0;
-  /// Reader of a dotted field path. Errors: kNotFound, kInvalidArgument.
+  /// Returns a reader of a dotted field path. Errors: kNotFound, kInvalidArgument.
   [[nodiscard]] virtual Result<ItemReader> field_reader(std::string_view plugin, std::string_view type,
                                                         std::string_view path) const = 0;
-  /// What replaces a string field of the root table. Errors: kNotFound.
+  /// Returns a function that replaces a string field of the root table. Errors: kNotFound.
   [[nodiscard]] virtual Result<ItemRenamer> renamer(std::string_view plugin, std::string_view type,
                                                     std::string_view field) const = 0;
 };
 
-/// A directory over a catalog.
+/// Creates a directory over a catalog.
 [[nodiscard]] std::unique_ptr<TaskDirectory> make_catalog_directory(const Catalog& catalog);
 
 }  // namespace tenon::internal

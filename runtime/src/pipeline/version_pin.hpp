@@ -1,4 +1,4 @@
-/// The pin of a plugin's version: "1.*", "1.2.3", ">=1.2", ">=1.2, <2", "*".
+/// Parses and checks the version pin of a plugin: "1.*", "1.2.3", ">=1.2", ">=1.2, <2", "*".
 #pragma once
 
 #include <array>
@@ -10,13 +10,13 @@
 
 namespace tenon::internal {
 
-/// Which versions a file accepts. Immutable.
+/// The versions that a file accepts. Immutable.
 class VersionPin {
  public:
-  /// Errors: kInvalidArgument with what is expected.
+  /// Errors: kInvalidArgument, with the expected form.
   [[nodiscard]] static Result<VersionPin> parse(std::string_view text);
-  /// Whether `version` ("1.2.3"; parts that are missing count as 0, anything after '-' or '+' is ignored) is accepted.
-  /// A version that cannot be read is accepted by "*" alone.
+  /// Returns whether `version` is accepted ("1.2.3"; missing parts count as 0, everything after '-'
+  /// or '+' is ignored). Only "*" accepts a version that cannot be parsed.
   [[nodiscard]] bool accepts(std::string_view version) const;
 
  private:
@@ -25,11 +25,11 @@ class VersionPin {
   struct Term {
     Comparison comparison = Comparison::kEqual;
     Version version{};
-    std::size_t parts = 0;  ///< How many parts an equality compares.
+    std::size_t parts = 0;  ///< The number of parts that an equality compares.
   };
   static bool read_version(std::string_view text, Version& version, std::size_t& parts, bool& wildcard);
 
-  std::vector<Term> terms_;  ///< All must hold.
+  std::vector<Term> terms_;  ///< All terms must hold.
 };
 
 }  // namespace tenon::internal

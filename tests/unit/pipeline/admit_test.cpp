@@ -47,7 +47,7 @@ std::string replace(std::string text, const std::string& from, const std::string
 }
 
 const std::string kSchema = kTypes + kService;
-/// Another plugin that takes p.Item as it was.
+/// Another plugin that takes p.Item as it was before.
 const std::string kOther =
     kTypes + R"(rpc_service Other { show(Item): Item; keep(Item): Item (streaming: "client"); })";
 
@@ -125,25 +125,25 @@ TEST_CASE("Graph::admits: a plugin that the graph does not use, or does not pin"
 
 TEST_CASE("Graph::admits: tasks that the graph uses are there, as they were") {
   CHECK(has(refusal(replace(kSchema, "map(Item): Item (params: \"MapParams\");", "")),
-            "stage 'map' uses the task p.map, which it does not have"));
+            "stage 'map' uses the task p.map, which this version does not have"));
   CHECK(has(refusal(replace(kSchema, "sum(Item): Item (streaming: \"client\")", "sum(Item): Item")),
-            "sink 'sum': p.sum is a plain task in it, and was a reduce"));
-  CHECK(has(refusal(replace(kSchema, "map(Item): Item", "map(Inner): Item")), "p.map takes p.Inner in it"));
-  CHECK(has(refusal(replace(kSchema, "map(Item): Item", "map(Item): Inner")), "p.map gives p.Inner in it"));
+            "sink 'sum': p.sum is a plain task in this version (was a reduce)"));
+  CHECK(has(refusal(replace(kSchema, "map(Item): Item", "map(Inner): Item")), "p.map takes p.Inner in this version"));
+  CHECK(has(refusal(replace(kSchema, "map(Item): Item", "map(Item): Inner")), "p.map gives p.Inner in this version"));
 }
 
 TEST_CASE("Graph::admits: what the file gives is still understood") {
   CHECK(has(refusal(replace(kSchema, "edge: uint16 = 5", "edge: uint32 = 5")), "stage 'map', params: "));
-  CHECK(has(refusal(replace(kSchema, " (params: \"MapParams\")", "")), "p.map takes none in it"));
+  CHECK(has(refusal(replace(kSchema, " (params: \"MapParams\")", "")), "p.map takes none in this version"));
   CHECK(has(refusal(replace(kSchema, "root: string", "root: [string]")), "source 'tree', args: "));
   CHECK(has(refusal(replace(kSchema, "limit: uint32", "limit: string")), "settings: "));
-  CHECK(has(refusal(replace(kSchema, ", settings: \"Settings\"", "")), "settings, and it has none"));
+  CHECK(has(refusal(replace(kSchema, ", settings: \"Settings\"", "")), "settings, but it has no settings"));
 }
 
 TEST_CASE("Graph::admits: edges still fit, in both directions") {
   const std::string told = refusal(replace(kSchema, "size: uint32", "size: uint64"));
   CHECK(has(told, "plugin 'p' 1.1.0 does not fit pipeline 'inventory': "));
-  CHECK(has(told, "from 'tree' to 'map': "));  // What waits was made by the version before.
+  CHECK(has(told, "from 'tree' to 'map': "));  // The previous version made the waiting items.
   CHECK(has(told, "from 'map' to 'show': "));
   CHECK(has(told, "from 'show' to 'sum': "));
   CHECK(has(told, "p.Item.size"));
@@ -179,7 +179,7 @@ TEST_CASE("Graph: routes and keys read results of a newer conforming version") {
     if (node.kind == internal::NodeKind::kRoute) {
       const Result<std::string> value = node.route_reader(*item);
       REQUIRE(value.has_value());
-      // A value that the file cannot have named: it goes to else.
+      // A value that the file cannot have named, so it goes to `else`.
       CHECK(*value == "2");
       CHECK(node.cases.count(*value) == 0);
     }

@@ -1,4 +1,4 @@
-// Calls that travel together, over worker processes: what goes with what, and how each ends.
+// Calls in bulk calls, over worker processes: which calls are combined, and how each ends.
 #include <chrono>
 #include <cstdint>
 #include <cstring>
@@ -40,7 +40,7 @@ Reply reply_of(BytesView bytes) {
   return Reply(std::move(stored.storage), stored.bytes);
 }
 
-/// An argument of tenon.echo.
+/// Returns an argument of tenon.echo.
 Reply bytes_reply(std::string_view text) {
   const auto builder = bytes_argument(text);
   return reply_of({builder.GetBufferPointer(), builder.GetSize()});
@@ -52,7 +52,8 @@ std::string text_of(const Reply& reply) {
   return {(*verified)->data()->begin(), (*verified)->data()->end()};
 }
 
-/// Waits until so many calls have ended, or more; their slots in that order. A hang ends the test.
+/// Waits until at least `count` calls have ended; returns their slots in that order. Fails the test
+/// on a hang.
 std::vector<std::uint32_t> wait_for(Executor& executor, std::size_t count) {
   std::vector<Ended> ended;
   const auto until = Executor::Clock::now() + std::chrono::seconds(60);
@@ -73,7 +74,8 @@ std::vector<std::uint32_t> wait_for(Executor& executor, std::size_t count) {
 TEST_CASE("bulk_size: shares the work, bounded by time and number, in equal parts") {
   using internal::bulk_size;
   CHECK(bulk_size(0, 100, 2) == 1);
-  CHECK(bulk_size(1000, 0, 2) == 1);  // Nothing is known: each tells how long it takes.
+  // No run time is known yet, so calls are sent by themselves and each measures it.
+  CHECK(bulk_size(1000, 0, 2) == 1);
   CHECK(bulk_size(400, 1'000, 2) == 100);
   CHECK(bulk_size(1000, 1'000, 2) == 143);
   CHECK(bulk_size(1000, 1'000, 0) == 143);
@@ -82,7 +84,7 @@ TEST_CASE("bulk_size: shares the work, bounded by time and number, in equal part
   CHECK(bulk_size(1000, std::numeric_limits<std::int64_t>::max(), 2) == 1);
   CHECK(bulk_size(1000, 10'000'000, 64) == 1);
   CHECK(bulk_size(6, 10'000, 2) == 2);
-  CHECK(bulk_size(6, 100, 2) == 6);  // Less than a microsecond of work is not shared.
+  CHECK(bulk_size(6, 100, 2) == 6);  // Less than a microsecond of work is not divided.
   CHECK(bulk_size(256, 65, 2) == 128);
   CHECK(bulk_size(1'000'000, 1, 1) <= 1024);
 }
@@ -112,7 +114,7 @@ TEST_CASE("BulkCalls: what may go together does, what may not goes alone") {
   REQUIRE(calls.add(0, echo, small, &plain));
   REQUIRE(calls.add(1, echo, small, &other));
   calls.flush(alone);
-  REQUIRE(alone.size() == 2);  // Of each stage one.
+  REQUIRE(alone.size() == 2);  // One call of each stage.
   CHECK(alone[0].slot == 0);
   CHECK(alone[0].task == &echo);
   CHECK(alone[0].argument == &small);
@@ -143,7 +145,8 @@ TEST_CASE("BulkCalls: what may go together does, what may not goes alone") {
     REQUIRE(calls.has(one.first));
     const auto outcome = calls.take(one.first);
     REQUIRE(outcome);
-    CHECK(outcome->bytes().data() == small.bytes().data());  // The argument itself: tenon.echo gives it back.
+    // This is the argument itself: tenon.echo returns it.
+    CHECK(outcome->bytes().data() == small.bytes().data());
     CHECK_FALSE(calls.has(one.first));
   }
 }
@@ -165,7 +168,7 @@ TEST_CASE("RuntimeExecutor: small and large, alone and together, results and err
                                                        'x'));
     arguments.push_back(slot % 11 == 0 ? reply_of(unknown) : bytes_reply(texts.back()));
   }
-  // Rounds of any size; results of one as the arguments of the next.
+  // Rounds of any size, with the results of one round as the arguments of the next.
   std::uint32_t begun = 0;
   for (std::uint32_t round = 1; begun < 4000; round = round % 300 + 7) {
     const std::uint32_t first = begun;
@@ -207,7 +210,7 @@ TEST_CASE("RuntimeExecutor: one call of many is cancelled, before and after the 
   const CallOptions options;
   const Reply quick = reply_of(*argument_from_json(runtime, sleep, R"({"duration_ms": 1})"));
   const Reply endless = reply_of(*argument_from_json(runtime, sleep, R"({"duration_ms": 600000})"));
-  // They run at their second time in bulk calls of several.
+  // From the second round on, they run in bulk calls of several.
   for (int round = 0; round < 3; ++round) {
     constexpr std::uint32_t kCalls = 40;
     for (std::uint32_t slot = 0; slot < kCalls; ++slot) {

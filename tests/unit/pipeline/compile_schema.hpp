@@ -1,4 +1,4 @@
-/// Binary schemas from their text, for tests without plugin files.
+/// Compiles binary schemas from their text, for tests without plugin files.
 #pragma once
 
 #include <stdexcept>
@@ -10,7 +10,7 @@
 
 namespace tenon::test {
 
-/// A binary schema as a plugin embeds it. `text` includes nothing.
+/// Returns a binary schema as a plugin embeds it. `text` must include no other schema.
 [[nodiscard]] inline Buffer compile_schema(const std::string& text) {
   flatbuffers::IDLOptions options;
   options.binary_schema_comments = true;

@@ -48,7 +48,7 @@ task = "tenon.discard"
 inputs = ["batch"]
 )" + "[pipeline]\nqueue = { items = 2 }\n");
   FakeExecutor executor;
-  // Two items at a time, with long pauses between.
+  // Two items at a time, with long pauses in between.
   for (int i = 1; i < 40; ++i) {
     if (i % 8 != 0) {
       executor.task("tenon.numbers").pauses.insert(i);
@@ -73,7 +73,7 @@ task = "tenon.discard"
 inputs = ["batch"]
 )");
   FakeExecutor executor;
-  executor.task("tenon.sum").failures = {2};  // The second batch's feed.
+  executor.task("tenon.sum").failures = {2};  // This is the feed of the second batch.
   const RunReport report = run(graph, executor);
   CHECK(report.end == RunReport::End::kDone);
   CHECK(stage(report, "batch").failed == 10);

@@ -18,7 +18,7 @@ namespace {
 
 using State = RunControl::State;
 
-/// Runs a graph with a control; `look` is called before each wait.
+/// Runs a graph with a control; calls `look` before each wait.
 struct Steered {
   std::shared_ptr<RunControl> control = std::make_shared<RunControl>();
   FakeExecutor executor;
@@ -31,7 +31,7 @@ struct Steered {
   }
 };
 
-/// All operations that have begun so far.
+/// Returns how many operations have started so far.
 std::uint64_t begun(FakeExecutor& executor) {
   return executor.task("tenon.double").arguments.size() +
          static_cast<std::uint64_t>(executor.task("tenon.numbers").operations) +

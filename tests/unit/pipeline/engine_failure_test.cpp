@@ -37,7 +37,7 @@ TEST_CASE("Engine: a failed item is tried again as the file says") {
   CHECK(attempts[values(5)[3]] == 3);
   CHECK(report.failure_count == 2);
   CHECK(stage(report, "double").retried == 5);
-  // 200 + 400 + 500 ms of waiting.
+  // The delays are 200 + 400 + 500 ms.
   CHECK(report.seconds >= 1.1);
   CHECK(report.seconds < 1.3);
   check_accounts(graph, report, true);
@@ -170,8 +170,9 @@ TEST_CASE("Engine: a failing source or reduce fails the run and says why") {
     CHECK(report.end == RunReport::End::kFailed);
     REQUIRE(report.error);
     CHECK(report.error->code == ErrorCode::kCrashed);
-    CHECK(report.error->message ==
-          "sink 'sum' (tenon.sum) failed: the worker died with signal 11; the task gives no checkpoint to go on from");
+    CHECK(
+        report.error->message ==
+        "sink 'sum' (tenon.sum) failed: the worker died with signal 11; the task gives no checkpoint to continue from");
   }
 }
 
@@ -195,7 +196,7 @@ TEST_CASE("Engine: a source that dies again while it comes to what it has given 
   REQUIRE(run(graph, calm).end == RunReport::End::kDone);
   const int steps = calm.task("tenon.numbers").operations;
   REQUIRE(calm.task("tenon.numbers").checkpoints_taken >= 2);
-  // First when a checkpoint is due, then at each later step.
+  // First when a checkpoint is due, then in each later step.
   for (int second = 0; second < 2 * steps; ++second) {
     FakeExecutor executor;
     executor.task("tenon.numbers").checkpoint_crashes = {1};
@@ -214,7 +215,7 @@ TEST_CASE("Engine: a session that dies at the same place again and again fails t
   const RunReport report = run(graph, executor);
   CHECK(report.end == RunReport::End::kFailed);
   REQUIRE(report.error);
-  CHECK(report.error->message.find("it died 4 times at the same place") != std::string::npos);
+  CHECK(report.error->message.find("it died 4 times at the same position") != std::string::npos);
   CHECK(executor.task("tenon.numbers").opened == 4);
 }
 
@@ -224,7 +225,7 @@ TEST_CASE("Engine: a source that waits is asked again") {
   executor.task("tenon.numbers").pauses = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
   const RunReport report = run(graph, executor);
   CHECK(stage(report, "sum").grouped == 100);
-  // The pauses grow, so that waiting costs little.
+  // The pauses grow, so that waiting uses little time.
   CHECK(report.seconds > 0.2);
 }
 

@@ -62,7 +62,7 @@ TEST_CASE("Engine: order = key runs items of one key one after another") {
   const Graph::Impl graph = graph_of(numbers(900) + chain("order = \"key:group\""));
   FakeExecutor executor(3);
   const RunReport report = run(graph, executor);
-  // Three keys, so three calls at a time at most.
+  // There are three keys, so at most three calls run at a time.
   CHECK(executor.task("tenon.double").most_running == 3);
   const std::vector<std::string> results = split(text_of(report.outputs.at(0).second));
   REQUIRE(results.size() == 900);
@@ -114,9 +114,9 @@ workers = 1
   const RunReport report = run(graph, executor, options);
   CHECK(report.end == RunReport::End::kDone);
   CHECK(stage(report, "slow").items_out == 2000);
-  // Two queues of 16, two workers with their results, one call in the sink with the one behind it.
+  // Two queues of 16, two workers with their results, and in the sink one call and the next one.
   CHECK(most_waiting <= 16 + 16 + 4 + 2);
-  // 20 s of simulated time.
+  // This is 20 s of simulated time.
   CHECK(progress_calls >= 150);
   CHECK(progress_calls <= 210);
 }

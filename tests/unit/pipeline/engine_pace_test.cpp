@@ -34,12 +34,14 @@ TEST_CASE("Engine: calls under way follow how long they take") {
   SECTION("short: more than there are workers, so that none waits for the engine") {
     takes(task, microseconds(10));
     const RunReport report = run(graph, executor);
-    // What the workers do within the window's time, and half of that again for what is on its way.
+    // The calls that the workers finish within the window's time, and half as many that are under
+    // way.
     CHECK(task.most_running >= 300);
     CHECK(task.most_running <= 600);
-    // 20000 calls on 4 workers are 50 ms; with two calls for each worker under way it would be 150.
+    // 20000 calls on 4 workers take 50 ms; with two calls under way for each worker they would take
+    // 150.
     CHECK(report.seconds < 0.07);
-    // Ends come four at a time; calls begin in larger groups all the same.
+    // Completions come four at a time, but calls start in larger groups.
     CHECK(task.arguments.size() / executor.flushes() >= 50);
     check_accounts(graph, report, true);
   }
@@ -125,7 +127,7 @@ TEST_CASE("Engine: a source's steps follow how long its items take") {
 }
 
 TEST_CASE("Engine: a source's steps leave room for their bytes") {
-  // Items of some 20 bytes.
+  // Items of about 20 bytes.
   const Graph::Impl graph = graph_of("[pipeline]\nqueue = { bytes = \"1000B\" }\n" + numbers(5000) + chain(""));
   FakeExecutor executor(1, kWorkers);
   FakeTask& source = executor.task("tenon.numbers");

@@ -15,7 +15,7 @@ namespace tenon::test {
 
 namespace {
 
-/// A graph of random shape: every output is taken by something later.
+/// Returns a graph of random shape in which a later node takes every output.
 std::string random_pipeline(std::mt19937& random) {
   const auto draw = [&](int least, int most) { return std::uniform_int_distribution<int>(least, most)(random); };
   std::string text = "[pipeline]\nqueue = { items = " + std::to_string(draw(1, 40)) + " }\n";

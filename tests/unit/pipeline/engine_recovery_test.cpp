@@ -1,4 +1,4 @@
-/// Sessions whose workers die, at each point of their lives.
+/// Sessions whose workers die at each point of their lives.
 #include <chrono>
 #include <functional>
 #include <string>
@@ -22,7 +22,7 @@ BytesView bytes_of(const std::string& text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
-/// A death at one point of a session's life, by its own operation or by something else.
+/// A death at one point of a session's life, in its own operation or in other work.
 struct Death {
   const char* point;
   std::function<void(FakeTask&, int count)> own;
@@ -56,7 +56,7 @@ std::vector<Death> deaths() {
 }
 
 const std::vector<std::string> kTasks = {"tenon.numbers", "tenon.sum"};
-/// Enough for a checkpoint of its own, beyond the first.
+/// Enough items for a second checkpoint.
 constexpr int kCount = 4500;
 
 }  // namespace
@@ -71,7 +71,7 @@ TEST_CASE("GivenItems: holds a session that was opened again to what it gave sin
   given.reopened();
   CHECK(given.to_repeat() == 3);
   CHECK(given.repeats(bytes_of("a")));
-  // A checkpoint in the middle of the repetition covers what has been repeated.
+  // A checkpoint in the middle of the repetition covers the repeated items.
   given.checkpointed();
   CHECK(given.to_repeat() == 2);
   given.reopened();
@@ -108,7 +108,8 @@ TEST_CASE("SessionLosses: own deaths are bounded, others end only what would nev
   losses.progressed();
   CHECK(losses.lost(SessionLosses::Cause::kOwn, 0));
   for (std::uint32_t i = 0; i < 5 * SessionLosses::kMostOther; ++i) {
-    REQUIRE(losses.lost(SessionLosses::Cause::kOther, i));  // The run goes on beside it.
+    // The run makes progress elsewhere meanwhile.
+    REQUIRE(losses.lost(SessionLosses::Cause::kOther, i));
   }
   std::uint32_t survived = 0;
   while (losses.lost(SessionLosses::Cause::kOther, 0)) {
@@ -143,7 +144,8 @@ TEST_CASE("Engine: a session that dies at many items, once at each, does not die
     for (const bool along : {false, true}) {
       FakeExecutor executor;
       executor.task("tenon.numbers").step_checkpoints = along;
-      // Far enough from the start for steps that are large, and close enough for many in one of them.
+      // Far enough from the start that steps are large, and so close to each other that one step
+      // contains many.
       for (std::int64_t value = 2000; value < 2100; value += 7) {
         executor.task(task).traps.insert(value);
       }
@@ -184,7 +186,7 @@ TEST_CASE("Engine: a session that always dies at one point ends the run, and the
       REQUIRE(report.error);
       INFO(report.error->message);
       REQUIRE(report.error->message.find("(" + task + ") failed: the worker died") != std::string::npos);
-      REQUIRE(report.error->message.find("it died 4 times at the same place") != std::string::npos);
+      REQUIRE(report.error->message.find("it died 4 times at the same position") != std::string::npos);
       check_accounts(graph, report, false);
     }
   }
@@ -209,7 +211,7 @@ TEST_CASE("Engine: a task without checkpoints survives deaths before its first i
     executor.task(task).losses = {2};
     const RunReport report = run(graph, executor);
     REQUIRE(report.end == RunReport::End::kFailed);
-    CHECK(report.error->message.find("its worker died at another call") != std::string::npos);
+    CHECK(report.error->message.find("its worker died in another call") != std::string::npos);
     CHECK(report.error->message.find("gives no checkpoint") != std::string::npos);
   }
 }
@@ -220,7 +222,7 @@ TEST_CASE("Engine: a session whose worker never stays ends the run in the end") 
   executor.task("tenon.numbers").losses = from(0, 5000);
   const RunReport report = run(graph, executor);
   REQUIRE(report.end == RunReport::End::kFailed);
-  CHECK(report.error->message.find("something ends workers as fast as they are started") != std::string::npos);
+  CHECK(report.error->message.find("workers die as fast as they start") != std::string::npos);
 }
 
 TEST_CASE("Engine: a checkpoint that comes along with the results is where a source continues") {
@@ -229,7 +231,7 @@ TEST_CASE("Engine: a checkpoint that comes along with the results is where a sou
   FakeTask& source = executor.task("tenon.numbers");
   source.step_checkpoints = true;
   source.crashes = {4, 9};
-  // What has been given is never asked for again, so that the world may have changed there.
+  // Acknowledged items are never requested again, so the data may have changed there.
   std::int64_t furthest = -1;
   source.item = [&](std::int64_t number) {
     CHECK(number > furthest);
@@ -239,7 +241,7 @@ TEST_CASE("Engine: a checkpoint that comes along with the results is where a sou
   const RunReport report = run(graph, executor);
   REQUIRE(report.end == RunReport::End::kDone);
   CHECK(split(text_of(report.outputs.at(0).second)) == values(kCount));
-  CHECK(source.checkpoints_taken == 1);  // Only the first is asked for apart.
+  CHECK(source.checkpoints_taken == 1);  // Only the first one is requested separately.
 }
 
 TEST_CASE("Engine: a source that does not repeat what it gave ends the run, nothing lost or doubled in silence") {
@@ -256,7 +258,7 @@ TEST_CASE("Engine: a source that does not repeat what it gave ends the run, noth
     REQUIRE(report.end == RunReport::End::kFailed);
     INFO(report.error->message);
     CHECK(report.error->message.find("source 'numbers' (tenon.numbers) failed: its worker died") != std::string::npos);
-    CHECK(report.error->message.find("item 4 of 60 differs from the one that was given before") != std::string::npos);
+    CHECK(report.error->message.find("item 4 of 60 differs from the one it gave before") != std::string::npos);
     check_accounts(graph, report, false);
   }
   SECTION("the same items again") {
@@ -280,7 +282,7 @@ inputs = ["batch"]
 )");
   const auto runs = [&](const std::function<void(FakeTask&)>& disturb) {
     FakeExecutor executor;
-    // Of both: the sink's own session is opened first.
+    // Both die: the sink's own session is opened first.
     disturb(executor.task("tenon.sum"));
     const RunReport report = run(graph, executor);
     INFO((report.error ? report.error->message : std::string()));

@@ -1,4 +1,5 @@
-/// A directory of tasks without plugin files. Items and encoded tables are text, so that tests can read them.
+/// A directory of tasks without plugin files. Items and encoded tables are text, so that tests can
+/// read them.
 #pragma once
 
 #include <map>
@@ -13,7 +14,8 @@ namespace tenon::test {
 
 class FakeDirectory final : public internal::TaskDirectory {
  public:
-  /// The plugins `files`, `text`, `tenon`, `other` (its tenon.File differs) and `broken` (unusable).
+  /// Has the plugins `files`, `text`, `tenon`, `other` (whose tenon.File differs) and `broken` (not
+  /// usable).
   FakeDirectory() {
     add_type("files.WalkArgs", {field("root", "string", true), field("globs", "[string]"), field("follow", "bool"),
                                 field("depth", "uint8"), field("magic", "[ubyte]"), field("inner", "files.Inner")});
@@ -99,7 +101,7 @@ class FakeDirectory final : public internal::TaskDirectory {
       return Result<Buffer>(Buffer(text.begin(), text.end()));
     });
   }
-  /// The JSON itself without line breaks; a text "refuse" in it fails at its line.
+  /// Returns the JSON itself without line breaks; a text "refuse" in it fails at its line.
   Result<Buffer> encode(std::string_view, std::string_view, std::string_view json) const override {
     Buffer out;
     std::size_t line = 1;
@@ -122,7 +124,7 @@ class FakeDirectory final : public internal::TaskDirectory {
     }
     return {};
   }
-  /// Items are "field=value;field=value".
+  /// Reads items of the form "field=value;field=value".
   Result<internal::ItemReader> field_reader(std::string_view, std::string_view type,
                                             std::string_view path) const override {
     const TypeInfo* at = &types_.at(std::string(type));
@@ -152,7 +154,7 @@ class FakeDirectory final : public internal::TaskDirectory {
     }
   }
 
-  /// The reader behind field_reader, for tests of the engine.
+  /// Returns the reader of field_reader, for tests of the engine.
   static internal::ItemReader reader_of(std::string name) {
     return [name = std::move(name)](BytesView item) -> Result<std::string> {
       const std::string text(item.begin(), item.end());

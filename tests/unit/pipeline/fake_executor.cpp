@@ -30,7 +30,7 @@ std::string text_of(const Reply& reply) {
 
 namespace {
 
-/// The number behind `"key": ` in a JSON text.
+/// Returns the number after `"key": ` in a JSON text.
 std::int64_t number_in(const std::string& json, const std::string& key) {
   const std::size_t at = json.find("\"" + key + "\": ");
   return at == std::string::npos ? 0 : std::stoll(json.substr(at + key.size() + 4));
@@ -38,7 +38,7 @@ std::int64_t number_in(const std::string& json, const std::string& key) {
 
 }  // namespace
 
-/// A source counts up to its argument's `count`; a reduce joins what it is fed.
+/// A source counts up to its argument's `count`; a reduce joins the items that it is fed.
 class FakeSession final : public internal::ExecutorSession {
  public:
   FakeSession(FakeExecutor& executor, std::uint32_t first, std::uint32_t second)

@@ -1,4 +1,5 @@
-/// An executor that simulates workers and time: runs are deterministic for a seed, and hours pass in microseconds.
+/// An executor that simulates workers and time: runs are deterministic for a seed, and hours pass
+/// in microseconds.
 #pragma once
 
 #include <atomic>
@@ -19,69 +20,75 @@
 
 namespace tenon::test {
 
-/// A reply that owns a text.
+/// Returns a reply that owns a text.
 [[nodiscard]] Reply make_reply(std::string_view text);
 [[nodiscard]] std::string text_of(const Reply& reply);
 
-/// How a simulated task behaves.
+/// The behaviour of a simulated task.
 struct FakeTask {
-  /// Plain tasks: the result of an argument.
+  /// For plain tasks: returns the result for an argument.
   std::function<Result<std::string>(const std::string&)> run;
-  /// How long one operation takes; drawn from this range.
+  /// The range from which the duration of an operation is drawn.
   std::chrono::microseconds least{10};
   std::chrono::microseconds most{500};
-  /// Of a step of a session in addition, for each item.
+  /// The additional duration of a session's step for each item.
   std::chrono::microseconds per_item{0};
-  /// Sources and reduces.
+  /// For sources and reduces.
   bool checkpoints = true;
-  /// Operations of sessions (next, feed, finish), counted over all of the task's sessions from 0, that die.
+  /// The numbers of session operations (next, feed, finish) that die, counted from 0 over all
+  /// sessions of the task.
   std::set<int> crashes;
-  /// Values at which an operation dies, each once.
+  /// Values at which an operation dies, once for each value.
   std::set<std::int64_t> traps;
   /// Checkpoints that die, counted in the same way.
   std::set<int> checkpoint_crashes;
-  /// The same for opening.
+  /// Openings that die, counted in the same way.
   std::set<int> open_crashes;
-  /// Operations, checkpoints and openings that are lost because their worker dies at something else.
+  /// Operations, checkpoints and openings that are lost because their worker dies in other work.
   std::set<int> losses;
   std::set<int> checkpoint_losses;
   std::set<int> open_losses;
-  /// Sources: whether a checkpoint goes along with the results of a step.
+  /// For sources: whether the results of a step come with a checkpoint.
   bool step_checkpoints = false;
-  /// Sources: the item of a number, where it is not the usual one.
+  /// For sources: returns the item with a number, if it is not the usual one.
   std::function<std::string(std::int64_t)> item;
-  /// Operations that fail.
+  /// The numbers of operations that fail.
   std::set<int> failures;
-  /// Sources: each step number in here gives nothing.
+  /// For sources: the numbers of steps that give nothing.
   std::set<int> pauses;
 
-  // What happened.
+  // Records of the run:
   int operations = 0;
   int checkpoints_taken = 0;
   int opened = 0;
   std::uint32_t running = 0;
   std::uint32_t most_running = 0;
-  std::vector<std::string> arguments;                            ///< Of plain calls, in the order of submission.
-  std::vector<std::size_t> fed;                                  ///< Sizes of feeds.
-  std::vector<std::uint32_t> asked;                              ///< What each step of a source might give.
-  std::vector<std::pair<std::uint32_t, std::uint64_t>> earlier;  ///< Of plain calls: attempts before and their call id.
+  std::vector<std::string> arguments;                            ///< The arguments of plain calls,
+                                                                 ///< in the order of submission.
+  std::vector<std::size_t> fed;                                  ///< The sizes of feeds.
+  std::vector<std::uint32_t> asked;                              ///< How many results each step of
+                                                                 ///< a source could give.
+  std::vector<std::pair<std::uint32_t, std::uint64_t>> earlier;  ///< For plain calls: the number of
+                                                                 ///< earlier attempts and their
+                                                                 ///< call id.
 };
 
 class FakeExecutor final : public internal::Executor {
  public:
   explicit FakeExecutor(std::uint32_t seed = 1, unsigned workers = 4) : random_(seed), workers_(workers) {}
 
-  /// Made on first use. Sources are those whose name ends in "numbers" or "walk"; they give `count` items.
+  /// Created on first use. Sources have names that end in "numbers" or "walk"; they give `count`
+  /// items.
   FakeTask& task(const std::string& name) { return tasks_[name]; }
-  /// From now on calls wait for one of the workers, which takes `latency` more to begin one.
+  /// From now on, calls wait for one of the workers, which needs `latency` more to start a call.
   void queue_calls(std::chrono::microseconds latency) {
     latency_ = latency;
     free_at_.assign(workers_, now_);
   }
-  /// Called before each wait; for looking at the run from outside.
+  /// Called before each wait, to inspect the run from outside.
   std::function<void()> on_wait;
   [[nodiscard]] std::uint64_t waits() const noexcept { return waits_; }
-  /// Rounds of submits.
+  /// Returns the number of rounds of submits.
   [[nodiscard]] std::uint64_t flushes() const noexcept { return flushes_; }
 
   unsigned worker_count() const override { return workers_; }
@@ -114,11 +121,13 @@ class FakeExecutor final : public internal::Executor {
   std::atomic<bool> woken_{false};
   std::uint64_t waits_ = 0;
   std::uint64_t flushes_ = 0;
-  std::uint64_t unflushed_ = 0;  ///< Calls since the last flush, none of which need have begun.
+  std::uint64_t unflushed_ = 0;  ///< Calls since the last flush; none of them needs to have
+                                 ///< started.
   std::map<std::string, FakeTask> tasks_;
   std::vector<Pending> pending_;
   std::chrono::microseconds latency_{0};
-  std::vector<Clock::time_point> free_at_;  ///< By worker; empty while calls do not wait for one.
+  std::vector<Clock::time_point> free_at_;  ///< When each worker is free; empty while calls do not
+                                            ///< wait for workers.
   std::map<std::uint32_t, Result<Reply>> outcomes_;
 };
 

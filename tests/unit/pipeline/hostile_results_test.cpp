@@ -49,7 +49,7 @@ TEST_CASE("Reply: what the host reads of a result does not change after its firs
   const BytesView read = reply.bytes();
   REQUIRE(read.size() == reply.size_bytes());
   const std::vector<std::uint8_t> first(read.begin(), read.end());
-  // The worker does change it: seen in place, at the latest after some of its 20 us.
+  // The worker really changes it: the host sees a change in place within several periods of 20 us.
   const auto until = std::chrono::steady_clock::now() + 60s;
   bool changed = false;
   while (!changed && std::chrono::steady_clock::now() < until) {
@@ -104,7 +104,7 @@ inputs = ["by.seven"]
   const RunReport report = run_pipeline(runtime, *graph);
   INFO(report.to_json());
   CHECK(report.end == RunReport::End::kDone);
-  // Such a worker can spoil answers to other calls as well.
+  // Such a worker can also corrupt results of other calls.
   const StageReport& by = report.stages.at(2);
   CHECK(by.items_out + by.dropped + by.failed + report.stages.at(1).failed == 300);
 }

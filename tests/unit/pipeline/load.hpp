@@ -1,4 +1,4 @@
-/// Loads pipeline texts over the fake directory.
+/// Loads pipeline texts with the fake directory.
 #pragma once
 
 #include <string>
@@ -11,11 +11,11 @@
 
 namespace tenon::test {
 
-/// What a text loads to. The environment holds ROOT=/data, LEVEL=7 and WORD=word.
+/// The result of loading a text. The environment holds ROOT=/data, LEVEL=7 and WORD=word.
 struct Loaded {
   std::optional<Graph::Impl> graph;
   Diagnostics diagnostics;
-  /// Messages alone, as "line:column: error: text" with hints as "  = text".
+  /// Only the messages, as "line:column: error: text", with hints as "  = text".
   std::string messages;
 };
 

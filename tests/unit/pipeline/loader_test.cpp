@@ -14,7 +14,7 @@ struct Case {
   const char* messages;
 };
 
-/// Every class of error with its exact place, several in one file, in the order of the file.
+/// Every class of error with its exact location, several in one file, in the order of the file.
 const Case kCases[] = {
     {"nothing", "",
      "1:1: error: the file is empty\n  = a pipeline has at least one [sources.<name>] and one consumer\n"},
@@ -41,7 +41,7 @@ task = "tenon.discard"
 inputs = ["d"]
 )toml",
      R"text(5:16: error: the inputs form a cycle: 'b' -> 'c' -> 'd' -> 'b'
-  = a pipeline flows one way; take one of these inputs out
+  = a pipeline has no cycles; remove one of these inputs
 14:11: error: 'e' takes its own output
 )text"},
     {"names taken twice",
@@ -112,7 +112,7 @@ inputs = ["b"]
      R"text(1:1: error: the pipeline has no source
   = add [sources.<name>] with a task that gives items
 3:11: error: 's' is a sink; it has no output
-  = a task whose results go on belongs under [stages.<name>]
+  = a task whose results other nodes use belongs under [stages.<name>]
 4:8: note: 's' is declared here
 )text"},
     {"tasks of the wrong kind",
@@ -223,7 +223,7 @@ task = "x"
 7:5: error: 'stages.x' is an integer; it takes a table
   = write [stages.x]
 8:9: error: 'B' is not a name
-  = names begin with a-z and go on with a-z, 0-9, _ and -, 64 in all
+  = a name starts with a-z and continues with a-z, 0-9, _ or -; at most 64 characters
 8:9: error: nothing takes the output of 'B'
   = name it in the inputs of a stage or sink; tenon.discard takes anything
 9:8: error: 'task' is an integer; it takes a string
@@ -241,19 +241,19 @@ task = "x"
 17:9: error: route 'r' has no field
   = add field = "<field of the item>"
 19:16: error: input 'm' is named twice
-20:8: error: 'else' is 'keep'; it takes "drop" alone
-  = to go on with the other items, leave it out and name 'r.else' in an input
+20:8: error: 'else' is 'keep'; it only takes "drop"
+  = to process the other items, leave it out and name 'r.else' in an input
 21:11: error: 'else' is the output of all other items; it has no values
   = write else = "drop" beside 'cases', or name 'r.else' in an input
 21:25: error: 'X' is not a name for an output
-  = names begin with a-z and go on with a-z, 0-9, _ and -
+  = a name starts with a-z and continues with a-z, 0-9, _ or -
 21:25: error: nothing takes the output 'r.X'
   = name it in the inputs of a stage or sink
 21:29: error: case 'X' has no values
 21:33: error: nothing takes the output 'r.y'
   = name it in the inputs of a stage or sink
-21:43: error: the value '1' stands in two places
-21:38: note: it stands here first
+21:43: error: the value '1' appears twice
+21:38: note: it appears here first
 21:48: error: a case has strings, integers and booleans, not a number
 22:1: error: unknown key 'task' in stage 'r'
   = 'task' belongs to a stage of kind "map", "batch", "reduce"
@@ -314,7 +314,7 @@ inputs = ["s"]
   = did you mean 'value'?
 37:8: error: plugin 'broken' cannot be used: the file is truncated
 38:11: error: 's' is a sink; it has no output
-  = a task whose results go on belongs under [stages.<name>]
+  = a task whose results other nodes use belongs under [stages.<name>]
 33:8: note: 's' is declared here
 )text"},
     {"what the schema or a plugin refuses",
@@ -349,8 +349,8 @@ settings = {}
 task = "tenon.numbers" # ü
 "ü" = { "é" = 3, x = 4 }
 )toml",
-     R"text(1:10: error: this is not TOML: outside of quotes there is ASCII alone
-  = put a name that has other letters in quotes
+     R"text(1:10: error: this is not TOML: only ASCII is allowed outside quotes
+  = quote names that contain other characters
 )text"},
     {"columns count bytes",
      R"toml([pipeline]
@@ -410,7 +410,7 @@ TEST_CASE("Loader: a text beyond the limit is refused unread") {
   CHECK_FALSE(loaded.graph);
   CHECK(loaded.diagnostics.to_text() ==
         "p.toml: error: the file has 10000000 bytes; a pipeline has at most 4194304\n"
-        "  = give long lists of values to a task through a file of their own\n");
+        "  = put long lists of values into a separate file that a task reads\n");
 }
 
 TEST_CASE("Loader: a large hostile text ends with a bounded number of messages") {

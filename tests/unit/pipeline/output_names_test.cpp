@@ -14,7 +14,7 @@
 namespace tenon::test {
 namespace {
 
-/// Four items, two of which ("value=0" and "value=3") have the name "g0".
+/// Returns four items, two of which ("value=0" and "value=3") have the name "g0".
 std::string saved(const std::string& keys) {
   return numbers(4) + "[sinks.save]\ntask = \"other.save\"\ninputs = [\"numbers\"]\norder = \"input\"\n" + keys + "\n";
 }
@@ -72,7 +72,7 @@ TEST_CASE("OutputNames: the second item of one name fails, and the first one's f
   REQUIRE(report.failure_count == 1);
   const Error& error = report.failures.at(0).error;
   CHECK(error.code == ErrorCode::kInvalidArgument);
-  CHECK(error.message.find("g0 is that of item 1 of this run") != std::string::npos);
+  CHECK(error.message.find("g0 already belongs to item 1 of this run") != std::string::npos);
   CHECK(error.message.find("this is item 4") != std::string::npos);
   CHECK(error.message.find("on_conflict") != std::string::npos);
   check_accounts(graph, report, true);
@@ -105,7 +105,7 @@ TEST_CASE("OutputNames: further attempts of an item write its own file again") {
   const Graph::Impl graph = graph_of(saved("retry = { attempts = 5 }\non_conflict = \"number\""));
   const RunReport report = run(graph, executor);
   CHECK(report.failure_count == 0);
-  CHECK(attempts.size() == 4);  // Each under one name, three times.
+  CHECK(attempts.size() == 4);  // Each keeps one name over three attempts.
   check_accounts(graph, report, true);
 }
 
@@ -153,7 +153,8 @@ TEST_CASE("Loader: a source leaves out what the pipeline writes, with a warning,
   const Loaded below = load(text(".", "", "small"));
   REQUIRE(below.graph);
   CHECK(text_of(below.graph->nodes[0].argument) == "{\"root\": \".\",\"left_out\": [\"" + here + "/small\"]}");
-  CHECK(below.messages.find("7:24: warning: 'save' writes to 'small', which lies in what 'tree' reads ('.')") == 0);
+  CHECK(below.messages.find(
+            "7:24: warning: 'save' writes to 'small', which is inside the directory that 'tree' reads ('.')") == 0);
 
   const Loaded told = load(text(".", ", left_out = []", "small"));
   REQUIRE(told.graph);
@@ -166,7 +167,7 @@ TEST_CASE("Loader: a source leaves out what the pipeline writes, with a warning,
 
   const Loaded same = load(text("in/", "", "./in"));
   CHECK(same.graph);
-  CHECK(same.messages.find("7:24: warning: 'save' writes to './in', the very directory that 'tree' reads") == 0);
+  CHECK(same.messages.find("7:24: warning: 'save' writes to './in', the same directory that 'tree' reads") == 0);
 }
 
 }  // namespace tenon::test

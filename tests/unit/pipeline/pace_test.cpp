@@ -14,7 +14,7 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using TimePoint = CallWindow::TimePoint;
 
-/// `calls` end in each of so many rounds, `apart` one from the other.
+/// In each of `count` rounds, `calls` calls end; rounds are `apart` from each other.
 void rounds(CallWindow& window, TimePoint& now, int count, std::uint32_t calls, microseconds apart) {
   for (int i = 0; i < count; ++i) {
     now += apart;

@@ -1,4 +1,4 @@
-// Whole pipelines from TOML over worker processes.
+// Whole pipelines from TOML with worker processes.
 #include <csignal>
 
 #include <algorithm>
@@ -185,7 +185,7 @@ TEST_CASE("Pipeline: workers killed in the middle of bulk calls cost the items t
   Runtime runtime = start(2);
   const bool idempotent = GENERATE(true, false);
   constexpr std::int64_t kCount = 300'000;
-  // What is not idempotent fails when its worker dies; what is runs again.
+  // A call that is not idempotent fails if its worker dies; an idempotent call runs again.
   const std::string stage_text =
       idempotent ? "task = \"steps.pass\"\n" : "task = \"steps.twice\"\nparams = { factor = 1 }\n";
   const Graph graph = parse(runtime, numbers(kCount) + "[stages.first]\n" + stage_text + R"(inputs = ["numbers"]
@@ -202,10 +202,11 @@ inputs = ["second"]
   std::thread killer([&] {
     std::uint64_t given = 0;
     std::uint64_t summed = 0;
-    // So few that a slow machine comes to the end, too.
+    // So few that a slow machine also reaches the end.
     for (std::size_t i = 0; !done.load() && kills.load() < 10;) {
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
-      // Both sessions have gone on since the last one: a session that dies several times at one place is given up.
+      // Both sessions have made progress since the last kill: a session that dies several times at
+      // one position is given up.
       const RunReport so_far = control->report();
       if (so_far.stages.empty()) {
         continue;
@@ -308,7 +309,7 @@ inputs = ["twice"]
     CHECK(report.end == RunReport::End::kInterrupted);
     CHECK(report.failure_count == 0);
     if (how == 1) {
-      // All that was given went through, but the sum of a part is no result.
+      // All items that were given passed through, but a partial sum is not a result.
       CHECK(stage(report, "twice").items_out == stage(report, "numbers").items_out);
       CHECK(stage(report, "sum").dropped == stage(report, "numbers").items_out);
       CHECK(stage(report, "sum").note == "no result: the run was interrupted before its input ended");

@@ -23,7 +23,7 @@ using namespace std::chrono_literals;
 namespace tenon::test {
 namespace {
 
-/// What the plugin `life` is told; workers that start while it lives inherit it.
+/// The instructions for the plugin `life`; workers that start during its lifetime inherit them.
 class Life {
  public:
   Life(const char* variable, const std::string& value) : Life() {
@@ -39,7 +39,7 @@ class Life {
       ::unsetenv(variable_);
     }
   }
-  /// The sums of what was shown: items, and the total.
+  /// Returns the sums of the shown results: the number of items, and the total.
   [[nodiscard]] std::pair<std::uint64_t, std::uint64_t> shown() const {
     std::ifstream file(directory_.path() / "shown");
     std::pair<std::uint64_t, std::uint64_t> sum;
@@ -137,7 +137,7 @@ TEST_CASE("Session: one that always dies ends the run with an error that names i
     REQUIRE(report.end == RunReport::End::kFailed);
     REQUIRE(report.error);
     CHECK(report.error->message.starts_with(stage));
-    CHECK(report.error->message.find("it was killed 51 times at the same place") != std::string::npos);
+    CHECK(report.error->message.find("it was killed 51 times at the same position") != std::string::npos);
   }
 }
 
@@ -162,7 +162,7 @@ TEST_CASE("Session: a step that always hangs ends the run and says that its time
 }
 
 TEST_CASE("Session: workers that are killed all the time let a run finish with every item handled once") {
-  // What others send to end a process; a service manager and `kill` send the second.
+  // Signals that others send to end a process; a service manager and `kill` send the second one.
   const int signal = GENERATE(SIGKILL, SIGTERM);
   CAPTURE(signal);
   Result<Runtime> runtime = Runtime::start(runtime_options(2));
@@ -185,7 +185,7 @@ inputs = ["pass"]
   std::atomic<bool> done{false};
   std::thread killer([&] {
     std::minstd_rand random(1);
-    // Not for ever, so that a slow machine gets on too.
+    // Limited, so that a slow machine also makes progress.
     for (int kills = 0; kills < 60 && !done.load(); ++kills) {
       std::this_thread::sleep_for(10ms);
       const RuntimeStats stats = runtime->stats();

@@ -1,9 +1,10 @@
-/* Each function of the tasks passes a point: "count.open", "count.step", "count.checkpoint", "count.close", the same of
- * "sum" (with "sum.finish"), "pass.run". Passes are counted over all processes, in files of the directory LIFE_DIR.
+/* Each function of the tasks passes a point: "count.open", "count.step", "count.checkpoint", "count.close", the same
+ * for "sum" (with "sum.finish"), and "pass.run". Passes are counted over all processes, in files of the directory
+ * LIFE_DIR.
  *
- *   LIFE_DIE=count.step:2,sum.open:1+   ends the process at the second step, and at each opening of the reduce
+ *   LIFE_DIE=count.step:2,sum.open:1+   kills the process at the second step, and at each opening of the reduce
  *   LIFE_HANG=count.step:3              never returns from the third step
- *   LIFE_CRASH_EVERY=100                the map ends the process at each hundredth item, from the second hundred on */
+ *   LIFE_CRASH_EVERY=100                the map kills the process at every hundredth item, from the second hundred */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>

@@ -46,7 +46,8 @@ tenon::Offset<tenon::File> flicker(tenon::Call& call, const tenon::Number& argum
   const auto file =
       tenon::CreateFile(builder, path, 0, kContentBytes, 0, 0, tenon::FileKind::Regular, 0, content_offset);
   auto* const begin = reinterpret_cast<volatile std::uint32_t*>(builder.GetCurrentBufferPointer());
-  // Only the last few results flicker: what is older has been given back, and threads are many enough.
+  // Only the last few results flicker: earlier ones have been released, and there must not be too
+  // many threads.
   static std::atomic<std::uint32_t> latest{0};
   const std::uint32_t own = ++latest;
   std::thread([begin, own] {
@@ -58,7 +59,7 @@ tenon::Offset<tenon::File> flicker(tenon::Call& call, const tenon::Number& argum
         begin[i] = 0x7fff'fff0U;
       }
       std::copy(right.begin(), right.end(), begin);
-      // Right for longer than wrong, so that some checks pass.
+      // Correct for longer than wrong, so that some checks pass.
       std::this_thread::sleep_for(std::chrono::microseconds(20));
     }
   }).detach();

@@ -1,4 +1,4 @@
-#include "pipeline/failure_news.hpp"
+#include "pipeline/failure_notices.hpp"
 
 #include <algorithm>
 
@@ -6,8 +6,8 @@
 
 namespace tenon::internal {
 
-void FailureNews::add(const std::string& stage, const std::string& item, const Error& error, TimePoint now) {
-  if (!tell_) {
+void FailureNotices::add(const std::string& stage, const std::string& item, const Error& error, TimePoint now) {
+  if (!notify_) {
     return;
   }
   const auto [found, is_new] = kinds_.try_emplace({stage, error.code});
@@ -22,33 +22,33 @@ void FailureNews::add(const std::string& stage, const std::string& item, const E
     notice.code = error.code;
   }
   if (is_new || now >= gathered.next) {
-    tell(gathered, now);
+    report(gathered, now);
   }
 }
 
-void FailureNews::tell(Gathered& gathered, TimePoint now) {
-  tell_(gathered.notice);
+void FailureNotices::report(Gathered& gathered, TimePoint now) {
+  notify_(gathered.notice);
   gathered.notice.count = 0;
   gathered.next = now + kInterval;
 }
 
-void FailureNews::tell_due(TimePoint now) {
+void FailureNotices::notify_due(TimePoint now) {
   for (auto& [kind, gathered] : kinds_) {
     if (gathered.notice.count > 0 && now >= gathered.next) {
-      tell(gathered, now);
+      report(gathered, now);
     }
   }
 }
 
-void FailureNews::finish() {
+void FailureNotices::finish() {
   for (auto& [kind, gathered] : kinds_) {
     if (gathered.notice.count > 0) {
-      tell(gathered, {});
+      report(gathered, {});
     }
   }
 }
 
-std::optional<FailureNews::TimePoint> FailureNews::next_time() const {
+std::optional<FailureNotices::TimePoint> FailureNotices::next_time() const {
   std::optional<TimePoint> next;
   for (const auto& [kind, gathered] : kinds_) {
     if (gathered.notice.count > 0) {
