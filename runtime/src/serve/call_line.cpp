@@ -17,7 +17,7 @@ void CallLine::add(ClientId client, Entry entry) {
 }
 
 void CallLine::pump() {
-  // A call may end while it begins, which leads back here.
+  // A call may complete while it starts, which calls `pump` again.
   if (std::exchange(pumping_, true)) {
     pump_again_ = true;
     return;
@@ -28,7 +28,9 @@ void CallLine::pump() {
     for (auto at = line_.begin(); at != line_.end();) {
       Client& client = clients_[*at];
       if (client.running.empty() && at_work_ >= limits_.max_clients) {
-        break;  // Those behind do not pass, so that a place that gets free goes to the one that waited longest.
+        // Later clients do not pass this one, so that a free slot goes to the client that has
+        // waited longest.
+        break;
       }
       while (!client.waiting.empty() && client.running.size() < limits_.max_calls_per_client) {
         Entry entry = std::move(client.waiting.front());

@@ -21,12 +21,13 @@ Result<Client> Client::connect(const std::filesystem::path& path, std::string_vi
   if (!peer) {
     return fail(peer.error());
   }
-  // A place that others may write to, as /tmp, can hold anybody's socket: nothing is told to it.
+  // In a directory that others may write to, such as /tmp, any user can own the socket: nothing is
+  // sent to a socket of another user.
   const std::uint32_t own_user = current_user_id();
   if (peer->user_id != own_user && peer->user_id != 0 && own_user != 0) {
     return fail(ErrorCode::kRejected, "the socket " + name + " belongs to user " + std::to_string(peer->user_id) +
                                           " and not to you (user " + std::to_string(own_user) +
-                                          "); use a daemon of your own");
+                                          "); start your own daemon");
   }
   Client client(std::move(*socket));
   const serve::HelloT own = make_hello(release);
@@ -34,7 +35,8 @@ Result<Client> Client::connect(const std::filesystem::path& path, std::string_vi
   if (!frame) {
     return fail(frame.error());
   }
-  // One that refuses at once may have closed already; what it said is then still to be read.
+  // A daemon that refuses the client may already have closed the connection; its reply must still
+  // be read.
   if (auto sent = client.send_all(*frame, deadline_ns); !sent && sent.error().code != ErrorCode::kUnavailable) {
     return fail(std::move(sent.error()));
   }
@@ -42,7 +44,7 @@ Result<Client> Client::connect(const std::filesystem::path& path, std::string_vi
   if (!greeting) {
     if (greeting.error().code == ErrorCode::kCorrupt || greeting.error().code == ErrorCode::kTooLarge) {
       return fail(ErrorCode::kCorrupt, "what listens on " + name + " (process " + std::to_string(peer->process_id) +
-                                           ") is no daemon of tenon: " + greeting.error().message);
+                                           ") is not a tenon daemon: " + greeting.error().message);
     }
     return fail(std::move(greeting.error()));
   }
@@ -50,13 +52,13 @@ Result<Client> Client::connect(const std::filesystem::path& path, std::string_vi
     const bool late = remaining_ms(deadline_ns) == 0;
     return fail(late ? ErrorCode::kDeadline : ErrorCode::kCancelled,
                 late ? "the daemon on " + name + " (process " + std::to_string(peer->process_id) +
-                           ") does not answer; it is stopped or stuck"
+                           ") does not reply; it is stopped or stuck"
                      : "interrupted");
   }
   auto hello = read_hello(**greeting);
   if (!hello) {
     return fail(ErrorCode::kCorrupt, "what listens on " + name + " (process " + std::to_string(peer->process_id) +
-                                         ") is no daemon of tenon: " + hello.error().message);
+                                         ") is not a tenon daemon: " + hello.error().message);
   }
   if (auto fits = check_daemon(*hello, own); !fits) {
     return fail(std::move(fits.error()));
@@ -75,7 +77,7 @@ Result<void> Client::send_all(BytesView bytes, MonotonicNs deadline_ns) {
     }
     bytes = bytes.subspan(*sent);
     if (*sent == 0 && !wait_writable(socket_, deadline_ns) && remaining_ms(deadline_ns) == 0) {
-      return fail(ErrorCode::kDeadline, "the daemon does not read what is sent to it; it is stopped or stuck");
+      return fail(ErrorCode::kDeadline, "the daemon does not read its requests; it is stopped or stuck");
     }
   }
   return {};

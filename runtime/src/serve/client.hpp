@@ -1,4 +1,4 @@
-/// The client's end of a connection to a daemon.
+/// The client's side of a connection to a daemon.
 #pragma once
 
 #include <cstdint>
@@ -16,25 +16,25 @@
 
 namespace tenon::internal {
 
-/// Sends requests and receives answers. Move-only. One thread at a time.
+/// Sends requests and receives replies. Move-only. Only one thread may use it at a time.
 class Client {
  public:
-  /// Connects and finds out whether both ends fit. `release` is that of this program. Errors: those of connect_unix;
-  /// kIncompatible with both versions and what to do; kRejected the daemon does not serve this user, or belongs to
-  /// another one; kDeadline it does not answer; kCorrupt what listens there is no daemon of tenon; kCancelled a signal
-  /// came.
+  /// Connects and checks whether the versions of both sides fit. `release` is the release of this
+  /// program. Errors: those of connect_unix; kIncompatible with both versions and what to do;
+  /// kRejected if the daemon does not serve this user, or belongs to another user; kDeadline if it
+  /// does not reply; kCorrupt if the listener is not a tenon daemon; kCancelled if a signal came.
   [[nodiscard]] static Result<Client> connect(const std::filesystem::path& path, std::string_view release,
                                               MonotonicNs deadline_ns);
 
-  /// What the daemon said of itself.
+  /// Returns the hello of the daemon.
   [[nodiscard]] const serve::HelloT& daemon() const noexcept { return daemon_; }
 
-  /// Sends a request and gives its number, which is in its answers. Errors: kTooLarge; kUnavailable the daemon is gone;
-  /// kDeadline it reads nothing; kIo.
+  /// Sends a request and returns its number, which its replies carry. Errors: kTooLarge;
+  /// kUnavailable if the daemon is gone; kDeadline if it reads nothing; kIo.
   [[nodiscard]] Result<std::uint64_t> send(serve::RequestBodyUnion body, MonotonicNs deadline_ns);
 
-  /// The next answer, to whichever request; nullopt at the deadline, or when a signal came first. Errors: kUnavailable
-  /// the daemon has closed the connection; kCorrupt; kIo.
+  /// Returns the next reply, to any request; nullopt at the deadline, or if a signal came first.
+  /// Errors: kUnavailable if the daemon has closed the connection; kCorrupt; kIo.
   [[nodiscard]] Result<std::optional<serve::AnswerT>> receive(MonotonicNs deadline_ns);
 
  private:

@@ -24,11 +24,11 @@
 
 namespace tenon::internal {
 
-/// How a request that is under way is ended early. Shared by the loop and the thread that begins the request, which
-/// may see each other in either order. [any-thread]
+/// Cancels a request that is under way. The loop and the thread that starts the request share it;
+/// `cancel` and `set` may come in either order. [any-thread]
 class Ticket {
  public:
-  /// Ends it now, or as soon as it is known how.
+  /// Cancels the request now, or as soon as `set` provides the function for it.
   void cancel() {
     std::function<void()> how;
     auto state = state_.lock();
@@ -40,7 +40,7 @@ class Ticket {
     }
   }
   [[nodiscard]] bool cancelled() { return state_.lock()->cancelled; }
-  /// Says how. Runs it at once when `cancel` came before.
+  /// Provides the function that cancels the request. Runs it at once if `cancel` came before.
   void set(std::function<void()> how) {
     auto state = state_.lock();
     if (!state->cancelled) {
@@ -59,21 +59,22 @@ class Ticket {
   Guarded<State> state_;
 };
 
-/// Bytes in and out of one socket, and what its client has under way. The loop's thread alone.
+/// The input and output of one socket, and the requests of its client that are under way. Only the
+/// loop's thread uses it.
 class Connection {
  public:
   enum class Stage {
-    kHello,    ///< The client has not said who it is.
+    kHello,    ///< The client has not sent its hello.
     kOpen,     ///< Serves requests.
-    kClosing,  ///< Sends what is left, then ends.
+    kClosing,  ///< Sends the remaining output, then closes.
   };
   struct SessionSlot {
     std::shared_ptr<ServedSession> session;
     bool busy = false;
   };
-  /// A client that reads byte by byte takes memory as one that does not read at all.
+  /// A client that reads byte by byte uses as much memory as a client that does not read at all.
   static constexpr std::size_t kLeastProgressBytes = std::size_t{64} << 10;
-  /// An `events --follow`.
+  /// State of an `events --follow`.
   struct Follow {
     std::uint64_t last_event = 0;
   };
@@ -91,10 +92,10 @@ class Connection {
 
   [[nodiscard]] const FileDescriptor& socket() const noexcept { return socket_; }
 
-  /// When a request came, or an answer went.
+  /// When the last request came or the last reply was sent.
   MonotonicNs active_ns = since_ns;
-  /// Since when the client may send the rest of a message that it has begun; kNever while it is not inside of one, or
-  /// is not read.
+  /// The time from which the client may send the rest of a message that it has started; kNever if
+  /// it is not inside a message or is not being read.
   MonotonicNs frame_since_ns = kNever;
 
   void append(Buffer frame) {
@@ -107,12 +108,12 @@ class Connection {
     output_.push_back(std::move(frame));
   }
   [[nodiscard]] std::size_t output_bytes() const noexcept { return output_bytes_; }
-  /// Since when the client has not taken kLeastProgressBytes; kNever when it has nothing to take.
+  /// Returns since when the client has not taken kLeastProgressBytes; kNever if no output waits.
   [[nodiscard]] MonotonicNs stalled_since_ns() const noexcept { return output_bytes_ > 0 ? moved_ns_ : kNever; }
-  /// Sends what fits. Errors: the client is gone.
+  /// Sends as much as fits. Fails if the client is gone.
   [[nodiscard]] Result<void> flush();
 
-  /// What the poller waits for now.
+  /// The events that the poller waits for now.
   bool waits_to_read = true;
   bool waits_to_write = false;
 
@@ -121,7 +122,7 @@ class Connection {
   std::deque<Buffer> output_;
   std::size_t sent_of_first_ = 0;
   std::size_t output_bytes_ = 0;
-  std::size_t moved_bytes_ = 0;  // Since moved_ns_.
+  std::size_t moved_bytes_ = 0;  // Counted since moved_ns_.
   MonotonicNs moved_ns_ = 0;
 };
 

@@ -25,7 +25,7 @@ std::array<std::uint8_t, kFrameHeaderBytes> frame_header(std::size_t size_bytes)
 
 Result<void> FrameReader::read_header() {
   if (!std::equal(kMark.begin(), kMark.end(), header_.begin())) {
-    return fail(ErrorCode::kCorrupt, "the bytes on the socket are no messages of tenon");
+    return fail(ErrorCode::kCorrupt, "malformed frame: not the tenon protocol");
   }
   content_size_ = 0;
   for (std::size_t i = 0; i < 4; ++i) {
@@ -36,7 +36,7 @@ Result<void> FrameReader::read_header() {
   }
   if (content_size_ > max_bytes_) {
     return fail(ErrorCode::kTooLarge,
-                "a message of " + format_size(content_size_) + " is over the limit of " + format_size(max_bytes_));
+                "a message of " + format_size(content_size_) + " exceeds the limit of " + format_size(max_bytes_));
   }
   return {};
 }
@@ -47,10 +47,11 @@ Result<std::optional<Buffer>> FrameReader::next(BytesView& input) {
     std::copy_n(input.begin(), count, header_.begin() + static_cast<std::ptrdiff_t>(header_size_));
     header_size_ += count;
     input = input.subspan(count);
-    // Garbage is told from its first bytes; whoever sends it may send no eight.
+    // Invalid data is detected by its first bytes, because its sender may not send all eight bytes
+    // of a header.
     const std::size_t marked = std::min(header_size_, kMark.size());
     if (!std::equal(kMark.begin(), kMark.begin() + static_cast<std::ptrdiff_t>(marked), header_.begin())) {
-      return fail(ErrorCode::kCorrupt, "the bytes on the socket are no messages of tenon");
+      return fail(ErrorCode::kCorrupt, "malformed frame: not the tenon protocol");
     }
     if (header_size_ < kFrameHeaderBytes) {
       return std::optional<Buffer>();

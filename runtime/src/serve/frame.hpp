@@ -1,7 +1,8 @@
-/// Messages on a stream of bytes: where one ends and the next begins.
+/// Splits a stream of bytes into messages.
 ///
-/// WIRE: a frame is the four bytes "TNS\1", the size of what follows (32 bits, little-endian) and so many bytes. This
-/// never changes, so that an end of any release can say why another does not fit.
+/// WIRE: a frame is the four bytes "TNS\1", the size of the content (32 bits, little-endian) and
+/// the content. This never changes, so that each side can report why the release of the other does
+/// not fit.
 #pragma once
 
 #include <array>
@@ -15,33 +16,35 @@
 namespace tenon::internal {
 
 inline constexpr std::size_t kFrameHeaderBytes = 8;
-/// Largest content of a frame. An argument or result beyond it does not go through the socket.
+/// The largest content of a frame. A larger argument or result cannot be sent through the socket.
 inline constexpr std::size_t kMaxFrameBytes = std::size_t{64} << 20;
-/// The same for the first frame of each end, which comes from whoever connects.
+/// The largest content of the first frame of each side, which comes from a peer that is not yet
+/// trusted.
 inline constexpr std::size_t kMaxHelloBytes = 4096;
 
-/// Arguments and results of one message, at most: the rest of a frame is for what stands around them.
+/// The largest total size of arguments and results in one message; the rest of a frame is for the
+/// other fields.
 inline constexpr std::size_t kMaxPayloadBytes = kMaxFrameBytes - (std::size_t{64} << 10);
 
-/// The header of a frame with so many bytes, at most kMaxFrameBytes. [any-thread]
+/// Returns the header of a frame with `size_bytes` of content, at most kMaxFrameBytes. [any-thread]
 [[nodiscard]] std::array<std::uint8_t, kFrameHeaderBytes> frame_header(std::size_t size_bytes) noexcept;
 
-/// Takes frames out of bytes as they come. What it holds grows with what has come, whatever a header claims. Not
-/// thread-safe.
+/// Extracts frames from bytes as they arrive. Its memory grows with the bytes that have arrived,
+/// whatever size a header claims. Not thread-safe.
 class FrameReader {
  public:
   /// Frames above `max_bytes` are an error.
   explicit FrameReader(std::size_t max_bytes) noexcept : max_bytes_(max_bytes) {}
-  /// Holds from the next frame on.
+  /// Takes effect from the next frame.
   void set_max_bytes(std::size_t max_bytes) noexcept { max_bytes_ = max_bytes; }
 
-  /// Takes bytes from the begin of `input` until a frame is whole; nullopt when all were taken before. The frame is
-  /// aligned as memory of `new` is. Errors: kCorrupt these are no frames; kTooLarge. After one, the stream is of no
-  /// use any more.
+  /// Takes bytes from the start of `input` until a frame is complete; returns nullopt if all bytes
+  /// were taken first. The frame has the alignment of memory from `new`. Errors: kCorrupt if these
+  /// are not frames; kTooLarge. After an error the stream can no longer be used.
   [[nodiscard]] Result<std::optional<Buffer>> next(BytesView& input);
-  /// Whether the stream stands inside a frame.
+  /// Returns whether part of a frame has arrived.
   [[nodiscard]] bool inside() const noexcept { return header_size_ > 0; }
-  /// Size of the frame that it stands inside of; 0 when that is not known yet.
+  /// Returns the size of the current frame; 0 if it is not known yet.
   [[nodiscard]] std::size_t frame_bytes() const noexcept {
     return header_size_ == kFrameHeaderBytes ? content_size_ : 0;
   }

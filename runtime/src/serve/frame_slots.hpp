@@ -1,4 +1,4 @@
-/// Which clients may send a large message now.
+/// Decides which clients may send a large message now.
 #pragma once
 
 #include <algorithm>
@@ -11,15 +11,15 @@
 
 namespace tenon::internal {
 
-/// A few places for messages that take much memory while they arrive; clients beyond them wait unread, in the order in
-/// which they came. Not thread-safe.
+/// A few slots for messages that use much memory while they arrive. Further clients wait unread, in
+/// the order of arrival. Not thread-safe.
 class FrameSlots {
  public:
   using ClientId = std::uint64_t;
   explicit FrameSlots(std::size_t places) : places_(places) {}
 
-  /// Whether a client may go on with a large message. Otherwise it waits until `next` names it. `room`: whether there
-  /// is memory for a further one.
+  /// Returns whether a client may continue with a large message. If not, it waits until `next`
+  /// returns it. `room`: there is memory for a further message.
   [[nodiscard]] bool take(ClientId client, bool room) {
     if (holders_.contains(client)) {
       return true;
@@ -40,7 +40,7 @@ class FrameSlots {
     holders_.erase(client);
     std::erase(line_, client);
   }
-  /// Whose turn it is, should there be a place and `room`.
+  /// Returns the client whose turn it is, if there is a slot and `room`.
   [[nodiscard]] std::optional<ClientId> next(bool room) const {
     return room && !line_.empty() && holders_.size() < places_ ? std::optional(line_.front()) : std::nullopt;
   }

@@ -1,4 +1,4 @@
-/// Some threads for what blocks, and a bounded queue before them.
+/// A few threads for blocking work, with a bounded queue.
 #pragma once
 
 #include <condition_variable>
@@ -14,19 +14,20 @@
 
 namespace tenon::internal {
 
-/// Runs functions in the order they came, on threads of its own that take no signals. [any-thread]
+/// Runs functions in the order of submission, on its own threads, which block all signals.
+/// [any-thread]
 class Jobs {
  public:
-  /// Without threads yet. `name` is that of the threads; at most 15 letters count.
+  /// Starts no threads. `name` names the threads; at most 15 characters are used.
   Jobs(const char* name, unsigned threads, std::size_t max_waiting);
   Jobs(const Jobs&) = delete;
   Jobs& operator=(const Jobs&) = delete;
-  /// Waits for what runs; drops what waits.
+  /// Waits for running jobs; drops waiting jobs.
   ~Jobs();
 
-  /// Starts the threads. Errors: kUnavailable when the system has no more of them. [setup]
+  /// Starts the threads. Errors: kUnavailable if the system cannot create more threads. [setup]
   [[nodiscard]] Result<void> start();
-  /// False when too many wait.
+  /// Returns false if too many jobs wait.
   [[nodiscard]] bool run(std::function<void()> job);
 
  private:

@@ -1,4 +1,4 @@
-/// Brings work from any thread to the one that runs an event loop.
+/// Passes work from any thread to the thread of an event loop.
 #pragma once
 
 #include <functional>
@@ -12,11 +12,11 @@
 
 namespace tenon::internal {
 
-/// Functions for the loop's thread. Held by shared_ptr by all who post: it outlives the loop, which then gets nothing
-/// any more. [any-thread], but for `run`.
+/// Functions for the loop's thread. All posters hold it by shared_ptr, so it may outlive the loop,
+/// which then receives nothing more. [any-thread], except for `run`.
 class Mailbox {
  public:
-  /// Errors: kUnavailable no descriptors left.
+  /// Errors: kUnavailable if no descriptors are left.
   [[nodiscard]] static Result<std::shared_ptr<Mailbox>> create() {
     auto bell = EventBell::create();
     if (!bell) {
@@ -26,10 +26,10 @@ class Mailbox {
   }
   explicit Mailbox(EventBell bell) noexcept : bell_(std::move(bell)) {}
 
-  /// Readable when something waits. For a Poller.
+  /// The descriptor, for a Poller, is readable while functions wait.
   [[nodiscard]] const FileDescriptor& descriptor() const noexcept { return bell_.descriptor(); }
 
-  /// Hands a function over; after `close` it is dropped.
+  /// Queues a function; after `close` it is dropped.
   void post(std::function<void()> function) {
     auto box = box_.lock();
     if (!box->open) {
@@ -40,7 +40,7 @@ class Mailbox {
     bell_.ring();
   }
 
-  /// Runs what waits. The loop's thread alone.
+  /// Runs the queued functions. Only the loop's thread may call it.
   void run() {
     bell_.drain();
     std::vector<std::function<void()>> functions;
@@ -50,9 +50,9 @@ class Mailbox {
     }
   }
 
-  /// Drops what waits and all that comes.
+  /// Drops the queued functions and all later ones.
   void close() {
-    std::vector<std::function<void()>> dropped;  // Destroyed outside the lock.
+    std::vector<std::function<void()>> dropped;  // The functions are destroyed outside the lock.
     auto box = box_.lock();
     box->open = false;
     dropped.swap(box->functions);

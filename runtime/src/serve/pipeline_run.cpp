@@ -8,8 +8,8 @@ namespace tenon::internal {
 namespace {
 
 std::string state_text(RunControl::State state, RunReport::End end) {
-  const bool told = state == RunControl::State::kEnded && end != RunReport::End::kRunning;
-  return std::string(told ? run_end_name(end) : run_state_name(state));
+  const bool outcome_known = state == RunControl::State::kEnded && end != RunReport::End::kRunning;
+  return std::string(outcome_known ? run_end_name(end) : run_state_name(state));
 }
 
 std::unique_ptr<serve::StageT> to_message(const StageReport& report) {
@@ -84,7 +84,8 @@ void PipelineRun::when_ended(std::function<void()> function) {
 }
 
 serve::PipelineT PipelineRun::describe() const {
-  // The state first: a run that ends in between then shows its last counts as those of a run that goes on.
+  // The state is read first: a run that ends between the two reads shows its last counts with the
+  // state of a running pipeline, not the reverse.
   const RunControl::State state = control_->state();
   const RunReport report = control_->report();
   serve::PipelineT pipeline;

@@ -1,4 +1,4 @@
-/// One pipeline that a daemon runs, on a thread of its own.
+/// One pipeline of a daemon, which runs on its own thread.
 #pragma once
 
 #include <functional>
@@ -19,28 +19,29 @@ namespace tenon::internal {
 struct ServedPipeline {
   std::string file;
   Graph graph;
-  /// Of its run; may be empty.
+  /// Called for failures of its run; may be empty.
   std::function<void(const std::string& pipeline, const FailureNotice& notice)> on_failure = {};
 };
 
-/// [any-thread] but for the destructor.
+/// One run of a served pipeline. [any-thread], except for the destructor.
 class PipelineRun {
  public:
-  /// Does not run yet. `runtime` outlives it. `on_end` is called once, on the thread of the pipeline.
+  /// Does not start the run. `runtime` must outlive it. `on_end` is called once, on the thread of
+  /// the pipeline.
   PipelineRun(Runtime& runtime, ServedPipeline pipeline,
               std::function<void(const PipelineRun&, const RunReport&)> on_end);
   PipelineRun(const PipelineRun&) = delete;
   PipelineRun& operator=(const PipelineRun&) = delete;
   /// Cancels the run and waits for its end.
   ~PipelineRun();
-  /// Starts the run. Errors: kUnavailable when the system has no more threads. [setup]
+  /// Starts the run. Errors: kUnavailable if the system cannot create more threads. [setup]
   [[nodiscard]] Result<void> start();
 
   [[nodiscard]] const std::string& name() const noexcept { return pipeline_.graph.name(); }
   [[nodiscard]] RunControl& control() const noexcept { return *control_; }
-  /// Whether the run and `on_end` are over.
+  /// Returns whether the run has ended and `on_end` has returned.
   [[nodiscard]] bool ended();
-  /// Calls `function` when they are, or now when they are already.
+  /// Calls `function` when that is the case, or at once if it already is.
   void when_ended(std::function<void()> function);
   [[nodiscard]] serve::PipelineT describe() const;
 

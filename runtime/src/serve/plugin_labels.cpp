@@ -6,7 +6,7 @@
 namespace tenon::internal {
 namespace {
 
-// Enough to tell the versions of a plugin apart.
+// Long enough to distinguish the versions of a plugin.
 
 }  // namespace
 

@@ -1,4 +1,4 @@
-/// How log lines name plugins: with the version and the hash that are current.
+/// Names plugins in log lines, with the version and hash that are current.
 #pragma once
 
 #include <map>
@@ -11,15 +11,15 @@
 
 namespace tenon::internal {
 
-/// "image 1.2.0 (sha256:ab12cd34ef56)"; without what is not known. [any-thread]
+/// Returns "image 1.2.0 (sha256:ab12cd34ef56)", without the parts that are not known. [any-thread]
 [[nodiscard]] std::string plugin_label(std::string_view name, std::string_view version, std::string_view sha256);
 
-/// Labels by name. [any-thread]
+/// Labels of plugins, by name. [any-thread]
 class PluginLabels {
  public:
-  /// From now on those of this catalog.
+  /// Replaces the labels by those of this catalog.
   void update(const Catalog& catalog);
-  /// The label of a plugin; its bare name when it is not known.
+  /// Returns the label of a plugin, or its bare name if it is not known.
   [[nodiscard]] std::string label(std::string_view name);
 
  private:

@@ -12,9 +12,11 @@
 namespace tenon::internal {
 namespace {
 
-// Tables of one message, at most: a hostile one may point to the same table again and again.
+// The largest number of tables in one message: a malicious message may refer to the same table many
+// times.
 constexpr std::uint32_t kMaxTables = 100'000;
-// How much larger than its bytes a message may be once unpacked, for what stands in it more than once on purpose.
+// How much larger than its bytes a message may be after unpacking, for parts that it legitimately
+// refers to more than once.
 constexpr std::size_t kUnpackedSlackBytes = 4096;
 constexpr std::uint32_t kMaxDepth = 16;
 
@@ -24,8 +26,8 @@ Result<Buffer> pack_table(const typename Table::NativeTableType& message) {
   builder.Finish(Table::Pack(builder, &message));
   if (builder.GetSize() > kMaxFrameBytes) {
     return fail(ErrorCode::kTooLarge, "a message of " + format_size(builder.GetSize()) +
-                                          " does not go through the socket, which takes " +
-                                          format_size(kMaxFrameBytes) + " at once; hand large content over as a file");
+                                          " is too large for the socket, whose limit is " +
+                                          format_size(kMaxFrameBytes) + "; pass large content as a file");
   }
   const auto header = frame_header(builder.GetSize());
   Buffer frame;
@@ -44,15 +46,16 @@ Result<typename Table::NativeTableType> read_table(BytesView content, std::strin
   const auto* const root = flatbuffers::GetRoot<Table>(content.data());
   if (!unpacks_within(reinterpret_cast<const std::uint8_t*>(root), *Table::MiniReflectTypeTable(),
                       content.size() + kUnpackedSlackBytes)) {
-    return fail(ErrorCode::kCorrupt,
-                std::string(what) + " on the socket is larger than its bytes: it refers to the same parts many times");
+    return fail(
+        ErrorCode::kCorrupt,
+        std::string(what) + " on the socket unpacks to more than its own size: it refers to the same parts many times");
   }
   typename Table::NativeTableType message;
   root->UnPackTo(&message);
   return message;
 }
 
-/// A type without a value, as of a later protocol or by malice, is no body.
+/// A body type without a value, from a later protocol or a malicious peer, counts as no body.
 template <typename Message>
 Result<Message> without_empty_body(Result<Message> message) {
   if (message && message->body.value == nullptr) {
@@ -100,7 +103,7 @@ std::string refusal_of(const serve::HelloT& client, const serve::HelloT& own) {
 }
 
 Result<void> check_daemon(const serve::HelloT& daemon, const serve::HelloT& own) {
-  // A daemon that refuses for another reason may be of any version.
+  // A daemon that refuses for another reason may have any version.
   if (!meet(daemon, own)) {
     const std::string both = "the daemon (" + release_of(daemon) + ", process " + std::to_string(daemon.process_id) +
                              ") speaks " + protocols_text(daemon) + ", this client (" + release_of(own) + ") " +
@@ -112,7 +115,7 @@ Result<void> check_daemon(const serve::HelloT& daemon, const serve::HelloT& own)
                                               : "this client is too old: use the 'tenon' of the daemon's release"));
   }
   if (!daemon.refusal.empty()) {
-    return fail(ErrorCode::kRejected, "the daemon refuses: " + printable(daemon.refusal, 1000));
+    return fail(ErrorCode::kRejected, "the daemon refused the connection: " + printable(daemon.refusal, 1000));
   }
   return {};
 }

@@ -11,9 +11,10 @@
 namespace tenon::internal {
 namespace {
 
-/// A result with the version that made it, which may be another than `asked`: what was current when it was asked for.
+/// Returns a result and the version that made it, which may differ from `asked`, the version that
+/// was current at the request.
 ServedReply with_maker(Reply reply, const PluginInfo& asked) {
-  // There is none where the result has no bytes.
+  // The reply has no plugin if the result has no bytes.
   const PluginInfo* const made = reply.plugin();
   const PluginInfo& maker = made != nullptr ? *made : asked;
   ServedReply served{{}, maker.version, maker.sha256};
@@ -23,7 +24,7 @@ ServedReply with_maker(Reply reply, const PluginInfo& asked) {
 
 class RuntimeSession final : public ServedSession {
  public:
-  /// `opened`: what was current then.
+  /// `opened`: the version that was current when the session was opened.
   RuntimeSession(Session session, std::shared_ptr<const PluginInfo> opened)
       : session_(std::move(session)), opened_(std::move(opened)) {}
 
@@ -32,7 +33,8 @@ class RuntimeSession final : public ServedSession {
       return std::move(batch).map([&](Session::Batch&& given) {
         Batch made{.results = std::move(given.results), .ended = given.ended, .version = {}, .sha256 = {}};
         if (!made.results.empty()) {
-          // A session moves between two steps, so that one version makes all of a step.
+          // A session moves to another version only between two steps, so one version makes all
+          // results of a step.
           ServedReply first = with_maker(made.results.front(), *opened);
           made.version = std::move(first.version);
           made.sha256 = std::move(first.sha256);
@@ -76,8 +78,8 @@ RuntimeSystem::RuntimeSystem(Runtime runtime, std::vector<ServedPipeline> pipeli
                                                          if (options_.on_pipeline_end) {
                                                            options_.on_pipeline_end(run.name(), report);
                                                          }
-                                                         // Under the lock, so that none runs once set_listeners has
-                                                         // returned.
+                                                         // The lock ensures that none runs after
+                                                         // set_listeners returns.
                                                          const auto listeners = listeners_.lock();
                                                          if (listeners->pipeline_ended) {
                                                            listeners->pipeline_ended(run.describe());
@@ -175,7 +177,8 @@ Result<TaskRef> RuntimeSystem::check(const ServedCall& call) const {
   if (!task || task->plugin->sha256 == call.sha256) {
     return task;
   }
-  // A version that conforms understands what was written for the one before; a forced one may not.
+  // A conforming version can read an argument that was written for the version before; a forced
+  // version may not.
   const Schema& schema = *task->plugin->schema;
   const auto fits = [&](const std::string& type, const Buffer& bytes) -> Result<void> {
     return bytes.empty() || type.empty() ? Result<void>() : schema.verify(type, bytes);
@@ -188,7 +191,7 @@ Result<TaskRef> RuntimeSystem::check(const ServedCall& call) const {
     context.task = call.task;
     return fail(ErrorCode::kIncompatible,
                 "the plugin '" + task->plugin->name + "' has been swapped since the argument was written, and " +
-                    task->plugin->version + " does not understand it; call again",
+                    task->plugin->version + " cannot read it; call again",
                 std::move(context));
   }
   return task;
@@ -273,7 +276,7 @@ Future<serve::PipelinesT> RuntimeSystem::drain(const std::string& pipeline) {
   struct Gathering {
     std::vector<PipelineRun*> runs;
     Promise<serve::PipelinesT> promise;
-    // The one that takes it to zero sees what all others have left: acquire and release.
+    // The thread that takes it to zero sees the writes of all others: acquire and release.
     std::atomic<std::size_t> left{1};
     void arrive() {
       if (left.fetch_sub(1, std::memory_order_acq_rel) != 1) {

@@ -1,4 +1,4 @@
-/// A runtime that swaps plugins, and the pipelines that run on it, as a daemon serves them.
+/// Serves a runtime that swaps plugins, and the pipelines that run on it.
 #pragma once
 
 #include <cstdint>
@@ -20,36 +20,39 @@
 namespace tenon::internal {
 
 struct RuntimeSystemOptions {
-  /// Looked through by `reload`; those of the runtime.
+  /// The runtime's plugin directories, which `reload` scans.
   std::vector<std::filesystem::path> plugin_dirs = {};
-  /// Of these plugins, as the runtime has them.
+  /// The runtime's limits for these plugins.
   PluginLimits limits = {};
   std::map<std::string, PluginLimits> limits_of = {};
-  /// Of the runtime, for status.
+  /// The runtime's store, for status.
   std::filesystem::path store = {};
-  /// What a swap does unless it is told otherwise.
+  /// The defaults of a swap.
   SwapOptions swaps = {};
   /// Kept up to date with the catalog; may be null.
   std::shared_ptr<PluginLabels> labels = {};
-  /// Called while items of a pipeline fail, on its thread; see RunOptions::on_failure. May be empty.
+  /// Called while items of a pipeline fail, on the thread of the pipeline; see
+  /// RunOptions::on_failure. May be empty.
   std::function<void(const std::string& pipeline, const FailureNotice& notice)> on_failure = {};
-  /// Called at the end of each pipeline, on its thread. May be empty.
+  /// Called at the end of each pipeline, on the thread of the pipeline. May be empty.
   std::function<void(const std::string& name, const RunReport& report)> on_pipeline_end = {};
 };
 
 class RuntimeSystem final : public ServedSystem {
  public:
-  /// `runtime` can swap (RuntimeOptions::hot_swap). The names of the pipelines differ.
+  /// `runtime` must be able to swap (RuntimeOptions::hot_swap). The pipelines must have different
+  /// names.
   RuntimeSystem(Runtime runtime, std::vector<ServedPipeline> pipelines, RuntimeSystemOptions options);
   RuntimeSystem(const RuntimeSystem&) = delete;
   RuntimeSystem& operator=(const RuntimeSystem&) = delete;
   ~RuntimeSystem() override;
-  /// Starts the pipelines. Errors: kUnavailable when the system has no more threads. [setup]
+  /// Starts the pipelines. Errors: kUnavailable if the system cannot create more threads. [setup]
   [[nodiscard]] Result<void> start();
 
-  /// What it serves; not to be moved from.
+  /// Returns the served runtime; callers must not move from it.
   [[nodiscard]] Runtime& runtime() noexcept { return runtime_; }
-  /// Ends pipelines and runtime; what blocks in here ends with an error. Returns when no worker is left.
+  /// Ends the pipelines and the runtime; blocked operations end with an error. Returns when no
+  /// worker is left.
   void shutdown();
 
   void fill_status(serve::StatusT& status) override;
@@ -69,7 +72,7 @@ class RuntimeSystem final : public ServedSystem {
   [[nodiscard]] bool pipelines_ended() override;
 
  private:
-  /// Finds the task and looks at what it is called with.
+  /// Finds the task and checks the argument and params of the call.
   [[nodiscard]] Result<TaskRef> check(const ServedCall& call) const;
   [[nodiscard]] Result<std::vector<PipelineRun*>> select(const std::string& pipeline) const;
   [[nodiscard]] Result<serve::PipelinesT> for_running(const std::string& pipeline, void (RunControl::*action)());

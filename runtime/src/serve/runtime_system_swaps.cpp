@@ -1,4 +1,4 @@
-// Generations of plugins: swap, roll-back, events, reload.
+// Generations of plugins: swap, rollback, events, reload.
 #include <chrono>
 #include <utility>
 
@@ -68,9 +68,9 @@ Result<serve::SwappedT> RuntimeSystem::swap(const serve::SwapT& request) {
   options.force = request.force;
   options.shadow = request.shadow;
   if (request.canary_share) {
-    // Written so that it is false for a value that is no number.
+    // Written so that it is false for NaN.
     if (!(*request.canary_share >= 0 && *request.canary_share <= 1)) {
-      return fail(ErrorCode::kInvalidArgument, "the share of a canary is from 0 to 1");
+      return fail(ErrorCode::kInvalidArgument, "the canary share must be from 0 to 1");
     }
     options.canary_share = *request.canary_share;
   }
@@ -138,7 +138,7 @@ Result<serve::ReloadedT> RuntimeSystem::reload() {
   for (const auto& plugin : found->plugins()) {
     const auto known = current.find_plugin(plugin->name);
     if (!plugin->usable()) {
-      // One that is shadowed by another file, or broken from the start, is no news.
+      // A plugin that is shadowed by another file, or was broken from the start, is not reported.
       if (known != nullptr && found->find_plugin(plugin->name) == nullptr) {
         reloaded.lines.push_back(plugin_label(plugin->name, plugin->version, plugin->sha256) +
                                  " cannot be used: " + plugin->problem->message);

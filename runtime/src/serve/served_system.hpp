@@ -1,4 +1,5 @@
-/// What a daemon serves: a runtime with its pipelines. Tests have their own.
+/// The interface to what a daemon serves: a runtime with its pipelines. Tests implement it
+/// themselves.
 #pragma once
 
 #include <cstdint>
@@ -14,29 +15,30 @@
 
 namespace tenon::internal {
 
-/// A result, and the version that made it.
+/// A result and the version that made it.
 struct ServedReply {
   Reply reply;
   std::string version;
   std::string sha256;
 };
 
-/// What a task is called with.
+/// A task with its argument and options.
 struct ServedCall {
   std::string task;
-  /// Of the plugin that argument and params were written for. They are looked at again when it is not the current one.
+  /// The plugin that argument and params were written for. They are checked again if it is not the
+  /// current version.
   std::string sha256;
   Buffer params;
   Buffer argument;
 };
 
-/// An open session; one operation at a time.
+/// An open session, with one operation at a time.
 class ServedSession {
  public:
   struct Batch {
     std::vector<Reply> results;
     bool ended = false;
-    /// That made the results; empty where there are none.
+    /// The version that made the results; empty if there are none.
     std::string version;
     std::string sha256;
   };
@@ -46,7 +48,8 @@ class ServedSession {
   [[nodiscard]] virtual Future<ServedReply> finish() = 0;
 };
 
-/// [any-thread]. What is marked "blocks" is called on threads for that; everything else returns soon.
+/// The served system. [any-thread]. Functions marked "blocks" are called on separate threads; all
+/// others return soon.
 class ServedSystem {
  public:
   virtual ~ServedSystem() = default;
@@ -56,39 +59,40 @@ class ServedSystem {
   /// Errors: kNotFound.
   [[nodiscard]] virtual Result<serve::TaskSchemaT> task_schema(const std::string& task) = 0;
 
-  /// Blocks while the queue of calls is full. Errors of the future: those of Runtime::submit; kIncompatible the
-  /// argument was written for another version and does not fit the current one.
+  /// Blocks while the queue of calls is full. Errors of the future: those of Runtime::submit;
+  /// kIncompatible if the argument was written for another version and does not fit the current
+  /// one.
   [[nodiscard]] virtual Future<ServedReply> call(const ServedCall& call) = 0;
-  /// Blocks likewise. For sources and reduces.
+  /// Opens a session of a source or a reduce. Blocks like `call`.
   [[nodiscard]] virtual Future<std::shared_ptr<ServedSession>> open(const ServedCall& call) = 0;
 
-  /// Blocks until the swap is made or refused. Errors: those of Runtime::swap.
+  /// Blocks until the swap succeeds or is refused. Errors: those of Runtime::swap.
   [[nodiscard]] virtual Result<serve::SwappedT> swap(const serve::SwapT& request) = 0;
   /// Blocks.
   [[nodiscard]] virtual Result<serve::SwappedT> rollback(const serve::RollbackT& request) = 0;
   [[nodiscard]] virtual Result<serve::GenerationsT> generations() = 0;
-  /// The events after `number` that are still kept.
+  /// Returns the events after `number` that are still kept.
   [[nodiscard]] virtual serve::EventsT events_since(std::uint64_t number) = 0;
-  /// What is called when something happens, on any thread; short.
+  /// Called when something happens, on any thread; must return soon.
   struct Listeners {
     std::function<void(const serve::EventT&)> event;
     std::function<void(const serve::PipelineT&)> pipeline_ended;
   };
-  /// Empty ones end it: none runs any more when this returns.
+  /// Empty listeners end the notifications: no listener runs after this returns.
   virtual void set_listeners(Listeners listeners) = 0;
-  /// Looks through the plugin directories and swaps what has changed. Blocks.
+  /// Scans the plugin directories and swaps plugins that have changed. Blocks.
   [[nodiscard]] virtual Result<serve::ReloadedT> reload() = 0;
 
-  /// For the pipeline of that name; for all when it is empty. Errors: kNotFound with the nearest name; kRejected when
-  /// it has ended.
+  /// Acts on the pipeline of that name, or on all pipelines if the name is empty. Errors: kNotFound
+  /// with the nearest name; kRejected if the pipeline has ended.
   [[nodiscard]] virtual Result<serve::PipelinesT> pause(const std::string& pipeline) = 0;
   [[nodiscard]] virtual Result<serve::PipelinesT> resume(const std::string& pipeline) = 0;
-  /// Completes when the pipelines have ended. Draining one that has ended is no error.
+  /// Completes when the pipelines have ended. Draining an ended pipeline is not an error.
   [[nodiscard]] virtual Future<serve::PipelinesT> drain(const std::string& pipeline) = 0;
 
-  /// Lets no pipeline take up new items; `now`: ends what runs too.
+  /// Stops all pipelines from taking new items; `now` also cancels work under way.
   virtual void stop_pipelines(bool now) = 0;
-  /// Whether every pipeline has ended.
+  /// Returns whether every pipeline has ended.
   [[nodiscard]] virtual bool pipelines_ended() = 0;
 };
 

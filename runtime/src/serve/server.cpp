@@ -17,25 +17,25 @@ constexpr std::uint64_t kMailboxToken = 1;
 constexpr std::uint64_t kSignalsToken = 2;
 constexpr std::uint64_t kFirstClient = 16;
 
-// How often clients are looked through while one of them has to do something within a time.
+// The interval at which clients are checked while a time limit applies to one of them.
 constexpr std::chrono::milliseconds kSweep(100);
-// One client's share of a turn of the loop.
+// How many bytes of one client a turn of the loop reads.
 constexpr std::size_t kReadBytes = std::size_t{64} << 10;
 
-// Begins calls; these block only while the queue of calls is full.
+// Starts calls; starting blocks only while the queue of calls is full.
 constexpr unsigned kCallThreads = 1;
-// Swaps, roll-backs and reloads; those of one plugin come one after another anyway.
+// Runs swaps and reloads; those of one plugin run one after another anyway.
 constexpr unsigned kChangeThreads = 4;
 constexpr std::size_t kMaxWaitingChanges = 64;
-// A roll-back does not wait for swaps of other plugins.
+// Rollbacks have their own threads, so that they do not wait for swaps of other plugins.
 constexpr unsigned kRollbackThreads = 2;
-// Messages to the service manager that wait while it does not read.
+// How many messages to the service manager wait while it does not read.
 constexpr std::size_t kMaxNotices = 64;
 constexpr DrainPatience kNoticePatience{.idle = std::chrono::milliseconds(1000),
                                         .total = std::chrono::milliseconds(3000)};
-// Large messages that arrive at once.
+// How many large messages may arrive at once.
 constexpr std::size_t kLargeFrames = 8;
-// Answers of all clients that wait to be read: beyond it the client with the most goes.
+// Total size of unread replies. Above it, the client with the most unread replies is dropped.
 constexpr std::size_t kMaxTotalOutputBytes = std::size_t{512} << 20;
 constexpr std::int64_t kSecondNs = 1'000'000'000;
 
@@ -79,7 +79,8 @@ Server::Server(UnixListener listener, const ServiceSignals* signals, ServedSyste
       next_client_(kFirstClient),
       line_({.max_clients = options_.max_clients, .max_calls_per_client = options_.max_pending}),
       frame_slots_(kLargeFrames),
-      // The line bounds how many calls begin; those of clients that went away may wait here a moment longer.
+      // The line bounds how many calls start; calls of clients that are gone may wait here a moment
+      // longer.
       calls_("tenon-calls", kCallThreads, std::numeric_limits<std::size_t>::max()),
       changes_("tenon-changes", kChangeThreads, kMaxWaitingChanges),
       rollbacks_("tenon-rollbacks", kRollbackThreads, kMaxWaitingChanges),
@@ -121,7 +122,7 @@ Result<void> Server::watch() {
   listener_watched_ = true;
   system_.set_listeners(
       {.event = [this, mailbox = mailbox_](
-                    const serve::EventT& event) { mailbox->post([this, event] { tell_event(event); }); },
+                    const serve::EventT& event) { mailbox->post([this, event] { publish_event(event); }); },
        .pipeline_ended =
            [this, mailbox = mailbox_](const serve::PipelineT& pipeline) {
              mailbox->post([this, pipeline] {
@@ -132,7 +133,8 @@ Result<void> Server::watch() {
                notify([line = status_line()] { ServiceManager::status(line); });
              });
            }});
-  // Those of the start: what is served although a plugin's file holds something else.
+  // Logs the events of the start, such as a plugin that is served although its file holds another
+  // version.
   for (const auto& event : system_.events_since(0).events) {
     log_event(*event);
     logged_event_ = event->number;
@@ -173,15 +175,16 @@ Result<void> Server::run() {
       handle(event);
     }
     sweep();
-    // Said here alone: a loop that hangs anywhere falls silent.
+    // Only the loop sends this, so a loop that hangs anywhere misses its deadline.
     if (watchdog_.count() > 0 && monotonic_now_ns() >= next_alive_ns_) {
       notify([] { ServiceManager::alive(); });
       next_alive_ns_ = deadline_after(watchdog_);
     }
   }
-  // A pipeline counts as ended once its end has been posted, which may be a moment ago.
+  // A pipeline counts as ended once its end has been posted, which may just have happened.
   mailbox_->run();
-  // Whoever listens to events or asked for the stop has what was sent so far; they see the end when the socket closes.
+  // Clients that follow events or requested the stop get the output so far; they see the end when
+  // the socket closes.
   for (const auto& [id, client] : clients_) {
     static_cast<void>(client->flush());
   }
@@ -217,13 +220,13 @@ void Server::handle(const PollEvent& event) {
   }
   const auto found = clients_.find(event.token);
   if (found == clients_.end()) {
-    return;  // It went in this very turn.
+    return;  // It was dropped in this turn.
   }
   Connection& client = *found->second;
   if (event.readable && client.waits_to_read) {
     read_from(event.token, client);
   } else if (event.hang_up) {
-    // It reads no more; what waits for it is of no use.
+    // The client reads no more, so its waiting output is useless.
     drop(event.token, {});
     return;
   }
@@ -233,7 +236,7 @@ void Server::handle(const PollEvent& event) {
 void Server::handle_signals() {
   const ServiceSignals::Seen seen = signals_->take();
   if (seen.reload) {
-    log(LogLevel::kInfo, "reloading, as SIGHUP asks for");
+    log(LogLevel::kInfo, "reloading because of SIGHUP");
     serve_reload(0, 0);
   }
   for (int i = 0; i < seen.stops; ++i) {
@@ -245,9 +248,9 @@ void Server::sweep() {
   std::vector<std::pair<ClientId, std::string>> late;
   for (const auto& [id, client] : clients_) {
     if (client->stage == Connection::Stage::kHello && older_than(client->since_ns, options_.hello_timeout)) {
-      late.emplace_back(id, "it did not say who it is");
+      late.emplace_back(id, "it did not send its hello in time");
     } else if (older_than(client->stalled_since_ns(), options_.stall_timeout)) {
-      late.emplace_back(id, "it does not read what is sent to it");
+      late.emplace_back(id, "it does not read its replies");
     } else if (const std::chrono::nanoseconds for_size(static_cast<std::int64_t>(client->reader.frame_bytes() >> 20) *
                                                        kSecondNs);
                older_than(client->frame_since_ns, options_.stall_timeout + for_size)) {
@@ -262,8 +265,8 @@ void Server::sweep() {
     waits += client->output_bytes();
   }
   if (waits > kMaxTotalOutputBytes) {
-    late.emplace_back(most->first, "it does not read what is sent to it, of which " +
-                                       format_size(most->second->output_bytes()) + " wait");
+    late.emplace_back(most->first,
+                      "it does not read its replies, of which " + format_size(most->second->output_bytes()) + " wait");
   }
   for (const auto& [id, reason] : late) {
     drop(id, reason);
@@ -283,7 +286,7 @@ void Server::refuse(Connection& client, std::string reason) {
 
 void Server::dismiss(ClientId id, Connection& client, Error reason) {
   log(LogLevel::kWarning, "client " + std::to_string(id) + " (process " + std::to_string(client.peer.process_id) +
-                              ") is dismissed: " + reason.message);
+                              ") is disconnected: " + reason.message);
   if (client.stage == Connection::Stage::kHello) {
     refuse(client, reason.message);
     return;
@@ -297,7 +300,7 @@ void Server::drop(ClientId id, const std::string& reason) {
   if (found == clients_.end()) {
     return;
   }
-  // Out of the table first: what ends here may come back to it.
+  // The client leaves the table first, because the operations that end here may look it up.
   std::unique_ptr<Connection> client = std::move(found->second);
   clients_.erase(found);
   poller_.remove(client->socket());
@@ -310,7 +313,7 @@ void Server::drop(ClientId id, const std::string& reason) {
   }
   line_.remove(id);
   frame_slots_.release(id);
-  client.reset();  // Its descriptor may be the one that is missed.
+  client.reset();  // The connection frees its descriptor, which may be needed.
   admit_frames();
 }
 
@@ -392,8 +395,8 @@ void Server::begin_stop(bool now) {
   if (!stopping_) {
     stopping_ = true;
     stop_deadline_ns_ = deadline_after(options_.drain_timeout);
-    notify([now] { ServiceManager::stopping(now ? "stopping at once" : "finishing what is under way"); });
-    log(LogLevel::kInfo, now ? "stopping at once" : "stopping: what is under way may finish");
+    notify([now] { ServiceManager::stopping(now ? "stopping at once" : "finishing work under way"); });
+    log(LogLevel::kInfo, now ? "stopping at once" : "stopping: work under way may finish");
     if (!now) {
       system_.stop_pipelines(false);
       return;
@@ -407,7 +410,7 @@ void Server::begin_stop(bool now) {
 }
 
 void Server::cancel_everything() {
-  log(LogLevel::kWarning, "stopping: what is under way is cancelled");
+  log(LogLevel::kWarning, "stopping: cancelling work under way");
   cancelled_ = true;
   stop_deadline_ns_ = deadline_after(options_.cancel_timeout);
   system_.stop_pipelines(true);
@@ -443,7 +446,7 @@ bool Server::may_end() {
     cancel_everything();
     return false;
   }
-  log(LogLevel::kWarning, "stopping: something does not end and is left behind");
+  log(LogLevel::kWarning, "stopping: some work does not end and is left behind");
   return true;
 }
 

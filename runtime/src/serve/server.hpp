@@ -3,8 +3,9 @@
 ///   auto server = Server::create(std::move(*listener), &*signals, system, options);
 ///   (*server)->run();                        // until a client, a signal or `stop` ends it
 ///
-/// One thread does all input and output and never waits for a client, a call or a swap. What blocks runs on few threads
-/// behind bounded queues (Jobs) and comes back by the Mailbox. See DESIGN.md.
+/// One thread does all input and output; it never waits for a client, a call or a swap. Blocking
+/// work runs on a few threads behind bounded queues (Jobs) and returns its results through the
+/// Mailbox. See DESIGN.md.
 #pragma once
 
 #include <chrono>
@@ -35,48 +36,54 @@
 namespace tenon::internal {
 
 struct ServerOptions {
-  /// Of tenon, as in "0.1.0".
+  /// The release of tenon, as in "0.1.0".
   std::string release = {};
-  /// Clients whose calls run at once; the calls of further ones wait for their turn. Other requests never do.
+  /// How many clients may have running calls at once. Calls of further clients wait for their turn;
+  /// other requests never wait.
   std::size_t max_clients = 64;
-  /// Calls of one client that run at once; further ones wait. The same for its other requests, which are refused.
+  /// How many calls of one client run at once; further calls wait. The same limit applies to its
+  /// other requests; further ones are refused.
   std::size_t max_pending = 32;
-  /// Connections at once, whatever they do; more than max_clients. The one that has done nothing for the longest time
-  /// makes room for a new one.
+  /// How many connections are open at once, in any state; more than max_clients. The connection
+  /// that has been idle for the longest time makes room for a new one.
   std::size_t max_connections = 1024;
-  /// For how long a client has done nothing before it makes room.
+  /// How long a client must have been idle before it makes room.
   std::chrono::milliseconds least_idle{1000};
-  /// Within which time a client says who it is.
+  /// The time within which a client must send its hello.
   std::chrono::milliseconds hello_timeout{10'000};
-  /// A client that takes next to nothing for so long, though something waits for it, is dropped; so is one that begins
-  /// a message and does not send the rest, for which it has a second more for each MiB.
+  /// A client is dropped if it takes almost nothing for this long while output waits for it. A
+  /// client that starts a message and does not send the rest is dropped too; it has one second more
+  /// for each MiB.
   std::chrono::milliseconds stall_timeout{30'000};
-  /// Requests of a client that does not read its answers are left unread from so many bytes on; one that follows events
-  /// is dropped.
+  /// While a client has this many bytes of unread replies, its requests are not read; a client that
+  /// follows events is disconnected.
   std::size_t max_output_bytes = std::size_t{1} << 20;
-  /// How long pipelines and calls may take to finish once the daemon is to stop; they are then cancelled ...
+  /// How long pipelines and calls may take to finish after the daemon starts to stop. Then they are
+  /// cancelled.
   std::chrono::milliseconds drain_timeout{30'000};
-  /// ... and given up after this time more.
+  /// How long cancelled pipelines and calls may take to end. Then they are abandoned.
   std::chrono::milliseconds cancel_timeout{5'000};
-  /// What the daemon has to say; on the loop's thread. May be empty.
+  /// Receives the daemon's log messages, on the loop's thread. May be empty.
   std::function<void(LogLevel, const std::string&)> log = {};
 };
 
 /// Runs on one thread; `stop` is [any-thread].
 class Server {
  public:
-  /// `signals` may be null; it and `system` outlive the server. Errors: kUnavailable no descriptors left.
+  /// `signals` may be null; it and `system` must outlive the server. Errors: kUnavailable if no
+  /// descriptors are left.
   [[nodiscard]] static Result<std::unique_ptr<Server>> create(UnixListener listener, const ServiceSignals* signals,
                                                               ServedSystem& system, ServerOptions options);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
-  /// Removes the socket, then ends the connections. What blocks in the system must have been ended before.
+  /// Removes the socket, then closes the connections. The caller must have ended all blocking work
+  /// in the system before.
   ~Server();
 
-  /// Serves until it is stopped. Errors: kIo the loop cannot go on.
+  /// Serves until it is stopped. Errors: kIo if the loop cannot continue.
   [[nodiscard]] Result<void> run();
-  /// Lets pipelines and calls finish, or with `now` cancels them, and ends `run`. A second time cancels too, a third
-  /// ends `run` at once.
+  /// Lets pipelines and calls finish, or cancels them if `now`, and ends `run`. A second call also
+  /// cancels; a third ends `run` at once.
   void stop(bool now);
 
  private:
@@ -91,15 +98,15 @@ class Server {
   void handle(const PollEvent& event);
   void handle_signals();
   void sweep();
-  /// Tells the service manager something, without waiting for it.
+  /// Sends a message to the service manager, without waiting for it.
   void notify(std::function<void()> message);
   void read_from(ClientId id, Connection& client);
   void greet(ClientId id, Connection& client, BytesView content);
-  /// Sends what fits, ends a client that is done, and tells the poller what to wait for. The client may be gone after
-  /// it.
+  /// Sends as much as fits, closes a client that is done, and updates the poller. The client may be
+  /// gone afterwards.
   void settle(ClientId id);
   void refuse(Connection& client, std::string reason);
-  /// Says why in an answer to no request, then ends.
+  /// Sends the reason in a reply to no request, then closes.
   void dismiss(ClientId id, Connection& client, Error reason);
   void drop(ClientId id, const std::string& reason);
   void begin_stop(bool now);
@@ -108,21 +115,22 @@ class Server {
   void log(LogLevel level, const std::string& line) const;
   [[nodiscard]] std::string status_line() const;
 
-  // -- places (server_places.cpp)
+  // -- slots for clients (server_places.cpp)
   void accept_clients();
-  /// The next connection, for which a client may have to go. An invalid descriptor when there is none or no room.
+  /// Returns the next connection, for which a client may have to go; an invalid descriptor if there
+  /// is none or no room.
   [[nodiscard]] FileDescriptor accept_one();
-  /// Ends the client that is missed least. False: every one is at work.
+  /// Drops the client whose loss matters least. Returns false if all clients are busy.
   bool make_room();
   void refill_spares();
-  /// Looks later whether there is room.
+  /// Stops accepting for a while and checks later whether there is room.
   void pause_accepting(const std::string& why);
-  /// Whether a client's further bytes are wanted now.
+  /// Returns whether the client may be read now.
   [[nodiscard]] bool may_read(ClientId id, Connection& client);
   [[nodiscard]] bool has_frame_room() const noexcept;
-  /// Lets clients with large messages go on when there is room for them.
+  /// Lets clients with large messages continue when there is room.
   void admit_frames();
-  /// A client has bytes of a message outstanding, or has no longer.
+  /// Updates the time limit of a client that is, or is no longer, inside a message.
   void watch_frame(Connection& client, bool reads);
 
   // -- requests (server_requests.cpp)
@@ -142,26 +150,28 @@ class Server {
   void answer_error(Connection& client, std::uint64_t number, const Error& error, std::string hint = {});
   template <typename Body>
   void answer_with(Connection& client, std::uint64_t number, Result<Body> body);
-  /// The session of a request, marked busy; null when there is none or it is busy, which has been answered then.
+  /// Returns the session of a request, marked busy. Returns null after replying with an error if
+  /// there is none or it is busy.
   [[nodiscard]] Connection::SessionSlot* take_session(Connection& client, std::uint64_t number, std::uint64_t session);
   void release_session(Connection& client, std::uint64_t session);
-  void tell_event(const serve::EventT& event);
+  void publish_event(const serve::EventT& event);
   void log_event(const serve::EventT& event) const;
 
-  /// Begins a call on a thread that may block, once it is its turn, and answers with what comes of it, unless the
-  /// client is gone by then: it is then cancelled. `size_bytes`: what it keeps in memory.
+  /// Starts a call on a thread that may block, once it is its turn, and sends its outcome. If the
+  /// client goes away before that, the call is cancelled. `size_bytes`: the memory that the call
+  /// uses.
   template <typename T>
   void begin(ClientId id, Connection& client, std::uint64_t number, std::size_t size_bytes,
              std::function<Future<T>()> start, std::function<void(Connection&, Result<T>)> done);
-  /// What brings the result of a call to the loop.
+  /// Returns a function that passes the result of a call to the loop.
   template <typename T>
   [[nodiscard]] std::function<void(Result<T>)> finisher(ClientId id, std::uint64_t number,
                                                         std::function<void(Connection&, Result<T>)> done);
-  /// The same for what blocks until its end; it is not cancelled.
+  /// Like start_call, for work that blocks until its end; it cannot be cancelled.
   template <typename T>
   void begin_blocking(Jobs& jobs, ClientId id, Connection& client, std::uint64_t number,
                       std::function<Result<T>()> work);
-  /// Ends calls of a client that have not begun.
+  /// Cancels the calls of a client that have not started.
   void cancel_waiting(ClientId id, Connection& client);
 
   UnixListener listener_;
@@ -177,21 +187,23 @@ class Server {
   std::uint64_t next_session_ = 1;
   CallLine line_;
   FrameSlots frame_slots_;
-  /// Given up one by one when the process has no more descriptors, so that an operator gets in all the same.
+  /// Spare descriptors. They are released one by one when the process has no more descriptors, so
+  /// that an operator can still connect.
   std::vector<FileDescriptor> spares_;
   bool listener_watched_ = false;
   MonotonicNs next_complaint_ns_ = 0;
-  std::uint64_t logged_event_ = 0;  ///< The latest that was logged before `run`.
+  std::uint64_t logged_event_ = 0;  ///< The number of the latest event that was logged before
+                                    ///< `run`.
 
   bool stopping_ = false;
   bool cancelled_ = false;
   bool given_up_ = false;
   MonotonicNs stop_deadline_ns_ = kNever;
-  int reloads_ = 0;                       // Under way.
-  std::chrono::nanoseconds watchdog_{0};  // Half of what the manager wants; 0 for none.
+  int reloads_ = 0;                       // How many reloads are under way.
+  std::chrono::nanoseconds watchdog_{0};  // Half of the manager's watchdog interval; 0 for none.
   MonotonicNs next_alive_ns_ = kNever;
 
-  // Last, so that their threads end before anything they use.
+  // Declared last, so that their threads end before anything they use.
   Jobs calls_;
   Jobs changes_;
   Jobs rollbacks_;

@@ -1,4 +1,4 @@
-// Who is connected: room for new clients, and for what they send.
+// Slots for clients: room for new connections and for their messages.
 #include <algorithm>
 #include <optional>
 #include <tuple>
@@ -17,9 +17,10 @@ constexpr std::chrono::seconds kBetweenComplaints(10);
 
 // A message of more bytes needs a slot.
 constexpr std::size_t kLargeFrameBytes = std::size_t{256} << 10;
-// Arguments of all calls that wait or run: beyond it no further large message is read.
+// Total size of the arguments of all calls that wait or run. Above it, no further large message is
+// read.
 constexpr std::size_t kMaxCallBytes = std::size_t{512} << 20;
-// Of one client that wait: beyond it it is not read.
+// Total size of the waiting calls of one client. Above it, the client is not read.
 constexpr std::size_t kMaxWaitingBytes = std::size_t{1} << 20;
 constexpr std::size_t kMaxWaitingCalls = 256;
 
@@ -36,7 +37,7 @@ void Server::refill_spares() {
 }
 
 void Server::pause_accepting(const std::string& why) {
-  // The client that waits would wake the loop for ever.
+  // A connection that waits would wake the loop repeatedly.
   poller_.remove(listener_.descriptor());
   listener_watched_ = false;
   if (const MonotonicNs now_ns = monotonic_now_ns(); now_ns >= next_complaint_ns_) {
@@ -46,8 +47,9 @@ void Server::pause_accepting(const std::string& why) {
 }
 
 bool Server::make_room() {
-  // The order in which clients go: those that hold a place and do nothing, the longest idle first; those that only
-  // listen or keep sessions open; and last the one that came last, of those whose calls all wait for their turn.
+  // The order in which clients go: first idle clients, the longest idle one first; then clients
+  // that only follow events or keep sessions open; then clients whose calls all wait for their
+  // turn, the latest one first.
   enum : int { kIdle, kListens, kWaits };
   const MonotonicNs now_ns = monotonic_now_ns();
   std::optional<std::tuple<int, MonotonicNs, ClientId>> least;
@@ -78,31 +80,31 @@ bool Server::make_room() {
   if (client.stage == Connection::Stage::kOpen) {
     answer_error(client, 0,
                  {ErrorCode::kRejected,
-                  "the daemon needs the place of this client for another one: it serves " +
+                  "the daemon closed this connection to make room for another client: it serves " +
                       count_of(options_.max_connections, "connection", "connections") + " at once; try again later",
                   {}});
     static_cast<void>(client.flush());
   }
-  drop(id, "its place is needed for another client");
+  drop(id, "its slot is needed for another client");
   return true;
 }
 
 FileDescriptor Server::accept_one() {
   for (;;) {
-    // Without descriptors the system refuses although no one waits, so it is asked first: a client would go for
-    // nothing.
+    // Without descriptors, accepting fails even if no connection waits. Checking first keeps a
+    // client from being dropped for nothing.
     if (!wait_readable(listener_.descriptor(), 0)) {
       return {};
     }
     if (clients_.size() >= options_.max_connections && !make_room()) {
-      pause_accepting("every place for a client is taken by one that is at work; the next one waits");
+      pause_accepting("all client slots are busy; new clients wait");
       return {};
     }
     auto socket = listener_.accept();
     if (socket) {
       return std::move(*socket);
     }
-    // No descriptors are left. That of another client would do, or one that is kept for this.
+    // No descriptors are left. Dropping another client frees one, and so does a spare.
     if (make_room()) {
       continue;
     }
@@ -159,7 +161,7 @@ void Server::admit_frames() {
   while (const auto next = frame_slots_.next(has_frame_room())) {
     const auto found = clients_.find(*next);
     if (found == clients_.end() || !may_read(*next, *found->second)) {
-      frame_slots_.release(*next);  // It comes again when it may be read.
+      frame_slots_.release(*next);  // The client takes the slot again when it may be read.
     } else {
       settle(*next);
     }

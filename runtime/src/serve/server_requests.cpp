@@ -1,4 +1,4 @@
-// What the daemon does for each request.
+// Handles each kind of request.
 #include <algorithm>
 #include <utility>
 
@@ -11,11 +11,11 @@
 namespace tenon::internal {
 namespace {
 
-// Results that a source is asked for at once, whatever the client wants.
+// How many results a step of a source may request, whatever the client wants.
 constexpr std::uint32_t kMaxResultsPerStep = 256;
 constexpr std::size_t kMaxSessionsPerClient = 16;
 
-/// Runs tasks, and so waits for its turn.
+/// Returns whether a request runs a task, and so waits for its turn.
 bool is_call(serve::RequestBody type) noexcept {
   switch (type) {
     case serve::RequestBody::Call:
@@ -79,7 +79,7 @@ template <typename T>
 std::function<void(Result<T>)> Server::finisher(ClientId id, std::uint64_t number,
                                                 std::function<void(Connection&, Result<T>)> done) {
   return [this, mailbox = mailbox_, id, number, done = std::move(done)](Result<T> result) {
-    // A function of the mailbox is copied; the result may be one that moves only.
+    // The mailbox copies its functions, but the result may be move-only.
     auto shared = std::make_shared<Result<T>>(std::move(result));
     mailbox->post([this, id, number, done, shared] {
       const auto found = clients_.find(id);
@@ -128,7 +128,8 @@ void Server::begin_blocking(Jobs& jobs, ClientId id, Connection& client, std::ui
   });
   if (!taken) {
     client.pending.erase(number);
-    answer_error(client, number, {ErrorCode::kRejected, "too many changes wait in the daemon; try again later", {}});
+    answer_error(client, number,
+                 {ErrorCode::kRejected, "too many changes are queued in the daemon; try again later", {}});
   }
 }
 
@@ -147,11 +148,12 @@ void Server::serve_request(ClientId id, Connection& client, serve::RequestT requ
       (client.pending.contains(number) || client.follows.contains(number))) {
     dismiss(id, client,
             {ErrorCode::kInvalidArgument,
-             "request " + std::to_string(number) + " has the number of one that is not answered yet",
+             "request " + std::to_string(number) + " reuses the number of a request that is still under way",
              {}});
     return;
   }
-  // Calls have their own bounds, beyond which they wait; these are answered at once but for a few.
+  // Calls have their own limits, beyond which they wait. Other requests are answered at once, with
+  // few exceptions.
   const bool control = !is_call(request.body.type) && request.body.type != RequestBody::Cancel;
   if (control && client.pending.size() - line_.call_count(id) + client.follows.size() >= options_.max_pending) {
     answer_error(client, number,
@@ -162,7 +164,7 @@ void Server::serve_request(ClientId id, Connection& client, serve::RequestT requ
     return;
   }
   if (stopping_ && changes_something(request.body.type)) {
-    answer_error(client, number, {ErrorCode::kRejected, "the daemon is stopping and takes up nothing new", {}});
+    answer_error(client, number, {ErrorCode::kRejected, "the daemon is stopping and accepts no new work", {}});
     return;
   }
   switch (request.body.type) {
@@ -268,11 +270,12 @@ void Server::answer_reply(Connection& client, std::uint64_t number, Result<Serve
     answer_error(client, number, reply.error());
     return;
   }
-  const BytesView bytes = reply->reply.bytes_in_place();  // Copied below, and never interpreted here.
+  // The bytes are copied below and never interpreted here.
+  const BytesView bytes = reply->reply.bytes_in_place();
   if (bytes.size() > kMaxPayloadBytes) {
     answer_error(client, number,
                  {ErrorCode::kTooLarge,
-                  "the result of " + format_size(bytes.size()) + " does not go through the socket, which takes " +
+                  "the result of " + format_size(bytes.size()) + " is too large for the socket, whose limit is " +
                       format_size(kMaxPayloadBytes) + "; have the task write it to a file",
                   {}});
     return;
@@ -319,7 +322,7 @@ Connection::SessionSlot* Server::take_session(Connection& client, std::uint64_t 
   if (found->second.busy) {
     answer_error(client, number,
                  {ErrorCode::kInvalidArgument,
-                  "session " + std::to_string(session) + " is busy; it does one thing at a time",
+                  "session " + std::to_string(session) + " is busy; it runs one operation at a time",
                   {}});
     return nullptr;
   }
@@ -358,11 +361,12 @@ void Server::answer_results(Connection& client, std::uint64_t number, Result<Ser
   results.sha256 = batch->sha256;
   std::size_t size_bytes = 0;
   for (const Reply& reply : batch->results) {
-    const BytesView bytes = reply.bytes_in_place();  // Copied below, and never interpreted here.
+    // The bytes are copied below and never interpreted here.
+    const BytesView bytes = reply.bytes_in_place();
     if (bytes.size() > kMaxPayloadBytes) {
       answer_error(client, number,
                    {ErrorCode::kTooLarge,
-                    "a result of " + format_size(bytes.size()) + " does not go through the socket, which takes " +
+                    "a result of " + format_size(bytes.size()) + " is too large for the socket, whose limit is " +
                         format_size(kMaxPayloadBytes),
                     {}});
       return;
@@ -432,22 +436,23 @@ void Server::serve_events(Connection& client, std::uint64_t number, const serve:
 void Server::log_event(const serve::EventT& event) const {
   const bool bad = event.kind == "refused" || event.kind == "forced" || event.kind == "rolled_back" ||
                    event.kind == "quarantined" || event.kind == "restored";
-  const std::string label = plugin_label(event.plugin, event.version, event.sha256);  // Empty: of no plugin.
+  // The label is empty for an event without a plugin.
+  const std::string label = plugin_label(event.plugin, event.version, event.sha256);
   log(bad ? LogLevel::kWarning : LogLevel::kInfo,
       label + (label.empty() ? "" : " ") + event.kind + (event.message.empty() ? std::string() : ": " + event.message));
 }
 
-void Server::tell_event(const serve::EventT& event) {
+void Server::publish_event(const serve::EventT& event) {
   if (event.number > logged_event_) {
     log_event(event);
   }
-  std::vector<ClientId> told;
+  std::vector<ClientId> followers;
   for (const auto& [id, client] : clients_) {
     for (auto& [number, follow] : client->follows) {
       if (event.number <= follow.last_event || client->stage != Connection::Stage::kOpen) {
         continue;
       }
-      told.push_back(id);
+      followers.push_back(id);
       if (client->output_bytes() >= options_.max_output_bytes) {
         dismiss(id, *client, {ErrorCode::kRejected, "it does not read the events that it follows", {}});
         break;
@@ -458,7 +463,7 @@ void Server::tell_event(const serve::EventT& event) {
       answer(*client, make_answer(number, std::move(events)));
     }
   }
-  for (const ClientId id : told) {
+  for (const ClientId id : followers) {
     settle(id);
   }
 }
@@ -476,7 +481,7 @@ void Server::serve_cancel(ClientId id, Connection& client, std::uint64_t number)
 
 void Server::serve_drain(ClientId id, Connection& client, std::uint64_t number, const std::string& pipeline) {
   client.pending[number] = std::make_shared<Ticket>();
-  // It does not block, and must not wait behind calls that do.
+  // Draining does not block, and it must not wait behind calls that do.
   static_cast<void>(system_.drain(pipeline).then(
       finisher<serve::PipelinesT>(id, number, [this, number](Connection& asker, Result<serve::PipelinesT> drained) {
         answer_with(asker, number, std::move(drained));
@@ -510,7 +515,7 @@ void Server::serve_reload(ClientId id, std::uint64_t number) {
     }
     return;
   }
-  const Error error{ErrorCode::kRejected, "too many changes wait in the daemon; reload again later", {}};
+  const Error error{ErrorCode::kRejected, "too many changes are queued in the daemon; reload again later", {}};
   log(LogLevel::kError, error.message);
   if (const auto found = clients_.find(id); found != clients_.end() && found->second->pending.erase(number) > 0) {
     answer_error(*found->second, number, error);

@@ -6,8 +6,9 @@ namespace {
 using flatbuffers::ElementaryType;
 using flatbuffers::TypeTable;
 
-// The length of a string or vector, or the offset of the vtable of a table. The offset that leads there is counted
-// where it stands in a vector, and not in a table, so that no honest message is larger than its bytes.
+// The length of a string or vector, or the vtable offset of a table. The offset that refers to an
+// object is counted in a vector, but not in a table, so that no legitimate message unpacks to more
+// than its bytes.
 constexpr std::size_t kHeaderBytes = 4;
 
 std::size_t element_bytes(ElementaryType type) noexcept {
@@ -38,7 +39,7 @@ class Meter {
       return false;
     }
     const auto* table = reinterpret_cast<const flatbuffers::Table*>(at);
-    std::uint8_t union_type = 0;  // Its field stands before that of the union.
+    std::uint8_t union_type = 0;  // The field with the type comes before the field of the union.
     for (std::size_t i = 0; i < type.num_elems; ++i) {
       const flatbuffers::TypeCode code = type.type_codes[i];
       const auto base = static_cast<ElementaryType>(code.base_type);

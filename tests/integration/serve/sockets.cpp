@@ -1,4 +1,4 @@
-// Who gets a daemon's socket, and who does not.
+// Which users and processes can use a daemon's socket.
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -46,14 +46,14 @@ TEST_CASE("tenon serve: another user is refused in words, whatever the file's mo
     return;
   }
   Daemon daemon;
-  // The mode keeps others out already; what is tested here is the look at the peer.
+  // The file mode already keeps other users out; this tests the check of the peer.
   REQUIRE(chmod(daemon.socket().c_str(), 0777) == 0);
   REQUIRE(chmod(daemon.directory().c_str(), 0755) == 0);
   if (std::system("command -v setpriv > /dev/null") != 0) {
     WARN("skipped: there is no setpriv");
     return;
   }
-  // A copy that the other user can reach, wherever this build stands.
+  // A copy of the program that the other user can reach, wherever this build is.
   const std::filesystem::path program = daemon.directory() / "tenon";
   std::filesystem::copy_file(build_dir() / "bin" / "tenon", program);
   std::filesystem::permissions(program, std::filesystem::perms(0755));
@@ -94,6 +94,6 @@ TEST_CASE("tenon serve: an old client and garbage are told why, and hurt nobody"
   CHECK(has(old, "protocol 0"));
   CHECK(has(old, "client is too old"));
   const std::string garbage = "GET / HTTP/1.1\r\n\r\n";
-  CHECK(has(say({reinterpret_cast<const std::uint8_t*>(garbage.data()), garbage.size()}), "no messages of tenon"));
+  CHECK(has(say({reinterpret_cast<const std::uint8_t*>(garbage.data()), garbage.size()}), "not the tenon protocol"));
   CHECK(daemon.json({"status"})["clients"] == 1);
 }

@@ -13,7 +13,8 @@ using namespace tenon::test;
 
 namespace {
 
-/// Takes one connection, sends `greeting`, and keeps it open until the client has gone.
+/// Accepts one connection, sends `greeting`, and keeps the connection open until the client closes
+/// it.
 class OneAnswer {
  public:
   explicit OneAnswer(Buffer greeting) : listener_(UnixListener::listen(directory_ / "socket")) {
@@ -59,7 +60,7 @@ TEST_CASE("Client: what is no daemon is said to be none") {
   OneAnswer other{Buffer(text.begin(), text.end())};
   const Error error = other.connect();
   CHECK(error.code == ErrorCode::kCorrupt);
-  CHECK(error.message.find("is no daemon of tenon") != std::string::npos);
+  CHECK(error.message.find("is not a tenon daemon") != std::string::npos);
 }
 
 TEST_CASE("Client: an old daemon is told with both versions and what to do") {

@@ -25,7 +25,7 @@ inline MonotonicNs soon() {
   return internal::deadline_after(std::chrono::seconds(60));
 }
 
-/// Waits until `condition` holds; false after a minute.
+/// Waits until `condition` holds; returns false after a minute.
 template <typename Condition>
 bool eventually(Condition condition) {
   const MonotonicNs deadline = soon();
@@ -48,8 +48,9 @@ class FakeCall final : public internal::TypedState<internal::ServedReply> {
   std::atomic<bool> cancelled{false};
 };
 
-/// Tasks: "fake.echo" answers with its argument; "fake.wait" waits until it is cancelled; "fake.big" answers with as
-/// many bytes as its argument says in text; "fake.numbers" is a source of 1, 2, 3 ...; others are not found.
+/// Tasks: "fake.echo" returns its argument; "fake.wait" waits until it is cancelled; "fake.big"
+/// returns as many bytes as its argument says in text; "fake.numbers" is a source of 1, 2, 3 and so
+/// on; others are not found.
 class FakeSystem final : public internal::ServedSystem {
  public:
   void fill_status(serve::StatusT& status) override;
@@ -66,10 +67,10 @@ class FakeSystem final : public internal::ServedSystem {
   Result<serve::PipelinesT> resume(const std::string& pipeline) override { return pause(pipeline); }
   Future<serve::PipelinesT> drain(const std::string& pipeline) override;
   void stop_pipelines(bool now) override;
-  /// The first time that it is so, after the end has been told: as late as a real one may tell it.
+  /// Becomes true only after the end has been reported, which is as late as in a real system.
   bool pipelines_ended() override;
 
-  /// Something happens: kept and told.
+  /// Adds an event and notifies the listeners.
   void tell(const std::string& message);
 
   std::atomic<bool> tells_end{false};
@@ -79,8 +80,8 @@ class FakeSystem final : public internal::ServedSystem {
   std::atomic<int> swaps{0};
   std::atomic<bool> hold_swaps{false};
   std::atomic<int> reloads{0};
-  std::atomic<bool> ended{true};   ///< The pipelines.
-  std::atomic<bool> drains{true};  ///< Whether a drain ends them.
+  std::atomic<bool> ended{true};   ///< The pipelines have ended.
+  std::atomic<bool> drains{true};  ///< Whether a drain ends the pipelines.
   std::atomic<bool> stopped{false};
   std::atomic<bool> stopped_now{false};
 
@@ -90,7 +91,7 @@ class FakeSystem final : public internal::ServedSystem {
   internal::Guarded<std::vector<internal::Shared<FakeCall>>> calls_;
 };
 
-/// A server that runs over a fake system until the end of this.
+/// A server that runs over a fake system during the lifetime of this object.
 class TestServer {
  public:
   explicit TestServer(internal::ServerOptions options = {});
@@ -100,12 +101,12 @@ class TestServer {
 
   [[nodiscard]] std::filesystem::path path() const { return directory_ / "socket"; }
   [[nodiscard]] internal::Client client();
-  /// A connection that has said nothing yet.
+  /// Returns a connection that has sent nothing yet.
   [[nodiscard]] internal::FileDescriptor raw() const;
   void stop(bool now) { server_->stop(now); }
-  /// Whether `run` has returned.
+  /// Returns whether `run` has returned.
   [[nodiscard]] bool done() const { return done_; }
-  /// All lines so far.
+  /// Returns all lines so far.
   [[nodiscard]] std::string log();
 
   FakeSystem system;
@@ -118,7 +119,7 @@ class TestServer {
   std::thread thread_;
 };
 
-/// Sends a request and waits for its answer.
+/// Sends a request and waits for its reply.
 template <typename Body>
 serve::AnswerT ask(internal::Client& client, Body body) {
   serve::RequestBodyUnion request;
@@ -147,7 +148,7 @@ inline serve::CallT call_of(std::string task, const std::string& argument = "x")
   return call;
 }
 
-/// Everything that comes on a connection until it ends.
+/// Returns everything that arrives on a connection until it closes.
 std::string read_to_end(const internal::FileDescriptor& socket);
 
 }  // namespace tenon::test

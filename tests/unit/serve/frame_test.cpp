@@ -77,7 +77,7 @@ TEST_CASE("FrameReader: sizes at and beyond the limit") {
   input = empty;
   CHECK(FrameReader(100).next(input).error().code == ErrorCode::kCorrupt);
 
-  // A giant claim alone costs nothing and is refused.
+  // A huge size in a header uses no memory and is refused.
   const auto giant = frame_header(0xFFFFFFFF);
   input = giant;
   CHECK(FrameReader(kMaxFrameBytes).next(input).error().code == ErrorCode::kTooLarge);

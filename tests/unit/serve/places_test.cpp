@@ -1,4 +1,4 @@
-// Who gets a place at the daemon, and what waits.
+// Which clients get a slot in the daemon, and which requests wait.
 #include <sys/resource.h>
 
 #include <string>
@@ -18,7 +18,7 @@ using namespace tenon::test;
 
 namespace {
 
-/// A line whose calls are noted as they begin.
+/// A line that records the calls that start.
 struct Line {
   explicit Line(CallLine::Limits limits) : line(limits) {}
   void add(CallLine::ClientId client, std::uint64_t number, std::size_t size_bytes = 1) {
@@ -183,7 +183,7 @@ TEST_CASE("Server: a client that does nothing makes room for a new one") {
     idle.push_back(server.client());
     CHECK(ask(idle.back(), serve::GetStatusT()).body.AsStatus()->clients <= 4);
   }
-  CHECK(eventually([&] { return server.log().find("its place is needed") != std::string::npos; }));
+  CHECK(eventually([&] { return server.log().find("its slot is needed") != std::string::npos; }));
   cancel(at_work, running);
   expect_answer(at_work, running, ErrorCode::kCancelled);
 }
@@ -201,7 +201,7 @@ TEST_CASE("Server: callers that wait for their turn do not keep an operator out"
   REQUIRE(eventually([&] { return server.system.waiting_calls == 1; }));
   Client operator_ = server.client();
   CHECK(ask(operator_, serve::GetStatusT()).body.AsStatus() != nullptr);
-  // The one that came last is told why.
+  // The latest client receives the reason.
   expect_answer(callers.back(), 0, ErrorCode::kRejected);
 }
 
@@ -258,7 +258,7 @@ TEST_CASE("Server: a process without descriptors still lets an operator in") {
       }
       taken.push_back(std::move(*copy));
     }
-    taken.pop_back();  // For this end; the daemon's has none.
+    taken.pop_back();  // Frees a descriptor for this side; the daemon has none left.
     Client operator_ = server.client();
     CHECK(ask(operator_, serve::GetStatusT()).body.AsStatus()->clients == 3);
   }

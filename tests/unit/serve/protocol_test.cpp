@@ -15,7 +15,7 @@ bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-/// The content in memory of its own, aligned as a reader's is.
+/// Copies the content into separate memory, aligned as in a reader.
 Buffer content(const Result<Buffer>& frame) {
   REQUIRE(frame);
   return Buffer(frame->begin() + kFrameHeaderBytes, frame->end());
@@ -128,7 +128,7 @@ TEST_CASE("protocol: broken bytes are errors, a body of a later protocol is none
     static_cast<void>(read_hello(broken));
   }
 
-  // The type of the union's member is the only byte with that number.
+  // The type of the union's member is the only byte with that value.
   Buffer later = whole;
   const auto type = static_cast<std::uint8_t>(serve::RequestBody::Call);
   bool seen = false;
@@ -159,7 +159,7 @@ TEST_CASE("protocol: a message that refers to one part many times is refused bef
     builder.Finish(serve::CreateRequest(builder, 1, serve::RequestBody::Feed, feed.Union()));
     return Buffer(builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize());
   };
-  // 20 GB.
+  // This is 20 GB after unpacking.
   const auto hostile = read_request(feed_of(20'000, 1, 1'000'000));
   REQUIRE_FALSE(hostile);
   CHECK(hostile.error().code == ErrorCode::kCorrupt);
@@ -180,7 +180,7 @@ TEST_CASE("protocol: an answer of a hostile daemon is measured likewise") {
   REQUIRE_FALSE(answer);
   CHECK(answer.error().code == ErrorCode::kCorrupt);
 
-  // Tables within tables.
+  // Nested tables.
   flatbuffers::FlatBufferBuilder nested;
   const auto stage = serve::CreateStageDirect(nested, std::string(100'000, 's').c_str());
   std::vector<flatbuffers::Offset<serve::Stage>> stages(300, stage);

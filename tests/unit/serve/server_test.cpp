@@ -86,16 +86,16 @@ TEST_CASE("Server: garbage, giant lengths and broken messages are dismissed in w
     const FileDescriptor socket = server.raw();
     send_raw(socket, garbage);
     const std::string said = read_to_end(socket);
-    CHECK((has(said, "no messages of tenon") || has(said, "over the limit") || has(said, "is empty") ||
+    CHECK((has(said, "not the tenon protocol") || has(said, "exceeds the limit") || has(said, "is empty") ||
            has(said, "does not verify")));
   }
-  // The same behind a good greeting.
+  // The same after a valid hello.
   for (const std::string& garbage : {std::string("nonsense"), std::string("TNS\1\4\0\0\0abcd", 12)}) {
     const FileDescriptor socket = server.raw();
     send_raw(socket, *pack(make_hello("1.2.3")));
     send_raw(socket, garbage);
     const std::string said = read_to_end(socket);
-    CHECK((has(said, "no messages of tenon") || has(said, "does not verify")));
+    CHECK((has(said, "not the tenon protocol") || has(said, "does not verify")));
   }
   CHECK(clients(server) == 1);
 }
@@ -103,7 +103,7 @@ TEST_CASE("Server: garbage, giant lengths and broken messages are dismissed in w
 TEST_CASE("Server: a client of an old protocol is told both versions") {
   TestServer server;
   const FileDescriptor socket = server.raw();
-  serve::HelloT old;  // Says nothing of itself: protocol 0.
+  serve::HelloT old;  // It reports no versions, which means protocol 0.
   send_raw(socket, *pack(old));
   const std::string said = read_to_end(socket);
   CHECK(has(said, "protocol 0"));
@@ -123,7 +123,7 @@ TEST_CASE("Server: who says nothing, or half a message, is dropped after a time 
   CHECK(ask(client, serve::GetStatusT()).body.AsStatus() != nullptr);
   CHECK(read_to_end(silent).empty());
   CHECK(read_to_end(half).empty());
-  CHECK(has(server.log(), "did not say who it is"));
+  CHECK(has(server.log(), "did not send its hello"));
 }
 
 TEST_CASE("Server: the calls of a client that goes are cancelled") {
@@ -226,7 +226,7 @@ TEST_CASE("Server: a client that does not read its answers holds nobody up and i
   }
   Client other = server.client();
   CHECK(ask(other, call_of("fake.echo")).body.AsCallResult() != nullptr);
-  CHECK(eventually([&] { return has(server.log(), "does not read what is sent"); }));
+  CHECK(eventually([&] { return has(server.log(), "does not read its replies"); }));
 }
 
 TEST_CASE("Server: events come from the backlog on, each once and in order") {
@@ -269,13 +269,13 @@ TEST_CASE("Server: a follower that does not read is dismissed with a reason") {
   serve::GetEventsT get;
   get.follow = true;
   REQUIRE(ask(follower, get).body.AsEvents() != nullptr);
-  for (int i = 0; i < 1000 && !has(server.log(), "is dismissed"); ++i) {
+  for (int i = 0; i < 1000 && !has(server.log(), "is disconnected"); ++i) {
     server.system.tell(std::string(10'000, 'e'));
     Client other = server.client();
     REQUIRE(ask(other, serve::GetStatusT()).body.AsStatus() != nullptr);
   }
   CHECK(has(server.log(), "does not read the events"));
-  // What was sent is still there to read, with the reason at its end.
+  // The earlier output can still be read, with the reason at its end.
   bool told = false;
   for (;;) {
     const auto more = follower.receive(soon());

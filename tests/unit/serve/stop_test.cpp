@@ -1,4 +1,4 @@
-// How a server ends.
+// How a server stops.
 #include <string>
 
 #include "fake_system.hpp"
