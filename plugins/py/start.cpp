@@ -126,13 +126,26 @@ PyObject* sys_path() {
   return path;
 }
 
+/// Directories that may have the package `tenon`. The plugin itself may lie in a store, so its own place says nothing.
+std::vector<fs::path> package_places() {
+  std::error_code failed;
+  const fs::path worker = fs::read_symlink("/proc/self/exe", failed);
+  const fs::path prefix = worker.parent_path().parent_path();
+  std::vector<fs::path> places;
+  if (!prefix.empty()) {
+    places = {prefix, prefix / "python", prefix / TENON_PY_INSTALL_DIR};  // a wheel, the build tree, installed
+  }
+  places.emplace_back(TENON_PY_BUILT_PACKAGE);
+  return places;
+}
+
 /// The package `tenon`, for what tasks do with it, behind everything: an installed one goes first.
 void add_package() {
   PyObject* const path = sys_path();
   std::error_code failed;
-  for (const char* const directory : {TENON_PY_PACKAGE_DIRS}) {
-    if (fs::exists(fs::path(directory) / "tenon" / "_codec.py", failed)) {
-      const Ref text(PyUnicode_DecodeFSDefault(directory));
+  for (const fs::path& directory : package_places()) {
+    if (fs::exists(directory / "tenon" / "_codec.py", failed)) {
+      const Ref text(PyUnicode_DecodeFSDefault(directory.c_str()));
       if (!text || PyList_Append(path, text.get()) < 0) {
         fail_with_traceback("sys.path cannot be set");
       }

@@ -23,3 +23,5 @@ elseif(TENON_SANITIZE)
 else()
   message(STATUS "Python package: not built; it needs python3-dev (tools/setup installs it) and TENON_PYTHON=ON")
 endif()
+set(TENON_PYTHON_INSTALL_DIR lib/python3/dist-packages CACHE STRING
+  "Where the Python package is installed, relative to the prefix")
