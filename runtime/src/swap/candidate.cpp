@@ -13,10 +13,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Between two tries of a file that is being written; the store itself waits for a moment too.
+/// Pause between two attempts to copy a file that is being written; the store itself waits a moment
+/// too.
 constexpr std::chrono::milliseconds kTryAgain{20};
 
-/// Waits a little. False: cancelled.
+/// Waits for this pause. False if cancelled.
 bool pause(const FileDescriptor& cancel, MonotonicNs deadline_ns) {
   auto poller = Poller::create();
   if (!poller || !poller->add(cancel, 0)) {
@@ -141,7 +142,7 @@ Result<void> Candidates::quarantine(const PluginInfo& plugin, const std::string&
 void Candidates::loaded_in_time(const std::string& sha256) const {
   const auto record = store_.quarantine().find(sha256);
   if (record && record->time_limit > std::chrono::milliseconds::zero()) {
-    // A record that stays only costs the next start with the shorter limit.
+    // If the record stays, only the next start with the shorter limit is affected.
     static_cast<void>(store_.quarantine().release(sha256));
   }
 }

@@ -1,4 +1,5 @@
-/// swap/candidate.hpp: from a plugin file to a version that workers may load, or the reason why not.
+/// swap/candidate.hpp: from a plugin file to a version that workers may load, or the reason why
+/// not.
 #pragma once
 
 #include <chrono>
@@ -20,8 +21,8 @@
 
 namespace tenon::internal {
 
-/// Stages and judges plugin files. Each step by itself, so that whoever asks can tell what goes on. Immutable;
-/// [any-thread]
+/// Stages and checks plugin files. Each step is a function of its own, so that the caller can
+/// report progress. Immutable; [any-thread]
 class Candidates {
  public:
   using Admit = std::function<Result<void>(const PluginInfo& candidate)>;
@@ -30,25 +31,29 @@ class Candidates {
   Candidates(Store store, Examiner examiner, Admit admit, HostRecords host)
       : store_(std::move(store)), examiner_(std::move(examiner)), admit_(std::move(admit)), host_(std::move(host)) {}
 
-  /// A copy of the file in the store. A file that is being written is tried again until the deadline. Errors: those of
-  /// Store::stage; kDeadline it does not come to rest; kCancelled when `cancel` became readable.
+  /// Copies the file into the store. A file that is being written is tried again until the
+  /// deadline. Errors: those of Store::stage; kDeadline if the file keeps changing; kCancelled if
+  /// `cancel` became readable.
   [[nodiscard]] Result<StagedPlugin> stage(const std::filesystem::path& source, MonotonicNs deadline_ns,
                                            const FileDescriptor& cancel) const;
-  /// Why a content must not be loaded: it is in quarantine, or this host was rolled back from it. `file` is the file of
-  /// its plugin in the plugin directories, `time_limit` what it now has to load; the plugin's own limit when absent.
-  /// nullopt: it may be loaded.
+  /// Why a content must not be loaded: it is in quarantine, or this host was rolled back from it.
+  /// `file` is the file of its plugin in the plugin directories; `time_limit` is the time that it
+  /// now has to load, by default the plugin's own limit.
+  /// nullopt if it may be loaded.
   [[nodiscard]] std::optional<Error> objection(
       const std::string& sha256, const std::filesystem::path& file,
       std::optional<std::chrono::milliseconds> time_limit = std::nullopt) const;
-  /// The record of a content in quarantine, where its reason holds with this time limit; nullopt otherwise.
+  /// The record of a content in quarantine if its reason still holds with this time limit; nullopt
+  /// otherwise.
   [[nodiscard]] std::optional<QuarantineRecord> quarantined(
       const std::string& sha256, std::optional<std::chrono::milliseconds> time_limit = std::nullopt) const;
-  /// What a staged plugin is: admitted, then inspected from its copy. A `problem` that is a crash or a hang has put the
-  /// content into quarantine; `quarantined` tells so. A problem that ended because of `cancel` has the code kCancelled.
+  /// Asks `admit` about a staged plugin, then inspects its copy. If it crashes or hangs, its
+  /// content is put into quarantine and `quarantined` is set. If `cancel` ended the inspection,
+  /// `problem` has the code kCancelled.
   [[nodiscard]] PluginInfo examine(const StagedPlugin& staged, std::chrono::milliseconds timeout,
                                    const FileDescriptor& cancel, bool& quarantined) const;
-  /// Why the content must not be loaded again, for all hosts that share the store. `exceeded`: the time limit that it
-  /// exceeded; zero when the reason is another. Errors: kIo.
+  /// Puts a content into quarantine for all hosts that share the store, with the reason. `exceeded`
+  /// is the time limit that it exceeded, or zero if the reason is another one. Errors: kIo.
   [[nodiscard]] Result<void> quarantine(const PluginInfo& plugin, const std::string& reason,
                                         std::chrono::milliseconds exceeded = std::chrono::milliseconds::zero()) const;
   /// Releases a content that is in quarantine only because it once exceeded a time limit.
@@ -65,11 +70,12 @@ class Candidates {
   HostRecords host_;
 };
 
-/// Opens the store that the options name, and what inspects. Errors: those of Store::open; kUnavailable without a
-/// tenon-worker, or without a home to keep the store in. [any-thread]
+/// Opens the store that the options name, and finds the worker that inspects. Errors: those of
+/// Store::open; kUnavailable if there is no tenon-worker, or no home directory for the store.
+/// [any-thread]
 [[nodiscard]] Result<Candidates> open_candidates(const HotSwapOptions& options, const CatalogOptions& inspection);
 
-/// The name that a plugin file stands for: its stem. [any-thread]
+/// The plugin name of a plugin file: its stem. [any-thread]
 [[nodiscard]] std::string plugin_name_of(const std::filesystem::path& file);
 
 }  // namespace tenon::internal

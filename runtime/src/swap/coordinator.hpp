@@ -1,10 +1,11 @@
-/// swap/coordinator.hpp: what changes when, and why not.
+/// swap/coordinator.hpp: decides which change of a plugin is made, and when.
 ///
 ///   auto coordinator = SwapCoordinator::start(options, make_fleet(pool), candidates, std::move(staged), log);
 ///   auto report = (*coordinator)->swap("image@1.3.0", {});
 ///   (*coordinator)->stop();                       // before the pool is shut down
 ///
-/// One thread owns all that changes: a lane for each plugin, and the watch. See DESIGN.md, "Threads".
+/// One thread owns all mutable state: a lane for each plugin, and the watch. See DESIGN.md,
+/// "Threads".
 #pragma once
 
 #include <cstdint>
@@ -26,8 +27,9 @@ namespace tenon::internal {
 /// Swaps plugins of one fleet. [any-thread]
 class SwapCoordinator {
  public:
-  /// Begins, with the watch where it is asked for. `initial` is what the fleet's current catalog was made of. Errors:
-  /// kInvalidArgument options that make no sense; kUnavailable no threads or descriptors left.
+  /// Starts the thread, and the watch if the options ask for it. The fleet's current catalog was
+  /// made from `initial`. Errors: kInvalidArgument for options out of range; kUnavailable if no
+  /// thread or descriptor is left.
   [[nodiscard]] static Result<std::unique_ptr<SwapCoordinator>> start(const HotSwapOptions& options,
                                                                       std::shared_ptr<Fleet> fleet,
                                                                       Candidates candidates, StagedCatalog initial,
@@ -42,12 +44,14 @@ class SwapCoordinator {
   [[nodiscard]] std::vector<SwapEvent> events_since(std::uint64_t number) const;
   [[nodiscard]] EventSubscription on_event(std::function<void(const SwapEvent&)> listener);
 
-  /// Ends what is under way as kCancelled and refuses what comes later. The versions that are current stay so. Waits,
-  /// for a copy or a worker's start at most, unless a listener calls it. May be called twice.
+  /// Ends changes that are under way as kCancelled and refuses later ones. The current versions
+  /// stay current. Waits at most for a copy or for the start of a worker; does not wait if a
+  /// listener calls it. May be called twice.
   void stop();
-  /// The same without waiting, for the thread that the coordinator itself waits for: the pool's reactor.
+  /// The same without waiting, for the pool's reactor: the coordinator itself waits for that
+  /// thread.
   void stop_soon();
-  /// Keeps the destructor from waiting. The coordinator's thread then ends by itself.
+  /// Makes the destructor not wait. The coordinator's thread then ends by itself.
   void let_go();
 
  private:
@@ -56,7 +60,7 @@ class SwapCoordinator {
   std::shared_ptr<Loop> loop_;
 };
 
-/// Errors: kInvalidArgument with the option's name and what it may be. [any-thread]
+/// Errors: kInvalidArgument with the option's name and its range. [any-thread]
 [[nodiscard]] Result<void> check_swap_options(const SwapOptions& options);
 [[nodiscard]] Result<void> check_hot_swap_options(const HotSwapOptions& options);
 

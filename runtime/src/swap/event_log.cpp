@@ -7,7 +7,7 @@
 namespace tenon::internal {
 namespace {
 
-/// As many digits of a hash as people compare.
+/// How many digits of a hash are shown; people compare no more.
 constexpr std::size_t kShownDigits = 12;
 
 LogLevel level_of(SwapEvent::Kind kind) {
@@ -91,7 +91,7 @@ std::vector<SwapEvent> EventLog::since(std::uint64_t number) {
 }
 
 EventSubscription EventLog::subscribe(SwapListeners::Function function) {
-  // Under the lock, so that no event comes between the number and the subscription.
+  // Under the lock, so that no event falls between the number and the subscription.
   auto state = state_.lock();
   return listeners_->add(std::move(function), state->last);
 }

@@ -1,4 +1,4 @@
-/// swap/event_log.hpp: what has happened, in order.
+/// swap/event_log.hpp: the events of a runtime, in order.
 #pragma once
 
 #include <cstddef>
@@ -17,23 +17,24 @@
 
 namespace tenon::internal {
 
-/// "image 1.2.0 (sha256:ab12cd34ef56)", without what is empty. [any-thread]
+/// "image 1.2.0 (sha256:ab12cd34ef56)"; empty parts are left out. [any-thread]
 [[nodiscard]] std::string describe_version(std::string_view plugin, std::string_view version, std::string_view sha256);
 
-/// Numbers events, keeps the latest, writes each as a line of the log, and gives them to listeners. [any-thread] but
-/// for `deliver`.
+/// Numbers events, keeps the latest ones, writes each to the log as a line, and passes them to
+/// listeners. [any-thread] except `deliver`.
 class EventLog {
  public:
   static constexpr std::size_t kKept = 1024;
 
   explicit EventLog(LogSink log) : log_(std::move(log)), listeners_(std::make_shared<SwapListeners>()) {}
 
-  /// Takes an event, whose number and time are filled in.
+  /// Adds an event; its number and time are filled in.
   void add(SwapEvent event);
-  /// Gives the events that have come since the last time to the listeners. One thread at a time, outside every lock.
+  /// Passes the events that were added since the last call to the listeners. One thread at a time,
+  /// outside every lock.
   void deliver();
 
-  /// The kept events with a number above `number`, the oldest first.
+  /// The kept events whose number is above `number`, oldest first.
   [[nodiscard]] std::vector<SwapEvent> since(std::uint64_t number);
   [[nodiscard]] EventSubscription subscribe(SwapListeners::Function function);
 

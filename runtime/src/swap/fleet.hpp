@@ -1,4 +1,5 @@
-/// swap/fleet.hpp: what a swap needs of the workers. The pool is one; tests have their own.
+/// swap/fleet.hpp: what a swap needs from the workers. The pool implements it; tests have an
+/// implementation of their own.
 #pragma once
 
 #include <chrono>
@@ -15,62 +16,69 @@
 
 namespace tenon::internal {
 
-/// What a generation has done so far, and who has it.
+/// What a generation has done so far, and how many workers have it.
 struct GenerationTally {
-  std::uint64_t calls = 0;    ///< Ended on it.
-  std::uint64_t failed = 0;   ///< Of those, by an error of the task.
-  std::uint64_t crashed = 0;  ///< Of those, by the end of the worker.
-  /// Workers that had no other plugin's generation loaded and died while they ran no call.
+  std::uint64_t calls = 0;    ///< That ended on it.
+  std::uint64_t failed = 0;   ///< Of those, with an error of the task.
+  std::uint64_t crashed = 0;  ///< Of those, because the worker ended.
+  /// Workers that had loaded only this generation and died while they ran no call.
   std::uint64_t idle_deaths = 0;
-  std::int64_t p99_ns = 0;    ///< Time a call runs, of the latest some hundreds; 0 before the first.
-  std::uint32_t workers = 0;  ///< That have it loaded, or are about to.
+  std::int64_t p99_ns = 0;    ///< Run time of a call, over the latest few hundred; 0 before the first.
+  std::uint32_t workers = 0;  ///< That have loaded it, or will.
   std::uint32_t sessions = 0;
   std::uint32_t running = 0;        ///< Plain calls begun on it that have not ended.
-  std::chrono::nanoseconds age{0};  ///< Since it was made known.
+  std::chrono::nanoseconds age{0};  ///< Since `add`.
 };
 
 struct TrialOptions {
-  /// Of the calls of idempotent tasks.
+  /// Share of the calls of idempotent tasks, 0 to 1.
   double share = 1;
-  /// Absent: the trial's own results are the answers. Present: both versions run, the old one answers, and this gets
-  /// both ends of each. Called on any thread, outside every lock; short.
+  /// Empty: callers get the results of the version on trial. Otherwise both versions run each call,
+  /// callers get the old version's result, and this function gets both. It is called on any thread,
+  /// outside every lock, and must be short.
   std::function<void(const TaskInfo& task, const Result<Reply>& old_end, const Result<Reply>& new_end)> shadow = {};
 };
 
-/// Runs generations. [any-thread]; one plugin's changes come one after another.
+/// Runs generations. [any-thread]; changes of one plugin are made one after another.
 class Fleet {
  public:
   virtual ~Fleet() = default;
 
-  /// The catalog as it is routed now.
+  /// The catalog to which calls are routed now.
   [[nodiscard]] virtual Catalog catalog() const = 0;
-  /// The generation that calls of a plugin go to; null for a plugin that the catalog does not have.
+  /// The generation to which calls of a plugin go; null if the catalog does not have the plugin.
   [[nodiscard]] virtual GenerationRef current(std::string_view plugin) const = 0;
 
-  /// Makes a generation known. Nothing runs on it yet. `plugin` is usable; workers load `file` within `load_limit`.
+  /// Adds a generation; no call runs on it yet. `plugin` must be usable. Workers load `file` within
+  /// `load_limit`.
   [[nodiscard]] virtual GenerationRef add(std::shared_ptr<const PluginInfo> plugin, ServedFileRef file,
                                           std::chrono::milliseconds load_limit) = 0;
-  /// Starts workers beside those there are, as many as have the plugin's current generation (one at least), and has
-  /// them load it. Blocks. On an error they are gone again. Errors: kDeadline; kCrashed, or what `init` said;
-  /// kUnavailable no worker can be started; kCancelled retired meanwhile.
+  /// Starts as many workers as have the plugin's current generation, at least one, beside the
+  /// existing ones, and makes them load it. Blocks. After an error they have been stopped again.
+  /// Errors: kDeadline; kCrashed, or the error of `init`; kUnavailable if no worker can be started;
+  /// kCancelled if the generation was retired meanwhile.
   [[nodiscard]] virtual Result<void> warm(const GenerationRef& generation, std::chrono::milliseconds timeout) = 0;
-  /// Lets a warm generation run calls of the plugin's idempotent tasks beside the current one, until it is switched to
-  /// or retired.
+  /// Lets a warm generation run calls of the plugin's idempotent tasks beside the current one,
+  /// until it becomes current or is retired.
   virtual void start_trial(const GenerationRef& generation, TrialOptions options) = 0;
-  /// Makes a warm generation, or an earlier one that has been warmed again, the current one of its plugin: one moment,
-  /// for calls that are submitted. The old one drains. `keeps_queued`: calls that wait run on the old one, as the new
-  /// one might not understand them; otherwise on the new one. `session_drain` as in SwapOptions. Gives the old one.
+  /// Makes a warm generation the current one of its plugin; it may be an earlier one that was
+  /// warmed again. Submitted calls switch over atomically, and the old generation drains. With
+  /// `keeps_queued`, queued calls run on the old one, because the new one might not understand
+  /// them; otherwise they run on the new one. `session_drain` is as in SwapOptions. Returns the old
+  /// one.
   virtual GenerationRef switch_to(const GenerationRef& generation, bool keeps_queued,
                                   std::chrono::milliseconds session_drain) = 0;
-  /// Ends a generation that is not current: what it runs moves to the current one or finishes, its workers go. Ends a
-  /// `warm` that is under way (or comes later) as kCancelled. Nothing happens the second time.
+  /// Retires a generation that is not current: its calls move to the current one or finish, and its
+  /// workers stop. A `warm` that is under way, or is called later, ends as kCancelled. A second
+  /// call does nothing.
   virtual void retire(const GenerationRef& generation) = 0;
 
-  /// Waits until no worker has the generation. False: the time is over.
+  /// Waits until no worker has the generation. False if the time is over.
   [[nodiscard]] virtual bool wait_drained(const GenerationRef& generation, std::chrono::milliseconds timeout) = 0;
   [[nodiscard]] virtual GenerationTally tally(const GenerationRef& generation) const = 0;
-  /// `trouble` is called when a call crashed on a generation, or a generation has drained: look at the tallies. On any
-  /// thread, outside every lock; short. Set once, before anything else.
+  /// `trouble` is called when a call crashed on a generation, or a generation has drained; the
+  /// tallies say which. It is called on any thread, outside every lock, and must be short. Set
+  /// once, before any other call.
   virtual void set_listener(std::function<void()> trouble) = 0;
 };
 

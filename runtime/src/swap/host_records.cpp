@@ -37,7 +37,7 @@ Result<void> HostRecords::roll_back(const ServedVersion& version, const std::str
                                     const std::filesystem::path& file, const std::string& reason) const {
   const std::string host = name(file);
   const Quarantine kept_away = store_.hosts().rolled_back(host);
-  std::error_code ignored;  // Shown by the write.
+  std::error_code ignored;  // The write reports it.
   std::filesystem::create_directory(kept_away.directory().parent_path(), ignored);
   return kept_away.add(version.sha256, reason, std::chrono::system_clock::now(), {plugin, version.version, host});
 }

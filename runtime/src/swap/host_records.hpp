@@ -14,32 +14,34 @@
 
 namespace tenon::internal {
 
-/// The records of one runtime in the store. A runtime without a name (HotSwapOptions::instance) goes by its program and
-/// the plugin file in question: its records only keep rolled back contents away. Immutable; [any-thread]
+/// The records of one runtime in the store. A runtime without a name (HotSwapOptions::instance) is
+/// identified by its program and the plugin file; its records only keep rolled-back contents from
+/// being loaded. Immutable; [any-thread]
 class HostRecords {
  public:
-  /// `watches`: the runtime takes changed plugin files by itself.
+  /// `watches`: the runtime swaps changed plugin files by itself.
   HostRecords(Store store, std::string instance, bool watches);
 
-  /// Whether the next start begins with what is current, whatever the plugin files hold.
+  /// Whether the next start uses the versions that are current now, whatever the plugin files
+  /// contain.
   [[nodiscard]] bool restores() const noexcept { return !instance_.empty(); }
   [[nodiscard]] bool watches() const noexcept { return watches_; }
 
-  /// The record of a plugin whose file is `file`; nullopt when there is none.
+  /// The record of a plugin whose file is `file`; nullopt if there is none.
   [[nodiscard]] std::optional<ServiceRecord> find(const std::string& plugin, const std::filesystem::path& file) const;
-  /// All records, where restores().
+  /// All records; empty unless restores().
   [[nodiscard]] std::vector<ServiceRecord> all() const;
-  /// Replaces the record; `host` of it is filled in. A store that cannot be written costs the next start what it would
-  /// have known, and nothing else.
+  /// Replaces the record; its `host` is filled in. If the store cannot be written, only the next
+  /// start lacks this record.
   void remember(ServiceRecord record, const std::filesystem::path& file) const;
 
-  /// Keeps a content from coming back: a person rolled back from it. Errors: kIo.
+  /// Records that a person rolled back from a content, so that it does not come back. Errors: kIo.
   [[nodiscard]] Result<void> roll_back(const ServedVersion& version, const std::string& plugin,
                                        const std::filesystem::path& file, const std::string& reason) const;
-  /// Why the content is kept away; nullopt when it is not.
+  /// Why the content must not come back; nullopt if it may.
   [[nodiscard]] std::optional<QuarantineRecord> rolled_back(const std::string& sha256,
                                                             const std::filesystem::path& file) const;
-  /// Lets a content in again, as a person forced it.
+  /// Allows a content again, because a person forced it.
   void let_in(const std::string& sha256, const std::filesystem::path& file) const;
 
  private:

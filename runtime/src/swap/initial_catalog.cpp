@@ -21,14 +21,14 @@ std::string described(const std::string& plugin, const ServedVersion& version) {
   return describe_version(plugin, version.version, version.sha256);
 }
 
-/// Makes one plugin ready for the start. What could not be used has its `problem`.
+/// Prepares one plugin for the start. A plugin that cannot be used gets a `problem`.
 class Starter {
  public:
-  /// `file` of the plugin in the plugin directories.
+  /// `file` is the plugin's file in the plugin directories.
   Starter(const Candidates& candidates, std::string name, const fs::path& file)
       : candidates_(candidates), name_(std::move(name)), record_(candidates.host().find(name_, file)) {
     if (record_ && !record_->file.empty() && record_->file != file) {
-      record_.reset();  // The host now has its plugins from elsewhere.
+      record_.reset();  // The host now gets its plugins from elsewhere.
     }
     initial.file = file;
     initial.source = file;
@@ -36,9 +36,9 @@ class Starter {
   Starter(const Candidates& candidates, ServiceRecord record)
       : Starter(candidates, record.plugin, record.file.empty() ? record.current.source : record.file) {}
 
-  /// Of a plugin that the catalog found and could use.
+  /// For a plugin that the catalog found and could use.
   PluginInfo start(const PluginInfo& found) {
-    // Before the copy: a change that comes in between is found by the first look.
+    // Taken before the copy, so that the first scan finds a change in between.
     initial.seen = plugin_state(found.file);
     auto staged = candidates_.store().stage(found.file);
     if (!staged) {
@@ -67,7 +67,7 @@ class Starter {
     return serve_file(found, std::move(*staged), is_current);
   }
 
-  /// Of one whose file cannot be used, or that has none. nullopt: nothing of it is to be had.
+  /// For a plugin without a usable file. nullopt if no version of it is available.
   std::optional<PluginInfo> start_without_file(const std::string& problem) {
     if (!record_ || !candidates_.host().restores()) {
       return std::nullopt;
@@ -82,7 +82,7 @@ class Starter {
   InitialPlugin initial;
 
  private:
-  /// What was current before the restart, where it is still to be had.
+  /// The version that was current before the restart, if it is still available.
   std::optional<PluginInfo> recorded() {
     const ServedVersion& version = record_->current;
     const Store& store = candidates_.store();
@@ -107,7 +107,7 @@ class Starter {
       return std::nullopt;
     }
     if (initial.decided_sha256.empty()) {
-      initial.decided_sha256 = record_->file_sha256;  // The file is not there, or cannot be read.
+      initial.decided_sha256 = record_->file_sha256;  // The file is missing, or cannot be read.
     }
     initial.source = version.source;
     initial.served = ServedFile::stored(store, std::move(*stored), version.source);
@@ -144,7 +144,7 @@ class Starter {
     plugin.state = file_state(staged.identity);
     plugin.size_bytes = staged.size_bytes;
     if (staged.sha256 != found.sha256) {
-      // Changed since the scan: what was inspected is not what will be loaded.
+      // The file changed after the scan: the content to load is not the one that was inspected.
       plugin.sha256 = staged.sha256;
       candidates_.examiner().examine(plugin);
     }
@@ -174,7 +174,7 @@ class Starter {
 }  // namespace
 
 bool lies_in(const std::vector<fs::path>& directories, const fs::path& file) {
-  // A directory may be written with a slash at its end.
+  // The name of a directory may end with a slash.
   return std::any_of(directories.begin(), directories.end(),
                      [&](const fs::path& directory) { return directory / file.filename() == file; });
 }
@@ -211,7 +211,7 @@ StagedCatalog stage_catalog(const Candidates& candidates, const Catalog& catalog
       }
     }
   }
-  // Of a plugin directory that the host does not have any more.
+  // It is from a plugin directory that the host no longer uses.
   const auto is_of_others = [&result](const ServiceRecord& record) {
     return !record.file.empty() && !lies_in(result.directories, record.file);
   };

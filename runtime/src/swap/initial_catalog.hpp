@@ -1,4 +1,4 @@
-/// swap/initial_catalog.hpp: the versions that a runtime which can swap starts with.
+/// swap/initial_catalog.hpp: the versions with which a swappable runtime starts.
 #pragma once
 
 #include <filesystem>
@@ -15,45 +15,48 @@
 
 namespace tenon::internal {
 
-/// One plugin that a runtime starts with.
+/// One plugin with which a runtime starts.
 struct InitialPlugin {
-  /// Its file in the plugin directories; where it has none, what it was staged from.
+  /// Its file in the plugin directories; if there is none, the file that it was staged from.
   std::filesystem::path file;
-  /// What the current content was staged from.
+  /// The file that the current content was staged from.
   std::filesystem::path source;
-  /// Of `file` and its libraries, when they were read; absent: not known, so that it counts as changed.
+  /// The state of `file` and its libraries when they were read. Absent if it is not known; the file
+  /// then counts as changed.
   std::optional<PluginState> seen;
-  /// The content of `file`; empty when it is not known.
+  /// The content of `file`; empty if it is not known.
   std::string file_sha256;
-  /// The content of `file` on which the host or a person last decided: another one is still to be taken by a watch.
+  /// The content of `file` about which the host or a person last decided. A watch still has to
+  /// handle any other content.
   std::string decided_sha256;
-  /// The staged copy; null when the plugin cannot be used.
+  /// The staged copy; null if the plugin cannot be used.
   ServedFileRef served;
   /// Why the current content is current.
   std::string why;
   bool forced = false;
-  /// What it can be rolled back to, the latest last.
+  /// The versions to which it can be rolled back, latest last.
   std::vector<ServedVersion> past;
-  /// What is to be told of it: that it cannot be used, or that another content than its file's is served, and why.
-  /// Empty: nothing.
+  /// A message to report: that it cannot be used, or that other content than its file's is served,
+  /// and why. Empty if there is nothing to report.
   std::string note;
 };
 
 /// A catalog whose usable plugins are copies in a store.
 struct StagedCatalog {
   Catalog catalog;
-  /// By name, also those that cannot be used.
+  /// By name, including those that cannot be used.
   std::map<std::string, InitialPlugin> plugins;
-  /// Where plugins are looked for, in order.
+  /// The directories that are searched for plugins, in order.
   std::vector<std::filesystem::path> directories;
 };
 
-/// Whether a file lies in one of the directories, by its path. [any-thread]
+/// Whether a file is in one of the directories, judged by its path. [any-thread]
 [[nodiscard]] bool lies_in(const std::vector<std::filesystem::path>& directories, const std::filesystem::path& file);
 
-/// Stages what a catalog has found, and what the host's records say was current. A plugin that cannot be staged, or
-/// whose content must not be loaded while no earlier one is there, is listed with that problem; the others can be used.
-/// `directories` empty: those of the catalog's files. Takes as long as to copy and hash what the store does not have.
+/// Stages what a catalog has found, and what was current by the host's records. A plugin is listed
+/// with a problem if it cannot be staged, or if its content must not be loaded and no earlier
+/// version is available; the others can be used. If `directories` is empty, those of the catalog's
+/// files are used. Copies and hashes what the store does not have.
 /// [any-thread]
 [[nodiscard]] StagedCatalog stage_catalog(const Candidates& candidates, const Catalog& catalog,
                                           std::vector<std::filesystem::path> directories);

@@ -14,11 +14,11 @@ namespace {
 constexpr std::uint64_t kMinCallsForErrors = 20;
 constexpr std::uint64_t kMinCallsForTime = 100;
 constexpr std::uint64_t kMinDeaths = 3;
-/// Of how sure a judgement of deaths is: it is made again after each of them.
+/// By how many standard errors deaths must exceed the expectation; it is checked after each of them.
 constexpr double kDeathStandardErrors = 4;
-/// A shorter record of the old version says nothing about its rate.
+/// A shorter record of the old version does not show its rate.
 constexpr double kShortestRecordSeconds = 1;
-/// Of how sure an early judgement of error rates is.
+/// By how many standard errors an early excess of errors must be significant.
 constexpr double kStandardErrors = 2;
 
 double share(std::uint64_t part, std::uint64_t whole) {
@@ -45,7 +45,7 @@ std::string of_calls(std::uint64_t count, std::uint64_t calls) {
 
 std::optional<std::string> too_many_crashes(const Conduct& old_version, const Conduct& now,
                                             const SwapOptions& options) {
-  // A call that crashed has ended; counted so even where a tally is read in between.
+  // A call that crashed has also ended; this holds even if a tally is read in between.
   const std::uint64_t calls = std::max(now.calls, now.crashed);
   const double old_rate = share(old_version.crashed, std::max(old_version.calls, old_version.crashed));
   if (share(now.crashed, calls) <= old_rate + options.max_crash_rate) {
@@ -67,8 +67,9 @@ std::optional<std::string> too_many_deaths(const Conduct& old_version, const Con
   if (now.deaths() < kMinDeaths) {
     return std::nullopt;
   }
-  // What the old version would have lost in the same time or calls. Its record is one sample, so its rate is taken from
-  // the upper end of what may lie behind it: a version that crashed as often before is not turned back.
+  // The number of workers that the old version would have lost in the same time or calls. Its
+  // record is one sample, so its rate is taken from the upper end of the confidence interval. So a
+  // version that crashes as often as the old one is not rejected.
   const auto old_deaths = static_cast<double>(old_version.deaths());
   const double old_upper = old_deaths + std::sqrt(old_deaths) + 1;
   const double by_time = old_upper * seconds(elapsed) / std::max(seconds(old_version.watched), kShortestRecordSeconds);

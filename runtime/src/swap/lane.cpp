@@ -11,9 +11,9 @@
 namespace tenon::internal {
 namespace {
 
-/// Each is a process beside its thread; what changes with a build changes all plugins at once.
+/// Each preparation is a process and a thread, and a build changes all plugins at once.
 constexpr std::size_t kMaxPreparing = 4;
-/// How far back a roll-back can go.
+/// How many versions back a roll-back can go.
 constexpr std::size_t kMaxPast = 32;
 
 }  // namespace
@@ -92,7 +92,7 @@ void Lane::step(MonotonicNs now_ns) {
   if (active_ != nullptr) {
     look_at_active(now_ns);
   }
-  // Not while a change is under way: it ends the probation, or the judge looks when it has been refused.
+  // Not during a change: the change ends the probation, or is refused, and then the judge decides.
   if (active_ == nullptr && probation_ != nullptr) {
     look_at_probation(now_ns);
   }
@@ -127,7 +127,7 @@ void Lane::stop(const Error& reason) {
   }
 }
 
-// -- the begin of a change --------------------------------------------------------------------
+// -- the start of a change --------------------------------------------------------------------
 
 void Lane::begin(SwapRequest request) {
   if (request.kind == SwapRequest::Kind::kRollBack) {
@@ -168,7 +168,7 @@ void Lane::begin_rollback(SwapRequest request) {
                               ? "there is no version of '" + name_ + "' to go back from"
                               : "there is no version of '" + name_ + "' before " + current_->plugin->version +
                                     " to go back to; 'tenon generations' lists those that there were";
-    // Nobody waits for the answer of one that comes by itself.
+    // No caller waits for the outcome of an automatic change.
     tell(SwapEvent::Kind::kRefused, current_ == nullptr ? nullptr : current_->plugin.get(), nullptr,
          active_->request.reason + "; but " + problem);
     end(fail(ErrorCode::kNotFound, std::move(problem)));
@@ -270,9 +270,10 @@ void Lane::unchanged() {
 void Lane::make_current() {
   PreparationResult& prepared = active_->prepared;
   const bool back = active_->request.kind == SwapRequest::Kind::kRollBack;
-  // What waits was written for the version that goes; one that breaks its schema might not understand it.
+  // Queued calls were written for the old version; a version that breaks its schema might not
+  // understand them.
   const bool keeps_queued = !prepared.breaks.empty();
-  // Before the switch: a call may crash on it at once, and would not count otherwise.
+  // Set before the switch, because a call may crash at once and must count.
   const GenerationTally start = services_.fleet->tally(prepared.generation);
   services_.fleet->switch_to(prepared.generation, keeps_queued, active_->request.options.session_drain);
   probation_.reset();
@@ -343,7 +344,7 @@ void Lane::look_at_drains() {
     draining_.erase(draining_.begin() + static_cast<std::ptrdiff_t>(i));
     services_.records.set_state(version->record, GenerationState::kRetired);
     tell(SwapEvent::Kind::kDrained, version->plugin.get(), version->generation, "no worker has it any more");
-    // The latest may be wanted again at once, and its file must be there then.
+    // The latest version may be needed again at once, and then its file must exist.
     if (past_.empty() || past_.back() != version) {
       let_go(*version);
     }

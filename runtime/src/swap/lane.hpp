@@ -1,9 +1,9 @@
 /// swap/lane.hpp: the versions of one plugin, one change after another.
 ///
-///   waiting request -> preparing -> [trial] -> switched -> probation -> (a roll-back by itself, or nothing)
+///   waiting request -> preparing -> [trial] -> switched -> probation -> (an automatic roll-back, or nothing)
 ///
-/// Nothing here waits: what takes time runs in a Preparation, and trial, probation and drain are states that `step`
-/// looks at again. So one thread serves all lanes.
+/// No function blocks: work that takes time runs in a Preparation, and `step` polls trial,
+/// probation and drain. So one thread serves all lanes.
 #pragma once
 
 #include <filesystem>
@@ -25,43 +25,46 @@
 
 namespace tenon::internal {
 
-/// A change that somebody wants.
+/// A requested change.
 struct SwapRequest {
   enum class Kind : std::uint8_t { kSwap, kRollBack };
   Kind kind = Kind::kSwap;
-  /// What is staged, and where it came from first. Of a roll-back the lane finds them.
+  /// The file to stage, and where its content came from first. For a roll-back, the lane finds
+  /// both.
   std::filesystem::path file = {};
   std::filesystem::path source = {};
   std::string expected_version = {};
-  /// `file` was asked for by its path.
+  /// The request named `file` by its path.
   bool named_file = false;
-  /// A person asks, not the watch or the judge.
+  /// The request comes from a person, not from the watch or the judge.
   bool by_person = false;
   SwapOptions options = {};
-  /// Why: "the file has changed"; of a roll-back, what stands in the event.
+  /// The reason, such as "the file has changed"; for a roll-back, the reason that the event shows.
   std::string reason = {};
-  /// Called once, with the end.
+  /// Called once, with the outcome.
   std::function<void(Result<SwapReport>)> done = {};
 };
 
-/// One plugin. The coordinator's thread alone.
+/// The versions of one plugin. Used only by the coordinator's thread.
 class Lane {
  public:
-  /// A plugin that the runtime started with: `generation` is current. Null: it has no version yet.
+  /// `generation` is current, for a plugin with which the runtime started. Null if the plugin has
+  /// no version yet.
   Lane(SwapServices& services, std::string name, const GenerationRef& generation, InitialPlugin initial);
   ~Lane();
 
-  /// Makes a change when its turn comes. The one that waits already ends as kCancelled. A roll-back ends a trial at
-  /// once, and is done with that.
+  /// Queues a change. A request that is already queued ends as kCancelled. A roll-back during a
+  /// trial ends the trial at once and does nothing else.
   void ask(SwapRequest request);
-  /// Goes on as far as can be gone now. Where nothing waits this is a look at some numbers.
+  /// Advances as far as possible now. If nothing is pending, this only reads a few numbers.
   void step(MonotonicNs now_ns);
-  /// When `step` is to be called again, even if nothing happens.
+  /// When `step` must be called again, even if nothing happens.
   [[nodiscard]] MonotonicNs next_time() const noexcept;
-  /// Ends everything: what is asked for gets `reason`, what runs is cancelled. Does not wait; the destructor does.
+  /// Stops the lane: queued requests end with `reason`, and running work is cancelled. Does not
+  /// wait; the destructor does.
   void stop(const Error& reason);
 
-  /// The current version; null when there is none.
+  /// The current version; null if there is none.
   [[nodiscard]] std::shared_ptr<const PluginInfo> current() const noexcept;
   /// Where it came from.
   [[nodiscard]] const std::filesystem::path& source() const noexcept { return source_; }
@@ -72,37 +75,38 @@ class Lane {
   struct Active;
   struct Probation;
 
-  /// One that this host served before it was restarted.
+  /// A version that this host served before it was restarted.
   [[nodiscard]] VersionRef earlier_version(const ServedVersion& version);
   void begin(SwapRequest request);
   void begin_rollback(SwapRequest request);
   void prepare(PreparationOrder order);
   void look_at_active(MonotonicNs now_ns);
   void on_prepared(PreparationResult result);
-  /// Says what `force` has overridden.
+  /// Reports what `force` has overridden.
   void tell_overridden();
   void unchanged();
   [[nodiscard]] bool start_trial();
-  /// Tells that the trial that was asked for has tried no call, and why.
+  /// Reports that the requested trial has tried no call, and why.
   void tell_untried(std::string reason);
   void look_at_trial(MonotonicNs now_ns);
-  /// A roll-back while a version is on trial: it does not become current.
+  /// Rolls back while a version is on trial: that version does not become current.
   void end_trial(const SwapRequest& rollback);
   void look_at_probation(MonotonicNs now_ns);
   void look_at_drains();
 
   void make_current();
-  /// Takes what goes out of use aside until it has drained.
+  /// Keeps a version that is no longer used until it has drained.
   void put_aside(const VersionRef& version);
   void begin_probation(const Version& before, const GenerationTally& start);
   void refuse(Error error);
   void end(Result<SwapReport> result);
   void quarantine(const Version& version, const std::string& reason);
-  /// Keeps a version that a person rolled back from out of this host.
+  /// Records that this host must not load the version from which a person rolled back.
   void keep_away(const Version& version, const std::string& reason);
-  /// Notes what the plugin's own file holds, if the change under way has read it.
+  /// Records the content of the plugin's own file if the current change has read it.
   void note_own_file();
-  /// Has the next start begin with what is current, and says where that is not what the plugin's file holds.
+  /// Records the current version for the next start, and reports if the plugin's file has other
+  /// content.
   void remember();
   void explain();
   void let_go(Version& version);
@@ -113,18 +117,20 @@ class Lane {
   SwapServices& services_;
   const std::string name_;
   std::filesystem::path source_;
-  /// The plugin's file in the plugin directories, and what it held when it was last read; empty: not known.
+  /// The plugin's file in the plugin directories, and its content when it was last read; empty if
+  /// it is not known.
   std::filesystem::path own_file_;
   std::string own_sha256_;
-  /// The content of it on which was last decided; see InitialPlugin.
+  /// The content of the file about which was last decided; see InitialPlugin.
   std::string decided_sha256_;
-  /// Why that was refused.
+  /// Why that content was refused.
   std::optional<std::string> own_refusal_;
   VersionRef current_;
-  /// Why it is current.
+  /// Why the current version is current.
   std::string why_;
   bool forced_ = false;
-  /// The way back, the latest last. It alone keeps its generation; the others may have left the store.
+  /// Earlier versions, latest last. Only the last one keeps its generation; the others may have
+  /// left the store.
   std::vector<VersionRef> past_;
   std::vector<VersionRef> draining_;
   std::optional<SwapRequest> waiting_;

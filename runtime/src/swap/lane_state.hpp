@@ -1,4 +1,5 @@
-/// swap/lane_state.hpp: what a lane remembers of its versions and of the change that is under way. For lane*.cpp.
+/// swap/lane_state.hpp: what a lane remembers of its versions and of the change that is under way.
+/// For lane*.cpp.
 #pragma once
 
 #include <chrono>
@@ -8,21 +9,21 @@
 
 namespace tenon::internal {
 
-/// How often a trial and a probation are looked at; crashes are told at once.
+/// How often a trial or a probation is judged; crashes are reported at once.
 inline constexpr std::chrono::milliseconds kLook{50};
 
 /// One version that is, or was, current.
 struct Lane::Version {
   GenerationRecords::Id record = 0;
   std::shared_ptr<const PluginInfo> plugin;
-  /// Null when it has been let go.
+  /// Null once it has been released.
   GenerationRef generation;
   std::filesystem::path source;
-  /// Of a version that the runtime started with; others have theirs in the generation.
+  /// For a version with which the runtime started; others have theirs in the generation.
   ServedFileRef file;
 };
 
-/// The change that is under way.
+/// The change that is being made.
 struct Lane::Active {
   enum class Phase : std::uint8_t { kPreparing, kTrial };
 
@@ -30,25 +31,25 @@ struct Lane::Active {
 
   SwapRequest request;
   Phase phase = Phase::kPreparing;
-  /// Of a roll-back: what it goes back to.
+  /// For a roll-back: the version to which it returns.
   VersionRef target;
   std::unique_ptr<Preparation> preparation;
   PreparationResult prepared;
   SwapReport report;
 
-  // Of a trial.
+  // For a trial.
   MonotonicNs trial_start_ns = 0;
   GenerationTally old_start;
   GenerationTally new_start;
   std::shared_ptr<ShadowComparison> shadow;
 };
 
-/// What became current a short time ago.
+/// The version that became current recently.
 struct Lane::Probation {
   SwapOptions options;
   MonotonicNs start_ns = 0;
   GenerationTally start;
-  /// The old version's, of its whole life before the switch.
+  /// The old version's tally, of its whole life before the switch.
   Conduct before;
 };
 

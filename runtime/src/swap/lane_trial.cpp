@@ -1,4 +1,4 @@
-// The parts of a lane in which the judge has a say: canary, shadow, probation.
+// The parts of a lane in which the judge decides: canary, shadow, probation.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>

@@ -56,7 +56,7 @@ EventSubscription::EventSubscription(EventSubscription&& other) noexcept
 }
 
 EventSubscription& EventSubscription::operator=(EventSubscription&& other) noexcept {
-  // The old one ends with `before`.
+  // The old subscription ends with `before`.
   EventSubscription before(std::move(*this));
   listeners_ = std::move(other.listeners_);
   other.listeners_.reset();
@@ -85,7 +85,7 @@ void SwapListeners::remove(std::uint64_t id) {
   if (found == state->listeners.end()) {
     return;
   }
-  // Its captures may subscribe or unsubscribe when they go: not under the lock.
+  // Destroyed outside the lock, because its captures may subscribe or unsubscribe.
   const auto function = std::move(found->second.function);
   state->listeners.erase(found);
   if (state->teller != std::this_thread::get_id()) {

@@ -1,4 +1,4 @@
-/// swap/listeners.hpp: who is told of events.
+/// swap/listeners.hpp: the subscribers to events.
 #pragma once
 
 #include <condition_variable>
@@ -14,18 +14,19 @@
 
 namespace tenon::internal {
 
-/// The functions that events are given to. Kept by a shared_ptr; subscriptions hold it weakly. [any-thread] but for
-/// `tell`.
+/// The functions that get events. Owned by a shared_ptr; subscriptions hold it weakly. [any-thread]
+/// except `tell`.
 class SwapListeners : public std::enable_shared_from_this<SwapListeners> {
  public:
   using Function = std::function<void(const SwapEvent&)>;
 
-  /// From the event on that comes after number `last`.
+  /// The function gets the events after number `last`.
   [[nodiscard]] EventSubscription add(Function function, std::uint64_t last);
-  /// Returns when the function does not run any more, unless the call comes from inside it. Unknown ids are fine.
+  /// Returns once the function is no longer running, unless it is called from inside that function.
+  /// Unknown ids are ignored.
   void remove(std::uint64_t id);
-  /// Gives one event to all, in the order of their subscription. One thread at a time. Outside of every lock, as
-  /// functions may subscribe and unsubscribe.
+  /// Passes one event to all functions, in the order of subscription. One thread at a time, outside
+  /// every lock, because functions may subscribe and unsubscribe.
   void tell(const SwapEvent& event);
 
  private:
@@ -34,9 +35,9 @@ class SwapListeners : public std::enable_shared_from_this<SwapListeners> {
     std::uint64_t last = 0;
   };
   struct State {
-    std::map<std::uint64_t, Listener> listeners;  ///< By id, and thereby by age.
+    std::map<std::uint64_t, Listener> listeners;  ///< By id, which is also by age.
     std::uint64_t next_id = 1;
-    std::uint64_t running = 0;  ///< Id of the one whose function runs; 0: none.
+    std::uint64_t running = 0;  ///< Id of the listener whose function is running; 0 if none is.
     std::thread::id teller;
   };
   Guarded<State> state_;

@@ -97,7 +97,7 @@ void SwapCoordinator::Loop::stop() {
 
 void SwapCoordinator::Loop::let_go() {
   if (auto thread = thread_.lock(); thread->joinable()) {
-    thread->detach();  // It keeps this object.
+    thread->detach();  // It owns this object.
   }
 }
 
@@ -105,7 +105,7 @@ void SwapCoordinator::Loop::run() {
   thread_id_.store(std::this_thread::get_id());
   while (turn()) {
   }
-  // All are told first; then what still runs is waited for.
+  // Stops all lanes first, then waits for those that still work.
   for (auto& [name, lane] : lanes_) {
     lane->stop(stopped_meanwhile());
   }
@@ -124,7 +124,7 @@ void SwapCoordinator::Loop::run() {
 bool SwapCoordinator::Loop::turn() {
   const auto events = poller_.wait(next_time());
   if (!events) {
-    // Nothing that could be waited for is left; what comes by the clock still does.
+    // Nothing is left to wait for; what the clock triggers still happens.
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   bell_->drain();
@@ -156,7 +156,7 @@ void SwapCoordinator::Loop::take_command(SwapCommand command) {
   if (command.kind == SwapRequest::Kind::kRollBack) {
     const auto found = lanes_.find(command.what);
     if (found == lanes_.end()) {
-      // Finds no such plugin either, and says so with the names that are near.
+      // This does not find the plugin either, and its error suggests similar names.
       const std::vector<KnownPlugin> known = known_plugins();
       const std::vector<std::filesystem::path> nowhere;
       auto target = find_swap_target(command.what,
@@ -219,7 +219,7 @@ void SwapCoordinator::Loop::on_change(const PluginFileChange& change) {
   request.options = options_.swaps;
   request.reason = change.library ? "one of its libraries has changed" : "the file has changed";
   request.done = [this, file = change.file](const Result<SwapReport>& result) {
-    // What may go well another time is tried again at the next rescan.
+    // A failure that may be temporary is tried again at the next rescan.
     if (!result && (result.error().code == ErrorCode::kIo || result.error().code == ErrorCode::kUnavailable ||
                     result.error().code == ErrorCode::kDeadline)) {
       watcher_->forget(file);
@@ -234,7 +234,7 @@ void SwapCoordinator::Loop::step_lanes() {
     lane->step(monotonic_now_ns());
   }
   if (services_.preparing < preparing) {
-    bell_->ring();  // There is room for a lane that waits, perhaps one that has been passed.
+    bell_->ring();  // A waiting lane can start now, perhaps one that was passed over.
   }
 }
 

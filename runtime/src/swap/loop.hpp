@@ -20,30 +20,31 @@
 
 namespace tenon::internal {
 
-/// What somebody asks the thread for.
+/// A request to the thread.
 struct SwapCommand {
   SwapRequest::Kind kind = SwapRequest::Kind::kSwap;
-  std::string what;  ///< As Runtime::swap takes it; of a roll-back the plugin.
+  std::string what;  ///< As Runtime::swap takes it; for a roll-back, the plugin.
   SwapOptions options;
   std::string reason;
   std::function<void(Result<SwapReport>)> done;
 };
 
-/// All lanes and the watch, served by one thread. Kept by that thread too, so that its end does not depend on who lets
-/// go first.
+/// All lanes and the watch, served by one thread. The thread also owns this object, so that the
+/// order in which owners release it does not matter.
 class SwapCoordinator::Loop : public std::enable_shared_from_this<Loop> {
  public:
   Loop(const HotSwapOptions& options, std::shared_ptr<Fleet> fleet, Candidates candidates, StagedCatalog initial,
        LogSink log, std::shared_ptr<EventBell> bell, Poller poller);
 
-  /// Starts the thread. Errors: kUnavailable no more threads, or descriptors.
+  /// Starts the thread. Errors: kUnavailable if no thread or descriptor is left.
   [[nodiscard]] Result<void> start();
-  /// Hands a command over. It is answered in any case.
+  /// Hands a command to the thread. It always gets an outcome.
   void give(SwapCommand command);
   void stop();
-  /// The same without waiting for its end.
+  /// The same without waiting for the end of the thread.
   void stop_soon();
-  /// The last thing its owner does: a thread that is still there, as the end comes from a listener, ends by itself.
+  /// Called by the owner as its last action. If the thread is still running, because a listener
+  /// caused this, it ends by itself.
   void let_go();
   [[nodiscard]] bool on_own_thread() const noexcept { return std::this_thread::get_id() == thread_id_.load(); }
 
@@ -57,7 +58,7 @@ class SwapCoordinator::Loop : public std::enable_shared_from_this<Loop> {
   };
 
   void run();
-  /// Once around. False: stop.
+  /// One round. False if the thread must stop.
   [[nodiscard]] bool turn();
   void take_command(SwapCommand command);
   void watch();
@@ -72,12 +73,12 @@ class SwapCoordinator::Loop : public std::enable_shared_from_this<Loop> {
   const std::shared_ptr<EventBell> bell_;
   Poller poller_;
   SwapServices services_;
-  /// After the services, which they use to their end.
+  /// Declared after the services, which the lanes use until their end.
   std::map<std::string, std::unique_ptr<Lane>> lanes_;
   std::unique_ptr<PluginWatcher> watcher_;
   Guarded<Inbox> inbox_;
   Guarded<Thread> thread_;
-  /// Written by the thread itself: only there the comparison can come true.
+  /// Written by the thread itself: the comparison can only be true there.
   std::atomic<std::thread::id> thread_id_;
 };
 

@@ -1,4 +1,4 @@
-// Whether options of swaps make sense.
+// Checks the options of swaps.
 #include <chrono>
 #include <cmath>
 #include <string>
@@ -9,7 +9,7 @@
 namespace tenon::internal {
 namespace {
 
-/// Beyond it a point in time might not be a number any more.
+/// A longer time could overflow a point in time.
 constexpr std::chrono::milliseconds kLongest = std::chrono::hours(24 * 365);
 
 Result<void> bad(std::string message) {

@@ -68,7 +68,7 @@ void Preparation::run() {
   try {
     prepare(result);
   } catch (const std::bad_alloc&) {
-    // What it has made by now is retired with it; the current version keeps serving.
+    // What it has made so far is retired with it; the current version keeps serving.
     result.kind = PreparationResult::Kind::kRefused;
     result.error = Error{ErrorCode::kOutOfMemory, "no memory is left to prepare a swap" + memory_limit_text(), {}};
   }
@@ -200,7 +200,8 @@ std::optional<Error> Preparation::warm(PreparationResult& result) {
   }
   Error error = std::move(warmed.error());
   error.message = "no worker could be started with it: " + error.message;
-  // What crashed or hung here would do so again; an error of `init` may lie in its surroundings.
+  // A plugin that crashed or hung here would do so again; an error of `init` may be caused by the
+  // environment.
   if ((error.code == ErrorCode::kCrashed || error.code == ErrorCode::kDeadline) && !order_.rolls_back) {
     const bool hung = error.code == ErrorCode::kDeadline;
     result.quarantined =

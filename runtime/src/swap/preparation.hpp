@@ -1,5 +1,5 @@
-/// swap/preparation.hpp: the steps of one swap that take time, on a thread of their own: stage, inspect, conform,
-/// warm.
+/// swap/preparation.hpp: the steps of one swap that take time, on a thread of their own: stage,
+/// inspect, conform, warm up.
 #pragma once
 
 #include <chrono>
@@ -20,60 +20,61 @@ namespace tenon::internal {
 
 struct PreparationOrder {
   std::string plugin;
-  /// What is staged.
+  /// The file to stage.
   std::filesystem::path file;
-  /// What the record names: where the version came from first.
+  /// Where the version came from first; the record names it.
   std::filesystem::path source;
-  /// Empty: any.
+  /// Empty for any version.
   std::string expected_version;
   SwapOptions options;
-  /// The version that is current; null when the plugin is new.
+  /// The current version; null if the plugin is new.
   std::shared_ptr<const PluginInfo> current;
   /// The file was named by its path: `force` then overrides a quarantine too.
   bool named_file = false;
   /// The plugin's file in the plugin directories.
   std::filesystem::path own_file;
-  /// Goes back: no break of the schema is a reason to refuse.
+  /// A roll-back: breaks of the schema are no reason to refuse.
   bool rolls_back = false;
-  /// An earlier generation that only has to be warmed again; null otherwise.
+  /// An earlier generation that only has to be warmed up again; null otherwise.
   GenerationRef earlier;
 };
 
 struct PreparationResult {
   enum class Kind : std::uint8_t {
     kReady,      ///< `generation` is warm.
-    kUnchanged,  ///< The content is the current version's.
-    kRefused,    ///< `error` says why. A generation there is has to be retired.
+    kUnchanged,  ///< The content is that of the current version.
+    kRefused,    ///< `error` says why. If there is a generation, it must be retired.
   };
   Kind kind = Kind::kRefused;
   Error error;
-  std::shared_ptr<const PluginInfo> plugin;  ///< Null when it was refused before its examination.
-  std::string sha256;                        ///< Empty when it was not staged.
+  std::shared_ptr<const PluginInfo> plugin;  ///< Null if it was refused before it was examined.
+  std::string sha256;                        ///< Empty if it was not staged.
   GenerationRef generation;
-  GenerationRecords::Id record = 0;  ///< 0: none was made.
-  /// Breaks of the schema that did not count.
+  GenerationRecords::Id record = 0;  ///< 0 if none was made.
+  /// Breaks of the schema that were overridden.
   std::vector<std::string> breaks;
-  /// Why the content was not to be loaded, which was overridden; empty: it was to be loaded.
+  /// The objection to the content that was overridden; empty if there was none.
   std::string objection;
   bool quarantined = false;
-  /// The quarantine is this host's own: a person turned the version back.
+  /// The objection is this host's own: a person rolled back from the version.
   bool kept_away = false;
   std::chrono::nanoseconds staged{};
   std::chrono::nanoseconds examined{};
   std::chrono::nanoseconds warmed{};
 };
 
-/// One preparation. Its owner is one thread.
+/// One preparation. One thread owns it.
 class Preparation {
  public:
-  /// Begins. `services.wake` is called at the end. Errors: kUnavailable no more threads or descriptors.
+  /// Starts the thread, which calls `services.wake` at its end. Errors: kUnavailable if no thread
+  /// or descriptor is left.
   [[nodiscard]] static Result<std::unique_ptr<Preparation>> start(SwapServices& services, PreparationOrder order);
   /// Cancels and waits for the end.
   ~Preparation();
 
-  /// Has it end as kCancelled as soon as it can. Does not wait.
+  /// Makes it end as kCancelled as soon as possible. Does not wait.
   void cancel();
-  /// The result, once; nullopt as long as there is none.
+  /// The result, once; nullopt while there is none.
   [[nodiscard]] std::optional<PreparationResult> take();
 
  private:

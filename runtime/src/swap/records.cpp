@@ -26,7 +26,7 @@ GenerationRecords::Id GenerationRecords::add(GenerationInfo info, const std::fil
 void GenerationRecords::trim(Records& records, const std::string& plugin) {
   std::size_t over = 0;
   for (auto it = records.rbegin(); it != records.rend();) {
-    // One that is kept for a roll-back still has its generation.
+    // A version that is kept for a roll-back still has its generation.
     const bool counts = it->second.info.plugin == plugin && is_over(it->second.info.state) && !it->second.generation;
     if (counts && ++over > kKept) {
       it = std::make_reverse_iterator(records.erase(std::next(it).base()));
@@ -75,7 +75,7 @@ void GenerationRecords::set_note(Id id, const std::string& note) {
 }
 
 void GenerationRecords::detach(Id id) {
-  // Let go outside the lock: it may be the last holder of the file.
+  // Released outside the lock: it may be the last owner of the file.
   GenerationRef generation;
   auto state = state_.lock();
   if (const auto found = state->records.find(id); found != state->records.end()) {

@@ -1,4 +1,4 @@
-/// swap/records.hpp: every version there was, for people.
+/// swap/records.hpp: every version of each plugin, for status and reports.
 #pragma once
 
 #include <cstddef>
@@ -20,11 +20,12 @@ namespace tenon::internal {
 struct StoredVersion {
   std::string version;
   std::string sha256;
-  std::filesystem::path file;    ///< In the store, where it was at least once.
-  std::filesystem::path source;  ///< What it was staged from.
+  std::filesystem::path file;    ///< Its path in the store; it may have been removed there.
+  std::filesystem::path source;  ///< The file that it was staged from.
 };
 
-/// Records of generations: of those that are over, the latest kKept of each plugin. [any-thread]
+/// Records of generations. Of those that have ended, the latest kKept of each plugin are kept.
+/// [any-thread]
 class GenerationRecords {
  public:
   static constexpr std::size_t kKept = 32;
@@ -32,20 +33,21 @@ class GenerationRecords {
 
   explicit GenerationRecords(std::shared_ptr<Fleet> fleet) : fleet_(std::move(fleet)) {}
 
-  /// A new record; `info.since` is filled in. `stored` is empty when it did not get into the store.
+  /// Adds a record; `info.since` is filled in. `stored` is empty if the content is not in the
+  /// store.
   Id add(GenerationInfo info, const std::filesystem::path& stored);
-  /// The fleet's object for it, from which come number and tally.
+  /// Sets the fleet's object for it, which has its number and tally.
   void attach(Id id, const GenerationRef& generation);
   void set_version(Id id, const std::string& version);
   void set_state(Id id, GenerationState state, const std::string& reason = {});
   void set_note(Id id, const std::string& note);
-  /// Keeps the last tally in place of the generation, whose file may then go.
+  /// Keeps the last tally instead of the generation, whose file may then be removed.
   void detach(Id id);
 
   [[nodiscard]] GenerationInfo info(Id id);
-  /// All, the newest first.
+  /// All records, newest first.
   [[nodiscard]] std::vector<GenerationInfo> all();
-  /// Those of one plugin that were staged, the newest first, each content once.
+  /// The staged versions of one plugin, newest first, each content once.
   [[nodiscard]] std::vector<StoredVersion> stored(const std::string& plugin);
 
  private:

@@ -1,4 +1,4 @@
-/// swap/services.hpp: what the parts of the coordinator work with.
+/// swap/services.hpp: what the parts of the coordinator share.
 #pragma once
 
 #include <cstddef>
@@ -15,17 +15,18 @@
 
 namespace tenon::internal {
 
-/// One for each runtime; outlives its lanes and preparations. Members are [any-thread] but where it says otherwise.
+/// One for each runtime; it outlives the lanes and preparations. Members are [any-thread] unless
+/// stated otherwise.
 struct SwapServices {
   std::shared_ptr<Fleet> fleet;
   Candidates candidates;
   EventLog events;
   GenerationRecords records;
-  /// Where plugins are looked for, in order.
+  /// The directories that are searched for plugins, in order.
   const std::vector<std::filesystem::path> directories;
-  /// Has the coordinator look at everything again. May be called after its end.
+  /// Wakes the coordinator. May be called after its end.
   std::function<void()> wake;
-  /// Preparations that run now. The coordinator's thread alone.
+  /// Preparations that are running. Used only by the coordinator's thread.
   std::size_t preparing = 0;
 
   SwapServices(std::shared_ptr<Fleet> workers, Candidates maker, LogSink log,

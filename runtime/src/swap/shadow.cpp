@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kToldDifferences = 3;
 
-/// Whether an end is the surroundings' doing and not the task's.
+/// Whether an outcome is caused by the environment and not by the task.
 bool is_accident(const Result<Reply>& end) {
   if (end) {
     return false;

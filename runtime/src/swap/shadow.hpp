@@ -1,4 +1,4 @@
-/// swap/shadow.hpp: compares what two versions answer to the same calls.
+/// swap/shadow.hpp: compares the results of two versions for the same calls.
 #pragma once
 
 #include <functional>
@@ -13,17 +13,18 @@
 
 namespace tenon::internal {
 
-/// Counts differences. Kept by a shared_ptr, as calls of a trial may end after it. [any-thread]
+/// Counts differences. Owned by a shared_ptr, because calls of a trial may end after the trial.
+/// [any-thread]
 class ShadowComparison {
  public:
-  /// `trouble` is called at each difference.
+  /// `trouble` is called for each difference.
   ShadowComparison(std::shared_ptr<const PluginInfo> old_version, std::shared_ptr<const PluginInfo> new_version,
                    std::function<void()> trouble)
       : old_version_(std::move(old_version)), new_version_(std::move(new_version)), trouble_(std::move(trouble)) {}
 
-  /// Both ends of one call. Results are compared by value; errors are the same when their codes are. Where the old
-  /// version's end says nothing of its code (cancelled, crashed, late), nothing is compared; a new version's crash
-  /// counts by itself.
+  /// Compares both outcomes of one call. Results are compared by value, errors by their code. If
+  /// the old version's outcome says nothing about the task (cancelled, crashed, late), nothing is
+  /// compared. A crash of the new version always counts.
   void compare(const TaskInfo& task, const Result<Reply>& old_end, const Result<Reply>& new_end);
   [[nodiscard]] ShadowCounts counts();
 

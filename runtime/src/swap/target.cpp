@@ -39,7 +39,7 @@ Result<SwapTarget> find_path(const fs::path& given) {
   return SwapTarget{name, file, file, {}, true};
 }
 
-/// A version that there is, and where.
+/// An existing version, and where it is.
 struct Found {
   std::string version;
   fs::path file;
@@ -57,7 +57,7 @@ std::vector<Found> versions_of(const std::string& name, const KnownPlugin* known
   }
   std::vector<Found> versions;
   for (const fs::path& file : files) {
-    // One that cannot be read has no version; to ask for its path tells why.
+    // A file that cannot be read has no version; a request for its path reports why.
     if (const auto manifest = is_there(file) ? read_manifest(file) : fail(ErrorCode::kNotFound, "")) {
       versions.push_back({manifest->version, file, file});
     }

@@ -1,4 +1,4 @@
-/// swap/target.hpp: which file somebody means who wants a swap.
+/// swap/target.hpp: finds the file that a swap request means.
 #pragma once
 
 #include <filesystem>
@@ -14,42 +14,43 @@
 
 namespace tenon::internal {
 
-/// A file and the plugin it stands for.
+/// A file and the name of its plugin.
 struct SwapTarget {
   std::string plugin;
   std::filesystem::path file;
-  /// Where it came from first; the file itself when it is not in the store.
+  /// Where its content came from first; the file itself if it is not in the store.
   std::filesystem::path source;
-  /// What the file was asked to be; empty: anything.
+  /// The requested version; empty for any.
   std::string version;
-  /// It was asked for by its path.
+  /// The request named it by its path.
   bool named_file = false;
 };
 
 /// What is known of one plugin.
 struct KnownPlugin {
   std::string name;
-  /// Of the current one; empty when there is none.
+  /// The current version; empty if there is none.
   std::string version;
   std::filesystem::path source;
 };
 
-/// Where to look.
+/// Where to search.
 struct TargetPlaces {
-  /// In order: the first file of a name is the plugin's.
+  /// In order: the first file with a name is the plugin's file.
   const std::vector<std::filesystem::path>& directories;
   const std::vector<KnownPlugin>& known;
-  /// Earlier versions of a plugin, the newest first.
+  /// Earlier versions of a plugin, newest first.
   std::function<std::vector<StoredVersion>(const std::string& plugin)> stored;
 };
 
-/// The first `<name>.so` in the directories; empty when none has it. [any-thread]
+/// The first `<name>.so` in the directories; empty if there is none. [any-thread]
 [[nodiscard]] std::filesystem::path first_plugin_file(const std::vector<std::filesystem::path>& directories,
                                                       const std::string& name);
 
-/// "image", "image@1.3.0" or a path, as Runtime::swap takes it. A version is looked for in all directories (also where
-/// another file is found before it) and then among earlier generations whose file is still in the store. Errors:
-/// kNotFound no such plugin, file or version, with those there are; kInvalidArgument it names no plugin. [any-thread]
+/// `what` is "image", "image@1.3.0" or a path, as for Runtime::swap. A version is searched in all
+/// directories, even behind another file of that name, and then among earlier generations whose
+/// file is still in the store. Errors: kNotFound if there is no such plugin, file or version, with
+/// those that exist; kInvalidArgument if it does not name a plugin. [any-thread]
 [[nodiscard]] Result<SwapTarget> find_swap_target(std::string_view what, const TargetPlaces& places);
 
 }  // namespace tenon::internal

@@ -12,8 +12,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A file that is written again and again is looked at after this many debounce times, and not before a second: a
-/// builder that never rests must not keep the newest version away for ever.
+/// A file that is written again and again is reported after this many debounce times, but not
+/// within a second: a build that never pauses must not hide the newest version for ever.
 constexpr std::int64_t kLongestDebounces = 20;
 constexpr std::chrono::nanoseconds kLongestWait = std::chrono::seconds(1);
 
@@ -103,7 +103,8 @@ void PluginWatcher::touch(const fs::path& file, MonotonicNs now_ns) {
 
 void PluginWatcher::look_at_libraries(MonotonicNs now_ns) {
   for (const auto& [plugin, state] : seen_) {
-    // A library that a linker removed and has not written yet belongs to no state, so that all plugins are looked at.
+    // A library that a linker has removed and not yet written belongs to no state, so all plugins
+    // are scanned.
     if (pending_.contains(plugin) ? !state.libraries.empty() : changed(plugin)) {
       touch(plugin, now_ns);
     }
@@ -136,7 +137,7 @@ void PluginWatcher::look_at_all(MonotonicNs now_ns) {
                  [this](const fs::path& file) { return !is_library(file); });
   }
   for (const fs::path& file : files) {
-    // One that waits for its rest already is not kept waiting by being looked at.
+    // A file that is already waiting to become quiet does not start to wait again.
     if (!pending_.contains(file) && changed(file)) {
       touch(file, now_ns);
     }

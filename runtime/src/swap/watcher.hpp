@@ -1,8 +1,8 @@
-/// swap/watcher.hpp: plugin files that have changed and come to rest.
+/// swap/watcher.hpp: finds plugin files that have changed and are complete.
 ///
-/// A watch tells at once, and a look at all directories now and then finds what it has missed. Either way it is the
-/// state of the file that counts: a file is reported once for each state, when it has been quiet for the debounce time.
-/// A plugin's own libraries belong to its state.
+/// The watch of the system notifies at once, and a periodic scan of all directories finds what it
+/// missed. In both cases the state of the file decides: a file is reported once for each state,
+/// when it has been quiet for the debounce time. A plugin's own libraries belong to its state.
 #pragma once
 
 #include <chrono>
@@ -25,33 +25,34 @@ struct WatcherOptions {
   std::chrono::milliseconds rescan{10'000};
 };
 
-/// A plugin file that is not what it was.
+/// A plugin file that has changed.
 struct PluginFileChange {
   std::filesystem::path file;
   bool gone = false;
-  /// The file is as it was; one of its own libraries is not.
+  /// Only one of its own libraries has changed.
   bool library = false;
 };
 
-/// One thread at a time. Needs none of its own.
+/// Used by one thread at a time; has no thread of its own.
 class PluginWatcher {
  public:
-  /// `seen`: what is known of files already; others count as new when they are found.
+  /// `seen` has the known states of files; files without a state count as new.
   PluginWatcher(WatcherOptions options, std::map<std::filesystem::path, PluginState> seen);
 
-  /// Begins to watch. What cannot be watched is told by `take_messages` and found by looking.
+  /// Starts watching. `take_messages` reports what cannot be watched; scans still find changes
+  /// there.
   void start();
-  /// Readable when there is something for `look`; null when the system has no watch.
+  /// Readable when there is something for `look`; null if the system has no watch.
   [[nodiscard]] const FileDescriptor* descriptor() const noexcept;
-  /// Takes what the watch has, and looks at all files when it is time to.
+  /// Takes the notifications of the watch, and scans all files when a scan is due.
   void look(MonotonicNs now_ns);
-  /// When `look` and `take_quiet` are to be called again even if nothing becomes readable.
+  /// When `look` and `take_quiet` must be called again even if nothing becomes readable.
   [[nodiscard]] MonotonicNs next_time() const noexcept;
-  /// The changed files that are quiet now.
+  /// The changed files that are quiet by now.
   [[nodiscard]] std::vector<PluginFileChange> take_quiet(MonotonicNs now_ns);
-  /// Takes a file for one that was not seen yet, so that the next rescan finds it.
+  /// Forgets the state of a file, so that the next scan reports it.
   void forget(const std::filesystem::path& file);
-  /// What happened to the watch itself, in words, each once.
+  /// Messages about the watch itself, each once.
   [[nodiscard]] std::vector<std::string> take_messages();
 
  private:
@@ -60,11 +61,11 @@ class PluginWatcher {
     MonotonicNs latest_ns = 0;
   };
   void touch(const std::filesystem::path& file, MonotonicNs now_ns);
-  /// The same for the plugins one of whose libraries has changed.
+  /// The same for plugins of which a library has changed.
   void look_at_libraries(MonotonicNs now_ns);
-  /// Watches where the libraries of a plugin are, or may appear.
+  /// Watches the directories in which the libraries of a plugin are or may appear.
   void watch_libraries(const PluginState& state);
-  /// Whether a file is known as a library of a plugin, and so not as a plugin.
+  /// Whether a file is known as a library of a plugin, so that it is not a plugin itself.
   [[nodiscard]] bool is_library(const std::filesystem::path& file) const;
   [[nodiscard]] bool is_plugin_directory(const std::filesystem::path& directory) const;
   void look_at_all(MonotonicNs now_ns);
