@@ -13,15 +13,16 @@
 
 namespace tenon::internal {
 
-/// SHA-256 of an open file, from its start and wherever reads stand, as lower-case hexadecimal; memory does not grow
-/// with the file. Errors: kIo.
+/// SHA-256 of an open file as lower-case hexadecimal, from its start whatever its file position.
+/// Memory does not grow with the file. Errors: kIo.
 [[nodiscard]] Result<std::string> sha256_of_file(const FileDescriptor& descriptor);
-/// The same of the first `size_bytes` bytes of an open file, or of all where it is shorter, followed by `suffix`.
+/// The same for the first `size_bytes` bytes of an open file, or all of them if it is shorter,
+/// followed by `suffix`.
 [[nodiscard]] Result<std::string> sha256_of_file(const FileDescriptor& descriptor, std::uint64_t size_bytes,
                                                  std::string_view suffix);
-/// The same of a file by its path. Errors: also those of open_for_reading.
+/// The same for a file by its path. Errors: also those of open_for_reading.
 [[nodiscard]] Result<std::string> sha256_of_file(const std::filesystem::path& file);
-/// The same of bytes.
+/// The same for bytes.
 [[nodiscard]] std::string sha256_of_bytes(BytesView bytes);
 
 }  // namespace tenon::internal

@@ -1,5 +1,5 @@
-/// plugin/file_keeper.hpp: takes the plugin files of a catalog into keeping, so that a runtime serves what it began
-/// with.
+/// plugin/file_keeper.hpp: secures the plugin files of a catalog, so that a runtime serves the
+/// versions with which it started.
 #pragma once
 
 #include <cstdint>
@@ -15,28 +15,29 @@
 
 namespace tenon::internal {
 
-/// Keeps plugin files in the user's store, and in memory where that cannot be used. A content that the store has
-/// already costs a look at its copy. Not thread-safe.
+/// Keeps plugin files in the user's store, or in memory if the store cannot be used. For a content
+/// that the store already has, only its copy is checked. Not thread-safe.
 class FileKeeper {
  public:
   /// `cache_dir` as in CatalogOptions; the store is its directory `store`.
   explicit FileKeeper(const std::filesystem::path& cache_dir);
 
-  /// Keeps the content of a usable plugin, in the version that the catalog found where the store has it or the file
-  /// still does; otherwise in the version that the file has now, which has another hash. Takes as long as to copy and
-  /// hash the file when the store does not have it. Errors: kUnavailable the file keeps changing; kIncompatible it has
-  /// changed, and there is no store to keep what it is now; those of reading it; kOutOfMemory.
+  /// Keeps the content of a usable plugin: the version that the catalog found, if the store or the
+  /// file still has it, otherwise the version that the file has now, with another hash. Copies and
+  /// hashes the file if the store does not have it. Errors: kUnavailable if the file keeps
+  /// changing; kIncompatible if it has changed and there is no store for its new content; those of
+  /// reading it; kOutOfMemory.
   [[nodiscard]] Result<ServedFileRef> keep(const PluginInfo& plugin);
 
-  /// Removes from the store what is old, if anything was added to it.
+  /// Removes old files from the store, if any file was added to it.
   void sweep() const;
 
-  /// Why files are not kept in the store; nullopt as long as they are.
+  /// Why files are not kept in the store; nullopt if they are.
   [[nodiscard]] const std::optional<Error>& refusal() const noexcept { return refusal_; }
 
  private:
   [[nodiscard]] std::optional<StagedPlugin> find_stored(const PluginInfo& plugin) const;
-  /// Later starts need not read these files.
+  /// Files that later starts need not read.
   void remember(const StagedPlugin& staged) const;
   [[nodiscard]] Result<ServedFileRef> keep_in_memory(const PluginInfo& plugin);
 

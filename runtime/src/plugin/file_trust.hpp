@@ -1,5 +1,5 @@
-/// plugin/file_trust.hpp: whether a plugin file may be loaded at all, judged by who can change it. See DESIGN.md,
-/// "Trust".
+/// plugin/file_trust.hpp: whether a plugin file may be loaded, judged by who can change it. See
+/// DESIGN.md, "Trust".
 #pragma once
 
 #include <filesystem>
@@ -8,8 +8,9 @@
 
 namespace tenon::internal {
 
-/// Refuses a file that others than root and this user own or may write, or that stands in a directory where others may
-/// replace it. Links are followed: what they lead to counts, and the directory of the link too. Errors: kRejected with
+/// Refuses a file that a user other than root and this user owns or may write, or that is in a
+/// directory where others may replace it. For a link, its target and the directory of the link are
+/// checked. Errors: kRejected with
 /// what to change; kNotFound; kIo. [any-thread]
 [[nodiscard]] Result<void> check_plugin_trust(const std::filesystem::path& file);
 

@@ -1,4 +1,5 @@
-/// plugin/library.hpp: one plugin, loaded into this process. For workers and the inspector alone: a host never loads.
+/// plugin/library.hpp: one plugin, loaded into this process. Only for workers and the inspector; a
+/// host never loads plugins.
 ///
 ///   auto plugin = LoadedPlugin::load(file, worker);              // manifest, dlopen, entry, checks
 ///   if (plugin) status = (*plugin)->init(settings);
@@ -24,18 +25,18 @@
 
 namespace tenon::internal {
 
-/// A task's functions, copied out of the descriptor once it was checked: what lies beyond the plugin's own struct is
-/// null. Pointers into the library stay valid as long as the process.
+/// A task's functions, copied from the descriptor after it was checked. Functions beyond the end of
+/// the plugin's own struct are null. Pointers into the library are valid as long as the process.
 struct LoadedTask {
   const TaskInfo* info = nullptr;  ///< Inside LoadedPlugin::schema().
   tenon_status_t (*run)(tenon_call_t* call) = nullptr;
   tenon_status_t (*open)(tenon_call_t* call, void** session) = nullptr;
   tenon_status_t (*step)(tenon_call_t* call, void* session) = nullptr;
-  tenon_status_t (*checkpoint)(tenon_call_t* call, void* session) = nullptr;  ///< Null: the task has no checkpoints.
+  tenon_status_t (*checkpoint)(tenon_call_t* call, void* session) = nullptr;  ///< Null if the task has no checkpoints.
   void (*close)(void* session) = nullptr;
 };
 
-/// What a load is about to do; lets the inspector say where a plugin crashed or hung.
+/// The next step of a load; the inspector reports in which step a plugin crashed or hung.
 enum class LoadStage : std::uint8_t {
   kReadManifest = 1,
   kLoadLibrary = 2,  ///< Static initialisers run here.
@@ -47,37 +48,39 @@ enum class LoadStage : std::uint8_t {
   kDone = 8,
 };
 
-/// "while tenon_plugin_entry ran" and the like. Valid for ever.
+/// Such as "while tenon_plugin_entry ran". Valid for ever.
 [[nodiscard]] std::string_view load_stage_text(LoadStage stage) noexcept;
 
 struct LoadOptions {
   /// The worker as the plugin sees it. Must live until the process ends.
   const tenon_worker_t* worker = nullptr;
-  /// Called before each stage begins; may be empty.
+  /// Called before each stage starts; may be empty.
   std::function<void(LoadStage)> on_stage;
-  /// Own libraries, loaded before the plugin, each after those that it needs. One that the loader refuses is reported
-  /// by the load of the plugin.
+  /// The plugin's own libraries, loaded before it, each after those that it needs. If the loader
+  /// refuses one, the load of the plugin reports it.
   std::vector<std::filesystem::path> libraries = {};
 };
 
-/// Loads an own library of a plugin, an open file, so that the loader takes it for what is needed by the name of `path`
-/// (without directories), also where the library does not carry that name itself (DT_SONAME). That takes a `path` that
-/// leads to the file. Errors: those of DynamicLibrary::load. [any-thread]
+/// Loads an own library of a plugin from an open file. The loader then uses it for the name of
+/// `path` (without directories), even if the library itself does not have that name (DT_SONAME);
+/// for this, `path` must lead to the file. Errors: those of DynamicLibrary::load. [any-thread]
 [[nodiscard]] Result<void> load_own_library(const FileDescriptor& file, const std::filesystem::path& path);
 
-/// A loaded plugin. Never unloaded: the library ends with its process. Not thread-safe: the task thread has it.
-/// Owns the state between `init` and `fini`.
+/// A loaded plugin. The library is never unloaded; it ends with the process. Not thread-safe: only
+/// the task thread uses it. Owns the state between `init` and `fini`.
 class LoadedPlugin {
  public:
-  /// Reads the manifest, loads the library, calls tenon_plugin_entry and checks the descriptor against manifest and
-  /// schema. Errors: those of read_manifest; kCorrupt or kNotFound when the loader refuses the file (its words are in
-  /// the message); kIncompatible names what the descriptor lies about, or the file changed meanwhile; kUnavailable when
-  /// the entry gave no descriptor. [task-thread]
+  /// Reads the manifest, loads the library, calls tenon_plugin_entry and checks the descriptor
+  /// against manifest and schema. Errors: those of read_manifest; kCorrupt or kNotFound if the
+  /// loader refuses the file (its message is included); kIncompatible if the descriptor does not
+  /// agree with the manifest, with the difference, or if the file has changed meanwhile;
+  /// kUnavailable if the entry returned no descriptor. [task-thread]
   [[nodiscard]] static Result<std::unique_ptr<LoadedPlugin>> load(const std::filesystem::path& file,
                                                                   const LoadOptions& options);
-  /// The same of an open file, whatever its name leads to. Its content must still be what was inspected once the
-  /// library is loaded, before the entry is called. It should stay open as long as the process: it may be the only name
-  /// by which a debugger finds it. [task-thread]
+  /// The same for an open file, whatever its name leads to now. After the library is loaded and
+  /// before the entry is called, its content must still be the one that was inspected. The file
+  /// should stay open as long as the process, because a debugger may find it only by the
+  /// descriptor. [task-thread]
   [[nodiscard]] static Result<std::unique_ptr<LoadedPlugin>> load(const OpenPluginFile& file,
                                                                   const LoadOptions& options);
 
@@ -86,8 +89,8 @@ class LoadedPlugin {
   /// Runs finish().
   ~LoadedPlugin();
 
-  /// Calls the plugin's `init` once. `settings` may be empty; borrowed until init returns. Errors: the code init
-  /// returned, with its name. [task-thread]
+  /// Calls the plugin's `init` once. `settings` may be empty; it is borrowed until init returns.
+  /// Errors: the code that init returned, with its name. [task-thread]
   [[nodiscard]] Result<void> init(BytesView settings);
   /// Calls `quiesce` and `fini` if `init` has succeeded; a second call does nothing. [task-thread]
   void finish();
@@ -95,7 +98,7 @@ class LoadedPlugin {
   [[nodiscard]] const std::string& name() const noexcept;
   [[nodiscard]] const std::string& version() const noexcept;
   [[nodiscard]] const Schema& schema() const noexcept;
-  /// What `init` stored: tenon_call_t.state.
+  /// The state that `init` stored: tenon_call_t.state.
   [[nodiscard]] void* state() const noexcept;
   /// The tasks, in the order of schema().tasks(). Valid as long as this object.
   [[nodiscard]] const std::vector<LoadedTask>& tasks() const noexcept;
@@ -106,7 +109,7 @@ class LoadedPlugin {
 
  private:
   struct Impl;
-  /// `inspected` null: the file is taken as it is.
+  /// With a null `inspected`, the content of the file is not checked.
   [[nodiscard]] static Result<std::unique_ptr<LoadedPlugin>> load_open(const FileDescriptor& descriptor,
                                                                        const std::filesystem::path& file,
                                                                        const OpenPluginFile* inspected,

@@ -31,9 +31,10 @@ struct OpenPluginFile {
   std::string sha256;          ///< Of its content.
 };
 
-/// Opens `file`, which must still be what was inspected: in the same `state`, or else with the same content.
-/// `library_list` is what the author's file of a plugin with own libraries lacks (plugin_identity.hpp); copies have it.
-/// Errors: kIncompatible the content is another; kTooLarge; those of open_for_reading. [any-thread]
+/// Opens `file`, which must still be what was inspected: in the same `state`, or else with the same
+/// content. `library_list` is what the author's file of a plugin with own libraries lacks
+/// (plugin_identity.hpp); copies have it. Errors: kIncompatible the content is another; kTooLarge;
+/// those of open_for_reading. [any-thread]
 [[nodiscard]] Result<OpenPluginFile> open_inspected(const std::filesystem::path& file,
                                                     const std::optional<PluginFileState>& state,
                                                     const std::string& sha256, std::string_view library_list = {});

@@ -1,8 +1,9 @@
 /// plugin/plugin_identity.hpp: what makes two plugins the same one.
 ///
-/// A plugin is its file and its own libraries. Its identity is one SHA-256: that of the file, followed by a list of the
-/// libraries' hashes where there are libraries. Copies in the store and in memory carry this list at their end, where
-/// neither the loader nor a debugger minds it, so that the hash of a copy is the plugin's identity.
+/// A plugin is its file and its own libraries. Its identity is one SHA-256: that of the file,
+/// followed by a list of the libraries' hashes where there are libraries. Copies in the store and
+/// in memory carry this list at their end, where neither the loader nor a debugger minds it, so
+/// that the hash of a copy is the plugin's identity.
 #pragma once
 
 #include <cstdint>
@@ -36,12 +37,13 @@ struct ListedContent {
   std::uint64_t content_bytes = 0;  ///< Of the file without the list.
   std::vector<ListedLibrary> libraries;
 };
-/// Reads the list of an open file; one without a list, or with a damaged one, has no libraries. Errors: kIo.
-/// [any-thread]
+/// Reads the list of an open file; one without a list, or with a damaged one, has no libraries.
+/// Errors: kIo. [any-thread]
 [[nodiscard]] Result<ListedContent> read_library_list(const FileDescriptor& file);
 
-/// The identity of an open plugin file with these libraries. A list that the file has at its end does not count: it
-/// belongs to a copy that a user took from the store. Reads the whole file. Errors: kIo. [any-thread]
+/// The identity of an open plugin file with these libraries. A list that the file has at its end
+/// does not count: it belongs to a copy that a user took from the store. Reads the whole file.
+/// Errors: kIo. [any-thread]
 [[nodiscard]] Result<std::string> plugin_identity(const FileDescriptor& file, std::string_view library_list);
 
 }  // namespace tenon::internal

@@ -13,11 +13,11 @@
 
 namespace tenon::internal {
 
-/// What a content in quarantine is, for people. Each may be empty when it is not known.
+/// Describes a content in quarantine for people. Each field may be empty if it is not known.
 struct QuarantineSubject {
   std::string plugin;
   std::string version;
-  /// The only host that does not load it; empty: no host of the store does.
+  /// The only host that must not load it; empty if no host of the store may.
   std::string host;
 };
 
@@ -29,11 +29,11 @@ struct QuarantineRecord {
   /// To the second.
   std::chrono::system_clock::time_point since;
   QuarantineSubject subject;
-  /// Of a content that hung: the time that it was given. Zero when the reason does not depend on a time limit.
+  /// For a content that hung, its time limit. Zero if the reason does not depend on a time limit.
   std::chrono::milliseconds time_limit{0};
 
-  /// Whether the reason still holds where a plugin has `limit` to load. What hung may only be slow: a longer limit
-  /// than the one that it exceeded lets it try again.
+  /// Whether the reason still holds if the plugin has `limit` to load. A content that hung may only
+  /// be slow: it may be tried again with a longer limit than the one it exceeded.
   [[nodiscard]] bool holds_with(std::chrono::milliseconds limit) const noexcept {
     return time_limit == std::chrono::milliseconds::zero() || limit <= time_limit;
   }
@@ -42,28 +42,29 @@ struct QuarantineRecord {
 /// Whether `text` is a SHA-256 as file_hash.hpp gives it: 64 digits, lower case. [any-thread]
 [[nodiscard]] bool is_sha256(const std::string& text) noexcept;
 
-/// A directory of small records, a file each, named by the SHA-256 of the content. Several processes may use one
-/// directory at once: each call looks at what is there then. A record that cannot be read still counts: what was once
-/// refused stays refused until somebody releases it. [any-thread]
+/// A directory of small records, a file each, named by the SHA-256 of the content. Several
+/// processes may use one directory at once: each call reads the directory. A record that cannot be
+/// read still counts: refused content stays refused until it is released. [any-thread]
 class Quarantine {
  public:
-  /// The directory's parent must be there. At most `max_records` are kept; the oldest go first.
+  /// The directory's parent must exist. At most `max_records` are kept; the oldest are removed
+  /// first.
   Quarantine(std::filesystem::path directory, std::size_t max_records)
       : directory_(std::move(directory)), max_records_(max_records) {}
 
-  /// Takes a content in, or gives the one that is in a new reason. `time_limit` as in QuarantineRecord. Errors:
-  /// kInvalidArgument no SHA-256; kIo.
+  /// Adds a content, or replaces its reason. `time_limit` is as in QuarantineRecord. Errors:
+  /// kInvalidArgument if the hash is not a SHA-256; kIo.
   [[nodiscard]] Result<void> add(const std::string& sha256, const std::string& reason,
                                  std::chrono::system_clock::time_point since, const QuarantineSubject& subject = {},
                                  std::chrono::milliseconds time_limit = std::chrono::milliseconds::zero()) const;
-  /// The record of a content; nullopt when it is not in quarantine.
+  /// The record of a content; nullopt if it is not in quarantine.
   [[nodiscard]] std::optional<QuarantineRecord> find(const std::string& sha256) const;
-  /// Lets a content out. False when it was not in. Errors: kIo.
+  /// Removes a content from quarantine. False if it was not there. Errors: kIo.
   [[nodiscard]] Result<bool> release(const std::string& sha256) const;
-  /// All records, the newest first.
+  /// All records, newest first.
   [[nodiscard]] std::vector<QuarantineRecord> all() const;
 
-  /// Removes what killed writers left behind.
+  /// Removes files that killed writers left behind.
   void sweep() const;
   [[nodiscard]] const std::filesystem::path& directory() const noexcept { return directory_; }
 

@@ -1,4 +1,4 @@
-/// plugin/served_file.hpp: the content of one plugin file, kept for as long as a runtime serves it.
+/// plugin/served_file.hpp: the content of one plugin file, kept as long as a runtime serves it.
 ///
 ///   auto served = ServedFile::stored(store, std::move(*staged), "/opt/plugins/image.so");
 ///   bind(worker, served->current());               // where workers load it
@@ -28,31 +28,33 @@ namespace tenon::internal {
 class ServedFile;
 using ServedFileRef = std::shared_ptr<ServedFile>;
 
-/// One content of one plugin file. What happens to the plugin file does not matter to it, and what happens to the store
-/// is mended: it holds the copy in the store open, or a sealed copy in memory where there is no store. [any-thread]
+/// One content of one plugin file. It does not depend on the plugin file, and it repairs damage to
+/// the store: it keeps the copy in the store open, or has a sealed copy in memory if there is no
+/// store. [any-thread]
 class ServedFile {
  public:
-  /// Where a worker gets the content.
+  /// Where a worker finds the content.
   struct Loadable {
-    /// By name; empty when only the descriptor leads to it.
+    /// Its path; empty if only the descriptor leads to it.
     std::filesystem::path file;
-    /// Null when the process had no descriptors left to hold it open.
+    /// Null if the process had no descriptor left to keep it open.
     std::shared_ptr<const FileDescriptor> descriptor;
     /// The state in which the file has its hash.
     FileIdentity identity;
   };
 
-  /// One of a plugin's own libraries.
+  /// One of the plugin's own libraries.
   struct Library {
     PluginLibrary info;
-    /// Null for one that stays where it is (PluginLibrary::fixed).
+    /// Null for a library that stays where it is (PluginLibrary::fixed).
     ServedFileRef file;
   };
 
-  /// Serves a copy in the store with its libraries, whose pins it keeps. `source` is the plugin file that was staged.
+  /// Serves a copy in the store with its libraries, and keeps their pins. `source` is the plugin
+  /// file that was staged.
   [[nodiscard]] static ServedFileRef stored(const Store& store, StagedPlugin staged, std::filesystem::path source);
-  /// Serves a plugin file without a store. Workers get a sealed copy, made by the first restore(), or by
-  /// copy_to_memory(). Until then the content may be lost, which restore() reports.
+  /// Serves a plugin file without a store. Workers get a sealed copy, which the first restore() or
+  /// copy_to_memory() makes. Before that, the content can be lost; restore() then reports it.
   [[nodiscard]] static ServedFileRef unstored(OpenPluginFile source, std::vector<Library> libraries = {});
 
   ServedFile(const ServedFile&) = delete;
@@ -62,24 +64,25 @@ class ServedFile {
   /// The plugin file that it came from.
   [[nodiscard]] const std::filesystem::path& source() const noexcept { return source_; }
 
-  /// Its own libraries, each after those that it needs. Each is a content of its own: what this object promises of its
-  /// file holds for theirs.
+  /// Its own libraries, each after those that it needs. This object guarantees for their files what
+  /// it guarantees for its own.
   [[nodiscard]] const std::vector<Library>& libraries() const noexcept { return libraries_; }
 
-  /// What workers are told first. Asks the system nothing.
+  /// The location that workers try first. Makes no system call.
   [[nodiscard]] Loadable current() const;
   /// Makes the sealed copy of an unstored file now. Errors: those of restore().
   [[nodiscard]] Result<void> copy_to_memory();
-  /// Makes sure that the content is to be had: looks at the copy in the store, and otherwise puts one there again, from
-  /// what is held open or from the plugin file while that has the content still, or makes a sealed copy in memory.
-  /// Blocks as long as to hash and copy the file. Errors: kUnavailable the content is nowhere any more, with what was
-  /// found; kOutOfMemory. A further call tries again.
+  /// Makes sure that the content is available. Checks the copy in the store. If that is damaged or
+  /// missing, stores it again from the open copy, or from the plugin file if that still has the
+  /// content; if that fails, makes a sealed copy in memory. Blocks while the file is hashed and
+  /// copied. Errors: kUnavailable if the content no longer exists anywhere, with what was found;
+  /// kOutOfMemory. A further call tries again.
   [[nodiscard]] Result<Loadable> restore();
 
  private:
   enum class Where : std::uint8_t {
-    kStore,   ///< `file` names it.
-    kHeld,    ///< The copy that was in the store has no name any more.
+    kStore,   ///< At `file`.
+    kHeld,    ///< The open copy, which is no longer in the store.
     kMemory,  ///< A sealed copy.
     kSource   ///< The plugin file itself: not for workers.
   };
@@ -87,7 +90,7 @@ class ServedFile {
     Where where = Where::kSource;
     Loadable loadable;
     Pin pin;
-    /// A state in which the plugin file had another content.
+    /// A state in which the plugin file had other content.
     std::optional<FileIdentity> foreign_source;
   };
 
@@ -95,22 +98,23 @@ class ServedFile {
              std::vector<Library> libraries, Kept kept);
 
   [[nodiscard]] static std::vector<Library> serve(const Store& store, std::vector<StagedLibrary> staged);
-  /// Whether a file has the content. `copied`: it is one of our copies, with the list of libraries at its end.
+  /// Whether a file has the content. With `copied`, it is a copy of ours, with the list of
+  /// libraries at its end.
   [[nodiscard]] bool has_content(const FileDescriptor& file, bool copied) const;
-  /// What a copy has after the first `bytes` bytes of what it is made of.
+  /// The part of a copy that follows the first `bytes` bytes of its original.
   struct Source {
     std::uint64_t bytes = 0;
     std::string_view suffix;
   };
   [[nodiscard]] Result<Source> source_of(const FileDescriptor& content, bool copied) const;
 
-  /// Whether the stored file is there under its name and has the content.
+  /// Whether the stored file exists under its name and has the content.
   [[nodiscard]] bool is_in_place(Kept& kept) const;
-  /// Whether what is held open has the content still.
+  /// Whether the open copy still has the content.
   [[nodiscard]] bool is_held(Kept& kept) const;
-  /// The plugin file, if it has the content. Otherwise `problem` says what it is.
+  /// The plugin file, if it has the content. Otherwise `problem` says what is wrong.
   [[nodiscard]] std::optional<FileDescriptor> open_source(Kept& kept, std::string& problem) const;
-  /// Puts what `content` holds into the store. `copied` as in has_content.
+  /// Puts `content` into the store. `copied` is as in has_content.
   [[nodiscard]] Result<void> put_into_store(Kept& kept, const FileDescriptor& content, bool copied) const;
   [[nodiscard]] Result<void> put_into_memory(Kept& kept, const FileDescriptor& content, bool copied) const;
 
@@ -119,7 +123,7 @@ class ServedFile {
   const std::filesystem::path source_;
   const std::filesystem::path name_;  ///< Without directories.
   const std::vector<Library> libraries_;
-  const std::string list_;  ///< Of the libraries, as copies have it at their end.
+  const std::string list_;  ///< The list of libraries that copies have at their end.
   mutable Guarded<Kept> kept_;
 };
 

@@ -1,10 +1,11 @@
-/// plugin/service_records.hpp: what each host serves, so that its next start serves it again.
+/// plugin/service_records.hpp: what each host serves, so that it serves the same after a restart.
 ///
 ///   const ServiceRecords records(store_directory / "hosts");
 ///   records.remember({.host = "serve /run/user/1000/tenon.sock", .plugin = "image", .current = ...});
 ///   if (auto record = records.find(host, "image")) serve(record->current);
 ///
-/// A file on disk does not say what is current: another file may have been swapped in, or its content was rolled back.
+/// A file on disk does not say what is current: another file may have been swapped in, or its
+/// content was rolled back.
 #pragma once
 
 #include <chrono>
@@ -30,7 +31,7 @@ struct ServedVersion {
   std::filesystem::path source;
 };
 
-/// What one host serves of one plugin.
+/// The version of one plugin that one host serves.
 struct ServiceRecord {
   /// Names the host across its restarts.
   std::string host;
@@ -40,42 +41,46 @@ struct ServiceRecord {
   std::string why;
   /// To the millisecond.
   std::chrono::system_clock::time_point since;
-  /// A person made it current although it is in quarantine.
+  /// Whether a person made it current although it is in quarantine.
   bool forced = false;
-  /// The plugin's file in the host's plugin directories; empty when it had none there.
+  /// The plugin's file in the host's plugin directories; empty if there was none.
   std::filesystem::path file;
-  /// The content of it on which the host or a person last decided; empty: none.
+  /// The content of that file about which the host or a person last decided; empty if there is
+  /// none.
   std::string file_sha256;
-  /// The way back, the latest last.
+  /// The versions to which it can be rolled back, latest last.
   std::vector<ServedVersion> past;
 };
 
-/// A directory with a directory for each host. Several processes may use it at once; of two hosts of one name, the last
-/// word counts. [any-thread]
+/// A directory with a directory for each host. Several processes may use it at once; if two hosts
+/// have the same name, the last write wins. [any-thread]
 class ServiceRecords {
  public:
-  /// The directory must be there. `max_rolled_back`: contents that one host keeps as rolled back.
+  /// The directory must exist. `max_rolled_back` limits the rolled-back contents that are kept for
+  /// one host.
   ServiceRecords(std::filesystem::path directory, std::size_t max_rolled_back)
       : directory_(std::move(directory)), max_rolled_back_(max_rolled_back) {}
 
-  /// Replaces the record of a host's plugin. Errors: kInvalidArgument no SHA-256 or no plugin name; kIo.
+  /// Replaces the record of a host's plugin. Errors: kInvalidArgument for an invalid SHA-256 or
+  /// plugin name; kIo.
   [[nodiscard]] Result<void> remember(const ServiceRecord& record) const;
-  /// nullopt when there is none. A record that is broken counts as none.
+  /// nullopt if there is none. A damaged record counts as absent.
   [[nodiscard]] std::optional<ServiceRecord> find(const std::string& host, const std::string& plugin) const;
   /// All records of one host, by plugin.
   [[nodiscard]] std::vector<ServiceRecord> of(const std::string& host) const;
-  /// The contents that hosts need for their next start: what is current, and the version before it.
+  /// The contents that hosts need for their next start: the current version and the one before it.
   [[nodiscard]] std::set<std::string> needed() const;
 
-  /// The contents that persons rolled a host back from. They are not loaded by that host again unless a person lifts
-  /// the record or forces them; other hosts are not concerned.
+  /// The contents from which persons rolled a host back. That host does not load them again unless
+  /// a person lifts the record or forces them; other hosts are not affected.
   [[nodiscard]] Quarantine rolled_back(const std::string& host) const;
-  /// Those of all hosts.
+  /// The same for all hosts.
   [[nodiscard]] std::vector<Quarantine> all_rolled_back() const;
 
-  /// Says that the host is still there, so that sweep() spares it.
+  /// Records that the host is still in use, so that sweep() keeps it.
   void touch(const std::string& host) const;
-  /// Removes hosts that have not been there for three months, and what killed writers left behind.
+  /// Removes hosts that have not been used for three months, and files that killed writers left
+  /// behind.
   void sweep() const;
 
  private:
