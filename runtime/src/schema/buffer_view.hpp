@@ -1,4 +1,4 @@
-/// schema/buffer_view.hpp: reads a verified FlatBuffer along a SchemaModel.
+/// schema/buffer_view.hpp: reads a verified FlatBuffer by a SchemaModel.
 #pragma once
 
 #include <cstdint>
@@ -43,7 +43,7 @@ namespace tenon::internal {
   return at + flatbuffers::ReadScalar<flatbuffers::uoffset_t>(at);
 }
 
-/// Number of elements of the vector at `at`; they begin four bytes later.
+/// Number of elements of the vector at `at`; they start four bytes later.
 [[nodiscard]] inline std::uint32_t vector_length(const std::uint8_t* at) {
   return flatbuffers::ReadScalar<flatbuffers::uoffset_t>(at);
 }
@@ -53,12 +53,12 @@ namespace tenon::internal {
   return {reinterpret_cast<const char*>(at) + 4, vector_length(at)};
 }
 
-/// A field of the table at `table`; nullptr when it is absent.
+/// A field of the table at `table`; nullptr if it is absent.
 [[nodiscard]] inline const std::uint8_t* field_at(const std::uint8_t* table, const FieldModel& field) {
   return reinterpret_cast<const flatbuffers::Table*>(table)->GetAddressOf(field.offset);
 }
 
-/// A plain number or enum value without quotes; an enum's name when it has one.
+/// A number or enum value without quotes; an enum value by its name, if it has one.
 [[nodiscard]] std::string scalar_text(const SchemaModel& model, const TypeRef& type, const std::uint8_t* at);
 
 }  // namespace tenon::internal

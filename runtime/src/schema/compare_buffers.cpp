@@ -15,11 +15,11 @@
 namespace tenon::internal {
 namespace {
 
-/// Vectors can be shared, so that few bytes ask for much work. What is compared may be so many times as long as the
-/// buffers, and so many bytes longer: about a second.
+/// Vectors can be shared, so that a few bytes can cause much work. The compared bytes may exceed
+/// the size of the buffers by this factor and by this number of bytes, which takes about a second.
 constexpr std::uint64_t kMaxSharing = 16;
 constexpr std::uint64_t kMaxExtraBytes = std::uint64_t{1} << 31;
-/// Of a text, what stands before the first difference, and what is shown from there.
+/// How much of a text is shown before the first difference, and how much from there.
 constexpr std::size_t kTextBefore = 12;
 constexpr std::size_t kTextShown = 60;
 
@@ -31,11 +31,11 @@ bool is_union_tag(const FieldModel& field) {
   return field.type.base == BaseType::kUType || field.type.element == BaseType::kUType;
 }
 
-/// One side: a schema and a place in a verified buffer of it.
+/// One side: a schema and a location in a verified buffer.
 struct Side {
   const SchemaModel& model;
   TypeRef type;
-  const std::uint8_t* at;  ///< The value itself, or the offset to it; nullptr when it is absent.
+  const std::uint8_t* at;  ///< The value itself, or the offset to it; nullptr if it is absent.
 
   [[nodiscard]] Side item(const std::uint8_t* place) const { return {model, type.element_type(), place}; }
   [[nodiscard]] std::size_t stride() const {
@@ -48,7 +48,7 @@ struct Side {
   }
 };
 
-/// A number of whatever type, or null.
+/// A number of any type, or null.
 struct Scalar {
   enum class Kind : std::uint8_t { kNull, kInteger, kReal } kind = Kind::kNull;
   std::int64_t integer = 0;
@@ -81,7 +81,7 @@ bool same(const Scalar& before, const Scalar& now) {
     const bool both_nan = std::isnan(before.real) && std::isnan(now.real);
     return before.kind == now.kind && before.integer == now.integer && (before.real == now.real || both_nan);
   }
-  // An integer field that became a real one: only a forced swap compares such.
+  // An integer field that became a real one: only a forced swap compares these.
   const auto real = [](const Scalar& one) {
     return one.kind == Kind::kReal ? one.real : static_cast<double>(one.integer);
   };
@@ -226,7 +226,7 @@ class BufferComparison {
     }
     if (old_tag == 0 || was == nullptr || is == nullptr || was->type.base != is->type.base || before.at == nullptr ||
         now.at == nullptr) {
-      return;  // None, or a member that one of the schemas does not know.
+      return;  // No member, or one that one of the schemas does not know.
     }
     const Side left{before.model, was->type, follow(before.at)};
     const Side right{now.model, is->type, follow(now.at)};
@@ -340,7 +340,8 @@ class BufferComparison {
     }
   }
 
-  /// Tells the first difference and how many follow: a vector of numbers would fill the list alone.
+  /// Reports the first difference and the number of further ones: otherwise, one vector of numbers
+  /// would fill the list.
   void compare_scalars(const Side& before, const std::uint8_t* old_at, std::size_t old_stride, const Side& now,
                        const std::uint8_t* new_at, std::size_t new_stride, std::uint32_t length) {
     std::uint32_t first = 0;

@@ -1,4 +1,4 @@
-/// schema/compare_buffers.hpp: whether two versions of a plugin have given the same result.
+/// schema/compare_buffers.hpp: whether two versions of a plugin gave the same result.
 #pragma once
 
 #include <cstddef>
@@ -11,12 +11,13 @@
 
 namespace tenon::internal {
 
-/// What differs between two buffers of table `type`, each by the schema of who wrote it; empty when nothing does. By
-/// value, not by bytes: "words[3].count: 12 became 13". Compared is what both schemas have and neither calls
-/// deprecated; a field that one of them alone has is no difference, NaN equals NaN, an absent scalar is its default, an
-/// absent vector, string or table differs from an empty one, and of tenon.Any nothing is known. Long texts are
-/// shortened to where they differ; a vector of scalars counts as one difference. A buffer that does not verify is one
-/// too. Stops after `max_differences`. [any-thread]
+/// The differences between two buffers of table `type`, each read by the schema of its writer;
+/// empty if there is none. Values are compared, not bytes: "words[3].count: 12 became 13". Fields
+/// are compared that both schemas have and neither deprecates. A field that only one schema has is
+/// not a difference. NaN equals NaN, an absent scalar equals its default, and an absent vector,
+/// string or table differs from an empty one. A tenon.Any is not compared. Long texts are shortened
+/// to the part that differs; a vector of scalars counts as one difference, and so does a buffer
+/// that does not verify. Stops after `max_differences`. [any-thread]
 [[nodiscard]] std::vector<std::string> compare_buffers(const Schema& old_schema, const Schema& new_schema,
                                                        std::string_view type, BytesView old_buffer,
                                                        BytesView new_buffer, std::size_t max_differences = 8);

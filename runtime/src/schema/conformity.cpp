@@ -16,10 +16,11 @@ namespace {
 using Kind = TypeBreak::Kind;
 using Subject = SchemaBreak::Subject;
 
-/// Pairs of names that are compared in search of a renamed task; beyond, a file asks for too much work.
+/// How many pairs of names are compared to find a renamed task; a file with more would cause too
+/// much work.
 constexpr std::size_t kMaxNamePairs = 4096;
 
-/// What to do instead, as it depends on who reads.
+/// What to do instead, which depends on the reader.
 std::string advice_for(const TypeBreak& found, bool reader_is_new) {
   switch (found.kind) {
     case Kind::kName:
@@ -74,7 +75,7 @@ std::string table_text(const std::string& type) {
   return type.empty() ? "none" : printable(type);
 }
 
-/// All that a caller sees of a task but its name.
+/// Everything that a caller sees of a task except its name.
 using Signature = std::tuple<TaskKind, std::string_view, std::string_view, std::string_view>;
 
 Signature signature_of(const TaskInfo& task) {
@@ -107,7 +108,7 @@ class Conformity {
 
  private:
   void report(SchemaBreak found) {
-    // A table that is both argument and result tells the same break in both directions.
+    // A table that is both argument and result has the same break in both directions.
     if (told_.insert(found.place + '\n' + found.old_text + '\n' + found.new_text).second) {
       breaks_.push_back(std::move(found));
     }
@@ -130,7 +131,7 @@ class Conformity {
       rename = did_you_mean(task.name, added_);
     }
     if (rename.empty()) {
-      // Nothing is near by name; a single new task with the same types may still be it.
+      // No name is similar; a single new task with the same types may still be the renamed one.
       const auto same = added_by_signature_.find(signature_of(task));
       if (same != added_by_signature_.end() && same->second.size() == 1) {
         rename = "did you mean '" + same->second.front()->name + "'?";

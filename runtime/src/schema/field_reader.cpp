@@ -13,7 +13,7 @@ namespace tenon {
 
 struct FieldReader::Impl {
   std::shared_ptr<const Schema::Impl> schema;
-  /// The tables and structs on the way, and last the field itself.
+  /// The tables and structs on the path, and last the field itself.
   std::vector<const internal::FieldModel*> steps;
   /// Whether steps[i] is a field of a struct.
   std::vector<bool> in_struct;
@@ -72,7 +72,8 @@ std::string FieldReader::read(BytesView buffer) const {
     const internal::FieldModel& field = *impl_->steps[i];
     at = impl_->in_struct[i] ? at + field.offset : internal::field_at(at, field);
     if (at == nullptr) {
-      // An absent table on the way, or an absent value: a scalar that ends the path then has its default.
+      // A table on the path or the value is absent: a scalar at the end of the path then has its
+      // default.
       const internal::FieldModel& last = *impl_->steps.back();
       return last.optional ? std::string() : model.default_text(last);
     }

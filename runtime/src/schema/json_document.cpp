@@ -10,14 +10,15 @@
 namespace tenon::internal {
 namespace {
 
-/// Builds the document from nlohmann's events. They come without positions; but as each event comes only once the text
-/// before it is known to be well-formed, a cursor that steps over one token per event finds them.
+/// Builds the document from nlohmann's events. The events have no positions. But each event is sent
+/// only after the text before it was found to be well-formed, so a cursor that skips one token per
+/// event finds the positions.
 class DocumentBuilder : public nlohmann::json_sax<nlohmann::json> {
  public:
   DocumentBuilder(std::string_view text, JsonValue& root, JsonProblem& problem)
       : text_(text), root_(root), problem_(problem) {
     if (text_.substr(0, 3) == "\xef\xbb\xbf") {
-      cursor_ = 3;  // A byte order mark, which the parser steps over as well.
+      cursor_ = 3;  // A byte order mark, which the parser skips as well.
     }
   }
 
@@ -26,7 +27,8 @@ class DocumentBuilder : public nlohmann::json_sax<nlohmann::json> {
   bool number_integer(number_integer_t value) override { return scalar(std::int64_t{value}); }
   bool number_unsigned(number_unsigned_t value) override { return scalar(std::uint64_t{value}); }
   bool number_float(number_float_t value, const string_t& digits) override {
-    // The parser falls back to a double where an integer has more than 64 bits, which would lose digits.
+    // For an integer of more than 64 bits, the parser falls back to a double, which would lose
+    // digits.
     if (digits.find_first_of(".eE") == std::string::npos) {
       return scalar(JsonHugeNumber{digits});
     }
@@ -52,8 +54,8 @@ class DocumentBuilder : public nlohmann::json_sax<nlohmann::json> {
 
   bool parse_error(std::size_t position, const std::string& /*token*/,
                    const nlohmann::detail::exception& error) override {
-    // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while parsing ...": the words
-    // after the position, without the parser's own name for itself.
+    // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while parsing
+    // ...": only the part after the position is used, without the parser's name.
     std::string message = error.what();
     if (const std::size_t column = message.find("column "); column != std::string::npos) {
       if (const std::size_t colon = message.find(": ", column); colon != std::string::npos) {
@@ -113,8 +115,8 @@ class DocumentBuilder : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
 
-  /// Puts a value where it belongs. SUBTLE: pointers in `open_` stay valid because a container only grows while it is
-  /// the innermost open one.
+  /// Adds a value to the innermost open container. SUBTLE: pointers in `open_` stay valid because a
+  /// container only grows while it is the innermost open one.
   JsonValue& place(JsonValue value) {
     if (open_.empty()) {
       root_ = std::move(value);

@@ -1,4 +1,4 @@
-// A verified FlatBuffer to JSON along a schema that is known only at run time.
+// A verified FlatBuffer to JSON by a schema that is known only at run time.
 #include <string>
 
 #include <sodium.h>
@@ -26,7 +26,7 @@ class Writer {
   }
 
  private:
-  /// One object or array under way: commas, line ends, indentation.
+  /// An object or array that is being written: commas, line breaks, indentation.
   class Scope {
    public:
     Scope(Writer& writer, char open, char close) : writer_(writer), close_(close) {
@@ -61,7 +61,7 @@ class Writer {
     bool empty_ = true;
   };
 
-  /// Everything returns soon once the text is too large.
+  /// All functions return soon after the text is too large.
   [[nodiscard]] bool full() const noexcept { return too_large_ || out_.size() > options_.max_bytes; }
 
   void write_string(std::string_view bytes) { append_json_string(out_, bytes, options_.max_bytes); }
@@ -87,7 +87,7 @@ class Writer {
       if (field.type.base == BaseType::kUnion || field.type.element == BaseType::kUnion) {
         write_union(scope, field, at, field_at(table, object.fields[i - 1]));
       } else if (field.type.base == BaseType::kUType || (field.type.element == BaseType::kUType)) {
-        continue;  // Written with its union, which follows.
+        continue;  // It is written with its union, which follows.
       } else if (at != nullptr) {
         scope.next(field.name);
         write_value(field.type, at);
@@ -173,7 +173,7 @@ class Writer {
     }
   }
 
-  /// `at` is where the value itself stands, or the offset to it.
+  /// `at` is the location of the value itself, or of the offset to it.
   void write_value(const TypeRef& type, const std::uint8_t* at) {
     if (is_scalar(type.base)) {
       write_scalar(type, at);
@@ -215,7 +215,7 @@ class Writer {
     const bool is_name = type.index >= 0 &&
                          (model_.enumeration(type).find_value(value) != nullptr || model_.enumeration(type).bit_flags);
     const std::string text = scalar_text(model_, type, at);
-    // Flags that have no names at all come as a number.
+    // Flags without any name are written as a number.
     if (is_name && (text.empty() || text.find_first_not_of("-0123456789") != std::string::npos)) {
       append_json_string(out_, text);
     } else {
@@ -225,13 +225,13 @@ class Writer {
 
   void write_base64(std::string_view bytes) {
     if (out_.size() + bytes.size() > options_.max_bytes) {
-      too_large_ = true;  // Found before memory is spent on it.
+      too_large_ = true;  // Detected before memory is allocated for it.
       return;
     }
     std::string text(sodium_base64_encoded_len(bytes.size(), sodium_base64_VARIANT_ORIGINAL), '\0');
     sodium_bin2base64(text.data(), text.size(), reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
                       sodium_base64_VARIANT_ORIGINAL);
-    text.pop_back();  // The ending zero.
+    text.pop_back();  // The terminating zero.
     ((out_ += '"') += text) += '"';
   }
 

@@ -1,11 +1,13 @@
-/// schema/plugin_name.hpp: which names a plugin may have; they are also the prefixes of its tasks.
+/// schema/plugin_name.hpp: the names that a plugin may have; a name is also the prefix of its
+/// tasks.
 #pragma once
 
 #include <string_view>
 
 namespace tenon::internal {
 
-/// Whether `name` may name a plugin: [a-z][a-z0-9_]*, shorter than TENON_MANIFEST_NAME_SIZE.
+/// Whether `name` is a valid name of a plugin: [a-z][a-z0-9_]*, shorter than
+/// TENON_MANIFEST_NAME_SIZE.
 [[nodiscard]] bool is_plugin_name(std::string_view name) noexcept;
 
 }  // namespace tenon::internal

@@ -1,4 +1,4 @@
-// Whether what one schema writes can be read by another. See DESIGN.md, "Readable by direction".
+// Whether one schema can read what another writes. See DESIGN.md, "Readable by direction".
 #include <string>
 #include <utility>
 #include <vector>

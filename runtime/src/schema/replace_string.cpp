@@ -1,4 +1,4 @@
-// One string of a FlatBuffer replaced, without decoding the rest.
+// Replaces one string of a FlatBuffer without decoding the rest.
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -26,10 +26,10 @@ void put(Buffer& out, std::size_t at, T value) {
   flatbuffers::WriteScalar(out.data() + at, value);
 }
 
-/// A field as the new root table holds it.
+/// A field in the new root table.
 struct Slot {
   const FieldModel* field;
-  const std::uint8_t* old;  ///< In the old table; null for a string that was absent.
+  const std::uint8_t* old;  ///< In the old table; null if the string was absent.
   std::size_t size;
   std::size_t alignment;
   bool is_offset;
@@ -59,8 +59,9 @@ std::vector<Slot> slots_of(const ObjectModel& root, const FieldModel& replaced, 
 
 }  // namespace
 
-// SUBTLE: offsets lead forwards only. So the new root table stands before the old buffer, whose parts it refers to, and
-// the new string behind it. The old root table stays where it is, and nothing refers to it any more.
+// SUBTLE: offsets only point forwards. So the new root table is placed before the old buffer, to
+// whose parts it refers, and the new string behind it. The old root table stays where it is, but
+// nothing refers to it any more.
 Result<Buffer> replace_string(const ObjectModel& root, const FieldModel& field, const SchemaModel& model,
                               BytesView buffer, std::string_view value) {
   const std::uint8_t* const old_table = follow(buffer.data());

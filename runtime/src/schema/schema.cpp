@@ -8,7 +8,7 @@
 namespace tenon {
 
 Result<Schema> Schema::from_binary(BytesView binary, std::string_view plugin) {
-  // A copy is aligned as the heap aligns, whatever the caller's bytes are.
+  // A copy has the alignment of the heap, whatever alignment the caller's bytes have.
   auto model = internal::read_schema_model(Buffer(binary.begin(), binary.end()), plugin);
   if (!model) {
     return fail(std::move(model.error()));
@@ -18,7 +18,8 @@ Result<Schema> Schema::from_binary(BytesView binary, std::string_view plugin) {
 
 void Schema::Impl::read_known() const {
   auto model = internal::read_schema_model(std::move(model_.binary), model_.plugin);
-  // What was sound when it was inspected is sound now. Were it not, the schema would have no task and no type.
+  // Bytes that were sound when they were inspected are sound now. Otherwise, the schema has no task
+  // and no type.
   model_ = model ? std::move(*model) : internal::SchemaModel();
 }
 

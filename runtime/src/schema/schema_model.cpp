@@ -39,7 +39,8 @@ std::string documentation_text(const Vector<Offset<String>>* lines) {
   return joined;
 }
 
-/// The value of an attribute; nullptr when it is absent. Linear: hostile bytes need not be sorted.
+/// The value of an attribute; nullptr if it is absent. A linear search, because hostile bytes may
+/// not be sorted.
 const reflection::KeyValue* find_attribute(const Vector<Offset<reflection::KeyValue>>* attributes,
                                            std::string_view key) {
   if (attributes != nullptr) {
@@ -52,7 +53,7 @@ const reflection::KeyValue* find_attribute(const Vector<Offset<reflection::KeyVa
   return nullptr;
 }
 
-/// The first of `names` that is there twice; nullopt when none is. Leaves them sorted.
+/// The first of `names` that occurs twice; nullopt if none does. Leaves the names sorted.
 std::optional<std::string_view> find_twin(std::vector<std::string_view>& names) {
   std::sort(names.begin(), names.end());
   const auto twin = std::adjacent_find(names.begin(), names.end());
@@ -73,7 +74,7 @@ bool is_power_of_two(std::uint32_t value) {
   return value != 0 && (value & (value - 1)) == 0;
 }
 
-/// Reads one schema. The steps run in order, each relying on what the earlier ones have checked.
+/// Reads one schema. The steps run in order; each relies on the checks of the earlier ones.
 class Reader {
  public:
   Reader(const reflection::Schema& schema, SchemaModel& model) : schema_(schema), model_(model) {}
@@ -89,7 +90,8 @@ class Reader {
   }
 
  private:
-  /// `where` gives the place as errors name it. It is a function because a start reads thousands of sound types.
+  /// `where` returns the location for error messages. It is a function because a start reads
+  /// thousands of sound types.
   template <typename Where>
   Result<TypeRef> read_type(const reflection::Type* type, const Where& where) const {
     const int base = static_cast<int>(type->base_type());
@@ -219,7 +221,7 @@ class Reader {
   }
 
   Result<void> check_structs() {
-    std::vector<char> state(model_.objects.size(), 0);  // 1 being looked at, 2 done.
+    std::vector<char> state(model_.objects.size(), 0);  // 1: in progress, 2: done.
     for (std::size_t i = 0; i < model_.objects.size(); ++i) {
       if (auto done = check_struct(i, state, 0); !done) {
         return done;
@@ -267,7 +269,7 @@ class Reader {
       for (std::size_t i = 0; i < model.fields.size(); ++i) {
         const FieldModel& field = model.fields[i];
         const auto where = [&] { return "field " + model.name + "." + field.name; };
-        // 2 bytes each after the vtable's own two entries; the vtable is at most 64 KiB.
+        // Each takes 2 bytes after the vtable's own two entries; the vtable is at most 64 KiB.
         if (field.id > 0x7ff0 || field.offset != 4 + 2 * field.id || (i > 0 && model.fields[i - 1].id == field.id)) {
           return corrupt(where() + " has an id that does not fit its place");
         }
@@ -401,7 +403,7 @@ class Reader {
     return {};
   }
 
-  /// The attributes that tell a pipeline which files a task reads and writes.
+  /// The attributes from which a pipeline knows the files that a task reads and writes.
   Result<void> read_files(const reflection::RPCCall& call, const std::string& where, const TaskInfo& task) {
     const bool source = task.kind == TaskKind::kSource;
     TaskFiles files;
@@ -458,7 +460,8 @@ class Reader {
     return {};
   }
 
-  /// A table named in an attribute: inside the service's namespace, the plugin's, then as it stands.
+  /// A table named in an attribute, searched in the namespace of the service, in that of the
+  /// plugin, and then as a full name.
   Result<std::string> resolve_table(const std::string& name, const std::string& where) const {
     for (const std::string& candidate :
          {namespace_.empty() ? name : namespace_ + "." + name, model_.plugin + "." + name, name}) {

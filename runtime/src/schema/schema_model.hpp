@@ -1,4 +1,5 @@
-/// schema/schema_model.hpp: a binary schema, checked once and laid out for use. See DESIGN.md, "Own model".
+/// schema/schema_model.hpp: a binary schema, checked once and laid out for use. See DESIGN.md, "Own
+/// model".
 #pragma once
 
 #include <cstdint>
@@ -53,16 +54,17 @@ enum class BaseType : std::uint8_t {
 /// Bytes of a scalar; 0 for other types.
 [[nodiscard]] std::uint32_t scalar_size_bytes(BaseType type) noexcept;
 
-/// A type. `index` names an object or an enum of the model, -1 for neither; checked to be in range.
+/// A type. `index` is that of an object or an enum of the model, or -1; it is checked to be in
+/// range.
 struct TypeRef {
   BaseType base = BaseType::kNone;
-  BaseType element = BaseType::kNone;  ///< Of vectors and arrays.
+  BaseType element = BaseType::kNone;  ///< For vectors and arrays.
   std::int32_t index = -1;
-  std::uint16_t fixed_length = 0;  ///< Of arrays.
+  std::uint16_t fixed_length = 0;  ///< For arrays.
 
   /// The element of a vector or an array as a type of its own.
   [[nodiscard]] TypeRef element_type() const noexcept { return {element, BaseType::kNone, index, 0}; }
-  /// [ubyte] proper, which JSON shows as base64.
+  /// Exactly [ubyte], which is base64 in JSON.
   [[nodiscard]] bool is_bytes() const noexcept {
     return base == BaseType::kVector && element == BaseType::kUByte && index < 0;
   }
@@ -79,7 +81,7 @@ struct FieldModel {
   bool deprecated = false;
   bool required = false;
   bool optional = false;
-  bool key = false;  ///< Vectors of its table are sorted by it.
+  bool key = false;  ///< Vectors of its table are sorted by this field.
   std::string documentation;
 };
 
@@ -87,9 +89,9 @@ struct ObjectModel {
   std::string name;
   std::string documentation;
   bool is_struct = false;
-  bool is_any = false;  ///< tenon.Any: stands for any table.
+  bool is_any = false;  ///< tenon.Any, which stands for any table.
   std::uint32_t alignment_bytes = 1;
-  std::uint32_t size_bytes = 0;    ///< Of a struct.
+  std::uint32_t size_bytes = 0;    ///< For a struct.
   std::vector<FieldModel> fields;  ///< By id.
 
   [[nodiscard]] const FieldModel* find_field(std::string_view field) const noexcept;
@@ -98,7 +100,7 @@ struct ObjectModel {
 struct EnumValueModel {
   std::string name;
   std::int64_t value = 0;
-  TypeRef type;  ///< Of a union's member; kNone for NONE.
+  TypeRef type;  ///< For a member of a union; kNone for NONE.
 };
 
 struct EnumModel {
@@ -113,8 +115,8 @@ struct EnumModel {
   [[nodiscard]] const EnumValueModel* find_name(std::string_view value_name) const noexcept;
 };
 
-/// A whole schema. Immutable after `read_schema_model`; every index in it is in range, no struct holds itself, and
-/// every union field follows its type field.
+/// A whole schema. Immutable after `read_schema_model`. Every index is in range, no struct contains
+/// itself, and every union field follows its type field.
 struct SchemaModel {
   std::string plugin;
   Buffer binary;
@@ -123,18 +125,19 @@ struct SchemaModel {
   std::map<std::string, std::size_t, std::less<>> object_index;
   std::map<std::string, std::size_t, std::less<>> enum_index;
   std::vector<TaskInfo> tasks;
-  std::map<std::string, TaskFiles, std::less<>> task_files;  ///< By method, of those that declare any.
+  std::map<std::string, TaskFiles, std::less<>> task_files;  ///< By method, for the methods that declare any.
   std::string settings_type;
 
   [[nodiscard]] const ObjectModel* find_object(std::string_view name) const noexcept;
   [[nodiscard]] const EnumModel* find_enum(std::string_view name) const noexcept;
   [[nodiscard]] const ObjectModel& object(const TypeRef& type) const { return objects[std::size_t(type.index)]; }
   [[nodiscard]] const EnumModel& enumeration(const TypeRef& type) const { return enums[std::size_t(type.index)]; }
-  /// A table by name. Errors: kNotFound with the nearest name; kInvalidArgument for a struct or an enum.
+  /// A table by name. Errors: kNotFound with the nearest name; kInvalidArgument for a struct or an
+  /// enum.
   [[nodiscard]] Result<const ObjectModel*> find_table(std::string_view name) const;
-  /// "uint16", "[tenon.File]", "[float:3]": as a schema would write it.
+  /// "uint16", "[tenon.File]", "[float:3]": as in the text of a schema.
   [[nodiscard]] std::string type_text(const TypeRef& type) const;
-  /// A scalar's default as JSON shows it; empty for other types.
+  /// A scalar's default as JSON; empty for other types.
   [[nodiscard]] std::string default_text(const FieldModel& field) const;
 };
 
@@ -145,17 +148,19 @@ struct SchemaModel {
 inline constexpr std::string_view kAnyTypeName = "tenon.Any";
 /// Tables nested deeper than this do not verify, in schemas, buffers and JSON alike.
 inline constexpr int kMaxDepth = 64;
-/// Larger binary schemas are refused.
+/// Binary schemas that are larger are refused.
 inline constexpr std::size_t kMaxSchemaBytes = std::size_t{16} << 20;
 
-/// Verifies and reads a binary schema; see Schema::from_binary. The model keeps `binary` as it is, at the same address.
+/// Verifies and reads a binary schema; see Schema::from_binary. The model keeps `binary` unchanged,
+/// at the same address.
 [[nodiscard]] Result<SchemaModel> read_schema_model(Buffer binary, std::string_view plugin);
 
-/// A number as JSON writes it, exact: the shortest text that reads back the same. Quoted when JSON lacks it (nan, inf).
+/// A number as JSON, exactly: the shortest text that reads back as the same number. In quotes if
+/// JSON has no such number (nan, inf).
 [[nodiscard]] std::string number_text(double value, bool single_precision);
 
-/// What stands for a number that JSON lacks: "nan", "inf" or "infinity", with a sign or without, in letters of any
-/// case.
+/// The number that a string stands for: "nan", "inf" or "infinity", with or without a sign, in
+/// upper or lower case.
 [[nodiscard]] std::optional<double> parse_non_finite(std::string_view text);
 
 }  // namespace tenon::internal
@@ -166,7 +171,7 @@ class tenon::Schema::Impl {
   explicit Impl(internal::SchemaModel model) : model_(std::move(model)) {
     std::call_once(once_, [] {});
   }
-  /// Of bytes whose content was read without a fault before, by this very code: they are read when someone asks.
+  /// For bytes that this code has read without an error before: they are read when they are needed.
   Impl(Buffer binary, std::string plugin) {
     model_.binary = std::move(binary);
     model_.plugin = std::move(plugin);
@@ -180,16 +185,16 @@ class tenon::Schema::Impl {
  private:
   void read_known() const;
 
-  mutable std::once_flag once_;  ///< Passed when `model_` is complete.
+  mutable std::once_flag once_;  ///< Set once `model_` is complete.
   mutable internal::SchemaModel model_;
 };
 
 namespace tenon::internal {
 
-/// The model of a schema, for what is no member of it. Valid as long as the schema.
+/// The model of a schema, for code outside the class. Valid as long as the schema.
 struct SchemaAccess {
   [[nodiscard]] static const SchemaModel& model(const Schema& schema) noexcept { return schema.impl_->model(); }
-  /// A schema whose bytes were read without a fault before; the model is made at its first use.
+  /// A schema whose bytes were read without an error before; the model is made at its first use.
   [[nodiscard]] static Schema known(Buffer binary, std::string plugin) {
     return Schema(std::make_shared<const Schema::Impl>(std::move(binary), std::move(plugin)));
   }

@@ -1,4 +1,4 @@
-// What a schema has, by name and by number.
+// Finds parts of a schema by name and by number.
 #include <algorithm>
 #include <string>
 #include <string_view>

@@ -1,4 +1,4 @@
-// Parts of a schema as people read them.
+// Parts of a schema as text for people.
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -76,7 +76,8 @@ std::string number_text(double value, bool single_precision) {
   const auto end = single_precision ? std::to_chars(digits, digits + sizeof digits, static_cast<float>(value))
                                     : std::to_chars(digits, digits + sizeof digits, value);
   std::string result(digits, end.ptr);
-  // A whole number keeps a sign that it is a floating-point one, so that readers do not change its type.
+  // A whole number keeps a mark that it is a floating-point number, so that readers do not change
+  // its type.
   if (result.find_first_of(".e") == std::string::npos) {
     result += ".0";
   }

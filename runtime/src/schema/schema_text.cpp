@@ -1,5 +1,5 @@
-// The half of Schema that is about text and about two schemas, apart from the rest: a worker needs none of it and does
-// not link it.
+// The half of Schema that is about text and about two schemas. It is separate because a worker does
+// not need it and does not link it.
 #include <tenon/schema.hpp>
 
 #include <new>

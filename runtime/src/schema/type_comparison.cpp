@@ -14,7 +14,7 @@ using Kind = TypeBreak::Kind;
 
 constexpr std::string_view kAbsent = "absent";
 
-/// By name, for tables and enums whose size a file decides.
+/// A lookup by name, for tables and enums of any size.
 template <typename T>
 using NameIndex = std::unordered_map<std::string_view, const T*>;
 
@@ -40,7 +40,7 @@ const FieldModel* find_id(const ObjectModel& table, std::uint16_t id) {
   return found == table.fields.end() || found->id != id ? nullptr : &*found;
 }
 
-/// The field that flatc puts before a union and that says which member it is.
+/// The field that flatc puts before a union; it says which member the union is.
 bool is_hidden(const FieldModel& field) {
   return field.type.base == BaseType::kUType || field.type.element == BaseType::kUType;
 }
@@ -49,7 +49,7 @@ bool is_container(const TypeRef& type) {
   return type.base == BaseType::kVector || type.base == BaseType::kArray;
 }
 
-/// What it is made of: the element of a container, else the type itself.
+/// The element type of a container, otherwise the type itself.
 BaseType item_of(const TypeRef& type) {
   return is_container(type) ? type.element : type.base;
 }
@@ -66,7 +66,7 @@ std::string id_text(const FieldModel& field) {
   return "id " + std::to_string(field.id);
 }
 
-/// What a name stands for, where two schemas agree on the name alone.
+/// What a name stands for, if two schemas only agree on the name.
 std::string form_of(const SchemaModel& model, const TypeRef& type) {
   const BaseType item = item_of(type);
   if (type.index < 0) {
@@ -114,7 +114,7 @@ std::vector<TypeBreak> TypeComparison::compare(const ObjectModel& written, const
 }
 
 void TypeComparison::report(Kind kind, std::string place, std::string written, std::string read, std::string sentence) {
-  // Several fields can lead to the same break of a type that they share.
+  // Several fields can lead to the same break in a type that they share.
   if (told_.insert(std::to_string(static_cast<int>(kind)) + place + '\n' + written + '\n' + read).second) {
     breaks_.push_back({kind, printable(place), printable(written), printable(read), printable(sentence, 1000)});
   }
@@ -132,8 +132,8 @@ void TypeComparison::compare_objects(const ObjectModel& written, const ObjectMod
   }
 }
 
-/// Whether a field that the new version declares stands where the old one had a deprecated one: even older callers may
-/// still write that.
+/// Whether a field of the new version has the id of a deprecated field of the old one: even older
+/// callers may still write that field.
 bool TypeComparison::takes_deprecated_place(const FieldModel& source, const FieldModel& target,
                                             const FieldNames& written_names, const FieldNames& read_names) const {
   if (versions_ == Versions::kUnrelated) {
@@ -154,7 +154,7 @@ void TypeComparison::compare_tables(const ObjectModel& written, const ObjectMode
     const FieldModel* source = find_id(written, target.id);
     const FieldModel* namesake = find(written_names, target.name);
     if (is_hidden(target) && (source == nullptr || is_hidden(*source))) {
-      continue;  // Told with its union, which follows.
+      continue;  // Reported with its union, which follows.
     }
     const std::string place = place_of(read, target.name);
     const std::string where = where_of(read, target);
@@ -165,7 +165,7 @@ void TypeComparison::compare_tables(const ObjectModel& written, const ObjectMode
              where + " takes the place of the deprecated field '" + (source->deprecated ? source->name : target.name) +
                  "'");
     } else if (target.deprecated) {
-      // The reader does not look at it any more, but still verifies it.
+      // The reader does not read it any more, but still verifies it.
       if (source != nullptr && (versions || !source->deprecated)) {
         compare_types(source->type, target.type, Kind::kType, place, where);
       }
@@ -174,7 +174,7 @@ void TypeComparison::compare_tables(const ObjectModel& written, const ObjectMode
              where + " is written with id " + std::to_string(namesake->id));
     } else if (source != nullptr && source->name != target.name && !source->deprecated) {
       const FieldModel* moved = find(read_names, source->name);
-      if (moved == nullptr || moved->deprecated) {  // Else it is told where it has gone to.
+      if (moved == nullptr || moved->deprecated) {  // Otherwise, its new location is reported.
         report(Kind::kRenamed, place_of(read, versions_ == Versions::kWriterIsNew ? target.name : source->name),
                "'" + source->name + "'", "'" + target.name + "'", where + " is written as '" + source->name + "'");
       }
@@ -194,7 +194,7 @@ void TypeComparison::compare_tables(const ObjectModel& written, const ObjectMode
   }
 }
 
-/// The writer does not write the field any more; what older ones wrote may still be around.
+/// The writer does not write the field any more, but data of older writers may still exist.
 void TypeComparison::compare_deprecated(const FieldModel& source, const FieldModel& target, const std::string& place,
                                         const std::string& where) {
   const std::string written = writer_.type_text(source.type);
@@ -222,8 +222,8 @@ void TypeComparison::find_removed(const ObjectModel& written, const ObjectModel&
     if (is_hidden(field) || lives_on) {
       continue;
     }
-    // In its place may stand another old field that has moved there, or a new one: then it was renamed, or its id is
-    // used again, which is told already.
+    // Its id may now belong to another old field that has moved, or to a new one: then it was
+    // renamed or its id was reused, which is already reported.
     const FieldModel* heir = find_id(after, field.id);
     if (heir != nullptr && find(names_before, heir->name) == nullptr) {
       continue;
@@ -257,7 +257,7 @@ void TypeComparison::compare_fields(const FieldModel& source, const FieldModel& 
                (source.optional ? "is never null" : "may be null") + " where it is read");
     return;
   }
-  // By number: an enum value that was renamed is told as that.
+  // By number: a renamed enum value is reported as renamed.
   const bool same = source.optional ||
                     (is_float(source.type.base) ? written == read : source.default_integer == target.default_integer);
   if (!same) {
@@ -267,7 +267,8 @@ void TypeComparison::compare_fields(const FieldModel& source, const FieldModel& 
   }
 }
 
-/// False when the types differ as such, which has been reported; what is inside them is looked at later.
+/// False if the types themselves differ, which has been reported; their contents are compared
+/// later.
 bool TypeComparison::compare_types(const TypeRef& source, const TypeRef& target, Kind kind, const std::string& place,
                                    const std::string& where) {
   const BaseType written_item = item_of(source);
@@ -373,7 +374,7 @@ void TypeComparison::compare_enums(const EnumModel& written, const EnumModel& re
     }
     const EnumValueModel* heir = after.find_value(value.value);
     if (heir != nullptr && find(reader_is_new ? written_names : read_names, heir->name) == nullptr) {
-      continue;  // Renamed, which is told already.
+      continue;  // Renamed, which is already reported.
     }
     const std::string number = std::to_string(value.value);
     const std::string gone(kAbsent);

@@ -1,5 +1,5 @@
-/// schema/type_comparison.hpp: what hinders one schema from reading what another has written, part by part. Pipeline
-/// edges and hot swaps both ask it. See DESIGN.md, "Readable by direction".
+/// schema/type_comparison.hpp: the differences that prevent one schema from reading what another
+/// has written. Pipeline edges and hot swaps use it. See DESIGN.md, "Readable by direction".
 #pragma once
 
 #include <cstdint>
@@ -19,42 +19,43 @@ namespace tenon::internal {
 /// One difference between what is written and what is read.
 struct TypeBreak {
   enum class Kind : std::uint8_t {
-    kName,           ///< Tables of different names.
+    kName,           ///< Tables have different names.
     kAny,            ///< Any table where one table is expected.
     kForm,           ///< A table where a struct was, an enum where a union was ...
     kMoved,          ///< A field with another id.
-    kRenamed,        ///< A field's id with another name.
-    kRemoved,        ///< A field that is gone; between versions alone.
-    kReused,         ///< A deprecated field's id with another field.
+    kRenamed,        ///< A field with the same id and another name.
+    kRemoved,        ///< A field that is gone; only between versions.
+    kReused,         ///< The id of a deprecated field with another field.
     kRequired,       ///< Required, but may be absent.
     kType,           ///< Another type.
     kIntegerToEnum,  ///< Written as a number, read as an enum.
-    kEnumToInteger,  ///< The other way round.
-    kNullable,       ///< An absent scalar is null on one side alone.
+    kEnumToInteger,  ///< Written as an enum, read as a number.
+    kNullable,       ///< An absent scalar is null on one side only.
     kDefault,        ///< Another default.
-    kKey,            ///< Read as sorted by this field, but not written so.
+    kKey,            ///< Read as sorted by this field, but not written sorted.
     kUnderlying,     ///< An enum of another integer type.
     kFlags,          ///< Written as a set of flags, read as one value.
     kValueMoved,     ///< An enum value or union member with another number.
-    kValueRenamed,   ///< Its number with another name.
-    kValueRemoved,   ///< One that is gone; between versions alone.
+    kValueRenamed,   ///< The same number with another name.
+    kValueRemoved,   ///< An enum value or member that is gone; only between versions.
     kMember,         ///< A union member of another type.
     kLayout,         ///< A struct of another layout.
   };
 
   Kind kind = Kind::kType;
   std::string place;     ///< "image.ThumbnailParams.edge".
-  std::string written;   ///< What stands there where it is written, as in "uint16".
-  std::string read;      ///< And where it is read.
-  std::string sentence;  ///< The whole difference in words, by direction.
+  std::string written;   ///< What the writer has there, as in "uint16".
+  std::string read;      ///< What the reader has there.
+  std::string sentence;  ///< The whole difference for people, by direction.
 };
 
-/// Compares types of two schemas, by direction. Each pair of types is looked at once in its life, however many others
-/// lead to it, so that all comparisons together take time in proportion to the schemas. Both models must outlive it.
+/// Compares types of two schemas, by direction. Each pair of types is compared once in the life of
+/// the object, however many others lead to it, so that the time of all comparisons is proportional
+/// to the size of the schemas. Both models must outlive it.
 class TypeComparison {
  public:
   enum class Versions : std::uint8_t {
-    kUnrelated,    ///< Two plugins that meet on an edge: what one of them does not know is none of its business.
+    kUnrelated,    ///< Two plugins that meet on an edge: fields that only one of them knows do not matter.
     kReaderIsNew,  ///< Two versions of one plugin: what is gone counts, since its id and name could come to mean
     kWriterIsNew,  ///< something else.
   };
@@ -62,7 +63,8 @@ class TypeComparison {
   TypeComparison(const SchemaModel& writer, const SchemaModel& reader, Versions versions)
       : writer_(writer), reader_(reader), versions_(versions) {}
 
-  /// Breaks between two tables and all they lead to, but those that an earlier call has given.
+  /// Breaks between two tables and all types that they use, without those that an earlier call has
+  /// returned.
   [[nodiscard]] std::vector<TypeBreak> compare(const ObjectModel& written, const ObjectModel& read);
 
  private:
@@ -86,7 +88,8 @@ class TypeComparison {
   const SchemaModel& writer_;
   const SchemaModel& reader_;
   const Versions versions_;
-  /// Pairs to look at. A queue and no recursion: chains of types are as long as a schema likes.
+  /// Pairs that are still to be compared. A queue instead of recursion, because chains of types can
+  /// have any length.
   std::deque<std::pair<const ObjectModel*, const ObjectModel*>> objects_;
   std::deque<std::pair<const EnumModel*, const EnumModel*>> enums_;
   std::set<std::pair<const void*, const void*>> seen_;

@@ -1,5 +1,5 @@
-// Verifies a FlatBuffer along a schema that is known only at run time. Every position is computed in 64 bits and
-// compared with the buffer's size before anything is read there.
+// Verifies a FlatBuffer by a schema that is known only at run time. Every position is computed in
+// 64 bits and compared with the buffer's size before a read.
 #include <cstring>
 #include <string>
 #include <vector>
@@ -40,7 +40,7 @@ class BufferVerifier {
   template <typename T>
   T read(std::uint64_t at) const {
     T value;
-    std::memcpy(&value, bytes_.data() + at, sizeof value);  // Little endian, as the manifest's ABI tag demands.
+    std::memcpy(&value, bytes_.data() + at, sizeof value);  // Little endian, as the manifest's ABI tag requires.
     return value;
   }
 
@@ -121,7 +121,7 @@ class BufferVerifier {
           return refuse("it is required, but absent");
         }
       } else if (field.type.base == BaseType::kUnion || field.type.element == BaseType::kUnion) {
-        // The type field stands directly before and has been verified (see Reader::check_tables).
+        // The type field is directly before it and has been verified (see Reader::check_tables).
         const std::uint64_t tag_place = position(object.fields[i - 1]);
         if (!verify_union_field(field, place, tag_place, depth)) {
           return false;
@@ -197,7 +197,7 @@ class BufferVerifier {
     if (tag_place == 0) {
       return length == 0 || refuse("a vector of unions without their types");
     }
-    const std::uint64_t tags = tag_place + read<std::uint32_t>(tag_place);  // Verified as the field before.
+    const std::uint64_t tags = tag_place + read<std::uint32_t>(tag_place);  // Verified with the field before.
     if (read<std::uint32_t>(tags) != length) {
       return refuse("a vector of unions and that of their types differ in length");
     }
@@ -216,7 +216,7 @@ class BufferVerifier {
   bool verify_member(const EnumModel& members, std::int64_t tag, std::uint64_t at, int depth) {
     const EnumValueModel* member = members.find_value(tag);
     if (member == nullptr || member->type.base == BaseType::kNone) {
-      return true;  // A member that a newer schema has; nobody who reads by this schema follows it.
+      return true;  // A member of a newer schema; no reader with this schema follows it.
     }
     if (member->type.base == BaseType::kString) {
       return verify_string(at);
@@ -226,7 +226,8 @@ class BufferVerifier {
                             : verify_table(object, at, depth + 1);
   }
 
-  /// Vectors can be shared, so that few bytes ask for much work; an honest buffer visits each element about once.
+  /// Vectors can be shared, so that a few bytes can cause much work; in an honest buffer, each
+  /// element is visited about once.
   bool spend(std::uint64_t items) {
     if (items > item_budget_) {
       return refuse("its vectors are shared too often");
