@@ -1,5 +1,5 @@
-/// schema/schema_operations.hpp: what Schema does with a buffer or a text. Each operation has a
-/// file (verify, json_encode, json_write, readable).
+/// schema/schema_operations.hpp: what Schema does with a buffer or a text, one file each (verify, json_encode,
+/// json_write, readable).
 #pragma once
 
 #include <string>
@@ -13,29 +13,9 @@
 
 namespace tenon::internal {
 
-/// See Schema::verify. Any bytes may be given. Afterwards, every offset that the schema knows may
-/// be followed.
+/// See Schema::verify. Any bytes may be given. Afterwards every offset that the schema knows of may be followed.
 [[nodiscard]] Result<void> verify_buffer(const SchemaModel& model, const ObjectModel& root, BytesView buffer);
 
-<<<<<<< HEAD
-=======
-/// What is wrong with a tree of values, in parts.
-struct TreeProblem {
-  std::size_t offset = 0;  ///< JsonValue::offset, or JsonKey::offset, of what it is about.
-  std::string path;        ///< Field it is about, as in "file.tags[2]"; empty for the tree as a whole.
-  std::string message;     ///< Without the path.
-  std::string hint;        ///< Nearest known name, without quotes; empty if there is none.
-
-  /// Path, message and hint on one line.
-  [[nodiscard]] std::string to_string() const;
-};
-
-/// A tree of values as a FlatBuffer with root `root`. The trees of JSON texts and of TOML files
-/// come here. Errors: kInvalidArgument, with the parts in `problem`.
-[[nodiscard]] Result<Buffer> encode_tree(const SchemaModel& model, const ObjectModel& root, const JsonValue& tree,
-                                         TreeProblem& problem);
-
->>>>>>> fbbdddb (schema: say in plain English what its parts do)
 /// See Schema::from_json. The error's message begins with the position; `*problem` gets its parts.
 [[nodiscard]] Result<Buffer> encode_json(const SchemaModel& model, const ObjectModel& root, std::string_view json,
                                          JsonProblem& problem);
@@ -44,9 +24,8 @@ struct TreeProblem {
 [[nodiscard]] Result<std::string> write_json(const SchemaModel& model, const ObjectModel& root, BytesView buffer,
                                              const JsonOptions& options);
 
-/// A copy of `buffer` with another value of a string field of its root; the field may be absent in
-/// `buffer`. `buffer` has been verified as `root`, and `field` is one of its fields. The content is
-/// copied once and keeps its alignment. Errors: kTooLarge.
+/// `buffer` with another value of a string field of its root, which may be absent. `buffer` has been verified as
+/// `root`, and `field` is one of its fields. The content is copied once and keeps its alignment. Errors: kTooLarge.
 [[nodiscard]] Result<Buffer> replace_string(const ObjectModel& root, const FieldModel& field, const SchemaModel& model,
                                             BytesView buffer, std::string_view value);
 
