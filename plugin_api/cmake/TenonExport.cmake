@@ -1,10 +1,11 @@
-# Makes the package `tenon` in the build tree and in the installation. The imported targets are written by hand, from
-# what tenon_runtime links in the end: the rooms keep their private flags and includes to themselves.
+# Creates the package `tenon` in the build tree and in the installation. The imported targets are
+# written by hand from everything that tenon_runtime links: private flags and includes of its parts
+# are not exported.
 include_guard(GLOBAL)
 include(CMakePackageConfigHelpers)
 
-# Everything that `target` links, directly or through others: tenon's own static libraries, in link order, into
-# `libraries`, everything else into `others`.
+# Collects everything that `target` links, directly or indirectly: tenon's own static libraries, in
+# link order, into the property TENON_CLOSURE_LIBRARIES, everything else into TENON_CLOSURE_OTHERS.
 function(_tenon_link_closure target)
   get_property(seen GLOBAL PROPERTY TENON_CLOSURE_SEEN)
   if(target IN_LIST seen)
@@ -46,7 +47,7 @@ function(_tenon_link_closure target)
   endforeach()
 endfunction()
 
-# The lines that find the packages of imported targets.
+# Returns the lines that find the packages of imported targets.
 function(_tenon_find_lines result)
   set(lines)
   foreach(other ${ARGN})
@@ -80,7 +81,7 @@ function(_tenon_find_lines result)
   set(${result} "${lines}" PARENT_SCOPE)
 endfunction()
 
-# Runs when every room has declared its targets.
+# Runs after all directories have declared their targets.
 function(tenon_make_package)
   set(cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/tenon)
   set(template ${PROJECT_SOURCE_DIR}/plugin_api/cmake/tenon-config.cmake.in)
@@ -106,7 +107,7 @@ function(tenon_make_package)
   write_basic_package_version_file(${PROJECT_BINARY_DIR}/tenon-config-version.cmake
     VERSION ${PROJECT_VERSION} COMPATIBILITY SameMinorVersion)
 
-  # Installed: relative to the package, so that the prefix can move.
+  # In the installation: relative to the package, so that the prefix can be moved.
   string(REGEX REPLACE "[^/]+" ".." TENON_CONFIG_UP ${cmake_dir})
   set(TENON_CONFIG_SCHEMA_DIR "\${_tenon_root}/${CMAKE_INSTALL_DATADIR}/tenon/schemas")
   set(TENON_CONFIG_PLUGIN_INCLUDE "\${_tenon_root}/${CMAKE_INSTALL_INCLUDEDIR}")
@@ -164,8 +165,9 @@ function(tenon_make_package)
       set(output ${PROJECT_BINARY_DIR}/tenon-runtime.cmake)
     endif()
     list(JOIN ${kind} "\n  " files)
-    # The rooms name each other in a circle only through the group; order inside it does not matter.
-    # The path of the worker is settled where the host is configured: by then the prefix lies where it will be used.
+    # The group resolves circular references between the libraries; the order inside it does not
+    # matter. The path of the worker is determined when the host is configured, because the prefix
+    # has its final location by then.
     file(GENERATE OUTPUT ${output} CONTENT "# Generated. Defines tenon::runtime when its dependencies are found.
 ${find_lines}
 set(_tenon_runtime_missing)

@@ -1,24 +1,26 @@
 # tenon_add_plugin(<name> VERSION <major.minor.patch> SCHEMA <file.fbs> SOURCES <file>...
 #                  [LINK_LIBRARIES <target>...] [INCLUDE_DIRECTORIES <dir>...] [STATIC_CXX])
 #
-# Builds the plugin <name>: ${TENON_PLUGIN_OUTPUT_DIRECTORY}/<name>.so (default: plugins/ in the top build directory).
-# Makes three targets:
+# Builds the plugin <name>: ${TENON_PLUGIN_OUTPUT_DIRECTORY}/<name>.so (default: plugins/ in the top
+# build directory). Defines three targets:
 #   plugin_<name>          the library
-#   plugin_<name>_objects  its objects, for linking into a test of one's own (see tenon/plugin_test.hpp)
-#   <name>::types          the generated types, for hosts that call its tasks; in another project by find_package(<name>),
-#                          with <name>_DIR at this build's directory
-# The schema's generated header is "<stem of the schema>_generated.h"; the schema may include "tenon/types.fbs" and
-# schemas of your own, whose headers are generated too. In a project without C++ no header is generated, and flatc is
-# needed only for the binary schema.
+#   plugin_<name>_objects  its objects, for linking into your own test (see tenon/plugin_test.hpp)
+#   <name>::types          the generated types, for hosts that call its tasks; in another project
+#                          by find_package(<name>), with <name>_DIR set to this build's directory
+# The schema's generated header is "<stem of the schema>_generated.h". The schema may include
+# "tenon/types.fbs" and your own schemas, whose headers are generated too. In a project without C++
+# no headers are generated, and flatc is needed only for the binary schema.
 #
-# Where no CMAKE_BUILD_TYPE is given, it is set to RelWithDebInfo, and CMake says so.
+# If CMAKE_BUILD_TYPE is not set, it is set to RelWithDebInfo, and a message says so.
 #
-# STATIC_CXX puts the C++ standard library into the plugin, where the compiler has it as an archive: a worker then loads
-# the plugin some 0.7 ms sooner, and it runs where that library is older. Only for a plugin that links no other C++
-# library: the two would meet two standard libraries.
+# STATIC_CXX links the C++ standard library statically if the compiler provides it as an archive: a
+# worker then loads the plugin about 0.7 ms faster, and it runs on systems with an older library.
+# Use it only for a plugin that links no other C++ library, because there would be two standard
+# libraries.
 #
-# The library has hidden visibility, exports tenon_plugin_entry alone, binds its symbols when it is loaded, and carries
-# its manifest and binary schema in section .tenon. All of this is checked after each link.
+# The library has hidden visibility, exports only tenon_plugin_entry, binds its symbols when it is
+# loaded, and carries its manifest and binary schema in section .tenon. All of this is checked after
+# each link.
 include_guard(GLOBAL)
 
 set(TENON_PLUGIN_MODULE_DIR ${CMAKE_CURRENT_LIST_DIR} CACHE INTERNAL "Where TenonPlugin.cmake and its scripts are")
@@ -35,7 +37,7 @@ function(_tenon_find_flatc result)
   endif()
 endfunction()
 
-# Whether the C++ library is there as an archive: TENON_STATIC_CXX_WORKS.
+# Sets TENON_STATIC_CXX_WORKS: whether the C++ library is available as an archive.
 function(_tenon_check_static_cxx)
   include(CheckCXXSourceCompiles)
   set(CMAKE_REQUIRED_LINK_OPTIONS -static-libstdc++ -static-libgcc)
@@ -45,9 +47,9 @@ endfunction()
 
 # Follows the includes of a schema. Sets in the caller's scope:
 #   <result>_schemas  all schemas that are not tenon's own, this one first
-#   <result>_headers  for each of them the path of its generated header, below the directory of generated files
-# flatc names an included header as the schema names the include, so that a header is found beside the one that includes
-# it, or below the directory of generated files.
+#   <result>_headers  the path of each one's generated header, relative to the output directory
+# flatc names an included header as the schema names the include, so a header is found beside the
+# one that includes it, or below the directory of generated files.
 function(_tenon_scan_schema schema header directories result)
   set(schemas ${schema})
   set(headers ${header})
@@ -97,8 +99,8 @@ function(_tenon_scan_schema schema header directories result)
   set(${result}_headers ${headers} PARENT_SCOPE)
 endfunction()
 
-# A plugin without optimisation is several times slower, and leaving the build type out does not ask for that. It is set
-# for the whole project, so that all targets agree.
+# A plugin without optimisation is several times slower, which an omitted build type does not ask
+# for. It is set for the whole project, so that all targets agree.
 function(_tenon_default_build_type)
   get_property(multi_config GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)
   if(NOT multi_config AND NOT CMAKE_BUILD_TYPE)
@@ -107,7 +109,8 @@ function(_tenon_default_build_type)
   endif()
 endfunction()
 
-# <name>::types, in this build and, by a package file in the top build directory, in others.
+# Defines <name>::types in this build and, through a package file in the top build directory, in
+# others.
 function(_tenon_export_types name generated)
   set(target plugin_${name}_types)
   add_custom_target(${target}_generate DEPENDS ${ARGN})
@@ -119,7 +122,8 @@ function(_tenon_export_types name generated)
   target_link_libraries(${target} INTERFACE tenon::plugin_api)
   if(NOT PROJECT_NAME STREQUAL "tenon")
     file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/${name}-config.cmake @ONLY CONTENT [[
-# Made by tenon_add_plugin(@name@): the types of its tasks, for hosts. They are generated when the plugin is built.
+# Generated by tenon_add_plugin(@name@): the types of its tasks, for hosts. They are generated when
+# the plugin is built.
 include(CMakeFindDependencyMacro)
 find_dependency(tenon)
 if(NOT TARGET @name@::types)
@@ -139,17 +143,17 @@ function(tenon_add_plugin name)
   endif()
   string(LENGTH "${name}" name_length)
   if(NOT name MATCHES "^[a-z][a-z0-9_]*$" OR name_length GREATER 63)
-    message(FATAL_ERROR "${where}: a plugin's name is [a-z][a-z0-9_]*, at most 63 characters")
+    message(FATAL_ERROR "${where}: a plugin name must match [a-z][a-z0-9_]* and have at most 63 characters")
   endif()
   string(LENGTH "${arg_VERSION}" version_length)
   if(NOT arg_VERSION MATCHES "^(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)\\.(0|[1-9][0-9]*)$" OR version_length GREATER 31)
-    message(FATAL_ERROR "${where}: VERSION is '${arg_VERSION}'; it has the form major.minor.patch, as in 1.0.0")
+    message(FATAL_ERROR "${where}: VERSION is '${arg_VERSION}'; it must have the form major.minor.patch, as in 1.0.0")
   endif()
   if(NOT arg_SOURCES)
     message(FATAL_ERROR "${where}: SOURCES is missing")
   endif()
   if(NOT arg_SCHEMA)
-    message(FATAL_ERROR "${where}: SCHEMA is missing; a plugin's tasks are the methods of its schema's rpc_service")
+    message(FATAL_ERROR "${where}: SCHEMA is missing; it declares the plugin's tasks as methods of an rpc_service")
   endif()
   cmake_path(ABSOLUTE_PATH arg_SCHEMA BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} NORMALIZE OUTPUT_VARIABLE schema)
   if(NOT EXISTS ${schema})
@@ -176,11 +180,11 @@ function(tenon_add_plugin name)
     list(APPEND includes -I ${dir})
   endforeach()
   _tenon_scan_schema(${schema} ${stem}_generated.h "${schema_directories}" scan)
-  # An include that is added or removed changes what is to be generated.
+  # A changed include changes the list of generated files.
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${scan_schemas})
 
-  # The whole schema in binary, then the manifest that carries it. A source that is not there yet is generated, and has
-  # nothing to be checked.
+  # The complete binary schema, then the manifest that contains it. A source that does not exist yet
+  # is generated and is not checked.
   set(checked_sources)
   foreach(source ${arg_SOURCES})
     if(NOT source MATCHES "\\$<")
@@ -212,8 +216,8 @@ function(tenon_add_plugin name)
     COMMENT "manifest of plugin ${name}")
   set(generated_sources ${manifest})
   if("CXX" IN_LIST languages)
-    # A header has the tables of its own schema only. It depends on what that includes too, and on the binary schema,
-    # whose messages are clearer.
+    # A header contains only the tables of its own schema. It also depends on included schemas and
+    # on the binary schema, whose error messages are clearer.
     foreach(its_schema its_header IN ZIP_LISTS scan_schemas scan_headers)
       set(header ${generated}/${its_header})
       cmake_path(NORMAL_PATH header)
@@ -233,14 +237,14 @@ function(tenon_add_plugin name)
   set_target_properties(${objects} PROPERTIES
     POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
   target_compile_features(${objects} PUBLIC c_std_11)
-  # Generated code is not held to the author's warnings.
+  # The author's warning flags do not apply to generated code.
   target_include_directories(${objects} SYSTEM PUBLIC ${generated})
   target_include_directories(${objects} PRIVATE ${arg_INCLUDE_DIRECTORIES})
   target_link_libraries(${objects} PUBLIC tenon::plugin_c ${arg_LINK_LIBRARIES})
   if("CXX" IN_LIST languages)
     target_compile_features(${objects} PUBLIC cxx_std_20)
     target_link_libraries(${objects} PUBLIC tenon::plugin_api)
-    # A GNU-unique symbol would be shared with other plugins, and would pin the library.
+    # A GNU-unique symbol would be shared with other plugins and would pin the library in memory.
     target_compile_options(${objects} PRIVATE
       $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-fno-gnu-unique>)
   endif()
@@ -267,7 +271,8 @@ function(tenon_add_plugin name)
     LINK_DEPENDS ${TENON_PLUGIN_MODULE_DIR}/tenon_plugin.map)
   target_link_options(${target} PRIVATE -Wl,-z,now
     -Wl,--version-script=${TENON_PLUGIN_MODULE_DIR}/tenon_plugin.map)
-  # A sanitizer's runtime is found in the process; only without one can every symbol be asked for at link time.
+  # A sanitizer's runtime is resolved in the process; all symbols can be required at link time only
+  # without one.
   string(CONCAT flags "${CMAKE_C_FLAGS} ${CMAKE_CXX_FLAGS} ${CMAKE_SHARED_LINKER_FLAGS} ${CMAKE_MODULE_LINKER_FLAGS} "
     "${TENON_SANITIZE}")
   if(NOT flags MATCHES "-fsanitize" AND NOT TENON_SANITIZE)
@@ -285,7 +290,7 @@ function(tenon_add_plugin name)
     _tenon_export_types(${name} ${generated} ${generated_sources})
   endif()
 
-  # Inside tenon's own tree its flags hold.
+  # Inside tenon's own tree, its flags apply.
   if(TARGET tenon_sanitize)
     target_link_libraries(${objects} PUBLIC tenon_sanitize)
   endif()

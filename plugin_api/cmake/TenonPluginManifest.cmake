@@ -1,6 +1,6 @@
 # cmake -DNAME= -DVERSION= -DSCHEMA=<binary schema> -DOUTPUT=<file.c> -P TenonPluginManifest.cmake
-# Writes the C source of a plugin's manifest. One struct holds manifest and schema, so that the compiler cannot part
-# them; the ABI tag comes from the flags that the source is compiled with.
+# Writes the C source of a plugin's manifest. One struct contains manifest and schema, so that the
+# compiler cannot separate them; the ABI tag comes from the flags with which the source is compiled.
 file(READ ${SCHEMA} hex HEX)
 file(SIZE ${SCHEMA} size_bytes)
 string(REGEX REPLACE "(..)" "0x\\1," bytes "${hex}")
@@ -51,6 +51,6 @@ ${bytes}
   },
 };
 
-// The name that the plugin's own code knows: the image's first member.
+// The name that the plugin's own code uses: it refers to the image's first member.
 extern const tenon_manifest_t tenon_manifest __attribute__((alias(\"tenon_plugin_image\"), visibility(\"hidden\")));
 ")

@@ -1,21 +1,22 @@
 # cmake -DFLATC= -DSCHEMA=<file.fbs> -DINCLUDES=<dir>|... -DOUTPUT_DIRECTORY= [-DSOURCES=<file>|...]
 #       -P TenonPluginSchema.cmake
-# Writes the binary schema of a plugin. What flatc refuses is said in the words of tenon's schemas, and so is what the
-# compiler would say of a task that is called like a function of the C library.
+# Writes the binary schema of a plugin. Translates errors of flatc into the terms of tenon's
+# schemas, and reports a task whose function has the name of a C library function more clearly than
+# the compiler.
 cmake_minimum_required(VERSION 3.25)
 
-# A line of its own, as compilers write them: CMake would wrap the text of an error.
+# Prints the text as a separate message, because CMake would wrap the text of an error.
 function(refuse)
   string(CONCAT text ${ARGN})
   message(NOTICE "${text}")
-  message(FATAL_ERROR "${SCHEMA} cannot be used; see above")
+  message(FATAL_ERROR "${SCHEMA} cannot be used; see the message above")
 endfunction()
 
 set(known_attributes params idempotent checkpoint settings streaming
   output_name output_directory input_directory left_out)
 
-# The known attribute that `name` seems to stand for; empty for none: one letter is missing, too many, wrong, or in
-# another place.
+# Finds the known attribute that `name` misspells; empty if there is none. One letter may be
+# missing, superfluous, wrong or misplaced.
 function(find_meant name result)
   string(LENGTH "${name}" length)
   foreach(known ${known_attributes})
@@ -24,7 +25,7 @@ function(find_meant name result)
     if(difference GREATER 2 OR difference LESS -2)
       continue()
     endif()
-    # The longest common start and the longest common end must cover nearly all of it.
+    # The longest common prefix and suffix together must cover nearly all of it.
     set(start 0)
     while(start LESS length AND start LESS known_length)
       string(SUBSTRING "${name}" ${start} 1 one)
@@ -63,7 +64,7 @@ endforeach()
 execute_process(COMMAND ${FLATC} --schema -b --bfbs-comments --bfbs-builtins ${include_options} -o ${OUTPUT_DIRECTORY}
   ${SCHEMA} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
 if(NOT status EQUAL 0)
-  # As in "a.fbs:6: 26: error: user define attributes must be declared before use: idempotant".
+  # Example: "a.fbs:6: 26: error: user define attributes must be declared before use: idempotant".
   if(output MATCHES "([^\n]*):([0-9]+): *[0-9]+: error: user defined? attributes must be declared before use: ([a-zA-Z0-9_]+)")
     string(STRIP "${CMAKE_MATCH_1}" file)
     set(place "${file}:${CMAKE_MATCH_2}")
@@ -76,25 +77,26 @@ if(NOT status EQUAL 0)
     if(meant)
       set(hint "did you mean '${meant}'?")
     else()
-      set(hint "tenon's are idempotent, params, settings and checkpoint; declare one of your own with\n  attribute \"${attribute}\";")
+      set(hint "tenon's are idempotent, params, settings and checkpoint; declare your own attribute with\n  attribute \"${attribute}\";")
     endif()
     refuse("${place}: error: there is no attribute '${attribute}'; ${hint}")
   endif()
   if(output MATCHES "unable to locate include file: ([^\n]*)")
-    refuse("${SCHEMA}: error: there is no schema ${CMAKE_MATCH_1}, which it includes; put it beside the "
+    refuse("${SCHEMA}: error: the included schema ${CMAKE_MATCH_1} does not exist; put it beside the "
       "file that includes it, or name its directory in INCLUDE_DIRECTORIES of tenon_add_plugin()")
   endif()
   refuse("${output}")
 endif()
 
-# Functions of the C library that the headers of every C++ plugin declare. In an expression such as task<read>, a global
-# function of such a name is one of two, and the compiler only says that it can deduce no type.
+# Functions of the C library that the headers of every C++ plugin declare. In an expression such as
+# task<read>, a global function of the same name is ambiguous, and the compiler reports only that it
+# cannot deduce a type.
 set(library_functions read write close link unlink pause access dup pipe fork sleep nice sync getpid remove rename
   printf puts getline abs div rand exit abort system time clock bsearch qsort strlen select truncate swab crypt brk acct
   daemon perror random lockf free usleep isatty execv)
 foreach(source ${SOURCES})
   file(READ ${source} text)
-  # What stands before the registrations: inside a namespace its names hide those of the C library.
+  # The text before the registrations: a function inside a namespace hides the C library's.
   string(FIND "${text}" "\nTENON_PLUGIN(" at)
   if(at EQUAL -1)
     continue()
@@ -109,12 +111,12 @@ foreach(source ${SOURCES})
   endif()
   foreach(function ${library_functions})
     if(text MATCHES "task<${function}>")
-      # So that the next build says this again.
+      # Makes the next build report this again.
       cmake_path(GET SCHEMA STEM LAST_ONLY stem)
       file(REMOVE ${OUTPUT_DIRECTORY}/${stem}.bfbs)
-      refuse("${source}: error: task<${function}> can mean two functions, because the C library has a "
-        "${function}() too. Put yours into a namespace and register plugin.task<my::${function}>(\"${function}\"), or "
-        "give it another name: only the name in quotes is the task's.")
+      refuse("${source}: error: task<${function}> is ambiguous, because the C library also has a "
+        "${function}(). Put yours into a namespace and register plugin.task<my::${function}>(\"${function}\"), or "
+        "give it another name: only the quoted name is the task's name.")
     endif()
   endforeach()
 endforeach()

@@ -25,7 +25,7 @@ std::string_view kind_name(mode_t mode) {
 void require_regular(const std::string& path, const struct stat& status) {
   if (!S_ISREG(status.st_mode)) {
     throw TaskError(TENON_INVALID_ARGUMENT, quote(path) + ": is " + std::string(kind_name(status.st_mode)) +
-                                                ", not a regular file; give the path of a regular file");
+                                                ", not a regular file; pass the path of a regular file");
   }
 }
 
@@ -52,7 +52,8 @@ void throw_os_error(std::string_view path, std::string_view what, int os_code, s
 
 FileDescriptor open_regular(const std::string& path, struct stat& status) {
   require_whole_path(path);
-  // Looked at before it is opened: opening alone can make a device act. And again after: it may have been replaced.
+  // Checked before it is opened, because opening alone can make a device act, and again afterwards:
+  // it may have been replaced.
   if (::stat(path.c_str(), &status) != 0) {
     throw_os_error(path, "cannot be opened", errno);
   }
@@ -74,7 +75,7 @@ Content::Content(const tenon::File& file) : path_(view(file.path())) {
     return;
   }
   if (path_.empty()) {
-    throw TaskError(TENON_INVALID_ARGUMENT, "the file has neither a path nor data; give its `path`");
+    throw TaskError(TENON_INVALID_ARGUMENT, "the file has neither a path nor data; set its `path`");
   }
   file_ = open_regular(path_, status_);
 }
@@ -136,8 +137,9 @@ std::int64_t nanoseconds_of(const timespec& time) noexcept {
 
 void require_whole_path(std::string_view path) {
   if (path.find('\0') != std::string_view::npos) {
-    throw TaskError(TENON_INVALID_ARGUMENT,
-                    quote(path) + ": the path has a zero byte, where the system would cut it; no file has such a name");
+    throw TaskError(
+        TENON_INVALID_ARGUMENT,
+        quote(path) + ": the path contains a zero byte, where the system would cut it; no file has such a name");
   }
 }
 
@@ -154,7 +156,7 @@ void describe(const struct stat& status, tenon::FileT& file) {
 void throw_too_large(std::string_view path, std::uint64_t size_bytes, std::uint64_t max_size_bytes,
                      std::string_view limit) {
   throw TaskError(TENON_TOO_LARGE, quote(path) + ": has " + std::to_string(size_bytes) +
-                                       " bytes or more, the limit is " + std::to_string(max_size_bytes) + "; raise `" +
+                                       " bytes or more; the limit is " + std::to_string(max_size_bytes) + "; raise `" +
                                        std::string(limit) + "`");
 }
 
@@ -164,7 +166,7 @@ std::string read_all(Content& content, std::uint64_t max_size_bytes, const Poll&
   }
   std::string all;
   std::size_t size = 0;
-  // One byte more than the file had, so that its end is seen without growing.
+  // One byte more than the file's size, so that its end is detected without growing.
   all.resize(static_cast<std::size_t>(content.size_bytes()) + 1);
   for (;;) {
     poll();

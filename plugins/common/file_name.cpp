@@ -5,7 +5,7 @@
 namespace tenon::plugins {
 namespace {
 
-/// The extension with its dot, as it stands.
+/// The extension with its dot, unchanged.
 std::string_view raw_extension(std::string_view path) noexcept {
   const std::string_view name = base_name(path);
   const auto dot = name.rfind('.');

@@ -13,14 +13,14 @@ inline std::string_view view(const flatbuffers::String* text) {
   return text == nullptr ? std::string_view() : std::string_view(text->data(), text->size());
 }
 
-/// What follows the last slash.
+/// The part after the last slash.
 std::string_view base_name(std::string_view path) noexcept;
 
-/// The extension without its dot, ASCII letters in lower case; empty when there is none, as in `Makefile`, `.profile`,
-/// `name.`.
+/// The extension without its dot, with ASCII letters in lower case; empty if there is none, as in
+/// `Makefile`, `.profile`, `name.`.
 std::string extension_of(std::string_view path);
 
-/// `path` with its extension, if it has one, replaced: `a/b.PNG`, `-small`, `jpg` gives `a/b-small.jpg`.
+/// `path` with its extension, if any, replaced: `a/b.PNG`, `-small`, `jpg` becomes `a/b-small.jpg`.
 std::string with_extension(std::string_view path, std::string_view suffix, std::string_view extension);
 
 }  // namespace tenon::plugins

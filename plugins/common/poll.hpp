@@ -1,11 +1,11 @@
-/// How a long loop of plain C++ asks whether it must go on.
+/// Lets a long loop of plain C++ check whether it must continue.
 #pragma once
 
 #include <functional>
 
 namespace tenon::plugins {
 
-/// Called now and then, at least for each MiB of work; throws when the work must stop.
+/// To be called regularly, at least once per MiB of work; throws if the work must stop.
 using Poll = std::function<void()>;
 
 }  // namespace tenon::plugins

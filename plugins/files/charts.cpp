@@ -12,8 +12,8 @@ namespace {
 
 using tenon::plugins::view;
 
-/// Width of both drawings. The page shows them between two thirds of it, on a phone, and a little more than all of it:
-/// the text stays near the page's own size.
+/// Width of both drawings. The page shows them at between two thirds of this width (on a phone) and
+/// slightly more than all of it, so the text stays close to the page's own size.
 constexpr double kWidth = 430;
 constexpr std::size_t kMaxBars = 12;
 constexpr std::size_t kMaxLabelCharacters = 14;
@@ -25,13 +25,13 @@ struct Bar {
   double share = 0;
 };
 
-/// Units of the drawing; the page scales it.
+/// Formats units of the drawing; the page scales them.
 std::string px(double value) {
   const auto tenths = static_cast<std::int64_t>(value * 10 + 0.5);
   return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10);
 }
 
-/// Cut after some characters, never inside one.
+/// Cuts the text after some characters, never inside one.
 std::string shorten(std::string_view text) {
   std::size_t characters = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -60,7 +60,7 @@ std::string extension_chart(const Inventory& inventory) {
   std::uint64_t other_bytes = 0;
   std::uint64_t other_files = 0;
   std::uint64_t other_extensions = 0;
-  // A single one left over gets its own bar instead of being called others.
+  // A single remaining extension gets its own bar instead of being called "others".
   const std::size_t shown = totals.size() <= kMaxBars + 1 ? totals.size() : kMaxBars;
   for (flatbuffers::uoffset_t i = 0; i < totals.size(); ++i) {
     const ExtensionTotal& total = *totals.Get(i);
@@ -135,11 +135,11 @@ std::string size_chart(const Inventory& inventory) {
     svg += "<rect class=\"bar\" x=\"" + px(left + 4) + "\" y=\"" + px(kTop + kHeight - height) + "\" width=\"" +
            px(column - 8) + "\" height=\"" + px(height) + "\" rx=\"" + px(std::min(4.0, height / 2)) + "\"/>\n";
     if (range.files() != 0) {
-      // From a million on, a column is too narrow for the text's usual size.
+      // From a million on, a column is too narrow for the usual text size.
       svg += text_at(middle, kTop + kHeight - height - 7,
                      range.files() < 1'000'000 ? "value middle" : "value middle small", human_count(range.files()));
     }
-    // A line for each word, because the columns are narrow.
+    // One line per word, because the columns are narrow.
     double baseline = kTop + kHeight;
     for (std::size_t begin = 0, end = 0; end != std::string::npos; begin = end + 1) {
       end = words.find(' ', begin);

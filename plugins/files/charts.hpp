@@ -1,4 +1,4 @@
-/// Charts of an inventory as inline SVG, coloured by the page's style.
+/// Charts of an inventory as inline SVG, coloured by the page's style sheet.
 #pragma once
 
 #include <string>
@@ -7,10 +7,10 @@
 
 namespace files {
 
-/// Horizontal bars: bytes of the extensions that take most, the rest in one bar.
+/// Horizontal bars: bytes of the largest extensions, with all others in one bar.
 std::string extension_chart(const Inventory& inventory);
 
-/// Columns: number of files in each range of sizes.
+/// Columns: number of files in each size range.
 std::string size_chart(const Inventory& inventory);
 
 }  // namespace files

@@ -20,7 +20,7 @@ namespace {
 using tenon::TaskError;
 using tenon::plugins::view;
 
-/// Lower ends of the ranges of sizes, in bytes.
+/// Lower bounds of the size ranges, in bytes.
 constexpr std::array<std::uint64_t, 10> kSizeSteps{
     0, 1, 1ull << 10, 4ull << 10, 16ull << 10, 64ull << 10, 256ull << 10, 1ull << 20, 16ull << 20, 256ull << 20};
 
@@ -80,7 +80,7 @@ std::vector<std::unique_ptr<EntryT>> largest_entries(const std::vector<EntryT>& 
   return largest;
 }
 
-/// `entries` are sorted by path, so the paths of a group come out sorted.
+/// `entries` are sorted by path, so the paths of a group are sorted too.
 DuplicatesT find_duplicates(const std::vector<EntryT>& entries, std::string algorithm, std::uint64_t min_size_bytes) {
   std::vector<const EntryT*> order;
   for (const EntryT& entry : entries) {
@@ -124,14 +124,14 @@ void DigestCollection::add(const tenon::Digest& digest, std::uint64_t max_files)
   if (algorithm_.empty()) {
     algorithm_ = algorithm;
   } else if (algorithm_ != algorithm) {
-    throw TaskError(TENON_INVALID_ARGUMENT, tenon::plugins::quote(view(file.path())) + ": its digest is " +
-                                                std::string(algorithm) + ", the others are " + algorithm_ +
-                                                "; give all files the same `algorithm`");
+    throw TaskError(TENON_INVALID_ARGUMENT, tenon::plugins::quote(view(file.path())) + ": its digest uses " +
+                                                std::string(algorithm) + ", the others use " + algorithm_ +
+                                                "; use the same `algorithm` for all files");
   }
   if (entries_.size() >= max_files) {
     throw TaskError(TENON_TOO_LARGE,
                     "more than " + std::to_string(max_files) +
-                        " files; raise `max_files` (some 300 bytes of memory each), or narrow what is walked");
+                        " files; raise `max_files` (about 300 bytes of memory each), or walk fewer files");
   }
   EntryT entry;
   entry.path = view(file.path());

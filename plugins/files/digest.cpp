@@ -27,7 +27,7 @@ Hasher::Hasher(Algorithm algorithm) : state_(std::make_unique<State>()) {
     crypto_generichash_init(&state_->hash.emplace<crypto_generichash_state>(), nullptr, 0, kBlake2bBytes);
   } else {
     throw tenon::TaskError(TENON_INVALID_ARGUMENT, "algorithm " + std::to_string(static_cast<unsigned>(algorithm)) +
-                                                       " is not known; it is sha256 or blake2b");
+                                                       " is not known; use sha256 or blake2b");
   }
 }
 Hasher::Hasher(Hasher&&) noexcept = default;
@@ -69,7 +69,7 @@ ContentDigest digest_content(tenon::plugins::Content& content, Algorithm algorit
   }
   if (detect_changes && content.has_changed()) {
     throw tenon::TaskError(TENON_FAILED, tenon::plugins::quote(content.path()) +
-                                             ": changed while it was read; try again when nothing writes to it");
+                                             ": changed while it was read; try again when no program writes to it");
   }
   result.value = hasher.finish();
   return result;

@@ -13,7 +13,8 @@
 
 namespace files {
 
-/// Takes bytes piece by piece. SHA-256 has 32 bytes, BLAKE2b 64, as sha256sum and b2sum print them.
+/// Hashes bytes piece by piece. SHA-256 has 32 bytes, BLAKE2b 64, as printed by sha256sum and
+/// b2sum.
 class Hasher {
  public:
   /// Throws TaskError TENON_INVALID_ARGUMENT for an algorithm that does not exist.
@@ -22,7 +23,7 @@ class Hasher {
   ~Hasher();
 
   void update(std::span<const std::uint8_t> bytes);
-  /// The digest. The hasher takes nothing after it.
+  /// Returns the digest. The hasher accepts nothing afterwards.
   [[nodiscard]] std::vector<std::uint8_t> finish();
 
  private:
@@ -30,14 +31,14 @@ class Hasher {
   std::unique_ptr<State> state_;
 };
 
-/// What digest_content found.
+/// The result of digest_content.
 struct ContentDigest {
   std::vector<std::uint8_t> value;
   std::uint64_t size_bytes = 0;
 };
 
-/// Reads all of `content`, in 1 MiB of memory. Throws TaskError: TENON_IO; TENON_FAILED if the file changed meanwhile
-/// and `detect_changes` is set; what `poll` throws.
+/// Reads all of `content`, using 1 MiB of memory. Throws TaskError: TENON_IO; TENON_FAILED if the
+/// file changed meanwhile and `detect_changes` is set; exceptions of `poll`.
 ContentDigest digest_content(tenon::plugins::Content& content, Algorithm algorithm, bool detect_changes,
                              const tenon::plugins::Poll& poll);
 

@@ -26,7 +26,7 @@ tenon::plugins::Poll poll_of(const tenon::Call& call) {
   return [&call] { call.check(); };
 }
 
-/// What an argument says about its file, without the content.
+/// The argument's description of its file, without the content.
 tenon::FileT describe_argument(const tenon::File& file) {
   tenon::FileT description;
   description.path = view(file.path());
@@ -67,7 +67,7 @@ tenon::Offset<tenon::File> read_content(tenon::Call& call, const tenon::File& ar
                                         const files::ReadParams& params) {
   Content content(argument);
   const auto poll = poll_of(call);
-  // A block of transport memory holds less than 2 GiB; some room is for the table around the content.
+  // A block of transport memory holds less than 2 GiB, including the table around the content.
   constexpr std::uint64_t kLargest = 0x7FF00000;
   const std::string data = read_all(content, std::min(params.max_size_bytes(), kLargest), poll);
   auto file = describe_argument(argument);
@@ -103,7 +103,7 @@ tenon::Offset<tenon::Digest> digest(tenon::Call& call, const tenon::File& argume
 tenon::FileT write_content(tenon::Call& call, const tenon::File& argument, const files::WriteParams& params) {
   if (argument.data() == nullptr) {
     call.fail(TENON_INVALID_ARGUMENT, tenon::plugins::quote(view(argument.path())) +
-                                          ": carries no content to write; put files.read before files.write");
+                                          ": has no content to write; put files.read before files.write");
   }
   files::WriteRequest request;
   request.directory = view(params.directory());
@@ -135,7 +135,7 @@ tenon::Reduce<files::Duplicates> duplicates(tenon::ReduceContext<tenon::Digest>&
   co_return collection.take_duplicates(params.min_size_bytes());
 }
 
-/// A file that exists as an item alone.
+/// A file that exists only as an item.
 tenon::Offset<tenon::File> made_file(tenon::Call& call, std::string_view name, const std::string& data) {
   auto& builder = call.builder(data.size() + 512);
   const auto content = builder.CreateVector(reinterpret_cast<const std::uint8_t*>(data.data()), data.size());

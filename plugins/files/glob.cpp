@@ -19,7 +19,7 @@ constexpr std::size_t kMaxPatternBytes = 4096;
   throw tenon::TaskError(TENON_INVALID_ARGUMENT, "the pattern " + tenon::plugins::quote(pattern) + " " + why);
 }
 
-/// The position behind the set that begins at `open`, nothing if it does not end.
+/// The position after the set that starts at `open`; nullopt if the set is not closed.
 std::optional<std::size_t> end_of_set(std::string_view pattern, std::size_t open) {
   std::size_t at = open + 1;
   if (at < pattern.size() && (pattern[at] == '!' || pattern[at] == '^')) {
@@ -34,7 +34,7 @@ std::optional<std::size_t> end_of_set(std::string_view pattern, std::size_t open
   return std::nullopt;
 }
 
-/// Writes `{a,b}` out, appending to `out`.
+/// Expands `{a,b}`, appending to `out`.
 void expand(std::string_view whole, const std::string& pattern, std::vector<std::string>& out) {
   std::size_t open = std::string::npos;
   std::vector<std::size_t> cuts;
@@ -49,7 +49,7 @@ void expand(std::string_view whole, const std::string& pattern, std::vector<std:
       if (const auto end = end_of_set(pattern, at)) {
         at = *end - 1;
       } else {
-        broken(whole, "has a [ without its ]; write \\[ for the character");
+        broken(whole, "has a [ without a ]; write \\[ for the character");
       }
     } else if (c == '{') {
       if (depth++ == 0) {
@@ -70,7 +70,7 @@ void expand(std::string_view whole, const std::string& pattern, std::vector<std:
     }
   }
   if (depth != 0) {
-    broken(whole, "has a { without its }; write \\{ for the character");
+    broken(whole, "has a { without a }; write \\{ for the character");
   }
   if (out.size() == kMaxAlternatives) {
     broken(whole, "has more than " + std::to_string(kMaxAlternatives) + " alternatives; use several patterns");
@@ -78,7 +78,7 @@ void expand(std::string_view whole, const std::string& pattern, std::vector<std:
   out.push_back(pattern);
 }
 
-/// The character at `at`, which moves behind it. A byte that is no UTF-8 is a character of its own.
+/// The character at `at`, which advances past it. A byte that is not UTF-8 is a separate character.
 char32_t next_character(std::string_view text, std::size_t& at) {
   const auto byte = static_cast<unsigned char>(text[at]);
   const auto character = tenon::plugins::decode_utf8(text, at);
@@ -106,8 +106,8 @@ bool set_contains(std::string_view set, char32_t character) {
   return found != negated;
 }
 
-/// One part of a path against one part of a pattern. Goes back to the last star alone, so the time is at most the
-/// product of the lengths.
+/// Matches one part of a path against one part of a pattern. Backtracks only to the last star, so
+/// the time is at most the product of the lengths.
 bool part_matches(std::string_view pattern, std::string_view name) {
   std::size_t p = 0;
   std::size_t n = 0;
@@ -167,12 +167,12 @@ std::vector<std::string_view> split(std::string_view path) {
   }
 }
 
-/// Parts against parts, by the set of pattern positions that can be reached.
+/// Matches parts against parts, using the set of reachable pattern positions.
 bool parts_match(const std::vector<std::string>& pattern, const std::vector<std::string_view>& path) {
   std::vector<bool> reached(pattern.size() + 1, false);
   reached[0] = true;
   const auto skip_empty = [&](std::vector<bool>& at) {
-    // `**` in the middle also stands for no directory; at the end it wants something below.
+    // `**` in the middle also matches no directory; at the end it requires something below.
     for (std::size_t i = 0; i + 1 < pattern.size(); ++i) {
       if (at[i] && pattern[i] == "**") {
         at[i + 1] = true;
@@ -203,7 +203,7 @@ bool parts_match(const std::vector<std::string>& pattern, const std::vector<std:
 
 Glob::Glob(std::string_view pattern) {
   if (pattern.empty()) {
-    broken(pattern, "is empty; leave it out to take everything");
+    broken(pattern, "is empty; omit it to match everything");
   }
   if (pattern.size() > kMaxPatternBytes) {
     broken(pattern, "is longer than " + std::to_string(kMaxPatternBytes) + " bytes");
@@ -218,7 +218,7 @@ Glob::Glob(std::string_view pattern) {
       alternative.parts.emplace_back(part);
     }
     if (alternative.parts.empty()) {
-      broken(pattern, "names nothing");
+      broken(pattern, "matches nothing");
     }
     alternatives_.push_back(std::move(alternative));
   }

@@ -1,10 +1,11 @@
 /// Patterns for paths.
 ///
 ///   ?        one character, no slash          *      any characters, no slash
-///   **       any number of directories        [a-z]  one character of a set; [!a-z] one of none
-///   {a,b}    either; may be nested            \x     x as it is
+///   **       any number of directories        [a-z]  a character of a set; [!a-z] one outside it
+///   {a,b}    either; may be nested            \x     x literally
 ///
-/// A pattern without a slash is compared with the last part of a path, one with a slash with the whole path.
+/// A pattern without a slash is matched against the last part of a path, one with a slash against
+/// the whole path.
 #pragma once
 
 #include <string>
@@ -16,10 +17,10 @@ namespace files {
 /// One compiled pattern. Immutable, thread-safe.
 class Glob {
  public:
-  /// Throws tenon::TaskError TENON_INVALID_ARGUMENT that tells what is wrong with the pattern.
+  /// Throws tenon::TaskError TENON_INVALID_ARGUMENT with the pattern's error.
   explicit Glob(std::string_view pattern);
 
-  /// Whether `path`, relative and without `.` parts, fits.
+  /// Whether `path`, relative and without `.` parts, matches.
   [[nodiscard]] bool matches(std::string_view path) const;
 
  private:

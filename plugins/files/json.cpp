@@ -22,7 +22,7 @@ std::string base64(std::string_view bytes) {
   return text;
 }
 
-/// Writes one JSON document. Values, and names inside objects, in the order of the document.
+/// Writes one JSON document. Call it for values, and for names inside objects, in document order.
 class Writer {
  public:
   void open(char bracket) {

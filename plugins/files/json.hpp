@@ -1,7 +1,7 @@
 /// Inventories and duplicates as JSON.
 ///
-/// JSON is UTF-8 and names of files are any bytes. A path that is no UTF-8 stands in it with U+FFFD for each wrong
-/// byte, and a second field, `path_base64`, holds the exact bytes.
+/// JSON is UTF-8, and file names are arbitrary bytes. A path that is not UTF-8 has U+FFFD for each
+/// invalid byte, and a second field, `path_base64`, contains the exact bytes.
 #pragma once
 
 #include <string>
@@ -12,13 +12,13 @@
 
 namespace files {
 
-/// Each file's digest is in a field named after the algorithm, as in `"sha256": "..."`. `list_files` tells whether all
-/// files are listed.
+/// Each file's digest is in a field named after the algorithm, as in `"sha256": "..."`.
+/// `list_files` selects whether all files are listed.
 std::string inventory_to_json(const Inventory& inventory, bool list_files, const tenon::plugins::Poll& poll);
 
 std::string duplicates_to_json(const Duplicates& duplicates, const tenon::plugins::Poll& poll);
 
-/// `text` as a JSON string, quotes included; bytes that are no UTF-8 become U+FFFD.
+/// `text` as a JSON string with quotes; bytes that are not UTF-8 become U+FFFD.
 std::string json_string(std::string_view text);
 
 }  // namespace files

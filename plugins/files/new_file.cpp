@@ -23,7 +23,8 @@ constexpr std::string_view kPrefix = ".tenon-";
 constexpr std::string_view kSuffix = ".part";
 constexpr int kMaxAttempts = 1000;
 
-/// Workers and their calls share a directory. Process, time and count tell their files apart; creation tells the rest.
+/// Workers and their calls share a directory. Process id, time and counter distinguish their files;
+/// exclusive creation resolves the rest.
 std::string new_part_name() {
   static std::atomic<unsigned> count{0};
   timespec now{};
@@ -35,12 +36,13 @@ std::string new_part_name() {
   return name.data();
 }
 
-/// The name by which an open file without a name is linked.
+/// The path through which an open file without a name is linked.
 std::string name_of_open_file(int file) {
   return "/proc/self/fd/" + std::to_string(file);
 }
 
-/// A file without a name; none where the file system has no such files, or they could not be named later.
+/// A file without a name; invalid if the file system does not support such files or they could not
+/// be named later.
 FileDescriptor create_unnamed(int directory) {
   FileDescriptor file(::openat(directory, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600));
   struct stat opened {};
@@ -51,15 +53,15 @@ FileDescriptor create_unnamed(int directory) {
   return can_be_named ? std::move(file) : FileDescriptor();
 }
 
-/// Whether the name leads to this very file.
+/// Whether the name refers to exactly this file.
 bool leads_to(int directory, const char* name, const struct stat& file) {
   struct stat found {};
   return ::fstatat(directory, name, &found, AT_SYMLINK_NOFOLLOW) == 0 && found.st_ino == file.st_ino &&
          found.st_dev == file.st_dev;
 }
 
-/// Whether this is the only lock on the file. A file system without locks tells nothing, so that it says yes to the one
-/// who has made the file, and no to the one who sweeps.
+/// Whether this is the only lock on the file. On a file system without locks this is unknown; the
+/// creator then treats it as yes, the sweep as no.
 enum class Locked { kYes, kNo, kCannotTell };
 Locked try_lock(int file) {
   if (::flock(file, LOCK_EX | LOCK_NB) == 0) {
@@ -91,7 +93,7 @@ int NewFile::create_part() {
       return errno;
     }
     struct stat made {};
-    // A sweep may have come between, and have taken it for one that was left behind.
+    // A sweep may have run in between and have taken the file for an abandoned one.
     if (file && try_lock(file.get()) != Locked::kNo && ::fstat(file.get(), &made) == 0 && made.st_nlink > 0) {
       file_ = std::move(file);
       part_ = name;
@@ -117,13 +119,13 @@ int NewFile::keep_as_new(const std::string& name) {
   if (errno != EINVAL && errno != ENOSYS) {
     return errno;
   }
-  // File systems without that flag have links instead. The hidden name goes with this object.
+  // File systems without that flag use links instead. The hidden name is removed with this object.
   return ::linkat(directory_, part_.c_str(), directory_, name.c_str(), 0) == 0 ? 0 : errno;
 }
 
 int NewFile::keep_as(const std::string& name) {
   if (part_.empty()) {
-    // A link never replaces a name, so that only a file that takes another's place needs a name before.
+    // A link never replaces a name, so only a file that replaces another needs a name first.
     if (const int code = link_as(name.c_str()); code != EEXIST) {
       return code;
     }

@@ -1,4 +1,4 @@
-/// A file that has no name until it is whole.
+/// A file that has no name until it is complete.
 #pragma once
 
 #include <string>
@@ -7,30 +7,32 @@
 
 namespace files {
 
-/// A new file of a directory. Where the file system can, it has no name until keep() gives it one, so that a process
-/// that dies leaves nothing; elsewhere, and for an instant when it replaces another, it has a hidden name
-/// `.tenon-*.part`. Its writer holds a lock on such a file, by which sweep_parts() tells it from what a killed writer
-/// has left. Not thread-safe.
+/// A new file in a directory. If the file system supports it, the file has no name until keep_as()
+/// or keep_as_new() names it, so that a process that dies leaves nothing behind. Otherwise, and
+/// briefly while it replaces another file, it has a hidden name `.tenon-*.part`. Its writer holds a
+/// lock on such a file, so that sweep_parts() can distinguish it from files left behind by killed
+/// writers. Not thread-safe.
 class NewFile {
  public:
   enum class Names {
-    kAvoid,  ///< Where the file system can.
-    kUse     ///< For tests of those that cannot.
+    kAvoid,  ///< If the file system supports it.
+    kUse     ///< For tests of file systems that do not.
   };
 
-  /// `directory` is an open directory, borrowed for as long as this object.
+  /// `directory` is an open directory, which must outlive this object.
   explicit NewFile(int directory) noexcept : directory_(directory) {}
   NewFile(const NewFile&) = delete;
   NewFile& operator=(const NewFile&) = delete;
-  /// Removes it unless it was given its name.
+  /// Removes the file unless it was named.
   ~NewFile();
 
-  /// Makes an empty file that only its owner can read and write. Once, before all else. Returns 0 or the OS code.
+  /// Creates an empty file that only its owner can read and write. Called once, first. Returns 0 or
+  /// the OS code.
   [[nodiscard]] int create(Names names = Names::kAvoid);
   [[nodiscard]] int get() const noexcept { return file_.get(); }
-  /// Gives it the name if nothing has it. Returns 0, or the OS code: EEXIST when something has it.
+  /// Names the file if the name is free. Returns 0, or the OS code: EEXIST if the name exists.
   [[nodiscard]] int keep_as_new(const std::string& name);
-  /// Gives it the name, in the place of what has it. Returns 0 or the OS code.
+  /// Names the file, replacing an existing one. Returns 0 or the OS code.
   [[nodiscard]] int keep_as(const std::string& name);
 
  private:
@@ -38,12 +40,12 @@ class NewFile {
   [[nodiscard]] int create_part();
 
   int directory_;
-  std::string part_;  ///< Its hidden name; empty while it has none.
+  std::string part_;  ///< Its hidden name; empty if it has none.
   tenon::plugins::FileDescriptor file_;
 };
 
-/// Removes the hidden files in an open directory that killed writers have left there. Those of a writer that lives, in
-/// whichever process or machine, stay.
+/// Removes the hidden files that killed writers have left in an open directory. Files of living
+/// writers, in any process or machine, are kept.
 void sweep_parts(int directory);
 
 }  // namespace files

@@ -16,9 +16,9 @@ namespace {
 
 using tenon::plugins::view;
 
-/// Paths shown of one group; the JSON form has them all.
+/// Number of paths shown per group; the JSON form has all of them.
 constexpr flatbuffers::uoffset_t kMaxPathsOfGroup = 50;
-/// Groups that are shown open.
+/// Number of groups that are initially open.
 constexpr flatbuffers::uoffset_t kOpenGroups = 3;
 
 constexpr std::string_view kStyle = R"css(
@@ -85,7 +85,7 @@ void append_escaped(std::string& out, char c) {
   }
   const auto byte = static_cast<unsigned char>(c);
   if (byte < 0x20 || byte == 0x7F) {
-    // U+2400 and on: pictures of the control characters.
+    // U+2400 and up: symbols for control characters.
     out += "\xE2\x90";
     out += static_cast<char>(byte == 0x7F ? 0xA1 : 0x80 + byte);
   } else {
@@ -170,7 +170,7 @@ std::string duplicate_groups(const Inventory& inventory, std::uint32_t max_group
   return out + "</section>\n";
 }
 
-/// The part before the last slash; the slash alone for what stands in the root; empty without one.
+/// The part before the last slash; only the slash for entries of the root; empty without a slash.
 std::string_view parent_of(std::string_view path) {
   const auto slash = path.rfind('/');
   return slash == std::string_view::npos ? std::string_view()
@@ -183,7 +183,7 @@ bool is_within(std::string_view directory, std::string_view above) {
          (directory.starts_with(above) && (above.back() == '/' || directory[above.size()] == '/'));
 }
 
-/// The directory that was walked to find `path` at `relative_path` below it.
+/// The directory whose walk found `path` at `relative_path` below it.
 std::optional<std::string_view> root_of(std::string_view path, std::string_view relative_path) {
   if (relative_path.empty() || !path.ends_with(relative_path) || path.size() <= relative_path.size()) {
     return std::nullopt;

@@ -22,7 +22,7 @@ using tenon::TaskError;
 using tenon::plugins::quote;
 using tenon::plugins::view;
 
-/// Entries looked at in one step, so that a step takes some milliseconds.
+/// Entries examined in one step, so that a step takes a few milliseconds.
 constexpr std::size_t kEntriesPerStep = 1024;
 
 struct CloseDirectory {
@@ -61,7 +61,7 @@ WalkOptions WalkOptions::from(const WalkArguments& arguments) {
       const auto kind = static_cast<tenon::FileKind>(value);
       if (kind > tenon::FileKind::MAX) {
         throw TaskError(TENON_INVALID_ARGUMENT, "`kinds` has " + std::to_string(static_cast<unsigned>(value)) +
-                                                    "; it takes Regular, Directory, Link and Other");
+                                                    "; valid kinds are Regular, Directory, Link and Other");
       }
       options.kinds.push_back(kind);
     }
@@ -72,7 +72,7 @@ WalkOptions WalkOptions::from(const WalkArguments& arguments) {
 TreeWalk::TreeWalk(WalkOptions options, WalkPositionT& position, Warn warn, const Poll& poll)
     : options_(std::move(options)), position_(position), warn_(std::move(warn)) {
   if (options_.root.empty()) {
-    throw TaskError(TENON_INVALID_ARGUMENT, "`root` is empty; give a directory, `.` for the current one");
+    throw TaskError(TENON_INVALID_ARGUMENT, "`root` is empty; set a directory, or `.` for the current one");
   }
   tenon::plugins::require_whole_path(options_.root);
   std::for_each(options_.leave_out.begin(), options_.leave_out.end(), tenon::plugins::require_whole_path);
@@ -87,7 +87,8 @@ TreeWalk::TreeWalk(WalkOptions options, WalkPositionT& position, Warn warn, cons
   if (position_.finished) {
     return;
   }
-  // A root that cannot be read leaves nothing to walk, so that is an error however strict the walk is.
+  // If the root cannot be read there is nothing to walk, so this is an error even if the walk is
+  // not strict.
   const bool strict = std::exchange(options_.strict, true);
   enter("", {status.st_dev, status.st_ino}, poll, false);
   options_.strict = strict;
@@ -114,7 +115,7 @@ void TreeWalk::trouble(const std::string& relative, std::string_view what, int o
   if (!quiet) {
     ++position_.unreadable;
     warn_(quote(full_path(relative)) + ": " + std::string(what) + ": " + std::generic_category().message(os_code) +
-          "; passed over");
+          "; skipped");
   }
 }
 
@@ -130,7 +131,7 @@ bool TreeWalk::enter(const std::string& relative, Identity identity, const Poll&
     const dirent* found = ::readdir(directory.get());
     if (found == nullptr) {
       if (errno != 0) {
-        trouble(relative, "cannot be read to its end", errno, quiet);
+        trouble(relative, "cannot be read completely", errno, quiet);
       }
       break;
     }
@@ -156,7 +157,7 @@ void TreeWalk::resume(const Poll& poll) {
     const std::string part(rest.substr(0, slash));
     rest = slash == std::string_view::npos ? std::string_view() : rest.substr(slash + 1);
     Directory& level = stack_.back();
-    // What stands before the position has been given, also if `part` itself is gone by now.
+    // Entries before the position have been returned, even if `part` itself is gone by now.
     level.next =
         static_cast<std::size_t>(std::upper_bound(level.names.begin(), level.names.end(), part) - level.names.begin());
     const bool there = level.next > 0 && level.names[level.next - 1] == part;
@@ -172,7 +173,7 @@ void TreeWalk::resume(const Poll& poll) {
   }
 }
 
-/// Asked of the system each time: a pipeline makes the directory that it writes to while the walk is under way.
+/// Queried each time: a pipeline may create its output directory while the walk is running.
 bool TreeWalk::is_left_out(const Identity& directory) const {
   return std::any_of(options_.leave_out.begin(), options_.leave_out.end(), [&](const std::string& path) {
     struct stat status {};
@@ -187,7 +188,7 @@ bool TreeWalk::visit(const std::string& relative, const Poll& poll, bool only_en
   struct stat status {};
   const std::string path = full_path(relative);
   if (::lstat(path.c_str(), &status) != 0) {
-    // What vanished between readdir and here was never there, as far as a walk can tell.
+    // An entry that vanished between readdir and here is treated as if it had never existed.
     if (errno != ENOENT) {
       trouble(relative, "cannot be examined", errno, only_enter);
     }

@@ -14,7 +14,7 @@
 
 namespace files {
 
-/// What to walk; see the table WalkArguments.
+/// Options of a walk; see the table WalkArguments.
 struct WalkOptions {
   std::string root;
   std::vector<Glob> globs;
@@ -27,29 +27,31 @@ struct WalkOptions {
   /// Directories that are not entered, as paths.
   std::vector<std::string> leave_out;
 
-  /// Throws TaskError for patterns and kinds that make no sense.
+  /// Throws TaskError for invalid patterns and kinds.
   static WalkOptions from(const WalkArguments& arguments);
 };
 
-/// A walk. Each directory comes before what is in it, and names in the order of their bytes. Memory: the names of the
-/// directories between the root and the current place. Only directories are opened, never two at a time.
+/// A walk. Each directory comes before its contents, and names come in the order of their bytes.
+/// Memory: the names in the directories between the root and the current position. Only directories
+/// are opened, one at a time.
 class TreeWalk {
  public:
   enum class Step {
     /// `entry()` is the next entry.
     kEntry,
-    /// Some time was spent and nothing found yet: ask again.
+    /// Some time has passed without a result: call again.
     kYet,
     kDone
   };
   /// Called with a message for each directory or entry that cannot be read.
   using Warn = std::function<void(const std::string&)>;
 
-  /// Goes on behind `position`, which is kept up to date and outlives the walk. Throws TaskError when the root cannot
-  /// be read.
+  /// Continues after `position`, which is kept up to date and must outlive the walk. Throws
+  /// TaskError if the root cannot be read.
   TreeWalk(WalkOptions options, WalkPositionT& position, Warn warn, const tenon::plugins::Poll& poll);
 
-  /// Throws TaskError when something cannot be read and options.strict is set, and what `poll` throws.
+  /// Throws TaskError if something cannot be read and options.strict is set; also exceptions of
+  /// `poll`.
   Step next(const tenon::plugins::Poll& poll);
   [[nodiscard]] const tenon::FileT& entry() const noexcept { return entry_; }
 
@@ -65,9 +67,9 @@ class TreeWalk {
   };
 
   void resume(const Poll& poll);
-  /// Reads the names of a directory and makes it the current one. Returns whether that worked.
+  /// Reads the names of a directory and makes it current. Returns whether that succeeded.
   bool enter(const std::string& relative, Identity identity, const Poll& poll, bool quiet);
-  /// Looks at one entry; returns whether it is to be given.
+  /// Examines one entry; returns whether it is to be returned.
   bool visit(const std::string& relative, const Poll& poll, bool only_enter);
   [[nodiscard]] bool is_left_out(const Identity& directory) const;
   [[nodiscard]] std::string full_path(std::string_view relative) const;

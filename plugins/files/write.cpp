@@ -42,16 +42,16 @@ std::string_view advice_for(int os_code) {
       return "check the permissions of the directory, or choose another `directory`";
     case ENOTDIR:
     case ELOOP:
-      return "a file or a link stands where a directory is needed";
+      return "a file or link is in the place of a directory";
     case EISDIR:
-      return "a directory stands there";
+      return "a directory has this name";
     default:
       return "";
   }
 }
 
 [[noreturn]] void refuse_path(std::string_view path, const char* why) {
-  throw TaskError(TENON_INVALID_ARGUMENT, quote(path) + ": " + why + "; a file is written below `directory` alone");
+  throw TaskError(TENON_INVALID_ARGUMENT, quote(path) + ": " + why + "; files can only be written below `directory`");
 }
 
 /// The parts of a relative path that stays below its directory.
@@ -67,10 +67,10 @@ std::vector<std::string> safe_parts(std::string_view path) {
     const auto slash = std::min(path.find('/', begin), path.size());
     const auto part = path.substr(begin, slash - begin);
     if (part == "..") {
-      refuse_path(path, "the path has a `..`");
+      refuse_path(path, "the path contains `..`");
     }
     if (part.find('\0') != std::string_view::npos) {
-      refuse_path(path, "the path has a zero byte");
+      refuse_path(path, "the path contains a zero byte");
     }
     if (!part.empty() && part != ".") {
       parts.emplace_back(part);
@@ -83,16 +83,16 @@ std::vector<std::string> safe_parts(std::string_view path) {
   return parts;
 }
 
-/// Makes `directory` and what is missing above it.
+/// Creates `directory` and its missing parents.
 void make_directories(const std::string& directory) {
   for (std::size_t end = directory.find('/', 1);; end = directory.find('/', end + 1)) {
     const std::string prefix = directory.substr(0, end);
     if (::mkdir(prefix.c_str(), 0777) != 0 && errno != EEXIST && errno != EISDIR) {
-      // A directory above may be there and not ours to write, so only what is missing is an error.
+      // A parent may exist without being writable, so only a missing one is an error.
       const int code = errno;
       struct stat status {};
       if (::stat(prefix.c_str(), &status) != 0) {
-        throw_os_error(prefix, "the directory cannot be made", code, advice_for(code));
+        throw_os_error(prefix, "the directory cannot be created", code, advice_for(code));
       }
     }
     if (end == std::string::npos) {
@@ -101,7 +101,7 @@ void make_directories(const std::string& directory) {
   }
 }
 
-/// The directory that the file belongs into, reached step by step so that no link on the way leads out.
+/// Opens the directory of the file, step by step, so that no link on the path leads outside.
 FileDescriptor open_parent(const std::string& directory, const std::vector<std::string>& parts, bool sync) {
   make_directories(directory);
   FileDescriptor at(::open(directory.c_str(), kDirectoryFlags));
@@ -113,7 +113,7 @@ FileDescriptor open_parent(const std::string& directory, const std::vector<std::
     path += "/" + parts[i];
     const bool made = ::mkdirat(at.get(), parts[i].c_str(), 0777) == 0;
     if (!made && errno != EEXIST) {
-      throw_os_error(path, "the directory cannot be made", errno, advice_for(errno));
+      throw_os_error(path, "the directory cannot be created", errno, advice_for(errno));
     }
     if (made && sync && ::fsync(at.get()) != 0) {
       throw_os_error(path, "the directory cannot be flushed to the disk", errno, advice_for(errno));
@@ -164,12 +164,14 @@ bool holds(int directory, const std::string& name, std::span<const std::uint8_t>
   return true;
 }
 
-/// Removes what killed writers have left in a directory: with the first file that this process writes there, and when a
-/// call is repeated, since its worker may have been killed. To look each time would cost as much as there are files.
+/// Removes files left by killed writers in a directory: before the first file that this process
+/// writes there, and when a call is repeated, because its worker may have been killed. Checking
+/// every time would cost as much as there are files.
+/// void sweep_seldom(int directory, bool repeated) {
 void sweep_seldom(int directory, bool repeated) {
   constexpr std::size_t kMaxRemembered = 4096;
   static std::mutex mutex;
-  // Guarded by the mutex. Inode numbers are reused; with the time of birth they are not.
+  // Guarded by the mutex. Inode numbers are reused, but not together with the creation time.
   static std::set<std::array<std::uint64_t, 4>> swept;
   struct statx status {};
   if (::statx(directory, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &status) != 0) {
@@ -195,7 +197,7 @@ tenon::FileT description(const std::string& path, const std::string& relative_pa
   tenon::FileT file;
   struct stat status {};
   if (::fstatat(directory, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
-    throw_os_error(path, "was written but is gone", errno, "something else removes files there");
+    throw_os_error(path, "was written but is gone", errno, "another program removes files there");
   }
   tenon::plugins::describe(status, file);
   file.path = path;
@@ -213,7 +215,7 @@ std::string destination_of(std::string_view path, std::string_view relative_path
   const auto name = tenon::plugins::base_name(path);
   if (name.empty()) {
     throw TaskError(TENON_INVALID_ARGUMENT,
-                    "the file to write has no name; give it a `relative_path`, or a `path` that ends in a name");
+                    "the file to write has no name; set its `relative_path`, or a `path` that ends in a name");
   }
   return std::string(name);
 }
@@ -221,7 +223,7 @@ std::string destination_of(std::string_view path, std::string_view relative_path
 tenon::FileT write_file(const WriteRequest& request, const tenon::plugins::Poll& poll) {
   if (request.directory.empty()) {
     throw TaskError(TENON_INVALID_ARGUMENT,
-                    "`directory` is missing; say where to write, `.` for the current directory");
+                    "`directory` is missing; set it, for example to `.` for the current directory");
   }
   tenon::plugins::require_whole_path(request.directory);
   const auto parts = safe_parts(request.relative_path);
@@ -240,7 +242,7 @@ tenon::FileT write_file(const WriteRequest& request, const tenon::plugins::Poll&
     if (request.repeated && holds(directory.get(), name, request.data)) {
       return done();
     }
-    throw TaskError(TENON_IO, quote(path) + ": is there already; remove it, or set `existing` to replace or keep");
+    throw TaskError(TENON_IO, quote(path) + ": exists already; remove it, or set `existing` to replace or keep");
   };
   if (request.existing != Existing::replace && exists(directory.get(), name)) {
     return taken();
@@ -253,7 +255,7 @@ tenon::FileT write_file(const WriteRequest& request, const tenon::plugins::Poll&
   }
   write_all(file.get(), request.data, path, poll);
   if (::fchmod(file.get(), static_cast<mode_t>(request.mode & 07777)) != 0) {
-    throw_os_error(path, "cannot be given its mode", errno);
+    throw_os_error(path, "cannot get its permission bits", errno);
   }
   if (request.sync && ::fsync(file.get()) != 0) {
     throw_os_error(path, "cannot be flushed to the disk", errno, advice_for(errno));

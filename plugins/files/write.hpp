@@ -1,4 +1,4 @@
-/// Writes a file so that it appears whole or not at all.
+/// Writes a file atomically: it appears whole or not at all.
 #pragma once
 
 #include <cstdint>
@@ -11,29 +11,30 @@
 
 namespace files {
 
-/// What to write, and how; see the table WriteParams.
+/// A write request; see the table WriteParams.
 struct WriteRequest {
-  /// Made if it is missing. May itself be a link.
+  /// Created if it is missing. May itself be a link.
   std::string directory;
-  /// Below the directory: no absolute path, no `..`, no way through a link.
+  /// Path below the directory: not absolute, no `..`, not through a link.
   std::string relative_path;
   std::span<const std::uint8_t> data;
-  /// Permission bits, exactly, whatever the umask.
+  /// Exact permission bits, independent of the umask.
   std::uint32_t mode = 0644;
   Existing existing = Existing::replace;
   bool sync = true;
-  /// Whether this may be the second time: a file of the same content is then no obstacle to Existing::refuse.
+  /// Whether this may be a repetition: a file with the same content is then accepted even for
+  /// Existing::refuse.
   bool repeated = false;
 };
 
-/// Writes and describes the file as it now stands, without its content. Until it is whole it has no name, or a hidden
-/// one where the file system has no such files; see new_file.hpp. What killed writers have left in the directory is
-/// removed. Throws TaskError: TENON_INVALID_ARGUMENT for a path that leads out; TENON_IO with path and reason; what
-/// `poll` throws.
+/// Writes the file and returns its description, without its content. Until it is complete it has no
+/// name, or a hidden one if the file system does not support that; see new_file.hpp. Files left by
+/// killed writers in the directory are removed. Throws TaskError: TENON_INVALID_ARGUMENT for a path
+/// that leads outside; TENON_IO with path and reason; exceptions of `poll`.
 tenon::FileT write_file(const WriteRequest& request, const tenon::plugins::Poll& poll);
 
-/// Where a File belongs below a directory: its relative path, else the last part of its path. Throws TaskError
-/// TENON_INVALID_ARGUMENT if it has neither.
+/// The destination of a File below a directory: its relative path, otherwise the last part of its
+/// path. Throws TaskError TENON_INVALID_ARGUMENT if it has neither.
 std::string destination_of(std::string_view path, std::string_view relative_path);
 
 }  // namespace files

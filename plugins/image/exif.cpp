@@ -13,7 +13,7 @@ constexpr std::uint32_t kShortType = 3;
 constexpr std::uint32_t kLongType = 4;
 constexpr std::size_t kEntryBytes = 12;
 
-/// Numbers of a TIFF block at checked offsets.
+/// Reads numbers from a TIFF block at checked offsets.
 class TiffBytes {
  public:
   TiffBytes(std::span<const std::uint8_t> bytes, bool little_endian) : bytes_(bytes), little_endian_(little_endian) {}

@@ -66,7 +66,7 @@ std::string_view name_of(std::string_view bytes) {
     }
   }
   constexpr std::size_t kTextBytes = 64;
-  return is_text(bytes.substr(0, kTextBytes)) ? "a text" : "of no kind known here";
+  return is_text(bytes.substr(0, kTextBytes)) ? "a text" : "of an unknown kind";
 }
 
 }  // namespace
@@ -75,7 +75,7 @@ std::string describe_foreign(std::span<const std::uint8_t> bytes) {
   constexpr std::string_view kHex = "0123456789abcdef";
   constexpr std::size_t kShownBytes = 4;
   std::string text(name_of({reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
-  text += " (it begins with";
+  text += " (it starts with";
   for (const std::uint8_t byte : bytes.first(std::min(bytes.size(), kShownBytes))) {
     text += ' ';
     text += kHex[byte >> 4];

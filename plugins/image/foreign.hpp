@@ -1,4 +1,4 @@
-/// What a file is that is neither a JPEG nor a PNG picture.
+/// Describes files that are neither JPEG nor PNG pictures.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace image {
 
-/// Says what bytes seem to be, by their first ones: `a PDF document (it begins with 25 50 44 46)`.
+/// Guesses the format from the first bytes: `a PDF document (it starts with 25 50 44 46)`.
 std::string describe_foreign(std::span<const std::uint8_t> bytes);
 
 }  // namespace image

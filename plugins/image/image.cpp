@@ -31,14 +31,14 @@ using tenon::plugins::Poll;
 using tenon::plugins::quote;
 using tenon::plugins::view;
 
-// A block of transport memory holds less than 2 GiB; some room is for the table around the content.
+// A block of transport memory holds less than 2 GiB, including the table around the content.
 constexpr std::uint64_t kLargestResultBytes = 0x7FF00000;
 
 Poll poll_of(const tenon::Call& call) {
   return [&call] { call.check(); };
 }
 
-/// Runs `work` on the picture of `file`; what it says of the picture gets the file's name.
+/// Runs `work` on the picture of `file`; its errors about the picture get the file's name.
 template <typename Work>
 auto with_name(const tenon::File& file, Work&& work) {
   try {
@@ -49,7 +49,7 @@ auto with_name(const tenon::File& file, Work&& work) {
   }
 }
 
-/// What thumbnail and convert have in common.
+/// Options common to thumbnail and convert.
 struct Request {
   image::RenderOptions render;
   Format format = Format::auto_;
@@ -58,10 +58,10 @@ struct Request {
   std::string_view suffix;
   std::uint64_t max_size_bytes = 0;
 
-  /// Throws TaskError TENON_INVALID_ARGUMENT for what is out of its range.
+  /// Throws TaskError TENON_INVALID_ARGUMENT for values out of range.
   void check() const {
     const auto refuse = [](const char* name, const std::string& value, const char* range) {
-      throw TaskError(TENON_INVALID_ARGUMENT, std::string("`") + name + "` is " + value + "; it takes " + range);
+      throw TaskError(TENON_INVALID_ARGUMENT, std::string("`") + name + "` is " + value + "; it must be " + range);
     };
     if (render.edge == 0) {
       refuse("edge", "0", "a number of pixels, 1 or more");
@@ -81,7 +81,8 @@ struct Request {
   }
 };
 
-/// The extension as the file has it where it says `format` already, so that a.jpg and a.jpeg stay two files.
+/// Keeps the file's own extension if it already stands for `format`, so that a.jpg and a.jpeg
+/// remain two files.
 std::string_view extension_for(std::string_view path, Format format) {
   const std::string lower = tenon::plugins::extension_of(path);
   const auto is_one_of = [&lower](std::initializer_list<std::string_view> names) {
@@ -93,7 +94,7 @@ std::string_view extension_for(std::string_view path, Format format) {
   return format == Format::jpeg ? "jpg" : "png";
 }
 
-/// The picture made anew as `request` says: the bytes of its file, and their format.
+/// Converts the picture as requested: returns the bytes of the new file, and their format.
 std::pair<std::vector<std::uint8_t>, Format> make_picture(std::span<const std::uint8_t> bytes, const Request& request,
                                                           const Poll& poll) {
   Picture picture;
@@ -145,7 +146,7 @@ tenon::Offset<tenon::File> process(tenon::Call& call, const tenon::File& argumen
   }
   if (made.size() > kLargestResultBytes) {
     call.fail(TENON_TOO_LARGE, quote(view(argument.path())) + ": the new file would have " +
-                                   std::to_string(made.size()) + " bytes, the limit is " +
+                                   std::to_string(made.size()) + " bytes; the limit is " +
                                    std::to_string(kLargestResultBytes) + "; choose `jpeg` as the `format`");
   }
   auto& builder = call.builder(made.size() + 1024);
@@ -157,7 +158,7 @@ tenon::Offset<tenon::File> process(tenon::Call& call, const tenon::File& argumen
                            tenon::FileKind::Regular, extension, data);
 }
 
-/// Reads as much of the file as its header needs: more and more, as long as the bytes end too early.
+/// Reads as much of the file as its header needs: repeats with more bytes while they end too early.
 image::ImageInfoT read_info(Content& content, std::uint64_t max_size_bytes, const Poll& poll) {
   constexpr std::size_t kFirstBytes = 64 * 1024;
   std::vector<std::uint8_t> bytes;

@@ -1,4 +1,4 @@
-/// JPEG pictures, by libjpeg.
+/// JPEG pictures, using libjpeg.
 #pragma once
 
 #include <cstdint>
@@ -10,14 +10,14 @@
 
 namespace image {
 
-/// Whether bytes begin as a JPEG file does.
+/// Whether bytes start like a JPEG file.
 bool is_jpeg(std::span<const std::uint8_t> bytes) noexcept;
 
-/// As open_picture, for a JPEG file.
+/// Like open_picture, for a JPEG file.
 std::unique_ptr<PictureReader> open_jpeg(std::span<const std::uint8_t> bytes, const Poll& poll);
 
-/// A picture without alpha as a JPEG file. `quality` is 1 to 100. Throws PictureError: TENON_TOO_LARGE when an edge is
-/// longer than JPEG allows; and what the poll throws.
+/// Encodes a picture without alpha as a JPEG file. `quality` is 1 to 100. Throws PictureError:
+/// TENON_TOO_LARGE if an edge is longer than JPEG allows; also exceptions of the poll.
 std::vector<std::uint8_t> write_jpeg(const Picture& picture, int quality, const Poll& poll);
 
 }  // namespace image

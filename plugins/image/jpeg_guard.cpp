@@ -9,10 +9,12 @@
 namespace image {
 namespace {
 
-// A progressive file of few bytes can ask for thousands of passes over a large picture; real ones have some ten.
+// A small progressive file can request thousands of passes over a large picture; real files have
+// about ten.
 constexpr int kMaxScans = 500;
 
-/// libjpeg calls them warnings and goes on with gray or garbage. Others, such as bytes between two parts, do no harm.
+/// libjpeg reports them as warnings and continues with gray or garbage. Others, such as bytes
+/// between two parts, are harmless.
 bool spoils_pixels(int code) noexcept {
   switch (code) {
     case JWRN_ARITH_BAD_CODE:
@@ -104,7 +106,7 @@ void JpegErrors::fail(const char* what) {
   }
   const char* advice = code_ == TENON_OUT_OF_MEMORY ? "; lower `max_pixels`, or give the worker more memory"
                        : code_ == TENON_UNSUPPORTED ? "; save it as a baseline or progressive JPEG of 8 bits"
-                                                    : "; get a whole copy of the file";
+                                                    : "; get a complete copy of the file";
   throw PictureError(code_, std::string(what) + ": " + message_ + advice, ends_early_);
 }
 

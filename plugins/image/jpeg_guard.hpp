@@ -1,9 +1,9 @@
-/// How libjpeg's errors become exceptions without passing through C.
+/// Converts libjpeg's errors to exceptions without unwinding through C.
 ///
-/// libjpeg leaves by longjmp. A jump over a C++ object with a destructor is undefined, and so is an exception through
-/// libjpeg's own frames. So each use of libjpeg is a small body run by `guard`: it calls libjpeg alone, owns nothing,
-/// and is the only frame that a jump leaves. What was thrown inside a callback waits in `JpegErrors` until libjpeg is
-/// left.
+/// libjpeg reports errors with longjmp. Jumping over a C++ object with a destructor is undefined,
+/// and so is throwing through libjpeg's frames. Each use of libjpeg is therefore a small body run
+/// by `guard`: it calls only libjpeg, owns nothing, and is the only frame that a jump skips. An
+/// exception thrown inside a callback is kept in `JpegErrors` until libjpeg has been left.
 #pragma once
 
 #include <csetjmp>
@@ -18,7 +18,8 @@
 
 namespace image {
 
-/// Error manager and progress monitor of one libjpeg object, which points at both: neither copied nor moved.
+/// Error manager and progress monitor of one libjpeg object, which points at both: neither copyable
+/// nor movable.
 class JpegErrors {
  public:
   explicit JpegErrors(const Poll& poll);
@@ -28,22 +29,24 @@ class JpegErrors {
   [[nodiscard]] jpeg_error_mgr* manager() noexcept { return &error_.base; }
   [[nodiscard]] jpeg_progress_mgr* monitor() noexcept { return &progress_.base; }
 
-  /// Runs `body`. Throws PictureError with `what` ("the JPEG is broken") and libjpeg's words when it fails.
+  /// Runs `body`. On failure throws PictureError with `what` ("the JPEG cannot be read") and
+  /// libjpeg's message.
   template <typename Body>
   void guard(const char* what, Body body) {
-    static_assert(std::is_trivially_destructible_v<Body>, "a jump would pass over its destructor");
+    static_assert(std::is_trivially_destructible_v<Body>, "a jump would skip its destructor");
     if (!run(body)) {
       fail(what);
     }
   }
 
-  /// Leaves libjpeg because the bytes have ended. Inside `guard` alone.
+  /// Leaves libjpeg because the bytes have ended. Only inside `guard`.
   [[noreturn]] void leave_at_end();
-  /// Leaves libjpeg with an error of its own. Inside `guard` alone; `message` is a literal.
+  /// Leaves libjpeg with a custom error. Only inside `guard`; `message` is a literal.
   [[noreturn]] void leave(tenon_status_t code, const char* message);
 
  private:
-  // libjpeg gives back pointers to the bases; they stand first, so that the whole is at the same address.
+  // libjpeg passes back pointers to the bases; these come first, so that the whole struct has the
+  // same address.
   struct Error {
     jpeg_error_mgr base;
     JpegErrors* owner;

@@ -15,7 +15,8 @@ constexpr std::array<std::uint8_t, 3> kStart{0xFF, 0xD8, 0xFF};
 constexpr std::array<std::uint8_t, 6> kExifStart{'E', 'x', 'i', 'f', 0, 0};
 constexpr int kExifMarker = JPEG_APP0 + 1;
 
-/// Gives libjpeg bytes in memory, and an error where they end: libjpeg's own source makes up the rest.
+/// Provides bytes in memory to libjpeg, and an error at their end: libjpeg's own source would
+/// invent the rest.
 struct MemorySource {
   jpeg_source_mgr base;
   JpegErrors* errors;
@@ -39,7 +40,7 @@ void skip_bytes(j_decompress_ptr jpeg, long count) {
   source.bytes_in_buffer -= static_cast<std::size_t>(count);
 }
 
-/// Destroyed also when a constructor fails half-way. A zeroed one may be destroyed too.
+/// Destroyed even if a constructor fails half-way. Destroying a zeroed one is valid.
 struct Decompressor {
   Decompressor() = default;
   Decompressor(const Decompressor&) = delete;
@@ -148,8 +149,8 @@ class JpegReader final : public PictureReader {
     }
   }
 
-  /// libjpeg makes pictures of 1/2, 1/4 and 1/8 for a fraction of the work. Twice the size that is wanted is left for
-  /// the exact scaling, which does better near the edges of things.
+  /// libjpeg can decode at 1/2, 1/4 and 1/8 size at a fraction of the cost. Decodes to at least
+  /// twice the requested size and leaves the rest to the exact scaling, which gives better edges.
   void choose_scale(std::uint64_t least_edge) {
     const std::uint64_t longer = std::max(jpeg_.image_width, jpeg_.image_height);
     unsigned divisor = 1;
@@ -161,7 +162,7 @@ class JpegReader final : public PictureReader {
   }
 
   void to_rgb(std::span<std::uint8_t> row) const {
-    // Adobe's programs store CMYK inverted, and say that they were there.
+    // Adobe's programs store CMYK inverted, and mark the file.
     const unsigned flip = jpeg_.saw_Adobe_marker ? 0 : 255;
     const std::uint8_t* source = cmyk_row_.data();
     for (std::size_t i = 0; i < row.size(); i += 3, source += 4) {

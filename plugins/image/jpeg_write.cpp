@@ -12,7 +12,7 @@ namespace {
 
 constexpr const char* kFailed = "the JPEG cannot be written";
 
-/// Takes libjpeg's bytes in pieces.
+/// Collects libjpeg's output in pieces.
 struct MemorySink {
   jpeg_destination_mgr base;
   JpegErrors* errors;
@@ -35,7 +35,7 @@ MemorySink& sink_of(j_compress_ptr jpeg) {
   return *reinterpret_cast<MemorySink*>(jpeg->dest);
 }
 
-/// Destroyed also when a constructor fails half-way. A zeroed one may be destroyed too.
+/// Destroyed even if a constructor fails half-way. Destroying a zeroed one is valid.
 struct Compressor {
   Compressor() = default;
   Compressor(const Compressor&) = delete;
@@ -55,7 +55,7 @@ class JpegWriter {
     sink_.output = &output_;
     sink_.base.init_destination = [](j_compress_ptr jpeg) { sink_of(jpeg).reset(); };
     sink_.base.empty_output_buffer = [](j_compress_ptr jpeg) -> boolean {
-      // libjpeg's contract: the whole buffer is full, whatever free_in_buffer says.
+      // libjpeg's contract: the whole buffer is full, regardless of free_in_buffer.
       MemorySink& sink = sink_of(jpeg);
       sink.put(sink.piece.size());
       return TRUE;
@@ -81,7 +81,7 @@ class JpegWriter {
       jpeg_start_compress(jpeg, TRUE);
     });
     for (std::uint32_t y = 0; y < picture.shape.height; ++y) {
-      // libjpeg's type for a row is not const; it only reads it.
+      // libjpeg's row type is not const, but it only reads the row.
       JSAMPROW row = const_cast<JSAMPROW>(picture.row(y).data());
       errors_.guard(kFailed, [jpeg = &jpeg_, rows = &row] { jpeg_write_scanlines(jpeg, rows, 1); });
     }
@@ -102,7 +102,7 @@ class JpegWriter {
 std::vector<std::uint8_t> write_jpeg(const Picture& picture, int quality, const Poll& poll) {
   if (picture.shape.width > JPEG_MAX_DIMENSION || picture.shape.height > JPEG_MAX_DIMENSION) {
     throw PictureError(TENON_TOO_LARGE, "it is " + std::to_string(picture.shape.width) + "x" +
-                                            std::to_string(picture.shape.height) + " pixels, a JPEG has at most " +
+                                            std::to_string(picture.shape.height) + " pixels; a JPEG has at most " +
                                             std::to_string(JPEG_MAX_DIMENSION) +
                                             " each way; choose `png` as the `format`");
   }

@@ -10,7 +10,7 @@ Picture upright(Picture picture, std::uint8_t orientation, const Poll& poll) {
   if (orientation <= 1 || orientation > 8) {
     return picture;
   }
-  // What to do to the stored picture: exchange rows and columns first, then mirror.
+  // Steps for the stored picture: transpose first, then mirror.
   const bool transpose = orientation >= 5;
   const bool mirror_x = orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
   const bool mirror_y = orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
@@ -18,7 +18,7 @@ Picture upright(Picture picture, std::uint8_t orientation, const Poll& poll) {
   const Shape from = picture.shape;
   const Shape to = transpose ? Shape{from.height, from.width, from.channels} : from;
   Picture out(to);
-  // How far apart in the source are two pixels that are neighbours in the result.
+  // Distance in the source between two pixels that are adjacent in the result.
   const auto channels = static_cast<std::ptrdiff_t>(from.channels);
   const auto row_bytes = static_cast<std::ptrdiff_t>(from.row_bytes());
   const std::ptrdiff_t step = (transpose ? row_bytes : channels) * (mirror_x ? -1 : 1);

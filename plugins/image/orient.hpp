@@ -7,10 +7,12 @@
 
 namespace image {
 
-/// The picture as its EXIF `orientation` (1 to 8) wants to be seen. Source: EXIF 2.32, 4.6.4, tag 0x0112.
+/// Turns the picture upright according to its EXIF `orientation` (1 to 8). Source: EXIF 2.32,
+/// 4.6.4, tag 0x0112.
 Picture upright(Picture picture, std::uint8_t orientation, const Poll& poll);
 
-/// A picture with alpha laid on `background` (0xRRGGBB); others stay as they are. Gray stays gray on a gray background.
+/// Composes a picture with alpha onto `background` (0xRRGGBB); others are unchanged. Gray stays
+/// gray on a gray background.
 Picture on_background(Picture picture, std::uint32_t background, const Poll& poll);
 
 }  // namespace image

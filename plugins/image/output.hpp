@@ -1,4 +1,4 @@
-/// Bytes that a C library writes.
+/// Collects the output of a C library.
 #pragma once
 
 #include <cstddef>
@@ -8,10 +8,10 @@
 
 namespace image {
 
-/// Grows without throwing, because what writes to it is C.
+/// Grows without throwing, because C code writes to it.
 class Output {
  public:
-  /// False when there is no memory left.
+  /// Returns false if there is no memory left.
   [[nodiscard]] bool append(const std::uint8_t* data, std::size_t size_bytes) noexcept {
     try {
       bytes_.insert(bytes_.end(), data, data + size_bytes);

@@ -1,4 +1,4 @@
-/// What readers, scaling and writers share.
+/// Types shared by readers, scaling and writers.
 #pragma once
 
 #include <cstddef>
@@ -17,8 +17,8 @@ namespace image {
 
 using tenon::plugins::Poll;
 
-/// Thrown for a picture that cannot be used. The message says what is wrong and what to do, not which file it was: who
-/// knows its name adds it.
+/// Thrown for a picture that cannot be used. The message says what is wrong and what to do, but not
+/// which file it was: a caller that knows the name adds it.
 class PictureError : public tenon::TaskError {
  public:
   PictureError(tenon_status_t code, const std::string& message, bool ends_early = false)
@@ -30,8 +30,8 @@ class PictureError : public tenon::TaskError {
   bool ends_early_;
 };
 
-/// Width, height and samples of a pixel: 1 gray, 2 gray and alpha, 3 red green blue, 4 red green blue alpha. Samples
-/// have 8 bits; colours are not multiplied by alpha.
+/// Width, height and samples per pixel: 1 gray, 2 gray and alpha, 3 red green blue, 4 red green
+/// blue alpha. Samples have 8 bits; colours are not premultiplied by alpha.
 struct Shape {
   std::uint32_t width = 0;
   std::uint32_t height = 0;
@@ -57,15 +57,15 @@ struct Picture {
   }
 };
 
-/// How a reader gives a picture: each pixel of `shape` stands for a square of `divisor` by `divisor` pixels of it;
-/// those at the right and lower edge for what is left.
+/// The form in which a reader returns a picture: each pixel of `shape` stands for a square of
+/// `divisor` by `divisor` pixels; those at the right and lower edge stand for the remainder.
 struct Rows {
   Shape shape;
   std::uint32_t divisor = 1;
 };
 
-/// Reads one picture from bytes that outlive it: first its header, then its rows from the top. Not thread-safe.
-/// The functions throw PictureError, or what the poll throws.
+/// Reads one picture from bytes that must outlive the reader: first its header, then its rows from
+/// the top. Not thread-safe. The functions throw PictureError or exceptions of the poll.
 class PictureReader {
  public:
   virtual ~PictureReader() = default;
@@ -73,19 +73,20 @@ class PictureReader {
   PictureReader(const PictureReader&) = delete;
   PictureReader& operator=(const PictureReader&) = delete;
 
-  /// What the header says; `path` is empty.
+  /// The header's information; `path` is empty.
   [[nodiscard]] virtual const ImageInfoT& info() const noexcept = 0;
-  /// Begins with the pixels. They may come reduced where the format makes that cheap, but the longer edge is then not
-  /// below `least_edge`. Called once.
+  /// Starts reading the pixels. They may be reduced if the format makes that cheap, but then the
+  /// longer edge is at least `least_edge`. Called once.
   virtual Rows start(std::uint64_t least_edge) = 0;
-  /// The next row; `row` has shape.row_bytes() bytes. Called once for each row after start().
+  /// Reads the next row; `row` has shape.row_bytes() bytes. Called once per row after start().
   virtual void read_row(std::span<std::uint8_t> row) = 0;
-  /// Looks at what follows the last row. Called once after it.
+  /// Checks the data after the last row. Called once after it.
   virtual void finish() = 0;
 };
 
-/// Opens a JPEG or PNG picture and reads its header. `poll` is called in long work, while the reader lives.
-/// Throws PictureError: TENON_UNSUPPORTED for other files, saying what they seem to be; TENON_CORRUPT for broken ones.
+/// Opens a JPEG or PNG picture and reads its header. `poll` is called during long work and must
+/// outlive the reader. Throws PictureError: TENON_UNSUPPORTED for other files, with their likely
+/// format; TENON_CORRUPT for damaged ones.
 std::unique_ptr<PictureReader> open_picture(std::span<const std::uint8_t> bytes, const Poll& poll);
 
 }  // namespace image

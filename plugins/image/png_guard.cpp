@@ -25,12 +25,12 @@ void PngErrors::leave_without_memory() {
 }
 
 void PngErrors::fail(const char* what) const {
-  // libpng has no codes; this is the one text of it that another code stands for.
+  // libpng has no error codes; this is its only text that stands for another code.
   const bool no_memory = code_ == TENON_OUT_OF_MEMORY || std::string_view(message_) == "Out of memory";
   throw PictureError(
       no_memory ? TENON_OUT_OF_MEMORY : code_,
       std::string(what) + ": " + message_ +
-          (no_memory ? "; lower `max_pixels`, or give the worker more memory" : "; get a whole copy of the file"),
+          (no_memory ? "; lower `max_pixels`, or give the worker more memory" : "; get a complete copy of the file"),
       ends_early_);
 }
 

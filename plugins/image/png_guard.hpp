@@ -1,4 +1,5 @@
-/// How libpng's errors become exceptions without passing through C; the rules are those of jpeg_guard.hpp.
+/// Converts libpng's errors to exceptions without unwinding through C; the rules are those of
+/// jpeg_guard.hpp.
 #pragma once
 
 #include <csetjmp>
@@ -11,29 +12,31 @@
 
 namespace image {
 
-/// What libpng's error function works on: the error pointer of one libpng object. Neither copied nor moved.
+/// The state of libpng's error function: the error pointer of one libpng object. Neither copyable
+/// nor movable.
 class PngErrors {
  public:
   PngErrors() = default;
   PngErrors(const PngErrors&) = delete;
   PngErrors& operator=(const PngErrors&) = delete;
 
-  /// For png_create_*_struct, with this object as the error pointer.
+  /// For png_create_*_struct; this object is the error pointer.
   static void on_error(png_structp png, png_const_charp message);
   static void on_warning(png_structp, png_const_charp) {}
 
-  /// Runs `body`, which calls libpng alone. Throws PictureError with `what` and libpng's words when it fails.
+  /// Runs `body`, which calls only libpng. On failure throws PictureError with `what` and libpng's
+  /// message.
   template <typename Body>
   void guard(const char* what, Body body) {
-    static_assert(std::is_trivially_destructible_v<Body>, "a jump would pass over its destructor");
+    static_assert(std::is_trivially_destructible_v<Body>, "a jump would skip its destructor");
     if (!run(body)) {
       fail(what);
     }
   }
 
-  /// Leaves libpng because the bytes have ended. Inside `guard` alone.
+  /// Leaves libpng because the bytes have ended. Only inside `guard`.
   [[noreturn]] void leave_at_end();
-  /// Leaves libpng because there is no memory. Inside `guard` alone.
+  /// Leaves libpng because memory has run out. Only inside `guard`.
   [[noreturn]] void leave_without_memory();
 
  private:

@@ -1,4 +1,4 @@
-/// PNG pictures, by libpng.
+/// PNG pictures, using libpng.
 #pragma once
 
 #include <cstdint>
@@ -10,13 +10,13 @@
 
 namespace image {
 
-/// Whether bytes begin as a PNG file does.
+/// Whether bytes start like a PNG file.
 bool is_png(std::span<const std::uint8_t> bytes) noexcept;
 
-/// As open_picture, for a PNG file.
+/// Like open_picture, for a PNG file.
 std::unique_ptr<PictureReader> open_png(std::span<const std::uint8_t> bytes, const Poll& poll);
 
-/// A picture as a PNG file. Throws PictureError, and what the poll throws.
+/// Encodes a picture as a PNG file. Throws PictureError and exceptions of the poll.
 std::vector<std::uint8_t> write_png(const Picture& picture, const Poll& poll);
 
 }  // namespace image

@@ -12,7 +12,7 @@ namespace {
 constexpr const char* kBroken = "the PNG cannot be read";
 constexpr std::size_t kSignatureBytes = 8;
 
-/// What libpng reads from.
+/// The source from which libpng reads.
 struct Source {
   std::span<const std::uint8_t> rest;
   PngErrors* errors;
@@ -39,7 +39,7 @@ class PngReader final : public PictureReader {
     try {
       errors_.guard(kBroken, [png = png_, info = info_struct_, source = &source_] {
         png_set_read_fn(png, source, read_bytes);
-        // The caller knows how much is too much; libpng's own limits are narrower and less clear.
+        // The caller enforces size limits; libpng's own are narrower and less clear.
         png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
         png_read_info(png, info);
       });
@@ -109,7 +109,7 @@ class PngReader final : public PictureReader {
 #endif
   }
 
-  /// An interlaced picture has its last row in the last pass: it is read as a whole.
+  /// The last row of an interlaced picture comes in the last pass, so it is read as a whole.
   void read_passes() {
     whole_ = Picture(shape_);
     constexpr int kPasses = 7;

@@ -16,13 +16,13 @@ void require_size(const ImageInfoT& info, std::uint64_t max_pixels) {
   const std::uint64_t pixels = std::uint64_t{info.width} * info.height;
   if (pixels > limit) {
     throw PictureError(TENON_TOO_LARGE, "the picture is " + std::to_string(info.width) + "x" +
-                                            std::to_string(info.height) + ", that is " + std::to_string(pixels) +
-                                            " pixels, the limit is " + std::to_string(limit) +
+                                            std::to_string(info.height) + ", which is " + std::to_string(pixels) +
+                                            " pixels; the limit is " + std::to_string(limit) +
                                             "; raise `max_pixels` if the file can be trusted");
   }
 }
 
-/// `whole` is the picture, `rows` how it comes.
+/// `whole` is the picture; `rows` is the form in which it is read.
 Picture read_scaled(PictureReader& reader, const Shape& whole, const Rows& rows, const Shape& to) {
   const Shape& from = rows.shape;
   if (from.width == to.width && from.height == to.height) {

@@ -8,7 +8,7 @@
 namespace image {
 namespace {
 
-/// One pixel as what is added up: colours times alpha, then alpha.
+/// The summands of one pixel: colours times alpha, then alpha.
 template <std::uint32_t kChannels>
 std::array<std::uint64_t, kChannels> terms(const std::uint8_t* pixel) noexcept {
   std::array<std::uint64_t, kChannels> out{};
@@ -27,7 +27,7 @@ std::array<std::uint64_t, kChannels> terms(const std::uint8_t* pixel) noexcept {
 }
 
 std::uint8_t rounded_quotient(std::uint64_t sum, std::uint64_t divisor) noexcept {
-  // The sum is at most 255 divisors, so half a divisor more still fits.
+  // The sum is at most 255 divisors, so adding half a divisor cannot overflow.
   return static_cast<std::uint8_t>((sum + divisor / 2) / divisor);
 }
 
@@ -72,7 +72,7 @@ void Downscaler::sum_row(std::span<const std::uint8_t> row) {
       }
     };
     if (cover.last > cover.first) {
-      // All pixels between the two ends have the same weight: it is multiplied once.
+      // All pixels between the two ends have the same weight, so their sum is multiplied once.
       for (std::uint32_t x = cover.first + 1; x < cover.last; ++x) {
         add(terms<kChannels>(pixel + std::size_t{x - cover.first} * kChannels), 1);
       }

@@ -10,16 +10,17 @@ namespace {
 
 using tenon::python::Ref;
 
-/// How soon a cancelled task notices. A call that ends sooner is never polled from outside.
+/// How soon a cancelled task is interrupted. A call that ends sooner is never polled from outside.
 constexpr std::chrono::milliseconds kPeriod{20};
-/// After this many periods without a call the watcher waits for the next one.
+/// After this many periods without a call the watcher sleeps until the next one.
 constexpr int kIdlePeriods = 50;
 
 }  // namespace
 
 bool CurrentCall::start() {
   task_thread_ = pthread_self();
-  // The handler is Python's business: it must run between two bytecodes, and end a sleep or a read before that.
+  // The handler belongs to Python: it must run between two bytecodes, and interrupt a sleep or read
+  // before that.
   const Ref signals(PyImport_ImportModule("_signal"));
   const Ref module(PyImport_ImportModule("_tenon_worker"));
   const Ref handler(module ? PyObject_GetAttrString(module.get(), "_on_interrupt") : nullptr);
@@ -61,13 +62,14 @@ void CurrentCall::set(tenon_call_t* call) {
     try {
       watcher_ = std::thread([this] { watch(); });
     } catch (const std::system_error&) {
-      // Without the thread tasks still notice in tenon.check(), and the host kills those that do not.
+      // Without the thread, tasks still notice cancellation in tenon.check(), and the host kills
+      // those that do not.
     }
   }
 }
 
 void CurrentCall::watch() {
-  // Signals belong to the task thread.
+  // Signals must reach only the task thread.
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
@@ -82,7 +84,7 @@ void CurrentCall::watch() {
       continue;
     }
     if (watched_ != nullptr && !interrupted_ && watched_->functions->poll(watched_) != TENON_OK) {
-      // Once: what the task does in its `finally` must not be interrupted again.
+      // Only once: the task's `finally` blocks must not be interrupted again.
       interrupted_ = true;
       pthread_kill(task_thread_, SIGINT);
     }

@@ -1,4 +1,4 @@
-/// current_call.hpp: the call that the worker runs just now, and how Python code learns that it shall stop.
+/// current_call.hpp: the call that the worker is running, and how Python code is told to stop.
 #pragma once
 
 #include "python/codec/python_api.hpp"
@@ -14,8 +14,9 @@
 
 namespace py {
 
-/// The running calls, the innermost first: a task may call another one, which runs inside it. Everything but the
-/// watcher's thread holds the GIL, which is what makes reading the call from a thread of the task safe.
+/// The running calls, innermost first: a task may call another one, which runs inside it. All code
+/// except the watcher's thread holds the GIL, so that other threads of the task can safely read the
+/// call.
 class CurrentCall {
  public:
   CurrentCall() = default;
@@ -23,10 +24,10 @@ class CurrentCall {
   CurrentCall& operator=(const CurrentCall&) = delete;
   ~CurrentCall() { stop(); }
 
-  /// Remembers the task thread and makes it take SIGINT as "look whether the call was cancelled". False with a Python
-  /// exception.
+  /// Records the task thread and makes it handle SIGINT as a request to check for cancellation.
+  /// False with a Python exception.
   bool start();
-  /// Ends the watcher's thread; no call runs. After resume() the next call starts it again.
+  /// Stops the watcher's thread while no call runs. After resume() the next call starts it again.
   void stop() noexcept;
   void resume();
 
@@ -34,7 +35,7 @@ class CurrentCall {
   [[nodiscard]] tenon_call_t* get() const noexcept { return call_; }
   [[nodiscard]] bool on_task_thread() const noexcept { return pthread_equal(task_thread_, pthread_self()) != 0; }
 
-  /// Makes a call the innermost one, null for none, and returns the one before.
+  /// Makes a call the innermost one (null for none) and returns the previous one.
   tenon_call_t* exchange(tenon_call_t* call) {
     tenon_call_t* const outer = call_;
     set(call);
@@ -48,7 +49,8 @@ class CurrentCall {
   tenon_call_t* call_ = nullptr;
   pthread_t task_thread_{};
 
-  // What the watcher sees. It polls the call, which is allowed on any thread until the task returns: hence the mutex.
+  // The watcher's state. The watcher polls the call, which is allowed on any thread until the task
+  // returns; the mutex ensures that.
   std::mutex mutex_;
   std::condition_variable changed_;
   tenon_call_t* watched_ = nullptr;

@@ -25,15 +25,15 @@ std::vector<std::span<const std::uint8_t>> spans_of(const Buffers* buffers) {
 
 flatbuffers::FlatBufferBuilder& builder_for(tenon::Call& call, std::span<const std::uint8_t> bytes,
                                             const HeldBuffers& buffers) {
-  // Of a table, its vectors and their alignment.
+  // Overhead of a table and its vectors, including alignment.
   constexpr std::size_t kOverheadBytes = 128;
   std::size_t size = bytes.size() + kOverheadBytes;
   for (std::size_t i = 0; i < buffers.size(); ++i) {
     size += buffers[i].size() + kOverheadBytes;
   }
   if (size >= FLATBUFFERS_MAX_BUFFER_SIZE) {
-    throw TaskError(TENON_TOO_LARGE, "the result takes " + std::to_string(size) +
-                                         " bytes, and one call can return less than 2 GiB; return it in parts, or "
+    throw TaskError(TENON_TOO_LARGE, "the result has " + std::to_string(size) +
+                                         " bytes, but one call must return less than 2 GiB; return it in parts, or "
                                          "write a file and return its path");
   }
   return call.builder(size);
@@ -66,14 +66,16 @@ tenon::Offset<Buffers> write_buffers(flatbuffers::FlatBufferBuilder& builder, co
 std::vector<std::uint8_t> take_error(tenon::Call& call) {
   const Ref error = take_exception();
   if (!error) {
-    throw TaskError(TENON_FAILED, "the function failed without an exception, which is an error of an extension module");
+    throw TaskError(TENON_FAILED, "the function failed without an exception, which is a bug in an extension module");
   }
   const tenon_status_t status = call.poll();
-  // Whatever it is: the interruption may have hit an import, which then fails with another exception.
+  // Applies to any exception: the interruption may have hit an import, which then fails with
+  // another exception.
   if (status != TENON_OK) {
     throw TaskError(status, status == TENON_DEADLINE ? "the deadline of the call passed" : "the call was cancelled");
   }
-  // An encoder of its own: that of the values may be in the middle of a vector, and errors travel without buffers.
+  // Uses a separate encoder: the one for values may be in the middle of a vector, and errors travel
+  // without buffers.
   Encoder encoder(std::numeric_limits<std::size_t>::max());
   if (!encoder.encode(error.get(), "exception")) {
     const std::string why = take_traceback();

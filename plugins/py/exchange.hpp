@@ -1,4 +1,4 @@
-/// exchange.hpp: tables of the schema to Python objects and back.
+/// exchange.hpp: converts tables of the schema to Python objects and back.
 #pragma once
 
 #include "python/codec/python_api.hpp"
@@ -25,17 +25,17 @@ inline std::span<const std::uint8_t> span_of(const Octets* octets) noexcept {
 /// The out-of-band buffers of an argument.
 std::vector<std::span<const std::uint8_t>> spans_of(const Buffers* buffers);
 
-/// The result's builder, made with room for so many bytes: what is written then is not moved. Throws tenon::TaskError
-/// TENON_TOO_LARGE beyond what a table holds.
+/// The result's builder, with room for all these bytes, so that nothing is moved later. Throws
+/// tenon::TaskError TENON_TOO_LARGE beyond the limit of a table.
 flatbuffers::FlatBufferBuilder& builder_for(tenon::Call& call, std::span<const std::uint8_t> bytes,
                                             const tenon::python::HeldBuffers& buffers);
 tenon::Offset<Octets> write_octets(flatbuffers::FlatBufferBuilder& builder, std::span<const std::uint8_t> bytes);
-/// Null when there are none.
+/// Returns a null offset if there are none.
 tenon::Offset<Buffers> write_buffers(flatbuffers::FlatBufferBuilder& builder,
                                      const tenon::python::HeldBuffers& buffers);
 
-/// Takes the Python exception that is set and gives it encoded. Throws tenon::TaskError when the call was cancelled or
-/// its deadline passed and the exception says so, or when the exception itself cannot be encoded.
+/// Clears the pending Python exception and returns it encoded. Throws tenon::TaskError if the call
+/// was cancelled or its deadline passed, or if the exception itself cannot be encoded.
 std::vector<std::uint8_t> take_error(tenon::Call& call);
 
 }  // namespace py

@@ -16,7 +16,8 @@ namespace {
 
 constexpr const char* kCapsule = "_tenon_worker._shared";
 
-/// What this process has once, in the plugin that started Python. Never destroyed: other plugins use it.
+/// Objects that exist once per process, in the plugin that started Python. Never destroyed, because
+/// other plugins use them.
 struct Own {
   CurrentCall current;
   const tenon_worker_t* worker = nullptr;
@@ -29,7 +30,7 @@ Own* g_own = nullptr;
 
 void join() {
   if (g_own->users++ == 0) {
-    // The only plugin may have failed to start, and another one comes.
+    // The only plugin so far may have failed to start.
     g_own->current.resume();
   }
 }
@@ -39,13 +40,13 @@ void leave() {
     return;
   }
   {
-    // The watcher takes no GIL, but it may be about to interrupt a call, and none runs.
+    // The watcher does not take the GIL, but it may be about to interrupt a call; none is running.
     PyThreadState* const detached = PyEval_SaveThread();
     g_own->current.stop();
     PyEval_RestoreThread(detached);
   }
-  // What tasks registered with atexit still runs; the rest goes with the process. Never finalized: what extension
-  // modules do then is the most common reason for a crash at the end.
+  // Functions registered with atexit still run; everything else ends with the process. Python is
+  // never finalized: extension modules often crash then.
   const Ref atexit(PyImport_ImportModule("atexit"));
   const Ref done(atexit ? PyObject_CallMethod(atexit.get(), "_run_exitfuncs", nullptr) : nullptr);
   if (!done) {
@@ -70,7 +71,7 @@ void connect_logging(const char* level) {
   }
 }
 
-/// Starts Python. The caller has the GIL afterwards.
+/// Starts Python. The caller holds the GIL afterwards.
 const SharedHost* start(const StartOptions& options, const tenon_worker_t* worker) {
   g_own = new Own;
   g_own->worker = worker;
@@ -92,13 +93,13 @@ const SharedHost* find_running(const StartOptions& options) {
     PyErr_Clear();
     throw TaskError(TENON_UNSUPPORTED,
                     "another plugin of this worker has started Python in a way that cannot be shared; load one of the "
-                    "two in a runtime of its own, or make both with the same tenon");
+                    "two in a separate runtime, or build both with the same tenon");
   }
   const std::string wanted = resolved_executable(options);
   if (!options.executable.empty() && wanted != shared->executable) {
-    throw TaskError(TENON_INCOMPATIBLE, std::string("this worker runs Python as ") + shared->executable +
-                                            " for another plugin, and this one's settings name " + wanted +
-                                            "; name the same one for both, or use a runtime for each");
+    throw TaskError(TENON_INCOMPATIBLE, std::string("this worker already runs Python as ") + shared->executable +
+                                            " for another plugin, but this plugin's settings name " + wanted +
+                                            "; name the same one for both, or use separate runtimes");
   }
   extend_path(options);
   return shared;
@@ -152,7 +153,7 @@ std::string take_traceback() {
   if (!bytes) {
     return Py_TYPE(error.get())->tp_name;
   }
-  // A message holds 4096 bytes; what matters stands at the end.
+  // A message is limited to 4096 bytes; the relevant part is at the end.
   constexpr std::size_t kMaxBytes = 3500;
   std::string copy(PyBytes_AS_STRING(bytes.get()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.get())));
   return copy.size() <= kMaxBytes ? copy : "..." + copy.substr(copy.size() - kMaxBytes);

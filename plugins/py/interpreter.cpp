@@ -123,7 +123,7 @@ PyObject* Interpreter::function(std::string_view name) {
     }
   }
   if (!found) {
-    // The package says what is missing, and where it was looked for.
+    // The package reports what is missing and where it was searched.
     PyErr_Clear();
     const Ref names(PyImport_ImportModule("tenon._names"));
     found =
@@ -134,13 +134,13 @@ PyObject* Interpreter::function(std::string_view name) {
     }
   }
   if (PyCallable_Check(found.get()) == 0) {
-    PyErr_Format(PyExc_TypeError, "'%s' is a %s and cannot be called; give the name of a function",
+    PyErr_Format(PyExc_TypeError, "'%s' is a %s and cannot be called; pass the name of a function",
                  std::string(name).c_str(), Py_TYPE(found.get())->tp_name);
     return nullptr;
   }
   host_->connect_logging();
   PyObject*& kept = functions_[std::string(name)];
-  // A module that was imported may have asked for the same name.
+  // An imported module may have requested the same name.
   if (kept == nullptr) {
     kept = found.release();
   }
@@ -161,7 +161,7 @@ Interpreter::EncoderLease::~EncoderLease() {
   try {
     interpreter_.idle_encoders_.push_back(std::move(encoder_));
   } catch (const std::bad_alloc&) {
-    // The next one is made anew.
+    // The next lease creates a new one.
   }
 }
 

@@ -19,24 +19,25 @@ namespace py {
 
 struct Settings;
 
-/// What the plugin `py` keeps in a worker: the functions that were asked for, and what its calls use again.
+/// The state of the plugin `py` in a worker: the functions requested so far, and reusable encoders.
 class Interpreter {
  public:
-  /// Starts it by the plugin's settings. A failure does not make the plugin unusable, which would tell callers nothing:
-  /// it is kept, and each call fails with it.
+  /// Starts Python with the plugin's settings. A failure does not make the plugin unusable, because
+  /// callers would not see the reason: it is stored, and each call fails with it.
   explicit Interpreter(const tenon::WorkerContext& worker);
   Interpreter(const Interpreter&) = delete;
   Interpreter& operator=(const Interpreter&) = delete;
   ~Interpreter();
 
-  /// Throws tenon::TaskError TENON_UNAVAILABLE with what failed at the start, if anything did.
+  /// Throws tenon::TaskError TENON_UNAVAILABLE with the reason if the start failed.
   void require_start() const;
 
-  /// The function of a name, imported when it is first asked for; borrowed. Null with a Python exception.
+  /// The function with this name, imported at the first request; borrowed. Null with a Python
+  /// exception.
   PyObject* function(std::string_view name);
   [[nodiscard]] const Host& host() const noexcept { return *host_; }
 
-  /// An encoder that nothing else uses until the lease ends.
+  /// An encoder that is reserved until the lease ends.
   class EncoderLease {
    public:
     explicit EncoderLease(Interpreter& interpreter);

@@ -22,10 +22,11 @@ std::string_view view_of(const flatbuffers::String* text) {
   return {text->c_str(), text->size()};
 }
 
-/// What the function returned; null with an exception. The arguments are gone when this returns.
+/// The function's return value; null with an exception. The arguments are released when this
+/// returns.
 Ref run(PyObject* function, const Call& request) {
   const auto buffers = spans_of(request.buffers());
-  // Copies: the function may keep an argument, and the memory that it came in is used again.
+  // Copies: the function may keep an argument, while the memory of the call is reused.
   const BufferSource source{buffers, nullptr};
   ObjectVector arguments;
   if (request.args() != nullptr && !Decoder(span_of(request.args()), source).decode_arguments(arguments)) {

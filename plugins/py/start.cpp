@@ -24,19 +24,19 @@ using tenon::python::Ref;
 
 constexpr const char* kVersion = Py_STRINGIFY(PY_MAJOR_VERSION) "." Py_STRINGIFY(PY_MINOR_VERSION);
 
-/// Extension modules do not link libpython: they find its symbols only where they are global, and a plugin is loaded
-/// with local ones.
+/// Extension modules do not link libpython: they find its symbols only if these are global, but a
+/// plugin is loaded with local ones.
 void make_symbols_global() {
   Dl_info info{};
   if (dladdr(reinterpret_cast<void*>(&Py_IsInitialized), &info) == 0 || info.dli_fname == nullptr ||
       dlopen(info.dli_fname, RTLD_NOW | RTLD_GLOBAL | RTLD_NOLOAD) == nullptr) {
     const char* const why = dlerror();
     throw TaskError(TENON_UNSUPPORTED, std::string("extension modules of Python could not be loaded: ") +
-                                           (why != nullptr ? why : "libpython is not a library of its own here"));
+                                           (why != nullptr ? why : "libpython is not a shared library here"));
   }
 }
 
-/// Refuses a virtual environment of another Python, whose packages this one would load and crash with.
+/// Rejects a virtual environment of another Python: loading its packages would crash this one.
 void check_environment(const fs::path& configuration) {
   std::ifstream in(configuration);
   for (std::string line; std::getline(in, line);) {
@@ -54,17 +54,18 @@ void check_environment(const fs::path& configuration) {
     const bool names_version = key == "version" || key == "version_info";
     if (names_version && value != kVersion && !value.starts_with(std::string(kVersion) + ".")) {
       throw TaskError(TENON_INCOMPATIBLE, "the virtual environment " + configuration.parent_path().string() +
-                                              " is for Python " + value + ", and this plugin has Python " + kVersion +
-                                              "; make one with python" + kVersion + " -m venv");
+                                              " is for Python " + value + ", but this plugin uses Python " + kVersion +
+                                              "; create one with python" + kVersion + " -m venv");
     }
   }
 }
 
-/// The file of the interpreter that the setting means: itself, or that of a virtual environment's directory.
+/// The interpreter's file that the setting refers to: directly, or inside the directory of a
+/// virtual environment.
 fs::path find_executable(const StartOptions& options) {
   const std::string& setting = options.executable;
   if (setting.empty()) {
-    // Not the first of PATH, which may be another Python than the one that is linked.
+    // Not the first one in PATH, which may be another Python than the linked one.
     return TENON_PY_EXECUTABLE;
   }
   std::error_code failed;
@@ -73,14 +74,14 @@ fs::path find_executable(const StartOptions& options) {
     if (!fs::exists(executable / "pyvenv.cfg", failed)) {
       throw TaskError(TENON_NOT_FOUND,
                       "the directory " + setting +
-                          " is not a virtual environment (it has no pyvenv.cfg); make one with python" + kVersion +
+                          " is not a virtual environment (it has no pyvenv.cfg); create one with python" + kVersion +
                           " -m venv " + setting + ", or change `executable` of the settings");
     }
     executable /= "bin/python";
   }
   if (!fs::exists(executable, failed)) {
     throw TaskError(TENON_NOT_FOUND, "there is no Python at " + executable.string() +
-                                         "; make a virtual environment with python" + kVersion +
+                                         "; create a virtual environment with python" + kVersion +
                                          " -m venv DIRECTORY, or change `executable` of the settings of the plugin " +
                                          options.plugin);
   }
@@ -108,7 +109,7 @@ class Config {
 void check(PyStatus status, const StartOptions& options) {
   if (PyStatus_Exception(status) != 0) {
     throw TaskError(TENON_FAILED, std::string("Python did not start: ") +
-                                      (status.err_msg != nullptr ? status.err_msg : "it gives no reason") +
+                                      (status.err_msg != nullptr ? status.err_msg : "no reason given") +
                                       "; check `executable` and `environment` of the settings of the plugin " +
                                       options.plugin + ", and PYTHONHOME and PYTHONPATH");
   }
@@ -126,7 +127,8 @@ PyObject* sys_path() {
   return path;
 }
 
-/// Directories that may have the package `tenon`. The plugin itself may lie in a store, so its own place says nothing.
+/// Directories that may contain the package `tenon`. The plugin itself may have been loaded from a
+/// store, so its own location does not help.
 std::vector<fs::path> package_places() {
   std::error_code failed;
   const fs::path worker = fs::read_symlink("/proc/self/exe", failed);
@@ -139,7 +141,8 @@ std::vector<fs::path> package_places() {
   return places;
 }
 
-/// The package `tenon`, for what tasks do with it, behind everything: an installed one goes first.
+/// Appends the package `tenon`, which tasks may use, to the end of the path: an installed one has
+/// priority.
 void add_package() {
   PyObject* const path = sys_path();
   std::error_code failed;
@@ -165,7 +168,7 @@ std::string start_python(const StartOptions& options) {
       unsetenv(name.c_str());
     }
   }
-  // Python code expects an error when a pipe breaks, not the end of the process.
+  // Python code expects an error when a pipe breaks, not the death of the process.
   struct sigaction now {};
   if (sigaction(SIGPIPE, nullptr, &now) == 0 && now.sa_handler == SIG_DFL) {
     signal(SIGPIPE, SIG_IGN);
@@ -174,12 +177,13 @@ std::string start_python(const StartOptions& options) {
 
   const fs::path executable = find_executable(options);
   Config config;
-  // The worker's own arguments and signals are not for Python.
+  // Python must not parse the worker's arguments or handle its signals.
   config->parse_argv = 0;
   config->install_signal_handlers = 0;
-  // A line must reach the host's log before a crash; there is no terminal to be quick for.
+  // A line must reach the host's log before a crash; buffering has no advantage here.
   config->buffered_stdio = 0;
-  // Shows where the Python code was when a signal kills the worker: the end of stderr is part of the error.
+  // Shows the position of the Python code when a signal kills the worker: the end of stderr becomes
+  // part of the error.
   config->faulthandler = 1;
   config->pathconfig_warnings = 0;
   check(PyConfig_SetBytesString(config.get(), &config->program_name, executable.c_str()), options);

@@ -13,16 +13,17 @@ namespace {
 using tenon::python::BufferView;
 using tenon::python::Ref;
 
-/// SUBTLE: the functions of a module get no pointer of ours, and a process has one interpreter; hence the globals.
+/// SUBTLE: functions of a Python module receive no pointer of ours, and a process has one
+/// interpreter; therefore the globals.
 CurrentCall* g_current = nullptr;
 const tenon_worker_t* g_worker = nullptr;
 
-/// The running call, or null with an exception when `needed`.
+/// The running call; null if there is none, with an exception if `needed`.
 tenon_call_t* running(bool needed) {
   tenon_call_t* const call = g_current != nullptr ? g_current->get() : nullptr;
   if (call == nullptr && needed) {
     PyErr_SetString(PyExc_RuntimeError,
-                    "no task runs in this worker just now; call this from the function that the host called, or from a "
+                    "no task is running in this worker; call this from the function that the host called, or from a "
                     "thread that it waits for");
   }
   return call;
@@ -38,7 +39,8 @@ PyObject* check(PyObject*, PyObject*) {
   Py_RETURN_NONE;
 }
 
-/// The handler of SIGINT, which the watcher sends to the task thread. A signal that comes late finds nothing to do.
+/// The handler of SIGINT, which the watcher sends to the task thread. A signal that arrives late
+/// does nothing.
 PyObject* on_interrupt(PyObject* self, PyObject*) {
   return check(self, nullptr);
 }
@@ -92,7 +94,7 @@ PyObject* invoke(PyObject*, PyObject* args) {
   }
   if (!g_current->on_task_thread()) {
     PyErr_SetString(PyExc_RuntimeError,
-                    "a task can be called only from the thread that runs the calling task; hand the "
+                    "a task can be called only from the thread that runs the calling task; pass the "
                     "work to that thread, for example by a queue");
     return nullptr;
   }
@@ -111,7 +113,7 @@ PyObject* invoke(PyObject*, PyObject* args) {
   tenon_status_t status = TENON_OK;
   std::string message;
   {
-    // Another call may run meanwhile, inside this one.
+    // Another call may run meanwhile, nested in this one.
     PyThreadState* const detached = PyEval_SaveThread();
     status = call->functions->invoke(call, task, argument_bytes, params_bytes, &result);
     if (status != TENON_OK) {
@@ -122,7 +124,7 @@ PyObject* invoke(PyObject*, PyObject* args) {
   if (status != TENON_OK) {
     return Py_BuildValue("is", static_cast<int>(status), message.c_str());
   }
-  // A copy: the result goes when the calling task returns, and the object may stay.
+  // A copy: the result is freed when the calling task returns, and the object may live longer.
   return Py_BuildValue("iy#", 0, reinterpret_cast<const char*>(result.data),
                        static_cast<Py_ssize_t>(result.size_bytes));
 }

@@ -25,14 +25,14 @@ namespace tasks = tenon::tasks;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-/// What each worker keeps.
+/// The state of each worker.
 struct State {
   explicit State(const tenon::WorkerContext& context) : worker(context) {}
   const tenon::WorkerContext& worker;
   std::uint64_t calls = 0;
 };
 
-/// A time so far away that adding it to now still fits.
+/// A wait so long that it never ends in practice; adding it to the current time does not overflow.
 constexpr std::uint64_t kLongestWaitMs = 1000ull * 60 * 60 * 24 * 365;
 
 tenon::SameAsArgument echo(tenon::Call&, const tenon::Bytes&) {
@@ -65,7 +65,7 @@ tenon::Offset<tenon::Empty> sleep_for(tenon::Call& call, const tasks::Sleep& arg
   std::abort();
 }
 
-/// Ends the worker by SIGSEGV, also where a sanitizer handles the signal.
+/// Kills the worker with SIGSEGV, even if a sanitizer handles the signal.
 [[noreturn]] void segfault() {
   std::signal(SIGSEGV, SIG_DFL);
   std::raise(SIGSEGV);
@@ -103,7 +103,7 @@ tenon::Source<tenon::Number> numbers(tenon::SourceContext& s, const tasks::Numbe
       co_await s.pause();
     }
     next_time += interval;
-    // Unsigned, because overflow then has a meaning: the numbers wrap round.
+    // Unsigned, because its overflow is defined: the numbers wrap around.
     const std::uint64_t value =
         static_cast<std::uint64_t>(argument.first()) + at.next * static_cast<std::uint64_t>(argument.step());
     ++at.next;
@@ -138,7 +138,7 @@ std::span<const std::uint8_t> view(const flatbuffers::Vector<std::uint8_t>* byte
 }
 
 tenon::Offset<tenon::Bytes> invoke(tenon::Call& call, const tasks::Invoke& argument) {
-  // Bytes inside a table are aligned to 4; the nested task may rely on 16.
+  // Byte vectors inside a table are aligned to 4, but the nested task may rely on 16.
   const tenon::internal::AlignedBytes nested(view(argument.argument()));
   const tenon::internal::AlignedBytes params(view(argument.params()));
   const auto result = call.invoke_bytes(argument.task()->str(), nested.span(),
@@ -167,7 +167,8 @@ tenon::Offset<tenon::Number> allocate(tenon::Call& call, const tasks::Allocate& 
     call.check();
     const std::uint64_t size_bytes = std::min(kChunkBytes, argument.size_bytes() - taken);
     chunks.push_back(take(size_bytes));
-    // Random enough that no kernel merges or compresses the pages away, and never optimised out.
+    // Random enough that no kernel merges or compresses the pages; volatile prevents the compiler
+    // from removing the writes.
     volatile std::uint8_t* bytes = chunks.back().get();
     for (std::uint64_t at = 0; at < size_bytes; at += 512) {
       bytes[at] = static_cast<std::uint8_t>(at * 131 + taken);

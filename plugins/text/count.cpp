@@ -12,14 +12,14 @@ bool is_space(std::uint8_t byte) {
   return byte == ' ' || (byte >= '\t' && byte <= '\r');
 }
 
-/// White space beyond ASCII, spaces that do not break included.
+/// White space outside ASCII, including no-break spaces.
 bool is_wide_space(char32_t c) {
   return c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F ||
          c == 0x205F || c == 0x2060 || c == 0x3000;
 }
 
-/// Whether a character beyond ASCII prints. Which ones are assigned is the system's knowledge; where it has no C.UTF-8,
-/// all are taken to be.
+/// Whether a character outside ASCII is printable. The system knows which characters are assigned;
+/// if it has no C.UTF-8 locale, all count as assigned.
 bool prints(char32_t c) {
   static const locale_t locale = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
   return c >= 0xA0 && (locale == nullptr || ::iswprint_l(static_cast<wint_t>(c), locale) != 0);

@@ -8,16 +8,17 @@
 
 namespace text {
 
-/// Takes a text piece by piece, wherever it is cut.
+/// Counts a text that arrives in pieces, cut anywhere.
 ///
-/// A word is a run of characters that are not white space, at least one of which prints, as for `wc -w` in the locale
-/// C.UTF-8 (GNU coreutils up to 9.4; later ones also count runs of control characters only). White space: U+0009 to
-/// U+000D, U+0020, U+00A0, U+1680, U+2000 to U+200A, U+2028, U+2029, U+202F, U+205F, U+2060, U+3000. Control characters
-/// and unassigned ones do not print. Bytes that are not UTF-8 count as characters that print.
+/// A word is a run of characters that are not white space, at least one of which is printable, as
+/// for `wc -w` in the locale C.UTF-8 (GNU coreutils up to 9.4; later ones also count runs that
+/// consist only of control characters). White space: U+0009 to U+000D, U+0020, U+00A0, U+1680,
+/// U+2000 to U+200A, U+2028, U+2029, U+202F, U+205F, U+2060, U+3000. Control characters and
+/// unassigned ones are not printable. Bytes that are not UTF-8 count as printable characters.
 class Counter {
  public:
   void add(std::span<const std::uint8_t> bytes);
-  /// The counts of all pieces as one text; without a path.
+  /// The counts of all pieces together, without a path.
   [[nodiscard]] CountsT finish() const;
 
  private:
@@ -31,8 +32,8 @@ class Counter {
   std::uint64_t line_bytes_ = 0;
   std::uint64_t words_ = 0;
   bool in_word_ = false;
-  /// Of a UTF-8 sequence that is not complete: how many bytes are missing, the range of the next one, how many were
-  /// seen, and the character so far.
+  /// State of an incomplete UTF-8 sequence: number of missing bytes, range of the next one, number
+  /// of bytes seen, and the character so far.
   unsigned missing_ = 0;
   std::uint8_t low_ = 0x80;
   std::uint8_t high_ = 0xBF;

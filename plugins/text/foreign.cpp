@@ -7,9 +7,9 @@ namespace {
 
 using std::string_view_literals::operator""sv;
 
-constexpr std::string_view kUnpack = "unpack it first; only gzip and zstd are unpacked here";
-constexpr std::string_view kConvert = "convert it first, as with `iconv -t UTF-8`";
-constexpr std::string_view kLeaveOut = "leave such files out";
+constexpr std::string_view kUnpack = "unpack it first; only gzip and zstd are supported";
+constexpr std::string_view kConvert = "convert it first, for example with `iconv -t UTF-8`";
+constexpr std::string_view kLeaveOut = "exclude such files";
 
 struct Signature {
   std::size_t offset;
@@ -57,7 +57,7 @@ constexpr auto kSignatures = std::to_array<Signature>({
     {4, "ftypavif"sv, {"an AVIF picture", kLeaveOut}},
     {4, "ftypheic"sv, {"a HEIC picture", kLeaveOut}},
     {0, "\x1A\x45\xDF\xA3"sv, {"a Matroska or WebM file", kLeaveOut}},
-    {0, "%PDF-"sv, {"a PDF document", "extract its text first, as with `pdftotext`"}},
+    {0, "%PDF-"sv, {"a PDF document", "extract its text first, for example with `pdftotext`"}},
     {0, "\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1"sv, {"a document of an old office program", kLeaveOut}},
     {0, "SQLite format 3\0"sv, {"an SQLite database", kLeaveOut}},
     {0, "\x7F\x45LF"sv, {"a program, a library or an object file", kLeaveOut}},

@@ -1,4 +1,4 @@
-/// What a file is that is not text.
+/// Recognises files that are not text.
 #pragma once
 
 #include <cstddef>
@@ -8,17 +8,17 @@
 
 namespace text {
 
-/// Bytes at the start of a file that foreign_kind looks at.
+/// Number of bytes at the start of a file that foreign_kind examines.
 inline constexpr std::size_t kForeignHeadBytes = 512;
 
-/// A format that is known not to be text.
+/// A format known not to be text.
 struct ForeignKind {
-  std::string_view name;    ///< As in "an xz file"; empty for what may be text.
+  std::string_view name;    ///< As in "an xz file"; empty if the file may be text.
   std::string_view advice;  ///< What to do about it.
 };
 
-/// Tells by the first bytes of a file, as many as there are up to kForeignHeadBytes. Only signatures that no text
-/// begins with count, so that a file of unknown bytes remains a text.
+/// Determines the format from the first bytes of a file, up to kForeignHeadBytes. Only signatures
+/// that no text starts with are known, so a file of unknown bytes counts as text.
 [[nodiscard]] ForeignKind foreign_kind(std::span<const std::uint8_t> head) noexcept;
 
 }  // namespace text

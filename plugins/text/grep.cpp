@@ -34,14 +34,15 @@ struct Pattern::Compiled {
 
 Pattern::Pattern(std::string_view pattern, bool literal, bool ignore_case) {
   if (pattern.empty()) {
-    throw tenon::TaskError(TENON_INVALID_ARGUMENT, "`pattern` is missing; give a regular expression to search for");
+    throw tenon::TaskError(TENON_INVALID_ARGUMENT,
+                           "`pattern` is missing; set it to a regular expression to search for");
   }
   compiled_ = std::unique_ptr<Compiled>(new Compiled{RE2(piece(pattern), options_for(literal, ignore_case))});
   if (!compiled_->expression.ok()) {
     throw tenon::TaskError(TENON_INVALID_ARGUMENT,
                            "`pattern` " + tenon::plugins::quote(pattern) +
-                               " is no regular expression: " + compiled_->expression.error() +
-                               "; the syntax is that of RE2, or set `literal` to search for it as it is");
+                               " is not a regular expression: " + compiled_->expression.error() +
+                               "; use the syntax of RE2, or set `literal` to search for the text itself");
   }
 }
 Pattern::Pattern(Pattern&&) noexcept = default;

@@ -10,10 +10,11 @@
 
 namespace text {
 
-/// A compiled pattern. Time is linear in the line, whatever the pattern. Thread-safe.
+/// A compiled pattern. Matching time is linear in the length of the line, for any pattern.
+/// Thread-safe.
 class Pattern {
  public:
-  /// Throws TaskError TENON_INVALID_ARGUMENT that tells what is wrong with the pattern.
+  /// Throws TaskError TENON_INVALID_ARGUMENT with the pattern's error.
   Pattern(std::string_view pattern, bool literal, bool ignore_case);
   Pattern(Pattern&&) noexcept;
   ~Pattern();

@@ -25,7 +25,7 @@ LineSplitter::LineSplitter(TextReader& reader, std::string path, std::uint32_t m
       buffer_(kBufferBytes) {}
 
 bool LineSplitter::next(const tenon::plugins::Poll& poll) {
-  // One byte more than the limit is kept: it may be the CR of the line's end.
+  // Keeps one byte more than the limit: it may be the CR of the line ending.
   const std::size_t kept = std::size_t{max_line_bytes_} + 1;
   line_.clear();
   std::uint64_t length = 0;
@@ -60,7 +60,7 @@ bool LineSplitter::next(const tenon::plugins::Poll& poll) {
   if (length > max_line_bytes_) {
     if (long_lines_ == LongLines::fail) {
       throw tenon::TaskError(TENON_TOO_LARGE, tenon::plugins::quote(path_) + ": has a line of " +
-                                                  std::to_string(length) + " bytes, the limit is " +
+                                                  std::to_string(length) + " bytes; the limit is " +
                                                   std::to_string(max_line_bytes_) +
                                                   "; raise `max_line_bytes`, or set `long_lines` to cut");
     }

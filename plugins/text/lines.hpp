@@ -1,4 +1,4 @@
-/// A text line by line.
+/// Reads a text line by line.
 #pragma once
 
 #include <cstddef>
@@ -12,20 +12,21 @@
 
 namespace text {
 
-/// Splits a text at its line ends, LF or CR LF. Memory: the longest line taken, and a buffer.
+/// Splits a text at its line endings, LF or CR LF. Memory: the longest line kept, and a buffer.
 class LineSplitter {
  public:
-  /// Borrows `reader`. `offset_bytes` is where it stands. `path` is for messages.
+  /// Borrows `reader`, whose position is `offset_bytes`. `path` is for messages.
   LineSplitter(TextReader& reader, std::string path, std::uint32_t max_line_bytes, LongLines long_lines,
                std::uint64_t offset_bytes = 0);
 
-  /// Reads the next line; false at the end. A last line without an end is a line; nothing after the last end is none.
-  /// Throws TaskError: as TextReader::read; TENON_TOO_LARGE for a long line where these fail; what `poll` throws.
+  /// Reads the next line; false at the end. A last line without a line ending counts; an empty rest
+  /// after the last ending does not. Throws TaskError: as TextReader::read; TENON_TOO_LARGE for a
+  /// long line if `long_lines` is `fail`; exceptions of `poll`.
   bool next(const tenon::plugins::Poll& poll);
 
-  /// The line, without its end, cut after max_line_bytes. Valid until the next call of next.
+  /// The line without its line ending, cut after max_line_bytes. Valid until the next call of next.
   [[nodiscard]] std::string_view line() const noexcept { return line_; }
-  /// Where the next line begins in the unpacked text.
+  /// Offset of the next line in the unpacked text.
   [[nodiscard]] std::uint64_t offset_bytes() const noexcept { return offset_bytes_; }
 
  private:

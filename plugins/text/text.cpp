@@ -22,7 +22,7 @@ using tenon::plugins::Content;
 using tenon::plugins::view;
 
 constexpr std::size_t kChunkBytes = 256u << 10;
-/// Lines between two polls; most lines are short.
+/// Number of lines between two polls; most lines are short.
 constexpr std::uint64_t kLinesPerPoll = 4096;
 
 tenon::plugins::Poll poll_of(const tenon::Call& call) {
@@ -37,7 +37,7 @@ tenon::Source<tenon::Line> lines(tenon::SourceContext& s, const tenon::File& arg
   if (content.is_file()) {
     const std::uint64_t device = content.status().st_dev;
     const std::uint64_t inode = content.status().st_ino;
-    // An offset in another file would give wrong lines.
+    // An offset into another file would return wrong lines.
     if (position.inode != 0 && (position.inode != inode || position.device != device)) {
       s.fail(TENON_FAILED, content.path() + ": was replaced by another file after it was read up to offset " +
                                std::to_string(position.offset_bytes) + "; read it from its start");
@@ -132,7 +132,8 @@ text::WordCountsT words(tenon::Call& call, const tenon::File& argument, const te
       add_words(tally, text, params);
       return tally.all();
     }
-    // What follows the last white space may go on in the next piece; text without any is cut where the buffer ends.
+    // Text after the last white space may continue in the next piece; text without white space is
+    // cut at the end of the buffer.
     const auto space = text.find_last_of(" \n\t\r");
     const std::size_t whole =
         space != std::string_view::npos ? space + 1 : (text.size() == buffer.size() ? text.size() : 0);

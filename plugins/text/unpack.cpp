@@ -26,12 +26,12 @@ constexpr std::size_t kInputBytes = 256u << 10;
 constexpr int kMaxZstdWindowLog = 27;
 
 [[noreturn]] void throw_broken(const Content& content, const char* format, const std::string& why) {
-  throw TaskError(TENON_CORRUPT, quote(content.path()) + ": the " + format + " data is broken: " + why);
+  throw TaskError(TENON_CORRUPT, quote(content.path()) + ": the " + format + " data is corrupt: " + why);
 }
 
 [[noreturn]] void throw_cut_off(const Content& content, const char* format) {
   throw TaskError(TENON_CORRUPT,
-                  quote(content.path()) + ": the " + format + " data ends too early; the file is cut off");
+                  quote(content.path()) + ": the " + format + " data ends too early; the file is truncated");
 }
 
 [[noreturn]] void throw_foreign(const Content& content, const std::string& what, const ForeignKind& kind) {
@@ -41,7 +41,7 @@ constexpr int kMaxZstdWindowLog = 27;
 
 }  // namespace
 
-/// Unpacks one format. What follows the first member of a file, further members, belongs to it.
+/// Unpacks one format. Further members after the first one of a file belong to the text.
 class TextReader::Decoder {
  public:
   explicit Decoder(Content& content) : content_(content), input_(kInputBytes) {}
@@ -51,7 +51,7 @@ class TextReader::Decoder {
   virtual std::size_t read(std::span<std::uint8_t> buffer) = 0;
 
  protected:
-  /// Whether there is input left, more of it fetched if need be.
+  /// Whether there is input left; reads more if necessary.
   bool fill() {
     if (position_ == size_) {
       size_ = content_.read(input_);
@@ -92,7 +92,7 @@ class GzipDecoder final : public TextReader::Decoder {
         return 0;
       }
       if (!in_member_) {
-        // gzip pads with zeros to whole blocks on tapes; such an end is no member.
+        // gzip pads tape blocks with zeros; such padding is not a member.
         if (members_ != 0 && input_[position_] == 0) {
           ++position_;
           continue;
@@ -136,7 +136,8 @@ class ZstdDecoder final : public TextReader::Decoder {
   std::size_t read(std::span<std::uint8_t> buffer) override {
     ZSTD_outBuffer output{buffer.data(), buffer.size(), 0};
     while (output.pos == 0) {
-      // Output may still be held back when all input is taken, so an empty input counts only between frames.
+      // Output may still be buffered when all input has been consumed, so empty input means the end
+      // only between frames.
       const bool more = fill();
       if (!more && !in_frame_) {
         return 0;
@@ -146,10 +147,10 @@ class ZstdDecoder final : public TextReader::Decoder {
       const std::size_t status = ::ZSTD_decompressStream(stream_.get(), &output, &input);
       position_ = input.pos;
       if (::ZSTD_isError(status) != 0) {
-        // Other formats have skippable frames as well, LZ4 among them.
+        // Other formats, such as LZ4, have skippable frames too.
         if (!in_frame_ && ::ZSTD_getErrorCode(status) == ZSTD_error_prefix_unknown) {
           if (const auto kind = foreign_kind(std::span(input_).subspan(begin, size_ - begin)); !kind.name.empty()) {
-            throw_foreign(content_, "what follows a skippable frame is ", kind);
+            throw_foreign(content_, "the data after a skippable frame is ", kind);
           }
         }
         throw_broken(content_, "zstd", ::ZSTD_getErrorName(status));
@@ -170,15 +171,15 @@ class ZstdDecoder final : public TextReader::Decoder {
   bool in_frame_ = false;
 };
 
-/// Bytes that tell a packed file.
+/// Number of bytes that identify a packed file.
 constexpr std::size_t kMagicBytes = 4;
 
 bool is_gzip(std::span<const std::uint8_t> head) {
   return head.size() >= 2 && head[0] == 0x1F && head[1] == 0x8B;
 }
 
-/// A frame of zstd, of its releases before 1.0 (which the library may refuse), or a skippable one, which pzstd and
-/// seekable files put first.
+/// A frame of zstd, possibly from before release 1.0 (which the library may refuse), or a skippable
+/// one, with which files of pzstd and seekable files start.
 bool is_zstd(std::span<const std::uint8_t> head) {
   if (head.size() < kMagicBytes) {
     return false;
@@ -242,8 +243,8 @@ void TextReader::check_head() {
   }
   head_.resize(size);
   if (const ForeignKind kind = foreign_kind(head_); !kind.name.empty()) {
-    throw_foreign(content_, decoder_ ? std::string("the ") + decoder_->format() + " file holds " : std::string("is "),
-                  kind);
+    throw_foreign(content_,
+                  decoder_ ? std::string("the ") + decoder_->format() + " file contains " : std::string("is "), kind);
   }
 }
 

@@ -1,4 +1,4 @@
-/// Text as it is read: plain, gzip or zstd, told apart by their first bytes.
+/// Reads text from plain, gzip or zstd files, distinguished by their first bytes.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +11,8 @@
 
 namespace text {
 
-/// Reads unpacked bytes from start to end. Memory: some buffers; for zstd up to 128 MiB if the file asks for so large a
-/// window.
+/// Reads unpacked bytes from start to end. Memory: a few buffers; for zstd up to 128 MiB if the
+/// file requires such a large window.
 class TextReader {
  public:
   /// Borrows `content`. More than `max_size_bytes` unpacked bytes are an error, which stops
@@ -22,18 +22,19 @@ class TextReader {
   TextReader(const TextReader&) = delete;
   TextReader& operator=(const TextReader&) = delete;
 
-  /// Up to buffer.size() bytes, 0 only at the end. Throws TaskError: TENON_IO; TENON_CORRUPT for a broken or cut off
-  /// file; TENON_TOO_LARGE; TENON_UNSUPPORTED for what is known not to be text, with what it is.
+  /// Reads up to buffer.size() bytes; 0 only at the end. Throws TaskError: TENON_IO; TENON_CORRUPT
+  /// for a corrupt or truncated file; TENON_TOO_LARGE; TENON_UNSUPPORTED for a known format that is
+  /// not text, naming it.
   std::size_t read(std::span<std::uint8_t> buffer);
 
-  /// Goes forward to `offset_bytes` of the unpacked text; for a plain file at once. To be called before the first read.
-  /// `poll` is called for each MiB. Returns whether the text is that long.
+  /// Skips to `offset_bytes` of the unpacked text; immediate for a plain file. Must be called
+  /// before the first read. `poll` is called once per MiB. Returns whether the text is that long.
   bool skip_to(std::uint64_t offset_bytes, const tenon::plugins::Poll& poll);
 
   class Decoder;
 
  private:
-  /// Reads on, whatever it is.
+  /// Reads on, regardless of the format.
   std::size_t fetch(std::span<std::uint8_t> buffer);
   void check_head();
 
@@ -42,7 +43,7 @@ class TextReader {
   std::uint64_t max_size_bytes_;
   std::uint64_t unpacked_bytes_ = 0;
   bool head_checked_ = false;
-  std::vector<std::uint8_t> head_;  ///< Read for the check, and not given yet.
+  std::vector<std::uint8_t> head_;  ///< Read for the check, and not returned yet.
 };
 
 }  // namespace text

@@ -18,7 +18,8 @@ bool is_word_ascii(char32_t c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-/// Blocks of white space and punctuation; the letters of Latin-1's upper half that stand among its signs are words.
+/// Excludes blocks of white space and punctuation; the letters among the signs of Latin-1's upper
+/// half are word characters.
 bool is_word_character(char32_t c) {
   if (c < 0x80) {
     return is_word_ascii(c);
@@ -85,7 +86,7 @@ void WordTally::merge(const WordCounts& counts) {
   const std::uint64_t missed = counts.missed_at_most();
   dropped_ = dropped_ || !counts.exact();
   total_ += counts.total();
-  // Words that are not listed there may still stand in that text.
+  // Words not listed there may still occur in that text.
   if (missed != 0) {
     for (auto& [word, count] : words_) {
       count.error += missed;
@@ -96,7 +97,7 @@ void WordTally::merge(const WordCounts& counts) {
   for (const WordCount* other : *counts.words()) {
     const auto [found, is_new] = words_.try_emplace(std::string(view(other->word())));
     Count& count = found->second;
-    // A broken argument may list a word twice; its error then stays where it is.
+    // A malformed argument may list a word twice; its error is then unchanged.
     count.error = (is_new ? missed_before : count.error - std::min(count.error, missed)) + other->error();
     count.count += other->count();
     if (words_.size() > 2 * capacity_) {

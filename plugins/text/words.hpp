@@ -1,9 +1,9 @@
-/// Words and how often they stand in a text, in bounded memory.
+/// Word frequencies of a text, in bounded memory.
 ///
-/// The counts are those of lossy counting (Manku and Motwani, 2002): when more different words than the capacity are
-/// there, the rarer half is dropped. A word that comes (again) after that may have been dropped before, so its count
-/// can be too low; each word knows by how much at most. While no word was dropped, all counts are exact. After N words
-/// no count is off by more than some 2 N / capacity.
+/// The algorithm is lossy counting (Manku and Motwani, 2002): when there are more different words
+/// than the capacity, the rarer half is dropped. A word that appears after that may have been
+/// dropped before, so its count can be too low; each word stores the maximum error. Until a word is
+/// dropped, all counts are exact. After N words no count is off by more than about 2 N / capacity.
 #pragma once
 
 #include <cstddef>
@@ -22,22 +22,23 @@ namespace text {
 /// Longer words are cut after this many bytes, at the end of a character.
 inline constexpr std::size_t kMaxWordBytes = 256;
 
-/// Calls `take` for each word of `text`. Words are letters, digits, `_`, and `'` between them; of what is not ASCII
-/// everything but white space, punctuation and bytes that are no UTF-8. ASCII letters are made small for `ignore_case`.
+/// Calls `take` for each word of `text`. Words consist of letters, digits, `_`, and `'` between
+/// them; outside ASCII, of everything except white space, punctuation and bytes that are not UTF-8.
+/// With `ignore_case` ASCII letters are converted to lower case.
 void for_each_word(std::string_view text, bool ignore_case, const std::function<void(const std::string&)>& take);
 
-/// Counts of words; the checkpoint of the reduces.
+/// Word counts; also the checkpoint of the reduces.
 class WordTally {
  public:
-  /// How many different words to keep; at least 2. To be set before anything is added.
+  /// Sets how many different words to keep; at least 2. Must be called before anything is added.
   void set_capacity(std::uint32_t capacity);
   void add(const std::string& word);
   /// Adds the counts of another text.
   void merge(const WordCounts& counts);
 
-  /// The `k` most frequent words, equal ones in the order of their bytes.
+  /// The `k` most frequent words; ties are sorted by their bytes.
   [[nodiscard]] WordCountsT top(std::size_t k) const;
-  /// Everything that is known, in the same order.
+  /// All known words, in the same order.
   [[nodiscard]] WordCountsT all() const { return top(words_.size()); }
 
   [[nodiscard]] std::vector<std::uint8_t> save() const;

@@ -1,4 +1,5 @@
-/// tenon/plugin_test.hpp: runs a plugin's tasks inside a test, without worker processes and transport.
+/// tenon/plugin_test.hpp: runs a plugin's tasks inside a test, without worker processes or
+/// transport.
 ///
 ///   tenon::test::Worker worker;                                  // links plugin_<name>_objects
 ///   auto outcome = worker.call("greet", hello::NameT{.text = "you"});
@@ -8,9 +9,10 @@
 ///   auto step = session.step(10);                                // up to ten results
 ///   auto later = worker.open("numbers", range, {}, session.checkpoint());
 ///
-/// The worker behaves as the contract in <tenon/plugin.h> allows at its harshest: each block is a heap block of exactly
-/// the size asked for, moved at each growth and freed at once, and arguments are copies that end with the call. Run it
-/// under AddressSanitizer. One thread; not for production.
+/// The worker is as strict as the contract in <tenon/plugin.h> permits: each block is a heap block
+/// of exactly the requested size, moved at each growth and freed immediately, and arguments are
+/// copies that are freed with the call. Run it under AddressSanitizer. One thread; not for
+/// production.
 #pragma once
 
 #include <cstdint>
@@ -41,7 +43,7 @@ class Block {
   explicit Block(const flatbuffers::FlatBufferBuilder& finished)
       : Block(std::span<const std::uint8_t>(finished.GetBufferPointer(), finished.GetSize())) {}
   template <internal::NativeTable N>
-  Block(const N& native) {  // NOLINT: an object stands for its bytes
+  Block(const N& native) {  // NOLINT: converts an object to its bytes
     flatbuffers::FlatBufferBuilder builder;
     builder.Finish(N::TableType::Pack(builder, &native));
     *this = Block(builder);
@@ -51,11 +53,11 @@ class Block {
   [[nodiscard]] std::span<const std::uint8_t> span() const noexcept {
     return bytes_ ? bytes_->span() : std::span<const std::uint8_t>();
   }
-  /// data is NULL for a default-made block.
+  /// data is NULL for a default-constructed block.
   [[nodiscard]] tenon_bytes_t raw() const noexcept { return bytes_ ? bytes_->raw() : tenon_bytes_t{nullptr, 0}; }
   /// A copy at another address.
   [[nodiscard]] Block clone() const { return bytes_ ? Block(span()) : Block(); }
-  /// The root, verified. Throws TaskError when it does not verify.
+  /// The verified root. Throws TaskError if verification fails.
   template <typename T>
   [[nodiscard]] const T& as() const {
     return internal::verified_root<T>(span(), "block");
@@ -65,16 +67,16 @@ class Block {
   std::shared_ptr<const internal::AlignedBytes> bytes_;
 };
 
-/// How a call or a step ended.
+/// The outcome of a call or step.
 struct Outcome {
   tenon_status_t status = TENON_OK;
-  /// What the task said with `fail`; empty otherwise.
+  /// The message passed to `fail`; empty otherwise.
   std::string message;
-  /// What was committed, in order.
+  /// The committed results, in order.
   std::vector<Block> results;
 
   [[nodiscard]] bool ok() const noexcept { return status == TENON_OK || status == TENON_END; }
-  /// The only result. Throws std::logic_error with status and message when there is not exactly one.
+  /// The only result. Throws std::logic_error with status and message if there is not exactly one.
   template <typename T>
   [[nodiscard]] const T& as() const {
     if (!ok() || results.size() != 1) {
@@ -85,16 +87,17 @@ struct Outcome {
   }
 };
 
-/// What a test decides about calls.
+/// A test's settings for calls.
 struct Settings {
-  /// How often `poll` says go on before it says `stop_status`.
+  /// How many times `poll` returns TENON_OK before it returns `stop_status`.
   std::uint64_t polls_before_stop = UINT64_MAX;
   tenon_status_t stop_status = TENON_CANCELLED;
   std::int64_t deadline_ns = INT64_MAX;
   std::uint32_t attempt = 1;
-  /// Larger blocks are refused with TENON_TOO_LARGE.
+  /// Limit of block sizes; larger blocks fail with TENON_TOO_LARGE.
   std::uint64_t result_limit_bytes = UINT64_MAX;
-  /// Which `reserve` or `grow_down` of a call fails with TENON_OUT_OF_MEMORY, from 1; 0 for none.
+  /// The number of the `reserve` or `grow_down` of a call that fails with TENON_OUT_OF_MEMORY, from
+  /// 1; 0 for none.
   std::uint64_t failing_allocation = 0;
 };
 
@@ -102,7 +105,7 @@ class Worker;
 
 namespace detail {
 
-/// One call or step: what the functions of the ABI work on.
+/// One call or step: the state behind the functions of the ABI.
 struct Serving {
   Worker* worker = nullptr;
   const Settings* settings = nullptr;
@@ -122,7 +125,7 @@ inline Serving& serving(tenon_call_t* call) {
 
 }  // namespace detail
 
-/// An open source or reduce. Lives no longer than its worker.
+/// An open source or reduce. Must not outlive its worker.
 class Session {
  public:
   Session(Session&& other) noexcept
@@ -134,17 +137,17 @@ class Session {
   Session& operator=(Session&&) = delete;
   ~Session() { close(); }
 
-  /// How `open` went. The other functions are for sessions that opened.
+  /// The outcome of `open`. The other functions may be called only if it succeeded.
   [[nodiscard]] const Outcome& opened() const noexcept { return opened_; }
-  /// A source's step: up to `max_results` results. status TENON_END at the end.
+  /// Runs a source's step: up to `max_results` results. The status is TENON_END at the end.
   Outcome step(std::uint32_t max_results);
-  /// A reduce's step: one argument.
+  /// Runs a reduce's step with one argument.
   Outcome take(const Block& argument);
-  /// A reduce's last step: no more arguments; its result.
+  /// Runs a reduce's last step: no more arguments; returns its result.
   Outcome finish() { return take(Block()); }
-  /// Its checkpoint as bytes. Throws std::logic_error when there is none.
+  /// The session's checkpoint as bytes. Throws std::logic_error if there is none.
   Block checkpoint();
-  /// The same with status and message.
+  /// Like checkpoint, with status and message.
   Outcome try_checkpoint();
   void close() {
     if (session_ != nullptr) {
@@ -165,10 +168,11 @@ class Session {
   Outcome opened_;
 };
 
-/// A worker that lives in the test. Neither copied nor moved: the plugin keeps its address.
+/// A worker inside the test. Neither copyable nor movable: the plugin keeps its address.
 class Worker {
  public:
-  /// Loads the plugin that is linked into the test, and calls its `init`. Throws std::runtime_error when it refuses.
+  /// Initialises the plugin that is linked into the test by calling its `init`. Throws
+  /// std::runtime_error if that fails.
   explicit Worker(Block plugin_settings = {}, tenon_plugin_entry_fn entry = &tenon_plugin_entry) {
     raw_.size_bytes = sizeof(raw_);
     raw_.abi_major = TENON_ABI_MAJOR;
@@ -181,7 +185,7 @@ class Worker {
     raw_.worker_data = this;
     plugin_ = entry(&raw_);
     if (plugin_ == nullptr) {
-      throw std::runtime_error("the plugin refuses this worker: " + last_log());
+      throw std::runtime_error("the plugin refused this worker: " + last_log());
     }
     if (plugin_->init != nullptr && plugin_->init(&raw_, plugin_settings.raw(), &state_) != TENON_OK) {
       throw std::runtime_error("the plugin's init failed: " + last_log());
@@ -198,13 +202,14 @@ class Worker {
     }
   }
 
-  /// What calls meet from now on.
+  /// Settings for the following calls.
   Settings settings;
-  /// Lines that were logged.
+  /// The logged lines.
   std::vector<std::string> logs;
-  /// Progress that was reported: done, total.
+  /// The reported progress: done, total.
   std::vector<std::pair<std::uint64_t, std::uint64_t>> progress;
-  /// Answers nested calls of other plugins, by full name. Tasks of this plugin answer for themselves.
+  /// Handles nested calls to tasks of other plugins, by full name. Tasks of this plugin run
+  /// directly.
   std::map<std::string, std::function<Outcome(const Block& argument, const Block& params)>> others;
 
   [[nodiscard]] const tenon_plugin_t& plugin() const noexcept { return *plugin_; }
@@ -251,7 +256,7 @@ class Worker {
     }
     throw std::logic_error(std::string(plugin_->manifest->name) + " has no task " + method);
   }
-  [[nodiscard]] std::string last_log() const { return logs.empty() ? "it says nothing" : logs.back(); }
+  [[nodiscard]] std::string last_log() const { return logs.empty() ? "(no message)" : logs.back(); }
 
   Outcome serve(const tenon_task_t& task, tenon_bytes_t argument, tenon_bytes_t params, tenon_bytes_t checkpoint,
                 std::uint32_t results_allowed, const std::function<tenon_status_t(tenon_call_t*)>& run,
@@ -284,7 +289,8 @@ class Worker {
   }
 
   static std::uint8_t* writable(detail::Serving& serving) {
-    return const_cast<std::uint8_t*>(serving.open->span().data());  // NOLINT: the block was made for writing
+    // NOLINTNEXTLINE: the block was created for writing
+    return const_cast<std::uint8_t*>(serving.open->span().data());
   }
   static tenon_status_t refuse(detail::Serving& serving, tenon_status_t status, const char* message) {
     serving.last_error = message;
@@ -292,7 +298,7 @@ class Worker {
   }
   static tenon_status_t allocate(detail::Serving& serving, std::uint64_t size_bytes) {
     if (++serving.allocations == serving.settings->failing_allocation) {
-      return refuse(serving, TENON_OUT_OF_MEMORY, "the test lets this allocation fail");
+      return refuse(serving, TENON_OUT_OF_MEMORY, "the test makes this allocation fail");
     }
     if (size_bytes > serving.settings->result_limit_bytes) {
       return refuse(serving, TENON_TOO_LARGE, "larger than the test allows");
@@ -356,7 +362,7 @@ class Worker {
         return refuse(s, TENON_INVALID_ARGUMENT, "the range lies outside the open block");
       }
       if (s.task->kind == TENON_TASK_SOURCE && s.outcome.results.size() >= s.results_allowed) {
-        return refuse(s, TENON_INVALID_ARGUMENT, "more results than the step asked for");
+        return refuse(s, TENON_INVALID_ARGUMENT, "more results than the step requested");
       }
       if (s.task->kind != TENON_TASK_SOURCE) {
         s.outcome.results.clear();
@@ -368,7 +374,7 @@ class Worker {
     f.commit_argument = [](tenon_call_t* call) -> tenon_status_t {
       auto& s = serving(call);
       if (s.task->kind != TENON_TASK_PLAIN) {
-        return refuse(s, TENON_UNSUPPORTED, "a session has no argument to give back");
+        return refuse(s, TENON_UNSUPPORTED, "a session has no argument to return");
       }
       s.outcome.results.assign(1, *s.worker->same_);
       return TENON_OK;
@@ -396,7 +402,7 @@ class Worker {
     }
     const std::string prefix = std::string(plugin_->manifest->name) + ".";
     if (name.compare(0, prefix.size(), prefix) != 0) {
-      return {TENON_NOT_FOUND, "no task " + name + "; the test names none in `others`", {}};
+      return {TENON_NOT_FOUND, "no task " + name + "; the test does not define it in `others`", {}};
     }
     const Block* const outer = same_;
     Outcome outcome;

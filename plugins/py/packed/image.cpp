@@ -7,8 +7,8 @@
 namespace py {
 namespace {
 
-// WIRE: runtime/python/tenon/pack.py takes the ABI's tag from here, moves the section to the end of the file, and
-// writes the distance.
+// WIRE: runtime/python/tenon/pack.py reads the ABI tag here, moves the section to the end of the
+// file, and writes the distance.
 __attribute__((section(TENON_MANIFEST_SECTION), used, aligned(16)))
 const tenon_manifest_t kTag = {{'T', 'E', 'N', 'O', 'N', '\r', '\n', 0x1a},
                                sizeof(tenon_manifest_t),
@@ -23,7 +23,8 @@ const tenon_manifest_t kTag = {{'T', 'E', 'N', 'O', 'N', '\r', '\n', 0x1a},
                                {},
                                {}};
 
-/// How many bytes the image lies behind this variable. Volatile: what the compiler sees is not what is in the file.
+/// Distance in bytes from this variable to the image. Volatile, because the value in the file
+/// differs from the one that the compiler sees.
 __attribute__((section(".tenon_at"), used, aligned(8))) const volatile std::int64_t kDistance = 0;
 
 constexpr std::size_t kAlignment = 16;

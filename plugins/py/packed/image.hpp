@@ -1,4 +1,4 @@
-/// image.hpp: what packing writes behind the template: manifest, schema and files.
+/// image.hpp: the data that packing writes after the template: manifest, schema and files.
 #pragma once
 
 #include <cstdint>
@@ -12,17 +12,17 @@
 
 namespace py {
 
-/// One file of the plugin. The one without a name describes the tasks.
+/// One file of the plugin. The file without a name describes the tasks.
 struct PackedFile {
   std::string_view name;
   std::span<const std::uint8_t> content;
 };
 
-/// The plugin's manifest; null in a template that nothing was packed into.
+/// The plugin's manifest; null in a template into which nothing was packed.
 const tenon_manifest_t* packed_manifest() noexcept;
-/// The schema behind a manifest.
+/// The schema after a manifest.
 const reflection::Schema& packed_schema(const tenon_manifest_t& manifest) noexcept;
-/// The files behind the schema. Throws tenon::TaskError: TENON_CORRUPT.
+/// The files after the schema. Throws tenon::TaskError: TENON_CORRUPT.
 std::vector<PackedFile> packed_files(const tenon_manifest_t& manifest);
 
 }  // namespace py

@@ -12,10 +12,10 @@ using tenon::TaskError;
 
 namespace {
 
-/// A source gives its step back after this time, so that the worker can do other things.
+/// A source ends its step after this time, so that the worker can do other work.
 constexpr std::chrono::milliseconds kStepTime{5};
 
-/// Stands for any table: its class is known by its plan only.
+/// Stands for any table: its class is known only from its plan.
 struct AnyTable {
   static const char* GetFullyQualifiedName() { return "table"; }
 };
@@ -32,8 +32,9 @@ const reflection::Object* settings_object(const reflection::Schema& schema) {
   return found != nullptr ? schema.objects()->LookupByKey(found->value()->c_str()) : nullptr;
 }
 
-/// The environment that the settings name. Read before there is a Python, and so without plans.
-/// WIRE: the settings' first field is the table PythonEnvironment of runtime/python/tenon/_describe.py.
+/// The environment that the settings name. Read before Python starts, and therefore without plans.
+/// WIRE: the settings' first field is the table PythonEnvironment of
+/// runtime/python/tenon/_describe.py.
 StartOptions options_of(const std::string& name, std::span<const std::uint8_t> settings) {
   constexpr flatbuffers::voffset_t kEnvironment = 4;
   constexpr flatbuffers::voffset_t kExecutable = 4;
@@ -53,7 +54,7 @@ StartOptions options_of(const std::string& name, std::span<const std::uint8_t> s
           ? table->GetPointer<const Table*>(kEnvironment)
           : nullptr;
   if (environment == nullptr) {
-    // None is named; what is malformed is refused with the rest of the settings.
+    // None is named; malformed settings are rejected later, with the rest.
     return options;
   }
   const auto string_at = [&](flatbuffers::voffset_t offset) {
@@ -189,10 +190,10 @@ void PackedPlugin::set_settings(std::span<const std::uint8_t> bytes) {
   if (!settings && table != nullptr) {
     throw TaskError(TENON_INVALID_ARGUMENT, "the settings of the plugin " + name_ + ":\n" + take_traceback());
   }
-  // Where none are given, those without a default are missed when a worker state asks for them.
+  // If none are given, settings without a default are reported when a worker state requests them.
   std::string missing;
   if (!settings) {
-    missing = "the settings of the plugin " + name_ + " are not given, and have no defaults: " + take_traceback();
+    missing = "the settings of the plugin " + name_ + " are not set and have no defaults: " + take_traceback();
   }
   const Ref module(PyImport_ImportModule("tenon._task"));
   const Ref set(module ? PyObject_CallMethod(module.get(), "_set_settings", "sOs", name_.c_str(),
@@ -206,7 +207,7 @@ void PackedPlugin::set_settings(std::span<const std::uint8_t> bytes) {
 // -- Calls ------------------------------------------------------------------------------------
 
 Ref PackedPlugin::call_function(const PackedTask& task, tenon_call_t* call, bool with_argument) {
-  // The first element is for the callee: Python may put `self` there.
+  // The first element is for the callee: Python may store `self` there.
   ObjectVector values;
   Ref names;
   std::size_t positional = 0;
@@ -286,7 +287,7 @@ void PackedPlugin::throw_exception(tenon_call_t* call) {
   const Ref held_error(error);
   const Ref held_traceback(traceback);
   if (error == nullptr) {
-    throw TaskError(TENON_FAILED, "the function failed without an exception, which is an error of an extension module");
+    throw TaskError(TENON_FAILED, "the function failed without an exception, which is a bug in an extension module");
   }
   if (traceback != nullptr) {
     PyException_SetTraceback(error, traceback);
@@ -395,7 +396,7 @@ void PackedPlugin::checkpoint(tenon_call_t* call, void* raw) {
   const Host::Running running(*host_, call);
   if (PyObject_HasAttrString(session.object.get(), "save") == 0) {
     throw TaskError(TENON_UNSUPPORTED, session.task.full_name +
-                                           " has no checkpoint; give its object the methods "
+                                           " has no checkpoint; add to its object the methods "
                                            "save() -> bytes and restore(data)");
   }
   const Ref saved(PyObject_CallMethod(session.object.get(), "save", nullptr));
@@ -403,8 +404,8 @@ void PackedPlugin::checkpoint(tenon_call_t* call, void* raw) {
     throw_exception(call);
   }
   if (!PyBytes_Check(saved.get())) {
-    throw TaskError(TENON_FAILED, "save() of " + session.task.full_name + " must give bytes, and gave " +
-                                      Py_TYPE(saved.get())->tp_name);
+    throw TaskError(TENON_FAILED,
+                    "save() of " + session.task.full_name + " must return bytes, not " + Py_TYPE(saved.get())->tp_name);
   }
   const auto size = static_cast<std::size_t>(PyBytes_GET_SIZE(saved.get()));
   std::uint8_t* out = nullptr;
@@ -421,7 +422,7 @@ void PackedPlugin::checkpoint(tenon_call_t* call, void* raw) {
 void PackedPlugin::close(void* raw) noexcept {
   const std::unique_ptr<Session> session(static_cast<Session*>(raw));
   const Host::WithGil gil;
-  // A generator runs its `finally` here, and a reduce's thread ends.
+  // A generator runs its `finally` here, and a reduce's thread exits.
   if (session->object && PyObject_HasAttrString(session->object.get(), "close") != 0 &&
       !Ref(PyObject_CallMethod(session->object.get(), "close", nullptr))) {
     PyErr_WriteUnraisable(session->object.get());

@@ -16,9 +16,9 @@
 
 namespace py {
 
-/// How a table reaches the function. WIRE: as in runtime/python/tenon/_packed.py.
+/// How a table is passed to the function. WIRE: as in runtime/python/tenon/_packed.py.
 enum class Pass : std::uint8_t { kFields = 0, kObject = 1, kValue = 2 };
-/// How a result becomes a table. WIRE: as in runtime/python/tenon/_packed.py.
+/// How a result is converted to a table. WIRE: as in runtime/python/tenon/_packed.py.
 enum class Give : std::uint8_t { kObject = 0, kValue = 1, kNothing = 2 };
 
 struct PackedTask {
@@ -29,20 +29,21 @@ struct PackedTask {
   const TablePlan* result = nullptr;
   Pass pass = Pass::kFields;
   Give give = Give::kObject;
-  Ref params_name;  ///< The keyword that the params' object is passed by; null for one keyword a field.
+  /// The keyword for the params object; null: each field is passed as a keyword.
+  Ref params_name;
 };
 
-/// The state of the plugin in one worker. On the task thread.
+/// The state of the plugin in one worker. Used on the task thread.
 class PackedPlugin {
  public:
-  /// Starts Python or joins it, and imports the plugin's module. Throws tenon::TaskError.
+  /// Starts or joins Python and imports the plugin's module. Throws tenon::TaskError.
   PackedPlugin(const tenon_manifest_t& manifest, const std::vector<tenon_task_t>& tasks, const tenon_worker_t* worker,
                std::span<const std::uint8_t> settings);
   PackedPlugin(const PackedPlugin&) = delete;
   PackedPlugin& operator=(const PackedPlugin&) = delete;
   ~PackedPlugin();
 
-  // What the ABI's functions do for the task at an index. They throw tenon::TaskError.
+  // Implementations of the ABI's functions for the task at an index. They throw tenon::TaskError.
   void run(tenon_call_t* call, std::size_t index);
   void* open(tenon_call_t* call, std::size_t index);
   tenon_status_t step(tenon_call_t* call, void* session);
@@ -60,7 +61,7 @@ class PackedPlugin {
   void give(tenon::Call& call, const PackedTask& task, PyObject* result);
   tenon_status_t step_source(tenon_call_t* call, Session& session);
   tenon_status_t step_reduce(tenon_call_t* call, Session& session);
-  /// Throws the exception that is set as a TaskError.
+  /// Throws the pending Python exception as a TaskError.
   [[noreturn]] void throw_exception(tenon_call_t* call);
 
   std::string name_;

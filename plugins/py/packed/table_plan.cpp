@@ -7,7 +7,7 @@ namespace {
 
 [[noreturn]] void refuse(const std::string& what) {
   PyErr_Clear();
-  throw tenon::TaskError(TENON_INCOMPATIBLE, "the plugin's description does not fit its schema (" + what +
+  throw tenon::TaskError(TENON_INCOMPATIBLE, "the plugin's description does not match its schema (" + what +
                                                  "); pack it again with this tenon");
 }
 
@@ -45,7 +45,7 @@ Plans::Plans(const reflection::Schema& schema, PyObject* tables, PyObject* enums
     PyObject* const type = PyTuple_GetItem(value, 0);
     plan.type = Ref::share(type == Py_None ? nullptr : type);
   }
-  // All of them are there before any is filled in: a table may have any other as a field.
+  // All of them exist before any is filled in: a table may have any other as a field.
   for (TablePlan& plan : tables_) {
     PyObject* const entry = PyDict_GetItemString(tables, plan.name.c_str());
     fill(schema, plan, entry != nullptr ? PyTuple_GetItem(entry, 1) : nullptr);

@@ -1,4 +1,4 @@
-/// table_plan.hpp: the tables of a plugin's schema, laid out for Python.
+/// table_plan.hpp: the tables of a plugin's schema, prepared for Python.
 #pragma once
 
 #include "python/codec/python_api.hpp"
@@ -16,13 +16,13 @@ namespace py {
 
 using tenon::python::Ref;
 
-/// What Python gets for a field that is absent. WIRE: runtime/python/tenon/_packed.py has the same numbers, which are
-/// in packed plugins.
+/// The value that Python gets for an absent field. WIRE: runtime/python/tenon/_packed.py has the
+/// same numbers, which are stored in packed plugins.
 enum class Absent : std::uint8_t {
   kDefault = 0,  ///< The schema's default.
   kNone = 1,
-  kOmit = 2,    ///< Nothing is passed, so that the default of the Python code holds.
-  kHidden = 3,  ///< The field is not for Python.
+  kOmit = 2,    ///< Nothing is passed, so that the default of the Python code applies.
+  kHidden = 3,  ///< The field is not visible to Python.
 };
 
 struct EnumPlan {
@@ -44,33 +44,34 @@ struct FieldPlan {
   bool optional = false;
   std::int64_t default_integer = 0;
   double default_real = 0;
-  const TablePlan* table = nullptr;       ///< Of a table, or of the items of a vector of tables.
-  const EnumPlan* enumeration = nullptr;  ///< Of an enum, or of the items of a vector of them.
+  const TablePlan* table = nullptr;       ///< For a table or a vector of tables.
+  const EnumPlan* enumeration = nullptr;  ///< For an enum or a vector of enums.
 };
 
 struct TablePlan {
   std::string name;
   Ref type;                       ///< The dataclass; null for a table that stands for parameters.
-  std::vector<FieldPlan> fields;  ///< By id; those that Python has.
+  std::vector<FieldPlan> fields;  ///< Sorted by id; only those visible to Python.
   Ref names;                      ///< tuple: the names of `fields`.
 };
 
-/// The plans of one plugin. Made once, with the GIL. Valid as long as the schema's bytes.
+/// The plans of one plugin. Created once, with the GIL. Valid as long as the schema's bytes.
 class Plans {
  public:
-  /// Lays out what `_packed.load` gave. Throws tenon::TaskError when it does not fit the schema.
+  /// Converts the return value of `_packed.load`. Throws tenon::TaskError if it does not match the
+  /// schema.
   Plans(const reflection::Schema& schema, PyObject* tables, PyObject* enums);
   Plans(const Plans&) = delete;
   Plans& operator=(const Plans&) = delete;
 
-  /// The plan of a table. Throws tenon::TaskError when there is none.
+  /// The plan of a table. Throws tenon::TaskError if there is none.
   [[nodiscard]] const TablePlan& table(std::string_view name) const;
 
  private:
   void fill(const reflection::Schema& schema, TablePlan& plan, PyObject* absent);
   [[nodiscard]] const EnumPlan& enumeration(std::string_view name) const;
 
-  // Lists: plans point to each other.
+  // Lists, because plans point to each other.
   std::list<TablePlan> tables_;
   std::list<EnumPlan> enums_;
 };

@@ -12,7 +12,7 @@ using flatbuffers::uoffset_t;
 using flatbuffers::Verifier;
 using reflection::BaseType;
 
-/// As deep as hosts let tables be nested.
+/// The nesting limit of tables in hosts.
 constexpr flatbuffers::uoffset_t kMaxDepth = 64;
 constexpr flatbuffers::uoffset_t kMaxTables = 100'000'000;
 
@@ -153,7 +153,7 @@ PyObject* read_scalar(BaseType type, const EnumPlan* enumeration, const std::uin
 }
 
 PyObject* read_string(const String& text) {
-  // Paths are strings in schemas, and may be any bytes.
+  // Paths are strings in schemas and may contain any bytes.
   return PyUnicode_DecodeUTF8(text.c_str(), static_cast<Py_ssize_t>(text.size()), "surrogateescape");
 }
 
@@ -187,7 +187,7 @@ PyObject* default_of(const TablePlan& plan, const FieldPlan& field) {
     case reflection::String:
     case reflection::Obj:
     case reflection::Vector:
-      PyErr_Format(PyExc_ValueError, "the field '%s' of %s is required, and absent", field.text, plan.name.c_str());
+      PyErr_Format(PyExc_ValueError, "the field '%s' of %s is required but absent", field.text, plan.name.c_str());
       return nullptr;
     case reflection::Float:
     case reflection::Double:
@@ -209,7 +209,8 @@ const Table* verified_table(const TablePlan& plan, std::span<const std::uint8_t>
     return nullptr;
   }
   Verifier verifier(bytes.data(), bytes.size(), kMaxDepth, kMaxTables);
-  const auto root = static_cast<uoffset_t>(verifier.VerifyOffset(0));  // A size_t in FlatBuffers 23.
+  // A size_t in FlatBuffers 23.
+  const auto root = static_cast<uoffset_t>(verifier.VerifyOffset(0));
   const auto* const table = reinterpret_cast<const Table*>(bytes.data() + root);
   if (root == 0 || !verify(plan, *table, verifier)) {
     throw tenon::TaskError(TENON_CORRUPT, "the " + std::string(what) + " of " + whose + " is not a valid " + plan.name);
@@ -274,7 +275,7 @@ bool read_fields(const TablePlan& plan, const Table* table, ObjectVector& values
 
 Ref read_object(const TablePlan& plan, const Table* table) {
   if (!plan.type) {
-    // The schema's tenon.Empty, and what stands for parameters: never an object.
+    // tenon.Empty of the schema and tables that stand for parameters never become objects.
     return Ref::share(Py_None);
   }
   ObjectVector values;

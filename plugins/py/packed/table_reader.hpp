@@ -1,4 +1,4 @@
-/// table_reader.hpp: FlatBuffers to Python objects.
+/// table_reader.hpp: converts FlatBuffers to Python objects.
 #pragma once
 
 #include "python/codec/python_api.hpp"
@@ -14,16 +14,18 @@ namespace py {
 
 using tenon::python::ObjectVector;
 
-/// The table in `bytes`, verified as far as `plan` goes; null for no bytes, which stands for a table at its defaults.
-/// `what` and `whose` name it in the message. Throws tenon::TaskError: TENON_CORRUPT.
+/// The table in `bytes`, verified as far as `plan` requires; null for absent bytes, which stand for
+/// default values. `what` and `whose` name it in the message. Throws tenon::TaskError:
+/// TENON_CORRUPT.
 const flatbuffers::Table* verified_table(const TablePlan& plan, std::span<const std::uint8_t> bytes,
                                          std::string_view what, const std::string& whose);
 
-/// An object of the plan's class, from a verified table or null. Null with a Python exception.
+/// Creates an object of the plan's class from a verified table or null. Null with a Python
+/// exception.
 [[nodiscard]] Ref read_object(const TablePlan& plan, const flatbuffers::Table* table);
 
-/// Adds the fields of a verified table, or of null, to `values`, and their names to `names`, a tuple or null for none
-/// so far. False with a Python exception.
+/// Appends the fields of a verified table, or of null, to `values`, and their names to `names`,
+/// which is a tuple or null if it is empty so far. False with a Python exception.
 [[nodiscard]] bool read_fields(const TablePlan& plan, const flatbuffers::Table* table, ObjectVector& values,
                                Ref& names);
 

@@ -47,7 +47,7 @@ void store(std::uint8_t* out, T value) {
   std::memcpy(out, &value, sizeof value);
 }
 
-/// The letter of the buffer protocol for items that can be copied as they are.
+/// The buffer protocol's format letter of items that can be copied unchanged.
 char letter_of(BaseType type) {
   switch (type) {
     case reflection::Byte:
@@ -84,7 +84,7 @@ bool format_fits(const Py_buffer& view, BaseType type) {
     ++format;
   }
   const char wanted = letter_of(type);
-  // A C long has eight bytes here, as the size says already.
+  // A C long has eight bytes here; the item size has been checked.
   const char given = *format == 'l' ? 'q' : *format == 'L' ? 'Q' : *format;
   return given == wanted && format[1] == 0;
 }
@@ -97,8 +97,8 @@ uoffset_t room_for(flatbuffers::FlatBufferBuilder& builder, std::size_t count, s
   return offset;
 }
 
-/// A vector of `count` numbers of `size` bytes (1, 2, 4 or 8), to be filled. The form without a type is deprecated in
-/// FlatBuffers 23.
+/// An uninitialised vector of `count` numbers of `size` bytes (1, 2, 4 or 8). The untyped form is
+/// deprecated in FlatBuffers 23.
 uoffset_t room_for_numbers(flatbuffers::FlatBufferBuilder& builder, std::size_t count, std::size_t size,
                            std::uint8_t** out) {
   switch (size) {
@@ -134,7 +134,7 @@ bool TableWriter::has_room(std::size_t size_bytes) {
     return true;
   }
   PyErr_Format(PyExc_OverflowError,
-               "%s: the result gets larger than 2 GiB, which one call cannot give; give it in parts, or write a file "
+               "%s: the result is larger than the 2 GiB that one call can return; return it in parts, or write a file "
                "and return its path",
                where().c_str());
   return false;
@@ -182,7 +182,7 @@ uoffset_t TableWriter::fields(const TablePlan& plan, const std::vector<Ref>& val
     PyObject* const value = values[i].get();
     path_.push_back({field.text, 0});
     if (value == Py_None) {
-      // A field that may be absent; what has another default than None cannot say so.
+      // None in a field that may be absent; a field with a default other than None cannot be None.
       if (field.required || (!is_outside(field.type) && !field.optional)) {
         refuse_type(field.required ? "a value" : "a number", value);
         return 0;
@@ -201,7 +201,7 @@ uoffset_t TableWriter::fields(const TablePlan& plan, const std::vector<Ref>& val
     path_.pop_back();
   }
   const uoffset_t start = builder_.StartTable();
-  // The widest first: fewer gaps.
+  // Largest fields first, which leaves fewer gaps.
   for (const std::size_t size : {std::size_t{8}, std::size_t{4}, std::size_t{2}, std::size_t{1}}) {
     for (std::size_t i = 0; i < values.size(); ++i) {
       const FieldPlan& field = plan.fields[i];
@@ -249,7 +249,7 @@ uoffset_t TableWriter::string(PyObject* value) {
   const char* text = PyUnicode_AsUTF8AndSize(value, &size);
   Ref bytes;
   if (text == nullptr) {
-    // A path that is not UTF-8.
+    // The string is a path that is not UTF-8.
     PyErr_Clear();
     bytes = Ref(PyUnicode_AsEncodedString(value, "utf-8", "surrogateescape"));
     if (!bytes) {
@@ -282,7 +282,7 @@ uoffset_t TableWriter::vector(const FieldPlan& field, PyObject* value) {
   }
   const bool outside = is_outside(field.element);
   if (!outside && field.enumeration == nullptr && PyObject_CheckBuffer(value) && !PyBytes_Check(value)) {
-    // An array of numpy or of the library, as it is.
+    // An array of numpy or of the standard library is copied unchanged.
     BufferView view;
     if (!view.take(value, PyBUF_CONTIG_RO | PyBUF_FORMAT)) {
       return 0;
@@ -305,7 +305,7 @@ uoffset_t TableWriter::vector(const FieldPlan& field, PyObject* value) {
     refuse_type("a list", value);
     return 0;
   }
-  // A tuple of its own: what converts an item may change a list.
+  // A private tuple: converting an item may run code that changes a list.
   const Ref items(PySequence_Tuple(value));
   if (!items) {
     if (PyErr_ExceptionMatches(PyExc_TypeError) != 0) {
@@ -332,7 +332,8 @@ uoffset_t TableWriter::vector(const FieldPlan& field, PyObject* value) {
     }
     return builder_.CreateVector(offsets).o;
   }
-  // In memory of its own first: what converts an item may run code, and the builder's memory may move.
+  // Collected in separate memory first: converting an item may run code, and the builder's memory
+  // may move.
   std::vector<std::uint8_t> bytes(count * size);
   for (std::size_t i = 0; i < count; ++i) {
     std::uint8_t one[8];
@@ -362,7 +363,7 @@ bool TableWriter::scalar(BaseType type, const EnumPlan* enumeration, PyObject* v
   }
   switch (type) {
     case reflection::Bool: {
-      // numpy's own bool is one too, and has no number.
+      // numpy's bool is accepted too; it has no integer value.
       const bool numpy = std::strcmp(Py_TYPE(value)->tp_name, "numpy.bool_") == 0 ||
                          std::strcmp(Py_TYPE(value)->tp_name, "numpy.bool") == 0;
       if (!PyBool_Check(value) && !numpy) {

@@ -1,4 +1,4 @@
-/// table_writer.hpp: Python objects to FlatBuffers.
+/// table_writer.hpp: converts Python objects to FlatBuffers.
 #pragma once
 
 #include "python/codec/python_api.hpp"
@@ -12,15 +12,15 @@
 
 namespace py {
 
-/// Writes one result. Functions give 0 or false with a Python exception (TypeError, ValueError, OverflowError) that
-/// says where in the result the wrong value is.
+/// Writes one result. On errors, functions return 0 or false with a Python exception (TypeError,
+/// ValueError, OverflowError) that names the location of the wrong value in the result.
 class TableWriter {
  public:
   explicit TableWriter(flatbuffers::FlatBufferBuilder& builder) : builder_(builder) {}
 
-  /// A table from an object of the plan's class.
+  /// Writes a table from an object of the plan's class.
   [[nodiscard]] flatbuffers::uoffset_t object(const TablePlan& plan, PyObject* object);
-  /// A table whose first field is `value`, and which has no other.
+  /// Writes a table whose only field set is its first one, `value`.
   [[nodiscard]] flatbuffers::uoffset_t value(const TablePlan& plan, PyObject* value);
 
  private:

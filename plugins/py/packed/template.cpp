@@ -1,5 +1,5 @@
-// The template of plugins written in Python: a library without tasks of its own. Packing appends a manifest, a schema
-// and Python files; the schema says which tasks there are.
+// The template of plugins written in Python: a library without its own tasks. Packing appends a
+// manifest, a schema and Python files; the schema lists the tasks.
 #include "python/codec/python_api.hpp"
 
 #include <array>
@@ -13,7 +13,8 @@
 namespace py {
 namespace {
 
-/// A function of the ABI does not learn which task it is called for, so that each index has its own.
+/// A function of the ABI is not told for which task it is called, so each index has its own
+/// function.
 /// WIRE: runtime/python/tenon/_describe.py refuses more tasks.
 constexpr std::size_t kMaxTasks = 256;
 
@@ -67,7 +68,7 @@ const char* attribute_of(const reflection::RPCCall& call, const char* name) {
   return found != nullptr && found->value() != nullptr ? found->value()->c_str() : nullptr;
 }
 
-/// The descriptor, which the schema determines. Lives as long as the process.
+/// The descriptor, built from the schema. Lives as long as the process.
 struct Descriptor {
   tenon_plugin_t plugin{};
   std::vector<tenon_task_t> tasks;
@@ -97,7 +98,7 @@ void fini(void* state) {
 Descriptor::Descriptor(const tenon_manifest_t& manifest) {
   const auto& calls = *packed_schema(manifest).services()->Get(0)->calls();
   if (calls.size() > kMaxTasks) {
-    throw tenon::TaskError(TENON_INCOMPATIBLE, "the plugin has more tasks than its template; pack it again");
+    throw tenon::TaskError(TENON_INCOMPATIBLE, "the plugin has more tasks than its template supports; pack it again");
   }
   for (const reflection::RPCCall* const call : calls) {
     tenon_task_t& task = tasks.emplace_back();
@@ -138,8 +139,8 @@ extern "C" TENON_PLUGIN_EXPORT const tenon_plugin_t* tenon_plugin_entry(const te
         const tenon_manifest_t* const manifest = py::packed_manifest();
         if (manifest == nullptr) {
           throw tenon::TaskError(TENON_UNSUPPORTED,
-                                 "this is the template of plugins in Python, and has no tasks; python3 -m tenon.pack "
-                                 "makes a plugin of a module");
+                                 "this is the template of Python plugins, which has no tasks; python3 -m tenon.pack "
+                                 "makes a plugin from a module");
         }
         if (py::descriptor() == nullptr) {
           py::descriptor() = new py::Descriptor(*manifest);

@@ -7,9 +7,9 @@
 
 namespace tenon {
 
-/// Borrowed bytes; valid as long as the declaration that hands them out says.
+/// Borrowed bytes; valid for as long as the declaration that returns them says.
 using BytesView = std::span<const std::uint8_t>;
-/// Borrowed bytes that may be written.
+/// Borrowed, writable bytes.
 using MutableBytesView = std::span<std::uint8_t>;
 /// Owned bytes.
 using Buffer = std::vector<std::uint8_t>;

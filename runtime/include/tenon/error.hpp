@@ -1,4 +1,4 @@
-/// tenon/error.hpp: how anything in tenon fails.
+/// tenon/error.hpp: errors and results.
 ///
 ///   tenon::Result<tenon::Reply> reply = runtime.call("text.count", argument);
 ///   if (!reply) std::cerr << reply.error().to_string() << '\n';
@@ -16,53 +16,53 @@
 
 namespace tenon {
 
-/// What went wrong, by kind. The numbers are those of tenon_status_t in <tenon/plugin.h>.
+/// The kind of an error. The numbers are those of tenon_status_t in <tenon/plugin.h>.
 /// WIRE: never renumber.
 enum class ErrorCode : std::int32_t {
   kFailed = 1,           ///< The task ran and reported failure.
   kCancelled = 2,        ///< The call was cancelled.
   kDeadline = 3,         ///< A deadline passed.
-  kCrashed = 4,          ///< The worker died while it ran the call.
-  kRejected = 5,         ///< Not accepted: a queue is full, or the runtime is shutting down.
-  kInvalidArgument = 6,  ///< An argument, params or an option does not make sense.
+  kCrashed = 4,          ///< The worker died while running the call.
+  kRejected = 5,         ///< Not accepted: a queue is full or the runtime is shutting down.
+  kInvalidArgument = 6,  ///< An argument, params or an option is not valid.
   kNotFound = 7,         ///< No such plugin, task, file or key.
   kOutOfMemory = 8,      ///< Out of memory, or a memory limit was reached.
-  kIncompatible = 9,     ///< ABI, version or schema do not fit together.
-  kCorrupt = 10,         ///< Bytes do not verify.
-  kIo = 11,              ///< The operating system refused.
+  kIncompatible = 9,     ///< ABIs, versions or schemas are not compatible.
+  kCorrupt = 10,         ///< Bytes do not pass verification.
+  kIo = 11,              ///< The operating system reported an error.
   kTooLarge = 12,        ///< Larger than a limit allows.
-  kUnavailable = 13,     ///< The other side is gone or cannot be started.
-  kUnsupported = 14,     ///< This ability is not there.
+  kUnavailable = 13,     ///< The peer is gone or cannot be started.
+  kUnsupported = 14,     ///< The feature is not available.
   kInternal = 15,        ///< A bug in tenon itself.
 };
 
-/// Lower-case name of a code, as in "not_found". Valid for ever.
+/// Lower-case name of a code, as in "not_found". Valid for the life of the process.
 [[nodiscard]] std::string_view error_code_name(ErrorCode code) noexcept;
 
 /// Where an error happened. Fields that do not apply stay empty or zero.
 struct ErrorContext {
   std::string task;              ///< Full name of the task.
   std::string plugin;            ///< Plugin with version, as in "image 1.2.0 (sha256:ab12...)".
-  std::uint64_t call_id = 0;     ///< Call, unique in one runtime.
-  std::uint32_t attempt = 0;     ///< Attempt, from 1.
+  std::uint64_t call_id = 0;     ///< Id of the call, unique within one runtime.
+  std::uint32_t attempt = 0;     ///< Attempt number, from 1.
   int os_code = 0;               ///< errno or GetLastError().
-  int signal = 0;                ///< Signal that ended the worker.
-  std::optional<int> exit_code;  ///< Exit code the worker ended with.
-  /// Of kCrashed: the worker died while it ran this call, not another call beside which a session was lost. Of
-  /// kDeadline: the call had begun.
+  int signal = 0;                ///< Signal that killed the worker.
+  std::optional<int> exit_code;  ///< Exit code of the worker.
+  /// kCrashed: the worker died while running this call, not another call that took a session down
+  /// with it. kDeadline: the call had started.
   bool charged = false;
-  std::string stderr_tail;  ///< Last lines the worker wrote to stderr.
-  std::string stdout_tail;  ///< Last lines the worker wrote to stdout.
+  std::string stderr_tail;  ///< Last lines that the worker wrote to stderr.
+  std::string stdout_tail;  ///< Last lines that the worker wrote to stdout.
 };
 
-/// An error: a code for programs, a message for people. The message is one sentence or two that say what is
-/// wrong and what to do, without an ending newline.
+/// An error: a code for programs, a message for people. The message is one or two sentences that
+/// say what is wrong and what to do, without a trailing newline.
 struct Error {
   ErrorCode code = ErrorCode::kInternal;
   std::string message;
   ErrorContext context;
 
-  /// Code, message and context in one line; stderr_tail and stdout_tail follow on lines of their own.
+  /// Code, message and context on one line; stderr_tail and stdout_tail follow on their own lines.
   [[nodiscard]] std::string to_string() const;
 };
 
@@ -78,8 +78,9 @@ using Result = tl::expected<T, Error>;
   return tl::unexpected<Error>(std::move(error));
 }
 
-/// An error of the operating system: `what` with the text and number of `os_code`. The code is kIo, or a more
-/// telling one where errno has it (ENOENT kNotFound, ENOMEM kOutOfMemory ...).
+/// Makes an error of the operating system: `what` followed by the text and number of `os_code`. The
+/// code is kIo, or a more specific one for some errno values (ENOENT: kNotFound, ENOMEM:
+/// kOutOfMemory, ...).
 [[nodiscard]] Error os_error(int os_code, std::string_view what);
 
 }  // namespace tenon

@@ -1,12 +1,14 @@
-/// tenon/future.hpp: a result that comes later.
+/// tenon/future.hpp: a result that becomes available later.
 ///
 ///   std::vector<tenon::Future<tenon::Reply>> futures = ...;        // from runtime.submit
 ///   for (std::size_t i : tenon::as_completed(futures)) use(futures[i].get());
 ///
-///   auto words = runtime.submit("text.count", argument).then([](tenon::Result<tenon::Reply> reply) { ... });
+///   auto words = runtime.submit("text.count", argument)
+///                    .then([](tenon::Result<tenon::Reply> reply) { ... });
 ///   tenon::Result<tenon::Reply> reply = co_await runtime.submit("text.count", argument);
 ///
-/// Every future of a runtime completes: each call reaches exactly one terminal state, a shutdown included.
+/// Every future of a runtime completes: each call reaches exactly one terminal state, even on
+/// shutdown.
 #pragma once
 
 #include <atomic>
@@ -29,35 +31,35 @@
 
 namespace tenon {
 
-/// Progress of a running call, as the task reported it.
+/// Progress of a running call, as last reported by the task.
 struct Progress {
   std::uint64_t done = 0;
-  std::uint64_t total = 0;  ///< 0 when the task does not know.
+  std::uint64_t total = 0;  ///< 0 if the task does not know it.
 };
 
 namespace internal {
 
-/// Something to do when a state completes; a link of the state's list. Whoever adds it keeps it alive until it has
-/// run or has been removed.
+/// A callback for the completion of a state; a node of the state's list. The object that adds it
+/// keeps it alive until it has run or has been removed.
 struct Waiter {
   Waiter* next = nullptr;
   /// Runs once, on the completing thread. May destroy `self`.
   void (*run)(Waiter* self) noexcept = nullptr;
 };
 
-/// The untyped part of what the handles of one future share: completion and waiters. May be the storage of its own
-/// result. [any-thread]
+/// The untyped part of the state that the handles of one future share: completion and waiters. May
+/// be the storage of its own result. [any-thread]
 class FutureState : public ReplyStorage {
  public:
-  // Acquire: whoever sees it ready sees the outcome.
+  // Acquire: a reader that sees the state ready also sees the outcome.
   [[nodiscard]] bool ready() const noexcept { return (word_.load(std::memory_order_acquire) & kReady) != 0; }
   void wait() const noexcept;
   /// Returns ready().
   bool wait_until(std::chrono::steady_clock::time_point deadline) const noexcept;
 
-  /// False when the state is complete; the waiter has then not been added.
+  /// Returns false, without adding the waiter, if the state is complete.
   [[nodiscard]] bool add_waiter(Waiter* waiter) noexcept;
-  /// False when the waiter has run, or is about to.
+  /// Returns false if the waiter has run or is about to.
   bool remove_waiter(Waiter* waiter) noexcept;
 
   /// See Future.
@@ -67,43 +69,45 @@ class FutureState : public ReplyStorage {
   [[nodiscard]] virtual std::optional<Progress> progress() const { return std::nullopt; }
 
  protected:
-  // Bits of the word. The rest is for the typed part: what the outcome is, stored by publish.
+  // Bits of `word_`. The remaining bits belong to the typed part: the kind of outcome, stored by
+  // publish.
   static constexpr std::uint32_t kReady = 1;
   static constexpr std::uint32_t kClaimed = 2;
   static constexpr std::uint32_t kFirstOutcomeBit = 64;
 
-  /// True for the one caller who may store the outcome.
+  /// Returns true for the one caller that may store the outcome.
   [[nodiscard]] bool claim() noexcept { return (word_.fetch_or(kClaimed, std::memory_order_acq_rel) & kClaimed) == 0; }
-  /// Makes the stored outcome visible, wakes who waits and runs the waiters. After a claim, once. The caller holds a
-  /// reference.
+  /// Makes the stored outcome visible, wakes waiting threads and runs the waiters. Called once,
+  /// after a claim; the caller holds a reference.
   void publish(std::uint32_t outcome_bits = 0) noexcept;
   [[nodiscard]] std::uint32_t outcome_bits() const noexcept {
     return word_.load(std::memory_order_acquire) & ~(kFirstOutcomeBit - 1);
   }
-  /// Works towards the completion on the thread that waits for it, until it is there or `deadline_ns` of the monotonic
-  /// clock. May return early; the thread then sleeps.
+  /// Drives the completion on the waiting thread until the state is complete or `deadline_ns` of
+  /// the monotonic clock has passed. May return early; the thread then sleeps.
   virtual void drive(std::int64_t deadline_ns) noexcept { static_cast<void>(deadline_ns); }
 
  private:
-  static constexpr std::uint32_t kAwaited = 4;       // A thread sleeps until the state is ready.
-  static constexpr std::uint32_t kLocked = 8;        // Guards waiters_; never taken once the state is ready.
+  static constexpr std::uint32_t kAwaited = 4;  // A thread sleeps until the state is ready.
+  // Guards waiters_; never taken once the state is ready.
+  static constexpr std::uint32_t kLocked = 8;
   static constexpr std::uint32_t kLockAwaited = 16;  // A thread sleeps until the lock is free.
   static constexpr std::uint32_t kHasWaiters = 32;
 
-  /// False when the state is ready.
+  /// Returns false if the state is ready.
   [[nodiscard]] bool lock() noexcept;
   void unlock(std::uint32_t set_bits) noexcept;
   void await_unlocked() noexcept;
 
   mutable std::atomic<std::uint32_t> word_{0};
-  Waiter* waiters_ = nullptr;  // In reverse order of adding.
+  Waiter* waiters_ = nullptr;  // In reverse order of insertion.
 };
 
-/// The typed part: holds the outcome. Errors are rare and large, so they stand outside.
+/// The typed part: holds the outcome. Errors are rare and large, so they are allocated separately.
 template <typename T>
 class TypedState : public FutureState {
  public:
-  /// Stores the outcome unless there is one. Returns whether it did.
+  /// Stores the outcome unless one is stored already. Returns whether it was stored.
   bool complete(Result<T> outcome) noexcept {
     if (!claim()) {
       return false;
@@ -121,7 +125,7 @@ class TypedState : public FutureState {
     return true;
   }
 
-  /// The outcome of a complete state: a copy, or where T moves only, the value itself, once.
+  /// The outcome of a complete state: a copy or, if T is move-only, the value itself, once.
   [[nodiscard]] Result<T> outcome() {
     if (error_ != nullptr) {
       return fail(*error_);
@@ -142,26 +146,29 @@ class TypedState : public FutureState {
   using Value = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
   std::optional<Value> value_;
   std::unique_ptr<Error> error_;
-  std::atomic<bool> taken_{false};  // Move-only values alone.
+  std::atomic<bool> taken_{false};  // Used only for move-only values.
 };
 
-/// The state of a call, of which there may be millions: small, and the storage of a small result itself.
+/// The state of a call. There may be millions of them, so it is small and stores a small result
+/// itself.
 template <>
 class TypedState<Reply> : public FutureState {
  public:
   TypedState() noexcept {}
-  /// Stores the outcome unless there is one. Returns whether it did.
+  /// Stores the outcome unless one is stored already. Returns whether it was stored.
   bool complete(Result<Reply> outcome) noexcept;
   /// The outcome of a complete state.
   [[nodiscard]] Result<Reply> outcome() const;
 
  protected:
-  static constexpr std::uint32_t kHoldsReply = kFirstOutcomeBit;  // body_.reply, with a reference to its storage.
-  static constexpr std::uint32_t kHoldsOwnReply = kFirstOutcomeBit * 2;  // The same in memory of this object.
-  static constexpr std::uint32_t kHoldsError = kFirstOutcomeBit * 4;     // body_.error
+  // body_.reply, with a reference to its storage.
+  static constexpr std::uint32_t kHoldsReply = kFirstOutcomeBit;
+  // body_.reply, with its bytes in this object.
+  static constexpr std::uint32_t kHoldsOwnReply = kFirstOutcomeBit * 2;
+  static constexpr std::uint32_t kHoldsError = kFirstOutcomeBit * 4;  // body_.error
 
   ~TypedState() override;
-  /// For `publish`, after the claim.
+  /// Stores the outcome after the claim; returns the bits for `publish`.
   [[nodiscard]] std::uint32_t store(Result<Reply> outcome) noexcept;
 
   struct RawReply {
@@ -169,7 +176,7 @@ class TypedState<Reply> : public FutureState {
     const std::uint8_t* data;
     std::size_t size;
   };
-  /// Until the outcome is stored, for whoever completes the state.
+  /// Used, until the outcome is stored, by the component that completes the state.
   struct Pending {
     void* next;
     void* previous;
@@ -192,21 +199,21 @@ struct ThenValue<Result<U>> {
   using type = U;
 };
 
-/// State of `then`: waits for the parent and passes its outcome through a function.
+/// State of `then`: waits for the parent and passes the parent's outcome to a function.
 template <typename T, typename U, typename F>
 class ThenState final : public TypedState<U>, public Waiter {
  public:
   ThenState(Shared<TypedState<T>> parent, F function) : parent_(std::move(parent)), function_(std::move(function)) {
     run = [](Waiter* self) noexcept { static_cast<ThenState*>(self)->finish(); };
   }
-  /// Takes a reference of its own for as long as the parent is pending.
+  /// Holds a reference to itself while the parent is pending.
   void start() noexcept {
     this->add_reference();
     if (!parent_->add_waiter(this)) {
       finish();
     }
   }
-  // The parent stays until the end, so that these may be called at any time.
+  // The parent stays alive as long as this state, so these may be called at any time.
   bool cancel() noexcept override { return parent_->cancel(); }
   bool cancel_queued() noexcept override { return parent_->cancel_queued(); }
   [[nodiscard]] bool started() const noexcept override { return parent_->started(); }
@@ -228,14 +235,15 @@ class ThenState final : public TypedState<U>, public Waiter {
     } catch (const std::exception& exception) {
       return fail(ErrorCode::kFailed, std::string("the function given to then() threw: ") + exception.what());
     } catch (...) {
-      return fail(ErrorCode::kFailed, "the function given to then() threw something that is no std::exception");
+      return fail(ErrorCode::kFailed, "the function given to then() threw something that is not a std::exception");
     }
   }
   Shared<TypedState<T>> parent_;
   F function_;
 };
 
-/// Several states waited for at once; gives their indices in the order of completion. One thread waits.
+/// Waits for several states at once; returns their indices in the order of completion. One thread
+/// waits.
 class CompletionQueue {
  public:
   CompletionQueue();
@@ -243,7 +251,8 @@ class CompletionQueue {
   CompletionQueue(CompletionQueue&&) noexcept;
   CompletionQueue& operator=(CompletionQueue&&) noexcept;
   void add(Shared<FutureState> state, std::size_t index);
-  /// The next completed one; nullopt after the last, or when the deadline has passed.
+  /// The index of the next completed state; nullopt after the last, or once the deadline has
+  /// passed.
   [[nodiscard]] std::optional<std::size_t> next(std::optional<std::chrono::steady_clock::time_point> deadline);
 
  private:
@@ -252,7 +261,7 @@ class CompletionQueue {
   State* state_;
 };
 
-/// `now + duration` without overflow; nullopt when that is beyond the clock.
+/// `now + duration` without overflow; nullopt if it is beyond the clock's range.
 template <typename Rep, typename Period>
 [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> time_point_after(
     std::chrono::duration<Rep, Period> duration) {
@@ -267,11 +276,12 @@ template <typename Rep, typename Period>
 
 }  // namespace internal
 
-/// A result that comes later. Copies share it. [any-thread], also on copies of one future at once.
+/// A result that becomes available later. Copies share it. [any-thread], also on copies of one
+/// future at once.
 template <typename T>
 class [[nodiscard]] Future {
  public:
-  /// Belongs to no call: `valid()` is false, `get()` is kInvalidArgument.
+  /// An empty future: `valid()` is false, `get()` returns kInvalidArgument.
   Future() = default;
 
   [[nodiscard]] bool valid() const noexcept { return static_cast<bool>(state_); }
@@ -282,7 +292,7 @@ class [[nodiscard]] Future {
       state_->wait();
     }
   }
-  /// Waits at most so long. Returns ready().
+  /// Waits for at most this long. Returns ready().
   template <typename Rep, typename Period>
   [[nodiscard]] bool wait_for(std::chrono::duration<Rep, Period> duration) const noexcept {
     if (!state_) {
@@ -294,29 +304,32 @@ class [[nodiscard]] Future {
     state_->wait();
     return true;
   }
-  /// Waits and gives the result. May be called again; where T can only be moved, a second time is kInvalidArgument.
+  /// Waits and returns the result. May be called again; if T is move-only, a second call returns
+  /// kInvalidArgument.
   [[nodiscard]] Result<T> get() const {
     if (!state_) {
-      return fail(ErrorCode::kInvalidArgument, "this future belongs to no call; use one that submit gave");
+      return fail(ErrorCode::kInvalidArgument, "this future belongs to no call; use one that submit returned");
     }
     state_->wait();
     return state_->outcome();
   }
-  /// Ends a call that is still queued (as kCancelled; true) or asks a running one to stop (false): its task sees it in
-  /// `poll`, and one that goes on beyond RuntimeOptions::cancel_grace is killed with its worker. False also when it is
+  /// Cancels a queued call (it ends as kCancelled; returns true) or asks a running one to stop
+  /// (returns false): its task sees the request in `poll`, and a call that keeps running beyond
+  /// RuntimeOptions::cancel_grace is killed with its worker. Also returns false if the call is
   /// complete.
   bool cancel() const noexcept { return state_ && state_->cancel(); }
-  /// Ends the call as kCancelled if no worker has begun it (true), and otherwise leaves it as it is (false).
+  /// Cancels the call if no worker has started it (true); otherwise does nothing (false).
   bool cancel_queued() const noexcept { return state_ && state_->cancel_queued(); }
-  /// Whether a worker has begun the call, or it has ended. One that is tried again counts as begun only while a worker
-  /// runs it.
+  /// Whether a worker has started the call, or the call has ended. A call that is retried counts as
+  /// started only while a worker runs it.
   [[nodiscard]] bool started() const noexcept { return state_ && state_->started(); }
-  /// What the running task last reported; nullopt when it has reported nothing.
+  /// The progress that the running task last reported; nullopt if it has reported none.
   [[nodiscard]] std::optional<Progress> progress() const { return state_ ? state_->progress() : std::nullopt; }
 
-  /// Runs `function(Result<T>)` with the result, on the completing thread (at once when ready), and gives a future of
-  /// what it returns: U or Result<U>. Short work alone: it holds up other completions. It must not wait for another
-  /// future. What it throws becomes kFailed. Cancelling the new future cancels this one.
+  /// Runs `function(Result<T>)` with the result on the completing thread (immediately if ready) and
+  /// returns a future of its return value: U or Result<U>. The function must be short, because it
+  /// delays other completions, and must not wait for another future. An exception becomes kFailed.
+  /// Cancelling the new future cancels this one.
   template <typename F>
   [[nodiscard]] auto then(F function) const {
     using U = typename internal::ThenValue<std::invoke_result_t<F, Result<T>>>::type;
@@ -329,7 +342,8 @@ class [[nodiscard]] Future {
     return future;
   }
 
-  /// `co_await future` gives Result<T>; the coroutine goes on on the completing thread, as `then` does.
+  /// `co_await future` returns Result<T>; the coroutine resumes on the completing thread, as with
+  /// `then`.
   class Awaiter : internal::Waiter {
    public:
     explicit Awaiter(internal::Shared<internal::TypedState<T>> state) : state_(std::move(state)) {}
@@ -341,7 +355,7 @@ class [[nodiscard]] Future {
     }
     [[nodiscard]] Result<T> await_resume() const {
       if (!state_) {
-        return fail(ErrorCode::kInvalidArgument, "this future belongs to no call; use one that submit gave");
+        return fail(ErrorCode::kInvalidArgument, "this future belongs to no call; use one that submit returned");
       }
       return state_->outcome();
     }
@@ -352,7 +366,7 @@ class [[nodiscard]] Future {
   };
   [[nodiscard]] Awaiter operator co_await() const { return Awaiter(state_); }
 
-  /// For the runtime: makes a handle on a state.
+  /// For the runtime: makes a handle to a state.
   explicit Future(internal::Shared<internal::TypedState<T>> state) noexcept : state_(std::move(state)) {}
   [[nodiscard]] const internal::Shared<internal::TypedState<T>>& state() const noexcept { return state_; }
 
@@ -362,14 +376,16 @@ class [[nodiscard]] Future {
 
 namespace internal {
 
-/// The giving side of a future that no call stands behind. Copies share; the first `complete` counts.
+/// The producing side of a future that is not backed by a call. Copies share; the first `complete`
+/// wins.
 template <typename T>
 class Promise {
  public:
   Promise() : state_(Shared<TypedState<T>>::adopt(new TypedState<T>)) {}
   [[nodiscard]] Future<T> future() const { return Future<T>(state_); }
   bool complete(Result<T> outcome) const noexcept {
-    // A reference of its own: who waits may destroy this promise as soon as it sees the outcome.
+    // Holds its own reference: a waiting thread may destroy this promise as soon as it sees the
+    // outcome.
     const Shared<TypedState<T>> state = state_;
     return state->complete(std::move(outcome));
   }
@@ -388,7 +404,8 @@ template <typename T>
 
 }  // namespace internal
 
-/// Index of a future that is complete, waiting for the first; nullopt when `futures` holds none.
+/// Waits until one future is complete and returns its index; nullopt if `futures` has no valid
+/// future.
 template <typename T>
 [[nodiscard]] std::optional<std::size_t> wait_any(const std::vector<Future<T>>& futures) {
   internal::CompletionQueue queue;
@@ -403,7 +420,7 @@ template <typename T>
   return queue.next(std::nullopt);
 }
 
-/// The same, at most so long; nullopt when none has completed by then.
+/// Like wait_any, but waits at most this long; nullopt if none has completed by then.
 template <typename T, typename Rep, typename Period>
 [[nodiscard]] std::optional<std::size_t> wait_any_for(const std::vector<Future<T>>& futures,
                                                       std::chrono::duration<Rep, Period> duration) {
@@ -414,8 +431,8 @@ template <typename T, typename Rep, typename Period>
   return queue.next(internal::time_point_after(duration));
 }
 
-/// The indices of some futures, in the order of their completion: an input range that waits at each step. One pass, one
-/// thread.
+/// The indices of several futures, in order of completion: an input range that waits at each step.
+/// Single pass, one thread.
 class CompletionOrder {
  public:
   class Iterator {
@@ -446,7 +463,7 @@ class CompletionOrder {
   internal::CompletionQueue queue_;
 };
 
-/// `for (std::size_t i : as_completed(futures))`. Futures without a call are left out.
+/// `for (std::size_t i : as_completed(futures))`. Empty futures are skipped.
 template <typename T>
 [[nodiscard]] CompletionOrder as_completed(const std::vector<Future<T>>& futures) {
   internal::CompletionQueue queue;

@@ -10,7 +10,8 @@
 
 namespace tenon {
 
-/// Results of Runtime::map, one at a time. Move-only; one thread at a time. Destroying it cancels what is queued.
+/// Results of Runtime::map, one at a time. Move-only; one thread at a time. The destructor cancels
+/// queued calls.
 class MapStream {
  public:
   struct Item {

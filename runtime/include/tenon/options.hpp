@@ -1,5 +1,5 @@
-/// tenon/options.hpp: the options of a runtime, of its calls, maps and sessions, and the counts that it gives. Part of
-/// tenon/runtime.hpp.
+/// tenon/options.hpp: options of a runtime, its calls, maps and sessions, and its statistics. Part
+/// of tenon/runtime.hpp.
 #pragma once
 
 #include <chrono>
@@ -20,28 +20,31 @@
 
 namespace tenon {
 
-/// What `submit` does when the queue is full.
+/// Behaviour of `submit` when the queue is full.
 enum class Overflow {
   kBlock,   ///< Waits until there is room (or until CallOptions::queue_timeout).
-  kReject,  ///< Fails the call at once with kRejected.
+  kReject,  ///< Fails the call immediately with kRejected.
 };
 
 struct RuntimeOptions {
-  /// Worker processes; 0 for one per core. More workers run more calls at once and hold more memory.
+  /// Number of worker processes; 0 for one per core. More workers run more calls in parallel and
+  /// use more memory.
   unsigned workers = 0;
-  /// Where plugins are looked for; see CatalogOptions.
+  /// Directories to search for plugins; see CatalogOptions.
   std::vector<std::filesystem::path> plugin_dirs = {};
-  /// A catalog opened before, instead of plugin_dirs; hot_swap then looks there for changes, or beside its files.
+  /// An already opened catalog, instead of plugin_dirs; hot_swap then watches its directories for
+  /// changes, or those of its files.
   std::optional<Catalog> catalog = {};
-  /// The tenon-worker to run. Empty: $TENON_WORKER, beside the running executable, the library's own build or
-  /// install place, in this order.
+  /// The tenon-worker to run. Empty: $TENON_WORKER, then beside the running executable, then the
+  /// library's build or install directory.
   std::filesystem::path worker_executable = {};
-  /// See CatalogOptions. Its directory `store` also keeps the versions of plugin files that runtimes began with, unless
-  /// HotSwapOptions names another: workers load from there, or from memory where it cannot be used, so that a
-  /// plugin file may be overwritten or removed meanwhile.
+  /// See CatalogOptions. Its subdirectory `store` also holds the plugin files that runtimes started
+  /// with, unless HotSwapOptions names another store. Workers load from there (or from memory if it
+  /// cannot be used), so a plugin file may be overwritten or removed meanwhile.
   std::filesystem::path cache_dir = {};
-  /// What a plugin may take while it is loaded: the usual limits, and those of single plugins by name. A `catalog` that
-  /// is given has inspected its plugins within limits of its own (CatalogOptions); give both the same.
+  /// Limits on plugins while they are loaded: the default, and those of single plugins by name. An
+  /// explicit `catalog` has already inspected its plugins within its own limits (CatalogOptions);
+  /// set both to the same values.
   PluginLimits plugin_limits = {};
   std::map<std::string, PluginLimits> limits_of_plugins = {};
   /// The limits of one plugin.
@@ -49,93 +52,103 @@ struct RuntimeOptions {
     const auto found = limits_of_plugins.find(plugin);
     return found == limits_of_plugins.end() ? plugin_limits : found->second;
   }
-  /// Settings of plugins by plugin name: a FlatBuffer of the plugin's settings table, given to its `init` in each
-  /// worker.
+  /// Plugin settings by plugin name: a FlatBuffer of the plugin's settings table, passed to its
+  /// `init` in each worker.
   std::map<std::string, Buffer> plugin_settings = {};
 
-  /// Calls accepted but not finished, at most. A higher bound costs some 100 bytes a call.
+  /// Maximum number of accepted, unfinished calls. A higher limit costs about 100 bytes per call.
   std::uint64_t max_queued_calls = std::uint64_t{1} << 24;
-  /// Bytes of arguments accepted but not finished, at most.
+  /// Maximum number of argument bytes of accepted, unfinished calls.
   std::uint64_t max_queued_bytes = std::uint64_t{4} << 30;
   Overflow overflow = Overflow::kBlock;
 
-  /// Shared memory for arguments beyond the size that travels in the ring, in bytes of address space; memory is taken
-  /// as it is used.
+  /// Shared memory for arguments that are too large for the ring, in bytes of address space;
+  /// physical memory is used on demand.
   std::uint64_t argument_arena_bytes = std::uint64_t{1} << 30;
-  /// The same for the results of each worker.
+  /// The same for the results, per worker.
   std::uint64_t result_arena_bytes = std::uint64_t{1} << 30;
-  /// Arguments from 1 MiB on lie in blocks of their own. Those that no call uses just now are kept for the next, up to
-  /// so many bytes and an eighth of the machine's memory, for some seconds: taking fresh memory from the system costs
-  /// five times the copy into it. 0: none is kept.
+  /// Arguments of 1 MiB or more use separate blocks. Idle blocks are cached for reuse for a few
+  /// seconds, up to this many bytes and at most one eighth of physical memory: fresh memory from
+  /// the system costs five times as much as the copy into it. 0: no cache.
   std::uint64_t large_block_cache_bytes = std::uint64_t{1} << 30;
-  /// Limit of a worker's memory in bytes: private, and shared such as results, not arguments (host/DESIGN.md). 0: none.
+  /// Memory limit of a worker in bytes. Counts private memory and shared memory such as results,
+  /// but not arguments (host/DESIGN.md). 0: no limit.
   std::uint64_t worker_memory_limit_bytes = 0;
-  /// A worker that has run this many calls is replaced by a fresh one, for plugins that leak or age. Calls that it has
-  /// not begun go elsewhere; its sessions move as in a swap. Steps of sessions count as calls. Exact for single calls;
-  /// of map, where a worker takes many calls at a time, some more may run. 0: never.
+  /// Replaces a worker after this many calls, for plugins that leak or degrade over time. Calls it
+  /// has not started run on other workers; its sessions move as in a swap. Steps of sessions count
+  /// as calls. Exact for single calls; with map, where a worker takes many calls at a time, it may
+  /// run a few more. 0: never.
   std::uint64_t recycle_after_calls = 0;
-  /// A worker that uses more memory than this many bytes (counted as for worker_memory_limit_bytes) is replaced by a
-  /// fresh one once it has ended the call that it runs. It is measured while there are calls, about once a second, so
-  /// this bounds what stays and not what a call takes. 0: never.
+  /// Replaces a worker that uses more than this many bytes of memory (counted as for
+  /// worker_memory_limit_bytes) once it has finished its current call. Memory is measured about
+  /// once per second while there are calls, so this bounds retained memory, not the peak of one
+  /// call. 0: never.
   std::uint64_t recycle_above_bytes = 0;
-  /// Variables that a worker starts with, beside those of the host's environment. `index` is the lowest number that no
-  /// living worker of the runtime has: below `workers`, except while workers are being replaced. Each worker also finds
-  /// it as TENON_WORKER_INDEX. Called on a thread of the runtime for each worker that starts; must not throw.
+  /// Environment variables for a worker, in addition to the host's environment. `index` is the
+  /// lowest number not used by a living worker of the runtime: below `workers`, except while
+  /// workers are being replaced. Each worker also finds it in TENON_WORKER_INDEX. Called on a
+  /// thread of the runtime for each worker that starts; must not throw.
   using WorkerEnvironment = std::vector<std::pair<std::string, std::string>>;
   std::function<WorkerEnvironment(unsigned index)> worker_environment = {};
-  /// Copies every result into host memory as soon as it is there, so that no result occupies its worker's memory. By
-  /// default a large result is copied when the host first reads it (see Reply::bytes), and not if it only goes into
-  /// another call.
+  /// Copies every result into host memory on arrival, so that no result occupies its worker's
+  /// memory. By default a large result is copied when the host first reads it (see Reply::bytes),
+  /// and not at all if it is only passed to another call.
   bool copy_results = false;
 
-  /// How long a cancelled or late call may go on before its worker is killed.
+  /// How long a cancelled or overdue call may keep running before its worker is killed.
   std::chrono::milliseconds cancel_grace{1000};
-  /// How long shutdown(kDrain) waits for the accepted calls; it then goes on as kCancel. 0: at once.
+  /// How long shutdown(kDrain) waits for the accepted calls before it continues as kCancel. 0: not
+  /// at all.
   std::chrono::milliseconds drain_timeout{3'600'000};
-  /// How long a worker may take from spawn to hand-shake. Once the runtime has started, also how long calls wait while
-  /// no worker at all can be started (a process limit, a full machine) before they end as kUnavailable. A shorter time
-  /// reports such a lack sooner, a longer one survives longer ones.
+  /// Time limit for a worker from spawn to handshake. After the start of the runtime it is also how
+  /// long calls wait while no worker can be started (a process limit, an overloaded machine) before
+  /// they end as kUnavailable. A shorter limit reports such a condition sooner; a longer one
+  /// survives longer outages.
   std::chrono::milliseconds start_timeout{10000};
 
-  /// How long a worker may begin nothing although it has work and runs none (it was stopped, frozen, or a plugin's
-  /// thread blocks it) before it is replaced; what it had not begun runs elsewhere, uncharged. 0: never. Not while a
-  /// debugger is attached to it. Its sessions are lost, so a shorter time replaces more workers on a machine that is
-  /// overloaded; a longer one lets calls that have no other worker wait longer. With other workers, calls move on after
-  /// some 50 ms.
+  /// A worker that has work but runs none for this long (stopped, frozen, or blocked by a plugin's
+  /// thread) is replaced; calls it had not started run on other workers, uncharged. 0: never.
+  /// Ignored while a debugger is attached to it. The sessions of a replaced worker are lost, so a
+  /// shorter time loses more of them on an overloaded machine; a longer one delays calls that have
+  /// no other worker. Calls move to other workers, if there are any, after about 50 ms.
   std::chrono::milliseconds stall_timeout{3000};
 
-  /// Gets every log line; empty: lines are dropped.
+  /// Receives every log line; empty: lines are dropped.
   LogSink log = {};
 
-  /// Makes plugins swappable. Workers then load copies from a store, and the files in plugin_dirs may be overwritten at
-  /// any time; the start takes longer by a copy of each plugin that the store does not have yet.
+  /// Enables hot swap. Workers then load copies from a store, and the files in plugin_dirs may be
+  /// overwritten at any time; the start takes longer because each plugin that is not in the store
+  /// yet is copied.
   std::optional<HotSwapOptions> hot_swap = std::nullopt;
 };
 
 /// Options of one call.
 struct CallOptions {
-  /// FlatBuffer of the task's params table; empty for its defaults. Copied.
+  /// FlatBuffer of the task's params table; empty for the default. Copied.
   BytesView params = {};
-  /// Higher runs first; calls of one priority run in the order of submission.
+  /// Calls with higher priority run first; calls of equal priority run in order of submission.
   int priority = 0;
-  /// From submission to the end; none by default.
+  /// From submission to completion; none by default.
   std::optional<std::chrono::nanoseconds> timeout = std::nullopt;
-  /// From submission to the begin of the first attempt; none by default.
+  /// From submission to the start of the first attempt; none by default.
   std::optional<std::chrono::nanoseconds> queue_timeout = std::nullopt;
-  /// From the begin of an attempt to its end; none by default. Holds against a busy loop: the worker is killed.
+  /// From the start of an attempt to its end; none by default. Also stops a busy loop: the worker
+  /// is killed.
   std::optional<std::chrono::nanoseconds> run_timeout = std::nullopt;
-  /// Calls with the same non-empty key run on the same worker, one after another, as long as that worker lives.
+  /// Calls with the same non-empty key run on the same worker, one after another, as long as that
+  /// worker lives.
   std::string affinity_key = {};
-  /// Attempts of an idempotent task whose worker dies; others have one. 1 to 250.
+  /// Attempts for an idempotent task whose worker dies; other tasks get one. 1 to 250.
   std::uint32_t max_attempts = 3;
 };
 
 struct MapOptions {
   CallOptions call = {};
-  /// Calls in flight at most, which bounds memory; 0: as many as keep the workers busy, from 64 for each worker up to
-  /// 4096 where calls are short. Those travel many at a time, also when `next` is quick alone.
+  /// Maximum number of calls in flight, which bounds memory; 0: as many as keep the workers busy,
+  /// from 64 per worker up to 4096 for short calls. Short calls travel in batches, but only if
+  /// `next` is fast too.
   std::size_t window = 0;
-  /// Results in the order of the arguments; false: as they come.
+  /// true: results in the order of the arguments; false: in order of completion.
   bool ordered = true;
 };
 
@@ -144,27 +157,28 @@ struct SessionOptions {
   BytesView params = {};
   /// A source's argument. Copied.
   BytesView argument = {};
-  /// What Session::checkpoint gave for an earlier session of this task; empty for a fresh one. Copied.
+  /// A checkpoint from Session::checkpoint of an earlier session of this task; empty for a fresh
+  /// one. Copied.
   BytesView checkpoint = {};
-  /// From the start of each step (also open and checkpoint, with the load of the plugin) to its end; none by default.
-  /// As CallOptions::run_timeout: a step that runs longer ends as kDeadline, its worker is killed if it does not stop
-  /// within cancel_grace, and then the session is lost.
+  /// Time limit of each step (also of open and checkpoint, including loading the plugin); none by
+  /// default. As CallOptions::run_timeout: a longer step ends as kDeadline; if it does not stop
+  /// within cancel_grace, its worker is killed and the session is lost.
   std::optional<std::chrono::nanoseconds> step_timeout = std::nullopt;
 };
 
-/// How a runtime ends.
+/// How a runtime shuts down.
 enum class Shutdown {
-  kDrain,         ///< Takes no new calls, finishes all accepted ones; after drain_timeout as kCancel.
-  kDrainRunning,  ///< Cancels what is queued, finishes what runs; after drain_timeout as kCancel.
-  kCancel,        ///< Cancels what is queued, lets what runs finish or be cancelled within cancel_grace.
-  kKill,          ///< Kills the workers; open calls end as kCancelled.
+  kDrain,         ///< Rejects new calls, finishes accepted ones; after drain_timeout as kCancel.
+  kDrainRunning,  ///< Cancels queued calls, finishes running ones; after drain_timeout as kCancel.
+  kCancel,        ///< Cancels queued calls; running ones may finish or stop within cancel_grace.
+  kKill,          ///< Kills the workers; unfinished calls end as kCancelled.
 };
 
-/// Counts since the start and states now.
+/// Counters since the start, and current states.
 struct RuntimeStats {
   std::uint64_t submitted = 0;
   std::uint64_t succeeded = 0;
-  std::uint64_t failed = 0;  ///< All terminal states but ok.
+  std::uint64_t failed = 0;  ///< All terminal states except ok.
   std::uint64_t crashed_workers = 0;
   std::uint64_t queued = 0;
   std::uint64_t running = 0;
@@ -172,7 +186,7 @@ struct RuntimeStats {
     std::uint64_t id = 0;
     std::int64_t pid = 0;
     std::uint64_t calls = 0;
-    /// How long its calls ran lately, on average; 0 before the first.
+    /// Average run time of its recent calls; 0 before the first.
     std::chrono::nanoseconds mean_run{};
   };
   std::vector<Worker> workers;

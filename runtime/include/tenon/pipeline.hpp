@@ -32,15 +32,15 @@ enum class Severity { kError, kWarning, kNote };
 struct Diagnostic {
   Severity severity = Severity::kError;
   std::string file;
-  std::uint32_t line = 0;    ///< From 1; 0 when there is no place.
+  std::uint32_t line = 0;    ///< From 1; 0 if the message has no location.
   std::uint32_t column = 0;  ///< From 1, in bytes.
-  std::uint32_t length = 1;  ///< Bytes the caret underlines.
+  std::uint32_t length = 1;  ///< Number of bytes the caret underlines.
   std::string message;
-  std::string hint;  ///< "did you mean ..." or what to do; may be empty.
+  std::string hint;  ///< "did you mean ..." or advice; may be empty.
   std::string source_line;
 };
 
-/// All messages of one load, in the order of the file.
+/// All messages of one load, in file order.
 struct Diagnostics {
   std::vector<Diagnostic> items;
   [[nodiscard]] bool has_errors() const noexcept;
@@ -50,34 +50,38 @@ struct Diagnostics {
 };
 
 struct LoadOptions {
-  /// `--set key=value`: dotted key in the file, and a TOML value (or, failing that, a string).
+  /// `--set key=value`: a dotted key of the file and a TOML value (or, if it is not valid TOML, a
+  /// string).
   std::vector<std::pair<std::string, std::string>> overrides;
-  /// Looks up environment values; empty: the process's own.
+  /// Looks up environment variables; empty: those of the process.
   std::function<std::optional<std::string>(const std::string&)> environment;
-  /// Graph::load reads a fifo or a character device too, to its end: for names a user gave (`/dev/stdin`,
-  /// `<(command)`).
+  /// Whether Graph::load also reads a FIFO or character device, to its end: for names given by a
+  /// user (`/dev/stdin`, `<(command)`).
   bool streams = false;
 };
 
 enum class GraphFormat { kDot, kMermaid, kJson };
 
-/// A checked pipeline: every name resolved, every edge's types agree, params encoded. Immutable; copies share.
+/// A checked pipeline: all names are resolved, the types of all edges agree, params are encoded.
+/// Immutable; copies share.
 class Graph {
  public:
-  /// Reads and checks a file. nullopt when `diagnostics` has errors; warnings may be there in any case.
+  /// Reads and checks a file. nullopt if `diagnostics` has errors; it may have warnings in either
+  /// case.
   [[nodiscard]] static std::optional<Graph> load(const std::filesystem::path& file, const Catalog& catalog,
                                                  const LoadOptions& options, Diagnostics& diagnostics);
-  /// The same for text; `name` stands for the file in messages.
+  /// Like load, for text; `name` stands for the file in messages.
   [[nodiscard]] static std::optional<Graph> parse(std::string_view text, std::string_view name, const Catalog& catalog,
                                                   const LoadOptions& options, Diagnostics& diagnostics);
   [[nodiscard]] std::string to_text(GraphFormat format) const;
   [[nodiscard]] const std::string& name() const noexcept;
-  /// Plugin settings the file gives, for RuntimeOptions::plugin_settings.
+  /// Plugin settings from the file, for RuntimeOptions::plugin_settings.
   [[nodiscard]] const std::map<std::string, Buffer>& plugin_settings() const noexcept;
-  /// Whether the graph, running or not, would go on with another version of one of its plugins; for
-  /// HotSwapOptions::admit. Errors, kIncompatible: a version outside the file's pin, with the place of the pin; a task
-  /// that the graph uses is missing or of another kind; params, settings or a source's argument that the file gives,
-  /// or an edge, would not be understood. A plugin that the graph does not use is admitted. [any-thread]
+  /// Whether the graph, running or not, can continue with another version of one of its plugins;
+  /// for HotSwapOptions::admit. Errors: kIncompatible, if the version violates the file's pin (with
+  /// the pin's location); if a task that the graph uses is missing or of another kind; or if
+  /// params, settings, a source's argument or an edge would no longer be understood. A plugin that
+  /// the graph does not use is admitted. [any-thread]
   [[nodiscard]] Result<void> admits(const PluginInfo& candidate) const;
 
   struct Impl;
@@ -88,36 +92,39 @@ class Graph {
   std::shared_ptr<const Impl> impl_;
 };
 
-/// Counts of one stage, source or sink. At every moment
+/// Counters of one stage, source or sink. At every moment
 ///   items_in = items_out + failed + dropped + in_flight + queued
-/// holds for whatever answers items one by one; for batch, reduce and sinks that collect, `grouped` stands in the place
-/// of items_out. A plain sink counts an item as out once its task has taken it. In the final report in_flight and
-/// queued are zero unless the run was cancelled or failed.
+/// holds for a stage that handles items one by one; for batch, reduce and collecting sinks,
+/// `grouped` replaces items_out. A plain sink counts an item as out once its task has accepted it.
+/// In the final report in_flight and queued are zero unless the run was cancelled or failed.
 struct StageReport {
   std::string name;
   std::string task;             ///< Empty for route and batch.
   std::string kind;             ///< "source", "map", "route", "batch", "reduce" or "sink".
   std::uint64_t items_in = 0;   ///< Accepted into the input queue; 0 for sources.
-  std::uint64_t items_out = 0;  ///< Given on; an item that goes to several consumers counts once.
-  std::uint64_t grouped = 0;    ///< Batch, reduce and collecting sinks: items that went into a result.
+  std::uint64_t items_out = 0;  ///< Passed on; an item for several consumers counts once.
+  /// Batch, reduce and collecting sinks: items that went into a result.
+  std::uint64_t grouped = 0;
   std::uint64_t failed = 0;
-  std::uint64_t retried = 0;  ///< Attempts beyond the first that the pipeline made itself.
-  /// Asked for by the file, as in a route's ignored case; or taken for a result that an interrupted run does not give.
+  std::uint64_t retried = 0;  ///< Attempts beyond the first, made by the pipeline.
+  /// Dropped as the file requests, as in a route's ignored case; or taken into a result that an
+  /// interrupted run does not produce.
   std::uint64_t dropped = 0;
   std::uint64_t in_flight = 0;
   std::uint64_t queued = 0;
-  /// Sources: how many items they will give in all, as their task reports by `progress`; 0 when unknown.
+  /// Sources: how many items they will produce in total, as their task reports by `progress`; 0 if
+  /// unknown.
   std::uint64_t expected_items = 0;
-  bool ended = false;  ///< Nothing further comes out of it.
-  /// Why a result is missing, as after an interrupt; empty when none is.
+  bool ended = false;  ///< It produces nothing further.
+  /// Why a result is missing, for example after an interrupt; empty if none is.
   std::string note;
   double busy_seconds = 0;
 };
 
-/// One item that failed for good.
+/// One item that failed permanently.
 struct ItemFailure {
   std::string stage;
-  std::string item;  ///< What identifies it: the path, the origin, or its number.
+  std::string item;  ///< Its identification: the path, the origin, or its number.
   Error error;
 };
 
@@ -126,7 +133,7 @@ struct RunReport {
     kDone,
     kInterrupted,
     kFailed,
-    kRunning,  ///< Not over: in what RunControl::report and RunOptions::on_progress give.
+    kRunning,  ///< Not over: in the reports of RunControl::report and RunOptions::on_progress.
   };
   End end = End::kDone;
   std::vector<StageReport> stages;
@@ -134,8 +141,9 @@ struct RunReport {
   std::uint64_t failure_count = 0;
   std::optional<Error> error;  ///< Why the run as a whole failed.
   double seconds = 0;
-  std::vector<std::pair<std::string, Reply>> outputs;  ///< Results of collecting sinks, by sink name.
-  /// Everything but the outputs' bytes, which are given by size.
+  /// Results of collecting sinks, by sink name.
+  std::vector<std::pair<std::string, Reply>> outputs;
+  /// Everything except the bytes of the outputs, which are reported by size.
   [[nodiscard]] std::string to_json() const;
 };
 
@@ -143,24 +151,25 @@ namespace internal {
 class Steering;
 }
 
-/// Steers one run from outside and looks at it:
+/// Controls and observes one run from outside:
 ///
 ///   auto control = std::make_shared<tenon::RunControl>();
 ///   std::thread runner([&] { tenon::run_pipeline(runtime, graph, {.control = control}); });
 ///   control->pause();
 ///
-/// All members are [any-thread], return at once and wake the run, so what is asked for takes effect at once. What is
-/// asked for before the run begins holds from its first moment. What is asked for after its end does nothing.
+/// All members are [any-thread], return immediately and wake the run, so requests take effect at
+/// once. Requests made before the run starts apply from its beginning. Requests made after its end
+/// do nothing.
 class RunControl {
  public:
   enum class State : std::uint8_t {
-    kReady,       ///< Has not begun.
-    kRunning,     ///< Goes on.
-    kPausing,     ///< Begins nothing new; something still runs.
-    kPaused,      ///< Nothing runs and nothing begins.
-    kDraining,    ///< Sources have stopped; what is in flight is finished.
-    kCancelling,  ///< What still runs is being ended.
-    kEnded,       ///< The run is over; `report` has all of it.
+    kReady,       ///< Has not started.
+    kRunning,     ///< Running.
+    kPausing,     ///< Starts nothing new; some work is still running.
+    kPaused,      ///< Nothing runs and nothing starts.
+    kDraining,    ///< Sources have stopped; work in flight is finished.
+    kCancelling,  ///< Running work is being stopped.
+    kEnded,       ///< The run is over; `report` is final.
   };
 
   RunControl();
@@ -168,19 +177,20 @@ class RunControl {
   RunControl& operator=(const RunControl&) = delete;
   ~RunControl();
 
-  /// Sources and stages begin nothing new; calls, steps and batches that run are finished, and their results wait. A
-  /// time-out of what runs goes on; `max_wait` of a batch that is being gathered stands still.
+  /// Sources and stages start nothing new; running calls, steps and batches finish, and their
+  /// results wait. Time-outs of running calls keep counting; `max_wait` of a batch being collected
+  /// is suspended.
   void pause();
   /// Ends a pause.
   void resume();
-  /// Sources stop and what is in flight is finished, as RunOptions::stop = 1. Ends a pause, since a paused run would
-  /// never be through; a pause that is asked for afterwards holds until it is resumed.
+  /// Stops the sources and finishes work in flight, as RunOptions::stop = 1. Ends a pause, since a
+  /// paused run would never finish; a later pause holds until it is resumed.
   void drain();
-  /// Ends the run at once, as RunOptions::stop = 2.
+  /// Ends the run immediately, as RunOptions::stop = 2.
   void cancel();
   [[nodiscard]] State state() const;
-  /// Counts so far, at most some 100 ms old; exact when paused and after the end. No stages before the begin. Costs a
-  /// copy and does not disturb the run.
+  /// Counters so far, at most about 100 ms old; exact while paused and after the end. Has no stages
+  /// before the start. Costs a copy and does not disturb the run.
   [[nodiscard]] RunReport report() const;
 
   [[nodiscard]] internal::Steering& steering() const noexcept { return *steering_; }
@@ -188,43 +198,44 @@ class RunControl {
  private:
   std::unique_ptr<internal::Steering> steering_;
 };
-/// "ready", "running" ... Valid for ever.
+/// "ready", "running", ... Valid for the life of the process.
 [[nodiscard]] std::string_view run_state_name(RunControl::State state) noexcept;
-/// "done", "interrupted" ... Valid for ever.
+/// "done", "interrupted", ... Valid for the life of the process.
 [[nodiscard]] std::string_view run_end_name(RunReport::End end) noexcept;
 
-/// Items that failed at one stage for one kind of reason.
+/// Items that failed at one stage with one error code.
 struct FailureNotice {
   std::string stage;
   ErrorCode code = ErrorCode::kFailed;
-  std::uint64_t count = 0;  ///< Since the notice before of this stage and code.
+  std::uint64_t count = 0;  ///< Since the previous notice of this stage and code.
   std::uint64_t total = 0;  ///< Of this stage and code, since the start of the run.
-  std::string item;         ///< The latest of them, as in ItemFailure.
-  Error error;              ///< Of that one.
+  std::string item;         ///< The latest such item, as in ItemFailure.
+  Error error;              ///< The error of that item.
 };
 
 struct RunOptions {
-  /// Called while items fail, on the runner's thread: at once for the first failure of a stage and error code, then
-  /// once in some seconds with the count of those since, and at the end of the run with what is left.
+  /// Called when items fail, on the runner's thread: immediately for the first failure of a stage
+  /// and error code, then every few seconds with the number since, and at the end of the run with
+  /// the remainder.
   std::function<void(const FailureNotice&)> on_failure;
-  /// A stage whose first items have all failed, this many, ends the run as failed when it is given another one: its
-  /// configuration, its plugin or its input is wrong. 0: the run always continues. Absent: `give_up_after` of the
-  /// pipeline file, or else kUsualGiveUpAfter.
+  /// If this many first items of a stage all fail, the run ends as failed when the stage receives
+  /// another item: its configuration, plugin or input is wrong. 0: the run always continues.
+  /// Absent: `give_up_after` of the pipeline file, or else kUsualGiveUpAfter.
   std::optional<std::uint64_t> give_up_after;
   static constexpr std::uint64_t kUsualGiveUpAfter = 100;
-  /// Called some ten times a second, on the runner's thread, with counts so far.
+  /// Called about ten times per second, on the runner's thread, with the counters so far.
   std::function<void(const RunReport&)> on_progress;
-  /// Set from anywhere (a signal handler too): 1 drains (sources stop, items in flight finish; a reduce whose input was
-  /// cut short gives no result), 2 cancels.
+  /// May be set from any thread or signal handler: 1 drains (sources stop, items in flight finish;
+  /// a reduce whose input was cut short produces no result), 2 cancels.
   const std::atomic<int>* stop = nullptr;
-  /// Steers the run; null when nobody does. One control steers one run: a second one with it fails at once.
+  /// Controls the run; null if not needed. One control serves one run: a second run with it fails
+  /// immediately.
   std::shared_ptr<RunControl> control = {};
   std::size_t max_reported_failures = 1000;
 };
 
-/// Runs a pipeline to its end and returns what happened. Items that fail are reported and the run continues, but for
-/// RunOptions::give_up_after. Blocks.
-/// [any-thread]
+/// Runs a pipeline to its end and returns the report. Failed items are reported and the run
+/// continues, subject to RunOptions::give_up_after. Blocks. [any-thread]
 [[nodiscard]] RunReport run_pipeline(Runtime& runtime, const Graph& graph, const RunOptions& options = {});
 
 }  // namespace tenon

@@ -1,4 +1,4 @@
-/// Arithmetic on sizes that may come from outside.
+/// Overflow-checked arithmetic on sizes that may come from outside.
 #pragma once
 
 #include <bit>
@@ -9,7 +9,7 @@
 
 namespace tenon::internal {
 
-/// a + b; nullopt when it does not fit. [any-thread]
+/// a + b; nullopt on overflow. [any-thread]
 template <std::unsigned_integral T>
 [[nodiscard]] constexpr std::optional<T> checked_add(T a, T b) noexcept {
   if (b > std::numeric_limits<T>::max() - a) {
@@ -18,7 +18,7 @@ template <std::unsigned_integral T>
   return static_cast<T>(a + b);
 }
 
-/// a * b; nullopt when it does not fit. [any-thread]
+/// a * b; nullopt on overflow. [any-thread]
 template <std::unsigned_integral T>
 [[nodiscard]] constexpr std::optional<T> checked_multiply(T a, T b) noexcept {
   if (a != 0 && b > std::numeric_limits<T>::max() / a) {
@@ -27,7 +27,8 @@ template <std::unsigned_integral T>
   return static_cast<T>(a * b);
 }
 
-/// `value` rounded up to a multiple of `alignment`, a power of two; nullopt when it does not fit. [any-thread]
+/// `value` rounded up to a multiple of `alignment`, a power of two; nullopt on overflow.
+/// [any-thread]
 template <std::unsigned_integral T>
 [[nodiscard]] constexpr std::optional<T> checked_align_up(T value, T alignment) noexcept {
   const auto sum = checked_add<T>(value, static_cast<T>(alignment - 1));
@@ -47,7 +48,7 @@ template <std::unsigned_integral T>
   return (value & (alignment - 1)) == 0;
 }
 
-/// Converts between integer types; nullopt when the value does not fit. [any-thread]
+/// Converts between integer types; nullopt if the value does not fit. [any-thread]
 template <std::integral To, std::integral From>
 [[nodiscard]] constexpr std::optional<To> checked_cast(From value) noexcept {
   const To converted = static_cast<To>(value);

@@ -39,13 +39,13 @@ std::string_view error_code_name(ErrorCode code) noexcept {
     case ErrorCode::kInternal:
       return "internal";
   }
-  // A number that came from a worker or a file of another version.
+  // The number comes from a worker or a file of another version.
   return "unknown";
 }
 
 namespace {
 
-/// Appends the lines of `tail`, each behind a bar.
+/// Appends the lines of `tail`, each prefixed with a bar.
 void append_quoted(std::string& text, std::string_view tail) {
   while (!tail.empty() && tail.back() == '\n') {
     tail.remove_suffix(1);
@@ -149,15 +149,15 @@ ErrorCode code_of(int os_code) noexcept {
   }
 }
 
-/// What someone can do about it; empty where the system's own text says enough.
+/// What the user can do about it; empty if the system's own message is sufficient.
 std::string_view advice_for(int os_code) noexcept {
   switch (os_code) {
     case EMFILE:
-      return "this process has as many descriptors open as it may; raise 'ulimit -n' or use fewer workers";
+      return "this process has reached its limit of open descriptors; raise 'ulimit -n' or use fewer workers";
     case ENFILE:
       return "the whole system has too many files open; raise fs.file-max";
     case ENOSPC:
-      return "the disk is full; make room there";
+      return "the disk is full; free some space";
     case EDQUOT:
       return "the disk quota is used up";
     case EROFS:

@@ -1,4 +1,4 @@
-/// Data that cannot be reached without its lock.
+/// Data that can be accessed only through its lock.
 ///
 ///   Guarded<std::vector<int>> numbers;
 ///   numbers.lock()->push_back(1);
@@ -12,26 +12,26 @@
 
 namespace tenon::internal {
 
-/// A value with the mutex that guards it. [any-thread]
+/// A value together with the mutex that guards it. [any-thread]
 template <typename T>
 class Guarded {
  public:
-  /// The lock, held; the value through it. Valid as long as the Guarded.
+  /// A held lock and access to the value. Valid as long as the Guarded.
   class Locked {
    public:
     [[nodiscard]] T& operator*() const noexcept { return *value_; }
     [[nodiscard]] T* operator->() const noexcept { return value_; }
-    /// Waits on `condition` until `predicate()` holds; the lock is given up meanwhile.
+    /// Waits on `condition` until `predicate()` holds; the lock is released meanwhile.
     template <typename Predicate>
     void wait(std::condition_variable& condition, Predicate predicate) {
       condition.wait(lock_, std::move(predicate));
     }
-    /// The same until a point in time. Returns what the predicate says then.
+    /// Like wait, but at most until a point in time. Returns the predicate's last value.
     template <typename TimePoint, typename Predicate>
     [[nodiscard]] bool wait_until(std::condition_variable& condition, TimePoint until, Predicate predicate) {
       return condition.wait_until(lock_, until, std::move(predicate));
     }
-    /// Gives the lock up before the end of the scope; the value must not be used afterwards.
+    /// Releases the lock before the end of the scope; the value must not be used afterwards.
     void unlock() { lock_.unlock(); }
 
    private:

@@ -1,9 +1,9 @@
-/// Where the code of small calls lies.
+/// Placement of the code that small calls execute.
 #pragma once
 
-// A function that every small call runs through, on either side. They are placed side by side in the program: a call
-// that finds caches and address translations cold pays for each line and each page that it touches (ipc/DESIGN.md has
-// the count).
+// Marks a function that every small call runs through, on either side. These functions are placed
+// next to each other in the program: a call that starts with cold caches pays for each cache line
+// and page that it touches (ipc/DESIGN.md has the count).
 #if defined(__GNUC__)
 #define TENON_HOT [[gnu::hot]]
 #else

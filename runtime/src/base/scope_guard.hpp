@@ -1,4 +1,4 @@
-/// Runs something at the end of a scope.
+/// Runs an action at the end of a scope.
 #pragma once
 
 #include <utility>

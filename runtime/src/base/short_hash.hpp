@@ -1,4 +1,4 @@
-/// base/short_hash.hpp: as much of a hash as people read and type.
+/// base/short_hash.hpp: the abbreviated form of a hash, for people to read and type.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,7 @@
 
 namespace tenon::internal {
 
-/// The first 12 digits of a SHA-256 in hexadecimal; all of a shorter text. [any-thread]
+/// The first 12 hexadecimal digits of a SHA-256; a shorter text is returned whole. [any-thread]
 [[nodiscard]] inline std::string short_hash(std::string_view sha256) {
   constexpr std::size_t kDigits = 12;
   return std::string(sha256.substr(0, kDigits));

@@ -37,7 +37,7 @@ std::vector<std::string_view> nearest(std::string_view word, std::span<const Tex
       continue;
     }
     if (distance > allowed) {
-      distance = allowed + 1;  // A beginning comes after all that differ by a slip.
+      distance = allowed + 1;  // A prefix ranks after all names that differ by a typo.
     }
     if (shorter > 0 && distance < std::max(wanted.size(), other.size())) {
       found.emplace_back(distance, name);
@@ -71,7 +71,7 @@ std::string question(const std::vector<std::string_view>& names) {
   return text + '?';
 }
 
-/// Length of the valid UTF-8 sequence at the start of `text`; 0 when it is broken.
+/// Length of the valid UTF-8 sequence at the start of `text`; 0 if it is malformed.
 std::size_t utf8_length(std::string_view text) noexcept {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const auto follows = [&](std::size_t count) {
@@ -113,7 +113,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   if (a.size() > kMaxCompared || b.size() > kMaxCompared) {
     return a == b ? 0 : std::max(a.size(), b.size());
   }
-  // Optimal string alignment: three rows are enough to see a swap of neighbours.
+  // Optimal string alignment: three rows are enough to detect a swap of adjacent characters.
   std::vector<std::size_t> before(b.size() + 1);
   std::vector<std::size_t> previous(b.size() + 1);
   std::vector<std::size_t> current(b.size() + 1);
@@ -178,7 +178,7 @@ std::string printable(std::string_view text, std::size_t max_bytes) {
   while (!text.empty()) {
     std::size_t length = utf8_length(text);
     const auto first = static_cast<unsigned char>(text[0]);
-    // C1 control characters are two bytes, c2 80 to c2 9f: terminals obey them too.
+    // C1 control characters take two bytes, c2 80 to c2 9f; terminals interpret them too.
     const bool control =
         first < 0x20 || first == 0x7f || (first == 0xc2 && length == 2 && static_cast<unsigned char>(text[1]) < 0xa0);
     std::string piece;

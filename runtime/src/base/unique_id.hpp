@@ -1,4 +1,4 @@
-/// Numbers and names that are given once.
+/// Unique numbers and names.
 #pragma once
 
 #include <atomic>
@@ -7,12 +7,12 @@
 
 namespace tenon::internal {
 
-/// Gives 1, 2, 3 ... [any-thread]
+/// Returns 1, 2, 3, ... [any-thread]
 class IdSequence {
  public:
-  /// The first of `count` numbers, all of them the caller's.
+  /// Reserves `count` numbers for the caller and returns the first.
   [[nodiscard]] std::uint64_t next(std::uint64_t count = 1) noexcept {
-    // Relaxed: only the number itself must be unique, nothing else is published with it.
+    // Relaxed: only the number must be unique; nothing else is published with it.
     return next_.fetch_add(count, std::memory_order_relaxed);
   }
 
@@ -20,7 +20,8 @@ class IdSequence {
   std::atomic<std::uint64_t> next_{1};
 };
 
-/// 16 hexadecimal digits from the system's random source, for names of temporary files. [any-thread]
+/// 16 hexadecimal digits from the system's random source, for the names of temporary files.
+/// [any-thread]
 [[nodiscard]] std::string random_name();
 
 }  // namespace tenon::internal

@@ -20,8 +20,8 @@ constexpr std::size_t kSmallestBlock = 256;
 
 }  // namespace
 
-/// Gives the FlatBufferBuilder its memory: the block, as long as it can be made longer, then a larger one, and private
-/// memory when there is none to be shared. All of them are filled from the end.
+/// Provides memory to the FlatBufferBuilder: the block as long as it can be extended, then a larger
+/// one, then private memory if no shared memory is left. All of them are filled from the end.
 class ArgumentBuilder::Impl final : public flatbuffers::Allocator {
  public:
   Impl(std::shared_ptr<internal::ArgumentMemory> memory, internal::ArgumentMemory::Block block)
@@ -39,7 +39,7 @@ class ArgumentBuilder::Impl final : public flatbuffers::Allocator {
   }
 
   Reply finish(flatbuffers::Offset<void> root, const char* file_identifier) {
-    // The start is then as aligned as the end.
+    // The start is then aligned like the end.
     builder_->TrackMinAlign(kAlignment);
     builder_->Finish(root, file_identifier);
     const BytesView built(builder_->GetBufferPointer(), builder_->GetSize());
@@ -54,7 +54,8 @@ class ArgumentBuilder::Impl final : public flatbuffers::Allocator {
       auto stored = memory_->commit(std::move(*block), built);
       return Reply(std::move(stored.storage), stored.bytes);
     }
-    // What is so small travels in the slot itself. What could not be shared is placed when the call's turn comes.
+    // A small argument travels in the slot itself. An argument in private memory is copied into
+    // shared memory when the call is dispatched.
     auto copy = internal::copy_to_host(built);
     heap_.reset();
     return Reply(std::move(copy.storage), copy.bytes);
@@ -70,10 +71,11 @@ class ArgumentBuilder::Impl final : public flatbuffers::Allocator {
       std::memmove(end() - new_size, old, in_use_front);
       return end() - new_size;
     }
-    // The old ones live until their content has been copied.
+    // The old memory stays alive until its content has been copied.
     const auto old_block = block_;
     const auto old_heap = std::move(heap_);
-    // Twice as much, so that growing step by step does not copy each time; what stays unused is not taken.
+    // Doubles the size, so that growing step by step does not copy each time; untouched memory is
+    // not allocated.
     const bool shared =
         old_heap == nullptr && (replace_block(std::max(new_size, 2 * old_size)) || replace_block(new_size));
     std::uint8_t* bytes = shared ? end() - new_size : private_memory(new_size);
@@ -87,7 +89,7 @@ class ArgumentBuilder::Impl final : public flatbuffers::Allocator {
     return reinterpret_cast<std::uintptr_t>(bytes.data()) % kAlignment == 0;
   }
   [[nodiscard]] std::uint8_t* end() const noexcept { return block_->bytes.data() + block_->bytes.size(); }
-  /// Whether the block has, or can be given, so many bytes.
+  /// Whether the block has, or can be extended to, this many bytes.
   [[nodiscard]] bool grow_to(std::size_t size) {
     return block_ && (size <= block_->bytes.size() || memory_->extend(*block_, size));
   }

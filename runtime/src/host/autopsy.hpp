@@ -1,4 +1,4 @@
-/// host/autopsy.hpp: what may be concluded from the words that a dead worker left in shared memory.
+/// host/autopsy.hpp: conclusions from the words that a dead worker left in shared memory.
 #pragma once
 
 #include <cstdint>
@@ -8,32 +8,34 @@
 
 namespace tenon::internal {
 
-/// One look at a dead worker's counts, after its last answers have been taken. What cannot be proved not to have begun
-/// may have begun: a stray write may have hit any word, and a worker that broke the protocol may have done anything.
+/// An evaluation of a dead worker's counts, after its last completions have been taken. A call may
+/// have started unless the opposite is proved: a stray write may have hit any word, and a worker
+/// that broke the protocol may have done anything.
 class Autopsy {
  public:
   enum class Verdict : std::uint8_t {
     kNotBegun,  ///< The worker never touched it.
-    kRunning,   ///< It was at this one, as far as can be told: the last that it had begun, or where that is not known
-                ///< the oldest that it had not answered.
-    kUnknown,   ///< It may have run it.
+    /// Probably the running call: the last started one or, if unknown, the oldest uncompleted one.
+    kRunning,
+    kUnknown,  ///< It may have run it.
   };
 
-  /// `front`: the oldest position that it has not answered. `broke_protocol`: nothing that it wrote counts.
-  /// `calls_once`: it has been told where to find a task that is not idempotent, for a nested call.
+  /// `front`: the oldest position that is not completed. `broke_protocol`: nothing that the worker
+  /// wrote is trusted. `calls_once`: it has received the route of a task that is not idempotent,
+  /// for a nested call.
   Autopsy(const HostEnd& end, std::uint64_t front, bool broke_protocol, bool calls_once) noexcept
       : end_(end), front_(front), calls_once_(calls_once) {
     if (!broke_protocol) {
       begun_ = end.begun();
     }
-    // What was answered had begun. What was taken back before it began leaves gaps in front of `front`, so that `front`
-    // itself is no bound.
+    // Every completed call had started. Calls revoked before they started leave gaps before
+    // `front`, so `front` itself is not a bound.
     if (begun_ && *begun_ < end.popped()) {
       begun_.reset();
     }
   }
 
-  /// Whether its words are whole and fit together.
+  /// Whether the worker's words are intact and consistent.
   [[nodiscard]] bool trusted() const noexcept { return begun_.has_value(); }
   [[nodiscard]] Verdict of(std::uint64_t position) const noexcept {
     if (!begun_) {
@@ -42,17 +44,19 @@ class Autopsy {
     if (position >= *begun_) {
       return Verdict::kNotBegun;
     }
-    // A worker answers one call before it begins the next. What lies before the last is done although its answer is not
-    // to be seen: a stray write over the ring's tail hides answers.
+    // A worker completes one call before it starts the next. A call before the last is therefore
+    // done even if its completion is not visible: a stray write over the ring's tail hides
+    // completions.
     return position + 1 == *begun_ ? Verdict::kRunning : Verdict::kUnknown;
   }
-  /// Whether the call, or the item of the bulk call there, has called no task that must not run twice.
+  /// Whether the call, or the item of the bulk call there, has not called a task that must not run
+  /// twice.
   [[nodiscard]] bool repeatable(std::uint64_t position, std::uint32_t item = 0) const noexcept {
     return !calls_once_ || (trusted() && end_.unrepeatable(position, item) == Known::kNo);
   }
-  /// The same where it is not known which items ran.
+  /// The same if it is unknown which items ran.
   [[nodiscard]] bool all_repeatable() const noexcept { return !calls_once_; }
-  /// How far it came with a bulk call that it was running.
+  /// The progress of a bulk call that it was running.
   [[nodiscard]] BulkRemains bulk_remains(std::uint64_t position) const noexcept {
     return trusted() ? end_.bulk_remains(position) : BulkRemains{};
   }

@@ -11,8 +11,8 @@ namespace tenon::internal {
 Result<void> check_descriptor_budget(std::uint32_t workers) {
   const std::uint64_t needed = workers * kDescriptorsPerWorker + kDescriptorsPerRuntime;
   const DescriptorLimit limit = descriptor_limit();
-  // Counting what is open takes longer than all the rest of a start's checks; a few workers under a usual limit need no
-  // count, and should the limit be near all the same, their spawn says so.
+  // Counting open descriptors takes longer than all other start checks. A few workers under a usual
+  // limit need no count; if the limit is close anyway, starting them reports it.
   if (needed <= limit.soft / 4) {
     return {};
   }

@@ -1,4 +1,5 @@
-/// host/descriptor_budget.hpp: whether this process may open the descriptors that its workers need.
+/// host/descriptor_budget.hpp: checks whether this process may open the descriptors that its
+/// workers need.
 #pragma once
 
 #include <cstdint>
@@ -7,14 +8,16 @@
 
 namespace tenon::internal {
 
-/// What the host holds for each worker: control channel, event bell, result memory, exit handle, stdout, stderr.
+/// The host's descriptors per worker: control channel, event bell, result memory, exit handle,
+/// stdout, stderr.
 inline constexpr std::uint64_t kDescriptorsPerWorker = 6;
-/// What a runtime holds beside its workers, and what the start of one worker takes for a moment.
+/// Descriptors of a runtime apart from its workers, including those used temporarily while a worker
+/// starts.
 inline constexpr std::uint64_t kDescriptorsPerRuntime = 16;
 
-/// Errors: kUnavailable when the limit of this process has no room for so many workers, with what is needed, what there
-/// is and what to do. The limit itself is left alone: it is the program's, which may rely on it (select(2) ends at
-/// 1024). [any-thread]
+/// Errors: kUnavailable if the limit of this process is too low for this many workers, with the
+/// required number, the limit and what to do. The limit itself is not changed: it belongs to the
+/// program, which may rely on it (select(2) is limited to 1024). [any-thread]
 [[nodiscard]] Result<void> check_descriptor_budget(std::uint32_t workers);
 
 }  // namespace tenon::internal

@@ -1,4 +1,5 @@
-/// host/file_restorer.hpp: restores plugin files that workers could not load, away from the threads that must not wait.
+/// host/file_restorer.hpp: restores plugin files that workers could not load, on a thread that may
+/// block.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +16,8 @@
 
 namespace tenon::internal {
 
-/// Runs ServedFile::restore() for workers, one after another, on a thread that lives while there is something to do.
-/// [any-thread]
+/// Runs ServedFile::restore() for workers, one after another, on a thread that exists only while
+/// there is work. [any-thread]
 class FileRestorer {
  public:
   /// A worker that waits for the file of a generation.
@@ -28,14 +29,15 @@ class FileRestorer {
   };
   using Done = std::function<void(const Request& request, Result<ServedFile::Loadable> found)>;
 
-  /// `done` gets each end, on the restorer's thread; it must not destroy the restorer.
+  /// `done` receives each outcome, on the restorer's thread; it must not destroy the restorer.
   explicit FileRestorer(Done done) : done_(std::move(done)) {}
   FileRestorer(const FileRestorer&) = delete;
   FileRestorer& operator=(const FileRestorer&) = delete;
-  /// Waits for the one under way; the others are dropped.
+  /// Waits for the request being served; the others are dropped.
   ~FileRestorer();
 
-  /// Does not wait, unless the system has no more threads: then the file is restored here.
+  /// Does not block, unless the system cannot start another thread: the file is then restored on
+  /// this one.
   void add(Request request);
 
  private:

@@ -28,7 +28,7 @@ bool FutureState::lock() noexcept {
       return false;
     }
     if ((seen & kLocked) == 0) {
-      // Acquire, with the release of unlock: the list is as the holder before left it.
+      // Acquire, with the release of unlock: the list is as the previous holder left it.
       if (word_.compare_exchange_weak(seen, seen | kLocked, std::memory_order_acquire, std::memory_order_acquire)) {
         return true;
       }
@@ -110,7 +110,7 @@ bool FutureState::remove_waiter(Waiter* waiter) noexcept {
 }
 
 TENON_HOT void FutureState::publish(std::uint32_t outcome_bits) noexcept {
-  // Release: whoever sees kReady sees the outcome. Acquire: the waiters that were added before.
+  // Release: a thread that sees kReady sees the outcome. Acquire: it sees the waiters added before.
   const std::uint32_t before = word_.fetch_or(kReady | outcome_bits, std::memory_order_acq_rel);
   if ((before & kAwaited) != 0) {
     wake_word(word_, kAll);
@@ -118,7 +118,7 @@ TENON_HOT void FutureState::publish(std::uint32_t outcome_bits) noexcept {
   if ((before & (kLocked | kHasWaiters)) == 0) {
     return;
   }
-  // Nobody takes the lock any more; the last holder may still be adding its waiter.
+  // No thread takes the lock any more; the last holder may still be adding its waiter.
   while ((word_.load(std::memory_order_acquire) & kLocked) != 0) {
     await_unlocked();
   }
@@ -184,7 +184,7 @@ struct CompletionQueue::State {
   std::deque<std::size_t> ready;
   std::size_t handed_out = 0;
   std::size_t added = 0;
-  std::size_t users = 1;  // The queue itself and the links that still run.
+  std::size_t users = 1;  // The queue itself and the links that are still to run.
   std::deque<Link> links;
 
   void leave(std::unique_lock<std::mutex> lock) {

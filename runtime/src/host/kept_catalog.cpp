@@ -10,7 +10,7 @@
 namespace tenon::internal {
 namespace {
 
-/// A file that changes each time that it is looked at is given up after so many looks.
+/// How many times a file that keeps changing is checked.
 constexpr int kMaxLooks = 3;
 
 PluginInfo with_problem(const PluginInfo& plugin, Error problem) {
@@ -21,7 +21,7 @@ PluginInfo with_problem(const PluginInfo& plugin, Error problem) {
   return refused;
 }
 
-/// `plugin` as its file is now, examined from `file`.
+/// `plugin` with the current content of its file, inspected through `file`.
 Result<PluginInfo> examined_again(const PluginInfo& plugin, const ServedFile* kept, const CatalogOptions& inspection) {
   auto examiner = Examiner::create(inspection);
   if (!examiner) {
@@ -42,7 +42,7 @@ Result<PluginInfo> examined_again(const PluginInfo& plugin, const ServedFile* ke
   examiner->examine(now);
   if (kept != nullptr) {
     now.file = plugin.file;
-    now.state.reset();  // It was the copy's.
+    now.state.reset();  // It described the copy.
   }
   return now;
 }

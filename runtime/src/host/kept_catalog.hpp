@@ -1,4 +1,4 @@
-/// host/kept_catalog.hpp: the plugins that a runtime starts with, in the versions that it keeps to.
+/// host/kept_catalog.hpp: keeps the plugin versions with which a runtime starts.
 #pragma once
 
 #include <functional>
@@ -11,17 +11,18 @@
 
 namespace tenon::internal {
 
-/// The plugins of a runtime as they are when it starts.
+/// The plugins of a runtime at its start.
 struct OpenedCatalog {
   Catalog catalog;
-  /// What workers load, by the name of each usable plugin.
+  /// The files that workers load, by the name of each usable plugin.
   std::map<std::string, ServedFileRef, std::less<>> files = {};
 };
 
-/// Takes the files of a catalog's usable plugins into keeping, so that neither their being overwritten nor the loss of
-/// the store matters to the runtime. A file that has changed since the catalog was opened is judged again by
-/// `inspection`, and one that cannot be kept is listed with that problem. `refusal` hears why the store cannot be used,
-/// if so. Takes as long as to copy and hash what the store does not have. [any-thread]
+/// Keeps the files of a catalog's usable plugins, so that the runtime is affected neither when they
+/// are overwritten nor when the store is lost. A file that has changed since the catalog was opened
+/// is inspected again with `inspection`; a plugin that cannot be kept is listed with that problem.
+/// `refused` is called with the reason if the store cannot be used. Copies and hashes everything
+/// that the store does not have yet. [any-thread]
 [[nodiscard]] OpenedCatalog keep_catalog(Catalog catalog, const CatalogOptions& inspection,
                                          const std::function<void(const Error& refusal)>& refused);
 

@@ -1,4 +1,5 @@
-/// host/log_budget.hpp: how much one worker may log before its lines are dropped and only counted.
+/// host/log_budget.hpp: limits how much one worker may log before its lines are dropped and only
+/// counted.
 #pragma once
 
 #include <algorithm>
@@ -10,15 +11,15 @@
 
 namespace tenon::internal {
 
-/// A token bucket over lines and bytes. It bounds what the host spends on a worker that logs in a loop: a line that is
-/// over the budget costs no memory. Not thread-safe.
+/// A token bucket over lines and bytes. It bounds the host's cost of a worker that logs in a loop:
+/// a line over the budget costs no memory. Not thread-safe.
 class LogBudget {
  public:
-  /// Also what a worker may log at once after it was quiet.
+  /// Also the burst that a worker may log after a quiet time.
   static constexpr std::int64_t kLinesPerSecond = 2000;
   static constexpr std::int64_t kBytesPerSecond = std::int64_t{1} << 18;
 
-  /// Whether a line is within the budget; one that is not counts as dropped.
+  /// Whether a line is within the budget; otherwise it counts as dropped.
   [[nodiscard]] bool take(std::size_t size_bytes, MonotonicNs now_ns) noexcept {
     refill(now_ns);
     if (lines_ns_ < kLineNs || bytes_ <= 0) {
@@ -26,10 +27,10 @@ class LogBudget {
       return false;
     }
     lines_ns_ -= kLineNs;
-    bytes_ -= static_cast<std::int64_t>(size_bytes);  // A long line leaves a debt.
+    bytes_ -= static_cast<std::int64_t>(size_bytes);  // A long line leaves a negative balance.
     return true;
   }
-  /// The lines dropped since the last call.
+  /// The number of lines dropped since the last call.
   [[nodiscard]] std::uint64_t take_dropped() noexcept { return std::exchange(dropped_, 0); }
 
  private:
@@ -43,7 +44,7 @@ class LogBudget {
     }
     const std::int64_t bytes = passed_ns * kBytesPerSecond / kSecondNs;
     if (bytes == 0) {
-      return;  // Too short a time; it counts with the next.
+      return;  // Too short a time; it is added to the next interval.
     }
     refilled_ns_ = now_ns;
     lines_ns_ = std::min(lines_ns_ + passed_ns, kSecondNs);

@@ -7,9 +7,9 @@
 namespace tenon::internal {
 namespace {
 
-/// What a line costs beside its text.
+/// Memory of a line in addition to its text.
 constexpr std::size_t kLineBytes = 256;
-/// Of a worker's lines, one may take this part of the queue.
+/// The lines of one worker may take one part in this many of the queue.
 constexpr std::size_t kShareOfWorker = 4;
 
 }  // namespace

@@ -1,4 +1,4 @@
-/// host/log_delivery.hpp: brings log lines to a runtime's sink.
+/// host/log_delivery.hpp: delivers log lines to a runtime's sink.
 #pragma once
 
 #include <cstdint>
@@ -11,19 +11,21 @@
 
 namespace tenon::internal {
 
-/// Calls the sink on a thread of its own, one line after the other, so that a sink that blocks (standard error that is
-/// not read) delays the log and nothing else. Memory is bounded; lines that do not fit, and those that a worker's
-/// budget did not admit, are counted and reported as a line of their own. [any-thread]
+/// Calls the sink on a dedicated thread, one line after another, so that a blocking sink (for
+/// example a standard error that is not read) delays only the log. Memory is bounded; lines that do
+/// not fit, or that exceed a worker's budget, are counted and reported in a separate line.
+/// [any-thread]
 class LogDelivery {
  public:
-  /// `sink` may be empty: then nothing is kept.
+  /// `sink` may be empty; lines are then discarded.
   explicit LogDelivery(LogSink sink, std::size_t max_bytes = std::size_t{4} << 20);
 
-  /// Never waits.
+  /// Never blocks.
   void add(const LogRecord& record);
-  /// What `add` does, as a sink; it keeps `delivery` alive.
+  /// Returns a sink that calls `add` and keeps `delivery` alive.
   [[nodiscard]] static LogSink sink(std::shared_ptr<LogDelivery> delivery);
-  /// Delivers what waits, within bounds; the sink is not called afterwards. One that hangs is left behind.
+  /// Delivers the waiting lines, within time limits; the sink is not called afterwards. A sink that
+  /// hangs is abandoned.
   void close() { drain_.close({}); }
 
  private:
@@ -37,7 +39,7 @@ class LogDelivery {
     std::uint64_t worker_id = 0;
     std::uint64_t call_id = 0;
     std::uint64_t dropped = 0;
-    std::string_view source = {};  ///< A literal.
+    std::string_view source = {};  ///< A string literal.
   };
   [[nodiscard]] static Line report(std::uint64_t worker_id, std::uint64_t count);
 

@@ -1,4 +1,4 @@
-/// host/log_line.hpp: one line for the log sink, until the scheduler's lock is given up.
+/// host/log_line.hpp: one line for the log sink, kept until the scheduler's lock is released.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace tenon::internal {
 
-/// A line for the log sink, which is called outside every lock.
+/// A line for the log sink, which is never called under a lock.
 struct LogLine {
   LogLevel level = LogLevel::kInfo;
   std::string message;
@@ -19,9 +19,10 @@ struct LogLine {
   std::string task;
   std::uint64_t worker_id = 0;
   std::uint64_t call_id = 0;
-  GenerationRef generation = nullptr;  ///< Of the plugin, when it is known.
-  std::uint64_t dropped = 0;           ///< Lines of the worker that were not kept; this one has no text then.
-  std::string_view source = {};        ///< See LogRecord::source; a literal.
+  GenerationRef generation = nullptr;  ///< Of the plugin, if known.
+  /// Number of dropped lines of the worker that this line reports; it has no text then.
+  std::uint64_t dropped = 0;
+  std::string_view source = {};  ///< See LogRecord::source; a string literal.
 };
 
 }  // namespace tenon::internal

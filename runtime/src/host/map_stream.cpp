@@ -16,16 +16,16 @@ using internal::Shared;
 namespace {
 
 constexpr std::size_t kWindowPerWorker = 64;
-/// Bulk calls in flight for each worker, of which it runs one.
+/// Bulk calls in flight per worker; it runs one of them.
 constexpr std::size_t kBulksPerWorker = 4;
-/// How long a bulk call should run, by what its calls took lately.
+/// How long a bulk call should run, estimated from recent calls.
 constexpr std::int64_t kBulkRunNs = 150'000;
 /// How long the first argument of a bulk call may wait for the others.
 constexpr std::int64_t kGatherNs = 100'000;
 constexpr std::uint32_t kMostTogether = 1024;
 constexpr std::uint32_t kGrowth = 4;
 constexpr std::size_t kMostGatheredBytes = std::size_t{256} << 10;
-/// How long a stream that takes results as they come looks at one worker before it waits for all.
+/// How long a stream without order drives one worker before it waits for all of them.
 constexpr std::int64_t kDriveNs = 200'000;
 
 bool is_plain(const CallOptions& options) {
@@ -34,7 +34,7 @@ bool is_plain(const CallOptions& options) {
 
 }  // namespace
 
-// -- what has arrived -------------------------------------------------------------------------
+// -- arrivals ---------------------------------------------------------------------------------
 
 void MapStream::Impl::Inbox::on_end(const Shared<const BulkWork>& work, const BulkEnds& ends) noexcept {
   Arrival arrival;
@@ -55,7 +55,7 @@ void MapStream::Impl::Inbox::add(Arrival arrival) {
 
 void MapStream::Impl::Inbox::close() {
   abandon();
-  // What has arrived holds the work, which holds this inbox. Dropped outside the lock.
+  // Arrivals hold the work, which holds this inbox; they are therefore dropped outside the lock.
   std::vector<Arrival> dropped;
   {
     const std::lock_guard lock(mutex_);
@@ -109,7 +109,7 @@ std::size_t MapStream::Impl::window() const noexcept {
 void MapStream::Impl::choose_bulk_size(std::int64_t gathering_ns) {
   std::int64_t size = std::min<std::int64_t>(kMostTogether, std::int64_t{bulk_size_} * kGrowth);
   if (mean_run_ns_ == 0) {
-    size = 1;  // Nothing is known of its calls yet.
+    size = 1;  // Nothing is known about its calls yet.
   } else {
     size = std::min(size, kBulkRunNs / mean_run_ns_);
   }
@@ -215,7 +215,7 @@ void MapStream::Impl::sort_in() {
 
 void MapStream::Impl::collect() {
   if (!inbox_->try_take(taken_)) {
-    // The results of the oldest bulk call are needed first, or come first as a rule.
+    // The results of the oldest bulk call are needed first, or usually arrive first.
     if (!groups_.empty() && groups_.front().bulk != nullptr) {
       pool_->drive(*groups_.front().bulk, options_.ordered ? internal::kNever : monotonic_now_ns() + kDriveNs);
     }
@@ -264,7 +264,7 @@ std::optional<MapStream::Item> MapStream::Impl::next_arrived() {
   }
   current_ = std::move(early_.begin()->second);
   early_.erase(early_.begin());
-  // Groups are only kept for waiting: those before what has arrived are done, or nearly so.
+  // Groups are kept only for waiting: those before the current arrival are done, or nearly so.
   while (groups_.size() > 1 && groups_.front().end_index <= current_->index + current_->count) {
     groups_.pop_front();
   }

@@ -1,4 +1,4 @@
-/// host/map_stream.hpp: a task over many arguments, with a window of calls in flight.
+/// host/map_stream.hpp: runs a task on many arguments, with a window of calls in flight.
 #pragma once
 
 #include <condition_variable>
@@ -21,8 +21,8 @@
 
 namespace tenon {
 
-/// Small arguments travel together in bulk calls, as many as some hundred microseconds take to run; others, and calls
-/// with limits in time or an affinity, travel one by one.
+/// Small arguments travel together in bulk calls that run for a few hundred microseconds; other
+/// arguments, and calls with time limits or an affinity, travel one by one.
 class MapStream::Impl {
  public:
   Impl(std::shared_ptr<internal::Pool> pool, std::string_view task,
@@ -33,37 +33,37 @@ class MapStream::Impl {
   [[nodiscard]] std::optional<Item> next();
 
  private:
-  /// Results that came together: of some items of a bulk call, or of one call.
+  /// Results that arrived together: those of some items of a bulk call, or of one call.
   struct Arrival {
     std::uint64_t index = 0;  ///< Of the first argument.
     std::uint32_t count = 1;
-    std::uint32_t given = 0;  ///< Handed out already.
+    std::uint32_t given = 0;  ///< Number already handed out.
     internal::Shared<const internal::BulkWork> work;
     internal::BulkEnds ends;
-    Future<Reply> single;  ///< Without `work`.
+    Future<Reply> single;  ///< Used without `work`.
   };
-  /// What completing threads share with the stream; lives as long as either needs it.
+  /// State shared by completing threads and the stream; lives as long as either needs it.
   class Inbox final : public internal::BulkSink {
    public:
     void on_end(const internal::Shared<const internal::BulkWork>& work,
                 const internal::BulkEnds& ends) noexcept override;
     void add(Arrival arrival);
-    /// Moves what is there to the end of `arrivals`; waits until there is something.
+    /// Moves all arrivals to the end of `arrivals`; waits until there is at least one.
     void take(std::vector<Arrival>& arrivals);
-    /// Drops what is there and what comes.
+    /// Drops current and future arrivals.
     void close();
     [[nodiscard]] bool try_take(std::vector<Arrival>& arrivals);
 
    private:
-    std::mutex mutex_;  // Guards what follows.
+    std::mutex mutex_;  // Guards the members below.
     std::condition_variable arrived_;
     std::vector<Arrival> waiting_;
   };
-  /// What was submitted together, in the order of the arguments.
+  /// Arguments that were submitted together, in order.
   struct Group {
-    std::uint64_t end_index = 0;  ///< Of the argument after its last.
+    std::uint64_t end_index = 0;  ///< One past the index of its last argument.
     internal::CallRef bulk;
-    Future<Reply> single;  ///< Without `bulk`.
+    Future<Reply> single;  ///< Used without `bulk`.
   };
 
   void fill();
@@ -74,7 +74,7 @@ class MapStream::Impl {
   [[nodiscard]] Item give(Arrival& arrival);
   [[nodiscard]] std::optional<Item> next_in_order();
   [[nodiscard]] std::optional<Item> next_arrived();
-  /// Waits until something has arrived, reaping it on this thread where that is possible.
+  /// Waits until something has arrived, reaping it on this thread if possible.
   void collect();
   void sort_in();
 
@@ -86,18 +86,20 @@ class MapStream::Impl {
   bool gathers_ = true;  ///< Whether arguments may travel together.
   bool exhausted_ = false;
   std::uint64_t next_index_ = 0;  ///< Of the next argument.
-  std::size_t in_flight_ = 0;     ///< Arguments without a result handed out.
+  std::size_t in_flight_ = 0;     ///< Arguments whose results have not been handed out.
   internal::Shared<Inbox> inbox_ = internal::make_shared_object<Inbox>();
 
   internal::BulkBuilder gathered_;
-  Buffer block_;                 // Reused.
-  std::uint32_t bulk_size_ = 1;  ///< Arguments that travel together next.
+  Buffer block_;                 // Reused for each bulk call.
+  std::uint32_t bulk_size_ = 1;  ///< Number of arguments for the next bulk call.
   std::int64_t mean_run_ns_ = 0;
 
-  std::deque<Group> groups_;  ///< Ordered streams: not handed out; others: the last few, to wait for.
+  /// Ordered streams: groups not handed out yet; others: the latest few, to wait for.
+  std::deque<Group> groups_;
   std::uint64_t next_out_ = 0;
-  std::vector<Arrival> taken_;              ///< From the inbox.
-  std::map<std::uint64_t, Arrival> early_;  ///< Ordered streams: came before their turn, by index.
+  std::vector<Arrival> taken_;  ///< Arrivals from the inbox.
+  /// Ordered streams: arrivals before their turn, by index.
+  std::map<std::uint64_t, Arrival> early_;
   std::optional<Arrival> current_;
 };
 

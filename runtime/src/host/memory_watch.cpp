@@ -11,8 +11,8 @@ namespace tenon::internal {
 namespace {
 
 constexpr std::int64_t kPeriodNs = 100'000'000;
-/// What the kernel counts beside the memory of the program itself: page tables and its own records. The worker's limit
-/// of private memory comes first, which a task sees as an error.
+/// Memory that the kernel counts in addition to the program's own: page tables and kernel records.
+/// The worker's own limit of private memory applies first; a task sees it as an error.
 constexpr std::uint64_t kGroupSlackBytes = std::uint64_t{4} << 20;
 
 }  // namespace

@@ -19,11 +19,12 @@ namespace {
 /// The number of the control channel in the worker.
 constexpr int kChannelNumber = 3;
 
-/// Tells a kill for want of memory from others. The system says only how many there were. [any-thread]
+/// Distinguishes out-of-memory kills from others. The system reports only their total number.
+/// [any-thread]
 class OutOfMemoryKills {
  public:
   OutOfMemoryKills() : known_(out_of_memory_kills()) {}
-  /// Whether there was one more than is accounted for. It then is.
+  /// Whether there was another kill that is not accounted for; it is then accounted for.
   bool take() {
     const std::uint64_t now = out_of_memory_kills();
     const std::lock_guard lock(mutex_);
@@ -76,7 +77,7 @@ class ProcessHandle final : public WorkerHandle {
     if (waited && !*waited) {
       return std::nullopt;
     }
-    // A wait that fails leaves the cause of the end unknown, not the end itself.
+    // If the wait fails, the cause of the exit is unknown, but not the exit itself.
     status_ = waited ? **waited : ExitStatus{};
     if (memory_ != nullptr) {
       memory_->complete(*status_);
@@ -89,7 +90,8 @@ class ProcessHandle final : public WorkerHandle {
 
  private:
   static constexpr int kKillSignal = 9;
-  /// None instead of a stream that cannot be made non-blocking: it would block the reactor.
+  /// Returns no descriptor instead of a stream that cannot be made non-blocking: it would block the
+  /// reactor.
   [[nodiscard]] static FileDescriptor readable(FileDescriptor stream) noexcept {
     if (!set_non_blocking(stream, true)) {
       stream.reset();

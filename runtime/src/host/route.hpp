@@ -1,4 +1,4 @@
-/// host/route.hpp: a task with params, as calls and workers know it.
+/// host/route.hpp: a task with params, as calls and workers refer to it.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ class Pool;
 class HostRoute;
 using RouteRef = Shared<const HostRoute>;
 
-/// A task of one generation with params, as workers know it by number. Shared by its calls; immutable but for
-/// `successor` and `trial`.
+/// A task of one generation with params, which workers know by number. Shared by its calls;
+/// immutable except for `successor` and `trial`.
 class HostRoute final : public SharedObject {
  public:
   HostRoute(std::uint32_t route_number, GenerationRef of_generation, TaskRef task_ref, StoredBytes stored_params,
@@ -37,15 +37,15 @@ class HostRoute final : public SharedObject {
   const GenerationRef generation;
   const TaskRef ref;
   const StoredBytes params;
-  /// For its calls, which may outlive the pool.
+  /// Used by its calls, which may outlive the pool.
   const std::weak_ptr<Pool> pool;
   const Shared<CallMemory> call_memory;
 
   // -- guarded by the scheduler's lock once it is shared ----------------------------------------
-  /// The same in the generation that replaced this one: calls that have not begun go there. Null while none has, and
-  /// where the new one might not understand them.
+  /// The same route in the generation that replaced this one: calls that have not started use it.
+  /// Null while there is none, and if the new version might not understand them.
   mutable RouteRef successor;
-  /// The same in a generation on trial; null when there is none.
+  /// The same route in a generation on trial; null if there is none.
   mutable RouteRef trial;
 
  private:

@@ -7,10 +7,10 @@ namespace tenon::internal {
 
 namespace {
 
-/// Routes that no call uses, kept for the next call of the same task and params.
+/// Number of unused routes kept for later calls of the same task and params.
 constexpr std::size_t kMaxIdleRoutes = 1024;
 
-/// Removes the routes that no call uses. They are destroyed by the caller, without the lock.
+/// Removes unused routes. The caller destroys them without the lock.
 template <typename Routes>
 std::vector<RouteRef> take_unused(Routes& routes) {
   std::vector<RouteRef> unused;
@@ -71,7 +71,7 @@ TENON_HOT Result<RouteRef> RoutingTable::route(std::string_view task, BytesView 
   std::vector<RouteRef> unused;  // Destroyed after the lock.
   auto state = state_.lock();
   if (const auto found = state->routes.find(key); found != state->routes.end()) {
-    return found->second;  // Made meanwhile, by another thread.
+    return found->second;  // Created meanwhile by another thread.
   }
   if (!state->catalog) {
     return fail(ErrorCode::kUnavailable, "the runtime is still starting");
@@ -84,7 +84,7 @@ TENON_HOT Result<RouteRef> RoutingTable::route(std::string_view task, BytesView 
     return fail(ErrorCode::kInvalidArgument, ref->task->full_name + " takes no params");
   }
   if (state->routes.size() >= kMaxIdleRoutes) {
-    // Params that differ from call to call must not pile up, here and in the workers.
+    // Params that differ from call to call must not accumulate, here and in the workers.
     unused = take_unused(state->routes);
   }
   const RouteRef made = make_(state->current.find(ref->plugin->name)->second, *ref->task, stored);

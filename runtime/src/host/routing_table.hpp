@@ -1,8 +1,8 @@
-/// host/routing_table.hpp: where the names of tasks lead now.
+/// host/routing_table.hpp: maps the names of tasks to their current routes.
 ///
 ///   RoutingTable table(make_route, store);
 ///   table.open(catalog, generations);
-///   auto route = table.route("image.thumbnail", params);    // the same one each time
+///   auto route = table.route("image.thumbnail", params);    // the same route each time
 ///   auto replaced = table.switch_to(next, false);           // later routes lead to `next`
 #pragma once
 
@@ -27,44 +27,47 @@
 
 namespace tenon::internal {
 
-/// The current generation of each plugin, those on trial, and the routes that lead to them. Owns its lock, under which
-/// it calls `make` and nothing else; the scheduler's lock may be held by the caller, and guards HostRoute::successor
-/// and HostRoute::trial, which begin_trial, end_trial and switch_to write. [any-thread]
+/// The current generation of each plugin, generations on trial, and their routes. Has its own lock,
+/// under which it calls only `make`. The caller may hold the scheduler's lock, which guards
+/// HostRoute::successor and HostRoute::trial; begin_trial, end_trial and switch_to write them.
+/// [any-thread]
 class RoutingTable {
  public:
-  /// Makes a route. Must neither block nor call the table.
+  /// Creates a route. Must neither block nor call the table.
   using Make = std::function<RouteRef(const GenerationRef& generation, const TaskInfo& task, StoredBytes params)>;
-  /// Puts params where workers can read them. Called without the table's lock.
+  /// Stores params where workers can read them. Called without the table's lock.
   using Store = std::function<Result<StoredBytes>(BytesView params)>;
 
   RoutingTable(Make make, Store store) : make_(std::move(make)), store_(std::move(store)) {}
 
-  /// Sets what is current at the start. Before that, route() is kUnavailable. Once.
+  /// Sets the current generations at the start; called once. Before that, route() returns
+  /// kUnavailable.
   void open(Catalog catalog, const std::vector<GenerationRef>& current);
 
-  /// As calls are routed now; empty before open().
+  /// The catalog by which calls are routed now; empty before open().
   [[nodiscard]] Catalog catalog() const;
-  /// Null when the plugin has none.
+  /// The current generation of a plugin; null if there is none.
   [[nodiscard]] GenerationRef current(std::string_view plugin) const;
 
-  /// The route of a task with params in the current generation. Errors: kUnavailable, kNotFound; kInvalidArgument
-  /// params for a task that has none; those of Store.
+  /// The route of a task with params in the current generation. Errors: kUnavailable, kNotFound;
+  /// kInvalidArgument: params for a task that has none; those of Store.
   [[nodiscard]] Result<RouteRef> route(std::string_view task, BytesView params);
-  /// The route of a task in a generation that a worker is bound to; in the current one when that is null.
+  /// The route of a task in the generation that a worker is bound to; in the current one if that is
+  /// null.
   [[nodiscard]] Result<RouteRef> bound_route(std::string_view task, const GenerationRef& bound);
-  /// A new route of the same task with the same params in the current generation. Errors: kNotFound.
+  /// Creates a route for the same task and params in the current generation. Errors: kNotFound.
   [[nodiscard]] Result<RouteRef> current_route(const HostRoute& route) const;
 
-  /// Gives each route of the plugin a twin in `generation`: HostRoute::trial.
+  /// Creates a counterpart of each route of the plugin in `generation`: HostRoute::trial.
   void begin_trial(const GenerationRef& generation);
-  /// Takes the twins away, if it is this generation that is on trial.
+  /// Removes the counterparts if this generation is on trial.
   void end_trial(const Generation& generation);
 
   struct Replaced {
-    GenerationRef generation;      ///< What was current before; null for a new plugin.
-    std::vector<RouteRef> routes;  ///< That led to it. Destroy them without locks.
+    GenerationRef generation;      ///< The previous generation; null for a new plugin.
+    std::vector<RouteRef> routes;  ///< Its routes. Destroy them without locks.
   };
-  /// Makes `generation` current. Routes to the one before it get a successor, unless `keeps_queued`.
+  /// Makes `generation` current. Routes to the previous one get a successor, unless `keeps_queued`.
   [[nodiscard]] Replaced switch_to(const GenerationRef& generation, bool keeps_queued);
 
  private:
@@ -78,8 +81,8 @@ class RoutingTable {
     std::optional<Catalog> catalog;
     Generations current;
     Generations trials;
-    Routes routes;  ///< Of the current generations, by task and params.
-    Routes others;  ///< Of others, for workers that are bound to them: by generation and task.
+    Routes routes;  ///< Of current generations, by task and params.
+    Routes others;  ///< Of other generations, for workers bound to them: by generation and task.
   };
 
   static void forget_trial(State& state, std::string_view plugin);

@@ -29,15 +29,16 @@ class Runtime::Impl {
     }
   }
   [[nodiscard]] const std::shared_ptr<internal::Pool>& pool() const noexcept { return pool_; }
-  /// Null when the runtime cannot swap.
+  /// Null if the runtime cannot swap.
   [[nodiscard]] internal::SwapCoordinator* coordinator() const noexcept { return coordinator_.get(); }
   void shutdown(Shutdown how) {
     if (coordinator_ != nullptr && !pool_->on_reactor()) {
-      coordinator_->stop();  // It asks the pool for workers.
+      coordinator_->stop();  // It requests workers from the pool.
     }
     pool_->shutdown(how);
     if (coordinator_ != nullptr && pool_->on_reactor()) {
-      coordinator_->stop_soon();  // From a continuation. What the coordinator waits for comes through this very thread.
+      // Called from a continuation: the events that the coordinator waits for need this thread.
+      coordinator_->stop_soon();
     }
     if (!pool_->on_reactor()) {
       log_->close();  // Nothing is left that logs.
@@ -77,7 +78,7 @@ Result<Catalog> open_catalog(const RuntimeOptions& options) {
   return options.catalog ? Result<Catalog>(*options.catalog) : Catalog::open(catalog_options(options));
 }
 
-/// What a runtime that can swap has beside its pool.
+/// The parts of a runtime that can swap, in addition to its pool.
 struct Staged {
   internal::Candidates candidates;
   internal::StagedCatalog catalog;

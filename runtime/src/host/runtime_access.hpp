@@ -1,4 +1,4 @@
-/// host/runtime_access.hpp: a runtime over a launcher of one's own, and what lies below a runtime.
+/// host/runtime_access.hpp: runtimes with other launchers, and access to the parts below a runtime.
 #pragma once
 
 #include <memory>
@@ -12,12 +12,13 @@
 namespace tenon::internal {
 
 struct RuntimeAccess {
-  /// As Runtime::start, with workers from `launcher`. RuntimeOptions::worker_executable still inspects plugins.
+  /// Like Runtime::start, with workers from `launcher`. RuntimeOptions::worker_executable still
+  /// inspects plugins.
   [[nodiscard]] static Result<Runtime> start(RuntimeOptions options, std::unique_ptr<Launcher> launcher);
-  /// As Runtime::submit, for a caller that makes further attempts itself.
+  /// Like Runtime::submit, for a caller that makes further attempts itself.
   [[nodiscard]] static Future<Reply> submit(Runtime& runtime, std::string_view task, const Reply& argument,
                                             const CallOptions& options, const EarlierAttempts& earlier);
-  /// Its pool; null when the runtime has been moved away.
+  /// Its pool; null if the runtime has been moved from.
   [[nodiscard]] static std::shared_ptr<Pool> pool(const Runtime& runtime);
 };
 

@@ -32,13 +32,14 @@ void SharedSegment::destroy() noexcept {
     return;
   }
   const std::shared_ptr<SegmentCache> home = std::move(home_);
-  add_reference();  // Nobody else has one any more: it lives again, for the cache.
+  add_reference();  // No other reference exists: this one revives it for the cache.
   home->keep(Shared<SharedSegment>::adopt(this));
 }
 
 SegmentCache::SegmentCache(std::uint64_t limit_bytes, std::shared_ptr<Retired> retired)
     : limit_bytes_(limit_bytes), retired_(std::move(retired)) {
-  content_.lock()->idle.reserve(kMaxSegments + 1);  // No allocation where a segment is given back.
+  // Avoids an allocation when a segment is returned.
+  content_.lock()->idle.reserve(kMaxSegments + 1);
 }
 
 Shared<SharedSegment> SegmentCache::take(std::uint64_t size_bytes) {
@@ -124,7 +125,8 @@ void SegmentCache::let_go(std::vector<Idle> leaving) {
         content->unmapper = std::move(*started);
         content->unmapping = true;
       } else {
-        leaving = std::exchange(content->leaving, {});  // Without a further thread this one does it.
+        // If no thread can be started, this one unmaps them.
+        leaving = std::exchange(content->leaving, {});
       }
     }
   }
@@ -159,7 +161,8 @@ MonotonicNs SegmentCache::trim(MonotonicNs now_ns) {
   if (!idle.empty()) {
     next_ns = idle.front().since_ns + kIdleNs;
   } else if (content->armed && now_ns - content->last_kept_ns < kIdleNs) {
-    // All are in use: stays armed, so that calls in a row do not wake the reactor for each.
+    // All are in use: the trim timer stays armed, so that consecutive calls do not wake the reactor
+    // each time.
     next_ns = content->last_kept_ns + kIdleNs;
   } else {
     content->armed = false;

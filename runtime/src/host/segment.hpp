@@ -1,4 +1,4 @@
-/// host/segment.hpp: shared memory by number, as workers know it, and the cache of large ones. See ipc/DESIGN.md,
+/// host/segment.hpp: numbered shared memory, and the cache of large segments. See ipc/DESIGN.md,
 /// "Large blocks".
 #pragma once
 
@@ -23,7 +23,8 @@ namespace tenon::internal {
 
 class SegmentCache;
 
-/// Numbers of segments and routes that nobody uses any more, for the reactor to tell the workers. [any-thread]
+/// Numbers of segments and routes that are no longer used, which the reactor announces to the
+/// workers. [any-thread]
 class Retired {
  public:
   struct Numbers {
@@ -34,7 +35,7 @@ class Retired {
   void add_segment(std::uint32_t number);
   void add_route(std::uint32_t number);
   [[nodiscard]] Numbers take();
-  /// Wakes the reactor: there is something else for it to look at.
+  /// Wakes the reactor for another reason.
   void ring() noexcept { bell_.ring(); }
 
  private:
@@ -45,7 +46,7 @@ class Retired {
 /// A segment that workers may read: the argument arena, a large argument, a worker's result arena.
 class SharedSegment final : public SharedObject {
  public:
-  /// `retired` is the owning runtime's and hears of the end.
+  /// `retired` belongs to the owning runtime and is notified when the segment is destroyed.
   SharedSegment(std::uint32_t number, FileDescriptor descriptor, std::shared_ptr<const Mapping> mapping,
                 std::shared_ptr<Retired> retired)
       : number_(number),
@@ -56,7 +57,8 @@ class SharedSegment final : public SharedObject {
   [[nodiscard]] std::uint32_t number() const noexcept { return number_; }
   [[nodiscard]] const FileDescriptor& descriptor() const noexcept { return descriptor_; }
   [[nodiscard]] const std::shared_ptr<const Mapping>& mapping() const noexcept { return mapping_; }
-  /// Whether it is a segment of the runtime with that list: numbers mean nothing to the workers of another.
+  /// Whether the segment belongs to the runtime with that list: its number means nothing to the
+  /// workers of another runtime.
   [[nodiscard]] bool belongs_to(const Retired& retired) const noexcept { return retired_.get() == &retired; }
 
  private:
@@ -68,21 +70,21 @@ class SharedSegment final : public SharedObject {
   FileDescriptor descriptor_;
   std::shared_ptr<const Mapping> mapping_;
   std::shared_ptr<Retired> retired_;
-  // Where it goes with its last handle; null while it lies there, and for segments that end instead.
+  // The cache that takes it over with its last handle; null while it is in the cache, and for
+  // segments that are destroyed instead.
   std::shared_ptr<SegmentCache> home_;
-  std::uint64_t touched_bytes_ =
-      0;  // Pages at its end that have been written: what it holds of memory. Guarded as home_.
+  std::uint64_t touched_bytes_ = 0;  // Bytes at its end that have been written. Guarded like home_.
 };
 
-/// Large segments that nobody uses just now: mapped, their pages warm, their numbers known to the workers. Bounded;
-/// what has lain idle for some seconds goes back to the system. [any-thread]
+/// Large segments that are currently unused: mapped, with warm pages, known to the workers by
+/// number. Bounded; segments idle for a few seconds are returned to the system. [any-thread]
 class SegmentCache : public std::enable_shared_from_this<SegmentCache> {
  public:
-  /// Segments kept at most: each is a descriptor.
+  /// Maximum number of cached segments: each uses a descriptor.
   static constexpr std::size_t kMaxSegments = 64;
   static constexpr std::int64_t kIdleNs = 5'000'000'000;
-  /// From so many bytes on segments are unmapped by a thread of their own, which ends with it: a GiB takes 200 ms, and
-  /// whoever lets go may be the reactor.
+  /// From this size on, a temporary thread unmaps segments: unmapping 1 GiB takes 200 ms, and the
+  /// thread that releases it may be the reactor.
   static constexpr std::uint64_t kApartBytes = std::uint64_t{8} << 20;
 
   SegmentCache(std::uint64_t limit_bytes, std::shared_ptr<Retired> retired);
@@ -90,15 +92,18 @@ class SegmentCache : public std::enable_shared_from_this<SegmentCache> {
   SegmentCache& operator=(const SegmentCache&) = delete;
   ~SegmentCache();
 
-  /// A segment of `size_bytes` at least and twice that at most, the smallest there is; null when there is none.
+  /// The smallest cached segment of at least `size_bytes` and at most twice that; null if there is
+  /// none.
   [[nodiscard]] Shared<SharedSegment> take(std::uint64_t size_bytes);
-  /// Makes a segment come here with its last handle. `used_bytes` at its end are about to be written.
+  /// Makes a segment return here with its last handle. `used_bytes` at its end are about to be
+  /// written.
   void adopt(SharedSegment& segment, std::uint64_t used_bytes);
-  /// Lets go of what has lain idle for kIdleNs. Returns when to call again; kNever when nothing is left.
+  /// Releases segments that have been idle for kIdleNs. Returns when to call again; kNever if none
+  /// is left.
   [[nodiscard]] MonotonicNs trim(MonotonicNs now_ns);
-  /// Lets go of everything, at once.
+  /// Releases all idle segments immediately.
   void clear();
-  /// The same, and keeps nothing from now on. Waits for what is being unmapped.
+  /// Like clear; keeps nothing from now on. Waits for segments that are being unmapped.
   void close();
 
   [[nodiscard]] std::uint64_t idle_bytes();
@@ -111,12 +116,12 @@ class SegmentCache : public std::enable_shared_from_this<SegmentCache> {
     MonotonicNs since_ns = 0;
   };
   struct Content {
-    std::vector<Idle> idle;  // Longest idle first.
+    std::vector<Idle> idle;  // The longest idle first.
     std::uint64_t bytes = 0;
     MonotonicNs last_kept_ns = 0;
     bool armed = false;  // The reactor knows when to trim.
     bool closed = false;
-    std::vector<Idle> leaving;  // To be unmapped by `unmapper`.
+    std::vector<Idle> leaving;  // Waiting for `unmapper` to unmap them.
     Thread unmapper;
     bool unmapping = false;
   };
@@ -129,8 +134,8 @@ class SegmentCache : public std::enable_shared_from_this<SegmentCache> {
   Guarded<Content> content_;
 };
 
-/// The capacity that a large block of `size_bytes` gets: up to a fifth more, so that blocks of similar sizes can take
-/// each other's place. Pages that are not written cost no memory.
+/// The capacity of a large block of `size_bytes`: up to a fifth more, so that blocks of similar
+/// sizes can reuse each other's segments. Unwritten pages cost no memory.
 [[nodiscard]] std::uint64_t large_block_capacity(std::uint64_t size_bytes) noexcept;
 
 }  // namespace tenon::internal

@@ -12,13 +12,13 @@ namespace tenon::internal {
 
 namespace {
 
-/// Arguments from this size on that lie in shared memory travel by themselves, without a copy; smaller ones are
-/// gathered.
+/// Arguments of at least this size in shared memory travel separately, without a copy; smaller ones
+/// are gathered.
 constexpr std::uint64_t kGatheredBytes = 16 * 1024;
-/// Gathered arguments of one step at most.
+/// Maximum size of the gathered arguments of one step.
 constexpr std::uint64_t kStepBytes = 512 * 1024;
 
-/// Completes a future once all of several calls have; with the first error there was.
+/// Completes a future once several calls have completed, with the first error if there was one.
 class AllDone {
  public:
   explicit AllDone(std::size_t count) : open_(count) {}
@@ -30,7 +30,7 @@ class AllDone {
         error_ = outcome.error();
       }
     }
-    // acq_rel: the last one sees the error of every other.
+    // acq_rel: the last one sees the errors of all others.
     if (open_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
       promise_.complete(error_ ? Result<void>(fail(*error_)) : Result<void>());
     }
@@ -47,7 +47,7 @@ class AllDone {
 
 namespace {
 
-/// A call that opens `record`. Errors: kOutOfMemory.
+/// Creates a call that opens `record`. Errors: kOutOfMemory.
 Result<CallRef> make_open_call(Pool& pool, const std::shared_ptr<SessionRecord>& record, const StoredBytes& argument,
                                StoredBytes checkpoint) {
   const bool travels = !argument.place();
@@ -110,7 +110,7 @@ Future<std::shared_ptr<SessionHandle>> open_session(const std::shared_ptr<Pool>&
     }
     auto handle = std::make_shared<SessionHandle>(pool, record, argument);
     pool->add_session(handle);
-    handle->move_soon();  // Its worker may have been moved aside while it was being opened.
+    handle->move_soon();  // Its worker may have been replaced while the session was being opened.
     return handle;
   });
   pool->submit(std::move(*call));
@@ -118,7 +118,7 @@ Future<std::shared_ptr<SessionHandle>> open_session(const std::shared_ptr<Pool>&
 }
 
 SessionHandle::~SessionHandle() {
-  // The answer interests nobody: a worker that is gone has closed it too.
+  // The result is ignored: a worker that is gone has closed the session too.
   pool_->submit(pool_->make_session_call(record(), CallKind::kClose));
 }
 
@@ -178,7 +178,7 @@ void SessionHandle::move_soon() {
     }
     state->move = Move::kWanted;
     if (state->beginning > 0) {
-      return;  // Whoever begins it sees to the move.
+      return;  // The thread that starts it takes care of the move.
     }
     last = state->last;
   }
@@ -252,8 +252,9 @@ void SessionHandle::open_elsewhere(const RecordRef& from, const Result<Reply>& c
 
 void SessionHandle::end_move(const RecordRef& to) {
   bool moved = false;
-  // The move is under way until all that waited for it has begun: a checkpoint of a further move that overtook one of
-  // these operations would not contain it, and operations that are called meanwhile queue up behind them.
+  // The move lasts until all operations that waited for it have started: the checkpoint of a
+  // further move that overtook one of them would not contain it. Operations called meanwhile queue
+  // up behind them.
   for (;;) {
     std::function<void(const RecordRef&)> begin;
     {
@@ -271,7 +272,7 @@ void SessionHandle::end_move(const RecordRef& to) {
     begin(to);
   }
   if (moved) {
-    move_soon();  // A further swap may have come meanwhile.
+    move_soon();  // A further swap may have happened meanwhile.
   }
 }
 
@@ -309,7 +310,7 @@ Future<Session::Batch> SessionHandle::begin_next(const RecordRef& record, std::u
   call->make_details().max_results = std::clamp<std::uint32_t>(max_results, 1, kMaxFrames);
   call->make_details().with_checkpoint = with_checkpoint;
   const Future<Reply> stepped{Shared<TypedState<Reply>>(call)};
-  // The flags were written before the call completed, which is when the function runs.
+  // The flags are written before the call completes, that is, before this function runs.
   auto batch = stepped.then([call](Result<Reply> reply) -> Result<Session::Batch> {
     if (!reply) {
       return fail(std::move(reply.error()));
@@ -319,7 +320,8 @@ Future<Session::Batch> SessionHandle::begin_next(const RecordRef& record, std::u
     if ((call->details().completion_flags & kCompletionFrames) != 0) {
       auto frames = read_frames(reply->bytes_in_place());
       if (!frames) {
-        // Its worker built them well, and something in it wrote over them: the step is lost as if it had died there.
+        // Its worker built valid frames, and code in it overwrote them: the step is lost as if the
+        // worker had crashed in it.
         ErrorContext context = context_of(*call->run_route(), call->id(), call->attempt);
         context.charged = true;
         return fail(ErrorCode::kCrashed,

@@ -1,4 +1,4 @@
-/// host/session.hpp: sessions as their users hold them.
+/// host/session.hpp: the user's side of sessions.
 #pragma once
 
 #include <cstdint>
@@ -19,12 +19,13 @@
 
 namespace tenon::internal {
 
-/// An open session; its end closes it in the worker. When a swap moves its worker aside, the session moves between two
-/// operations: a checkpoint there, opened anew on the current version, closed there. One that cannot (no checkpoints,
-/// or the new version does not take it) stays. [any-thread], one operation at a time.
+/// An open session; its destructor closes it in the worker. If a swap replaces its worker, the
+/// session moves between two operations: it takes a checkpoint on the old version, opens on the
+/// current one, and closes on the old one. A session that cannot move (no checkpoints, or the new
+/// version rejects it) stays. [any-thread], one operation at a time.
 class SessionHandle : public std::enable_shared_from_this<SessionHandle> {
  public:
-  /// `argument` is what it was opened with, kept for the next time.
+  /// `argument` is the one it was opened with, kept for reopening.
   SessionHandle(std::shared_ptr<Pool> pool, std::shared_ptr<SessionRecord> record, StoredBytes argument)
       : pool_(std::move(pool)), argument_(std::move(argument)), state_(State{.record = std::move(record)}) {}
   SessionHandle(const SessionHandle&) = delete;
@@ -36,7 +37,8 @@ class SessionHandle : public std::enable_shared_from_this<SessionHandle> {
   [[nodiscard]] Future<Reply> finish();
   [[nodiscard]] Future<Reply> checkpoint();
 
-  /// Moves to the current version as soon as no operation is under way, if its worker has been moved aside.
+  /// Moves the session to the current version once no operation is running, if its worker is being
+  /// replaced.
   void move_soon();
 
  private:
@@ -45,13 +47,14 @@ class SessionHandle : public std::enable_shared_from_this<SessionHandle> {
   struct State {
     RecordRef record;
     Shared<FutureState> last = nullptr;  ///< The latest operation.
-    std::uint32_t beginning = 0;         ///< Operations that are being begun and that `last` does not show yet.
+    /// Operations that are being started and are not in `last` yet.
+    std::uint32_t beginning = 0;
     Move move = Move::kNone;
-    /// Operations that begin after the move, in the order of their calls, on the record that it ends with.
+    /// Operations to start after the move, in the order of their calls, on the resulting record.
     std::deque<std::function<void(const RecordRef&)>> waiting = {};
   };
 
-  /// Begins an operation, after a move that is under way or due.
+  /// Starts an operation, after a move if one is running or due.
   template <typename T, typename Begin>
   [[nodiscard]] Future<T> operate(Begin begin);
   template <typename T, typename Begin>

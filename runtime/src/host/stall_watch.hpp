@@ -1,4 +1,4 @@
-/// host/stall_watch.hpp: since when a worker has had something to begin and has begun nothing.
+/// host/stall_watch.hpp: measures how long a worker has had work without starting any.
 #pragma once
 
 #include <algorithm>
@@ -9,23 +9,24 @@
 
 namespace tenon::internal {
 
-/// What one look at a worker shows.
+/// An observation of a worker.
 struct WorkerSight {
-  /// Something waits for it to begin, and it runs nothing.
+  /// It has work to start and runs nothing.
   bool waits = false;
   /// It runs a call, or an item of one.
   bool runs = false;
-  /// Changes with each step that it makes.
+  /// Changes with each step of the worker.
   std::array<std::uint64_t, 3> traces = {};
 };
 
-/// Adds up how long a worker stands still, by looks at it. Time counts only while the host itself looks: a host that
-/// was stopped together with its workers suspects none of them. Not thread-safe: guarded by the scheduler's lock.
+/// Adds up how long a worker stalls, from periodic observations. Time counts only while the host
+/// itself observes: a host that was stopped together with its workers suspects none of them. Not
+/// thread-safe: guarded by the scheduler's lock.
 class StallWatch {
  public:
-  /// Between two looks, as a rule.
+  /// Usual time between two observations.
   static constexpr std::int64_t kLookNs = 25'000'000;
-  /// A worker that stands still for this long gets nothing more until it moves.
+  /// A worker that stalls for this long gets no more work until it makes progress.
   static constexpr std::int64_t kSuspectNs = 2 * kLookNs;
 
   void look(MonotonicNs now_ns, const WorkerSight& sight) noexcept {
@@ -35,10 +36,10 @@ class StallWatch {
     traces_ = sight.traces;
     looked_ns_ = now_ns;
   }
-  /// Begins anew, as for a worker that has just moved.
+  /// Restarts the measurement, as for a worker that has just made progress.
   void forgive() noexcept { still_ns_ = 0; }
 
-  /// Whether it has made no step between the last two looks, although it should have.
+  /// Whether it made no progress between the last two observations, although it should have.
   [[nodiscard]] bool stands() const noexcept { return stands_; }
   [[nodiscard]] std::int64_t still_ns() const noexcept { return still_ns_; }
 

@@ -13,18 +13,18 @@ namespace tenon::internal {
 namespace {
 
 constexpr std::uint64_t kPlaceAlignment = 16;
-/// Idle segments take this part of the machine's memory at most.
+/// Idle segments may take at most one part in this many of physical memory.
 constexpr std::uint64_t kCacheShare = 8;
 
 const PluginInfo* origin_of(const GenerationRef& made_by) noexcept {
   return made_by == nullptr ? nullptr : made_by->plugin.get();
 }
 
-/// Bytes that lie behind the object, in one allocation with it.
+/// Bytes stored directly after the object, in one allocation.
 class HostBytes final : public ReplyStorage {
  public:
   [[nodiscard]] static StoredBytes copy_of(BytesView bytes, GenerationRef made_by) {
-    // operator new aligns to 16, as replies promise, and so does the offset.
+    // operator new aligns to 16, as replies promise, and the offset is a multiple of 16.
     static_assert(__STDCPP_DEFAULT_NEW_ALIGNMENT__ >= kPlaceAlignment);
     void* memory = ::operator new(kDataOffset + bytes.size());
     const auto* storage = new (memory) HostBytes(std::move(made_by));
@@ -47,7 +47,7 @@ class HostBytes final : public ReplyStorage {
   GenerationRef made_by_;
 };
 
-/// An argument as the result of the task that gave it on.
+/// An argument that a task returned as its result.
 class HandedOn final : public ReplyStorage {
  public:
   HandedOn(Shared<const ReplyStorage> bytes, GenerationRef made_by) noexcept
@@ -99,14 +99,14 @@ class ArgumentMemory::ArenaBytes final : public ReplyStorage {
       : memory_(std::move(memory)), block_(block) {}
   ~ArenaBytes() override { static_cast<void>(memory_->arena_.lock()->free(block_.ref)); }
   [[nodiscard]] const SharedSegment* segment() const noexcept override { return memory_->segment_.get(); }
-  /// The last `size_bytes` of the block, which is made longer for them; nothing when it cannot be.
+  /// The last `size_bytes` of the block after extending it; nullopt if it cannot be extended.
   [[nodiscard]] std::optional<MutableBytesView> extend(std::uint64_t size_bytes) {
     if (!memory_->arena_.lock()->extend(block_, size_bytes)) {
       return std::nullopt;
     }
     return block_.bytes.last(size_bytes);
   }
-  /// Gives back all but `bytes`.
+  /// Frees everything except `bytes`.
   void keep(BytesView bytes) {
     if (auto kept = memory_->arena_.lock()->keep(block_, bytes.data(), bytes.size())) {
       block_.ref = *kept;
@@ -197,7 +197,7 @@ Result<Shared<SharedSegment>> ArgumentMemory::large_segment(std::uint64_t size_b
   }
   auto segment = new_segment(large_block_capacity(size_bytes), content);
   if (!segment && segment.error().code != ErrorCode::kUnavailable) {
-    // Some limit that the size alone may keep.
+    // The larger size may have hit a limit; tries the exact size.
     segment = new_segment(size_bytes, content);
   }
   if (!segment && is_shortage(segment.error()) && cache_->idle_segments() != 0) {
@@ -232,7 +232,7 @@ Result<StoredBytes> ArgumentMemory::store_apart(BytesView bytes) {
   if (!room) {
     return fail(ErrorCode::kTooLarge, "an argument of " + format_size(bytes.size()) + " is more than memory can hold");
   }
-  // At the end of the segment, where builders put theirs: the same pages are warm for both.
+  // At the end of the segment, where builders put their content: the same pages are warm for both.
   auto segment = large_segment(*room, bytes);
   if (!segment) {
     return fail(std::move(segment.error()));
@@ -266,7 +266,7 @@ Result<ArgumentMemory::Block> ArgumentMemory::reserve(std::uint64_t size_bytes) 
 bool ArgumentMemory::extend(Block& block, std::uint64_t size_bytes) {
   const auto room = checked_align_up<std::uint64_t>(size_bytes, kPlaceAlignment);
   if (block.arena != nullptr && room) {
-    // Never a large block in the arena: it could not be given back to the system.
+    // Never puts a large block into the arena: it could not be returned to the system.
     const auto longer = *room < kLargeBlockBytes ? block.arena->extend(*room) : std::nullopt;
     block.bytes = longer.value_or(block.bytes);
     return longer.has_value();
@@ -294,10 +294,11 @@ class Transport::Lease final : public ReplyStorage {
   ~Lease() override { transport_->release(ref_); }
   [[nodiscard]] const SharedSegment* segment() const noexcept override { return transport_->results_.get(); }
   [[nodiscard]] const PluginInfo* origin() const noexcept override { return origin_of(made_by_); }
-  /// One copy of the whole block, which may hold many results: they have been found, by offset, in the original.
+  /// Copies the whole block once, which may contain many results: they were located by their offset
+  /// in the original.
   [[nodiscard]] BytesView unchangeable(BytesView bytes) const noexcept override {
     std::call_once(copied_, [this] {
-      // operator new aligns to 16, as the block is.
+      // operator new aligns to 16, like the block.
       copy_.reset(new (std::nothrow) std::uint8_t[bytes_.size()]);
       if (copy_ != nullptr) {
         std::memcpy(copy_.get(), bytes_.data(), bytes_.size());
@@ -305,7 +306,7 @@ class Transport::Lease final : public ReplyStorage {
     });
     return copy_ == nullptr ? BytesView() : BytesView(copy_.get() + (bytes.data() - bytes_.data()), bytes.size());
   }
-  /// A copy that no longer needs the block.
+  /// A copy that does not need the block.
   [[nodiscard]] StoredBytes private_copy(BytesView bytes) const { return copy_to_host(bytes, made_by_); }
 
  private:

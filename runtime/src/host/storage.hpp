@@ -1,4 +1,4 @@
-/// host/storage.hpp: where arguments and results lie, and who gives the memory back.
+/// host/storage.hpp: the storage of arguments and results, and the ownership of its memory.
 #pragma once
 
 #include <atomic>
@@ -25,40 +25,42 @@
 
 namespace tenon::internal {
 
-/// Bytes with what keeps them.
+/// Bytes and the object that keeps them alive.
 struct StoredBytes {
   Shared<const ReplyStorage> storage;
   BytesView bytes;
-  /// The place for a worker; nullopt when the bytes are private or not aligned as a worker needs them.
+  /// Their location for a worker; nullopt if the bytes are private or not aligned as a worker
+  /// needs.
   [[nodiscard]] std::optional<BlockRef> place() const noexcept;
 };
 
-/// Whether an error of storing means that the system is short of descriptors or memory just now.
+/// Whether a storage error means that the system is temporarily short of descriptors or memory.
 [[nodiscard]] bool is_shortage(const Error& error) noexcept;
 
-/// A private copy. `made_by` is what its origin is; null for the host. Throws std::bad_alloc.
+/// Makes a private copy. `made_by` is its origin; null for the host. Throws std::bad_alloc.
 [[nodiscard]] StoredBytes copy_to_host(BytesView bytes, GenerationRef made_by = nullptr);
-/// The same bytes as a result of another origin: a task that gave its argument on. Throws std::bad_alloc.
+/// The same bytes with another origin: a task that returned its argument. Throws std::bad_alloc.
 [[nodiscard]] StoredBytes with_origin(StoredBytes stored, GenerationRef made_by);
 
 struct ArgumentMemoryOptions {
   std::uint64_t arena_bytes = 0;
-  /// Idle large segments kept, in bytes; less where the machine has little memory. 0: none.
+  /// Limit of cached idle large segments, in bytes; less if the machine has little memory. 0: no
+  /// cache.
   std::uint64_t cache_bytes = 0;
-  std::uint32_t first_segment = kFirstSegment;  ///< Number of the arena; later for tests.
+  std::uint32_t first_segment = kFirstSegment;  ///< Number of the arena; a higher one for tests.
 };
 
 /// The argument memory of one runtime. [any-thread]
 class ArgumentMemory : public std::enable_shared_from_this<ArgumentMemory> {
  public:
   class ArenaBytes;
-  /// Memory for an argument that is being built: in the arena or in a segment of its own. Nobody else sees it before
-  /// `commit`.
+  /// Memory for an argument under construction: in the arena or in a separate segment. Not visible
+  /// to others before `commit`.
   struct Block {
     Shared<const ReplyStorage> storage;
     MutableBytesView bytes;            ///< Both ends aligned to 16.
     ArenaBytes* arena = nullptr;       ///< Storage in the arena.
-    SharedSegment* segment = nullptr;  ///< A segment of its own.
+    SharedSegment* segment = nullptr;  ///< A separate segment.
   };
 
   /// Errors: those of SharedMemory.
@@ -71,37 +73,39 @@ class ArgumentMemory : public std::enable_shared_from_this<ArgumentMemory> {
   ArgumentMemory& operator=(const ArgumentMemory&) = delete;
   ~ArgumentMemory();
 
-  /// A copy of `bytes` where every worker can read it: in the arena, or in a segment of its own when it is large.
-  /// Errors: kOutOfMemory when the arena is full; those of SharedMemory.
+  /// Copies `bytes` to memory that every worker can read: the arena, or a separate segment if it is
+  /// large. Errors: kOutOfMemory if the arena is full; those of SharedMemory.
   [[nodiscard]] Result<StoredBytes> store(BytesView bytes);
-  /// The same in a segment of its own, whatever the size.
+  /// Like store, in a separate segment whatever the size.
   [[nodiscard]] Result<StoredBytes> store_apart(BytesView bytes);
-  /// Memory to build an argument of about `size_bytes` in; beyond the arena's room in a segment of its own. Errors:
-  /// those of SharedMemory.
+  /// Allocates memory to build an argument of about `size_bytes`; in a separate segment if the
+  /// arena has no room. Errors: those of SharedMemory.
   [[nodiscard]] Result<Block> reserve(std::uint64_t size_bytes);
-  /// Makes a block longer at its start, to `size_bytes`, where there is room for it without a copy.
+  /// Extends a block at its start, to `size_bytes`, if that is possible without a copy.
   [[nodiscard]] bool extend(Block& block, std::uint64_t size_bytes);
-  /// What has been built in a block: `bytes` inside it, from a multiple of 16 on. The rest goes back.
+  /// Stores the content built in a block: `bytes` inside it, starting at a multiple of 16. Frees
+  /// the rest.
   [[nodiscard]] StoredBytes commit(Block block, BytesView bytes);
-  /// Segments of their own that are held now; each is a descriptor of this process.
+  /// Number of separate segments in use; each is a descriptor of this process.
   [[nodiscard]] std::uint64_t held_apart() const noexcept { return held_apart_->load(std::memory_order_relaxed); }
-  /// Whether workers of this runtime know the place by its number.
+  /// Whether workers of this runtime know the location by its number.
   [[nodiscard]] bool owns(const StoredBytes& bytes) const noexcept;
 
-  /// Gives back large segments that have lain idle for some seconds. Returns when to call again.
+  /// Releases large segments that have been idle for a few seconds. Returns when to call again.
   [[nodiscard]] MonotonicNs trim(MonotonicNs now_ns) { return cache_->trim(now_ns); }
-  /// Gives all idle ones back and keeps none from now on.
+  /// Releases all idle segments and keeps none from now on.
   void close() { cache_->close(); }
   [[nodiscard]] SegmentCache& cache() noexcept { return *cache_; }
 
   [[nodiscard]] const Shared<const SharedSegment>& segment() const noexcept { return segment_; }
   [[nodiscard]] const std::shared_ptr<Retired>& retired() const noexcept { return retired_; }
-  /// A number for a further segment of this runtime. Errors: kUnavailable they are used up.
+  /// Reserves a number for another segment of this runtime. Errors: kUnavailable: they are used up.
   [[nodiscard]] Result<std::uint32_t> next_segment_number();
 
  private:
   class SegmentBytes;
-  /// A segment with room for `size_bytes`, its content undefined but for `content`, which lies at its end.
+  /// A segment with room for `size_bytes`; its content is undefined except for `content`, which is
+  /// at its end.
   [[nodiscard]] Result<Shared<SharedSegment>> large_segment(std::uint64_t size_bytes, BytesView content);
   [[nodiscard]] Result<Shared<SharedSegment>> new_segment(std::uint64_t capacity_bytes, BytesView content);
   [[nodiscard]] Shared<const ReplyStorage> hold(Shared<const SharedSegment> segment);
@@ -112,22 +116,25 @@ class ArgumentMemory : public std::enable_shared_from_this<ArgumentMemory> {
   std::shared_ptr<SegmentCache> cache_;
   std::uint64_t first_segment_;
   IdSequence numbers_;
-  // Outlives the memory as long as a reply holds a segment. Relaxed: a count to steer by, nothing else goes with it.
+  // Outlives the memory as long as a reply holds a segment. Relaxed: an approximate count; nothing
+  // else is published with it.
   std::shared_ptr<std::atomic<std::uint64_t>> held_apart_ = std::make_shared<std::atomic<std::uint64_t>>(0);
 };
 
-/// The memory shared with one worker; outlives it as long as replies lie in it.
+/// The memory shared with one worker; outlives it as long as replies refer to it.
 class Transport : public std::enable_shared_from_this<Transport> {
  public:
   Transport(HostEnd end, Shared<const SharedSegment> results) : end_(std::move(end)), results_(std::move(results)) {}
 
   [[nodiscard]] HostEnd& end() noexcept { return end_; }
   [[nodiscard]] const Shared<const SharedSegment>& results() const noexcept { return results_; }
-  /// A result in place, which the worker can still write; the block goes back to the worker with the last copy.
+  /// A result in place, which the worker can still write; the block returns to the worker with the
+  /// last copy.
   [[nodiscard]] StoredBytes lease(const BlockRef& block, BytesView bytes, GenerationRef made_by);
-  /// A result that is leased, as a private copy; anything else as it is. Throws std::bad_alloc. [any-thread]
+  /// Converts a leased result to a private copy; returns anything else unchanged. Throws
+  /// std::bad_alloc. [any-thread]
   [[nodiscard]] static StoredBytes without_lease(StoredBytes result);
-  /// Gives a block of the result arena back to the worker. [any-thread]
+  /// Returns a block of the result arena to the worker. [any-thread]
   void release(const BlockRef& block);
   void flush_releases();
 

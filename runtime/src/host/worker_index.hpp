@@ -1,5 +1,5 @@
-/// host/worker_index.hpp: small numbers for the workers that live, so that each can have a device or a directory of its
-/// own.
+/// host/worker_index.hpp: small numbers for living workers, so that each can have its own device or
+/// directory.
 #pragma once
 
 #include <cstddef>
@@ -10,10 +10,10 @@
 
 namespace tenon::internal {
 
-/// Hands out the lowest number that is free. [any-thread]
+/// Assigns the lowest free number. [any-thread]
 class WorkerIndexes {
  public:
-  /// A number, held until this object goes.
+  /// A number, reserved for the life of this object.
   class Lease {
    public:
     Lease() = default;

@@ -77,7 +77,7 @@ std::string WorkerOutput::tail() const {
   while (!rest.empty() && rest.back() == '\n') {
     rest.remove_suffix(1);
   }
-  // It ends up on terminals: line by line without control characters.
+  // It may be printed on a terminal, so control characters are removed line by line.
   std::string tail;
   while (!rest.empty()) {
     const std::size_t length = std::min(rest.find('\n'), rest.size());

@@ -1,4 +1,4 @@
-/// host/worker_output.hpp: what a worker writes to its stdout or stderr.
+/// host/worker_output.hpp: a worker's output on stdout or stderr.
 #pragma once
 
 #include <cstdint>
@@ -12,21 +12,22 @@
 
 namespace tenon::internal {
 
-/// Splits one stream of a worker into log lines and keeps the end of it for errors. Not thread-safe.
+/// Splits one stream of a worker into log lines and keeps its end for errors. Not thread-safe.
 class WorkerOutput {
  public:
-  /// `source` is "stdout" or "stderr" and outlives the object.
+  /// `source` is "stdout" or "stderr" and must outlive the object.
   explicit WorkerOutput(std::string_view source) noexcept : source_(source) {}
 
-  /// Takes what the worker wrote to `stream`, which does not block; whole lines go to `log`. `stream` may be null.
-  /// Returns false at the end of the stream. Reads a bounded amount, so that a worker that never stops writing cannot
-  /// occupy the reactor. Lines beyond `budget` are counted there and dropped.
+  /// Reads the worker's output from `stream`, which must be non-blocking; whole lines go to `log`.
+  /// `stream` may be null. Returns false at the end of the stream. Reads a bounded amount, so that
+  /// a worker that never stops writing cannot occupy the reactor. Lines beyond `budget` are counted
+  /// there and dropped.
   bool read(const FileDescriptor* stream, std::uint64_t worker_id, LogBudget& budget, std::vector<LogLine>& log);
   /// The last 4 KiB, without control characters, for errors.
   [[nodiscard]] std::string tail() const;
 
  private:
-  /// A sink for the whole lines of one read.
+  /// The destination of the whole lines of one read.
   struct Lines {
     std::uint64_t worker_id;
     LogBudget& budget;

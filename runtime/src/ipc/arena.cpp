@@ -75,14 +75,14 @@ Result<BlockRef> Arena::keep(const ArenaBlock& block, const std::uint8_t* data, 
   const auto* begin = block.bytes.data();
   if (data < begin || data > begin + block.bytes.size() ||
       size_bytes > block.bytes.size() - static_cast<std::uint64_t>(data - begin)) {
-    return fail(ErrorCode::kInvalidArgument, "the bytes to be kept lie outside their block");
+    return fail(ErrorCode::kInvalidArgument, "the bytes to keep lie outside their block");
   }
   auto offset = static_cast<std::uint64_t>(data - data_);
   if (!is_aligned(offset, 16)) {
-    return fail(ErrorCode::kInvalidArgument, "the bytes to be kept are not aligned to 16");
+    return fail(ErrorCode::kInvalidArgument, "the bytes to keep are not aligned to 16");
   }
   if (size_bytes == 0) {
-    // An empty result may begin just behind the block.
+    // An empty result may start directly after the block.
     offset = block.ref.offset_bytes;
   }
   auto range = allocator_.trim(block.ref.tag, offset, size_bytes);
@@ -95,7 +95,7 @@ Result<BlockRef> Arena::keep(const ArenaBlock& block, const std::uint8_t* data, 
 Result<void> Arena::free(const BlockRef& block) {
   if (block.segment != segment_) {
     return fail(ErrorCode::kCorrupt, "a block of segment " + std::to_string(block.segment) +
-                                         " is given back to the arena of segment " + std::to_string(segment_));
+                                         " was returned to the arena of segment " + std::to_string(segment_));
   }
   return allocator_.free(block.tag, block.offset_bytes);
 }

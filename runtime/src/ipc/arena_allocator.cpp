@@ -10,13 +10,13 @@ namespace tenon::internal {
 
 namespace {
 
-// Size classes as floating-point numbers: sizes below 8 granules have a bin each, then every power of two is split
-// into 8 bins.
+// Size classes are floating-point numbers: each size below 8 granules has its own bin; every larger
+// power of two is split into 8 bins.
 constexpr unsigned kMantissaBits = 3;
 constexpr std::uint32_t kMantissaCount = 1u << kMantissaBits;
 constexpr std::uint64_t kMaxGranules = 0xfffffffe;
 
-/// The bin in which a free range of this size is kept: rounded down.
+/// The bin that holds a free range of this size: rounded down.
 constexpr std::uint32_t bin_down(std::uint32_t granules) noexcept {
   if (granules < kMantissaCount) {
     return granules;
@@ -110,8 +110,8 @@ std::uint32_t ArenaAllocator::find_fit(std::uint32_t granules) const noexcept {
       return bins_[word * 64 + static_cast<std::size_t>(std::countr_zero(bits))];
     }
   }
-  // The bin below may hold one that is large enough: its first is worth a look, or a region with exactly the room that
-  // is asked for would be refused.
+  // The bin below may hold a range that is large enough. Its first range is checked, or else a
+  // region with exactly the requested room would be refused.
   const std::uint32_t candidate = bins_[bin_down(granules)];
   return candidate != kNone && records_[candidate].size >= granules ? candidate : kNone;
 }
@@ -167,11 +167,12 @@ Result<ArenaRange> ArenaAllocator::allocate(std::uint64_t size_bytes) {
   if (index == kNone) {
     return fail(ErrorCode::kOutOfMemory, "no room for a block of " + format_size(size_bytes) + ": " +
                                              format_size(free_bytes()) + " of " + format_size(capacity_bytes()) +
-                                             " are free, in " + "parts that are too small; make the arena larger");
+                                             " are free, but in " + "parts that are too small; make the arena larger");
   }
   remove_free(index);
   if (records_[index].size > granules) {
-    // From the end of the free range: the front of a block, which `trim` mostly gives back, then joins what is left.
+    // Allocates from the end of the free range: the front of a block, most of which `trim` frees,
+    // then joins the remaining free range.
     split_tail(index, records_[index].size - granules);
     insert_free(index);
     index = records_[index].next;
@@ -221,7 +222,7 @@ Result<std::uint32_t> ArenaAllocator::check(std::uint32_t tag, std::uint64_t off
     }
   }
   return fail(ErrorCode::kCorrupt, "no block in use has tag " + std::to_string(tag) + " and offset " +
-                                       std::to_string(offset_bytes) + ": freed twice, or never given out");
+                                       std::to_string(offset_bytes) + ": freed twice, or never allocated");
 }
 
 Result<ArenaRange> ArenaAllocator::find(std::uint32_t tag, std::uint64_t offset_bytes) const {
@@ -242,7 +243,7 @@ Result<ArenaRange> ArenaAllocator::trim(std::uint32_t tag, std::uint64_t keep_of
   const std::uint64_t begin = records_[tag].offset * kGranuleBytes;
   const std::uint64_t size = records_[tag].size * kGranuleBytes;
   if (keep_size_bytes > size - (keep_offset_bytes - begin)) {
-    return fail(ErrorCode::kCorrupt, "the part of a block to be kept lies outside it");
+    return fail(ErrorCode::kCorrupt, "the part of a block to keep lies outside the block");
   }
   const auto front = static_cast<std::uint32_t>((keep_offset_bytes - begin) / kGranuleBytes);
   const std::uint64_t kept_end = keep_offset_bytes - begin + std::max<std::uint64_t>(keep_size_bytes, 1);
@@ -253,7 +254,7 @@ Result<ArenaRange> ArenaAllocator::trim(std::uint32_t tag, std::uint64_t keep_of
     make_free(records_[tag].next);
   }
   if (front > 0) {
-    // The front gets a record of its own, so that the kept part stays under its tag.
+    // The front gets a new record, so that the kept part keeps its tag.
     const std::uint32_t head = new_record();
     Record& kept = records_[tag];
     Record& given = records_[head];
@@ -288,7 +289,8 @@ bool ArenaAllocator::consistent() const {
   if (capacity_granules_ == 0) {
     return records_.empty() && ranges_in_use_ == 0;
   }
-  // Some record begins at 0; from there all of them follow each other without gap, and no two free ones touch.
+  // The record at offset 0 starts a chain that covers the region without gaps; no two adjacent
+  // ranges are free.
   std::uint32_t at = kNone;
   for (std::uint32_t i = 0; i < records_.size(); ++i) {
     if (records_[i].state != Record::State::kUnused && records_[i].offset == 0) {

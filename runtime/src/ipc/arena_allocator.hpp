@@ -1,4 +1,4 @@
-/// Hands out ranges of a region it never touches.
+/// Allocates ranges of a region that it never touches.
 #pragma once
 
 #include <array>
@@ -14,49 +14,51 @@ namespace tenon::internal {
 struct ArenaRange {
   std::uint64_t offset_bytes = 0;
   std::uint64_t size_bytes = 0;
-  /// Finds the range's record in constant time when it comes back.
+  /// Locates the range's record in constant time when the range is freed.
   std::uint32_t tag = 0;
 };
 
-/// Two-level segregated fit over a region of up to 256 GiB: allocate, trim and free in constant time, at most an eighth
-/// lost to size classes, neighbours joined at once. All records are private to this object: nobody who can write to the
-/// region can harm it, and every tag and offset that comes back is checked. One thread at a time.
+/// Two-level segregated fit over a region of up to 256 GiB. Allocate, trim and free take constant
+/// time; at most an eighth is lost to size classes; adjacent free ranges are merged at once. All
+/// records are private to this object: a writer of the region cannot damage them, and every tag and
+/// offset that comes back is checked. One thread at a time.
 class ArenaAllocator {
  public:
-  /// Every range begins at a multiple of it and is a multiple of it long.
+  /// Every range starts at a multiple of this and has a multiple of it as its size.
   static constexpr std::uint64_t kGranuleBytes = 64;
 
   /// `size_bytes` is rounded down to granules.
   explicit ArenaAllocator(std::uint64_t size_bytes);
 
-  /// A range of at least `size_bytes` (zero gives one granule). Errors: kOutOfMemory with what is asked for and free;
-  /// kTooLarge more than the whole region.
+  /// Allocates a range of at least `size_bytes` (zero allocates one granule). Errors: kOutOfMemory
+  /// with the requested and free sizes; kTooLarge: more than the whole region.
   [[nodiscard]] Result<ArenaRange> allocate(std::uint64_t size_bytes);
-  /// Makes a range in use longer at its front, to at least `size_bytes`, where what lies before it is free: no byte
-  /// moves. Allocation takes the end of a free range, so that this is the rule for the latest one. nullopt: it cannot.
+  /// Extends a used range at its front, to at least `size_bytes`, if the range before it is free;
+  /// no byte moves. Allocation takes the end of a free range, so this usually works for the latest
+  /// range. nullopt if it is not possible.
   [[nodiscard]] std::optional<ArenaRange> extend(std::uint32_t tag, std::uint64_t size_bytes);
-  /// Gives all but the granules that hold [offset, offset + size) of a range back; returns what is left, under the same
-  /// tag. Errors: kCorrupt as free, or the kept part lies outside.
+  /// Frees all but the granules that hold [offset, offset + size) of a range; returns the remaining
+  /// range, under the same tag. Errors: kCorrupt as for free, or if the kept part lies outside.
   [[nodiscard]] Result<ArenaRange> trim(std::uint32_t tag, std::uint64_t keep_offset_bytes,
                                         std::uint64_t keep_size_bytes);
-  /// Gives a range back, named by its tag and any offset inside it. Errors: kCorrupt for a range that is not in use or
-  /// is not there: freed twice, or never given out; nothing is changed then.
+  /// Frees a range, named by its tag and any offset inside it. Errors: kCorrupt if the range is not
+  /// in use (freed twice, or never allocated); nothing is changed then.
   [[nodiscard]] Result<void> free(std::uint32_t tag, std::uint64_t offset_bytes);
-  /// The range in use that `tag` names and `offset_bytes` lies in. Errors: kCorrupt as free.
+  /// The used range with this `tag` that contains `offset_bytes`. Errors: kCorrupt as for free.
   [[nodiscard]] Result<ArenaRange> find(std::uint32_t tag, std::uint64_t offset_bytes) const;
 
   [[nodiscard]] std::uint64_t capacity_bytes() const noexcept { return capacity_granules_ * kGranuleBytes; }
   [[nodiscard]] std::uint64_t free_bytes() const noexcept { return free_granules_ * kGranuleBytes; }
   [[nodiscard]] std::uint64_t ranges_in_use() const noexcept { return ranges_in_use_; }
-  /// Walks all records and says whether they agree; for tests.
+  /// Checks all records for consistency; for tests.
   [[nodiscard]] bool consistent() const;
 
  private:
   static constexpr std::uint32_t kNone = 0xffffffff;
   static constexpr std::size_t kBinCount = 256;
-  /// A range, used or free, with its neighbours in the region and in its bin.
+  /// A used or free range, with its neighbours in the region and in its bin.
   struct Record {
-    std::uint32_t offset = 0;  ///< In granules, as all sizes here.
+    std::uint32_t offset = 0;  ///< In granules, like all sizes here.
     std::uint32_t size = 0;
     std::uint32_t previous = kNone;
     std::uint32_t next = kNone;

@@ -1,7 +1,8 @@
 /// ipc/bulk.hpp: many small calls of one task in one submission.
 ///
-/// The argument block begins with one BulkArgument per item; the answer block, which the worker allocates, with one
-/// BulkAnswer per item of the submission. A worker may stop before the last item; the host sends the rest again.
+/// The argument block starts with one BulkArgument per item; the result block, which the worker
+/// allocates, starts with one BulkAnswer per item of the submission. A worker may stop before the
+/// last item; the host then submits the rest again.
 #pragma once
 
 #include <cstdint>
@@ -12,28 +13,28 @@
 namespace tenon::internal {
 
 inline constexpr std::uint32_t kBulkAlignment = 16;
-/// BulkArgument::offset_bytes of an argument that is absent.
+/// BulkArgument::offset_bytes of an absent argument.
 inline constexpr std::uint32_t kAbsentItem = 0xffffffff;
 
 /// WIRE.
 struct BulkArgument {
-  std::uint32_t offset_bytes = kAbsentItem;  ///< From the block's begin; a multiple of 16.
+  std::uint32_t offset_bytes = kAbsentItem;  ///< From the start of the block; a multiple of 16.
   std::uint32_t size_bytes = 0;
 };
 static_assert(sizeof(BulkArgument) == 8 && std::is_trivially_copyable_v<BulkArgument>);
 
-/// Room for the answers themselves at most, behind their table. An answer that finds none lies elsewhere.
+/// Maximum room for the results after their table. A result that does not fit is stored elsewhere.
 inline constexpr std::uint64_t kLargestBulkRoomBytes = std::uint64_t{512} << 10;
 
 /// BulkAnswer::flags. WIRE.
 enum BulkAnswerFlags : std::uint32_t {
   kBulkAnswerArgument = 1,   ///< The result is the item's own argument.
-  kBulkAnswerReference = 2,  ///< At the offset lies a BlockRef: where the result or the message is.
+  kBulkAnswerReference = 2,  ///< A BlockRef at the offset locates the result or message.
 };
 
 /// WIRE.
 struct BulkAnswer {
-  std::uint32_t offset_bytes = 0;    ///< From the block's begin; a multiple of 16.
+  std::uint32_t offset_bytes = 0;    ///< From the start of the block; a multiple of 16.
   std::uint32_t size_bytes = 0;      ///< Of the result, or of the error's message.
   tenon_status_t status = TENON_OK;  ///< As CompletionDescriptor::status.
   std::uint32_t flags = 0;

@@ -13,7 +13,7 @@ constexpr std::uint64_t padded(std::uint64_t size_bytes) noexcept {
   return (size_bytes + 15) & ~std::uint64_t{15};
 }
 
-/// WIRE: both heads are 16 bytes, so that content keeps the sequence's alignment.
+/// WIRE: both headers are 16 bytes, so that the content keeps the sequence's alignment.
 struct SequenceHead {
   std::uint32_t count = 0;
   std::uint32_t zero32 = 0;
@@ -35,11 +35,11 @@ Result<std::uint64_t> frames_size_bytes(std::span<const BytesView> frames) {
   }
   std::uint64_t total = kFrameHeaderBytes;
   for (const BytesView frame : frames) {
-    // Frames lie in memory, so their sizes add up to less than an address holds unless the same bytes are given many
-    // times.
+    // Frames lie in memory, so the sum of their sizes fits into an address unless the same bytes
+    // are passed many times.
     const auto sum = checked_add<std::uint64_t>(total, kFrameHeaderBytes + padded(frame.size()));
     if (!sum) {
-      return fail(ErrorCode::kTooLarge, "a frame sequence is larger than an address can hold");
+      return fail(ErrorCode::kTooLarge, "a frame sequence is larger than the address space");
     }
     total = *sum;
   }
@@ -74,15 +74,15 @@ Result<void> write_frames(std::span<const BytesView> frames, MutableBytesView ta
 
 Result<std::vector<BytesView>> read_frames(BytesView sequence) {
   if (sequence.size() < kFrameHeaderBytes) {
-    return fail(ErrorCode::kCorrupt, "a frame sequence of " + std::to_string(sequence.size()) + " bytes has no head");
+    return fail(ErrorCode::kCorrupt, "a frame sequence of " + std::to_string(sequence.size()) + " bytes has no header");
   }
-  // Each head is copied before it is checked: the other side may still write.
+  // Each header is copied before it is checked: the other side may still write.
   SequenceHead head;
   std::memcpy(&head, sequence.data(), sizeof head);
   const std::uint64_t most = (sequence.size() - kFrameHeaderBytes) / kFrameHeaderBytes;
   if (head.count > kMaxFrames || head.count > most || head.zero32 != 0 || head.zero64 != 0) {
-    return fail(ErrorCode::kCorrupt, "the head of a frame sequence of " + std::to_string(sequence.size()) +
-                                         " bytes is broken (count " + std::to_string(head.count) + ")");
+    return fail(ErrorCode::kCorrupt, "the header of a frame sequence of " + std::to_string(sequence.size()) +
+                                         " bytes is not valid (count " + std::to_string(head.count) + ")");
   }
   std::vector<BytesView> frames;
   frames.reserve(head.count);
@@ -92,19 +92,20 @@ Result<std::vector<BytesView>> read_frames(BytesView sequence) {
       return fail(ErrorCode::kCorrupt, "frame " + std::to_string(i) + " of " + std::to_string(head.count) + " " + why);
     };
     if (!range_fits(at, kFrameHeaderBytes, sequence.size())) {
-      return broken("begins outside its sequence");
+      return broken("starts outside its sequence");
     }
     FrameHead frame_head;
     std::memcpy(&frame_head, sequence.data() + at, sizeof frame_head);
     at += kFrameHeaderBytes;
     if (frame_head.zero != 0) {
-      return broken("has a broken head");
+      return broken("has an invalid header");
     }
     if (!range_fits(at, frame_head.size_bytes, sequence.size())) {
-      return broken("reaches outside its sequence");
+      return broken("extends beyond its sequence");
     }
     frames.push_back(sequence.subspan(at, frame_head.size_bytes));
-    // No overflow: the size fits into the sequence. The padding of the last one may be cut off.
+    // This cannot overflow: the size fits into the sequence. The padding of the last frame may be
+    // missing.
     at += padded(frame_head.size_bytes);
   }
   return frames;

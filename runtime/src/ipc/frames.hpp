@@ -1,7 +1,8 @@
-/// A frame sequence: several blobs in one block, for the arguments of a reduce's step and the results of a source's.
+/// A frame sequence: several blobs in one block, for the arguments of a reduce's step and the
+/// results of a source's.
 ///
-/// WIRE: u32 count, u32 zero, u64 zero; then for each frame u64 size, u64 zero, the bytes, zeros up to a multiple
-/// of 16.
+/// WIRE: u32 count, u32 zero, u64 zero; then for each frame u64 size, u64 zero, the bytes, and
+/// zeros up to a multiple of 16.
 #pragma once
 
 #include <cstdint>
@@ -13,19 +14,19 @@
 
 namespace tenon::internal {
 
-/// Most frames of one sequence.
+/// Maximum number of frames in a sequence.
 inline constexpr std::uint32_t kMaxFrames = 1u << 20;
-/// BytesView before the first frame, and before each frame's content.
+/// Bytes before the first frame, and before each frame's content.
 inline constexpr std::uint64_t kFrameHeaderBytes = 16;
 
-/// BytesView a sequence of frames of these sizes takes. Errors: kTooLarge.
+/// Bytes taken by a sequence of these frames. Errors: kTooLarge.
 [[nodiscard]] Result<std::uint64_t> frames_size_bytes(std::span<const BytesView> frames);
-/// Writes the sequence to `target`, which holds frames_size_bytes and is aligned to 16. Errors: kInvalidArgument target
-/// too small.
+/// Writes the sequence to `target`, which has frames_size_bytes bytes and is aligned to 16. Errors:
+/// kInvalidArgument: target too small.
 [[nodiscard]] Result<void> write_frames(std::span<const BytesView> frames, MutableBytesView target);
-/// Reads a sequence that may come from anywhere: frames as views into `sequence`, each aligned to 16 if that is.
-/// The memory may change meanwhile; the views stay inside `sequence` all the same. Errors: kCorrupt, with the frame's
-/// number.
+/// Reads a sequence from an untrusted source: the frames are views into `sequence`, each aligned to
+/// 16 if the sequence is. Even if the memory changes meanwhile, the views stay inside `sequence`.
+/// Errors: kCorrupt, with the frame's number.
 [[nodiscard]] Result<std::vector<BytesView>> read_frames(BytesView sequence);
 
 }  // namespace tenon::internal

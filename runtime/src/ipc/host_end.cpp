@@ -28,7 +28,8 @@ bool good_count(std::uint32_t count) noexcept {
 constexpr std::uint16_t kKnownFlags =
     kCompletionSessionEnded | kCompletionFrames | kCompletionArgument | kCompletionUnrepeatable | kCompletionCheckpoint;
 
-/// What is wrong with an answer; nullptr when nothing is. The places of segments are checked later, by SegmentTable.
+/// The name of an invalid field of a completion; nullptr if there is none. SegmentTable checks
+/// locations in segments later.
 const char* broken_field(const CompletionDescriptor& answer, const Outstanding& asked, std::uint64_t position,
                          bool was_revoked) noexcept {
   const BlockRef& payload = answer.payload;
@@ -60,7 +61,7 @@ const char* broken_field(const CompletionDescriptor& answer, const Outstanding& 
     return "flags";
   }
   if (answer.kind == CompletionKind::kReturned) {
-    // The seal: a stray write must not turn a call that ran into one that may run elsewhere.
+    // The seal: a stray write must not make a call that ran look like one that may run elsewhere.
     const bool returned = was_revoked && answer.status == TENON_OK && answer.flags == 0 && payload.absent() &&
                           answer.items_done == put_seal(Seal::kReturned, position);
     return returned ? nullptr : "kind";
@@ -94,7 +95,7 @@ std::optional<std::uint64_t> HostEnd::Impl::begun(std::uint64_t word) const noex
   if (!low) {
     return std::nullopt;
   }
-  // An honest worker begins what was published before, and answers what it has begun.
+  // A correct worker starts only published submissions and completes those that it has started.
   const std::uint64_t published = header->ring.tail.load(std::memory_order_relaxed);
   const std::uint64_t behind = (published - *low) & kSealedMask;
   return behind <= slot_count ? std::optional(published - behind) : std::nullopt;
@@ -127,7 +128,7 @@ Result<HostEnd> HostEnd::create(const HostEndOptions& options) {
 
   auto impl = std::make_unique<Impl>();
   std::uint8_t* base = submission_mapping->writable_data();
-  // The memory is all zeros, and every atomic begins at zero.
+  // The memory is all zeros, and every atomic starts at zero.
   impl->header = new (base) SubmissionHeader{};
   impl->header->fixed.magic = kSubmissionMagic;
   impl->header->fixed.version = kLayoutVersion;
@@ -142,7 +143,8 @@ Result<HostEnd> HostEnd::create(const HostEndOptions& options) {
   impl->slots = reinterpret_cast<SubmissionSlot*>(base + sizes.slots_offset_bytes);
 
   {
-    // The fixed part of the worker's segment is written once, through a mapping that ends here.
+    // The fixed part of the worker's segment is written once, through a mapping that is removed
+    // afterwards.
     auto writable = completion->map(Access::kReadWrite);
     if (!writable) {
       return fail(std::move(writable.error()));
@@ -153,7 +155,7 @@ Result<HostEnd> HostEnd::create(const HostEndOptions& options) {
     answers->fixed.slot_count = options.slot_count;
     answers->fixed.slots_offset_bytes = sizes.completion_slots_offset_bytes;
     answers->fixed.size_bytes = sizes.completion_bytes;
-    // Of no call yet.
+    // Refers to no call yet.
     const std::uint64_t nowhere = ItemPlace::pack(ItemPlace::kPositionMask, ItemPlace::kNone);
     answers->begun.begun.store(put_seal(Seal::kBegun, 0), std::memory_order_relaxed);
     answers->begun.unrepeatable.store(put_seal(Seal::kUnrepeatable, nowhere), std::memory_order_relaxed);
@@ -202,7 +204,8 @@ void HostEnd::close_descriptors() noexcept {
 // -- submitter ----------------------------------------------------------------------------------
 
 TENON_HOT std::uint32_t HostEnd::free_slots() const noexcept {
-  // Acquire, with the reaper's release in pop: the slot's record is done with before it is written again.
+  // Acquire, with the reaper's release in pop: the slot's record is no longer used before it is
+  // written again.
   const std::uint64_t popped = impl_->reaper.popped.load(std::memory_order_acquire);
   return impl_->slot_count - static_cast<std::uint32_t>(impl_->submitter.pushed - popped);
 }
@@ -241,8 +244,9 @@ TENON_HOT Result<std::uint64_t> HostEnd::push(const SubmissionDescriptor& descri
 
 TENON_HOT void HostEnd::publish() noexcept {
   Impl& own = *impl_;
-  // SUBTLE: both sequentially consistent, against the worker's store of its sleep word and load of this tail: at least
-  // one side sees the other, so no wake-up is lost. The store also releases the slots.
+  // SUBTLE: both are sequentially consistent, against the worker's store of its sleep word and load
+  // of this tail: at least one side sees the other's store, so no wake-up is lost. The store also
+  // releases the slots.
   own.header->ring.tail.store(own.submitter.pushed, std::memory_order_seq_cst);
   const std::uint32_t sleep = own.answers->bell.sleep.load(std::memory_order_seq_cst);
   if ((sleep & 3u) != static_cast<std::uint32_t>(SleepMode::kAwake) && sleep != own.submitter.rung) {
@@ -254,18 +258,20 @@ TENON_HOT void HostEnd::publish() noexcept {
 Revoked HostEnd::revoke(std::uint64_t position) noexcept {
   Impl& own = *impl_;
   if (position >= own.submitter.pushed || own.submitter.pushed - position > own.slot_count) {
-    return Revoked::kUndecided;  // Its slot has another submission already: it was answered long ago.
+    // The slot has been reused: the submission was completed long ago.
+    return Revoked::kUndecided;
   }
   const std::size_t index = position & (own.slot_count - 1);
-  // SUBTLE: Dekker. The worker stores `begun` and then loads this word, all four sequentially consistent: when the load
-  // below does not see the worker begin, the worker sees this store and leaves the call alone.
+  // SUBTLE: Dekker's algorithm. The worker stores `begun` and then loads this word; all four
+  // accesses are sequentially consistent. If the load below does not see the worker begin, the
+  // worker sees this store and does not run the call.
   own.revoked[index].store(position + 1, std::memory_order_seq_cst);
   const auto begun = own.begun(own.answers->begun.begun.load(std::memory_order_seq_cst));
   if (!begun || *begun > position) {
-    return Revoked::kUndecided;  // Of a damaged count nothing follows; the answer will tell.
+    return Revoked::kUndecided;  // A damaged count says nothing; the completion decides.
   }
-  // The reaper may have the worker's `returned` in its hands at this moment; whoever changes the state first has the
-  // call.
+  // The reaper may be processing the worker's `returned` completion right now; the side that
+  // changes the state first owns the call.
   auto open = Outstanding::State::kOpen;
   const bool taken = own.outstanding[index].state.compare_exchange_strong(
       open, Outstanding::State::kTaken, std::memory_order_acq_rel, std::memory_order_acquire);
@@ -277,18 +283,20 @@ std::optional<std::uint32_t> HostEnd::revoke_items(std::uint64_t position) noexc
   if (position >= own.submitter.pushed || own.submitter.pushed - position > own.slot_count) {
     return std::nullopt;
   }
-  // SUBTLE: Dekker, as in revoke: the worker stores the count of items begun and then loads this word. Items that the
-  // load below does not show as begun never will be; the last one that it shows may still be given back.
+  // SUBTLE: Dekker's algorithm, as in revoke: the worker stores the count of items begun and then
+  // loads this word. Items that the load below does not show as begun never start; the last one
+  // that it shows may still be returned unrun.
   own.revoked[position & (own.slot_count - 1)].store(position + 1, std::memory_order_seq_cst);
   const auto begun = open_seal(Seal::kItemsBegun, own.answers->bulk.begun.load(std::memory_order_seq_cst));
-  // Of a damaged count nothing follows: the worker stops before its next item, and the answer will tell.
+  // A damaged count says nothing: the worker stops before its next item, and the completion
+  // decides.
   return begun && ItemPlace::unpack(*begun).is_at(position) ? std::optional(ItemPlace::unpack(*begun).item)
                                                             : std::nullopt;
 }
 
 std::optional<BulkProgress> HostEnd::bulk_progress(std::uint64_t position) const noexcept {
   const auto& bulk = impl_->answers->bulk;
-  // Acquire, with the worker's release: the answers of the items done are written.
+  // Acquire, with the worker's release: the results of the items done are written.
   const auto at_position = [&]() -> std::optional<std::uint32_t> {
     const auto packed = open_seal(Seal::kItemsDone, bulk.done.load(std::memory_order_acquire));
     if (!packed || !ItemPlace::unpack(*packed).is_at(position)) {
@@ -308,8 +316,8 @@ std::optional<BulkProgress> HostEnd::bulk_progress(std::uint64_t position) const
                   .tag = 0,
                   .offset_bytes = bulk.answers_offset_bytes.load(std::memory_order_acquire),
                   .size_bytes = bulk.answers_size_bytes.load(std::memory_order_acquire)}};
-  // SUBTLE: the worker may have gone on to the next bulk call in between; see WorkerEnd::begin_bulk. What it answered
-  // to this one comes with its completion then.
+  // SUBTLE: the worker may have moved to the next bulk call meanwhile; see WorkerEnd::begin_bulk.
+  // The results of this call then come with its completion.
   const std::uint64_t check = bulk.answers_check.load(std::memory_order_acquire);
   const auto again = at_position();
   if (!again || *again > items ||
@@ -334,7 +342,7 @@ BulkRemains HostEnd::bulk_remains(std::uint64_t position) const noexcept {
   remains.begun = begun_place.is_at(position) ? begun_place.item : 0;
   if (done_place.is_at(position) && done_place.item != ItemPlace::kNone) {
     remains.progress = bulk_progress(position);
-    // One item at most is between the two.
+    // The counts differ by at most one item.
     remains.intact = remains.progress && remains.begun - remains.progress->done <= 1;
   } else {
     remains.intact = remains.begun == 0;
@@ -358,8 +366,9 @@ TENON_HOT Result<bool> HostEnd::pop(Completion& completion) {
     return fail(*own.reaper.broken);
   }
   const auto broken = [&own](const std::string& field) {
-    own.reaper.broken =
-        Error{ErrorCode::kCorrupt, "a worker wrote nonsense into its completion ring: " + field + "; it is ended", {}};
+    own.reaper.broken = Error{ErrorCode::kCorrupt,
+                              "a worker wrote an invalid entry into its completion ring: " + field + "; it is killed",
+                              {}};
     return fail(*own.reaper.broken);
   };
   for (;;) {
@@ -370,7 +379,8 @@ TENON_HOT Result<bool> HostEnd::pop(Completion& completion) {
       if (tail == position) {
         return false;
       }
-      // Relaxed: an honest worker answers what it has seen, so that the tail read here is at least what it saw.
+      // Relaxed: a correct worker completes only what it has seen, so the tail read here is at
+      // least the one it saw.
       const std::uint64_t published = own.header->ring.tail.load(std::memory_order_relaxed);
       if (tail < position || tail > published) {
         return broken("tail " + std::to_string(tail) + " is not between " + std::to_string(position) + " and " +
@@ -380,7 +390,7 @@ TENON_HOT Result<bool> HostEnd::pop(Completion& completion) {
     }
     const std::size_t index = position & (own.slot_count - 1);
     const CompletionSlot& slot = own.answer_slots[index];
-    // SUBTLE: copied first and checked after: the worker can write its slot at any time.
+    // SUBTLE: copied first and checked afterwards: the worker can write its slot at any time.
     std::memcpy(&completion.descriptor, &slot.descriptor, sizeof completion.descriptor);
     completion.position = position;
     Outstanding& record = own.outstanding[index];
@@ -399,7 +409,7 @@ TENON_HOT Result<bool> HostEnd::pop(Completion& completion) {
     if (completion.descriptor.payload.is_inline()) {
       std::memcpy(completion.inline_bytes.data(), slot.payload.data(), completion.descriptor.payload.size_bytes);
     }
-    // Release, with the submitter's acquire: the record and both slots may be used again.
+    // Release, with the submitter's acquire: the record and both slots may be reused.
     own.reaper.popped.store(position + 1, std::memory_order_release);
     if (before != Outstanding::State::kTaken) {
       return true;
@@ -421,7 +431,8 @@ TENON_HOT WaitResult HostEnd::wait(AdaptiveSpin& spin, MonotonicNs deadline_ns, 
   if (spin.spin([&] { return has_completion() || woken_by_host(); })) {
     return done(WaitResult::kWoken);
   }
-  // The bell is read before the sleep word is set: a ring after this changes it, and the futex then refuses to sleep.
+  // The bell is read before the sleep word is set: a later ring changes it, and the futex then
+  // refuses to sleep.
   const std::uint32_t bell = own.answers->bell.bell.load(std::memory_order_seq_cst);
   ++own.reaper.armed_count;
   move_bell(position);
@@ -439,8 +450,8 @@ TENON_HOT WaitResult HostEnd::wait(AdaptiveSpin& spin, MonotonicNs deadline_ns, 
 }
 
 void HostEnd::move_bell(std::uint64_t position) noexcept {
-  // Relaxed: the store of the sleep word that follows releases it; when the bell is armed already, a worker that sees
-  // it late rings later, by no more than it ever may.
+  // Relaxed: the following store of the sleep word releases it. If the bell is already armed, a
+  // worker that sees the new position late rings later, within its usual limit.
   impl_->header->bell.ring_at.store(position + 1, std::memory_order_relaxed);
 }
 
@@ -459,7 +470,7 @@ bool HostEnd::arm_event_bell(std::uint64_t position) noexcept {
 }
 
 TENON_HOT void HostEnd::disarm() noexcept {
-  // Relaxed: a ring too many does no harm.
+  // Relaxed: a superfluous ring does no harm.
   impl_->header->bell.sleep.store(sleep_word(impl_->reaper.armed_count, SleepMode::kAwake), std::memory_order_relaxed);
 }
 
@@ -476,8 +487,8 @@ TENON_HOT std::size_t HostEnd::flush_releases() {
   if (list.empty()) {
     return 0;
   }
-  // Acquire, with the worker's release: it has read the entries below. A head that makes no sense counts as a full
-  // ring.
+  // Acquire, with the worker's release: it has read the entries below. An impossible head counts as
+  // a full ring.
   const std::uint64_t used = own.releaser.tail - own.answers->release.head.load(std::memory_order_acquire);
   std::uint64_t room = used <= own.release_count ? own.release_count - used : 0;
   for (; room > 0 && !list.empty(); --room) {
@@ -485,7 +496,8 @@ TENON_HOT std::size_t HostEnd::flush_releases() {
     list.pop_front();
     ++own.releaser.tail;
   }
-  // Release: the entries are written. The worker looks when it comes by; nobody is woken for it.
+  // Release: the entries are written. The worker polls the ring when it passes by; it is not woken
+  // for it.
   own.header->release.tail.store(own.releaser.tail, std::memory_order_release);
   return list.size();
 }
@@ -499,14 +511,14 @@ Result<bool> HostEnd::read_message(Buffer& message) {
 // -- any thread ---------------------------------------------------------------------------------
 
 void HostEnd::cancel(std::uint64_t call_id) noexcept {
-  // Relaxed: the number alone matters.
+  // Relaxed: only the number matters.
   impl_->header->cancel.cancelled_call_id.store(call_id, std::memory_order_relaxed);
 }
 
 std::optional<ProgressReport> HostEnd::progress() const noexcept {
   const auto& shared = impl_->answers->progress;
-  // A sequence lock. The acquire loads of the data keep the second look at the version behind them; the writer's
-  // release stores keep its first one before them.
+  // A sequence lock. The acquire loads of the data keep the second load of the version after them;
+  // the writer's release stores keep its first version store before them.
   const std::uint32_t version = shared.version.load(std::memory_order_acquire);
   if (version == 0 || (version & 1u) != 0) {
     return std::nullopt;
@@ -547,7 +559,7 @@ Known HostEnd::unrepeatable(std::uint64_t position, std::uint32_t item) const no
 }
 
 std::uint64_t HostEnd::in_flight() const noexcept {
-  // popped first: it never passes the tail that is read after it.
+  // popped is read first: it never passes a tail that is read after it.
   const std::uint64_t popped = impl_->reaper.popped.load(std::memory_order_acquire);
   return published() - popped;
 }
@@ -559,15 +571,17 @@ void HostEnd::wake_worker() noexcept {
 
 void HostEnd::count_message() noexcept {
   auto& messages = impl_->header->bell.messages;
-  // Release, with the worker's acquire: the message is in the channel. Nobody else writes the word.
+  // Release, with the worker's acquire: the message is in the channel. Only this side writes the
+  // word.
   messages.store(messages.load(std::memory_order_relaxed) + 1, std::memory_order_release);
 }
 
 void HostEnd::wake_host() noexcept {
   Impl& own = *impl_;
   own.own_bell.wakes.fetch_add(1, std::memory_order_seq_cst);
-  // The bell word is the worker's: it cannot be changed here, so a wake between the sleeper's last look and its sleep
-  // would be lost. Hence until that sleep is seen to end; a later one has seen the new count.
+  // The bell word belongs to the worker and cannot be changed here, so a wake between the waiter's
+  // last check and its sleep would be lost. This therefore repeats the wake until that sleep has
+  // ended; a later sleep sees the new count.
   const std::uint32_t sleep = own.own_bell.sleeps.load(std::memory_order_seq_cst);
   if ((sleep & 1u) == 0) {
     return;

@@ -1,4 +1,4 @@
-/// What a HostEnd holds; for host_end.cpp and for a worker end in the same process.
+/// Internals of HostEnd, for host_end.cpp and for a worker end in the same process.
 #pragma once
 
 #include <atomic>
@@ -16,14 +16,15 @@
 
 namespace tenon::internal {
 
-/// What the host remembers of a submission in flight, in memory of its own: a worker's answer is checked against it.
+/// The host's private record of a submission in flight: a worker's completion is checked against
+/// it.
 struct Outstanding {
   enum class State : std::uint32_t { kOpen, kTaken, kAnswered };
-  // Relaxed is enough for the two numbers: an honest worker's answer happens after the submission that carries them,
-  // and a dishonest one finds at worst an older pair, which does not match.
+  // Relaxed is enough for the two numbers: a correct worker completes a submission after it was
+  // published, and a malicious one finds at worst an older pair, which does not match.
   std::atomic<std::uint64_t> call_id{0};
   std::atomic<std::uint64_t> session_id{0};
-  std::atomic<std::uint32_t> items{0};  ///< Of kBulk.
+  std::atomic<std::uint32_t> items{0};  ///< For kBulk.
   std::atomic<State> state{State::kAnswered};
 };
 
@@ -34,10 +35,10 @@ struct HostEnd::Impl {
   FileDescriptor completion_descriptor;
   bool in_process = false;
 
-  /// What a worker's word says of the submissions begun; nullopt for nonsense.
+  /// The number of submissions started, from a worker's word; nullopt if it is not valid.
   [[nodiscard]] std::optional<std::uint64_t> begun(std::uint64_t word) const noexcept;
 
-  // Views of the mappings.
+  // Pointers into the mappings.
   SubmissionHeader* header = nullptr;
   std::atomic<std::uint64_t>* revoked = nullptr;
   ReleaseEntry* releases = nullptr;
@@ -48,7 +49,7 @@ struct HostEnd::Impl {
   std::uint32_t release_count = 0;
   std::unique_ptr<Outstanding[]> outstanding;
 
-  // One line or more per role, so that threads in different roles do not share any.
+  // At least one cache line per role, so that threads in different roles do not share any.
   struct alignas(kLineBytes) {
     std::uint64_t pushed = 0;
     std::uint64_t popped_seen = 0;

@@ -1,7 +1,8 @@
-/// What lies in shared memory between a host and one worker. DESIGN.md tells the layout in prose and argues the
-/// orderings.
+/// Layout of the shared memory between a host and one worker. DESIGN.md describes the layout in
+/// prose and justifies the memory orderings.
 ///
-/// WIRE: host and worker of one build share it; kLayoutVersion rises with every change, and a worker refuses another.
+/// WIRE: shared by a host and a worker of the same build; kLayoutVersion increases with every
+/// change, and a worker refuses any other version.
 #pragma once
 
 #include <array>
@@ -26,15 +27,17 @@ inline constexpr std::size_t kSlotBytes = 256;
 inline constexpr std::size_t kSubmissionInlineBytes = 160;
 inline constexpr std::size_t kCompletionInlineBytes = 192;
 
-/// Segments by number. Numbers from kFirstSegment are given by the host's runtime and are never used twice.
+/// Segment numbers. Numbers from kFirstSegment on are assigned by the host's runtime and never
+/// reused.
 inline constexpr std::uint32_t kNoSegment = 0;               ///< The bytes are absent.
 inline constexpr std::uint32_t kInlineSegment = 0xffffffff;  ///< The bytes lie in the slot itself.
 inline constexpr std::uint32_t kFirstSegment = 1;
 
-/// Where bytes lie. WIRE.
+/// The location of bytes. WIRE.
 struct BlockRef {
   std::uint32_t segment = kNoSegment;
-  /// The arena's own mark of the block, given back with it; no meaning to the other side.
+  /// The arena's own tag of the block, passed back when the block is freed; it means nothing to the
+  /// other side.
   std::uint32_t tag = 0;
   /// From the segment's start; a multiple of 16. 0 for kInlineSegment.
   std::uint64_t offset_bytes = 0;
@@ -45,13 +48,13 @@ struct BlockRef {
 };
 static_assert(sizeof(BlockRef) == 24 && std::is_trivially_copyable_v<BlockRef>);
 
-/// What a submission asks for. WIRE: never renumber.
+/// The operation of a submission. WIRE: never renumber.
 enum class CallKind : std::uint16_t {
   kCall = 1,        ///< Runs a plain task.
   kOpen = 2,        ///< Opens session `session_id`.
   kStep = 3,        ///< Steps it.
-  kCheckpoint = 4,  ///< Asks it for its checkpoint.
-  kClose = 5,       ///< Ends it.
+  kCheckpoint = 4,  ///< Requests its checkpoint.
+  kClose = 5,       ///< Closes it.
   kBulk = 6,        ///< Runs a plain task on several arguments, one after another (ipc/bulk.hpp).
   kLoad = 7,        ///< Loads the plugin of the route and runs its `init`; no task.
 };
@@ -60,58 +63,64 @@ enum class CallKind : std::uint16_t {
 enum SubmissionFlags : std::uint16_t {
   /// The argument is a frame sequence (ipc/frames.hpp) of several arguments for a reduce.
   kSubmissionArgumentFrames = 1,
-  /// kStep of a source: a checkpoint along with the results, if it is cheap.
+  /// kStep of a source: also return a checkpoint after the results, if it is cheap.
   kSubmissionCheckpoint = 2,
 };
 
-/// One call, as the host writes it. WIRE.
+/// One submission, as the host writes it. WIRE.
 struct SubmissionDescriptor {
-  std::uint64_t call_id = 0;  ///< Unique in the runtime, not 0; the same in each attempt.
+  std::uint64_t call_id = 0;  ///< Unique in the runtime, never 0; the same for each attempt.
   MonotonicNs deadline_ns = kNever;
   std::uint64_t session_id = 0;  ///< 0 for kCall, kBulk and kLoad.
   BlockRef argument;             ///< Absent, inline or in a segment.
-  BlockRef checkpoint;           ///< kOpen alone; never inline.
+  BlockRef checkpoint;           ///< Only for kOpen; never inline.
   std::uint32_t route = 0;       ///< Number of the task, bound over the control channel.
   CallKind kind = CallKind::kCall;
   std::uint16_t flags = 0;
   std::uint32_t attempt = 1;
-  std::uint32_t max_results = 0;  ///< kStep of a source; number of items of kBulk, 1 to kMaxBulkItems.
-  std::uint64_t first_item = 0;   ///< kBulk alone: its first item in the argument block, below kMaxBulkItems.
+  /// kStep of a source: maximum number of results; kBulk: number of items, 1 to kMaxBulkItems.
+  std::uint32_t max_results = 0;
+  /// kBulk: index of its first item in the argument block, below kMaxBulkItems; otherwise 0.
+  std::uint64_t first_item = 0;
 };
 static_assert(sizeof(SubmissionDescriptor) == 96 && std::is_trivially_copyable_v<SubmissionDescriptor>);
 static_assert(offsetof(SubmissionDescriptor, argument) == 24 && offsetof(SubmissionDescriptor, checkpoint) == 48);
 static_assert(offsetof(SubmissionDescriptor, route) == 72 && offsetof(SubmissionDescriptor, max_results) == 84);
 
-/// Items of a bulk call at most.
+/// Maximum number of items of a bulk call.
 inline constexpr std::uint32_t kMaxBulkItems = 4096;
 
-/// How a slot was answered. WIRE: never renumber.
+/// How a submission was completed. WIRE: never renumber.
 enum class CompletionKind : std::uint16_t {
   kDone = 1,      ///< The call ran: `status` says how.
-  kReturned = 2,  ///< It was revoked before it began; the worker did not touch it.
+  kReturned = 2,  ///< It was revoked before it started; the worker did not run it.
 };
 
 /// CompletionDescriptor::flags. WIRE.
 enum CompletionFlags : std::uint16_t {
-  kCompletionSessionEnded = 1,  ///< `step` gave TENON_END; the session is complete and wants kClose.
+  /// `step` returned TENON_END; the session is complete and must be closed with kClose.
+  kCompletionSessionEnded = 1,
   kCompletionFrames = 2,        ///< The payload is a frame sequence of results.
   kCompletionArgument = 4,      ///< The result is the call's own argument; the payload is absent.
   kCompletionUnrepeatable = 8,  ///< The call has called a task that is not idempotent.
-  kCompletionCheckpoint = 16,   ///< With kCompletionFrames: the last frame is a checkpoint behind the results.
+  /// With kCompletionFrames: the last frame is a checkpoint taken after the results.
+  kCompletionCheckpoint = 16,
 };
 
-/// One answer, as the worker writes it. WIRE. The n-th completion answers the n-th submission.
+/// One completion, as the worker writes it. WIRE. The n-th completion belongs to the n-th
+/// submission.
 struct CompletionDescriptor {
-  std::uint64_t call_id = 0;     ///< Of the submission it answers.
-  std::uint64_t session_id = 0;  ///< The same.
-  /// Result when `status` is TENON_OK, else the error's message (UTF-8). Absent, inline or in a segment.
+  std::uint64_t call_id = 0;     ///< Of the completed submission.
+  std::uint64_t session_id = 0;  ///< Of the completed submission.
+  /// The result if `status` is TENON_OK, otherwise the error message (UTF-8). Absent, inline or in
+  /// a segment.
   BlockRef payload;
   tenon_status_t status = TENON_OK;  ///< TENON_OK or an error, never TENON_END.
   CompletionKind kind = CompletionKind::kDone;
   std::uint16_t flags = 0;
-  std::uint64_t run_ns = 0;  ///< How long the call ran; for statistics only.
-  /// Items that ran, from the first on: sealed (ipc/sealed_count.hpp) in the answer to a bulk call, else 0. In
-  /// kReturned the seal of a returned call.
+  std::uint64_t run_ns = 0;  ///< Run time of the call; only for statistics.
+  /// Number of items that ran, counted from the first: sealed (ipc/sealed_count.hpp) for a bulk
+  /// call, otherwise 0. For kReturned, the seal of a returned call.
   std::uint64_t items_done = 0;
 };
 static_assert(sizeof(CompletionDescriptor) == 64 && std::is_trivially_copyable_v<CompletionDescriptor>);
@@ -130,15 +139,16 @@ struct alignas(kSlotBytes) CompletionSlot {
 static_assert(sizeof(SubmissionSlot) == kSlotBytes && offsetof(SubmissionSlot, payload) % 16 == 0);
 static_assert(sizeof(CompletionSlot) == kSlotBytes && offsetof(CompletionSlot, payload) % 16 == 0);
 
-/// What a sleeper's word says in its low two bits; the rest counts how often it was armed, so that one arming is rung
-/// once.
+/// The low two bits of a waiter's sleep word. The other bits count how often it was armed, so that
+/// each arming is rung once.
 enum class SleepMode : std::uint32_t {
   kAwake = 0,     ///< Do not ring.
   kFutex = 1,     ///< Wake the other side's bell word.
-  kEventBell = 2  ///< Ring the descriptor bell (host alone).
+  kEventBell = 2  ///< Ring the descriptor bell (host only).
 };
 
-/// First lines of the submission segment. The host writes all of it; the worker maps it read-only. WIRE.
+/// First cache lines of the submission segment. The host writes the whole segment; the worker maps
+/// it read-only. WIRE.
 struct SubmissionHeader {
   struct alignas(kLineBytes) {
     std::uint64_t magic;
@@ -155,21 +165,23 @@ struct SubmissionHeader {
     std::atomic<std::uint64_t> tail;  ///< Submissions published so far.
   } ring;
   struct alignas(kLineBytes) {
-    std::atomic<std::uint32_t> bell;     ///< The worker sleeps on it.
-    std::atomic<std::uint32_t> sleep;    ///< SleepMode of the host, with its count.
-    std::atomic<std::uint64_t> ring_at;  ///< Completions at which a sleeping host is rung without delay.
-    /// Messages sent through the control channel so far, but for the greeting: a worker that has read as many need not
-    /// look into it.
+    std::atomic<std::uint32_t> bell;   ///< The worker sleeps on it.
+    std::atomic<std::uint32_t> sleep;  ///< SleepMode of the host, with its count.
+    /// The number of completions at which a sleeping host is rung without delay.
+    std::atomic<std::uint64_t> ring_at;
+    /// Messages sent through the control channel so far, except the greeting: a worker that has
+    /// read this many need not check the channel.
     std::atomic<std::uint64_t> messages;
   } bell;
   struct alignas(kLineBytes) {
-    std::atomic<std::uint64_t> cancelled_call_id;  ///< The worker's poll compares it with its running call.
+    /// Compared by the worker's poll with its running call.
+    std::atomic<std::uint64_t> cancelled_call_id;
   } cancel;
   struct alignas(kLineBytes) {
     std::atomic<std::uint64_t> tail;  ///< Releases published so far.
   } release;
   struct alignas(kLineBytes) {
-    std::atomic<std::uint64_t> head;  ///< Bytes of the worker's messages taken so far.
+    std::atomic<std::uint64_t> head;  ///< Bytes of the worker's messages consumed so far.
   } messages;
 };
 static_assert(std::is_standard_layout_v<SubmissionHeader> && sizeof(SubmissionHeader) == 6 * kLineBytes);
@@ -177,38 +189,41 @@ static_assert(std::is_standard_layout_v<SubmissionHeader> && sizeof(SubmissionHe
 /// A block of the worker's result memory that the host no longer needs. WIRE.
 using ReleaseEntry = BlockRef;
 
-/// First lines of the completion segment. The worker writes all of it but `fixed`, which the host filled before the
-/// worker was there; the host maps it read-only. WIRE.
+/// First cache lines of the completion segment. The worker writes the whole segment except `fixed`,
+/// which the host fills before it starts the worker; the host maps it read-only. WIRE.
 struct CompletionHeader {
   struct alignas(kLineBytes) {
     std::uint64_t magic;
     std::uint32_t version;
-    std::uint32_t slot_count;  ///< That of the submission ring.
+    std::uint32_t slot_count;  ///< Equal to that of the submission ring.
     std::uint64_t slots_offset_bytes;
     std::uint64_t size_bytes;
   } fixed;
   struct alignas(kLineBytes) {
-    std::atomic<std::uint64_t> tail;  ///< Completions published so far: as many submissions are answered.
+    /// Completions published so far; equal to the number of completed submissions.
+    std::atomic<std::uint64_t> tail;
   } ring;
   struct alignas(kLineBytes) {
-    std::atomic<std::uint64_t> begun;  ///< Submissions begun so far, sealed.
-    /// The last call or item that called a task which is not idempotent: an ItemPlace, sealed.
+    std::atomic<std::uint64_t> begun;  ///< Submissions started so far, sealed.
+    /// The last call or item that called a task that is not idempotent: a sealed ItemPlace.
     std::atomic<std::uint64_t> unrepeatable;
   } begun;
   struct alignas(kLineBytes) {
-    std::atomic<std::uint64_t> begun;  ///< Of the last bulk call: an ItemPlace with the items begun, sealed.
-    std::atomic<std::uint64_t> done;   ///< The same with the items done; kNone while the place of the answers changes.
-    std::atomic<std::uint64_t> answers_segment;  ///< Where its answers lie.
+    /// The last bulk call: a sealed ItemPlace with the number of items started.
+    std::atomic<std::uint64_t> begun;
+    /// The same with the number of items done; kNone while the location of the results changes.
+    std::atomic<std::uint64_t> done;
+    std::atomic<std::uint64_t> answers_segment;  ///< Location of its results.
     std::atomic<std::uint64_t> answers_offset_bytes;
     std::atomic<std::uint64_t> answers_size_bytes;
-    std::atomic<std::uint64_t> answers_check;  ///< check_of_place() of these three.
+    std::atomic<std::uint64_t> answers_check;  ///< check_of_place() of these three values.
   } bulk;
   struct alignas(kLineBytes) {
     std::atomic<std::uint32_t> bell;   ///< The host sleeps on it.
     std::atomic<std::uint32_t> sleep;  ///< SleepMode of the worker, with its count.
   } bell;
   struct alignas(kLineBytes) {
-    std::atomic<std::uint64_t> head;  ///< Releases taken so far.
+    std::atomic<std::uint64_t> head;  ///< Releases consumed so far.
   } release;
   struct alignas(kLineBytes) {
     std::atomic<std::uint32_t> version;  ///< Odd while a report is written.
@@ -223,7 +238,7 @@ struct CompletionHeader {
 static_assert(std::is_standard_layout_v<CompletionHeader> && sizeof(CompletionHeader) == 8 * kLineBytes);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::atomic<std::uint32_t>::is_always_lock_free);
 
-/// Shows when the place of a bulk call's answers was written over. WIRE.
+/// A check word that reveals an overwritten location of a bulk call's results. WIRE.
 [[nodiscard]] constexpr std::uint64_t check_of_place(std::uint64_t position, std::uint64_t segment,
                                                      std::uint64_t offset_bytes, std::uint64_t size_bytes) noexcept {
   std::uint64_t mixed = position ^ 0xd6e8feb8'6659fd93;
@@ -240,9 +255,10 @@ struct LayoutSizes {
   std::uint64_t completion_bytes = 0;
   std::uint64_t revoked_offset_bytes = 0;
   std::uint64_t release_offset_bytes = 0;
-  std::uint64_t slots_offset_bytes = 0;  ///< In the submission segment.
+  std::uint64_t slots_offset_bytes = 0;  ///< Within the submission segment.
   std::uint64_t completion_slots_offset_bytes = 0;
-  std::uint64_t messages_offset_bytes = 0;  ///< Of the worker's messages, in the completion segment.
+  /// Offset of the worker's messages in the completion segment.
+  std::uint64_t messages_offset_bytes = 0;
 };
 [[nodiscard]] LayoutSizes layout_sizes(std::uint32_t slot_count, std::uint32_t release_count) noexcept;
 

@@ -8,7 +8,8 @@ namespace tenon::internal {
 
 namespace {
 
-// WIRE: a record is the message's size, the message, and a gap up to the next multiple of the size's own size.
+// WIRE: a record is the message's size, the message, and padding to the next multiple of
+// sizeof(RecordSize).
 using RecordSize = std::uint64_t;
 
 constexpr std::uint64_t record_bytes(std::uint64_t message_bytes) noexcept {
@@ -27,7 +28,7 @@ Result<bool> MessageWriter::write(BytesView message) noexcept {
                                           std::to_string(kMaxWorkerMessageBytes));
   }
   const std::uint64_t needed_bytes = record_bytes(message.size());
-  // Acquire, with the reader's release: it has copied what lies below.
+  // Acquire, with the reader's release: it has copied the bytes below.
   if (written_ - head_->load(std::memory_order_acquire) + needed_bytes > kMessageRingBytes) {
     return false;
   }
@@ -56,7 +57,8 @@ Result<bool> MessageReader::read(Buffer& message) {
   if (waiting_bytes > kMessageRingBytes || waiting_bytes < sizeof(RecordSize)) {
     return fail(ErrorCode::kCorrupt, "the tail of a worker's message ring is out of range");
   }
-  // SUBTLE: the size is copied first and checked after, and so is the message: the worker can write at any time.
+  // SUBTLE: the size and the message are copied first and checked afterwards: the worker can write
+  // at any time.
   RecordSize size = 0;
   copy_out(taken_, MutableBytesView(reinterpret_cast<std::uint8_t*>(&size), sizeof size));
   if (size == 0 || size > kMaxWorkerMessageBytes || record_bytes(size) > waiting_bytes) {

@@ -1,7 +1,8 @@
 /// ipc/message_ring.hpp: messages of a worker to its host, through shared memory.
 ///
-/// No kernel object lies between the two: nothing that a worker does to a socket or a pipe can then block its host, and
-/// a worker cannot send its host a descriptor. The other direction is the control channel.
+/// No kernel object lies between the two: nothing that a worker does to a socket or pipe can block
+/// its host, and a worker cannot send its host a descriptor. The control channel carries the other
+/// direction.
 #pragma once
 
 #include <atomic>
@@ -12,7 +13,7 @@
 
 namespace tenon::internal {
 
-/// Bytes of the ring; a power of two. Pages are taken when they are first used.
+/// Size of the ring in bytes; a power of two. Pages are allocated when they are first touched.
 inline constexpr std::uint64_t kMessageRingBytes = std::uint64_t{256} << 10;
 /// Largest message of a worker.
 inline constexpr std::uint64_t kMaxWorkerMessageBytes = std::uint64_t{16} << 10;
@@ -21,10 +22,11 @@ inline constexpr std::uint64_t kMaxWorkerMessageBytes = std::uint64_t{16} << 10;
 class MessageWriter {
  public:
   MessageWriter() noexcept = default;
-  /// `tail` and the kMessageRingBytes at `bytes` are written here, `head` by the host. They outlive this.
+  /// `tail` and the kMessageRingBytes at `bytes` are written by this object, `head` by the host.
+  /// They must outlive it.
   MessageWriter(std::atomic<std::uint64_t>& tail, std::uint8_t* bytes, const std::atomic<std::uint64_t>& head) noexcept
       : tail_(&tail), bytes_(bytes), head_(&head) {}
-  /// Writes one message; false when it finds no room. Errors: kTooLarge; kInvalidArgument empty.
+  /// Writes one message; false if there is no room. Errors: kTooLarge; kInvalidArgument: empty.
   [[nodiscard]] Result<bool> write(BytesView message) noexcept;
 
  private:
@@ -40,11 +42,12 @@ class MessageWriter {
 class MessageReader {
  public:
   MessageReader() noexcept = default;
-  /// The reverse of MessageWriter.
+  /// The counterpart of MessageWriter's constructor.
   MessageReader(const std::atomic<std::uint64_t>& tail, const std::uint8_t* bytes,
                 std::atomic<std::uint64_t>& head) noexcept
       : tail_(&tail), bytes_(bytes), head_(&head) {}
-  /// Copies the next message out; false when there is none. Errors: kCorrupt: the worker is broken and must be ended.
+  /// Copies the next message out; false if there is none. Errors: kCorrupt: the worker is broken
+  /// and must be killed.
   [[nodiscard]] Result<bool> read(Buffer& message);
 
  private:

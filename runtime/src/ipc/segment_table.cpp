@@ -27,7 +27,7 @@ Result<void> SegmentTable::add(std::uint32_t segment, std::shared_ptr<const Mapp
   }
   recent_ = nullptr;
   if (!segments_.emplace(segment, std::move(mapping)).second) {
-    return fail(ErrorCode::kCorrupt, "segment " + std::to_string(segment) + " is there already");
+    return fail(ErrorCode::kCorrupt, "segment " + std::to_string(segment) + " exists already");
   }
   return {};
 }

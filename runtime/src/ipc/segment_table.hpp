@@ -1,4 +1,5 @@
-/// Segments this process can read, by number, and the check of every place inside them.
+/// The segments that this process can read, by number, and validation of every location inside
+/// them.
 #pragma once
 
 #include <cstdint>
@@ -14,26 +15,28 @@
 
 namespace tenon::internal {
 
-/// One table per worker on the host's side, one in each worker. One thread at a time.
+/// One table per worker on the host's side, and one in each worker. One thread at a time.
 class SegmentTable {
  public:
-  /// Errors: kInvalidArgument a reserved number; kCorrupt the number is taken, or the mapping is invalid.
+  /// Adds a segment. Errors: kInvalidArgument: a reserved number; kCorrupt: the number is in use,
+  /// or the mapping is not valid.
   [[nodiscard]] Result<void> add(std::uint32_t segment, std::shared_ptr<const Mapping> mapping);
-  /// Forgets a segment; the mapping goes with its last owner. Returns whether it was there.
+  /// Removes a segment; the mapping is freed with its last owner. Returns whether it existed.
   bool remove(std::uint32_t segment);
   [[nodiscard]] bool contains(std::uint32_t segment) const noexcept { return find(segment) != nullptr; }
   /// The mapping; nullptr for an unknown number. Valid until the table changes.
   [[nodiscard]] const std::shared_ptr<const Mapping>* find(std::uint32_t segment) const noexcept;
   [[nodiscard]] std::size_t size() const noexcept { return segments_.size(); }
 
-  /// The bytes `block` names: empty for an absent block, inside `inline_bytes` for an inline one, else inside the
-  /// segment. Checks number, alignment to 16, offset and size, whoever wrote them; `what` names the field in errors.
-  /// Errors: kNotFound an unknown segment (the control channel may still bring it); kCorrupt what does not fit.
+  /// The bytes that `block` names: empty for an absent block, inside `inline_bytes` for an inline
+  /// one, otherwise inside the segment. Validates number, alignment to 16, offset and size,
+  /// whatever their source; `what` names the field in errors. Errors: kNotFound: an unknown segment
+  /// (the control channel may still announce it); kCorrupt: any other invalid value.
   [[nodiscard]] Result<BytesView> resolve(const BlockRef& block, BytesView inline_bytes, std::string_view what) const;
 
  private:
   std::unordered_map<std::uint32_t, std::shared_ptr<const Mapping>> segments_;
-  // The last one found: calls mostly name the same segment.
+  // The last one found: most calls name the same segment.
   mutable std::uint32_t recent_number_ = kNoSegment;
   mutable const std::shared_ptr<const Mapping>* recent_ = nullptr;
 };

@@ -22,7 +22,7 @@ struct WorkerEnd::Impl {
   // Relaxed: only the flag itself matters.
   std::atomic<bool> bell_lost{false};
 
-  // Views of the mappings.
+  // Pointers into the mappings.
   const SubmissionHeader* calls = nullptr;
   const std::atomic<std::uint64_t>* revoked = nullptr;
   const ReleaseEntry* releases = nullptr;
@@ -32,9 +32,11 @@ struct WorkerEnd::Impl {
   std::uint32_t slot_count = 0;
   std::uint32_t release_count = 0;
 
-  std::uint64_t answered = 0;  ///< Written into the ring; the next one to begin.
+  /// Completions written into the ring; also the position of the next submission to start.
+  std::uint64_t answered = 0;
   std::uint64_t published = 0;
-  std::uint64_t announced = 0;  ///< Up to here the sleep word has been looked at after the tail was stored.
+  /// Up to this position the sleep word has been checked after the tail was stored.
+  std::uint64_t announced = 0;
   std::uint64_t tail_seen = 0;
   bool running = false;
   std::uint64_t running_call_id = 0;
@@ -42,7 +44,7 @@ struct WorkerEnd::Impl {
   std::uint64_t running_position = 0;
   std::uint32_t running_item = 0;
   bool running_bulk = false;
-  bool unrepeatable = false;  // The running call.
+  bool unrepeatable = false;  // Refers to the running call.
   std::uint32_t armed_count = 0;
   std::uint32_t rung = 0;
   std::uint32_t bell_seen = 0;
@@ -60,7 +62,7 @@ struct WorkerEnd::Impl {
     const std::uint32_t bell = calls->bell.bell.load(std::memory_order_seq_cst);
     return std::exchange(bell_seen, bell) != bell;
   }
-  /// Wakes the host if it sleeps as `sleep` says and has not been rung for that.
+  /// Wakes the host if `sleep` says that it sleeps and it has not been rung for this sleep.
   void ring_for(std::uint32_t sleep) noexcept;
 
   [[nodiscard]] static Result<std::unique_ptr<Impl>> over(std::shared_ptr<const Mapping> submission,
@@ -112,7 +114,7 @@ const char* broken_field(const SubmissionDescriptor& call) noexcept {
 Result<std::unique_ptr<WorkerEnd::Impl>> WorkerEnd::Impl::over(std::shared_ptr<const Mapping> submission,
                                                                std::shared_ptr<Mapping> completion, EventBell bell) {
   const auto corrupt = [](const char* what) {
-    return fail(ErrorCode::kCorrupt, std::string("the shared memory of a worker is broken: ") + what);
+    return fail(ErrorCode::kCorrupt, std::string("the shared memory of a worker is not valid: ") + what);
   };
   if (submission->size_bytes() < sizeof(SubmissionHeader) || completion->size_bytes() < sizeof(CompletionHeader)) {
     return corrupt("a segment is too small for its header");
@@ -123,11 +125,11 @@ Result<std::unique_ptr<WorkerEnd::Impl>> WorkerEnd::Impl::over(std::shared_ptr<c
   const auto& calls = impl->calls->fixed;
   const auto& answers = impl->header->fixed;
   if (calls.magic != kSubmissionMagic || answers.magic != kCompletionMagic) {
-    return corrupt("a segment does not begin with its magic number");
+    return corrupt("a segment does not start with its magic number");
   }
   if (calls.version != kLayoutVersion || answers.version != kLayoutVersion) {
     return fail(ErrorCode::kIncompatible, "host and worker are of different builds: their shared memory has version " +
-                                              std::to_string(calls.version) + " and not " +
+                                              std::to_string(calls.version) + ", not " +
                                               std::to_string(kLayoutVersion) + "; install both from one build");
   }
   const auto good_count = [](std::uint32_t count) {
@@ -144,7 +146,7 @@ Result<std::unique_ptr<WorkerEnd::Impl>> WorkerEnd::Impl::over(std::shared_ptr<c
       calls.revoked_offset_bytes != sizes.revoked_offset_bytes ||
       calls.release_offset_bytes != sizes.release_offset_bytes ||
       answers.slots_offset_bytes != sizes.completion_slots_offset_bytes) {
-    return corrupt("its size or an offset does not fit its number of slots");
+    return corrupt("its size or an offset does not match its number of slots");
   }
   impl->revoked = reinterpret_cast<const std::atomic<std::uint64_t>*>(submission->data() + sizes.revoked_offset_bytes);
   impl->releases = reinterpret_cast<const ReleaseEntry*>(submission->data() + sizes.release_offset_bytes);
@@ -189,7 +191,7 @@ Result<WorkerEnd> WorkerEnd::attach(FileDescriptor submission, FileDescriptor co
 
 Result<WorkerEnd> WorkerEnd::attach_in_process(const HostEnd& host, EventBell bell) {
   if (!host.impl().in_process) {
-    return fail(ErrorCode::kInvalidArgument, "the host's end was not made for a worker in its own process");
+    return fail(ErrorCode::kInvalidArgument, "the host's end was not created for a worker in its own process");
   }
   auto impl = Impl::over(host.impl().submission, host.impl().completion, std::move(bell));
   if (!impl) {
@@ -205,7 +207,7 @@ bool WorkerEnd::has_submission() const noexcept {
 TENON_HOT Result<std::optional<Submission>> WorkerEnd::begin() {
   Impl& own = *impl_;
   if (own.running) {
-    return fail(ErrorCode::kInternal, "a worker began a call before it had finished the one before");
+    return fail(ErrorCode::kInternal, "a worker started a call before it had finished the previous one");
   }
   for (;;) {
     const std::uint64_t position = own.answered;
@@ -216,14 +218,15 @@ TENON_HOT Result<std::optional<Submission>> WorkerEnd::begin() {
         return std::optional<Submission>();
       }
       if (tail < position || tail - position > own.slot_count) {
-        return fail(ErrorCode::kCorrupt, "the host's submission ring is broken: tail " + std::to_string(tail) +
+        return fail(ErrorCode::kCorrupt, "the host's submission ring is not valid: tail " + std::to_string(tail) +
                                              " at position " + std::to_string(position));
       }
       own.tail_seen = tail;
     }
     const std::size_t index = position & (own.slot_count - 1);
     const SubmissionSlot& slot = own.slots[index];
-    // SUBTLE: Dekker with HostEnd::revoke; all four accesses are sequentially consistent.
+    // SUBTLE: Dekker's algorithm with HostEnd::revoke; all four accesses are sequentially
+    // consistent.
     own.header->begun.begun.store(put_seal(Seal::kBegun, position + 1), std::memory_order_seq_cst);
     const bool revoked = own.revoked[index].load(std::memory_order_seq_cst) == position + 1;
     Submission submission{.descriptor = slot.descriptor, .inline_payload = {}, .position = position};
@@ -238,7 +241,7 @@ TENON_HOT Result<std::optional<Submission>> WorkerEnd::begin() {
       continue;
     }
     if (const char* field = broken_field(submission.descriptor); field != nullptr) {
-      return fail(ErrorCode::kCorrupt, std::string("the host's submission ring is broken: ") + field +
+      return fail(ErrorCode::kCorrupt, std::string("the host's submission ring is not valid: ") + field +
                                            " of submission " + std::to_string(position));
     }
     if (submission.descriptor.argument.is_inline()) {
@@ -258,7 +261,7 @@ TENON_HOT Result<std::optional<Submission>> WorkerEnd::begin() {
 TENON_HOT Result<void> WorkerEnd::finish(CompletionDescriptor completion, std::optional<BytesView> payload) {
   Impl& own = *impl_;
   if (!own.running) {
-    return fail(ErrorCode::kInternal, "a worker finished a call that had not begun");
+    return fail(ErrorCode::kInternal, "a worker finished a call that had not started");
   }
   if (payload && payload->size() > kCompletionInlineBytes) {
     return fail(ErrorCode::kTooLarge, "a result of " + std::to_string(payload->size()) +
@@ -289,27 +292,29 @@ TENON_HOT Result<void> WorkerEnd::finish(CompletionDescriptor completion, std::o
 void WorkerEnd::begin_bulk(const ArenaBlock& answers) noexcept {
   Impl& own = *impl_;
   auto& bulk = own.header->bulk;
-  // SUBTLE: a host that still looks at the bulk call before must not read its count with the place of this one. Each
-  // part of the place is stored with release after the count has been made that of no call: whoever acquires a new part
-  // sees that, or a later count, when it reads the count again.
+  // SUBTLE: a host that still reads the previous bulk call must not combine its count with the
+  // location of this one. Each part of the location is stored with release after the count has been
+  // reset to kNone: a host that acquires a new part sees that, or a later count, when it reads the
+  // count again.
   const auto done_word = [&own](std::uint32_t items) {
     return put_seal(Seal::kItemsDone, ItemPlace::pack(own.running_position, items));
   };
   bulk.done.store(done_word(ItemPlace::kNone), std::memory_order_relaxed);
   bulk.answers_segment.store(answers.ref.segment, std::memory_order_release);
   bulk.answers_offset_bytes.store(answers.ref.offset_bytes, std::memory_order_release);
-  // All of the block: it may be longer than was asked for, and the last answer lie there.
+  // The whole block: it may be larger than requested, and the last result may lie in the excess.
   bulk.answers_size_bytes.store(answers.bytes.size(), std::memory_order_release);
   bulk.answers_check.store(
       check_of_place(own.running_position, answers.ref.segment, answers.ref.offset_bytes, answers.bytes.size()),
       std::memory_order_release);
-  // Release: the place is written.
+  // Release: the location is written.
   bulk.done.store(done_word(0), std::memory_order_release);
 }
 
 bool WorkerEnd::begin_item(std::uint32_t index) noexcept {
   Impl& own = *impl_;
-  // SUBTLE: Dekker with HostEnd::revoke_items; all four accesses are sequentially consistent.
+  // SUBTLE: Dekker's algorithm with HostEnd::revoke_items; all four accesses are sequentially
+  // consistent.
   own.running_item = index;
   own.header->bulk.begun.store(put_seal(Seal::kItemsBegun, ItemPlace::pack(own.running_position, index + 1)),
                                std::memory_order_seq_cst);
@@ -318,7 +323,7 @@ bool WorkerEnd::begin_item(std::uint32_t index) noexcept {
 }
 
 void WorkerEnd::finish_item(std::uint32_t index) noexcept {
-  // Release: the item's answer is written.
+  // Release: the item's result is written.
   impl_->header->bulk.done.store(put_seal(Seal::kItemsDone, ItemPlace::pack(impl_->running_position, index + 1)),
                                  std::memory_order_release);
 }
@@ -326,7 +331,8 @@ void WorkerEnd::finish_item(std::uint32_t index) noexcept {
 void WorkerEnd::mark_unrepeatable() noexcept {
   Impl& own = *impl_;
   own.unrepeatable = true;
-  // Release: before anything that the task does then. A death after this store finds it.
+  // Release: stored before anything that the nested task does, so that the host finds it after a
+  // later crash.
   own.header->begun.unrepeatable.store(
       put_seal(Seal::kUnrepeatable, ItemPlace::pack(own.running_position, own.running_item)),
       std::memory_order_release);
@@ -345,12 +351,13 @@ TENON_HOT void WorkerEnd::publish() noexcept {
     return;
   }
   own.published = own.answered;
-  // SUBTLE: both sequentially consistent, against the host's store of its sleep word and load of this tail: at least
-  // one side sees the other, so no wake-up is lost. The store also releases the slots.
+  // SUBTLE: both are sequentially consistent, against the host's store of its sleep word and load
+  // of this tail: at least one side sees the other's store, so no wake-up is lost. The store also
+  // releases the slots.
   own.header->ring.tail.store(own.answered, std::memory_order_seq_cst);
   const std::uint32_t sleep = own.calls->bell.sleep.load(std::memory_order_seq_cst);
-  // Relaxed: the host stores it before the sleep word, and one that is read too early or late moves the ring by as much
-  // as `ring` bounds anyway.
+  // Relaxed: the host stores it before the sleep word. Reading it too early or too late delays the
+  // ring by no more than `ring` allows anyway.
   if (own.published >= own.calls->bell.ring_at.load(std::memory_order_relaxed)) {
     own.announced = own.published;
     own.ring_for(sleep);
@@ -359,8 +366,9 @@ TENON_HOT void WorkerEnd::publish() noexcept {
 
 TENON_HOT void WorkerEnd::ring() noexcept {
   Impl& own = *impl_;
-  // SUBTLE: a host that arms its bell after the look at its sleep word loads the tail after that and sees all that was
-  // announced, so it waits for more. The look must come after the tail's store, in the one order of all seq_cst.
+  // SUBTLE: a host that arms its bell after this check of its sleep word loads the tail afterwards
+  // and sees everything announced, so it waits for more. The check must come after the tail's store
+  // in the single order of seq_cst accesses.
   if (own.announced != own.published) {
     own.announced = own.published;
     own.ring_for(own.calls->bell.sleep.load(std::memory_order_seq_cst));
@@ -413,12 +421,13 @@ WorkerWake WorkerEnd::sleep(MonotonicNs deadline_ns) {
     ++own.armed_count;
     own.header->bell.sleep.store((own.armed_count << 2) | static_cast<std::uint32_t>(SleepMode::kFutex),
                                  std::memory_order_seq_cst);
-    // SUBTLE: sequentially consistent against the host's publish; see there. A ring since the last wait changed the
-    // bell, and the futex then refuses to sleep: so wake_worker is never lost either.
+    // SUBTLE: sequentially consistent against the host's publish; see there. A ring since the last
+    // wait changed the bell, and the futex then refuses to sleep: wake_worker is therefore never
+    // lost either.
     if (own.calls->ring.tail.load(std::memory_order_seq_cst) == own.answered) {
       result = wait_on_word(own.calls->bell.bell, own.bell_seen, deadline_ns);
     }
-    // Relaxed: a ring too many does no harm.
+    // Relaxed: a superfluous ring does no harm.
     own.header->bell.sleep.store(own.armed_count << 2, std::memory_order_relaxed);
   }
   if (own.take_ring()) {
@@ -446,7 +455,7 @@ TENON_HOT std::optional<BlockRef> WorkerEnd::pop_release() noexcept {
 }
 
 TENON_HOT std::uint64_t WorkerEnd::messages() const noexcept {
-  // Acquire, with the host's release: the channel has what is counted.
+  // Acquire, with the host's release: the channel contains the counted messages.
   return impl_->calls->bell.messages.load(std::memory_order_acquire);
 }
 
@@ -463,19 +472,20 @@ Result<bool> WorkerEnd::post(BytesView message) {
       return written;
     }
   }
-  // The host's poller waits for the bell whether it has armed it or not.
+  // The host's poller waits for the bell whether or not the host has armed it.
   own.ring_event_bell();
   return true;
 }
 
 bool WorkerEnd::cancelled(std::uint64_t call_id) const noexcept {
-  // Relaxed: the number alone matters, and a look too early is followed by another.
+  // Relaxed: only the number matters, and a check that comes too early is repeated.
   return impl_->calls->cancel.cancelled_call_id.load(std::memory_order_relaxed) == call_id;
 }
 
 void WorkerEnd::report_progress(std::uint64_t call_id, std::uint64_t done, std::uint64_t total) noexcept {
   auto& shared = impl_->header->progress;
-  // The writer's half of HostEnd::progress: the release stores of the data keep the odd version before them.
+  // The writer's half of HostEnd::progress: the release stores of the data keep the store of the
+  // odd version before them.
   const std::uint32_t version = shared.version.load(std::memory_order_relaxed);
   shared.version.store(version + 1, std::memory_order_relaxed);
   shared.call_id.store(call_id, std::memory_order_release);

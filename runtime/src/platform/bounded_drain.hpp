@@ -1,11 +1,12 @@
-/// Hands items to a function that may block, on a thread of its own, through a queue of bounded size.
+/// Passes items to a function that may block, on a separate thread, through a bounded queue.
 ///
-///   BoundedDrain<std::string> lines({.thread_name = "tenon-stderr", .take = write, .report = say_dropped});
-///   lines.push(line, line.size());            // never waits
-///   lines.close({.idle = 2s, .total = 30s});  // returns even if `write` hangs for ever
+///   BoundedDrain<std::string> lines(
+///       {.thread_name = "tenon-stderr", .take = write, .report = report_dropped});
+///   lines.push(line, line.size());            // does not wait
+///   lines.close({.idle = 2s, .total = 30s});  // returns even if `write` hangs forever
 ///
-/// The thread starts with the first item. An item that does not fit is dropped and counted, and the count is handed
-/// over as an item of its own once there is room again.
+/// The thread starts with the first item. An item that does not fit is dropped and counted; the
+/// count is delivered as an item of its own once there is room again.
 #pragma once
 
 #include <algorithm>
@@ -27,7 +28,7 @@ namespace tenon::internal {
 
 /// How long to wait for a function that may hang.
 struct DrainPatience {
-  /// Gives up when not one item was taken for this long.
+  /// Gives up if no item was taken for this long.
   std::chrono::milliseconds idle{2000};
   /// Gives up after this time in any case.
   std::chrono::milliseconds total{30'000};
@@ -37,28 +38,30 @@ template <typename Item>
 class BoundedDrain {
  public:
   struct Options {
-    /// At most 15 letters count.
+    /// Names are truncated to 15 characters.
     const char* thread_name = "tenon-drain";
-    /// Of the items that wait, by what `push` says of each.
+    /// Limit of the queued items' sizes, as passed to `push`.
     std::size_t max_bytes = std::size_t{1} << 20;
-    /// Of one source other than 0, so that no source fills the queue for the others.
+    /// Limit per source (other than 0), so that no source fills the queue at the expense of the
+    /// others.
     std::size_t max_source_bytes = std::size_t{1} << 18;
-    /// Counts of dropped items of one source are reported this far apart, but for the first.
+    /// Minimum time between reports of dropped items, except for the first report.
     std::chrono::milliseconds report_interval{1000};
-    /// Takes an item; may block. False: the item is lost, and counts as dropped.
+    /// Takes an item; may block. Returning false means that the item is lost; it then counts as
+    /// dropped.
     std::function<bool(const Item&)> take = {};
-    /// The item that says how many were dropped, and of which source; may be empty.
+    /// Makes the item that reports how many items of a source were dropped; may be empty.
     std::function<Item(std::uint64_t source, std::uint64_t count)> report = {};
   };
 
   explicit BoundedDrain(Options options) : state_(std::make_shared<Shared>(std::move(options))) {}
   BoundedDrain(const BoundedDrain&) = delete;
   BoundedDrain& operator=(const BoundedDrain&) = delete;
-  /// As close() with the usual patience.
+  /// Same as close() with the default patience.
   ~BoundedDrain() { close({}); }
 
-  /// Never waits, unless the system has no further thread. False: there is no room, and the item has been counted; or
-  /// the drain is closed. [any-thread]
+  /// Does not wait, unless the system cannot start another thread. Returns false if there is no
+  /// room (the item is counted as dropped) or the drain is closed. [any-thread]
   bool push(Item item, std::size_t size_bytes, std::uint64_t source = 0) {
     auto queue = state_->queue.lock();
     if (queue->closed) {
@@ -81,7 +84,7 @@ class BoundedDrain {
     return room;
   }
 
-  /// Counts items that were dropped before they got here. [any-thread]
+  /// Counts items that were dropped before they reached the drain. [any-thread]
   void note_dropped(std::uint64_t source, std::uint64_t count) {
     auto queue = state_->queue.lock();
     if (queue->closed || count == 0) {
@@ -93,8 +96,9 @@ class BoundedDrain {
     state_->changed.notify_one();
   }
 
-  /// Waits until all items, and the counts of dropped ones, have been taken. False when it gave up before, and at once
-  /// on the drain's own thread. `stop` is asked now and then; true gives up too. [any-thread]
+  /// Waits until all items and all reports of dropped items have been taken. Returns false if it
+  /// gave up first, and immediately on the drain's own thread. `stop` is polled regularly; it gives
+  /// up too when that returns true. [any-thread]
   bool flush(DrainPatience patience, const std::function<bool()>& stop = {}) {
     auto queue = state_->queue.lock();
     if (queue->idle()) {
@@ -110,8 +114,8 @@ class BoundedDrain {
     return done;
   }
 
-  /// Flushes, then ends the thread and drops what is left. A thread whose `take` does not return is left behind; what
-  /// the functions of the options refer to must then live on. [any-thread]
+  /// Flushes, stops the thread and drops what is left. A thread whose `take` does not return is
+  /// abandoned; whatever the functions in the options refer to must then stay alive. [any-thread]
   bool close(DrainPatience patience) {
     if (const auto queue = state_->queue.lock(); queue->closed) {
       return !queue->busy;
@@ -124,7 +128,8 @@ class BoundedDrain {
     queue->bytes = 0;
     queue->source_bytes.clear();
     state_->changed.notify_all();
-    // The thread of a function that has returned ends at once; it is waited for, so that nothing of it runs afterwards.
+    // The thread of a function that has returned exits at once; waiting for it makes sure that
+    // nothing of it runs afterwards.
     if (queue->thread != std::this_thread::get_id()) {
       const auto until = std::chrono::steady_clock::now() + patience.idle;
       static_cast<void>(queue.wait_until(state_->progress, until, [&] { return !queue->running; }));
@@ -150,7 +155,8 @@ class BoundedDrain {
     std::uint64_t taken = 0;
     std::thread::id thread{};
     int flushes = 0;
-    bool full = false;  ///< Until half of the queue is free again, so that reports do not come line by line.
+    /// Set until half of the queue is free again, so that not every line gets a report.
+    bool full = false;
     bool busy = false;
     bool running = false;
     bool closed = false;
@@ -161,15 +167,15 @@ class BoundedDrain {
     explicit Shared(Options given) : options(std::move(given)) {}
     const Options options;
     Guarded<Queue> queue;
-    std::condition_variable changed;   // For the thread.
-    std::condition_variable progress;  // For those that wait for it.
+    std::condition_variable changed;   // For the drain's thread.
+    std::condition_variable progress;  // For callers that wait for progress.
   };
   using Locked = typename Guarded<Queue>::Locked;
 
   [[nodiscard]] bool has_room(Queue& queue, std::size_t size_bytes, std::uint64_t source) const {
     const Options& options = state_->options;
     if (queue.full || queue.bytes + size_bytes > options.max_bytes) {
-      // One item always fits, however large; the one that is being taken counts.
+      // One item always fits, however large; an item that is being taken counts.
       queue.full = queue.bytes > 0;
       return queue.bytes == 0;
     }
@@ -189,10 +195,11 @@ class BoundedDrain {
       queue.running = true;
       thread->detach();
     }
-    // Without one the caller does the work itself, and the next item tries again.
+    // If no thread could be started, the caller does the work, and the next item tries again.
   }
 
-  /// Where the system has no thread for the drain, a line late is better than none: the caller hands over what is due.
+  /// If the system has no thread for the drain, a late line is better than none: the caller
+  /// delivers what is due.
   void take_here(Locked& queue) {
     while (!queue->running && !queue->busy && !queue->closed && step(*state_, queue)) {
     }
@@ -239,11 +246,12 @@ class BoundedDrain {
     }
     queue->running = false;
     queue->thread = {};
-    // Under the lock: whoever waits may destroy what `state` refers to as soon as it is given up.
+    // Under the lock: a waiting thread may destroy what `state` refers to once the lock is
+    // released.
     state.progress.notify_all();
   }
 
-  /// Hands over what is due. False when nothing is.
+  /// Delivers what is due. Returns false if nothing is.
   static bool step(Shared& state, Locked& queue) {
     if (report_due(*queue)) {
       hand_over_reports(state, queue);
@@ -290,7 +298,7 @@ class BoundedDrain {
     state.progress.notify_all();
   }
 
-  /// A count that cannot be handed over either waits for the next time, unless somebody waits for the end.
+  /// A report that cannot be delivered either is retried later, unless a flush is waiting.
   static void hand_over_reports(Shared& state, Locked& queue) {
     queue->next_report = std::chrono::steady_clock::now() + state.options.report_interval;
     std::map<std::uint64_t, std::uint64_t> dropped;
@@ -311,13 +319,14 @@ class BoundedDrain {
       queue->dropped[source] += count;
     }
     if (!kept.empty()) {
-      queue->next_report += kRetryFactor * state.options.report_interval;  // A disk that is full stays so for a while.
+      // A full disk stays full for a while.
+      queue->next_report += kRetryFactor * state.options.report_interval;
     }
     ++queue->taken;
     state.progress.notify_all();
   }
 
-  /// Runs `function` without the lock. One that throws has not taken the item.
+  /// Runs `function` without the lock. If it throws, the item was not taken.
   template <typename Function>
   static bool unlocked(Shared& state, Locked& queue, const Function& function) {
     queue.unlock();

@@ -1,6 +1,6 @@
-/// Sleeping on, and waking through, a word of shared memory.
+/// Waiting on a word of shared memory, and waking its waiters.
 ///
-/// The protocol of ipc/ (one sleeper, one ringer) is built on these; see ipc/DESIGN.md.
+/// The protocol of ipc/ (one waiter, one waker) is built on these; see ipc/DESIGN.md.
 #pragma once
 
 #include <atomic>
@@ -12,19 +12,20 @@ namespace tenon::internal {
 
 /// How a wait ended.
 enum class WaitResult {
-  kWoken,    ///< The word has, or may have, another value: look again.
+  kWoken,    ///< The word has, or may have, another value: check it again.
   kTimeout,  ///< The deadline passed.
 };
 
-/// Sleeps while `word` holds `expected`, until woken or `deadline_ns`. The word may lie in shared memory that is mapped
-/// read-only here. May return kWoken without a cause. A word that cannot be waited on counts as woken. [any-thread]
+/// Sleeps while `word` holds `expected`, until woken or `deadline_ns`. The word may lie in shared
+/// memory that is mapped read-only here. May return kWoken spuriously. A word that cannot be waited
+/// on counts as woken. [any-thread]
 [[nodiscard]] WaitResult wait_on_word(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
                                       MonotonicNs deadline_ns) noexcept;
 
 /// Wakes up to `count` threads of any process that sleep on `word`. [any-thread]
 void wake_word(const std::atomic<std::uint32_t>& word, int count) noexcept;
 
-/// Cores this process may run on, at least 1; asked once per call. [any-thread]
+/// Number of cores this process may run on, at least 1; each call queries the system. [any-thread]
 [[nodiscard]] unsigned usable_core_count() noexcept;
 
 /// A hint to the core that this is a spin loop. [any-thread]
@@ -36,21 +37,23 @@ inline void cpu_relax() noexcept {
 #endif
 }
 
-/// Decides how long to look before sleeping. With one core it never spins. It learns: a spin that ended in vain makes
-/// the next ones shorter, down to none; one that succeeded makes them longer, up to the limit. So an idle side stops
-/// spinning after a few vain tries, and a busy one sleeps never. One per waiting thread; not thread-safe.
+/// Decides how long to spin before sleeping. With one core it never spins. It adapts: a spin that
+/// fails makes the next ones shorter, down to none; one that succeeds makes them longer, up to the
+/// limit. An idle thread therefore stops spinning after a few attempts, and a busy one never
+/// sleeps. One per waiting thread; not thread-safe.
 class AdaptiveSpin {
  public:
   struct Options {
-    /// Longest spin; near the cost of one sleep and wake-up, beyond which sleeping is cheaper.
+    /// Longest spin. It is near the cost of one sleep and wake-up, beyond which sleeping is
+    /// cheaper.
     std::int64_t limit_ns = 50'000;
-    /// 0: asks the system.
+    /// 0: queries the system.
     unsigned cores = 0;
   };
   AdaptiveSpin();
   explicit AdaptiveSpin(const Options& options);
 
-  /// Looks for `ready()` for as long as it pays. Returns whether it came true.
+  /// Polls `ready()` for as long as spinning pays off. Returns whether it became true.
   template <typename Ready>
   [[nodiscard]] bool spin(Ready ready) {
     if (ready()) {
@@ -58,8 +61,8 @@ class AdaptiveSpin {
     }
     bool probe = false;
     if (budget_ns_ < kSmallestSpinNs) {
-      // Now and then a try, or it would never learn that the other side has become quick; as long as may be, because
-      // the other side sleeps as well and has to be woken first.
+      // Probes once in a while; otherwise it would never learn that the other side has become fast.
+      // The probe has full length, because the other side sleeps too and has to be woken first.
       if (++sleeps_ < kSleepsPerProbe || limit_ns_ == 0) {
         return false;
       }

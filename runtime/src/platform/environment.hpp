@@ -1,4 +1,4 @@
-/// What surrounds this process.
+/// The environment of this process.
 #pragma once
 
 #include <filesystem>
@@ -10,25 +10,29 @@
 
 namespace tenon::internal {
 
-/// An environment value; nullopt when it is not set. [any-thread] as long as nothing changes the environment
+/// An environment variable; nullopt if it is not set. [any-thread] while nothing changes the
+/// environment.
 [[nodiscard]] std::optional<std::string> get_environment(const std::string& name);
 
-/// All of the environment, as "NAME=value". [any-thread] as long as nothing changes the environment
+/// The whole environment, as "NAME=value". [any-thread] while nothing changes the environment.
 [[nodiscard]] std::vector<std::string> environment_entries();
 
-/// Splits a search path (':' here) and drops empty parts. [any-thread]
+/// Splits a search path (':' on Linux) and drops empty parts. [any-thread]
 [[nodiscard]] std::vector<std::filesystem::path> split_search_path(const std::string& value);
 
-/// HOME when it is absolute, else the user database's entry; empty when there is none. [any-thread]
+/// HOME if it is absolute, otherwise the user database's entry; empty if there is none.
+/// [any-thread]
 [[nodiscard]] std::filesystem::path home_directory();
 
-/// $XDG_CACHE_HOME/tenon, else ~/.cache/tenon; empty when there is no home. Not created. [any-thread]
+/// $XDG_CACHE_HOME/tenon, otherwise ~/.cache/tenon; empty if there is no home directory. Not
+/// created. [any-thread]
 [[nodiscard]] std::filesystem::path cache_directory();
 
-/// The running executable, absolute. Errors: kIo. [any-thread]
+/// Absolute path of the running executable. Errors: kIo. [any-thread]
 [[nodiscard]] Result<std::filesystem::path> executable_path();
 
-/// The file (library or executable) that holds `address`, absolute, links resolved. Errors: kNotFound. [any-thread]
+/// Absolute path, with links resolved, of the file (library or executable) that contains `address`.
+/// Errors: kNotFound. [any-thread]
 [[nodiscard]] Result<std::filesystem::path> module_path(const void* address);
 
 }  // namespace tenon::internal

@@ -1,5 +1,5 @@
-/// Files: read whole, written so that a reader sees the old or the new content, never a half. What a user named may
-/// also be a fifo or a device, which are read and written as they stand.
+/// Files: read whole, and replaced atomically, so that a reader sees the old or the new content.
+/// Names given by a user may also refer to a FIFO or a device, which are read and written directly.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace tenon::internal {
 
-/// What tells one file, and one state of it, from another.
+/// Identifies a file and one state of it.
 struct FileIdentity {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
@@ -21,65 +21,68 @@ struct FileIdentity {
   std::int64_t mtime_ns = 0;
   std::int64_t ctime_ns = 0;
   std::uint32_t mode = 0;   ///< Permission bits.
-  std::uint32_t owner = 0;  ///< User number.
+  std::uint32_t owner = 0;  ///< User id.
   bool regular = false;
   friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
 };
 
-/// Identity of what `path` names, links followed. Errors: kNotFound; kIo. [any-thread]
+/// Identity of the file that `path` names, following links. Errors: kNotFound; kIo. [any-thread]
 [[nodiscard]] Result<FileIdentity> file_identity(const std::filesystem::path& path);
 /// Identity of an open file. Errors: kIo. [any-thread]
 [[nodiscard]] Result<FileIdentity> file_identity(const FileDescriptor& descriptor);
 
-/// Opens a regular file for reading; a fifo or device is refused and never waited for. Errors: kNotFound;
-/// kInvalidArgument not a regular file; kIo. [any-thread]
+/// Opens a regular file for reading; a FIFO or device is refused without waiting. Errors:
+/// kNotFound; kInvalidArgument: not a regular file; kIo. [any-thread]
 [[nodiscard]] Result<FileDescriptor> open_for_reading(const std::filesystem::path& path);
 
-/// What may stand behind a name that is read.
+/// Kinds of files that may be read.
 enum class ReadFrom {
-  kRegularFile,  ///< Anything else is refused, so that nothing is waited for.
-  /// Fifos and character devices too, to their end: for names that a user gave (`/dev/stdin`, `<(command)`). Opening a
-  /// fifo waits for its writer; a signal that comes first ends the wait with kCancelled.
+  kRegularFile,  ///< Refuses all other kinds, so that reading never waits.
+  /// Also reads FIFOs and character devices, to their end: for names given by a user (`/dev/stdin`,
+  /// `<(command)`). Opening a FIFO waits for its writer; a signal ends the wait with kCancelled.
   kStream,
 };
 
-/// Reads a whole file of at most `max_bytes`. Errors: those of open_for_reading; kTooLarge; kCancelled. [any-thread]
+/// Reads a whole file of at most `max_bytes`. Errors: those of open_for_reading; kTooLarge;
+/// kCancelled. [any-thread]
 [[nodiscard]] Result<Buffer> read_file(const std::filesystem::path& path, std::uint64_t max_bytes,
                                        ReadFrom from = ReadFrom::kRegularFile);
 /// Reads the rest of an open file of at most `max_bytes`.
 [[nodiscard]] Result<Buffer> read_file(const FileDescriptor& descriptor, std::uint64_t max_bytes);
 
 struct WriteOptions {
-  /// Permission bits of a new file, before umask.
+  /// Permission bits of a new file, before the umask.
   std::uint32_t mode = 0666;
-  /// Waits until the content is on the disk. Slower; without it a power cut may lose the new content, never mix it.
+  /// Waits until the content is on disk. Slower; without it a power failure may lose the new
+  /// content but never mixes old and new.
   bool sync = true;
 };
 
-/// Writes a file as a whole: a temporary file beside it, then a rename. On an error the old file is untouched and the
-/// temporary one is gone. Errors: kNotFound no such directory; kIo with disk full, quota, read-only in words.
-/// [any-thread]
+/// Replaces a file atomically: writes a temporary file beside it, then renames it. On an error the
+/// old file is unchanged and the temporary one is removed. Errors: kNotFound: no such directory;
+/// kIo, with the cause (disk full, quota, read-only). [any-thread]
 [[nodiscard]] Result<void> write_file(const std::filesystem::path& path, BytesView content,
                                       const WriteOptions& options = {});
 
-/// Writes to a name that a user gave, piece by piece. What stands there decides: a missing or a regular file is
-/// replaced as a whole by `finish`, and behind a symbolic link it is the target that is replaced; a fifo or a device is
-/// written to as it stands, at once. Not thread-safe.
+/// Writes piecewise to a name given by a user. A missing or regular file is replaced as a whole by
+/// `finish`; for a symbolic link, its target is replaced; a FIFO or device is written to directly,
+/// at once. Not thread-safe.
 class NamedOutput {
  public:
-  /// Opening a fifo waits for its reader. Errors: kInvalidArgument a directory; kNotFound no such directory; kCancelled
-  /// when a signal came while a fifo was waited for; kIo. [any-thread]
+  /// Opening a FIFO waits for its reader. Errors: kInvalidArgument: a directory; kNotFound: no such
+  /// directory; kCancelled: a signal arrived while waiting for a FIFO; kIo. [any-thread]
   [[nodiscard]] static Result<NamedOutput> open(const std::filesystem::path& path, const WriteOptions& options = {});
   NamedOutput(NamedOutput&&) noexcept;
   NamedOutput& operator=(NamedOutput&&) noexcept;
-  /// Without `finish` the old file stays as it was.
+  /// Leaves the old file unchanged unless `finish` was called.
   ~NamedOutput();
 
-  /// Errors: kIo; kUnavailable nobody reads the fifo any more; kCancelled a signal came while it was full.
+  /// Errors: kIo; kUnavailable: the FIFO has no reader any more; kCancelled: a signal arrived while
+  /// it was full.
   [[nodiscard]] Result<void> write(BytesView bytes);
-  /// Puts a replaced file in its place; nothing is written after it. Errors: kIo.
+  /// Puts the new file in place of the old one; nothing may be written afterwards. Errors: kIo.
   [[nodiscard]] Result<void> finish();
-  /// Whether others see each write at once.
+  /// Whether each write is visible to others at once.
   [[nodiscard]] bool direct() const noexcept;
 
  private:

@@ -1,7 +1,8 @@
-/// platform/fork_guard.hpp: tells a process from the children that code of others forks in it.
+/// platform/fork_guard.hpp: distinguishes a process from children that foreign code forks in it.
 ///
-/// A child that was meant to run another program and fails to, or that returns instead of ending, goes on in the code
-/// that called its parent. It has the parent's memory and descriptors and would act as a second parent.
+/// A child that was meant to run another program and fails to, or that returns instead of exiting,
+/// continues in the code that called its parent. It has the parent's memory and descriptors and
+/// would act as a second parent.
 #pragma once
 
 #include <atomic>
@@ -13,10 +14,10 @@
 
 namespace tenon::internal {
 
-/// What children do not get. All of it must last as long as the process.
+/// Resources withheld from children. All of them must last as long as the process.
 struct ForkGuardOptions {
-  /// Shared memory that the process writes. A child has zeros of its own in its place, or nothing at all when it was
-  /// made by a bare system call.
+  /// Shared memory that the process writes. A child sees private zero pages instead, or no mapping
+  /// at all if it was created by a raw system call.
   std::span<const MutableBytesView> hidden;
   /// Closed in a child.
   std::span<const int> descriptors;
@@ -25,20 +26,22 @@ struct ForkGuardOptions {
 /// [any-thread]
 class ForkGuard {
  public:
-  /// Finds no children.
+  /// Detects no children.
   ForkGuard() noexcept = default;
-  /// Guards this process, once. A child that the calling thread makes by fork(), also one that then runs another
-  /// program, is killed when this process ends. Errors: kOutOfMemory; kIo. [setup]
+  /// Guards this process, once. A child that the calling thread creates with fork(), even one that
+  /// then executes another program, is killed when this process exits. Errors: kOutOfMemory; kIo.
+  /// [setup]
   [[nodiscard]] static Result<ForkGuard> arm(const ForkGuardOptions& options);
 
-  /// Whether this is a child with a copy of the memory. One load.
+  /// Whether this is a child with a copy of the memory. Costs one load.
   [[nodiscard]] bool in_child() const noexcept {
-    // Relaxed: the system clears the word in the child before that runs.
+    // Relaxed: the system clears the word in the child before the child runs.
     return word_->load(std::memory_order_relaxed) == 0;
   }
-  /// Whether this is a child of any kind, also one that shares the memory, as vfork() makes it. A system call.
+  /// Whether this is a child of any kind, including one that shares the memory, as vfork() creates.
+  /// Costs a system call.
   [[nodiscard]] bool in_any_child() const noexcept;
-  /// Ends a child, with a line on stderr that says why.
+  /// Exits if this is a child, with a line on stderr that says why.
   void end_child() const noexcept {
     if (in_child()) {
       leave();
@@ -59,9 +62,9 @@ class ForkGuard {
   std::int64_t process_id_ = 0;
 };
 
-/// Kills the children of this process, whichever thread made them, and their descendants, as far as the system shows
-/// them: those that put themselves into a session of their own too, but not those of a child that has ended.
-/// [any-thread]
+/// Kills the children of this process, whichever thread created them, and their descendants, as far
+/// as the system shows them. This includes processes in their own session, but not the children of
+/// a child that has already exited. [any-thread]
 void kill_descendants() noexcept;
 
 }  // namespace tenon::internal

@@ -1,4 +1,4 @@
-/// platform/interrupts.hpp: interrupts from the user (Ctrl-C) as a number that anyone may read.
+/// platform/interrupts.hpp: counts interrupts from the user (Ctrl-C).
 #pragma once
 
 #include <atomic>
@@ -7,21 +7,22 @@
 
 namespace tenon::internal {
 
-/// Counts interrupts (Ctrl-C and the system's polite request to end) from construction to destruction instead of
-/// letting them end the process. After `kLimit` of them the old behaviour comes back, so that a program that hangs
-/// while it winds up can still be ended. At most one exists at a time. [setup]
+/// Counts interrupts (Ctrl-C and SIGTERM) from construction to destruction instead of letting them
+/// end the process. After `kLimit` of them the previous behaviour is restored, so that a program
+/// that hangs during shutdown can still be stopped. At most one exists at a time. [setup]
 class InterruptCounter {
  public:
   static constexpr int kLimit = 2;
 
-  /// Errors: kRejected when another one exists; kIo.
+  /// Errors: kRejected if another one exists; kIo.
   [[nodiscard]] static Result<InterruptCounter> install();
 
   InterruptCounter(InterruptCounter&& other) noexcept;
   InterruptCounter& operator=(InterruptCounter&&) = delete;
   ~InterruptCounter();
 
-  /// Interrupts so far. The object has static storage: the reference stays valid. [any-thread]
+  /// Number of interrupts so far. The counter has static storage: the reference stays valid.
+  /// [any-thread]
   [[nodiscard]] const std::atomic<int>& count() const noexcept;
 
  private:

@@ -1,4 +1,4 @@
-/// platform/private_pages.hpp: memory of this process alone, page by page from the system.
+/// platform/private_pages.hpp: private memory of this process, in pages from the system.
 #pragma once
 
 #include <cstddef>
@@ -7,10 +7,10 @@
 
 namespace tenon::internal {
 
-/// Pages that read as zero, `size_bytes` at a multiple of it; a power of two of at least a page. Errors: kOutOfMemory.
-/// [any-thread]
+/// Maps `size_bytes` of zeroed pages, aligned to `size_bytes`, a power of two of at least one page.
+/// Errors: kOutOfMemory. [any-thread]
 [[nodiscard]] Result<void*> map_private_pages(std::size_t size_bytes);
-/// Gives them back.
+/// Unmaps the pages.
 void unmap_private_pages(void* pages, std::size_t size_bytes) noexcept;
 
 }  // namespace tenon::internal

@@ -1,4 +1,4 @@
-/// platform/process_state.hpp: what the system says of another process.
+/// platform/process_state.hpp: the state of another process, as the system reports it.
 #pragma once
 
 #include <cstdint>
@@ -7,12 +7,15 @@
 namespace tenon::internal {
 
 struct ProcessState {
-  bool stopped = false;            ///< By a signal or a freezer that works with signals, not by a debugger.
-  bool main_thread_ended = false;  ///< The main thread has ended; the process may live on in other threads.
-  bool ending = false;             ///< The main thread is on its way out.
+  /// Stopped by a signal or by a freezer that uses signals, not by a debugger.
+  bool stopped = false;
+  /// The main thread has exited; the process may live on in other threads.
+  bool main_thread_ended = false;
+  /// The main thread is exiting.
+  bool ending = false;
 };
 
-/// nullopt when the process is gone or the system does not tell.
+/// nullopt if the process is gone or the system does not report it.
 [[nodiscard]] std::optional<ProcessState> process_state(std::int64_t pid) noexcept;
 
 }  // namespace tenon::internal

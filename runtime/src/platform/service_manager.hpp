@@ -1,4 +1,4 @@
-/// Tells the system's service manager (systemd) how a service is.
+/// Reports the state of a service to the system's service manager (systemd).
 #pragma once
 
 #include <chrono>
@@ -7,23 +7,23 @@
 
 namespace tenon::internal {
 
-/// Talks to the manager that started this process; without one ($NOTIFY_SOCKET is not set) nothing happens. A message
-/// that cannot be sent is lost: the manager has its own time-outs. [any-thread] as long as nothing changes the
-/// environment.
+/// Talks to the manager that started this process; does nothing without one ($NOTIFY_SOCKET is not
+/// set). A message that cannot be sent is lost: the manager has its own time-outs. [any-thread]
+/// while nothing changes the environment.
 class ServiceManager {
  public:
-  /// Whether there is one.
+  /// Whether there is a service manager.
   [[nodiscard]] static bool present() noexcept;
 
-  /// The service works, or works again after `reloading`. `status` is one line for people.
+  /// The service is running, or running again after `reloading`. `status` is one line for people.
   static void ready(std::string_view status) noexcept;
   static void reloading() noexcept;
   static void stopping(std::string_view status) noexcept;
   static void status(std::string_view status) noexcept;
-  /// The service is not stuck.
+  /// The watchdog signal: the service is not stuck.
   static void alive() noexcept;
 
-  /// Within which time the manager wants to hear `alive`; nullopt when it does not.
+  /// The interval within which the manager expects `alive`; nullopt if it expects none.
   [[nodiscard]] static std::optional<std::chrono::microseconds> watchdog_interval() noexcept;
 };
 

@@ -1,4 +1,4 @@
-/// The signals by which a service is asked to end or to reload, as something that a Poller waits for.
+/// The signals that ask a service to stop or reload, as a descriptor for a Poller.
 #pragma once
 
 #include <utility>
@@ -9,25 +9,26 @@
 
 namespace tenon::internal {
 
-/// Holds back SIGINT, SIGTERM and SIGHUP on the thread that made it, and on threads started meanwhile, and gives them
-/// out by `take`. At its end what was not taken is delivered as before. One thread, which also ends it; make it before
-/// other threads are started. Children are not touched. Move-only.
+/// Blocks SIGINT, SIGTERM and SIGHUP on the thread that created it and on threads started
+/// meanwhile; `take` returns the pending ones. On destruction, signals that were not taken are
+/// delivered as before. Create and destroy it on one thread, before other threads are started.
+/// Children are not affected. Move-only.
 class ServiceSignals {
  public:
-  /// Errors: kUnavailable no descriptors left; kIo. [setup]
+  /// Errors: kUnavailable: no descriptors are left; kIo. [setup]
   [[nodiscard]] static Result<ServiceSignals> hold();
   ServiceSignals(ServiceSignals&& other) noexcept = default;
   ServiceSignals& operator=(ServiceSignals&&) = delete;
   ~ServiceSignals();
 
-  /// Readable when a signal has come. For a Poller; stays owned.
+  /// Readable if a signal is pending. For a Poller; ownership stays here.
   [[nodiscard]] const FileDescriptor& descriptor() const noexcept { return descriptor_; }
 
   struct Seen {
     int stops = 0;  ///< SIGINT and SIGTERM.
     bool reload = false;
   };
-  /// What has come since the last time. The system keeps one of each kind.
+  /// The signals since the last call. The system keeps one of each kind.
   [[nodiscard]] Seen take() const noexcept;
 
  private:

@@ -1,19 +1,19 @@
-/// platform/signals.hpp: signals. The library handles none; ignoring is for programs of this tree.
+/// platform/signals.hpp: signals. The library handles none; only tenon's own programs ignore any.
 #pragma once
 
 #include <string>
 
 namespace tenon::internal {
 
-/// Ignores SIGPIPE in this process, so that writing to a closed pipe is an error and not the end. For worker and tools.
-/// [setup]
+/// Ignores SIGPIPE in this process, so that writing to a closed pipe is an error and does not kill
+/// it. For the worker and the tools. [setup]
 void ignore_broken_pipe() noexcept;
 
-/// Whether what ends a process by this signal is usually another one: a person, a service manager, the system when it
-/// is out of memory. Faults and abort() are a process's own. [any-thread]
+/// Whether this signal is usually sent by another party: a person, a service manager, or the system
+/// when it runs out of memory. Faults and abort() come from the process itself. [any-thread]
 [[nodiscard]] bool sent_by_others(int signal) noexcept;
 
-/// The signals this process blocks, ignores and catches, as the system sees them, in hexadecimal masks:
+/// The signals that this process blocks, ignores and catches, as hexadecimal masks from the system:
 /// "blocked=0 ignored=0 caught=0". For tests of spawned children. [any-thread]
 [[nodiscard]] std::string signal_state();
 

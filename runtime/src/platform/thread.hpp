@@ -11,25 +11,26 @@
 
 namespace tenon::internal {
 
-/// A thread that takes no signals but those of faults, so that a program's handlers run on its own threads. In contrast
-/// to std::thread, a system without room for it is an error and not an exception, and its stack does not depend on
-/// 'ulimit -s'. Move-only. One thread at a time.
+/// A thread that blocks all signals except faults, so that a program's handlers run on its own
+/// threads. Unlike with std::thread, lack of system resources is an error, not an exception, and
+/// the stack size does not depend on 'ulimit -s'. Move-only. One thread at a time.
 class Thread {
  public:
-  /// Holds none.
+  /// Holds no thread.
   Thread() noexcept;
-  /// Starts a thread that runs `body`, which must not throw. `name` is for debuggers and `top -H`; at most 15 letters
-  /// count. Errors: kUnavailable with the limits on processes and threads; kOutOfMemory. [any-thread]
+  /// Starts a thread that runs `body`, which must not throw. `name` is for debuggers and `top -H`;
+  /// it is truncated to 15 characters. Errors: kUnavailable with the limits on processes and
+  /// threads; kOutOfMemory. [any-thread]
   [[nodiscard]] static Result<Thread> start(const char* name, std::function<void()> body);
   Thread(Thread&&) noexcept;
   Thread& operator=(Thread&& other) noexcept;
-  /// Joins.
+  /// Joins the thread.
   ~Thread();
 
   [[nodiscard]] bool joinable() const noexcept { return native_ != nullptr; }
-  /// Waits for its end. Nothing happens when none is held.
+  /// Waits for the thread to exit. Does nothing if there is none.
   void join() noexcept;
-  /// Lets it run on by itself. Nothing happens when none is held.
+  /// Detaches the thread. Does nothing if there is none.
   void detach() noexcept;
 
  private:

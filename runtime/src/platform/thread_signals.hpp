@@ -1,12 +1,13 @@
-/// Keeps the signals of a program away from a library's own threads.
+/// Keeps a program's signals away from the library's threads.
 #pragma once
 
 #include <memory>
 
 namespace tenon::internal {
 
-/// Blocks every signal but those of faults on the calling thread until its end; threads started meanwhile keep them
-/// blocked, so that a program's handlers never run there. One thread; ends on the thread that made it. [any-thread]
+/// Blocks all signals except faults on the calling thread for its lifetime. Threads started
+/// meanwhile keep them blocked, so that a program's handlers never run there. Create and destroy it
+/// on one thread. [any-thread]
 class SignalsBlocked {
  public:
   SignalsBlocked();
@@ -19,7 +20,7 @@ class SignalsBlocked {
   std::unique_ptr<Before> before_;
 };
 
-/// Names the calling thread for debuggers and `top -H`; at most 15 letters count. [any-thread]
+/// Names the calling thread for debuggers and `top -H`; truncated to 15 characters. [any-thread]
 void name_this_thread(const char* name) noexcept;
 
 }  // namespace tenon::internal

@@ -1,11 +1,11 @@
-/// Who runs this process.
+/// The user of this process.
 #pragma once
 
 #include <cstdint>
 
 namespace tenon::internal {
 
-/// Number of the user with whose rights this process acts; compares with FileIdentity::owner. [any-thread]
+/// Effective user id of this process; comparable with FileIdentity::owner. [any-thread]
 [[nodiscard]] std::uint32_t current_user_id() noexcept;
 
 }  // namespace tenon::internal

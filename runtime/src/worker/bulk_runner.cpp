@@ -11,13 +11,14 @@ namespace tenon::internal {
 
 namespace {
 
-/// Larger results lie in a block of their own.
+/// Larger results get a separate block.
 constexpr std::uint64_t kLargestAmongOthers = 4096;
-/// What every item finds at least: a reference, or the beginning of a message.
+/// Minimum room for each item: enough for a reference or the start of a message.
 constexpr std::uint64_t kLeastRoomBytes = 64;
 constexpr std::uint64_t kSmallestRoomBytes = 4096;
 constexpr std::size_t kMaxMessageBytes = 8192;
-/// A bulk call that runs for longer gives the rest back, so that others get their turn.
+/// A bulk call that runs for longer returns the remaining items, so that other calls get their
+/// turn.
 constexpr std::int64_t kLongEnoughNs = 1'000'000;
 constexpr std::uint32_t kItemsPerClock = 4;
 
@@ -28,7 +29,7 @@ Result<void> BulkRunner::begin() {
     return fail(ErrorCode::kCorrupt, "the argument block of a bulk call is too small for its items");
   }
   const std::uint64_t table_bytes = std::uint64_t{count_} * sizeof(BulkAnswer);
-  // A quarter more than results took lately; whatever finds no room is sent again.
+  // A quarter more than recent results took; an item that finds no room is submitted again.
   const std::uint64_t expected_bytes = count_ * bulk_aligned(route_.mean_result_bytes * 5 / 4 + kBulkAlignment);
   const std::uint64_t room_bytes = std::clamp(expected_bytes, kSmallestRoomBytes, kLargestBulkRoomBytes);
   auto answers = core_.results.allocate(table_bytes + room_bytes);
@@ -85,7 +86,7 @@ Result<void> BulkRunner::run_item(std::uint32_t index) {
   if (!options_.argument_absent) {
     if (!range_fits(place.offset_bytes, place.size_bytes, arguments_.size()) ||
         !is_aligned(place.offset_bytes, kBulkAlignment)) {
-      return fail(ErrorCode::kCorrupt, "an argument of a bulk call does not lie in its block");
+      return fail(ErrorCode::kCorrupt, "an argument of a bulk call lies outside its block");
     }
     options_.argument = arguments_.subspan(place.offset_bytes, place.size_bytes);
   }
@@ -106,7 +107,7 @@ void BulkRunner::answer(std::uint32_t index, CallContext& context, const CallOut
   }
   ResultBlob& blob = context.results().back();
   if (blob.bytes.size() <= kLargestAmongOthers && bulk_aligned(blob.bytes.size()) <= answers_.bytes.size() - used_) {
-    write(index, {}, blob.bytes);  // Its block, should it have one, goes back with the context.
+    write(index, {}, blob.bytes);  // The result's own block, if any, is freed with the context.
   } else {
     refer(index, blob);
   }
@@ -144,7 +145,7 @@ void BulkRunner::refer(std::uint32_t index, ResultBlob& blob) {
     answer_error(index, static_cast<tenon_status_t>(kept.error().code), kept.error().message);
     return;
   }
-  blob.block.reset();  // It is the host's now.
+  blob.block.reset();  // The host owns it now.
   const BlockRef ref = *kept;
   write(index, {.flags = kBulkAnswerReference}, BytesView(reinterpret_cast<const std::uint8_t*>(&ref), sizeof ref));
 }

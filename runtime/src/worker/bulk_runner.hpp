@@ -13,11 +13,12 @@
 
 namespace tenon::internal {
 
-/// Runs one bulk call and writes the answers to its items. Stops early when the host takes the rest back, when it has
-/// run for long enough, or when the answers have no more room; the host then sends the rest again. [task-thread]
+/// Runs one bulk call and writes the results of its items. Stops early if the host revokes the
+/// rest, if it has run for long enough, or if there is no more room for results; the host then
+/// submits the rest again. [task-thread]
 class BulkRunner {
  public:
-  /// `options` are those of the calls; their argument is the argument block.
+  /// `options` are the common options of the calls; their argument is the argument block.
   BulkRunner(WorkerCore& core, const SubmissionDescriptor& descriptor, CallContext::Options options, Route& route)
       : core_(core),
         options_(std::move(options)),
@@ -29,7 +30,8 @@ class BulkRunner {
   BulkRunner(const BulkRunner&) = delete;
   BulkRunner& operator=(const BulkRunner&) = delete;
 
-  /// The completion to answer with. Errors: those of Arena::allocate; kCorrupt an argument block that is none.
+  /// Runs the items and returns the completion of the bulk call. Errors: those of Arena::allocate;
+  /// kCorrupt: a malformed argument block.
   [[nodiscard]] Result<CompletionDescriptor> run();
 
  private:
@@ -39,7 +41,7 @@ class BulkRunner {
   void answer(std::uint32_t index, CallContext& context, const CallOutcome& outcome);
   void answer_error(std::uint32_t index, tenon_status_t status, std::string_view message);
   void write(std::uint32_t index, BulkAnswer answer, BytesView bytes);
-  /// Puts a result that is too large to stand among the others, or finds no room there.
+  /// Stores a result separately that is too large for the result block or finds no room there.
   void refer(std::uint32_t index, ResultBlob& blob);
 
   WorkerCore& core_;
@@ -50,7 +52,7 @@ class BulkRunner {
   std::uint32_t count_;
   std::uint64_t first_id_;
   ArenaBlock answers_;
-  std::uint64_t used_ = 0;  // Bytes of the answer block.
+  std::uint64_t used_ = 0;  // Bytes of the result block.
 };
 
 }  // namespace tenon::internal

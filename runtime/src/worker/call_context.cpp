@@ -15,9 +15,10 @@ namespace tenon::internal {
 namespace {
 
 constexpr std::size_t kMaxMessageBytes = 4096;
-/// Stack that nested calls may fill: half of the common 8 MiB, so that the last one still has room for its work.
+/// Stack that nested calls may use: half of the common 8 MiB, so that the innermost call still has
+/// room to work.
 constexpr std::uint64_t kNestingStackBytes = std::uint64_t{4} << 20;
-/// Nesting beyond this is endless recursion, whatever stack is left.
+/// Deeper nesting counts as endless recursion, whatever stack is left.
 constexpr std::uint32_t kMaxDepth = 10000;
 
 std::string_view cut(const char* message) {
@@ -27,8 +28,8 @@ std::string_view cut(const char* message) {
   return std::string_view(message, ::strnlen(message, kMaxMessageBytes));
 }
 
-/// An error's message: one that is too long loses its middle, because nested calls put their names before it and the
-/// cause stands at its end.
+/// Shortens an error message by cutting out its middle: nested calls prepend their names, and the
+/// cause is at the end.
 std::string shorten(const char* message) {
   constexpr std::size_t kLongestBytes = std::size_t{1} << 20;
   constexpr std::string_view kGap = " ... ";
@@ -55,7 +56,7 @@ tenon_bytes_t to_c(BytesView bytes, bool absent) noexcept {
   if (absent) {
     return {nullptr, 0};
   }
-  // Present but empty still has an address: null means absent.
+  // A present but empty value still has an address: null means absent.
   static constexpr std::uint8_t kEmpty alignas(16) = 0;
   return {bytes.data() != nullptr ? bytes.data() : &kEmpty, bytes.size()};
 }
@@ -76,7 +77,7 @@ struct CallContext::Functions {
   static tenon_status_t poll(tenon_call_t* call) { return context_of(call).poll(); }
   static void progress(tenon_call_t* call, std::uint64_t done, std::uint64_t total) {
     CallContext& context = context_of(call);
-    // A report that meets another one is left out: the next one tells more.
+    // A report that collides with another one is skipped: the next one is more recent.
     const std::unique_lock lock(context.core_.progress_mutex, std::try_to_lock);
     if (lock.owns_lock()) {
       context.core_.end.report_progress(context.options_.call_id, done, total);
@@ -123,8 +124,8 @@ struct CallContext::Functions {
   static tenon_status_t commit_argument(tenon_call_t* call) {
     CallContext& context = context_of(call);
     if (!context.options_.plain) {
-      return context.report(
-          Error{ErrorCode::kUnsupported, "commit_argument is for plain tasks; a session builds its results", {}});
+      return context.report(Error{
+          ErrorCode::kUnsupported, "commit_argument is only for plain tasks; a session must build its results", {}});
     }
     context.argument_committed_ = true;
     return TENON_OK;
@@ -186,14 +187,14 @@ TENON_HOT CallOutcome CallContext::judge(tenon_status_t status, bool needs_resul
   if (status == TENON_OK) {
     if (needs_result && !argument_committed_ && builder_.results().empty()) {
       outcome.status = TENON_INTERNAL;
-      outcome.message = name + " returned TENON_OK without a result; it must commit one first";
+      outcome.message = name + " returned TENON_OK without a result; it must commit a result first";
     }
     return outcome;
   }
   if (!is_error(status)) {
     outcome.status = TENON_INTERNAL;
-    outcome.message = name + " returned " + std::to_string(status) + ", which is no status of this function" +
-                      (failed_message_.empty() ? std::string() : "; it said: " + failed_message_);
+    outcome.message = name + " returned " + std::to_string(status) + ", which is not a status of this function" +
+                      (failed_message_.empty() ? std::string() : "; its message was: " + failed_message_);
     return outcome;
   }
   outcome.status = status;
@@ -225,14 +226,14 @@ tenon_status_t CallContext::invoke(const char* task, tenon_bytes_t argument, ten
   const char here = 0;
   const auto used = static_cast<std::uint64_t>(std::abs(core_.stack_base - &here));
   if (task == nullptr || result == nullptr) {
-    return report(Error{ErrorCode::kInvalidArgument, "invoke needs a task's name and a place for its result", {}});
+    return report(Error{ErrorCode::kInvalidArgument, "invoke needs a task name and a pointer for its result", {}});
   }
   *result = {nullptr, 0};
   if (depth_ + 1 > kMaxDepth || used > kNestingStackBytes) {
     return report(
         Error{ErrorCode::kFailed,
               std::string(cut(task)) + " would be nested " + std::to_string(depth_ + 1) +
-                  " calls deep, which is more than the stack holds; the tasks seem to call each other without end",
+                  " calls deep, which is more than the stack holds; the tasks seem to call each other endlessly",
               {}});
   }
   if (const tenon_status_t status = poll(); status != TENON_OK) {

@@ -18,15 +18,16 @@
 
 namespace tenon::internal {
 
-/// How a plugin's function ended, brought into order: a status from the known range and a message when it is an error.
+/// The normalised outcome of a plugin's function: a status from the known range, and a message if
+/// it is an error.
 struct CallOutcome {
   tenon_status_t status = TENON_OK;
   bool session_ended = false;
   std::string message;
 };
 
-/// Backs one tenon_call_t. Lives on the task thread's stack while the plugin's function runs; nested calls are contexts
-/// with a parent.
+/// Implements one tenon_call_t. Lives on the task thread's stack while the plugin's function runs;
+/// nested calls are contexts with a parent.
 class CallContext {
  public:
   struct Options {
@@ -53,7 +54,7 @@ class CallContext {
   [[nodiscard]] std::vector<ResultBlob>& results() noexcept { return builder_.results(); }
   [[nodiscard]] bool argument_committed() const noexcept { return argument_committed_; }
 
-  /// Calls `function` (one of the plugin's) and brings what it did into order. Nothing that it throws gets out.
+  /// Calls `function` (one of the plugin's) and normalises its outcome. Catches every exception.
   /// `needs_result`: TENON_OK without a commit is an error. `may_end`: TENON_END is allowed.
   template <typename Function>
   [[nodiscard]] CallOutcome run(Function function, bool needs_result, bool may_end) {
@@ -66,7 +67,7 @@ class CallContext {
   struct Functions;
   friend struct Functions;
 
-  // Nested results stay until the function that asked for them returns.
+  // Nested results are kept until the function that requested them returns.
   struct NestedResult {
     std::unique_ptr<std::uint8_t[]> heap;
   };
@@ -80,7 +81,7 @@ class CallContext {
     } catch (const std::exception& exception) {
       return threw(TENON_FAILED, exception.what());
     } catch (...) {
-      return threw(TENON_FAILED, "something that is no std::exception");
+      return threw(TENON_FAILED, "something that is not a std::exception");
     }
   }
   tenon_status_t threw(tenon_status_t status, const char* what) noexcept;
@@ -96,7 +97,8 @@ class CallContext {
   tenon_call_t call_{};
   ResultBuilder builder_;
   bool argument_committed_ = false;
-  // A debugger has been seen when the deadline had passed: the host, which gives more time then, is the one to judge.
+  // A debugger was attached when the deadline had passed: the host, which then allows more time,
+  // decides.
   mutable bool debugged_ = false;
   std::optional<tenon_status_t> failed_status_;
   std::string failed_message_;
@@ -105,9 +107,9 @@ class CallContext {
   std::uint32_t depth_ = 0;
 };
 
-/// The bytes of a view as the C ABI has them: data is null for an absent one.
+/// The bytes of a view in the C ABI's form: data is null if it is absent.
 [[nodiscard]] tenon_bytes_t to_c(BytesView bytes, bool absent) noexcept;
-/// Name of a status for messages, as in "not_found"; the number for an unknown one.
+/// Name of a status for messages, as in "not_found"; the number if it is unknown.
 [[nodiscard]] std::string status_name(tenon_status_t status);
 
 }  // namespace tenon::internal

@@ -13,11 +13,11 @@ namespace tenon::internal {
 namespace {
 
 constexpr std::int64_t kSecondNs = 1'000'000'000;
-/// How long a worker waits for a message that must be under way.
+/// How long a worker waits for a message that must be in transit.
 constexpr std::chrono::seconds kPatience{30};
-/// How long for a plugin's file, which the host may have to hash and copy.
+/// The same for a plugin's file, which the host may have to hash and copy.
 constexpr std::chrono::minutes kFilePatience{5};
-/// A file that changes between the host's look and ours is asked for again.
+/// A file that changes between the host's check and the worker's is requested again.
 constexpr int kMaxFileRequests = 3;
 
 BlockRef to_block(const control::Place* place) {
@@ -64,7 +64,7 @@ bool LogSender::send_line(tenon_log_level_t level, std::string_view message, std
                                        builder.CreateString(plugin.data(), plugin.size()),
                                        builder.CreateString(task.data(), task.size()), call_id);
   builder.Finish(control::CreateWorkerEnvelope(builder, control::WorkerMessage::Log, line.Union()));
-  // A line that finds no room is dropped rather than hold up the task.
+  // A line that finds no room is dropped instead of delaying the task.
   return end_.post(BytesView(builder.GetBufferPointer(), builder.GetSize())).value_or(false);
 }
 
@@ -146,12 +146,12 @@ Result<bool> WorkerCore::take_message(MonotonicNs deadline_ns) {
 Result<void> WorkerCore::handle(ControlMessage& message) {
   flatbuffers::Verifier verifier(message.bytes.data(), message.bytes.size());
   if (!verifier.VerifyBuffer<control::HostEnvelope>(nullptr)) {
-    return fail(ErrorCode::kCorrupt, "a message of the host does not verify");
+    return fail(ErrorCode::kCorrupt, "a message of the host is malformed");
   }
   const auto* envelope = flatbuffers::GetRoot<control::HostEnvelope>(message.bytes.data());
   if (const auto* add = envelope->message_as_AddSegment()) {
     if (message.descriptors.size() != 1) {
-      return fail(ErrorCode::kCorrupt, "a segment came without its descriptor");
+      return fail(ErrorCode::kCorrupt, "a segment arrived without its descriptor");
     }
     auto mapping = map_foreign_segment(std::move(message.descriptors.front()));
     if (!mapping) {
@@ -214,7 +214,7 @@ Result<void> WorkerCore::handle(ControlMessage& message) {
     stopping = true;
     return {};
   }
-  return fail(ErrorCode::kCorrupt, "a message of the host is of an unknown kind");
+  return fail(ErrorCode::kCorrupt, "a message of the host has an unknown type");
 }
 
 TENON_HOT Result<BytesView> WorkerCore::resolve(const BlockRef& block, BytesView inline_bytes, std::string_view what) {
@@ -222,7 +222,8 @@ TENON_HOT Result<BytesView> WorkerCore::resolve(const BlockRef& block, BytesView
   if (bytes || bytes.error().code != ErrorCode::kNotFound) {
     return bytes;
   }
-  // The host sends a segment before the first slot that names it, but nobody has read the channel yet.
+  // The host sends a segment before the first slot that names it, but the channel has not been read
+  // yet.
   auto known =
       read_control_until([&] { return segments.contains(block.segment); }, internal::deadline_after(kPatience));
   if (!known) {
@@ -256,11 +257,12 @@ bool LoadGuard::report(const HostWatch& watch) const {
   if (plugin == nullptr) {
     return false;
   }
-  watch.say("tenon-worker: the plugin '" + printable(*plugin, 200) + "' has not loaded within " +
-            std::to_string(bound(std::chrono::milliseconds(limit_ms_.load(std::memory_order_relaxed))).count()) +
-            " ms (its constructors or its init hang), so this worker ends. If it needs longer, raise its start_timeout "
-            "(--start-timeout, [plugins." +
-            printable(*plugin, 200) + "] start_timeout in a pipeline, or PluginLimits)\n");
+  watch.say(
+      "tenon-worker: the plugin '" + printable(*plugin, 200) + "' has not loaded within " +
+      std::to_string(bound(std::chrono::milliseconds(limit_ms_.load(std::memory_order_relaxed))).count()) +
+      " ms (its constructors or its init hang), so this worker exits. If it needs longer, raise its start_timeout "
+      "(--start-timeout, [plugins." +
+      printable(*plugin, 200) + "] start_timeout in a pipeline, or PluginLimits)\n");
   return true;
 }
 
@@ -313,7 +315,7 @@ Result<OpenPluginFile> WorkerCore::fetch_file(const PluginSlot& slot, const std:
       return fail(std::move(*answer.error));
     }
     if (answer.sha256 != sha256) {
-      return fail(ErrorCode::kInternal, "the host sent the file of another version of " + slot.name);
+      return fail(ErrorCode::kInternal, "the host sent a file of another version of " + slot.name);
     }
     auto opened = answer.descriptor.valid()
                       ? check_inspected(std::move(answer.descriptor), answer.file, answer.state, sha256)
@@ -344,7 +346,7 @@ Result<Route*> WorkerCore::resolve_task(std::string_view full_name) {
   if (answer_->error) {
     return fail(*answer_->error);
   }
-  // The host keeps a route that it named in an answer for as long as this worker lives.
+  // The host keeps a route that it named in a reply for as long as this worker lives.
   resolved_.emplace(full_name, answer_->route);
   return route(answer_->route);
 }

@@ -1,5 +1,5 @@
-/// worker/core.hpp: what one worker consists of; the parts of worker/ work on it. All for the task thread, except where
-/// marked.
+/// worker/core.hpp: the parts of one worker, on which the classes of worker/ operate. Everything is
+/// for the task thread, except where marked.
 #pragma once
 
 #include <algorithm>
@@ -29,19 +29,20 @@
 
 namespace tenon::internal {
 
-/// Lines of log per second; further ones are counted and dropped.
+/// Log lines per second; further ones are counted and dropped.
 inline constexpr int kLogLinesPerSecond = 2000;
 
-/// Sends lines of log to the host. [any-thread]
+/// Sends log lines to the host. [any-thread]
 class LogSender {
  public:
   explicit LogSender(WorkerEnd& end) : end_(end) {}
   void send(tenon_log_level_t level, std::string_view message, std::string_view plugin, std::string_view task,
             std::uint64_t call_id);
-  /// Reports lines that were dropped and not reported yet: called when the worker has nothing else to do, as no
-  /// further line may come.
+  /// Reports dropped lines that have not been reported yet. Called when the worker is idle, because
+  /// no further line may follow.
   void report_dropped() {
-    if (has_dropped_.load(std::memory_order_relaxed)) {  // Relaxed: a count that is seen late is reported later.
+    // Relaxed: a count that is seen late is reported later.
+    if (has_dropped_.load(std::memory_order_relaxed)) {
       send_dropped();
     }
   }
@@ -52,42 +53,43 @@ class LogSender {
                                std::string_view task, std::uint64_t call_id);
 
   WorkerEnd& end_;
-  std::mutex mutex_;  // Guards what follows.
+  std::mutex mutex_;  // Guards the members below, except has_dropped_.
   MonotonicNs second_began_ns_ = 0;
   int lines_ = 0;
   std::uint64_t dropped_ = 0;
-  std::atomic<bool> has_dropped_{false};  // Whether dropped_ is not 0, for a look without the lock.
+  std::atomic<bool> has_dropped_{false};  // Whether dropped_ is not 0, readable without the lock.
 };
 
-/// Bounds how long code of a plugin may take to load. [task-thread], except report().
+/// Limits how long a plugin's code may take to load. [task-thread], except report().
 class LoadGuard {
  public:
-  /// A load that takes longer than this ends the worker. A third is added, or a second if that is more: what was
-  /// inspected within its limit may take somewhat longer in a worker.
+  /// A load that takes longer than this stops the worker. The bound exceeds the limit by a third,
+  /// at least by one second: a plugin that was inspected within its limit may take slightly longer
+  /// in a worker.
   [[nodiscard]] static constexpr std::chrono::milliseconds bound(std::chrono::milliseconds limit) noexcept {
     return limit + std::max<std::chrono::milliseconds>(limit / 3, std::chrono::seconds(1));
   }
 
-  /// `watch` outlives the guard. Without it nothing is bounded.
+  /// `watch` must outlive the guard. Without it there is no limit.
   void watch_with(HostWatch& watch) noexcept { watch_ = &watch; }
-  /// `plugin` stays where it is until ended(). A `limit` of 0 means none.
+  /// `plugin` must stay valid until ended(). A `limit` of 0 means none.
   void began(const std::string& plugin, std::chrono::milliseconds limit) noexcept;
   void ended() noexcept;
-  /// For the watching thread, once the time is over: says on standard error what does not end. False when it has
-  /// ended meanwhile.
+  /// For the watching thread, after the timer expired: reports on standard error which plugin
+  /// hangs. Returns false if the load has ended meanwhile.
   [[nodiscard]] bool report(const HostWatch& watch) const;
-  /// Allows the load its whole time from now on. [any-thread]
+  /// Restarts the timer with the whole limit. [any-thread]
   void start_timer() const noexcept;
 
  private:
   HostWatch* watch_ = nullptr;
-  // Release and acquire: its text, and the limit, are read by the watching thread.
+  // Release and acquire: the watching thread reads the name and the limit.
   std::atomic<const std::string*> plugin_{nullptr};
   std::atomic<std::int64_t> limit_ms_{0};
 };
 
-/// Sends a message to the host; waits for room until the deadline. Errors: kDeadline; those of WorkerEnd::post.
-/// [any-thread]
+/// Sends a message to the host; waits for room until the deadline. Errors: kDeadline; those of
+/// WorkerEnd::post. [any-thread]
 [[nodiscard]] Result<void> post_message(WorkerEnd& end, BytesView message, MonotonicNs deadline_ns);
 
 struct WorkerCore {
@@ -97,7 +99,7 @@ struct WorkerCore {
   WorkerCore& operator=(const WorkerCore&) = delete;
 
   ControlChannel channel;
-  /// Asked wherever code of a plugin returns to the worker or calls it.
+  /// Checked wherever a plugin's code returns to the worker or calls it.
   ForkGuard fork_guard;
   WorkerEnd end;
   LogSender log;
@@ -108,14 +110,16 @@ struct WorkerCore {
   std::uint64_t worker_id = 0;
   std::uint64_t result_limit_bytes = 0;
   alignas(16) ResultBuilder::Scratch scratch;
-  /// Where the task thread's stack was when the loop began; the guard against endless nesting measures from it.
+  /// The task thread's stack position when the loop started; the guard against endless nesting
+  /// measures from it.
   const char* stack_base = nullptr;
   std::uint64_t next_request = 1;
-  std::mutex progress_mutex;  // Reports may come from several threads of a task.
-  /// What plugins get; must live as long as the process, see tenon_worker_t.
+  std::mutex progress_mutex;  // Several threads of a task may report.
+  /// The view that plugins get; must live as long as the process, see tenon_worker_t.
   const tenon_worker_t* plugin_view = nullptr;
   bool stopping = false;
-  /// Asked to end from outside the control channel (in-process launcher alone); may be null. [any-thread]
+  /// A stop request from outside the control channel (in-process launcher only); may be null.
+  /// [any-thread]
   const std::atomic<bool>* killed = nullptr;
 
   [[nodiscard]] bool is_killed() const noexcept {
@@ -123,11 +127,13 @@ struct WorkerCore {
     return killed != nullptr && killed->load(std::memory_order_relaxed);
   }
 
-  /// Whether the control channel has something: a load where a look into the channel would be a system call.
+  /// Whether the control channel has messages. Costs a load; checking the channel would be a system
+  /// call.
   [[nodiscard]] bool has_message() const noexcept { return end.messages() > messages_read_; }
-  /// Takes what waits in the control channel. Errors: kUnavailable the host is gone; kCorrupt a message that is none.
+  /// Handles the waiting messages of the control channel. Errors: kUnavailable: the host is gone;
+  /// kCorrupt: malformed message.
   [[nodiscard]] Result<void> read_control();
-  /// Takes messages until `done()`; waits for them. Errors: also kDeadline.
+  /// Handles messages, waiting for more, until `done()` holds. Errors: also kDeadline.
   template <typename Done>
   [[nodiscard]] Result<void> read_control_until(Done done, MonotonicNs deadline_ns) {
     while (!done()) {
@@ -136,22 +142,22 @@ struct WorkerCore {
         return fail(std::move(taken.error()));
       }
       if (!*taken && !done()) {
-        return fail(ErrorCode::kDeadline, "the host did not send what a call refers to");
+        return fail(ErrorCode::kDeadline, "the host did not send something that a call refers to");
       }
     }
     return {};
   }
-  /// The bytes of a block, waiting for its segment if need be.
+  /// The bytes of a block; waits for its segment if necessary.
   [[nodiscard]] Result<BytesView> resolve(const BlockRef& block, BytesView inline_bytes, std::string_view what);
   /// A route that the host has bound or is about to bind.
   [[nodiscard]] Result<Route*> route(std::uint32_t number);
-  /// Asks the host for the route of a task by its full name.
+  /// Requests the route of a task from the host by the task's full name.
   [[nodiscard]] Result<Route*> resolve_task(std::string_view full_name);
 
  private:
-  /// Asks the host for a file of a plugin by its hash, and waits for it.
+  /// Requests a plugin's file from the host by its hash, and waits for it.
   [[nodiscard]] Result<OpenPluginFile> fetch_file(const PluginSlot& slot, const std::string& sha256);
-  /// Takes one message; false when none came before the deadline.
+  /// Handles one message; false if none arrived before the deadline.
   [[nodiscard]] Result<bool> take_message(MonotonicNs deadline_ns);
   [[nodiscard]] Result<void> handle(ControlMessage& message);
 

@@ -14,17 +14,19 @@ namespace tenon::internal {
 namespace {
 
 constexpr std::size_t kMaxErrorBytes = 8192;
-/// Calls of a task that take no longer, on average, are short.
+/// Tasks whose calls take no longer than this on average are short.
 constexpr std::int64_t kShortNs = 20'000;
-/// The same for a bulk call.
+/// The same limit for a bulk call.
 constexpr std::int64_t kShortBulkNs = 200'000;
-/// A vfork() takes longer. Such a child shares all memory, so that only a system call finds it. Submissions that take
-/// less than this beyond what calls of their task usually take are spared it.
+/// A vfork() takes longer than this. Its child shares all memory, so that only a system call can
+/// detect it. The check is skipped for submissions that exceed the usual time of their task's calls
+/// by less than this.
 constexpr std::int64_t kVforkNs = 5'000;
-/// No task that makes such children regularly is quicker: a parent stands still until its child has run a program or
-/// ended.
+/// No task that regularly creates such children is faster: a parent is suspended until its child
+/// has executed a program or exited.
 constexpr std::int64_t kUsualNs = 15'000;
-/// A single result above this size goes to the host where it lies; a checkpoint beside it would cost a copy.
+/// A single result above this size goes to the host in place; a checkpoint beside it would require
+/// a copy.
 constexpr std::size_t kCopiedResultBytes = 64 * 1024;
 
 }  // namespace
@@ -54,7 +56,8 @@ TENON_HOT Result<void> Executor::execute(const Submission& submission) {
   }
   core_.end.set_run_time(static_cast<std::uint64_t>(took_ns));
   if (route != nullptr) {
-    // The last four calls or so: a task whose calls grow long is seen soon.
+    // Averages over about the last four calls, so that a task whose calls become long is noticed
+    // soon.
     const std::int64_t each_ns = took_ns / calls_run_;
     route->mean_ns = known ? route->mean_ns + (each_ns - route->mean_ns) / 4 : each_ns;
   }
@@ -72,7 +75,8 @@ TENON_HOT Result<void> Executor::dispatch(const Submission& submission) {
       return finish_error(route.error());
     }
     if (descriptor.kind == CallKind::kLoad) {
-      return core_.end.finish(CompletionDescriptor{});  // What was asked for is done: the route is loaded.
+      // The request is fulfilled: the route is loaded.
+      return core_.end.finish(CompletionDescriptor{});
     }
     return descriptor.kind == CallKind::kCall   ? run_call(submission, **route)
            : descriptor.kind == CallKind::kBulk ? run_bulk(submission, **route)
@@ -259,7 +263,7 @@ bool Executor::add_checkpoint(const Submission& submission, OpenSession& session
     if (outcome.status == TENON_UNSUPPORTED) {
       session.pace.unsupported();
     }
-    return false;  // The host asks for one apart, and is told why there is none.
+    return false;  // The host requests one separately, and then learns why there is none.
   }
   results.push_back(std::move(context.results().back()));
   context.results().clear();
@@ -303,7 +307,7 @@ Result<void> Executor::finish_error(tenon_status_t status, std::string_view mess
         return core_.end.finish(completion);
       }
     }
-    // Without memory for the whole message its beginning must do.
+    // If there is no memory for the whole message, its beginning must suffice.
     return core_.end.finish(completion, bytes.first(kCompletionInlineBytes));
   }
   return core_.end.finish(completion, bytes);

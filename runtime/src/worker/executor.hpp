@@ -18,19 +18,21 @@ class Executor {
  public:
   explicit Executor(WorkerCore& core) : core_(core) {}
 
-  /// Runs the submission and writes its answer; not yet published. Errors: host and worker do not understand each
-  /// other.
+  /// Runs the submission and writes its completion without publishing it. Errors: host and worker
+  /// do not match.
   [[nodiscard]] Result<void> execute(const Submission& submission);
-  /// Whether the calls of its task have been so short that what was answered before can wait for its end.
+  /// Whether recent calls of its task were so short that earlier completions can wait until this
+  /// one ends.
   [[nodiscard]] bool is_short(const Submission& submission) const noexcept;
-  /// When the last submission was done.
+  /// When the last submission finished.
   [[nodiscard]] MonotonicNs last_end_ns() const noexcept { return last_end_ns_; }
-  /// The worker has waited since the last submission: the time between does not count for the next one.
+  /// Notes that the worker has waited since the last submission: the time in between does not count
+  /// for the next one.
   void waited() noexcept { last_end_ns_ = 0; }
   void close_sessions() { sessions_.close_all(); }
 
  private:
-  // What an answer is made of.
+  // The parts of a completion.
   struct Answer {
     CallOutcome outcome;
     CompletionDescriptor completion;
@@ -49,8 +51,8 @@ class Executor {
     return finish_error(static_cast<tenon_status_t>(error.code), error.message);
   }
   [[nodiscard]] Result<void> finish_blob(CompletionDescriptor completion, ResultBlob& blob);
-  /// Adds the checkpoint that goes along with the results of a step, which began at `began_ns`. Returns whether one
-  /// does.
+  /// Adds the checkpoint that accompanies the results of a step that started at `began_ns`. Returns
+  /// whether there is one.
   [[nodiscard]] bool add_checkpoint(const Submission& submission, OpenSession& session,
                                     std::vector<ResultBlob>& results, MonotonicNs began_ns);
   [[nodiscard]] Result<void> finish_frames(CompletionDescriptor completion, std::vector<ResultBlob>& blobs);

@@ -26,7 +26,8 @@ namespace {
 
 constexpr int kExitUsage = 2;
 
-/// The stream for this program's own last words. A task may close the number of stderr or open a file of its own there.
+/// The stream for this program's own messages. A task may close the number of stderr or open its
+/// own file there.
 class OwnErrorStream {
  public:
   OwnErrorStream() : stream_(tenon::internal::duplicate(tenon::internal::StandardStream::kError)) {
@@ -82,7 +83,7 @@ int main(int argc, char** argv) {
   const auto number = channel_number(argc, argv);
   if (!number) {
     error_stream.say(
-        "this program runs tasks for a tenon runtime, which starts it by itself; there is nothing to do by hand.\n"
+        "this program runs tasks for a tenon runtime, which starts it automatically; do not start it by hand.\n"
         "To run a task or a pipeline use the tenon command: tenon call TASK JSON, tenon run FILE.");
     return kExitUsage;
   }
@@ -99,7 +100,8 @@ int main(int argc, char** argv) {
     allow_debuggers();
   }
   continue_when_parent_ends();
-  // Its stdout is a pipe that the host reads: a line must not wait for a full buffer, nor die with the process.
+  // stdout is a pipe that the host reads: a line must not wait for a full buffer or be lost when
+  // the process dies.
   static_cast<void>(std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ));
   std::string message;
   WorkerExit how = WorkerExit::kRefused;
@@ -112,8 +114,9 @@ int main(int argc, char** argv) {
     error_stream.say(message);
   }
   static_cast<void>(std::fflush(stdout));
-  // A child that a thread of a plugin made does not end with the task thread, and it keeps shared memory.
+  // A child created by a thread of a plugin does not exit with the task thread, and it keeps shared
+  // memory.
   kill_descendants();
-  // Plugins have had their fini; what their libraries do at exit is not ours to wait for.
+  // The plugins' fini functions have run; exit handlers of their libraries are skipped.
   exit_now(static_cast<int>(how));
 }

@@ -38,7 +38,8 @@ void ResultBuilder::close() noexcept {
 }
 
 Result<ResultBuilder::Open> ResultBuilder::allocate(std::uint64_t size_bytes) {
-  // A whole number of alignments, so that both ends of the block are aligned: FlatBuffers count from the end.
+  // Rounded to a multiple of the alignment, so that both ends of the block are aligned: FlatBuffers
+  // are built from the end.
   const auto rounded = checked_align_up<std::uint64_t>(size_bytes, kAlignment);
   if (!rounded || size_bytes > options_.limit_bytes) {
     return fail(ErrorCode::kTooLarge, "a result of " + format_size(size_bytes) + " is larger than the limit of " +
@@ -47,7 +48,8 @@ Result<ResultBuilder::Open> ResultBuilder::allocate(std::uint64_t size_bytes) {
   }
   Open open;
   open.size_bytes = size_bytes;
-  open.capacity_bytes = *rounded == 0 ? kAlignment : *rounded;  // Never nothing: the pointer must be the block's own.
+  // Never zero: the pointer must belong to the block.
+  open.capacity_bytes = *rounded == 0 ? kAlignment : *rounded;
   const bool scratch_taken = scratch_committed_ || (open_ && open_->scratch);
   if (options_.scratch != nullptr && open.capacity_bytes <= kScratchBytes && !scratch_taken) {
     open.scratch = true;
@@ -57,7 +59,7 @@ Result<ResultBuilder::Open> ResultBuilder::allocate(std::uint64_t size_bytes) {
   if (options_.arena != nullptr) {
     auto block = options_.arena->allocate(open.capacity_bytes);
     if (!block) {
-      block.error().message += " (RuntimeOptions::result_arena_bytes), or let go of earlier results";
+      block.error().message += " (RuntimeOptions::result_arena_bytes), or release earlier results";
       return fail(std::move(block.error()));
     }
     open.data = block->bytes.data();
@@ -85,7 +87,7 @@ Result<std::uint8_t*> ResultBuilder::reserve(std::uint64_t size_bytes) {
 bool ResultBuilder::extend(std::uint64_t size_bytes) {
   Open& open = *open_;
   std::uint8_t* end = open.data + open.size_bytes;
-  // What the plugin counts from the end stays where it is, so that the start must come to lie on an aligned place.
+  // Bytes that the plugin counts from the end stay in place, so the new start must be aligned.
   if (!open.blob.block || size_bytes > options_.limit_bytes ||
       !is_aligned(reinterpret_cast<std::uintptr_t>(end) - size_bytes, kAlignment)) {
     return false;
@@ -122,7 +124,7 @@ Result<std::uint8_t*> ResultBuilder::grow_down(std::uint64_t size_bytes, std::ui
   if (!grown) {
     return fail(std::move(grown.error()));
   }
-  // Ends are counted by the sizes the plugin asked for.
+  // The end is defined by the size that the plugin requested.
   std::memcpy(grown->data + grown->size_bytes - used_back_bytes, open_->data + open_->size_bytes - used_back_bytes,
               used_back_bytes);
   std::memcpy(grown->data, open_->data, used_front_bytes);
@@ -139,12 +141,12 @@ Result<void> ResultBuilder::commit(const std::uint8_t* data, std::uint64_t size_
   const auto begin = reinterpret_cast<std::uintptr_t>(data);
   if (begin < first || !range_fits(begin - first, size_bytes, open_->capacity_bytes)) {
     return fail(ErrorCode::kInvalidArgument,
-                "commit of " + std::to_string(size_bytes) + " bytes that do not lie inside the open block");
+                "commit of " + std::to_string(size_bytes) + " bytes that lie outside the open block");
   }
   if (options_.max_results > 0 && results_.size() >= options_.max_results) {
     return fail(
         ErrorCode::kInvalidArgument,
-        "this step may commit " + count_of(options_.max_results, "result", "results") + " at most (max_results)");
+        "this step may commit at most " + count_of(options_.max_results, "result", "results") + " (max_results)");
   }
   if (options_.max_results == 0) {
     for (ResultBlob& blob : results_) {
@@ -156,7 +158,8 @@ Result<void> ResultBuilder::commit(const std::uint8_t* data, std::uint64_t size_
   ResultBlob blob = std::move(open_->blob);
   blob.bytes = BytesView(open_->data + (begin - first), size_bytes);
   if (open_->scratch) {
-    // The scratch is used again by the next result, so that what stays is copied out; a plain call's one stays in it.
+    // The next result reuses the scratch, so a result of several is copied out; the single result
+    // of a plain call stays in it.
     if (options_.max_results > 0) {
       blob.heap = std::make_unique<std::uint8_t[]>(size_bytes == 0 ? 1 : size_bytes);
       std::memcpy(blob.heap.get(), blob.bytes.data(), size_bytes);
@@ -165,7 +168,7 @@ Result<void> ResultBuilder::commit(const std::uint8_t* data, std::uint64_t size_
       scratch_committed_ = true;
     }
   } else if (blob.bytes.size() > 0 && !is_aligned(begin, kAlignment)) {
-    // A result begins at an aligned place for its reader.
+    // The reader needs an aligned result.
     std::uint8_t* aligned = open_->data + ((begin - first) & ~(kAlignment - 1));
     std::memmove(aligned, blob.bytes.data(), size_bytes);
     blob.bytes = BytesView(aligned, size_bytes);

@@ -1,4 +1,4 @@
-/// worker/result_builder.hpp: where a running call builds its result.
+/// worker/result_builder.hpp: the memory in which a running call builds its result.
 #pragma once
 
 #include <array>
@@ -14,35 +14,36 @@
 
 namespace tenon::internal {
 
-/// Memory of one committed result: in the worker's result arena or private. Move-only; what is private frees itself,
-/// what is in the arena goes to the host or back by ResultBuilder.
+/// Memory of one committed result, in the worker's result arena or private. Move-only. Private
+/// memory frees itself; an arena block goes to the host or is returned through ResultBuilder.
 struct ResultBlob {
   std::optional<ArenaBlock> block;
   std::unique_ptr<std::uint8_t[]> heap;
   BytesView bytes;
 };
 
-/// Backs reserve, grow_down and commit of one call (see tenon_call_functions_t). Results of calls that go to the host
-/// are built in the result arena, so that they need no copy; those of nested calls in private memory; small ones first
-/// in a scratch buffer, because they travel inside the slot. Not thread-safe.
+/// Implements reserve, grow_down and commit of one call (see tenon_call_functions_t). Results for
+/// the host are built in the result arena, so that they need no copy; those of nested calls in
+/// private memory; small ones first in a scratch buffer, because they travel inside the slot. Not
+/// thread-safe.
 class ResultBuilder {
  public:
   static constexpr std::uint64_t kScratchBytes = 4096;
-  /// Memory for small results of calls that are not nested.
+  /// Memory for small results of top-level calls.
   using Scratch = std::array<std::uint8_t, kScratchBytes>;
 
   struct Options {
     Arena* arena = nullptr;      ///< Null: private memory.
     Scratch* scratch = nullptr;  ///< Aligned to 16; may be null.
     std::uint64_t limit_bytes = 0;
-    /// Committed results at most; beyond one, each commit adds one. 0: commit replaces.
+    /// Maximum number of committed results; each commit adds one. 0: commit replaces the result.
     std::uint32_t max_results = 0;
   };
 
   explicit ResultBuilder(const Options& options) : options_(options) {}
   ResultBuilder(const ResultBuilder&) = delete;
   ResultBuilder& operator=(const ResultBuilder&) = delete;
-  /// Gives back all that was not taken.
+  /// Frees everything that was not taken.
   ~ResultBuilder();
 
   [[nodiscard]] Result<std::uint8_t*> reserve(std::uint64_t size_bytes);
@@ -51,19 +52,19 @@ class ResultBuilder {
   [[nodiscard]] Result<void> commit(const std::uint8_t* data, std::uint64_t size_bytes);
 
   [[nodiscard]] std::vector<ResultBlob>& results() noexcept { return results_; }
-  /// Gives a blob's arena block back.
+  /// Frees a blob's arena block.
   void give_back(ResultBlob& blob) noexcept;
 
  private:
   struct Open {
     ResultBlob blob;
     std::uint8_t* data = nullptr;
-    std::uint64_t size_bytes = 0;      ///< As the plugin asked.
-    std::uint64_t capacity_bytes = 0;  ///< What there is.
+    std::uint64_t size_bytes = 0;      ///< As requested by the plugin.
+    std::uint64_t capacity_bytes = 0;  ///< The allocated size.
     bool scratch = false;
   };
   [[nodiscard]] Result<Open> allocate(std::uint64_t size_bytes);
-  /// Makes the open block longer at its front without a copy; false when it cannot be.
+  /// Extends the open block at its front without a copy; false if that is not possible.
   [[nodiscard]] bool extend(std::uint64_t size_bytes);
   void close() noexcept;
 

@@ -58,19 +58,19 @@ bool is_sound(const OpenPluginFile& file) {
 }
 
 Error changed_in_place(const PluginSlot& slot, const LibrarySlot& library, const Error& problem) {
-  return {
-      problem.code,
-      "plugin " + slot.name + " " + slot.version + " needs " + library.file +
-          " as it was when the plugin was staged, and no copy can take its place, because it is needed by a path: " +
-          problem.message + ". Give it a name (-Wl,-soname," + library.name + "), or swap the plugin",
-      {}};
+  return {problem.code,
+          "plugin " + slot.name + " " + slot.version + " needs " + library.file +
+              " as it was when the plugin was staged, and a copy cannot replace it, because the plugin needs it by a "
+              "path: " +
+              problem.message + ". Give it a name (-Wl,-soname," + library.name + "), or swap the plugin",
+          {}};
 }
 
-/// The host keeps such plugins in different workers, so this is a last line of defence.
+/// The host keeps such plugins in different workers; this is the last line of defence.
 Error other_content(const PluginSlot& slot, const LibrarySlot& library, const std::string& plugin) {
   return {ErrorCode::kUnavailable,
-          "plugin " + slot.name + " " + slot.version + " needs another content of " + library.name + " than plugin " +
-              plugin + ", and this worker has loaded that of " + plugin +
+          "plugin " + slot.name + " " + slot.version + " needs other content of " + library.name + " than plugin " +
+              plugin + ", and this worker has loaded the library of " + plugin +
               ": in one process, libraries with different contents need different names",
           {}};
 }
@@ -89,8 +89,8 @@ Result<OpenPluginFile> open_library(const PluginSlot& slot, const LibrarySlot& l
 
 }  // namespace
 
-/// The copy that is loaded lies elsewhere than the author's file, and the libraries beside that may be others by now.
-/// The loader takes a library that is loaded already for one that is needed by the same name.
+/// The loaded copy is not beside the author's file, and the libraries there may have changed by
+/// now. The loader uses an already loaded library for a dependency of the same name.
 Result<void> RouteTable::load_libraries(PluginSlot& slot, const PluginSupplies& supplies) {
   for (LibrarySlot& library : slot.libraries) {
     const auto known = libraries_.find(library.name);
@@ -101,7 +101,7 @@ Result<void> RouteTable::load_libraries(PluginSlot& slot, const PluginSupplies& 
       continue;
     }
     if (DynamicLibrary::is_loaded(library.name)) {
-      continue;  // The worker has loaded it for itself, and the loader keeps to it.
+      continue;  // The worker itself has loaded it, and the loader reuses it.
     }
     auto opened = open_library(slot, library, supplies);
     if (!opened) {
@@ -109,7 +109,7 @@ Result<void> RouteTable::load_libraries(PluginSlot& slot, const PluginSupplies& 
     }
     libraries_.emplace(library.name, LoadedLibrary{library.sha256, slot.name});
     library.opened = std::move(*opened);
-    // One that the loader refuses is reported by the load of the plugin.
+    // If the loader refuses one, loading the plugin reports it.
     static_cast<void>(load_own_library(library.opened->descriptor, library.opened->name));
     if (!is_sound(*library.opened)) {
       return fail(changed_since_inspection(library.opened->name, "it was written to while it was loaded"));
@@ -126,7 +126,7 @@ Result<std::unique_ptr<LoadedPlugin>> RouteTable::load_plugin(PluginSlot& slot, 
   }
   auto loaded = LoadedPlugin::load(*slot.opened, options);
   if (!loaded && !is_sound(*slot.opened)) {
-    // It was changed while it was loaded, before any of its functions was called.
+    // It was changed during loading, before any of its functions was called.
     auto restored = supplies.file(slot, slot.sha256);
     if (!restored) {
       return fail(std::move(restored.error()));

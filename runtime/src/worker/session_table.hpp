@@ -9,29 +9,30 @@
 
 namespace tenon::internal {
 
-/// Whether a checkpoint goes along with a step of a session: only while checkpoints cost a small part of the steps.
+/// Decides whether a step of a session also takes a checkpoint: only while checkpoints are cheap
+/// compared with steps.
 class CheckpointPace {
  public:
-  /// A checkpoint may take this part of the time that the steps since the last one took,
+  /// The time of a checkpoint may be at most this fraction of the steps since the last one,
   static constexpr std::int64_t kShare = 32;
-  /// or this long, which is little beside the way of a step there and back.
+  /// or this long, which is little compared with the round trip of a step.
   static constexpr std::int64_t kFreeNs = 3'000;
 
-  /// A step took this long.
+  /// Records the time of a step.
   void stepped(std::int64_t took_ns) noexcept { stepped_ns_ += took_ns; }
   [[nodiscard]] bool due() const noexcept { return supported_ && cost_ns_ <= std::max(kFreeNs, stepped_ns_ / kShare); }
-  /// A checkpoint has been taken.
+  /// Records the time of a checkpoint.
   void taken(std::int64_t took_ns) noexcept {
-    // A single long one had to wait for a core, as a rule: the estimate doubles at most.
+    // A single long checkpoint usually had to wait for a core, so the estimate at most doubles.
     cost_ns_ = std::min(took_ns, std::max(kFreeNs, 2 * cost_ns_));
     stepped_ns_ = 0;
   }
-  /// The task gives none.
+  /// Records that the task has no checkpoints.
   void unsupported() noexcept { supported_ = false; }
 
  private:
   bool supported_ = true;
-  std::int64_t cost_ns_ = 0;  // Of the last one; 0 before the first.
+  std::int64_t cost_ns_ = 0;  // Estimate for the next one; 0 before the first.
   std::int64_t stepped_ns_ = 0;
 };
 
@@ -39,11 +40,12 @@ class CheckpointPace {
 struct OpenSession {
   Route route;
   void* state = nullptr;
-  bool ended = false;  ///< Gave TENON_END or an error; only close may follow.
+  bool ended = false;  ///< Returned TENON_END or an error; only close may follow.
   CheckpointPace pace = {};
 };
 
-/// Not thread-safe: the task thread has it. Closes what is left at its end.
+/// The open sessions. Not thread-safe: owned by the task thread. The destructor closes the
+/// remaining ones.
 class SessionTable {
  public:
   SessionTable() = default;
@@ -56,7 +58,7 @@ class SessionTable {
     const auto found = sessions_.find(id);
     return found == sessions_.end() ? nullptr : &found->second;
   }
-  /// Closes and forgets; nothing happens when it is not there.
+  /// Closes and removes a session; does nothing if it does not exist.
   void close(std::uint64_t id) noexcept {
     if (OpenSession* session = find(id)) {
       close(*session);
@@ -75,7 +77,7 @@ class SessionTable {
     try {
       session.route.loaded->close(session.state);
     } catch (...) {
-      // A plugin that throws across the border has nowhere to say so here; its state is gone either way.
+      // A plugin that throws across the ABI cannot report it here; its state is gone either way.
     }
   }
   std::unordered_map<std::uint64_t, OpenSession> sessions_;

@@ -31,23 +31,23 @@ namespace tenon::internal {
 
 namespace {
 
-/// How long answers may wait for a host that sleeps until there are more of them.
+/// How long completions may wait for a host that sleeps until there are more of them.
 constexpr std::int64_t kRingPatienceNs = 50'000;
 constexpr std::chrono::seconds kHelloPatience{30};
-/// What a host that lives gets to end a worker whose channel hung up.
+/// Time that a living host gets to stop a worker whose channel hung up.
 constexpr std::chrono::milliseconds kHostPatience{1000};
 constexpr std::size_t kHelloDescriptors = 5;
 constexpr std::string_view kBellLost =
-    "the descriptor through which this worker rings its host was closed or replaced, so it ends: its host would not "
-    "hear "
-    "of further results; a task must leave descriptors alone that it did not open";
+    "the descriptor through which this worker rings its host was closed or replaced, so it exits: its host would not "
+    "be notified "
+    "of further results; a task must not touch descriptors that it did not open";
 
-/// What plugins see of the worker. Never freed: a plugin may keep it for the life of the process.
+/// The plugins' view of the worker. Never freed: a plugin may keep it for the life of the process.
 struct PluginView {
   tenon_worker_t worker{};
   LogSender* log = nullptr;
   ForkGuard fork_guard;
-  std::mutex mutex;  // Guards `log`, which goes with the worker.
+  std::mutex mutex;  // Guards `log`, which is reset when the worker stops.
 
   static void log_line(const tenon_worker_t* worker, tenon_log_level_t level, const char* message) {
     auto* view = static_cast<PluginView*>(worker->worker_data);
@@ -61,7 +61,7 @@ struct PluginView {
 };
 
 void send_to_host(WorkerEnd& end, const flatbuffers::FlatBufferBuilder& builder) {
-  // Nothing else is in the ring yet, so there is room; a host that is gone is seen by the next read.
+  // The ring is still empty, so there is room; the next read detects that the host is gone.
   static_cast<void>(end.post(BytesView(builder.GetBufferPointer(), builder.GetSize())));
 }
 
@@ -73,7 +73,7 @@ void refuse(WorkerEnd& end, const std::string& message) {
   send_to_host(end, builder);
 }
 
-/// The loop of the watching thread: ends the process, and what its tasks started.
+/// The loop of the watching thread: kills the process and everything that its tasks started.
 void keep_watch(HostWatch& watch, const LoadGuard& loads) {
   for (;;) {
     switch (watch.wait()) {
@@ -81,7 +81,7 @@ void keep_watch(HostWatch& watch, const LoadGuard& loads) {
         end_with_descendants(static_cast<int>(WorkerExit::kHostGone));
         return;
       case HostWatch::Event::kChannelLost:
-        // A host that lives sees it too and ends this process, with the reason for it.
+        // A living host notices too and kills this process, recording the reason.
         for (int i = 0; i < 20 && watch.parent_lives(); ++i) {
           std::this_thread::sleep_for(kHostPatience / 20);
         }
@@ -98,15 +98,15 @@ void keep_watch(HostWatch& watch, const LoadGuard& loads) {
   }
 }
 
-/// Ends the process, and what its tasks started, when the host is gone or a plugin does not load, also while a task
-/// runs. The thread lives as long as the process, and so must `core`. Errors: kRejected when the system has no more
-/// threads; kUnavailable.
+/// Kills the process and everything that its tasks started when the host is gone or a plugin does
+/// not load, even while a task runs. The thread lives as long as the process, and so must `core`.
+/// Errors: kRejected: the system cannot start another thread; kUnavailable.
 Result<void> watch_host(WorkerCore& core) {
   auto made = HostWatch::create(core.channel);
   if (!made) {
     return fail(std::move(made.error()));
   }
-  // Never freed: the thread is in it until the process ends.
+  // Never freed: the thread uses it until the process exits.
   auto* watch = new HostWatch(std::move(*made));
   core.loads.watch_with(*watch);
   static std::atomic<bool> separate{false};
@@ -119,7 +119,7 @@ Result<void> watch_host(WorkerCore& core) {
     return fail(ErrorCode::kRejected, std::move(watcher.error().message));
   }
   watcher->detach();
-  // Before the first code of a plugin runs.
+  // Waits here, before any plugin code runs.
   while (!separate.load(std::memory_order_acquire)) {
     std::this_thread::yield();
   }
@@ -135,16 +135,16 @@ Result<std::unique_ptr<WorkerCore>> shake_hands(ControlChannel channel, const Wo
     return fail(ErrorCode::kUnavailable, "the host sent no greeting");
   }
   ControlMessage& message = **received;
-  // Without it there is no way to the host but stderr and the exit code.
+  // Until it exists, only stderr and the exit code reach the host.
   std::optional<WorkerEnd> end;
   const auto prepare = [&]() -> Result<std::unique_ptr<WorkerCore>> {
     flatbuffers::Verifier verifier(message.bytes.data(), message.bytes.size());
     if (!verifier.VerifyBuffer<control::HostEnvelope>(nullptr)) {
-      return fail(ErrorCode::kCorrupt, "the host's greeting does not verify");
+      return fail(ErrorCode::kCorrupt, "the host's greeting is malformed");
     }
     const auto* hello = flatbuffers::GetRoot<control::HostEnvelope>(message.bytes.data())->message_as_Hello();
     if (hello == nullptr) {
-      return fail(ErrorCode::kCorrupt, "the host's first message is no greeting");
+      return fail(ErrorCode::kCorrupt, "the host's first message is not a greeting");
     }
     if (hello->protocol() != kLayoutVersion) {
       return fail(ErrorCode::kIncompatible, "the host speaks protocol " + std::to_string(hello->protocol()) +
@@ -198,7 +198,8 @@ Result<std::unique_ptr<WorkerCore>> shake_hands(ControlChannel channel, const Wo
     if (auto added = core->segments.add(hello->argument_segment_id(), std::move(*arguments)); !added) {
       return fail(std::move(added.error()));
     }
-    // A nested call may take a result of this worker as its argument, and so may the host's next call.
+    // Both a nested call and the host's next call may use a result of this worker as their
+    // argument.
     if (auto added = core->segments.add(core->results.segment(), core->results.mapping()); !added) {
       return fail(std::move(added.error()));
     }
@@ -256,9 +257,9 @@ TENON_HOT WorkerExit loop(WorkerCore& core, Executor& executor, std::string& mes
       return gone_or_broken(std::move(submission.error()));
     }
     if (*submission) {
-      core.end.publish();  // What was returned on the way here must not wait for this call's end.
+      core.end.publish();  // Completions of revoked calls must not wait until this call ends.
       if (!executor.is_short(**submission)) {
-        core.end.ring();  // Neither must what was answered.
+        core.end.ring();  // Earlier completions must not wait either.
       }
       if (auto executed = executor.execute(**submission); !executed) {
         return gone_or_broken(std::move(executed.error()));
@@ -269,7 +270,7 @@ TENON_HOT WorkerExit loop(WorkerCore& core, Executor& executor, std::string& mes
         core.end.ring();
       }
     } else if (core.stopping) {
-      // Nothing is left, what was taken back included.
+      // Nothing is left, including revoked calls.
       core.end.publish();
       core.end.ring();
       return WorkerExit::kStopped;
@@ -298,7 +299,7 @@ WorkerExit run_worker(ControlChannel channel, const WorkerOptions& options, std:
   core.killed = options.killed;
   auto* view = new PluginView;
 #if defined(__SANITIZE_ADDRESS__)
-  __lsan_ignore_object(view);  // Plugins may use it as long as the process lives.
+  __lsan_ignore_object(view);  // Plugins may use it until the process exits.
 #endif
   view->worker = {.size_bytes = sizeof(tenon_worker_t),
                   .abi_major = TENON_ABI_MAJOR,
@@ -320,7 +321,8 @@ WorkerExit run_worker(ControlChannel channel, const WorkerOptions& options, std:
     view->log = nullptr;
   }
   if (options.own_process) {
-    static_cast<void>(shaken->release());  // The thread that watches the host uses it for as long as the process lives.
+    // The watching thread uses it until the process exits.
+    static_cast<void>(shaken->release());
   }
   return how;
 }

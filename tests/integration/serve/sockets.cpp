@@ -27,7 +27,7 @@ TEST_CASE("tenon serve: what is no socket, and a path that is too long, are wron
   std::ofstream(directory / "file") << "mine";
   const Ended file = tenon::test::tenon({"serve", "--socket", (directory / "file").string()});
   CHECK(file.exit == 2);
-  CHECK(has(file.error, "is no socket"));
+  CHECK(has(file.error, "is not a socket"));
   const Ended longer = tenon::test::tenon({"serve", "--socket", (directory / std::string(120, 'x')).string()});
   CHECK(longer.exit == 2);
   CHECK(has(longer.error, "107"));

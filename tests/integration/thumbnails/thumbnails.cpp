@@ -85,8 +85,8 @@ std::map<std::string, std::string> make_bad(const fs::path& root) {
   return {{"cut.jpg", "the file ends before the picture does"},
           {"below/cut.png", "the file ends before the picture does"},
           {"empty.png", "the file is empty"},
-          {"letter.jpg", "is no JPEG or PNG picture, but a text"},
-          {"moving.png", "is no JPEG or PNG picture, but a GIF picture"}};
+          {"letter.jpg", "is not a JPEG or PNG picture but a text"},
+          {"moving.png", "is not a JPEG or PNG picture but a GIF picture"}};
 }
 
 Ended run(const fs::path& root, const fs::path& target, std::vector<std::string> before = {}) {

@@ -39,7 +39,7 @@ TEST_CASE("os_error: says what, why and what to do, with a telling code") {
   CHECK(missing.context.os_code == ENOENT);
   const Error full = os_error(ENOSPC, "cannot write 'x'");
   CHECK(full.code == ErrorCode::kIo);
-  CHECK_THAT(full.message, EndsWith("the disk is full; make room there"));
+  CHECK_THAT(full.message, EndsWith("the disk is full; free some space"));
   CHECK(os_error(ENOMEM, "x").code == ErrorCode::kOutOfMemory);
   CHECK(os_error(EMFILE, "x").code == ErrorCode::kUnavailable);
 }

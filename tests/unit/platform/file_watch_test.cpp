@@ -253,7 +253,7 @@ TEST_CASE("FileWatch: a limit of the system is told with what to raise") {
     INFO(run.standard_output);
     CHECK(run.standard_output.starts_with("unavailable: "));
     CHECK(run.standard_output.find(std::string("fs.inotify.max_user_") + limit) != std::string::npos);
-    CHECK(run.standard_output.find("looking again") != std::string::npos);
+    CHECK(run.standard_output.find("periodic rescans") != std::string::npos);
   }
 }
 

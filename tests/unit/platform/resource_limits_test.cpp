@@ -111,7 +111,7 @@ TEST_CASE("ExitStatus: the signal of a limit is told with the limit") {
   ExitStatus status;
   status.signal = SIGXFSZ;
   const SoftLimit small(RLIMIT_FSIZE, 3 << 20);
-  CHECK(has(status.to_string(), "a file may have 3 MiB at most, RLIMIT_FSIZE"));
+  CHECK(has(status.to_string(), "files are limited to 3 MiB, RLIMIT_FSIZE"));
 }
 
 TEST_CASE("check_stack_limit: refuses what no program can run in") {

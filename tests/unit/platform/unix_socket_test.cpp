@@ -198,7 +198,7 @@ TEST_CASE("UnixListener: what cannot be a socket is refused in words") {
   auto refused = UnixListener::listen(directory / "file");
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == ErrorCode::kInvalidArgument);
-  CHECK(has(refused.error().message, "is no socket"));
+  CHECK(has(refused.error().message, "is not a socket"));
   CHECK(std::filesystem::file_size(directory / "file") == 8);
 
   std::filesystem::create_symlink(directory / "file", directory / "link");

@@ -77,7 +77,7 @@ TEST_CASE("Task: exceptions become errors") {
   for (const Row& row :
        {Row{"task_error", TENON_NOT_FOUND, "nothing there"}, Row{"no_code", TENON_FAILED, "not a code"},
         Row{"bad_alloc", TENON_OUT_OF_MEMORY, "out of memory"}, Row{"exception", TENON_FAILED, "it went wrong"},
-        Row{"number", TENON_FAILED, "no std::exception"}, Row{"none", TENON_FAILED, "probe.Item"}}) {
+        Row{"number", TENON_FAILED, "not a std::exception"}, Row{"none", TENON_FAILED, "probe.Item"}}) {
     CAPTURE(row.what);
     const auto outcome = worker.call("throws", item(0, row.what));
     CHECK(outcome.status == row.status);

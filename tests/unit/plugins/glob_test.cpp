@@ -73,7 +73,7 @@ TEST_CASE("Glob: broken patterns say what is wrong") {
     INFO(pattern);
     CHECK_THROWS_AS(Glob(pattern), tenon::TaskError);
   }
-  CHECK_THROWS_WITH(Glob("a[b"), "the pattern 'a[b' has a [ without its ]; write \\[ for the character");
+  CHECK_THROWS_WITH(Glob("a[b"), "the pattern 'a[b' has a [ without a ]; write \\[ for the character");
 }
 
 TEST_CASE("Glob: hostile patterns end soon") {

@@ -241,13 +241,13 @@ TEST_CASE("Hostile: a foreign file is an error that names it and says what it is
       {"<svg xmlns="sv, "an SVG picture"},
       {"Dear all,\n"sv, "a text"},
       {"x"sv, "a text"},
-      {"\1\2\3\4\5\6"sv, "of no kind known here (it begins with 01 02 03 04)"},
+      {"\1\2\3\4\5\6"sv, "of an unknown kind (it starts with 01 02 03 04)"},
   };
   for (const auto& [bytes, name] : files) {
     for (const char* task : {"thumbnail", "probe", "convert"}) {
       const auto outcome = worker.call(task, file_of(bytes_of(bytes), "odd/file.jpg"));
       CHECK(outcome.status == TENON_UNSUPPORTED);
-      CHECK(has(outcome.message, "'odd/file.jpg': is no JPEG or PNG picture, but " + std::string(name)));
+      CHECK(has(outcome.message, "'odd/file.jpg': is not a JPEG or PNG picture but " + std::string(name)));
     }
   }
 }

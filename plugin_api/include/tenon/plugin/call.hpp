@@ -18,7 +18,7 @@
 
 namespace tenon {
 
-/// What a task returns whose result is its own argument, byte for byte: nothing is copied.
+/// The return value of a task whose result is its own argument, byte for byte: nothing is copied.
 struct SameAsArgument {};
 
 /// Result of a nested call: a verified table. Valid until the calling task returns.
@@ -40,7 +40,7 @@ class Nested {
 
 namespace internal {
 
-/// Gives a FlatBufferBuilder the memory of the transport. Throws TaskError when there is none.
+/// Provides transport memory to a FlatBufferBuilder. Throws TaskError if there is none.
 class TransportAllocator final : public flatbuffers::Allocator {
  public:
   explicit TransportAllocator(tenon_call_t* call) noexcept : call_(call) {}
@@ -51,7 +51,7 @@ class TransportAllocator final : public flatbuffers::Allocator {
     check(size, call_->functions->reserve(call_, size, &buffer));
     return buffer;
   }
-  // The worker takes an uncommitted block back by itself.
+  // The worker reclaims an uncommitted block automatically.
   void deallocate(std::uint8_t*, std::size_t) override {}
   std::uint8_t* reallocate_downward(std::uint8_t*, std::size_t, std::size_t new_size, std::size_t in_use_back,
                                     std::size_t in_use_front) override {
@@ -70,7 +70,8 @@ class TransportAllocator final : public flatbuffers::Allocator {
   tenon_call_t* call_;
 };
 
-/// A table at hand as finished bytes, for a nested call. Bytes and finished builders are borrowed, objects packed.
+/// A table as finished bytes, for a nested call. Bytes and finished builders are borrowed; objects
+/// are packed.
 class NestedInput {
  public:
   NestedInput() = default;
@@ -95,18 +96,18 @@ class NestedInput {
 
 }  // namespace internal
 
-/// What the worker offers to a task while it runs. Not kept beyond the function it was given to.
-/// [task-thread]; poll, check, progress and log are [any-thread] until the task returns.
+/// The worker's services for a running task. Must not be kept after the function that received it
+/// returns. [task-thread]; poll, check, progress and log are [any-thread] until the task returns.
 class Call {
  public:
-  /// Wraps what the ABI passes. The generated glue does this; tests may.
+  /// Wraps the call of the ABI. The generated glue does this; tests may too.
   explicit Call(tenon_call_t* raw) noexcept : raw_(raw), allocator_(raw) {}
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
 
-  /// A builder whose memory is the result's memory in the transport: what is built here is never copied. One
-  /// result at a time. `initial_size_bytes` counts when the builder is first used for a result: a good guess
-  /// saves growing.
+  /// A builder that works in the result's transport memory: its content is never copied. One result
+  /// at a time. `initial_size_bytes` applies when the builder is first used for a result: a good
+  /// guess avoids growing.
   [[nodiscard]] flatbuffers::FlatBufferBuilder& builder(std::size_t initial_size_bytes = 1024) {
     if (!builder_) {
       builder_.emplace(initial_size_bytes, &allocator_, false, kBuilderAlignment);
@@ -114,14 +115,15 @@ class Call {
     return *builder_;
   }
 
-  /// The argument as bytes; borrowed until the task returns; empty in a reduce that has them all.
+  /// The argument as bytes; borrowed until the task returns; empty in a reduce after the last
+  /// argument.
   [[nodiscard]] std::span<const std::uint8_t> argument_bytes() const noexcept {
     return internal::as_span(raw_->argument);
   }
-  /// The params as bytes; data() is null when the caller gave none.
+  /// The params as bytes; data() is null if the caller passed none.
   [[nodiscard]] std::span<const std::uint8_t> params_bytes() const noexcept { return internal::as_span(raw_->params); }
 
-  /// When the call must have ended; nothing for never.
+  /// The call's deadline; nullopt if there is none.
   [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> deadline() const noexcept {
     if (raw_->deadline_ns == INT64_MAX) {
       return std::nullopt;
@@ -129,9 +131,10 @@ class Call {
     return std::chrono::steady_clock::time_point(
         std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::nanoseconds(raw_->deadline_ns)));
   }
-  /// TENON_OK go on; TENON_CANCELLED nobody wants the result; TENON_DEADLINE too late. Some nanoseconds.
+  /// TENON_OK: continue; TENON_CANCELLED: the result is no longer needed; TENON_DEADLINE: the
+  /// deadline has passed. Costs a few nanoseconds.
   [[nodiscard]] tenon_status_t poll() const noexcept { return raw_->functions->poll(raw_); }
-  /// As poll, but throws TaskError when the task must not go on. Call it now and then.
+  /// Like poll, but throws TaskError if the task must stop. Call it regularly.
   void check() const {
     const tenon_status_t status = poll();
     if (status != TENON_OK) {
@@ -141,7 +144,7 @@ class Call {
     }
   }
 
-  /// Reports `done` of `total` units of the task's choice; `total` 0 if unknown.
+  /// Reports `done` of `total` units chosen by the task; `total` is 0 if unknown.
   void progress(std::uint64_t done, std::uint64_t total = 0) const noexcept {
     raw_->functions->progress(raw_, done, total);
   }
@@ -149,30 +152,31 @@ class Call {
   void log(tenon_log_level_t level, const std::string& message) const {
     raw_->functions->log(raw_, level, message.c_str());
   }
-  /// Ends the call with an error, by throwing TaskError.
+  /// Ends the call with an error by throwing TaskError.
   [[noreturn]] void fail(const std::string& message) const { throw TaskError(TENON_FAILED, message); }
   [[noreturn]] void fail(tenon_status_t code, const std::string& message) const { throw TaskError(code, message); }
 
   /// 1 for the first attempt, 2 for the first retry.
   [[nodiscard]] std::uint32_t attempt() const noexcept { return raw_->attempt; }
-  /// Unique among the calls of one runtime; the same in each attempt.
+  /// Unique among the calls of one runtime; the same for each attempt.
   [[nodiscard]] std::uint64_t id() const noexcept { return raw_->call_id; }
 
-  /// The plugin's state in this worker, as `plugin.state<T>()` declared it. Throws TaskError if it did not.
+  /// The plugin's state in this worker, declared with `plugin.state<T>()`. Throws TaskError if it
+  /// was not declared.
   template <typename T>
   [[nodiscard]] T& state() const {
     return internal::PluginState::of(raw_->state).template get<T>();
   }
-  /// The plugin's settings, as `plugin.settings<S>()` declared them; defaults when none are configured. Valid as long
-  /// as the worker. Throws TaskError if they were not declared.
+  /// The plugin's settings, declared with `plugin.settings<S>()`; default values if none are
+  /// configured. Valid as long as the worker. Throws TaskError if they were not declared.
   template <typename S>
   [[nodiscard]] const S& settings() const {
     return internal::PluginState::of(raw_->state).template settings<S>();
   }
 
-  /// Runs another plain task by its full name, as in "image.thumbnail", and waits for its verified result. Argument
-  /// and params are objects (`FileT`), finished builders or spans of bytes.
-  /// Throws TaskError: the nested call's error; TENON_NOT_FOUND; TENON_CORRUPT when the result is no R.
+  /// Runs another plain task by its full name, as in "image.thumbnail", and waits for its verified
+  /// result. Argument and params are objects (`FileT`), finished builders or spans of bytes. Throws
+  /// TaskError: the nested call's error; TENON_NOT_FOUND; TENON_CORRUPT if the result is not an R.
   template <typename R, typename Argument>
   [[nodiscard]] Nested<R> invoke(const std::string& task, const Argument& argument) {
     return Nested<R>(invoke_raw(task, internal::NestedInput(argument), internal::NestedInput()));
@@ -181,24 +185,27 @@ class Call {
   [[nodiscard]] Nested<R> invoke(const std::string& task, const Argument& argument, const Params& params) {
     return Nested<R>(invoke_raw(task, internal::NestedInput(argument), internal::NestedInput(params)));
   }
-  /// The same in bytes: argument and result are not looked at. The result is valid until the task returns.
+  /// Like invoke, with bytes: argument and result are not verified. The result is valid until the
+  /// task returns.
   [[nodiscard]] std::span<const std::uint8_t> invoke_bytes(const std::string& task,
                                                            std::span<const std::uint8_t> argument,
                                                            std::span<const std::uint8_t> params = {}) {
     return invoke_raw(task, internal::NestedInput(argument), internal::NestedInput(params));
   }
 
-  /// What the ABI passes, for what this class does not offer.
+  /// The call of the ABI, for functions that this class does not offer.
   [[nodiscard]] tenon_call_t* raw() const noexcept { return raw_; }
 
-  /// Makes a finished or unfinished table the result. The glue does this with what a task returns.
+  /// Makes a finished or unfinished table the result. The glue does this with a task's return
+  /// value.
   template <typename T>
   void commit(Offset<T> root) {
     if (root.IsNull() || !builder_) {
-      throw TaskError(TENON_FAILED, std::string("the task gave no ") + T::GetFullyQualifiedName() +
+      throw TaskError(TENON_FAILED, std::string("the task returned no ") + T::GetFullyQualifiedName() +
                                         "; build its result with call.builder()");
     }
-    builder_->TrackMinAlign(kBuilderAlignment);  // The start is then as aligned as the end, and nothing is moved.
+    // The start is then aligned like the end, and nothing is moved.
+    builder_->TrackMinAlign(kBuilderAlignment);
     builder_->Finish(root);
     const tenon_status_t status = raw_->functions->commit(raw_, builder_->GetBufferPointer(), builder_->GetSize());
     const std::string message = status == TENON_OK ? std::string() : raw_->functions->last_error(raw_);
@@ -213,7 +220,8 @@ class Call {
     commit(N::TableType::Pack(builder(), &native));
   }
 
-  /// Serves another step of the same session from now on. What was being built is given up. For the glue.
+  /// Serves another step of the same session from now on and discards an unfinished result. For the
+  /// glue.
   void rebind(tenon_call_t* raw) noexcept {
     builder_.reset();
     raw_ = raw;
@@ -221,8 +229,8 @@ class Call {
   }
 
  private:
-  // SUBTLE: sizes of blocks are multiples of this, so a block's end is as aligned as its start, and FlatBuffers
-  // align their tables by the distance from the end.
+  // SUBTLE: block sizes are multiples of this, so a block's end is aligned like its start, and
+  // FlatBuffers align their tables by the distance from the end.
   static constexpr std::size_t kBuilderAlignment = 16;
 
   std::span<const std::uint8_t> invoke_raw(const std::string& task, const internal::NestedInput& argument,

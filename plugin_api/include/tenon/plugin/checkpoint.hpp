@@ -18,32 +18,33 @@
 
 namespace tenon::internal {
 
-/// A state with a form of its own: `std::vector<std::uint8_t> save() const`, `static T load(span)`.
+/// A state with its own format: `std::vector<std::uint8_t> save() const`, `static T load(span)`.
 template <typename T>
 concept SavableState = requires(const T& state, std::span<const std::uint8_t> bytes) {
   { state.save() } -> std::convertible_to<std::vector<std::uint8_t>>;
   { T::load(bytes) } -> std::convertible_to<T>;
 };
 
-/// What stands at the start of a checkpoint; `state_size_bytes` bytes of state follow.
-/// WIRE: kept in journals and read by later versions of a plugin. Append before the state and raise `version`.
+/// Header of a checkpoint; `state_size_bytes` bytes of state follow.
+/// WIRE: stored in journals and read by later versions of a plugin. Append fields before the state
+/// and raise `version`.
 struct CheckpointHeader {
   char magic[8];
   std::uint32_t version;
-  /// 1 when a state follows.
+  /// 1 if a state follows.
   std::uint32_t has_state;
   std::uint64_t emitted;
   std::uint64_t taken;
   std::uint64_t state_size_bytes;
   std::uint64_t reserved;
 };
-static_assert(sizeof(CheckpointHeader) == 48, "the state behind it is aligned to 16");
+static_assert(sizeof(CheckpointHeader) == 48, "the state after it is aligned to 16");
 
 inline constexpr char kCheckpointMagic[8] = {'T', 'N', 'C', 'H', 'E', 'C', 'K', '\0'};
 inline constexpr std::uint32_t kCheckpointVersion = 1;
 
-/// The state of one session: an object of the author's type, made at the first use, from the checkpoint if the
-/// session continues an earlier one.
+/// The state of one session: an object of the author's type, created at the first use, from the
+/// checkpoint if the session continues an earlier one.
 class SessionState {
  public:
   explicit SessionState(tenon_bytes_t checkpoint) : restored_(checkpoint) {
@@ -57,7 +58,7 @@ class SessionState {
     }
     if (std::memcmp(header.magic, kCheckpointMagic, sizeof(kCheckpointMagic)) != 0 ||
         header.state_size_bytes != bytes.size() - sizeof(header)) {
-      throw TaskError(TENON_CORRUPT, "the checkpoint (" + std::to_string(bytes.size()) + " bytes) is broken");
+      throw TaskError(TENON_CORRUPT, "the checkpoint (" + std::to_string(bytes.size()) + " bytes) is malformed");
     }
     if (header.version != kCheckpointVersion) {
       throw TaskError(TENON_INCOMPATIBLE, "the checkpoint has version " + std::to_string(header.version) +
@@ -85,20 +86,21 @@ class SessionState {
       save_ = [](const void* object) { return save(*static_cast<const T*>(object)); };
       unclaimed_ = false;
     } else if (tag_ != &kTypeTag<T>) {
-      throw TaskError(TENON_INTERNAL, "the session asks for states of two types; it has one");
+      throw TaskError(TENON_INTERNAL, "the session requests states of two types; it can have only one");
     }
     return *static_cast<T*>(object_.get());
   }
 
-  /// A session that was given a state must look at it before it goes on, or it would begin anew unseen.
+  /// A session that was given a state must request it before it continues; otherwise it would
+  /// silently start from scratch.
   void require_claimed() const {
     if (unclaimed_) {
       throw TaskError(TENON_INCOMPATIBLE,
-                      "the checkpoint carries a state, but the task no longer asks for one with s.state<T>()");
+                      "the checkpoint contains a state, but the task no longer requests one with s.state<T>()");
     }
   }
 
-  /// Commits the checkpoint. Returns TENON_UNSUPPORTED for a session that runs without a state.
+  /// Commits the checkpoint. Returns TENON_UNSUPPORTED for a session that keeps no state.
   tenon_status_t commit(tenon_call_t* call) const {
     const tenon_call_functions_t& functions = *call->functions;
     std::vector<std::uint8_t> state;

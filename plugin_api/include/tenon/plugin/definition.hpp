@@ -1,4 +1,4 @@
-/// tenon/plugin/definition.hpp: what TENON_PLUGIN's block fills in.
+/// tenon/plugin/definition.hpp: the declarations inside a TENON_PLUGIN block.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@
 
 namespace tenon {
 
-/// The plugin while it is declared: its tasks, its state, its settings. Lives as long as the process.
+/// The declaration of a plugin: its tasks, state and settings. Lives as long as the process.
 class PluginDefinition {
  public:
   /// Declares a task: the function and the method's name in the schema's rpc_service.
@@ -26,31 +26,32 @@ class PluginDefinition {
     return *this;
   }
 
-  /// Declares what each worker keeps for this plugin: one T, made in the worker before any task, by
-  /// `T(const tenon::WorkerContext&)` or the default constructor, destroyed when the worker ends. Tasks reach it with
-  /// `call.state<T>()`. An exception from the constructor makes the plugin unusable in that worker.
+  /// Declares the plugin's state in each worker: one T, created before any task by `T(const
+  /// tenon::WorkerContext&)` or the default constructor, and destroyed when the worker stops. Tasks
+  /// access it with `call.state<T>()`. An exception from the constructor makes the plugin unusable
+  /// in that worker.
   template <typename T>
   PluginDefinition& state() {
     makers_.push_back([](internal::PluginState& state) { state.make<T>(); });
     return *this;
   }
 
-  /// Declares the table of the plugin's settings; verified before the state is made. Tasks reach them with
-  /// `call.settings<S>()`, the state's constructor with `worker.settings<S>()`.
+  /// Declares the plugin's settings table; it is verified before the state is created. Tasks access
+  /// it with `call.settings<S>()`, the state's constructor with `worker.settings<S>()`.
   template <internal::GeneratedTable S>
   PluginDefinition& settings() {
     makers_.insert(makers_.begin(), [](internal::PluginState& state) { state.bind_settings<S>(); });
     return *this;
   }
 
-  /// Calls `hook` once when no further call will come: stop threads, flush.
+  /// Calls `hook` once after the last call: stop threads and flush there.
   template <typename T>
   PluginDefinition& on_quiesce(void (*hook)(T&)) {
     hooks_.push_back([hook](internal::PluginState& state) { hook(state.get<T>()); });
     return *this;
   }
 
-  /// For the glue: the ABI's descriptor. Once, after everything is declared.
+  /// For the glue: the ABI's descriptor. Called once, after all declarations.
   const tenon_plugin_t* describe(const tenon_manifest_t* manifest) {
     plugin_.size_bytes = sizeof(tenon_plugin_t);
     plugin_.task_count = static_cast<std::uint32_t>(tasks_.size());
@@ -80,7 +81,7 @@ class PluginDefinition {
 
 namespace internal {
 
-/// The functions of the ABI for the plugin that `Define` declares.
+/// The ABI functions of the plugin that `Define` declares.
 template <void (*Define)(PluginDefinition&)>
 struct PluginEntry {
   static PluginDefinition& definition() {
@@ -99,7 +100,8 @@ struct PluginEntry {
             throw TaskError(TENON_INCOMPATIBLE, std::string("TENON_PLUGIN(") + name + ") is built as plugin '" +
                                                     manifest->name + "'; give both the same name");
           }
-          // Once, also when several workers on threads of one process come at the same time.
+          // Runs once, even if several workers on threads of one process load the plugin
+          // concurrently.
           [[maybe_unused]] static const bool defined = [manifest] {
             Define(definition());
             definition().raw().init = &init;
@@ -143,8 +145,9 @@ struct PluginEntry {
 }  // namespace internal
 }  // namespace tenon
 
-/// Defines the plugin's entry; the block that follows declares its tasks on `plugin`, a tenon::PluginDefinition. Once
-/// per plugin. `plugin_name` is the name given to tenon_add_plugin().
+/// Defines the plugin's entry function; the block that follows declares its tasks on `plugin`, a
+/// tenon::PluginDefinition. Used once per plugin. `plugin_name` is the name passed to
+/// tenon_add_plugin().
 #define TENON_PLUGIN(plugin_name)                                                                             \
   static void tenon_define_plugin_##plugin_name(::tenon::PluginDefinition& plugin);                           \
   extern "C" TENON_PLUGIN_EXPORT const tenon_plugin_t* tenon_plugin_entry(const tenon_worker_t* worker) {     \

@@ -1,4 +1,4 @@
-/// tenon/plugin/error.hpp: how a task fails, and the border that no exception crosses.
+/// tenon/plugin/error.hpp: errors of tasks, and the ABI boundary that no exception crosses.
 #pragma once
 
 #include <cstdint>
@@ -16,15 +16,15 @@
 
 namespace tenon {
 
-/// Thrown by a task, or by what it calls, to end the call with a code and a message. The message is one
-/// sentence or two that say what is wrong and what to do.
+/// Thrown by a task, or by functions that it calls, to end the call with a code and a message. The
+/// message is one or two sentences that say what is wrong and what to do.
 class TaskError : public std::runtime_error {
  public:
-  /// `code` is an error code; TENON_OK, TENON_END and numbers that are no code count as TENON_FAILED.
+  /// `code` is an error code; TENON_OK, TENON_END and unknown numbers count as TENON_FAILED.
   TaskError(tenon_status_t code, const std::string& message)
       : std::runtime_error(message), code_(code > TENON_OK && code < TENON_END ? code : TENON_FAILED) {}
 
-  /// The code that the call ends with.
+  /// The code with which the call ends.
   [[nodiscard]] tenon_status_t code() const noexcept { return code_; }
 
  private:
@@ -33,8 +33,8 @@ class TaskError : public std::runtime_error {
 
 namespace internal {
 
-/// Runs `body` and turns what it throws into an error, told to `report(code, message)`. Returns what `body`
-/// returned, or the code.
+/// Runs `body` and converts an exception to an error, which is passed to `report(code, message)`.
+/// Returns the return value of `body`, or the code.
 template <typename Body, typename Report>
 tenon_status_t guard_border(Body&& body, Report&& report) {
   try {
@@ -50,11 +50,12 @@ tenon_status_t guard_border(Body&& body, Report&& report) {
     return TENON_FAILED;
 #if defined(__GLIBCXX__)
   } catch (const abi::__forced_unwind&) {
-    // SUBTLE: pthread_exit and pthread_cancel unwind by this; who swallows it aborts the process.
+    // SUBTLE: pthread_exit and pthread_cancel unwind with this exception; swallowing it aborts the
+    // process.
     throw;
 #endif
   } catch (...) {
-    report(TENON_FAILED, "the task threw something that is no std::exception");
+    report(TENON_FAILED, "the task threw something that is not a std::exception");
     return TENON_FAILED;
   }
 }

@@ -1,16 +1,16 @@
 /// tenon/plugin/session.hpp: streaming tasks as coroutines.
 ///
-/// A source answers one argument with many results:
+/// A source produces many results from one argument:
 ///
 ///   tenon::Source<tenon::Number> numbers(tenon::SourceContext& s, const Range& range) {
-///     auto& at = s.state<PositionT>();            // restored when the session continues an earlier one
+///     auto& at = s.state<PositionT>();            // restored if an earlier session continues
 ///     while (at.next < range.count()) {
-///       const auto value = at.next++;             // first the state ...
+///       const auto value = at.next++;                      // first the state ...
 ///       co_yield tenon::CreateNumber(s.builder(), value);  // ... then the result
 ///     }
 ///   }
 ///
-/// A reduce takes many arguments and gives one result:
+/// A reduce takes many arguments and produces one result:
 ///
 ///   tenon::Reduce<tenon::Number> sum(tenon::ReduceContext<tenon::Number>& s) {
 ///     auto& total = s.state<tenon::NumberT>();
@@ -18,15 +18,17 @@
 ///     co_return tenon::CreateNumber(s.builder(), total.value);
 ///   }
 ///
-/// Checkpoints. A checkpoint may be taken whenever the coroutine is suspended: at a co_yield, at s.pause(), at
-/// s.next(). The state must then say what the rest of the session needs:
-///   * at a co_yield it already counts the result that is being given (advance, then yield);
-///   * at s.next() it counts every argument taken so far;
-///   * nothing that the rest needs lives in local variables alone.
-/// A session that keeps no state has no checkpoint: it cannot be continued after it has begun.
+/// Checkpoints. A checkpoint may be taken whenever the coroutine is suspended: at a co_yield, at
+/// s.pause(), at s.next(). The state must then contain everything that the rest of the session
+/// needs:
+///   * at a co_yield it already includes the result being yielded (advance, then yield);
+///   * at s.next() it includes every argument taken so far;
+///   * nothing that the rest needs is kept only in local variables.
+/// A session that keeps no state has no checkpoint: it cannot be continued after it has started.
 ///
-/// Lifetimes. The argument of a source, and the params, are copied into the session and valid as long as it. The
-/// argument of a reduce is valid until the next s.next(). What s.builder() has built is gone after a suspension.
+/// Lifetimes. The argument of a source, and the params, are copied into the session and valid as
+/// long as the session. The argument of a reduce is valid until the next s.next(). Data built with
+/// s.builder() is invalid after a suspension.
 #pragma once
 
 #include <coroutine>
@@ -43,15 +45,16 @@ namespace tenon {
 
 namespace internal {
 
-/// What both kinds of session offer: the call of the running step and the state.
+/// The common part of both kinds of session: the call of the running step, and the state.
 class SessionContext : public Call {
  public:
   explicit SessionContext(tenon_call_t* raw) : Call(raw), session_state_(raw->checkpoint) {}
 
-  /// The session's state, the only thing a checkpoint carries: the object form of a table (`PositionT`), or a type
-  /// with `std::vector<std::uint8_t> save() const` and `static T load(std::span<const std::uint8_t>)`. Made at the
-  /// first use, from the checkpoint if there is one. Valid as long as the session. Ask for it before the first result
-  /// or argument. Throws TaskError: TENON_CORRUPT.
+  /// The session's state, which is the whole content of a checkpoint: the object form of a table
+  /// (`PositionT`), or a type with `std::vector<std::uint8_t> save() const` and `static T
+  /// load(std::span<const std::uint8_t>)`. Created at the first use, from the checkpoint if there
+  /// is one. Valid as long as the session. Request it before the first result or argument. Throws
+  /// TaskError: TENON_CORRUPT.
   template <typename T>
   [[nodiscard]] T& state() {
     return session_state_.get<T>();
@@ -70,23 +73,23 @@ class SessionContext : public Call {
 
 }  // namespace internal
 
-/// What the worker offers to a source. Like Call, and valid as long as the session.
+/// The worker's services for a source. Like Call, and valid as long as the session.
 class SourceContext : public internal::SessionContext {
  public:
   explicit SourceContext(tenon_call_t* raw) : SessionContext(raw) {}
 
-  /// Results given so far, those before the checkpoint included.
+  /// Number of results so far, including those before the checkpoint.
   [[nodiscard]] std::uint64_t emitted() noexcept { return session_state().emitted(); }
-  /// `co_await s.pause()` gives the step back without a result; the worker does other work and comes again. For a
-  /// source that waits for something: it never blocks.
+  /// `co_await s.pause()` ends the step without a result; the worker does other work and resumes
+  /// the source later. For a source that waits for something: it must never block.
   [[nodiscard]] std::suspend_always pause() const noexcept { return {}; }
 
-  /// For the glue: how many more results this step takes.
+  /// For the glue: how many more results this step accepts.
   std::uint32_t room = 0;
 };
 
-/// A source's coroutine. T is the table of its results; `co_yield` takes an offset built with `s.builder()` or an
-/// object.
+/// A source's coroutine. T is the table of its results; `co_yield` takes an offset built with
+/// `s.builder()`, or an object.
 template <typename T>
 class Source {
  public:
@@ -101,7 +104,7 @@ class Source {
     void unhandled_exception() { throw; }
     void return_void() noexcept {}
 
-    /// Goes on at once while the step has room.
+    /// Continues immediately while the step has room.
     struct Emitted {
       bool room;
       [[nodiscard]] bool await_ready() const noexcept { return room; }
@@ -131,7 +134,7 @@ class Source {
 
   /// For the glue: binds the context before the first step.
   void bind(SourceContext& context) noexcept { handle_.promise().context = &context; }
-  /// For the glue: runs until the step is full, paused or done. Returns whether it is done.
+  /// For the glue: runs until the step is full, paused or complete. Returns whether it is complete.
   bool step() {
     handle_.resume();
     return handle_.done();
@@ -142,14 +145,14 @@ class Source {
   std::coroutine_handle<promise_type> handle_;
 };
 
-/// What the worker offers to a reduce. Like Call, and valid as long as the session.
+/// The worker's services for a reduce. Like Call, and valid as long as the session.
 template <typename Arg>
 class ReduceContext : public internal::SessionContext {
  public:
   using Argument = Arg;
   explicit ReduceContext(tenon_call_t* raw) : SessionContext(raw) {}
 
-  /// Arguments taken so far, those before the checkpoint included.
+  /// Number of arguments taken so far, including those before the checkpoint.
   [[nodiscard]] std::uint64_t taken() noexcept { return session_state().taken(); }
 
   struct Next {
@@ -158,13 +161,14 @@ class ReduceContext : public internal::SessionContext {
     void await_suspend(std::coroutine_handle<>) const noexcept {}
     const Arg* await_resume() const { return context.take(); }
   };
-  /// `co_await s.next()` is the next argument, verified, valid until the next one; null when no more come.
+  /// `co_await s.next()` returns the next argument, verified and valid until the following one;
+  /// null after the last.
   [[nodiscard]] Next next() {
     session_state().require_claimed();
     return Next{*this};
   }
 
-  /// For the glue: the argument of this step, null for the end.
+  /// For the glue: the argument of this step; null after the last.
   void offer(const Arg* argument) noexcept {
     pending_ = argument;
     ended_ = argument == nullptr;
@@ -181,8 +185,8 @@ class ReduceContext : public internal::SessionContext {
   bool ended_ = false;
 };
 
-/// A reduce's coroutine. R is the table of its result; `co_return` takes an offset built with `s.builder()` or an
-/// object.
+/// A reduce's coroutine. R is the table of its result; `co_return` takes an offset built with
+/// `s.builder()`, or an object.
 template <typename R>
 class Reduce {
  public:
@@ -209,7 +213,8 @@ class Reduce {
 
   /// For the glue: binds the context before the first step.
   void bind(internal::SessionContext& context) noexcept { handle_.promise().context = &context; }
-  /// For the glue: runs until the next argument is wanted or the result is given. Returns whether it is done.
+  /// For the glue: runs until it needs the next argument or has returned its result. Returns
+  /// whether it is complete.
   bool step() {
     handle_.resume();
     return handle_.done();

@@ -1,4 +1,4 @@
-/// tenon/plugin/state.hpp: what a plugin keeps in each worker: its state and its settings.
+/// tenon/plugin/state.hpp: a plugin's state and settings in each worker.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace tenon {
 
-/// The worker, as a plugin sees it while it is set up and afterwards. [any-thread]
+/// The worker, as a plugin sees it during and after initialisation. [any-thread]
 class WorkerContext {
  public:
   WorkerContext(const tenon_worker_t* raw, tenon_bytes_t settings) : raw_(raw), settings_(settings) {}
@@ -24,15 +24,15 @@ class WorkerContext {
   [[nodiscard]] std::uint64_t id() const noexcept { return raw_->worker_id; }
   /// Writes a line to the host's log.
   void log(tenon_log_level_t level, const std::string& message) const { raw_->log(raw_, level, message.c_str()); }
-  /// An extension of the worker by its id, null if it has none of that name.
+  /// An extension of the worker by its id; null if there is none with this id.
   [[nodiscard]] const void* extension(const char* id) const { return raw_->extension(raw_, id); }
-  /// The plugin's settings; defaults when none are configured. Valid as long as the worker.
+  /// The plugin's settings; default values if none are configured. Valid as long as the worker.
   /// Throws TaskError: TENON_CORRUPT.
   template <internal::GeneratedTable S>
   [[nodiscard]] const S& settings() const {
     return internal::verified_root_or_default<S>(internal::as_span(settings_.raw()), "settings");
   }
-  /// What the ABI passes.
+  /// The worker of the ABI.
   [[nodiscard]] const tenon_worker_t* raw() const noexcept { return raw_; }
 
  private:
@@ -42,7 +42,7 @@ class WorkerContext {
 
 namespace internal {
 
-/// What tenon_call_t.state points to in a C++ plugin.
+/// The object behind tenon_call_t.state in a C++ plugin.
 class PluginState {
  public:
   PluginState(const tenon_worker_t* worker, tenon_bytes_t settings) : worker_(worker, settings) {}
@@ -70,7 +70,7 @@ class PluginState {
   template <typename T>
   T& get() const {
     if (tag_ != &kTypeTag<T>) {
-      throw TaskError(TENON_INTERNAL, "the task asks for a state of another type than plugin.state<T>() declared");
+      throw TaskError(TENON_INTERNAL, "the task requests a state of another type than plugin.state<T>() declared");
     }
     return *static_cast<T*>(object_.get());
   }
@@ -82,7 +82,7 @@ class PluginState {
   template <typename S>
   const S& settings() const {
     if (settings_tag_ != &kTypeTag<S>) {
-      throw TaskError(TENON_INTERNAL, "the task asks for settings of another type than plugin.settings<S>() declared");
+      throw TaskError(TENON_INTERNAL, "the task requests settings of another type than plugin.settings<S>() declared");
     }
     return *static_cast<const S*>(settings_);
   }

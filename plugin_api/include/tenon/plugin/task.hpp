@@ -1,4 +1,4 @@
-/// tenon/plugin/task.hpp: from a C++ function to a tenon_task_t.
+/// tenon/plugin/task.hpp: turns a C++ function into a tenon_task_t.
 #pragma once
 
 #include <cstdint>
@@ -11,10 +11,10 @@
 
 namespace tenon::internal {
 
-/// Absent params type.
+/// Stands for an absent params type.
 struct NoParams {};
 
-/// What a return type means: the table of the result.
+/// Maps a return type to the table of the result.
 template <typename R, typename Arg>
 struct PlainResult {
   static constexpr bool kValid = false;
@@ -39,7 +39,7 @@ struct PlainResult<SameAsArgument, Arg> {
 template <typename P>
 concept ParamsTable = std::is_same_v<P, NoParams> || GeneratedTable<P>;
 
-/// Takes a task's function apart.
+/// Analyses the signature of a task's function.
 template <typename Function>
 struct Signature {
   static constexpr bool kValid = false;
@@ -87,7 +87,7 @@ struct Signature<Reduce<R> (*)(ReduceContext<Arg>&)> : ReduceSignature<R, Arg, N
 template <typename R, typename Arg, typename Params>
 struct Signature<Reduce<R> (*)(ReduceContext<Arg>&, const Params&)> : ReduceSignature<R, Arg, Params> {};
 
-/// noexcept makes no difference.
+/// noexcept is ignored.
 template <typename R, typename... Args>
 struct Signature<R (*)(Args...) noexcept> : Signature<R (*)(Args...)> {};
 
@@ -123,7 +123,7 @@ struct PlainTask {
   }
 };
 
-/// Bytes that live as long as a session, and the table in them.
+/// The params of a session, kept as bytes for its lifetime, and the table in them.
 template <typename Params>
 class SessionParams {
  public:
@@ -141,7 +141,7 @@ class SessionParams<NoParams> {
   explicit SessionParams(const tenon_call_t&) {}
 };
 
-/// What a session is made of is declared in the order in which it is needed: the coroutine goes first.
+/// The members are declared in dependency order, so that the coroutine is destroyed first.
 template <auto Function>
 class SourceSession {
  public:
@@ -218,7 +218,7 @@ class ReduceSession {
   Reduce<typename Form::Result> coroutine_;
 };
 
-/// The session functions of the ABI over one of the classes above.
+/// The ABI's session functions for one of the classes above.
 template <typename Session>
 struct SessionTask {
   static tenon_status_t open(tenon_call_t* call, void** session) {
@@ -236,7 +236,7 @@ struct SessionTask {
   static void close(void* session) { delete static_cast<Session*>(session); }
 };
 
-/// The whole descriptor of a task. `name` lives as long as the process.
+/// The complete descriptor of a task. `name` must live as long as the process.
 template <auto Function>
 tenon_task_t describe_task(const char* name) {
   using Form = Signature<decltype(Function)>;

@@ -1,4 +1,5 @@
-/// tenon/internal/shared_object.hpp: objects that count their handles themselves. For the public headers' own use.
+/// tenon/internal/shared_object.hpp: intrusively reference-counted objects. For use by the public
+/// headers only.
 #pragma once
 
 #include <atomic>
@@ -9,18 +10,20 @@
 
 namespace tenon::internal {
 
-/// An object that several handles keep alive. Made with one reference, which Shared::adopt takes over. [any-thread]
+/// An object kept alive by several handles. Created with one reference, which Shared::adopt takes
+/// over. [any-thread]
 class SharedObject {
  public:
   SharedObject() = default;
   SharedObject(const SharedObject&) = delete;
   SharedObject& operator=(const SharedObject&) = delete;
 
-  // Relaxed: whoever adds a reference holds one, so that nothing is made visible by it.
+  // Relaxed: a caller that adds a reference already holds one, so this publishes nothing.
   void add_reference() const noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
   void release() const noexcept {
-    // acq_rel: the last holder sees what every other did to the object before it destroys it. An only holder stays the
-    // only one, so that a load, acquire for the same reason, and a store are enough for it.
+    // acq_rel: the last holder sees every other holder's changes before it destroys the object. A
+    // sole holder stays the sole one, so a load (acquire, for the same reason) and a store are
+    // enough.
     bool last = references_.load(std::memory_order_acquire) == 1;
     if (last) {
       references_.store(0, std::memory_order_relaxed);
@@ -32,31 +35,32 @@ class SharedObject {
     }
   }
 
-  /// Whether there is one handle alone, which only its owner can know to stay so.
+  /// Whether there is exactly one handle. Only the owner of that handle can rely on it.
   [[nodiscard]] bool unique() const noexcept { return references_.load(std::memory_order_acquire) == 1; }
 
  protected:
   virtual ~SharedObject() = default;
-  /// Frees the object; one that lives in a pool gives itself back here. It has no reference any more.
+  /// Frees the object; a pooled object returns itself to its pool here. There are no references
+  /// left.
   virtual void destroy() noexcept { delete this; }
 
  private:
   mutable std::atomic<std::uint32_t> references_{1};
 };
 
-/// Counted handle on a SharedObject; 8 bytes.
+/// A reference-counted handle to a SharedObject; 8 bytes.
 template <typename T>
 class Shared {
  public:
   Shared() noexcept = default;
-  Shared(std::nullptr_t) noexcept {}  // NOLINT(google-explicit-constructor): as pointers convert
-  /// Takes over a reference, such as the one that `object` was made with.
+  Shared(std::nullptr_t) noexcept {}  // NOLINT(google-explicit-constructor): like a pointer
+  /// Takes over an existing reference, such as the one `object` was created with.
   [[nodiscard]] static Shared adopt(T* object) noexcept {
     Shared handle;
     handle.object_ = object;
     return handle;
   }
-  /// A further handle on an object that some other handle keeps alive meanwhile.
+  /// A further handle to an object that another handle keeps alive during the call.
   [[nodiscard]] static Shared share(T* object) noexcept {
     if (object != nullptr) {
       object->add_reference();
@@ -71,7 +75,7 @@ class Shared {
   Shared(Shared&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
   template <typename Other>
   requires std::is_convertible_v<Other*, T*> Shared(Shared<Other> other)
-  noexcept : object_(other.take()) {}  // NOLINT(google-explicit-constructor): as pointers convert
+  noexcept : object_(other.take()) {}  // NOLINT(google-explicit-constructor): like a pointer
   Shared& operator=(Shared other) noexcept {
     std::swap(object_, other.object_);
     return *this;
@@ -82,7 +86,7 @@ class Shared {
     }
   }
   [[nodiscard]] T* get() const noexcept { return object_; }
-  /// Hands the reference over to the caller.
+  /// Releases the reference to the caller.
   [[nodiscard]] T* take() noexcept { return std::exchange(object_, nullptr); }
   T* operator->() const noexcept { return object_; }
   T& operator*() const noexcept { return *object_; }
@@ -93,7 +97,7 @@ class Shared {
   T* object_ = nullptr;
 };
 
-/// A new T behind a handle.
+/// Creates a T and returns the first handle to it.
 template <typename T, typename... Arguments>
 [[nodiscard]] Shared<T> make_shared_object(Arguments&&... arguments) {
   return Shared<T>::adopt(new T(std::forward<Arguments>(arguments)...));

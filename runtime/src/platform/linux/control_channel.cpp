@@ -29,7 +29,7 @@ bool means_gone(int code) noexcept {
   return code == EPIPE || code == ECONNRESET || code == ENOTCONN;
 }
 
-/// Waits for `events`. Returns what came; 0 at the deadline.
+/// Waits for `events`. Returns the events that occurred; 0 at the deadline.
 short wait_for(int descriptor, short events, MonotonicNs deadline_ns) noexcept {
   for (;;) {
     pollfd entry{.fd = descriptor, .events = events, .revents = 0};
@@ -51,7 +51,7 @@ short wait_for(int descriptor, short events, MonotonicNs deadline_ns) noexcept {
 Result<std::pair<ControlChannel, ControlChannel>> ControlChannel::create_pair() {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
-    return fail(limit_error(errno, "cannot make a control channel"));
+    return fail(limit_error(errno, "cannot create a control channel"));
   }
   return std::pair(ControlChannel(FileDescriptor(ends[0])), ControlChannel(FileDescriptor(ends[1])));
 }
@@ -63,7 +63,8 @@ Result<ControlChannel> ControlChannel::adopt(FileDescriptor descriptor) {
   const bool known = ::getsockopt(descriptor.get(), SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
                      ::getsockopt(descriptor.get(), SOL_SOCKET, SO_TYPE, &type, &size) == 0;
   if (!known || domain != AF_UNIX || type != SOCK_SEQPACKET) {
-    return fail(ErrorCode::kInvalidArgument, "the descriptor of a control channel is not one");
+    return fail(ErrorCode::kInvalidArgument,
+                "the descriptor is not a control channel (a Unix socket of type SOCK_SEQPACKET)");
   }
   descriptor.move_out_of_reach();
   ControlChannel channel(std::move(descriptor));
@@ -104,7 +105,7 @@ Result<void> ControlChannel::send(BytesView message, std::span<const int> descri
     std::memcpy(CMSG_DATA(item), descriptors.data(), descriptors.size_bytes());
   }
   for (;;) {
-    // A packet goes whole or not at all.
+    // A packet is sent whole or not at all.
     if (::sendmsg(descriptor_.get(), &header, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) {
       return {};
     }
@@ -113,14 +114,14 @@ Result<void> ControlChannel::send(BytesView message, std::span<const int> descri
       return fail(gone());
     }
     if (code == EAGAIN || code == EWOULDBLOCK) {
-      // A deadline that is no time at all only looks, and that was the look.
+      // A deadline of zero only polls, and that has just happened.
       if (deadline_ns <= 0 || wait_for(descriptor_.get(), POLLOUT, deadline_ns) == 0) {
         return fail(ErrorCode::kDeadline, "the other end of the control channel does not read its messages");
       }
     } else if (code == ETOOMANYREFS) {
       Error error = os_error(code, "cannot send descriptors over the control channel");
       error.code = ErrorCode::kUnavailable;
-      error.message += "; too many are under way: raise 'ulimit -n'";
+      error.message += "; too many are in transit: raise 'ulimit -n'";
       return fail(std::move(error));
     } else if (code != EINTR) {
       return fail(os_error(code, "cannot send on the control channel"));
@@ -132,13 +133,13 @@ Result<std::optional<ControlMessage>> ControlChannel::receive(MonotonicNs deadli
   if (adopted_ && identity() != adopted_) {
     return fail(ErrorCode::kIo,
                 "the descriptor of the control channel was closed or replaced by other code in this process; a task "
-                "must leave descriptors alone that it did not open");
+                "must not touch descriptors that it did not open");
   }
   ControlMessage message;
   std::array<std::uint8_t, 16> nowhere;
   alignas(cmsghdr) std::array<std::uint8_t, kControlBytes> control;
   for (;;) {
-    // Asks for the size first, so that a small message, as most are, costs no large buffer.
+    // Peeks at the size first, so that a small message, as most are, does not need a large buffer.
     const ssize_t size = ::recv(descriptor_.get(), nowhere.data(), 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
     if (size < 0) {
       const int code = errno;
@@ -206,7 +207,8 @@ bool ControlChannel::hung_up() const noexcept {
 }
 
 bool ControlChannel::wait_for_hang_up(MonotonicNs deadline_ns) const noexcept {
-  // No events asked for: waiting messages do not end the wait, a hang-up is always told.
+  // No events are requested: waiting messages do not end the wait, while a hang-up is always
+  // reported.
   return (wait_for(descriptor_.get(), 0, deadline_ns) & (POLLHUP | POLLERR | POLLNVAL)) != 0;
 }
 

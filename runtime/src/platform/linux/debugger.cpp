@@ -33,7 +33,7 @@ bool debugger_attached(std::int64_t pid) noexcept {
 }
 
 void allow_debuggers() noexcept {
-  // Fails where the system does not ask.
+  // Fails if the system does not require permission.
   static_cast<void>(::prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0));
 }
 

@@ -35,8 +35,8 @@ TENON_HOT WaitResult wait_on_word(const std::atomic<std::uint32_t>& word, std::u
     until.tv_nsec = static_cast<long>(at_ns % kNsPerSecond);
     limit = &until;
   }
-  // FUTEX_WAIT_BITSET takes an absolute time of CLOCK_MONOTONIC. Without FUTEX_PRIVATE_FLAG: the waker is another
-  // process. A wait needs no write access to the page.
+  // FUTEX_WAIT_BITSET takes an absolute time of CLOCK_MONOTONIC. FUTEX_PRIVATE_FLAG is not set,
+  // because the waker is another process. A wait needs no write access to the page.
   const long code =
       ::syscall(SYS_futex, address_of(word), FUTEX_WAIT_BITSET, expected, limit, nullptr, FUTEX_BITSET_MATCH_ANY);
   return code != 0 && errno == ETIMEDOUT ? WaitResult::kTimeout : WaitResult::kWoken;
@@ -55,7 +55,7 @@ unsigned usable_core_count() noexcept {
       return static_cast<unsigned>(count);
     }
   }
-  // More cores than the fixed set holds.
+  // The machine has more cores than the fixed-size set holds.
   const long online = ::sysconf(_SC_NPROCESSORS_ONLN);
   return online > 0 ? static_cast<unsigned>(online) : 1;
 }
@@ -64,7 +64,7 @@ AdaptiveSpin::AdaptiveSpin() : AdaptiveSpin(Options{}) {}
 
 AdaptiveSpin::AdaptiveSpin(const Options& options) {
   const unsigned cores = options.cores != 0 ? options.cores : usable_core_count();
-  // On one core a spin only keeps the other side from running.
+  // On one core a spin only prevents the other side from running.
   limit_ns_ = cores > 1 ? std::max<std::int64_t>(options.limit_ns, 0) : 0;
   budget_ns_ = limit_ns_;
 }

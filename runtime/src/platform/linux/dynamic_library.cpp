@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// Without it the library would need Boost.Filesystem, which each worker would load.
+// Without it the library would need Boost.Filesystem, which each worker would have to load.
 #define BOOST_DLL_USE_STD_FS
 #include <boost/dll/shared_library.hpp>
 
@@ -30,7 +30,7 @@ struct DynamicLibrary::Impl {
 DynamicLibrary::Impl* DynamicLibrary::keep(Impl impl) {
   auto* kept = new Impl(std::move(impl));
 #if defined(__SANITIZE_ADDRESS__)
-  __lsan_ignore_object(kept);  // Kept for ever on purpose.
+  __lsan_ignore_object(kept);  // Kept forever on purpose.
 #endif
   return kept;
 }
@@ -43,8 +43,8 @@ bool leads_to(const std::filesystem::path& name, const struct stat& file) noexce
          found.st_ino == file.st_ino;
 }
 
-/// A name of an open file that no other call of this function gives: the loader takes a name that it has met before for
-/// the library that it met, although the descriptor's number may have been reused.
+/// A name of an open file that no other call of this function returns. The loader takes a name it
+/// has seen before for the same library, although the descriptor's number may have been reused.
 std::filesystem::path name_of_open_file(const FileDescriptor& file) {
   static std::atomic<unsigned> count{0};
   std::string name = "/proc/" + std::to_string(::getpid()) + "/fd/";
@@ -54,8 +54,8 @@ std::filesystem::path name_of_open_file(const FileDescriptor& file) {
   return name + std::to_string(file.get());
 }
 
-/// What the system's loader said, without what Boost.DLL puts around it: its own function's name, and the words of an
-/// errno that no call has set.
+/// The message of the system's loader without what Boost.DLL adds to it: the name of its own
+/// function and the text of an unset errno.
 std::string loader_words(std::string_view what) {
   constexpr std::string_view kBefore = "dlerror system message: ";
   constexpr std::string_view kAfter = "): ";
@@ -67,9 +67,9 @@ std::string loader_words(std::string_view what) {
   return std::string(words.substr(0, words.rfind(kAfter)));
 }
 
-/// nullopt, with the loader's own words in `problem`, when it refuses.
+/// Returns nullopt, with the loader's message in `problem`, if the loader refuses.
 std::optional<boost::dll::shared_library> open_library(const std::filesystem::path& name, std::string& problem) {
-  // Boost.DLL keeps the loader's own words in the exception only.
+  // Boost.DLL passes the loader's message only in the exception.
   try {
     return boost::dll::shared_library(name, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
   } catch (const std::exception& refused) {
@@ -97,7 +97,8 @@ Result<DynamicLibrary> DynamicLibrary::load(const std::filesystem::path& file) {
 Result<DynamicLibrary> DynamicLibrary::load(const FileDescriptor& file, const std::filesystem::path& name) {
   struct stat opened {};
   std::error_code code;
-  const std::filesystem::path absolute = std::filesystem::absolute(name, code);  // Else the loader would search for it.
+  // Absolute, because the loader would search for a bare name.
+  const std::filesystem::path absolute = std::filesystem::absolute(name, code);
   if (::fstat(file.get(), &opened) != 0) {
     return fail(os_error(errno, "cannot load '" + name.string() + "'"));
   }
@@ -106,12 +107,13 @@ Result<DynamicLibrary> DynamicLibrary::load(const FileDescriptor& file, const st
   if (!code && leads_to(absolute, opened)) {
     library = open_library(absolute, problem);
   }
-  // The name may lead elsewhere, or may have begun to meanwhile. The loader knows a file that it has loaded by device
-  // and inode, so the second load gives the first one's library when that was this file.
+  // The name may refer to another file by now. The loader identifies a loaded file by device and
+  // inode, so the second load returns the first library if it was this file.
   if (!library || !leads_to(absolute, opened)) {
     auto same = open_library(name_of_open_file(file), problem);
     if (library) {
-      static_cast<void>(keep(Impl{std::move(*library), name}));  // Not unloaded, even where it was another file.
+      // Not unloaded, even if it was another file.
+      static_cast<void>(keep(Impl{std::move(*library), name}));
     }
     library = std::move(same);
   }
@@ -126,7 +128,7 @@ bool DynamicLibrary::is_loaded(const std::string& name) {
   if (handle == nullptr) {
     return false;
   }
-  ::dlclose(handle);  // Only gives back the count that the question took.
+  ::dlclose(handle);  // Only drops the reference that dlopen took.
   return true;
 }
 
@@ -135,7 +137,7 @@ Result<void*> DynamicLibrary::symbol(const std::string& name) const {
     try {
       return reinterpret_cast<void*>(&impl_->library.get<unsigned char>(name));
     } catch (const std::exception&) {
-      // Falls through to the one message there is.
+      // Falls through to the common message.
     }
   }
   return fail(ErrorCode::kNotFound, "'" + impl_->file.string() + "' exports no symbol '" + name + "'");

@@ -45,7 +45,7 @@ std::vector<std::filesystem::path> split_search_path(const std::string& value) {
 }
 
 std::filesystem::path home_directory() {
-  // A relative value would mean another place in each working directory.
+  // A relative value would mean a different directory for each working directory.
   if (auto home = get_environment("HOME"); home && home->starts_with('/')) {
     return *home;
   }
@@ -60,7 +60,7 @@ std::filesystem::path home_directory() {
 }
 
 std::filesystem::path cache_directory() {
-  // A relative value is to be ignored, says the XDG base directory specification.
+  // The XDG base directory specification says to ignore a relative value.
   if (auto cache = get_environment("XDG_CACHE_HOME"); cache && cache->starts_with('/')) {
     return std::filesystem::path(*cache) / "tenon";
   }
@@ -80,11 +80,12 @@ Result<std::filesystem::path> executable_path() {
 Result<std::filesystem::path> module_path(const void* address) {
   Dl_info info{};
   if (::dladdr(address, &info) == 0 || info.dli_fname == nullptr) {
-    return fail(ErrorCode::kNotFound, "an address lies in no library of this process");
+    return fail(ErrorCode::kNotFound, "the address does not belong to a library of this process");
   }
   std::error_code code;
   std::filesystem::path path = std::filesystem::canonical(info.dli_fname, code);
-  // The main program's name is what it was started with, which may be found through PATH alone.
+  // The main program's name is the one it was started with, which may be resolvable only through
+  // PATH.
   if (code) {
     return executable_path();
   }

@@ -42,7 +42,7 @@ Error interrupted(const std::string& what) {
   return Error{ErrorCode::kCancelled, what + ": interrupted", {}};
 }
 
-/// Opens what may make the caller wait; a signal ends the wait.
+/// Opens a file whose open() may block; a signal ends the wait.
 Result<FileDescriptor> open_waiting(const std::filesystem::path& path, int flags, const std::string& what) {
   FileDescriptor descriptor(::open(path.c_str(), flags | O_CLOEXEC | O_NOCTTY));
   if (!descriptor.valid()) {
@@ -51,7 +51,7 @@ Result<FileDescriptor> open_waiting(const std::filesystem::path& path, int flags
   return descriptor;
 }
 
-/// Opens what a user named: regular, a fifo or a character device.
+/// Opens a file named by a user: a regular file, a FIFO or a character device.
 Result<FileDescriptor> open_stream(const std::filesystem::path& path) {
   const std::string what = "cannot read " + quoted(path);
   struct stat status {};
@@ -64,7 +64,7 @@ Result<FileDescriptor> open_stream(const std::filesystem::path& path) {
   return open_waiting(path, O_RDONLY, what);
 }
 
-/// Like read_some, but a signal ends the wait for a fifo or a terminal.
+/// Like read_some, but a signal ends the wait for a FIFO or a terminal.
 Result<std::size_t> read_waiting(const FileDescriptor& descriptor, std::span<std::uint8_t> buffer) {
   const ssize_t count = ::read(descriptor.get(), buffer.data(), buffer.size());
   if (count < 0) {
@@ -73,7 +73,8 @@ Result<std::size_t> read_waiting(const FileDescriptor& descriptor, std::span<std
   return static_cast<std::size_t>(count);
 }
 
-/// A new content for a file whose place it takes in the end. Where the file system can, it has no name until then.
+/// New content that replaces a file at the end. It has no name until then if the file system
+/// supports that.
 class Replacement {
  public:
   static Result<Replacement> begin(const std::filesystem::path& path, const WriteOptions& options) {
@@ -81,7 +82,8 @@ class Replacement {
     made.path_ = path;
     made.sync_ = options.sync;
     made.directory_ = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-    // A name of its own length, so that a file name near the limit still has a temporary neighbour.
+    // A name of fixed length, so that a target name near the length limit still gets a temporary
+    // neighbour.
     made.temporary_ = made.directory_ / (".tenon-" + random_name() + ".tmp");
     made.descriptor_ = open_unnamed(made.directory_, options.mode);
     if (!made.descriptor_.valid()) {
@@ -123,7 +125,7 @@ class Replacement {
       descriptor_.reset();
       return fail(os_error(os_code, what()));
     }
-    // close tells of a full disk or quota on network file systems.
+    // close() reports a full disk or quota on network file systems.
     if (::close(descriptor_.release()) != 0 && errno != EINTR) {
       return fail(os_error(errno, what()));
     }
@@ -132,7 +134,8 @@ class Replacement {
     }
     remove_temporary.dismiss();
     if (sync_) {
-      // The content is on the disk; this puts its name there. A file system that cannot do so keeps names its own way.
+      // The content is on disk; this writes the directory entry. A file system that does not
+      // support it stores names in its own way.
       const FileDescriptor parent(::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
       if (parent.valid()) {
         ::fsync(parent.get());
@@ -144,11 +147,12 @@ class Replacement {
  private:
   std::string what() const { return "cannot write " + quoted(path_); }
 
-  /// The name by which an open file is linked.
+  /// The path through which an open file is linked.
   static std::string name_of(const FileDescriptor& file) { return "/proc/self/fd/" + std::to_string(file.get()); }
 
-  /// A file that has no name before its content is whole, so that a process that dies leaves none behind. Holds nothing
-  /// where the file system has no such files, or /proc is not there to name it by.
+  /// Opens a file that has no name until its content is complete, so that a process that dies
+  /// leaves nothing behind. Returns no descriptor if the file system does not support such files or
+  /// /proc is not available to name it.
   static FileDescriptor open_unnamed(const std::filesystem::path& directory, std::uint32_t mode) {
     FileDescriptor file(::open(directory.c_str(), O_WRONLY | O_TMPFILE | O_CLOEXEC, mode));
     struct stat opened {};
@@ -167,9 +171,9 @@ class Replacement {
   bool sync_ = true;
 };
 
-/// Where the chain of links from `path` ends, whether something is there or not.
+/// The end of the chain of links from `path`, whether it exists or not.
 Result<std::filesystem::path> link_target(std::filesystem::path path) {
-  constexpr int kMaxLinks = 40;  // As the kernel has it.
+  constexpr int kMaxLinks = 40;  // The limit of the kernel.
   const std::string what = "cannot write " + quoted(path);
   for (int links = 0; links < kMaxLinks; ++links) {
     std::error_code problem;
@@ -180,7 +184,7 @@ Result<std::filesystem::path> link_target(std::filesystem::path path) {
     if (problem) {
       return fail(os_error(problem.value(), what));
     }
-    path = path.parent_path() / target;  // An absolute target takes the place of all.
+    path = path.parent_path() / target;  // An absolute target replaces the whole path.
   }
   return fail(os_error(ELOOP, what));
 }
@@ -190,7 +194,7 @@ Result<std::filesystem::path> link_target(std::filesystem::path path) {
 Result<FileIdentity> file_identity(const std::filesystem::path& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) {
-    return fail(os_error(errno, "cannot look at " + quoted(path)));
+    return fail(os_error(errno, "cannot read the status of " + quoted(path)));
   }
   return identity_of(status);
 }
@@ -198,13 +202,13 @@ Result<FileIdentity> file_identity(const std::filesystem::path& path) {
 Result<FileIdentity> file_identity(const FileDescriptor& descriptor) {
   struct stat status {};
   if (::fstat(descriptor.get(), &status) != 0) {
-    return fail(os_error(errno, "cannot look at an open file"));
+    return fail(os_error(errno, "cannot read the status of an open file"));
   }
   return identity_of(status);
 }
 
 Result<FileDescriptor> open_for_reading(const std::filesystem::path& path) {
-  // O_NONBLOCK: opening a fifo that nobody writes would wait for ever.
+  // O_NONBLOCK: opening a FIFO without a writer would otherwise wait forever.
   FileDescriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
   if (!descriptor.valid()) {
     return fail(limit_error(errno, "cannot open " + quoted(path)));
@@ -234,7 +238,8 @@ Result<Buffer> read_file(const FileDescriptor& descriptor, std::uint64_t max_byt
   if (identity->size_bytes > max_bytes) {
     return too_large(identity->size_bytes);
   }
-  // The size is a first guess: a file may grow or shrink while it is read, and those of /proc say 0.
+  // The size is only a hint: a file may grow or shrink while it is read, and files in /proc report
+  // 0.
   constexpr std::uint64_t kStep = 64 * 1024;
   Buffer content;
   std::size_t filled = 0;
@@ -283,7 +288,7 @@ Result<void> write_file(const std::filesystem::path& path, BytesView content, co
 struct NamedOutput::State {
   std::string what;
   std::optional<Replacement> replacement;
-  FileDescriptor descriptor;  // Of what is written to as it stands.
+  FileDescriptor descriptor;  // For output that is written directly.
 };
 
 NamedOutput::NamedOutput(std::unique_ptr<State> state) noexcept : state_(std::move(state)) {}
@@ -307,7 +312,8 @@ Result<NamedOutput> NamedOutput::open(const std::filesystem::path& path, const W
     if (!target) {
       return fail(std::move(target.error()));
     }
-    // Links of /proc lead to open files whose name may be gone, or by now be another's.
+    // Links in /proc lead to open files whose name may be gone or may belong to another file by
+    // now.
     struct stat there {};
     const bool same =
         ::stat(target->c_str(), &there) == 0 && there.st_dev == named.st_dev && there.st_ino == named.st_ino;
@@ -337,7 +343,7 @@ Result<void> NamedOutput::write(BytesView bytes) {
     const ssize_t count = ::write(state_->descriptor.get(), bytes.data(), bytes.size());
     if (count < 0) {
       if (errno == EPIPE) {
-        return fail(ErrorCode::kUnavailable, state_->what + ": nobody reads it any more");
+        return fail(ErrorCode::kUnavailable, state_->what + ": it has no reader any more");
       }
       return fail(errno == EINTR ? interrupted(state_->what) : limit_error(errno, state_->what));
     }

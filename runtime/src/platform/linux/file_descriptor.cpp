@@ -18,8 +18,8 @@ namespace tenon::internal {
 
 void FileDescriptor::reset() noexcept {
   if (number_ >= 0) {
-    // Not repeated after EINTR: on Linux the descriptor is gone all the same, and its number may be someone else's by
-    // now.
+    // Not repeated after EINTR: on Linux the descriptor is closed anyway, and its number may
+    // already be reused.
     ::close(std::exchange(number_, -1));
   }
 }
@@ -33,7 +33,8 @@ Result<FileDescriptor> FileDescriptor::duplicate() const {
 }
 
 void FileDescriptor::move_out_of_reach() noexcept {
-  // Beyond the common limit of 1024 that loops use, but near it: the kernel's table grows with the largest number.
+  // Above the common limit of 1024 that loops use, but near it: the kernel's table grows with the
+  // largest number.
   constexpr rlim_t kBeyondLoops = 1040;
   constexpr rlim_t kNearLimit = 16;
   rlimit limit{};
@@ -132,7 +133,7 @@ Result<std::size_t> open_descriptor_count() {
 
 void wait_for_hang_up(const FileDescriptor& descriptor) noexcept {
   for (;;) {
-    // No events asked for: a hang-up is always reported.
+    // No events are requested: a hang-up is always reported.
     pollfd entry{.fd = descriptor.get(), .events = 0, .revents = 0};
     if (::poll(&entry, 1, -1) > 0) {
       return;

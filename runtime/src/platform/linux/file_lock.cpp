@@ -13,15 +13,15 @@ namespace tenon::internal {
 
 namespace {
 
-// Locks of the open file description: unlike those of POSIX they are not lost when any other descriptor of the file is
-// closed, and they exclude two holders within one process.
+// Open file description locks: unlike POSIX locks they survive closing another descriptor of the
+// same file, and they exclude two holders within one process.
 int apply(const FileDescriptor& descriptor, std::uint64_t number, short type) noexcept {
   struct flock place {};
   place.l_type = type;
   place.l_whence = SEEK_SET;
   place.l_start = static_cast<off_t>(number);
   place.l_len = 1;
-  place.l_pid = 0;  // As F_OFD_SETLK demands.
+  place.l_pid = 0;  // F_OFD_SETLK requires 0.
   int result = 0;
   do {
     result = ::fcntl(descriptor.get(), F_OFD_SETLK, &place);
@@ -48,7 +48,7 @@ bool FileLock::is_at(const std::filesystem::path& file) const noexcept {
 
 Result<bool> FileLock::try_lock(std::uint64_t number, LockMode mode) const {
   if (number >= kLockCount) {
-    return fail(ErrorCode::kInternal, "a lock of a file is asked for beyond the last one");
+    return fail(ErrorCode::kInternal, "a file lock number is out of range");
   }
   if (apply(descriptor_, number, mode == LockMode::kShared ? F_RDLCK : F_WRLCK) == 0) {
     return true;
@@ -59,7 +59,7 @@ Result<bool> FileLock::try_lock(std::uint64_t number, LockMode mode) const {
   Error error = os_error(errno, "cannot lock a file");
   if (errno == ENOLCK) {
     error.code = ErrorCode::kUnavailable;
-    error.message += "; the system has no locks left, or a network file system gives none: use a local directory";
+    error.message += "; the system has no locks left, or a network file system provides none: use a local directory";
   } else if (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP) {
     error.code = ErrorCode::kUnsupported;
     error.message += "; this file system has no locks: use a local directory";

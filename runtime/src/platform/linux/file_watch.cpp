@@ -24,48 +24,52 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Changes of files, and the end of the directory itself. IN_CREATE is for links, which are never written.
+/// Changes of files, and removal of the directory itself. IN_CREATE is for links, which are never
+/// written.
 constexpr std::uint32_t kContent = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_CREATE;
-/// The name of the next directory, or of a link, comes, goes or changes what it stands for.
+/// The entry of the next directory or of a link appears, disappears or is replaced.
 constexpr std::uint32_t kNames = IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE;
 constexpr std::uint32_t kSelf = IN_DELETE_SELF | IN_MOVE_SELF;
 
 constexpr std::size_t kReadBytes = 16 * 1024;
 constexpr int kMaxReadsPerDrain = 16;
-/// More changed names than this are not worth a list.
+/// Above this number of changed names a rescan is cheaper than a list.
 constexpr std::size_t kMaxListed = 4096;
 
 std::string quoted(const fs::path& path) {
   return "'" + printable(path.string(), 1024) + "'";
 }
 
-/// " (now 128)", or nothing where the system does not tell.
+/// " (now 128)"; empty if the system does not report it.
 std::string current_value(const char* setting) {
   std::ifstream file(std::string("/proc/sys/") + setting);
   std::string value;
   return file >> value ? " (now " + value + ")" : std::string();
 }
 
-constexpr const char* kStillFound = "; until then changes are found by looking again from time to time";
+constexpr const char* kStillFound = "; until then changes are found by periodic rescans";
 
 Error no_instances_left() {
   return {ErrorCode::kUnavailable,
-          "cannot watch directories: this user has as many watching programs as allowed; end some, or raise sysctl "
+          "cannot watch directories: this user has reached the limit of inotify instances; stop some programs, or "
+          "raise sysctl "
           "fs.inotify.max_user_instances" +
               current_value("fs/inotify/max_user_instances") + kStillFound,
           {}};
 }
 
 Error no_watches_left(const fs::path& directory) {
-  return {ErrorCode::kUnavailable,
-          "cannot watch directory " + quoted(directory) +
-              ": this user watches as many files and directories as allowed; end programs that watch many (editors, "
-              "synchronisers), or raise sysctl fs.inotify.max_user_watches" +
-              current_value("fs/inotify/max_user_watches") + kStillFound,
-          {}};
+  return {
+      ErrorCode::kUnavailable,
+      "cannot watch directory " + quoted(directory) +
+          ": this user has reached the limit of watched files and directories; stop programs that watch many (editors, "
+          "synchronisers), or raise sysctl fs.inotify.max_user_watches" +
+          current_value("fs/inotify/max_user_watches") + kStillFound,
+      {}};
 }
 
-/// Whether a name that was created is complete at once: a link. Any other file is told when its writer closes it.
+/// Whether a newly created name is complete immediately: a link. Other files are reported when
+/// their writer closes them.
 bool is_link(const fs::path& path) {
   struct stat status {};
   return ::lstat(path.c_str(), &status) == 0 &&
@@ -75,10 +79,11 @@ bool is_link(const fs::path& path) {
 }  // namespace
 
 struct FileWatch::State {
-  /// What one watch of the kernel stands for. The same directory may be watched for its files and for a name in it.
+  /// The purposes of one kernel watch. A directory may be watched for its files and for a name in
+  /// it.
   struct Use {
-    std::vector<fs::path> contents;  ///< Directories, as they were added, whose files count.
-    std::vector<std::string> names;  ///< Names that lead on to a watched directory.
+    std::vector<fs::path> contents;  ///< Directories, as passed to add(), whose files are watched.
+    std::vector<std::string> names;  ///< Names on the path to a watched directory.
   };
 
   FileDescriptor descriptor;
@@ -87,15 +92,15 @@ struct FileWatch::State {
 
   enum class Added { kYes, kNotThere };
 
-  /// Watches one directory of the file system for `mask`, and for its own end.
+  /// Watches one directory of the file system for `mask`, and for its own removal.
   Result<std::pair<int, Added>> watch_one(const fs::path& place, std::uint32_t mask) {
-    // IN_MASK_ADD: the same directory may be watched already, for something else.
+    // IN_MASK_ADD: the directory may already be watched for another purpose.
     const int number =
         ::inotify_add_watch(descriptor.get(), place.c_str(), mask | kSelf | IN_ONLYDIR | IN_MASK_ADD | IN_EXCL_UNLINK);
     if (number >= 0) {
       return std::pair(number, Added::kYes);
     }
-    // A file in the place of a directory may give way to one again.
+    // A file in place of the directory may be replaced by a directory again.
     if (errno == ENOENT || errno == ENOTDIR) {
       return std::pair(-1, Added::kNotThere);
     }
@@ -105,8 +110,8 @@ struct FileWatch::State {
     return fail(os_error(errno, "cannot watch directory " + quoted(place)));
   }
 
-  /// Watches the directory, each link on the way to it, and the place where it would come back; where it is not there,
-  /// the place where the first missing directory would appear.
+  /// Watches the directory, each link on the path to it, and the parent in which it would reappear.
+  /// If it does not exist, watches the place where the first missing directory would appear.
   Result<void> arm(const fs::path& directory) {
     fs::path place = directory.root_path();
     const fs::path rest = directory.relative_path();
@@ -122,11 +127,12 @@ struct FileWatch::State {
           return fail(std::move(added.error()));
         }
         if (added->second == Added::kNotThere) {
-          // Gone since it was looked at, or a link to nowhere: what leads here is watched, and a sign is coming.
+          // It disappeared since the check, or is a dangling link: the path to it is watched, so an
+          // event will follow.
           return {};
         }
         uses[added->first].names.push_back(part->string());
-        // Looked at again now that its coming would be seen.
+        // Checked again now that its creation would be noticed.
         if (!present && fs::symlink_status(next, failed).type() == fs::file_type::not_found) {
           return {};
         }
@@ -143,10 +149,11 @@ struct FileWatch::State {
     return {};
   }
 
-  /// Builds all watches anew. A directory that cannot be watched is forgotten; the first such error is given.
+  /// Recreates all watches. A directory that cannot be watched is dropped; returns the first such
+  /// error.
   Result<void> rearm() {
     for (const auto& [number, use] : uses) {
-      ::inotify_rm_watch(descriptor.get(), number);  // Its number is not given again.
+      ::inotify_rm_watch(descriptor.get(), number);  // The kernel does not reuse its number.
     }
     uses.clear();
     Result<void> result;
@@ -174,7 +181,8 @@ Result<FileWatch> FileWatch::create() {
   state->descriptor = FileDescriptor(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
   if (!state->descriptor.valid()) {
     const int os_code = errno;
-    // One errno for two limits: a descriptor that can be had tells which it is.
+    // EMFILE stands for two limits: if another descriptor can be opened, it is the limit of inotify
+    // instances.
     if (os_code == EMFILE && FileDescriptor(::open("/", O_PATH | O_CLOEXEC)).valid()) {
       return fail(no_instances_left());
     }
@@ -185,10 +193,10 @@ Result<FileWatch> FileWatch::create() {
 
 Result<void> FileWatch::add(const fs::path& directory) {
   std::error_code failed;
-  // Not resolved: a link that is turned elsewhere must be followed again.
+  // Links are not resolved: a link that is redirected must be followed again.
   fs::path wanted = fs::absolute(directory, failed).lexically_normal();
   if (failed || directory.empty()) {
-    return fail(ErrorCode::kInvalidArgument, "cannot watch " + quoted(directory) + ": it is no path of a directory");
+    return fail(ErrorCode::kInvalidArgument, "cannot watch " + quoted(directory) + ": it is not a path of a directory");
   }
   if (!wanted.has_filename() && wanted.has_relative_path()) {
     wanted = wanted.parent_path();
@@ -202,7 +210,8 @@ Result<void> FileWatch::add(const fs::path& directory) {
     return {};
   }
   if (auto armed = state_->arm(wanted); !armed) {
-    // Watches of the half way are taken back. What this forgets could not be watched any more.
+    // Removes the watches of the failed attempt. A directory that this drops could no longer be
+    // watched anyway.
     static_cast<void>(state_->rearm());
     return armed;
   }
@@ -217,7 +226,7 @@ const FileDescriptor& FileWatch::descriptor() const noexcept {
 Result<FileChanges> FileWatch::drain() {
   FileChanges changes;
   std::unordered_set<std::string> seen;
-  bool moved = false;  // A directory, or the way to one, is another now.
+  bool moved = false;  // A directory, or the path to one, has changed.
   alignas(inotify_event) std::uint8_t buffer[kReadBytes];
   for (int reads = 0; reads < kMaxReadsPerDrain; ++reads) {
     auto count = read_some(state_->descriptor, buffer);
@@ -239,7 +248,7 @@ Result<FileChanges> FileWatch::drain() {
       }
       const auto found = state_->uses.find(event.wd);
       if (found == state_->uses.end()) {
-        continue;  // Of a watch that was given up.
+        continue;  // The watch was removed.
       }
       const State::Use& use = found->second;
       if ((event.mask & (kSelf | IN_IGNORED | IN_UNMOUNT)) != 0) {
@@ -250,7 +259,8 @@ Result<FileChanges> FileWatch::drain() {
         moved = true;
       }
       if (event.len == 0) {
-        changes.rescan = changes.rescan || !use.contents.empty();  // Who may use the directory itself has changed.
+        // The permissions of the directory itself have changed.
+        changes.rescan = changes.rescan || !use.contents.empty();
         continue;
       }
       if ((event.mask & IN_ISDIR) != 0) {

@@ -19,11 +19,12 @@ namespace tenon::internal {
 
 namespace {
 
-/// Exit code of a child that would have acted as its parent (EX_SOFTWARE).
+/// Exit code of a child that would have continued as its parent (EX_SOFTWARE).
 constexpr int kForkedChildExit = 70;
 constexpr std::size_t kMaxParts = 4;
 
-/// What the handler in a child needs. Written once, before the handler is registered; a child changes its own copy.
+/// State for the handler in a child. Written once, before the handler is registered; a child
+/// changes its own copy.
 struct Armed {
   std::atomic<std::uint32_t>* word = nullptr;
   pid_t process_id = 0;
@@ -32,12 +33,14 @@ struct Armed {
   std::size_t descriptor_count = 0;
 };
 
-// The C library's handlers take no argument, and what they guard is the process.
+// Global, because the C library's handlers take no argument and guard the whole process.
 Armed armed;
-// A child that any other thread makes must outlive that thread: the system would kill it as the thread ends.
+// A child created by any other thread must outlive that thread: PR_SET_PDEATHSIG would kill it when
+// the thread exits.
 thread_local bool children_end_with_process = false;
 
-/// In the child of a fork(), before that returns. Only system calls: other threads may have held any lock.
+/// Runs in the child of a fork() before fork() returns. Makes only system calls: other threads may
+/// have held any lock.
 void on_fork_in_child() {
   const pid_t parent = armed.process_id;
   armed.process_id = ::getpid();
@@ -48,7 +51,8 @@ void on_fork_in_child() {
   armed.descriptor_count = 0;
   for (MutableBytesView& hidden : armed.hidden) {
     if (!hidden.empty()) {
-      // A child that builds a result gets as far as its end, where it is found, instead of dying by a signal.
+      // The private pages let a child that builds a result reach the check at the end instead of
+      // dying from a signal.
       ::mmap(hidden.data(), hidden.size(), PROT_READ | PROT_WRITE,
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
       hidden = {};
@@ -57,7 +61,7 @@ void on_fork_in_child() {
   if (children_end_with_process) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) {
-      ::_exit(kForkedChildExit);  // The parent ended first, so no signal will come.
+      ::_exit(kForkedChildExit);  // The parent exited first, so no signal will come.
     }
   }
 }
@@ -66,14 +70,15 @@ void on_fork_in_child() {
 
 Result<ForkGuard> ForkGuard::arm(const ForkGuardOptions& options) {
   if (armed.word != nullptr || options.hidden.size() > kMaxParts || options.descriptors.size() > kMaxParts) {
-    return fail(ErrorCode::kInternal, "a process is guarded against its children twice, or for too many parts");
+    return fail(ErrorCode::kInternal, "a fork guard is armed twice or has too many parts");
   }
   const std::uint64_t page_bytes = page_size_bytes();
   void* page = ::mmap(nullptr, page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (page == MAP_FAILED) {
-    return fail(os_error(errno, "cannot reserve a page to tell this process from its children"));
+    return fail(os_error(errno, "cannot reserve a page for the fork guard"));
   }
-  // Before Linux 4.14 only the handler clears the word, and not in the child of a bare system call.
+  // Before Linux 4.14 only the handler clears the word, so a child of a raw system call goes
+  // undetected.
   static_cast<void>(::madvise(page, page_bytes, MADV_WIPEONFORK));
   armed.word = new (page) std::atomic<std::uint32_t>(1);
   armed.process_id = ::getpid();
@@ -101,8 +106,8 @@ bool ForkGuard::in_any_child() const noexcept {
 
 void ForkGuard::leave() noexcept {
   constexpr std::string_view kWhy =
-      "tenon-worker: a child process that a task started came back into the worker instead of ending (a failed exec "
-      "must be followed by _exit); the child is ended here, and the worker continues\n";
+      "tenon-worker: a child process of a task returned into the worker instead of exiting (a failed exec "
+      "must be followed by _exit); the child is stopped here, and the worker continues\n";
   static_cast<void>(!::write(STDERR_FILENO, kWhy.data(), kWhy.size()));
   ::_exit(kForkedChildExit);
 }

@@ -24,7 +24,7 @@ constexpr int kParentCheckMs = 1000;
 Result<HostWatch> HostWatch::create(const ControlChannel& channel) {
   FileDescriptor timer(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!timer.valid()) {
-    return fail(limit_error(errno, "cannot make a timer"));
+    return fail(limit_error(errno, "cannot create a timer"));
   }
   timer.move_out_of_reach();
   return HostWatch(channel.descriptor().get(), std::move(timer), ::getppid());
@@ -54,7 +54,8 @@ bool HostWatch::parent_lives() const noexcept {
 
 HostWatch::Event HostWatch::wait() noexcept {
   for (;;) {
-    // No events are asked for of the channel: waiting messages do not end the wait, a hang-up always does.
+    // No events are requested on the channel: waiting messages do not end the wait, while a hang-up
+    // always does.
     std::array<pollfd, 2> entries = {pollfd{.fd = channel_, .events = 0, .revents = 0},
                                      pollfd{.fd = timer_.get(), .events = POLLIN, .revents = 0}};
     const int count = ::poll(entries.data(), entries.size(), separate_ ? -1 : kParentCheckMs);
@@ -68,14 +69,15 @@ HostWatch::Event HostWatch::wait() noexcept {
       return Event::kChannelLost;
     }
     if ((entries[0].revents & POLLNVAL) != 0) {
-      channel_ = -1;  // A task closed it, in the table that both share: what is left is the check of the parent.
+      // A task closed it in the shared table: only the check of the parent remains.
+      channel_ = -1;
     }
     if (std::uint64_t expirations = 0; (entries[1].revents & POLLIN) != 0 &&
                                        ::read(timer_.get(), &expirations, sizeof expirations) == sizeof expirations) {
       return Event::kTimer;
     }
     if (!separate_ && (entries[1].revents & (POLLNVAL | POLLIN)) != 0) {
-      ::usleep(kParentCheckMs * 1000);  // Something else has the timer's number.
+      ::usleep(kParentCheckMs * 1000);  // Another file has the timer's number.
     }
   }
 }
@@ -85,7 +87,7 @@ bool HostWatch::debugged() const noexcept {
 }
 
 void HostWatch::say(std::string_view line) const noexcept {
-  // What is not written is lost: the process is about to end.
+  // Unwritten output is lost, because the process is about to exit.
   static_cast<void>(!::write(STDERR_FILENO, line.data(), line.size()));
 }
 

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::array<int, 2> kSignals = {SIGINT, SIGTERM};
 
-/// What a signal handler may touch has to have static storage; this is the whole of it.
+/// All state that the signal handler accesses; it must have static storage.
 struct State {
   std::atomic<bool> taken{false};
   std::atomic<int> count{0};
@@ -26,7 +26,7 @@ static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may only 
 
 extern "C" void count_interrupt(int signal_number) {
   const int saved_errno = errno;
-  // Relaxed: the number itself is all that is said.
+  // Relaxed: only the count itself matters.
   if (state().count.fetch_add(1, std::memory_order_relaxed) + 1 >= InterruptCounter::kLimit) {
     struct sigaction action {};
     action.sa_handler = SIG_DFL;

@@ -1,4 +1,5 @@
-/// Text files of /proc and /sys, without streams: these would bring the locales of the C++ library into each worker.
+/// Reads text files of /proc and /sys without streams, which would load the C++ library's locales
+/// into each worker.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +16,7 @@
 
 namespace tenon::internal {
 
-/// The whole text; empty when the file cannot be read.
+/// The whole text; empty if the file cannot be read.
 inline std::string read_kernel_file(const std::string& path) {
   std::string text;
   const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -30,7 +31,8 @@ inline std::string read_kernel_file(const std::string& path) {
   return text;
 }
 
-/// Takes the first line off `text`, without its end; nullopt when nothing is left.
+/// Removes the first line from `text` and returns it without its newline; nullopt if `text` is
+/// empty.
 inline std::optional<std::string_view> take_line(std::string_view& text) {
   if (text.empty()) {
     return std::nullopt;
@@ -40,7 +42,7 @@ inline std::optional<std::string_view> take_line(std::string_view& text) {
   return line;
 }
 
-/// The number behind `key` at the start of a line, as in "RssShmem:     1024 kB".
+/// The number after `key` at the start of a line, as in "RssShmem:     1024 kB".
 inline std::optional<std::uint64_t> number_behind(std::string_view line, std::string_view key) {
   if (!line.starts_with(key)) {
     return std::nullopt;
@@ -52,13 +54,14 @@ inline std::optional<std::uint64_t> number_behind(std::string_view line, std::st
   return parsed.ec == std::errc() ? std::optional(number) : std::nullopt;
 }
 
-/// One of the control groups that this process is in: "0::/a/b" in version 2, "5:pids:/a/b" in version 1.
+/// One of the control groups of this process: "0::/a/b" in version 2, "5:pids:/a/b" in version 1.
 struct ControlGroup {
   std::string_view controllers;  ///< Empty in version 2.
-  std::string_view path;         ///< From the root of its hierarchy; begins with '/'.
+  std::string_view path;         ///< From the root of its hierarchy; starts with '/'.
 };
 
-/// Takes the first of the groups off the text of /proc/self/cgroup; nullopt when nothing is left.
+/// Removes the first group from the text of /proc/self/cgroup and returns it; nullopt if none is
+/// left.
 inline std::optional<ControlGroup> take_group(std::string_view& text) {
   while (const auto line = take_line(text)) {
     const std::size_t first = line->find(':');

@@ -1,6 +1,6 @@
 #include "platform/linked_worker.hpp"
 
-// Weak: programs of tenon's own tree do without it.
+// Weak: programs inside tenon's source tree do not define it.
 extern "C" __attribute__((weak)) const char* const tenon_linked_worker;
 
 namespace tenon::internal {

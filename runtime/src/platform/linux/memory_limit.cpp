@@ -25,14 +25,16 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kGroupPrefix = "tenon-worker-";
 
-/// Whether a line of smaps begins a mapping: "7f00-7f10 rw-s 00000000 00:01 3076 /memfd:x (deleted)".
+/// Whether a line of smaps starts a mapping: "7f00-7f10 rw-s 00000000 00:01 3076 /memfd:x
+/// (deleted)".
 bool begins_mapping(std::string_view line) {
   const std::size_t space = line.find(' ');
   return space != std::string_view::npos && line.substr(0, space).find('-') != std::string_view::npos &&
          line.substr(0, space).find(':') == std::string_view::npos;
 }
 
-/// Bytes of shared memory that the process can write to. What it can only read is another's: the host's arguments.
+/// Bytes of shared memory that the process can write. Memory that it can only read belongs to
+/// another process: the host's arguments.
 std::optional<std::uint64_t> own_shared_bytes(const std::string& process) {
   const std::string maps = read_kernel_file(process + "/smaps");
   std::string_view rest = maps;
@@ -54,7 +56,7 @@ std::optional<std::uint64_t> own_shared_bytes(const std::string& process) {
   return maps.empty() ? std::nullopt : std::optional(kib * 1024);
 }
 
-/// Directory of this process's memory control group and whether it is of version 2.
+/// Directory of this process's memory control group, and whether it is a version 2 group.
 std::optional<std::pair<fs::path, bool>> own_group() {
   const std::string groups = read_kernel_file("/proc/self/cgroup");
   std::string_view rest = groups;
@@ -72,8 +74,8 @@ std::optional<std::pair<fs::path, bool>> own_group() {
   return unified;
 }
 
-/// Where a group for workers may be: below the own one, and, as a group of version 2 that has processes cannot limit
-/// those below it, beside it.
+/// Possible parents of a group for workers: the own group, and that group's parent, because a
+/// version 2 group that has processes cannot limit groups below it.
 std::vector<std::pair<fs::path, bool>> parents_of_groups() {
   std::vector<std::pair<fs::path, bool>> parents;
   if (const auto own = own_group()) {
@@ -96,7 +98,7 @@ std::optional<std::uint64_t> number_in(const fs::path& path, std::string_view ke
   return std::nullopt;
 }
 
-/// Settings of a group take a value in one write.
+/// Writes a group setting, which must be a single write.
 bool write_setting(const fs::path& path, const std::string& value) noexcept {
   const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
   return file.valid() && ::write(file.get(), value.data(), value.size()) == static_cast<ssize_t>(value.size());
@@ -126,7 +128,7 @@ std::optional<std::uint64_t> process_memory_bytes(std::int64_t pid, std::uint64_
     }
   }
   if (!any) {
-    return std::nullopt;  // Gone, or about to be.
+    return std::nullopt;  // The process is gone or about to be.
   }
   if ((private_kib + shared_kib) * 1024 <= limit_bytes) {
     return (private_kib + shared_kib) * 1024;

@@ -21,8 +21,9 @@ namespace tenon::internal {
 namespace {
 
 constexpr int kMaxEvents = 64;
-/// Tells the bells of this library from other open files: the number of a signal that none of them ever sends, because
-/// an eventfd knows no O_ASYNC. It belongs to the open file, so that every process with the bell reads it.
+/// Marks the bells of this library: the number of a signal that no bell ever sends, because an
+/// eventfd does not support O_ASYNC. It belongs to the open file, so every process that has the
+/// bell can read it.
 constexpr int kBellMark = 59;
 
 epoll_event event_for(std::uint64_t token, PollInterest interest) noexcept {
@@ -33,8 +34,8 @@ epoll_event event_for(std::uint64_t token, PollInterest interest) noexcept {
   return event;
 }
 
-/// Waits to the microsecond where the system can (Linux 5.11; some containers refuse what they do not know), else to
-/// the millisecond.
+/// Waits with microsecond precision if the system supports it (Linux 5.11; some containers reject
+/// unknown system calls), otherwise with millisecond precision.
 int wait_until(int descriptor, std::span<epoll_event> events, MonotonicNs deadline_ns) noexcept {
   const auto size = static_cast<int>(events.size());
   if (deadline_ns != kNever) {
@@ -63,7 +64,7 @@ bool take_counter(const FileDescriptor& descriptor) noexcept {
 Result<Poller> Poller::create() {
   FileDescriptor descriptor(::epoll_create1(EPOLL_CLOEXEC));
   if (!descriptor.valid()) {
-    return fail(limit_error(errno, "cannot make a poller"));
+    return fail(limit_error(errno, "cannot create a poller"));
   }
   return Poller(std::move(descriptor));
 }
@@ -121,9 +122,9 @@ Result<std::span<const PollEvent>> Poller::wait(MonotonicNs deadline_ns) {
 Result<EventBell> EventBell::create() {
   FileDescriptor descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!descriptor.valid()) {
-    return fail(limit_error(errno, "cannot make an event bell"));
+    return fail(limit_error(errno, "cannot create an event bell"));
   }
-  // A system without such marks leaves bells unmarked; BellRinger then finds out less.
+  // A system without such marks leaves bells unmarked; BellRinger then detects less.
   static_cast<void>(::fcntl(descriptor.get(), F_SETSIG, kBellMark));
   return EventBell(std::move(descriptor));
 }
@@ -135,7 +136,7 @@ void EventBell::ring() const noexcept {
   do {
     size = ::write(descriptor_.get(), &one, sizeof one);
   } while (size < 0 && errno == EINTR);
-  // A full counter is a bell that has rung.
+  // A full counter means that the bell has already rung.
   errno = saved;
 }
 
@@ -152,7 +153,8 @@ bool BellRinger::ring() const noexcept {
   }
   const int saved = errno;
   const int number = bell_.descriptor().get();
-  // A write to a file that has taken the number would damage it, so the mark is asked for first.
+  // A write to another file that has taken the number would damage it, so the mark is checked
+  // first.
   bool rung = ::fcntl(number, F_GETSIG) == mark_;
   if (rung) {
     const std::uint64_t one = 1;
@@ -160,7 +162,7 @@ bool BellRinger::ring() const noexcept {
     do {
       size = ::write(number, &one, sizeof one);
     } while (size < 0 && errno == EINTR);
-    // A full counter is a bell that has rung.
+    // A full counter means that the bell has already rung.
     rung = size == sizeof one || (size < 0 && errno == EAGAIN);
   }
   errno = saved;
@@ -170,7 +172,7 @@ bool BellRinger::ring() const noexcept {
 Result<Timer> Timer::create() {
   FileDescriptor descriptor(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!descriptor.valid()) {
-    return fail(limit_error(errno, "cannot make a timer"));
+    return fail(limit_error(errno, "cannot create a timer"));
   }
   return Timer(std::move(descriptor));
 }
@@ -179,7 +181,7 @@ void Timer::set(MonotonicNs at_ns) const noexcept {
   constexpr MonotonicNs kNsPerSecond = 1'000'000'000;
   itimerspec when{};
   if (at_ns != kNever) {
-    // Zero would stop it.
+    // Zero would disarm the timer.
     const MonotonicNs at = std::max<MonotonicNs>(at_ns, 1);
     when.it_value.tv_sec = static_cast<time_t>(at / kNsPerSecond);
     when.it_value.tv_nsec = static_cast<long>(at % kNsPerSecond);

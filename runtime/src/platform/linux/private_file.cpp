@@ -27,7 +27,7 @@ std::string quoted(const std::filesystem::path& path) {
   return "'" + printable(path.string(), 1024) + "'";
 }
 
-/// Copies through this process from `done` on.
+/// Copies through this process, starting at `done`.
 Result<std::uint64_t> copy_by_hand(const FileDescriptor& from, const FileDescriptor& to, std::uint64_t done,
                                    std::uint64_t size_bytes) {
   std::array<std::uint8_t, kBufferBytes> buffer;
@@ -56,7 +56,7 @@ Result<std::uint64_t> copy_by_hand(const FileDescriptor& from, const FileDescrip
 
 Result<void> create_private_directory(const std::filesystem::path& directory) {
   if (::mkdir(directory.c_str(), S_IRWXU) != 0 && errno != EEXIST) {
-    return fail(os_error(errno, "cannot make the directory " + quoted(directory)));
+    return fail(os_error(errno, "cannot create the directory " + quoted(directory)));
   }
   return {};
 }
@@ -65,16 +65,16 @@ Result<void> check_private_directory(const std::filesystem::path& directory) {
   struct stat status {};
   const std::string what = "directory " + quoted(directory);
   if (::lstat(directory.c_str(), &status) != 0) {
-    return fail(os_error(errno, "cannot look at the " + what));
+    return fail(os_error(errno, "cannot read the status of the " + what));
   }
   if (!S_ISDIR(status.st_mode)) {
-    return fail(ErrorCode::kRejected, what + (S_ISLNK(status.st_mode) ? " is a link; name what it leads to"
-                                                                      : " is something else than a directory"));
+    return fail(ErrorCode::kRejected,
+                what + (S_ISLNK(status.st_mode) ? " is a link; name what it leads to" : " is not a directory"));
   }
   if (status.st_uid != ::geteuid()) {
     return fail(ErrorCode::kRejected, what + " belongs to user " + std::to_string(status.st_uid) + " and not to user " +
                                           std::to_string(::geteuid()) +
-                                          ", who runs this; make it your own (chown) or name another one");
+                                          ", who runs this; change its owner (chown) or name another one");
   }
   if ((status.st_mode & kOthers) != 0) {
     return fail(ErrorCode::kRejected, what + " is open to other users; close it to them (chmod 700)");
@@ -91,7 +91,7 @@ Result<FileDescriptor> create_private_file(const std::filesystem::path& file) {
   FileDescriptor descriptor(
       ::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR));
   if (!descriptor.valid()) {
-    return fail(limit_error(errno, "cannot make the file " + quoted(file)));
+    return fail(limit_error(errno, "cannot create the file " + quoted(file)));
   }
   return descriptor;
 }
@@ -111,8 +111,8 @@ Result<std::uint64_t> copy_content(const FileDescriptor& from, const FileDescrip
     } else if (count < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)) {
       return fail(limit_error(errno, "cannot write " + format_size(size_bytes)));
     } else {
-      // Another file system, one that cannot (it then says so in many ways, an early end among them), or a fault
-      // that reading will meet again.
+      // Another file system, one that does not support it (reported in many ways, including an
+      // early end of file), or an error that reading will meet again.
       return copy_by_hand(from, to, done, size_bytes);
     }
   }
@@ -160,7 +160,7 @@ Result<bool> rename_if_free(const std::filesystem::path& from, const std::filesy
   if (errno == EEXIST) {
     return false;
   }
-  return fail(os_error(errno, "cannot put " + quoted(to) + " in its place"));
+  return fail(os_error(errno, "cannot put " + quoted(to) + " into place"));
 }
 
 }  // namespace tenon::internal

@@ -10,15 +10,15 @@
 namespace tenon::internal {
 
 Result<void*> map_private_pages(std::size_t size_bytes) {
-  // The system aligns to its own pages alone: what is over on both sides goes back.
+  // The system aligns only to its page size: the excess on both sides is unmapped.
   void* mapped =
       ::mmap(nullptr, 2 * size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapped == MAP_FAILED) {
     ErrorContext context;
     context.os_code = errno;
     return fail(ErrorCode::kOutOfMemory,
-                "the system has no " + std::to_string(size_bytes) +
-                    " bytes of memory left: " + std::generic_category().message(context.os_code),
+                "the system cannot provide " + std::to_string(size_bytes) +
+                    " bytes of memory: " + std::generic_category().message(context.os_code),
                 std::move(context));
   }
   const auto begin = reinterpret_cast<std::uintptr_t>(mapped);

@@ -33,8 +33,8 @@ namespace tenon::internal {
 
 namespace {
 
-/// The kernel's record of a process behind a pidfd (linux/pidfd.h, Linux 6.13; the exit code since 6.15, also after
-/// someone else reaped the child). Declared here because older headers lack it.
+/// The kernel's record of a process behind a pidfd (linux/pidfd.h, Linux 6.13; since 6.15 with the
+/// exit code even if other code reaped the child). Declared here because older headers lack it.
 struct PidfdInfo {
   std::uint64_t mask;
   std::uint64_t cgroup_id;
@@ -44,7 +44,7 @@ struct PidfdInfo {
 static_assert(sizeof(PidfdInfo) == 64);
 constexpr std::uint64_t kPidfdInfoExit = 1u << 3;
 constexpr unsigned long kPidfdGetInfo = _IOWR(0xff, 11, PidfdInfo);
-/// waitid's P_PIDFD, which older C libraries do not name.
+/// waitid's P_PIDFD, which older C libraries lack.
 constexpr auto kWaitPidfd = static_cast<idtype_t>(3);
 
 ExitStatus status_from_wait_word(int word) {
@@ -57,7 +57,7 @@ ExitStatus status_from_wait_word(int word) {
   return status;
 }
 
-/// Waits for readability. Returns whether it came before the deadline.
+/// Waits for readability. Returns whether it was reached before the deadline.
 bool wait_readable(int descriptor, MonotonicNs deadline_ns) noexcept {
   for (;;) {
     pollfd entry{.fd = descriptor, .events = POLLIN, .revents = 0};
@@ -69,12 +69,12 @@ bool wait_readable(int descriptor, MonotonicNs deadline_ns) noexcept {
       return false;
     }
     if (count < 0 && errno != EINTR && errno != EAGAIN) {
-      return true;  // The caller's next system call tells what is wrong.
+      return true;  // The caller's next system call reports the error.
     }
   }
 }
 
-/// Owns what posix_spawn wants.
+/// Owns the objects that posix_spawn needs.
 class SpawnPlan {
  public:
   SpawnPlan() {
@@ -99,15 +99,15 @@ struct Pipe {
 Result<Pipe> make_pipe() {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) {
-    return fail(limit_error(errno, "cannot make a pipe"));
+    return fail(limit_error(errno, "cannot create a pipe"));
   }
   return Pipe{FileDescriptor(ends[0]), FileDescriptor(ends[1])};
 }
 
-/// Why the system killed a process without a signal that says so.
+/// Why the system killed a process, if the signal does not say so.
 std::string kill_note(int signal, const rusage& usage) {
   rlimit limit{};
-  // SIGXCPU comes at the soft limit, and at the hard limit, which may be the same, SIGKILL.
+  // SIGXCPU is sent at the soft limit, SIGKILL at the hard limit, which may be equal.
   if (signal != SIGKILL || ::getrlimit(RLIMIT_CPU, &limit) != 0 || limit.rlim_max == RLIM_INFINITY ||
       static_cast<rlim_t>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + 1 < limit.rlim_max) {
     return {};
@@ -170,13 +170,14 @@ Result<void> check(const SpawnOptions& options) {
     broken = broken || name.empty() || name.find('=') != std::string::npos || has_zero(name) || has_zero(value);
   }
   if (broken) {
-    return fail(ErrorCode::kInvalidArgument,
-                "an argument or environment value for a child holds a zero byte, or an environment name is not one");
+    return fail(
+        ErrorCode::kInvalidArgument,
+        "an argument or environment value for a child contains a zero byte, or an environment name is not valid");
   }
   return {};
 }
 
-/// The text of a small file, read without allocating; as much of it as the buffer holds.
+/// The text of a small file, read without allocating and cut to the size of the buffer.
 std::string_view read_small(const char* path, std::span<char> buffer) noexcept {
   const int file = ::open(path, O_RDONLY | O_CLOEXEC);
   if (file < 0) {
@@ -191,7 +192,8 @@ std::string_view read_small(const char* path, std::span<char> buffer) noexcept {
   return {buffer.data(), used};
 }
 
-/// Kills the children of all threads of a process and their descendants, as far as /proc shows them.
+/// Kills the children of all threads of a process and their descendants, as far as /proc shows
+/// them.
 void kill_children_of(pid_t process, int depth = 0) noexcept {
   constexpr int kMaxDepth = 16;
   std::array<char, 64> path{};
@@ -214,12 +216,14 @@ void kill_children_of(pid_t process, int depth = 0) noexcept {
       std::array<char, 4096> text;
       std::snprintf(path.data(), path.size(), "/proc/%d/task/%d/children", process, thread);
       std::string_view rest = read_small(path.data(), text);
-      rest = rest.substr(0, rest.rfind(' ') + 1);  // A number that did not fit whole would be another process's.
+      // A truncated number would name another process.
+      rest = rest.substr(0, rest.rfind(' ') + 1);
       while (!rest.empty()) {
         int child = 0;
         const auto parsed = std::from_chars(rest.data(), rest.data() + rest.size(), child);
         if (child > 0) {
-          kill_children_of(child, depth + 1);  // First: they lose their place in /proc with their parent.
+          // Descendants first: they leave the parent's list in /proc when the parent dies.
+          kill_children_of(child, depth + 1);
           ::kill(child, SIGKILL);
         }
         rest.remove_prefix(std::min<std::size_t>(static_cast<std::size_t>(parsed.ptr - rest.data()) + 1, rest.size()));
@@ -253,8 +257,8 @@ Result<Process> Process::spawn(const SpawnOptions& options) {
     }
   };
 
-  // The child's descriptors are first moved above every target, so that no target overwrites a source that is still
-  // needed.
+  // The child's descriptors are first moved above all targets, so that no target overwrites a
+  // source that is still needed.
   int highest_target = 2;
   for (const ChildDescriptor& child : options.descriptors) {
     highest_target = std::max(highest_target, child.target);
@@ -318,7 +322,8 @@ Result<Process> Process::spawn(const SpawnOptions& options) {
   for (const auto& [source, target] : copies) {
     note(::posix_spawn_file_actions_adddup2(&plan.actions_, source, target));
   }
-  // Everything else is closed, whatever the program around left open without close-on-exec.
+  // Everything else is closed, including descriptors that the host program opened without
+  // close-on-exec.
   for (int number = 3; number <= highest_target; ++number) {
     const bool wanted = std::any_of(copies.begin(), copies.end(), [&](const auto& c) { return c.second == number; });
     if (!wanted) {
@@ -360,8 +365,9 @@ Result<Process> Process::spawn(const SpawnOptions& options) {
     return fail(std::move(error));
   }
 
-  // By number, not by clone's own pidfd, which posix_spawn does not give. The child stays findable while nobody else
-  // reaps it; where the program around does, ESRCH here means that it has ended.
+  // Opened by number, because posix_spawn does not return clone's pidfd. The number stays valid as
+  // long as no other code reaps the child; if the host program does, ESRCH means that the child has
+  // exited.
   const int handle = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
   if (handle < 0 && errno != ESRCH) {
     const int open_code = errno;
@@ -373,7 +379,7 @@ Result<Process> Process::spawn(const SpawnOptions& options) {
   Process process(pid, FileDescriptor(handle));
   if (handle < 0) {
     process.status_ = ExitStatus{};
-    // A handle that is readable for ever, so that a poller sees the end.
+    // A handle that stays readable forever, so that a poller sees the exit.
     auto ended = make_pipe();
     if (!ended) {
       return fail(std::move(ended.error()));
@@ -410,12 +416,12 @@ Result<std::optional<ExitStatus>> Process::wait(MonotonicNs deadline_ns) {
     return status_;
   }
   if (!exit_handle_.valid()) {
-    return fail(ErrorCode::kInternal, "a process was waited for that has been moved away");
+    return fail(ErrorCode::kInternal, "cannot wait for a process object that has been moved from");
   }
   if (!wait_readable(exit_handle_.get(), deadline_ns)) {
     return std::optional<ExitStatus>();
   }
-  // While the ended child has not been reaped its number, which is also its group's, cannot belong to anyone else.
+  // Until the exited child is reaped, its number, which is also its group's, cannot be reused.
   siginfo_t info{};
   if (::waitid(kWaitPidfd, static_cast<id_t>(exit_handle_.get()), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
       info.si_pid != 0) {
@@ -424,7 +430,7 @@ Result<std::optional<ExitStatus>> Process::wait(MonotonicNs deadline_ns) {
   for (;;) {
     info = {};
     rusage usage{};
-    // The system call itself also gives the times, which the C library's function leaves out.
+    // The raw system call also returns the CPU times, which the C library's function omits.
     if (::syscall(SYS_waitid, kWaitPidfd, exit_handle_.get(), &info, WEXITED, &usage) == 0) {
       ExitStatus status;
       if (info.si_code == CLD_EXITED) {
@@ -443,7 +449,7 @@ Result<std::optional<ExitStatus>> Process::wait(MonotonicNs deadline_ns) {
       return fail(os_error(errno, "cannot wait for process " + std::to_string(pid_)));
     }
   }
-  // Reaped by someone else, or by the kernel because SIGCHLD is ignored.
+  // Reaped by other code, or by the kernel because SIGCHLD is ignored.
   PidfdInfo record{};
   record.mask = kPidfdInfoExit;
   ExitStatus status;
@@ -512,7 +518,7 @@ Result<CapturedRun> run_captured(SpawnOptions options, MonotonicNs deadline_ns, 
     }
   }
   std::vector<std::uint8_t> buffer(64 * 1024);
-  // Takes what is there; closes the stream at its end.
+  // Reads available data; closes the stream at its end.
   const auto drain = [&](Stream& stream) {
     while (stream.descriptor.valid()) {
       auto count = read_some(stream.descriptor, buffer);
@@ -526,14 +532,15 @@ Result<CapturedRun> run_captured(SpawnOptions options, MonotonicNs deadline_ns, 
       const std::size_t room = max_output_bytes - std::min(max_output_bytes, stream.text->size());
       run.cut = run.cut || *count > room;
       stream.text->append(reinterpret_cast<const char*>(buffer.data()), std::min(*count, room));
-      // A child that writes for ever must not keep the deadline from being looked at.
+      // A child that writes endlessly must not prevent the deadline check.
       if (remaining_ms(deadline_ns) == 0) {
         return;
       }
     }
   };
   for (;;) {
-    // The end of the child counts, not that of its streams: something it started may hold them open.
+    // Waits for the exit of the child, not for the end of its streams: its own children may keep
+    // them open.
     std::array<pollfd, 4> entries = {
         pollfd{child.exit_handle().get(), POLLIN, 0}, pollfd{streams[0].descriptor.get(), POLLIN, 0},
         pollfd{streams[1].descriptor.get(), POLLIN, 0}, pollfd{cancel != nullptr ? cancel->get() : -1, POLLIN, 0}};
@@ -542,7 +549,7 @@ Result<CapturedRun> run_captured(SpawnOptions options, MonotonicNs deadline_ns, 
       return fail(os_error(errno, "cannot wait for a child's output"));
     }
     if (count > 0 && entries[3].revents != 0) {
-      return fail(ErrorCode::kCancelled, "the child was ended before it was through");
+      return fail(ErrorCode::kCancelled, "the child was stopped before it had finished");
     }
     drain(streams[0]);
     drain(streams[1]);
@@ -572,7 +579,7 @@ void exit_now(int exit_code) noexcept {
 }
 
 void continue_when_parent_ends() noexcept {
-  // Not SIGKILL: it would come before this process could take along what it started itself.
+  // Not SIGKILL: that would arrive before this process could kill its own children.
   ::prctl(PR_SET_PDEATHSIG, SIGCONT);
 }
 
@@ -582,7 +589,7 @@ void kill_descendants() noexcept {
 
 void end_with_descendants(int exit_code) noexcept {
   kill_descendants();
-  // Its own group, if it leads one. Sent last, because it ends this process too.
+  // Its own group, if it leads one. Comes last, because it kills this process too.
   ::kill(-::getpid(), SIGKILL);
   ::_exit(exit_code);
 }

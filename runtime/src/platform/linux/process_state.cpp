@@ -11,7 +11,7 @@ namespace tenon::internal {
 
 namespace {
 
-/// PF_EXITING of the kernel's flags: set before a process closes its descriptors.
+/// PF_EXITING of the kernel's flags; set before a process closes its descriptors.
 constexpr unsigned long kExiting = 0x4;
 
 }  // namespace
@@ -29,7 +29,7 @@ std::optional<ProcessState> process_state(std::int64_t pid) noexcept {
   }
   const ssize_t size = ::read(file, text.data(), text.size() - 1);
   ::close(file);
-  // "pid (name) state ppid pgrp session tty tpgid flags ...": the name may hold anything.
+  // "pid (name) state ppid pgrp session tty tpgid flags ...": the name may contain any character.
   const char* behind_name = size > 0 ? std::strrchr(text.data(), ')') : nullptr;
   char state = 0;
   unsigned long flags = 0;

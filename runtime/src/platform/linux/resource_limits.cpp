@@ -18,7 +18,7 @@ namespace tenon::internal {
 
 namespace {
 
-/// What a program of this tree needs at least, with what its libraries put on the stack.
+/// The minimum stack size of tenon's programs, including the stack used by their libraries.
 constexpr std::uint64_t kLeastStackBytes = std::uint64_t{256} << 10;
 
 template <typename Resource>
@@ -30,13 +30,14 @@ std::optional<std::uint64_t> soft_limit(Resource resource) noexcept {
   return limit.rlim_cur;
 }
 
-/// What a file with one line holds; empty when it cannot be read.
+/// The first line of a file; empty if it cannot be read.
 std::string value_of(const std::string& file) {
   const std::string text = read_kernel_file(file);
   return text.substr(0, text.find('\n'));
 }
 
-/// The limit on tasks of the innermost control group that has one: "; its control group may have 20 ...".
+/// The task limit of the innermost control group that has one: "; its control group may have 20
+/// ...".
 std::string task_limit_of_group() {
   const std::string groups = read_kernel_file("/proc/self/cgroup");
   std::string_view rest = groups;
@@ -61,7 +62,8 @@ std::string task_limit_of_group() {
   return {};
 }
 
-/// The limits on processes and threads. Each counts threads too, which is said where a user would not expect it.
+/// The limits on processes and threads. All of them count threads, which the text says where a user
+/// would not expect it.
 std::string task_limits() {
   std::string text;
   if (const auto limit = soft_limit(RLIMIT_NPROC); limit && ::getuid() != 0) {
@@ -118,7 +120,8 @@ Error limit_error(int os_code, std::string_view what) {
       text = file_size_limit_text();
       break;
     case E2BIG:
-      // Of a program that is started: its arguments and environment take a quarter of its stack at most.
+      // For a program being started: its arguments and environment may take at most a quarter of
+      // its stack.
       if (const auto limit = stack_limit()) {
         text = "; its stack is limited to " + format_size(*limit) + " (RLIMIT_STACK; raise 'ulimit -s')";
       }
@@ -128,7 +131,7 @@ Error limit_error(int os_code, std::string_view what) {
   }
   Error error = os_error(os_code, what);
   if (!text.empty()) {
-    // The general advice of os_error would say the same without the value.
+    // The general advice of os_error says the same without the value.
     error.message = std::string(what) + ": " + std::generic_category().message(os_code) + text;
   }
   return error;
@@ -158,7 +161,7 @@ std::string file_size_limit_text() {
 }
 
 FileSizeErrors::FileSizeErrors() noexcept {
-  // Most processes have no such limit: one cheap system call then is all.
+  // Most processes have no such limit, and then this one cheap system call is enough.
   if (!file_size_limit()) {
     return;
   }
@@ -171,7 +174,8 @@ FileSizeErrors::~FileSizeErrors() {
   if (!blocked_here_) {
     return;
   }
-  // The kernel sends it to the thread that writes. It was not blocked before, so that one that is pending is ours.
+  // The kernel sends the signal to the writing thread. It was not blocked before, so a pending one
+  // is ours.
   const int code = errno;
   const sigset_t signal = file_size_signal();
   const timespec at_once{};
@@ -195,7 +199,7 @@ Result<void> check_stack_limit(std::string_view who) {
     return {};
   }
   return fail(ErrorCode::kUnavailable, std::string(who) + " needs a stack of " + format_size(kLeastStackBytes) +
-                                           " at least, and this process may have " + format_size(*limit) +
+                                           " or more, but this process is limited to " + format_size(*limit) +
                                            " (RLIMIT_STACK); raise 'ulimit -s', LimitSTACK= in a systemd unit");
 }
 
@@ -204,7 +208,7 @@ std::string limit_signal_text(int signal) {
   switch (signal) {
     case SIGXFSZ:
       limit = file_size_limit();
-      return limit ? ": a file may have " + format_size(*limit) + " at most, RLIMIT_FSIZE; raise 'ulimit -f'" : "";
+      return limit ? ": files are limited to " + format_size(*limit) + ", RLIMIT_FSIZE; raise 'ulimit -f'" : "";
     case SIGXCPU:
       limit = soft_limit(RLIMIT_CPU);
       return limit ? ": it used up its CPU time of " + std::to_string(*limit) + " s, RLIMIT_CPU; raise 'ulimit -t'"

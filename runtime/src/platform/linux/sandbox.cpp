@@ -21,7 +21,7 @@ Result<void> lower(Resource resource, const char* name, std::optional<std::uint6
   if (::getrlimit(resource, &limit) != 0) {
     return fail(os_error(errno, std::string("cannot read the limit ") + name));
   }
-  // The smaller of both; a hard limit can only go down.
+  // The smaller of both; a hard limit can only be lowered.
   limit.rlim_cur = std::min<rlim_t>({limit.rlim_cur, limit.rlim_max, static_cast<rlim_t>(*wanted)});
   limit.rlim_max = std::min<rlim_t>(limit.rlim_max, limit.rlim_cur + hard_extra);
   if (::setrlimit(resource, &limit) != 0) {
@@ -34,12 +34,13 @@ Result<void> lower(Resource resource, const char* name, std::optional<std::uint6
 
 Result<void> apply_sandbox(const SandboxOptions& options) {
   if (options.no_new_privileges && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
-    return fail(os_error(errno, "cannot give up new privileges"));
+    return fail(os_error(errno, "cannot set no_new_privs"));
   }
   if (auto set = lower(RLIMIT_CORE, "RLIMIT_CORE", options.core_bytes); !set) {
     return set;
   }
-  // One second more for the hard limit: the soft one sends SIGXCPU, which tells more than SIGKILL.
+  // The hard limit is one second higher: the soft limit sends SIGXCPU, which is more informative
+  // than SIGKILL.
   if (auto set = lower(RLIMIT_CPU, "RLIMIT_CPU", options.cpu_seconds, 1); !set) {
     return set;
   }

@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kMaxStatusBytes = 500;
 
 void notify(const std::string& state) noexcept {
-  // Nothing can be done about a message that is lost.
+  // A lost message cannot be recovered.
   static_cast<void>(::sd_notify(0, state.c_str()));
 }
 
@@ -35,7 +35,7 @@ void ServiceManager::ready(std::string_view status) noexcept {
 }
 
 void ServiceManager::reloading() noexcept {
-  // Type=notify-reload wants to know when it began, by CLOCK_MONOTONIC.
+  // Type=notify-reload needs the start time of the reload, in CLOCK_MONOTONIC.
   notify("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(monotonic_now_ns() / 1000) + status_line("reloading"));
 }
 

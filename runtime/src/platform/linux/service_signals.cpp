@@ -28,7 +28,7 @@ Result<ServiceSignals> ServiceSignals::hold() {
     return fail(os_error(errno, "cannot wait for signals"));
   }
   if (const int code = ::pthread_sigmask(SIG_BLOCK, &signals, nullptr); code != 0) {
-    return fail(os_error(code, "cannot hold signals back"));
+    return fail(os_error(code, "cannot block signals"));
   }
   return ServiceSignals(std::move(descriptor));
 }

@@ -23,13 +23,13 @@ namespace tenon::internal {
 
 namespace {
 
-/// Of linux/memfd.h and fcntl.h, which older headers lack.
+/// From linux/memfd.h and fcntl.h; older headers lack them.
 constexpr unsigned kMfdNoExecSeal = 0x0008U;
 constexpr int kSealFutureWrite = 0x0010;
 constexpr long kTmpfsMagic = 0x01021994;
 constexpr long kHugetlbfsMagic = 0x958458f6;
 
-/// Why mmap had no room, as far as limits tell.
+/// Which limits may have made mmap fail.
 std::string mapping_limits(std::uint64_t size_bytes) {
   std::string text;
   rlimit limit{};
@@ -42,16 +42,17 @@ std::string mapping_limits(std::uint64_t size_bytes) {
   }
   if (text.empty()) {
     text =
-        "; the system has no such room, or this process has too many mappings (vm.max_map_count); use smaller arenas "
+        "; the system has no address space of this size, or this process has too many mappings (vm.max_map_count); use "
+        "smaller arenas "
         "or fewer workers";
   } else {
-    text += "; raise the limit or use smaller arenas (" + format_size(size_bytes) + " were asked for)";
+    text += "; raise the limit or use smaller arenas (" + format_size(size_bytes) + " requested)";
   }
   return text;
 }
 
 Result<Mapping> too_large_to_map(std::uint64_t size_bytes) {
-  return fail(ErrorCode::kTooLarge, "cannot map " + format_size(size_bytes) + ": more than an address can hold");
+  return fail(ErrorCode::kTooLarge, "cannot map " + format_size(size_bytes) + ": larger than the address space");
 }
 
 int to_flags(const Seals& seals) noexcept {
@@ -122,16 +123,16 @@ Result<SharedMemory> SharedMemory::create(std::string_view name, std::uint64_t s
   }
   if (size_bytes > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max())) {
     return fail(ErrorCode::kTooLarge,
-                "cannot make shared memory of " + format_size(size_bytes) + ": more than a file can hold");
+                "cannot create shared memory of " + format_size(size_bytes) + ": larger than a file can be");
   }
   const std::string label = "tenon " + printable(name, 200);
   int number = ::memfd_create(label.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING | kMfdNoExecSeal);
   if (number < 0 && errno == EINVAL) {
-    // Before Linux 6.3 there is no such flag.
+    // Linux before 6.3 does not have this flag.
     number = ::memfd_create(label.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING);
   }
   if (number < 0) {
-    return fail(limit_error(errno, "cannot make shared memory '" + label + "'"));
+    return fail(limit_error(errno, "cannot create shared memory '" + label + "'"));
   }
   FileDescriptor descriptor(number);
   const FileSizeErrors no_signal;
@@ -140,7 +141,7 @@ Result<SharedMemory> SharedMemory::create(std::string_view name, std::uint64_t s
     code = ::ftruncate(number, static_cast<off_t>(size_bytes)) == 0 ? 0 : errno;
   } while (code == EINTR);
   if (code != 0) {
-    Error error = limit_error(code, "cannot make shared memory '" + label + "' of " + format_size(size_bytes));
+    Error error = limit_error(code, "cannot create shared memory '" + label + "' of " + format_size(size_bytes));
     if (code == EFBIG || code == EINVAL) {
       error.code = ErrorCode::kTooLarge;
       error.message += file_size_limit() ? ", or use smaller arenas (RuntimeOptions::argument_arena_bytes, "
@@ -156,14 +157,14 @@ Result<SharedMemory> SharedMemory::create(std::string_view name, std::uint64_t s
 
 namespace {
 
-/// Fills new memory by `write` and seals it.
+/// Fills new memory with `write` and seals it.
 template <typename Write>
 Result<SharedMemory> sealed_copy(std::string_view name, std::uint64_t size_bytes, Write write) {
   auto memory = SharedMemory::create(name, std::max<std::uint64_t>(size_bytes, 1));
   if (!memory) {
     return memory;
   }
-  // write instead of a mapping: full memory is then an error here and not SIGBUS.
+  // Uses write() instead of a mapping: out of memory is then an error here instead of SIGBUS.
   if (Result<void> written = write(memory->descriptor()); !written) {
     if (written.error().context.os_code == ENOSPC) {
       written.error().code = ErrorCode::kOutOfMemory;
@@ -201,13 +202,13 @@ Result<SharedMemory> SharedMemory::adopt(FileDescriptor descriptor, const Seals&
   struct statfs system {};
   struct stat status {};
   if (!descriptor.valid() || ::fstat(descriptor.get(), &status) != 0 || ::fstatfs(descriptor.get(), &system) != 0) {
-    return fail(ErrorCode::kCorrupt, "a descriptor for shared memory is not open");
+    return fail(ErrorCode::kCorrupt, "the descriptor for shared memory is not open");
   }
   const int flags = ::fcntl(descriptor.get(), F_GET_SEALS);
   const bool memory_file = S_ISREG(status.st_mode) && (static_cast<long>(system.f_type) == kTmpfsMagic ||
                                                        static_cast<long>(system.f_type) == kHugetlbfsMagic);
   if (flags < 0 || !memory_file) {
-    return fail(ErrorCode::kCorrupt, "a descriptor for shared memory names something else");
+    return fail(ErrorCode::kCorrupt, "the descriptor for shared memory names another kind of file");
   }
   if (status.st_size <= 0) {
     return fail(ErrorCode::kCorrupt, "shared memory from another process is empty");
@@ -230,11 +231,12 @@ Result<Mapping> SharedMemory::map(Access access) const {
     if (code == ENOMEM) {
       error.message += mapping_limits(size_bytes_);
     } else if (code == EPERM) {
-      error.message += "; it is sealed against that";
+      error.message += "; a seal forbids this kind of mapping";
     }
     return fail(std::move(error));
   }
-  // A core of a worker or host would have all arenas in it, gigabytes of them. A kernel without this keeps them.
+  // Otherwise core dumps of workers and hosts would contain all arenas, gigabytes of them. A kernel
+  // without this flag keeps them.
   ::madvise(data, size_bytes_, MADV_DONTDUMP);
   return Mapping(static_cast<std::uint8_t*>(data), size_bytes_, access);
 }
@@ -260,7 +262,7 @@ Result<void> SharedMemory::commit_all() const {
     code = ::posix_fallocate(descriptor_.get(), 0, static_cast<off_t>(size_bytes_));
   } while (code == EINTR);
   if (code != 0) {
-    Error error = os_error(code, "cannot take " + format_size(size_bytes_) + " of memory");
+    Error error = os_error(code, "cannot allocate " + format_size(size_bytes_) + " of memory");
     if (code == ENOSPC) {
       error.code = ErrorCode::kOutOfMemory;
     }
@@ -292,7 +294,7 @@ Result<void> SharedMemory::write(std::uint64_t offset_bytes, BytesView bytes) co
 
 Result<void> check_seals(const FileDescriptor& descriptor, const Seals& required) {
   const int flags = ::fcntl(descriptor.get(), F_GET_SEALS);
-  // A write seal is more than a seal of future writes.
+  // A write seal includes the seal of future writes.
   const int held = flags >= 0 && (flags & F_SEAL_WRITE) != 0 ? flags | kSealFutureWrite : flags;
   if (flags < 0 || (to_flags(required) & ~held) != 0) {
     return fail(ErrorCode::kCorrupt,

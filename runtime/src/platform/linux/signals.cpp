@@ -27,7 +27,8 @@ std::string signal_state() {
                                     {"SigIgn:\t", "ignored="},
                                     {"SigCgt:\t", "caught="}}) {
       if (line.starts_with(key)) {
-        // Without signals 32 and 33, which the C library keeps for itself and ignores in what posix_spawn starts.
+        // Without signals 32 and 33, which the C library reserves and ignores in programs started
+        // by posix_spawn.
         constexpr unsigned long long kLibraryOwn = 3ull << 31;
         const unsigned long long bits = std::strtoull(line.c_str() + key.size(), nullptr, 16) & ~kLibraryOwn;
         std::array<char, 24> digits{};

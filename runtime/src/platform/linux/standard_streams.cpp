@@ -48,7 +48,8 @@ std::string_view stream_name(StandardStream stream) noexcept {
 void reserve_standard_streams() noexcept {
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
     if (fcntl(fd, F_GETFD) == -1 && errno == EBADF) {
-      // open takes the lowest free number, which is fd. The wrong direction makes each use fail with EBADF.
+      // open() takes the lowest free number, which is fd. The wrong direction makes each use fail
+      // with EBADF.
       const int opened = open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
       if (opened != -1 && opened != fd) {
         close(opened);
@@ -69,10 +70,10 @@ Result<FileDescriptor> take_inherited(std::uint64_t number) {
   const bool possible = number > STDERR_FILENO && number <= static_cast<std::uint64_t>(std::numeric_limits<int>::max());
   const int descriptor = possible ? static_cast<int>(number) : -1;
   const int flags = possible ? ::fcntl(descriptor, F_GETFD) : -1;
-  // One that is close-on-exec was opened by this very program.
+  // A close-on-exec descriptor was opened by this program itself.
   if (flags < 0 || (flags & FD_CLOEXEC) != 0) {
     return fail(ErrorCode::kInvalidArgument,
-                std::to_string(number) + " is not a descriptor that was left open for this program, from 3 on");
+                std::to_string(number) + " is not an inherited descriptor with a number of 3 or more");
   }
   FileDescriptor taken(descriptor);
   ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
@@ -103,18 +104,19 @@ unsigned terminal_width(StandardStream stream) noexcept {
 
 namespace {
 
-/// What a failed write means; nullopt: try again.
+/// The error that a failed write means; nullopt: try again.
 std::optional<Error> write_error(int os_code, StandardStream stream) {
   if (os_code == EINTR) {
     return std::nullopt;
   }
-  if (os_code == EAGAIN || os_code == EWOULDBLOCK) {  // Someone else made the shared pipe non-blocking.
+  // Another process made the shared pipe non-blocking.
+  if (os_code == EAGAIN || os_code == EWOULDBLOCK) {
     pollfd waiting{descriptor(stream), POLLOUT, 0};
     poll(&waiting, 1, -1);
     return std::nullopt;
   }
   if (os_code == EPIPE) {
-    Error error{ErrorCode::kUnavailable, "nobody reads " + std::string(stream_name(stream)) + " any more", {}};
+    Error error{ErrorCode::kUnavailable, std::string(stream_name(stream)) + " has no reader any more", {}};
     error.context.os_code = os_code;
     return error;
   }
@@ -150,8 +152,8 @@ Result<void> write_standard(StandardStream stream, std::string_view text, const 
       }
       continue;
     }
-    // A pipe that is writable takes so many bytes without waiting. The stream itself is not made non-blocking: that
-    // would hold for every process that shares it.
+    // A writable pipe accepts this many bytes without blocking. The stream itself is not made
+    // non-blocking, because that would affect every process that shares it.
     const ssize_t written = write(fd, text.data(), std::min<std::size_t>(text.size(), PIPE_BUF));
     if (written >= 0) {
       text.remove_prefix(static_cast<std::size_t>(written));

@@ -15,7 +15,8 @@ namespace tenon::internal {
 
 namespace {
 
-/// Only address space. The default would be RLIMIT_STACK, which may be a few pages or more than there is.
+/// This reserves only address space. The default would be RLIMIT_STACK, which may be a few pages or
+/// more than is available.
 constexpr std::size_t kStackBytes = std::size_t{8} << 20;
 
 struct Start {
@@ -23,7 +24,8 @@ struct Start {
   std::function<void()> body;
 };
 
-// noexcept: an exception that leaves a thread ends the process here, where a debugger shows its origin.
+// noexcept: an exception that leaves a thread terminates the process here, where a debugger shows
+// its origin.
 void* run(void* argument) noexcept {
   const std::unique_ptr<Start> start(static_cast<Start*>(argument));
   name_this_thread(start->name);
@@ -60,14 +62,14 @@ Result<Thread> Thread::start(const char* name, std::function<void()> body) {
   int code = ::pthread_attr_init(&attributes);
   if (code == 0) {
     ::pthread_attr_setstacksize(&attributes, kStackBytes);
-    const SignalsBlocked blocked;  // Inherited.
+    const SignalsBlocked blocked;  // The thread inherits the mask.
     code = ::pthread_create(&native->handle, &attributes, run, start.get());
     ::pthread_attr_destroy(&attributes);
   }
   if (code != 0) {
     return fail(limit_error(code, std::string("cannot start the thread '") + name + "'"));
   }
-  static_cast<void>(start.release());  // The thread's own now.
+  static_cast<void>(start.release());  // The thread owns it now.
   return Thread(std::move(native));
 }
 

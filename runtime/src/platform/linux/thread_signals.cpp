@@ -13,7 +13,8 @@ struct SignalsBlocked::Before {
 SignalsBlocked::SignalsBlocked() : before_(std::make_unique<Before>()) {
   sigset_t blocked;
   sigfillset(&blocked);
-  // A fault on a thread that blocks its signal ends the process without the program's handler having been asked.
+  // If the faulting thread blocks the signal, the process dies without calling the program's
+  // handler.
   for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS}) {
     sigdelset(&blocked, fault);
   }

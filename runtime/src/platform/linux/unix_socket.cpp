@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int kBacklog = 128;
-// How long a socket whose lock is held may stay silent: its process is just starting or ending.
+// How long a socket whose lock is held may stay silent: its process is just starting or exiting.
 constexpr std::chrono::milliseconds kStartingOrEnding(2000);
 constexpr std::chrono::milliseconds kLookAgain(20);
 
@@ -42,7 +42,7 @@ Result<sockaddr_un> address_of(const fs::path& path) {
   address.sun_family = AF_UNIX;
   const std::string& name = path.native();
   if (name.empty()) {
-    return fail(ErrorCode::kInvalidArgument, "the path of a socket is empty");
+    return fail(ErrorCode::kInvalidArgument, "the socket's path is empty");
   }
   if (name.size() > kMaxSocketPathBytes) {
     return fail(ErrorCode::kTooLarge, "the socket's path " + quoted(path) + " has " + std::to_string(name.size()) +
@@ -50,7 +50,7 @@ Result<sockaddr_un> address_of(const fs::path& path) {
                                           ": choose a shorter one");
   }
   if (name.find('\0') != std::string::npos) {
-    return fail(ErrorCode::kInvalidArgument, "the socket's path " + quoted(path) + " has a zero byte in it");
+    return fail(ErrorCode::kInvalidArgument, "the socket's path " + quoted(path) + " contains a zero byte");
   }
   std::memcpy(address.sun_path, name.data(), name.size());
   return address;
@@ -59,7 +59,7 @@ Result<sockaddr_un> address_of(const fs::path& path) {
 Result<FileDescriptor> make_socket() {
   FileDescriptor descriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!descriptor.valid()) {
-    return fail(limit_error(errno, "cannot make a socket"));
+    return fail(limit_error(errno, "cannot create a socket"));
   }
   return descriptor;
 }
@@ -72,7 +72,8 @@ int try_connect(const FileDescriptor& descriptor, const sockaddr_un& address) no
   return result == 0 ? 0 : errno;
 }
 
-/// Whether a file can be a lock that tenon has left behind: with the number of a process, or still empty.
+/// Whether a file can be a lock left behind by tenon: it contains the number of a process, or is
+/// still empty.
 bool is_ours(const FileDescriptor& file, const struct stat& status) {
   constexpr mode_t kForOthers = 0177;
   if (!S_ISREG(status.st_mode) || (status.st_mode & kForOthers) != 0) {
@@ -89,7 +90,7 @@ bool is_ours(const FileDescriptor& file, const struct stat& status) {
   return parsed.ec == std::errc() && number > 0 && parsed.ptr + 1 == end && *parsed.ptr == '\n';
 }
 
-/// The lock beside a socket. Its file holds the number of the process that has it.
+/// The lock file beside a socket. It contains the number of the process that holds the lock.
 class SocketLock {
  public:
   explicit SocketLock(fs::path path) : path_(std::move(path)) {}
@@ -97,12 +98,13 @@ class SocketLock {
   SocketLock& operator=(const SocketLock&) = delete;
   ~SocketLock() {
     if (descriptor_.valid()) {
-      // Whoever opened it meanwhile sees, once it has the lock, that the name leads elsewhere.
+      // A process that opened it meanwhile notices, once it has the lock, that the name refers to
+      // another file.
       ::unlink(path_.c_str());
     }
   }
 
-  /// False when another process has it.
+  /// Returns false if another process holds it.
   Result<bool> try_take() {
     for (;;) {
       FileDescriptor opened(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
@@ -121,27 +123,29 @@ class SocketLock {
       struct stat locked {};
       struct stat named {};
       if (::fstat(opened.get(), &locked) != 0) {
-        return fail(os_error(errno, "cannot look at the lock file " + quoted(path_)));
+        return fail(os_error(errno, "cannot read the status of the lock file " + quoted(path_)));
       }
       if (::lstat(path_.c_str(), &named) != 0 || locked.st_ino != named.st_ino || locked.st_dev != named.st_dev) {
-        continue;  // The one that had it removed it between our opening and our locking.
+        continue;  // The previous holder removed it between our open and our lock.
       }
       if (!is_ours(opened, locked)) {
-        return fail(ErrorCode::kInvalidArgument, quoted(path_) +
-                                                     " is there and is not a lock of tenon; it is left as it is: move "
-                                                     "it away or choose another path for the socket");
+        return fail(ErrorCode::kInvalidArgument,
+                    quoted(path_) +
+                        " exists and is not a lock file of tenon; it was left unchanged: move "
+                        "it away or choose another path for the socket");
       }
       const std::string number = std::to_string(::getpid()) + '\n';
       const FileSizeErrors no_signal;
       const bool written = ::ftruncate(opened.get(), 0) == 0 && ::pwrite(opened.get(), number.data(), number.size(),
                                                                          0) == static_cast<ssize_t>(number.size());
-      static_cast<void>(written);  // Only what others say of us depends on it.
+      // Only the messages of other processes about this one depend on it.
+      static_cast<void>(written);
       descriptor_ = std::move(opened);
       return true;
     }
   }
 
-  /// Who has it, as the file says; nullopt when it does not.
+  /// The holder recorded in the file; nullopt if there is none.
   [[nodiscard]] std::optional<std::int64_t> holder() const {
     const FileDescriptor opened(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     std::array<char, 32> text{};
@@ -169,7 +173,7 @@ Error taken(const fs::path& path, std::optional<std::int64_t> process_id) {
                {}};
 }
 
-/// Who answers on the socket; nullopt when nobody does.
+/// The process that listens on the socket; nullopt if there is none.
 Result<std::optional<PeerCredentials>> live_listener(const fs::path& path, const sockaddr_un& address) {
   auto probe = make_socket();
   if (!probe) {
@@ -179,15 +183,15 @@ Result<std::optional<PeerCredentials>> live_listener(const fs::path& path, const
   if (code == ECONNREFUSED || code == ENOENT) {
     return std::optional<PeerCredentials>();
   }
-  // EAGAIN: so many wait already that no more are taken; somebody is there all the same.
+  // EAGAIN: the backlog is full, so there is a listener.
   if (code == 0 || code == EAGAIN) {
     return code == 0 ? std::optional(peer_credentials(*probe).value_or(PeerCredentials{})) : PeerCredentials{};
   }
   if (code == EPROTOTYPE) {
     return fail(ErrorCode::kInvalidArgument,
-                quoted(path) + " is a socket of another kind and not tenon's; remove it or choose another path");
+                quoted(path) + " is a socket of another kind, not one of tenon; remove it or choose another path");
   }
-  return fail(os_error(code, "cannot tell whether the socket " + quoted(path) + " is in use"));
+  return fail(os_error(code, "cannot check whether the socket " + quoted(path) + " is in use"));
 }
 
 std::optional<std::int64_t> known_process(const PeerCredentials& peer) {
@@ -200,7 +204,7 @@ Result<PeerCredentials> peer_credentials(const FileDescriptor& socket) {
   ucred raw{};
   socklen_t size = sizeof raw;
   if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &raw, &size) != 0) {
-    return fail(os_error(errno, "cannot tell who is at the other end of a socket"));
+    return fail(os_error(errno, "cannot identify the process at the other end of a socket"));
   }
   return PeerCredentials{.process_id = raw.pid, .user_id = raw.uid};
 }
@@ -214,7 +218,7 @@ struct UnixListener::State {
     if (bound && ::lstat(path.c_str(), &named) == 0 && named.st_dev == device && named.st_ino == inode) {
       ::unlink(path.c_str());
     }
-    // The lock goes last: until then nobody else takes the name.
+    // The lock goes last: until then no other process takes the name.
   }
 
   fs::path path;
@@ -247,10 +251,11 @@ Result<UnixListener> UnixListener::listen(const fs::path& path) {
   struct stat there {};
   const bool found = ::stat(directory.c_str(), &there) == 0;
   if (!found && errno != ENOENT && errno != ENOTDIR) {
-    return fail(os_error(errno, "cannot look for the directory " + quoted(directory) + " for the socket"));
+    return fail(os_error(errno, "cannot find the directory " + quoted(directory) + " for the socket"));
   }
   if (!found || !S_ISDIR(there.st_mode)) {
-    return fail(ErrorCode::kNotFound, "there is no directory " + quoted(directory) + " for the socket; make it first");
+    return fail(ErrorCode::kNotFound,
+                "there is no directory " + quoted(directory) + " for the socket; create it first");
   }
   auto state = std::make_unique<State>(path, fs::path(path.native() + ".lock"));
   const auto give_up = std::chrono::steady_clock::now() + kStartingOrEnding;
@@ -274,11 +279,11 @@ Result<UnixListener> UnixListener::listen(const fs::path& path) {
     }
     std::this_thread::sleep_for(kLookAgain);
   }
-  // From here on nobody else changes the name, unless it does not keep to the lock.
+  // From here on no other process changes the name, unless it ignores the lock.
   if (::lstat(path.c_str(), &there) == 0) {
     if (!S_ISSOCK(there.st_mode)) {
       return fail(ErrorCode::kInvalidArgument,
-                  quoted(path) + " is there and is no socket; remove it or choose another path");
+                  quoted(path) + " exists and is not a socket; remove it or choose another path");
     }
     auto live = live_listener(path, *address);
     if (!live) {
@@ -295,21 +300,21 @@ Result<UnixListener> UnixListener::listen(const fs::path& path) {
   if (!descriptor) {
     return fail(std::move(descriptor.error()));
   }
-  // The file takes the mode of the socket, so that it is never open to others, not even for a moment.
+  // The file gets the mode of the socket, so it is never accessible to others, not even briefly.
   if (::fchmod(descriptor->get(), 0600) != 0) {
-    return fail(os_error(errno, "cannot close the socket " + quoted(path) + " to others"));
+    return fail(os_error(errno, "cannot restrict access to the socket " + quoted(path)));
   }
   if (::bind(descriptor->get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) {
-    return fail(os_error(errno, "cannot make the socket " + quoted(path)));
+    return fail(os_error(errno, "cannot create the socket " + quoted(path)));
   }
   if (::lstat(path.c_str(), &there) != 0) {
-    return fail(os_error(errno, "cannot look at the socket " + quoted(path)));
+    return fail(os_error(errno, "cannot read the status of the socket " + quoted(path)));
   }
   state->bound = true;
   state->device = there.st_dev;
   state->inode = there.st_ino;
   if ((there.st_mode & 0777) != 0600 && ::chmod(path.c_str(), 0600) != 0) {
-    return fail(os_error(errno, "cannot close the socket " + quoted(path) + " to others"));
+    return fail(os_error(errno, "cannot restrict access to the socket " + quoted(path)));
   }
   if (::listen(descriptor->get(), kBacklog) != 0) {
     return fail(os_error(errno, "cannot listen on the socket " + quoted(path)));
@@ -327,9 +332,9 @@ Result<FileDescriptor> UnixListener::accept() {
     if (errno == EAGAIN || errno == EWOULDBLOCK) {
       return FileDescriptor();
     }
-    // ECONNABORTED: the other side has gone already.
+    // ECONNABORTED: the client has disconnected already.
     if (errno != EINTR && errno != ECONNABORTED) {
-      return fail(limit_error(errno, "cannot take a connection on " + quoted(state_->path)));
+      return fail(limit_error(errno, "cannot accept a connection on " + quoted(state_->path)));
     }
   }
 }
@@ -348,9 +353,9 @@ Result<FileDescriptor> connect_unix(const fs::path& path, MonotonicNs deadline_n
     switch (code) {
       case 0:
         return descriptor;
-      case EAGAIN:  // The queue of those that wait is full.
+      case EAGAIN:  // The backlog is full.
         if (remaining_ms(deadline_ns) == 0) {
-          return fail(ErrorCode::kDeadline, "the process behind " + quoted(path) + " takes no connections");
+          return fail(ErrorCode::kDeadline, "the process behind " + quoted(path) + " does not accept connections");
         }
         std::this_thread::sleep_for(kLookAgain);
         continue;
@@ -358,7 +363,7 @@ Result<FileDescriptor> connect_unix(const fs::path& path, MonotonicNs deadline_n
       case ENOTDIR:
         return fail(ErrorCode::kNotFound, "there is no socket " + quoted(path));
       case ECONNREFUSED:
-        return fail(ErrorCode::kUnavailable, "nobody listens on " + quoted(path) + " any more");
+        return fail(ErrorCode::kUnavailable, "no process listens on " + quoted(path) + " any more");
       case EACCES:
       case EPERM:
         return fail(ErrorCode::kRejected,
@@ -393,7 +398,7 @@ Result<Received> receive_some(const FileDescriptor& socket, MutableBytesView buf
     if (size > 0) {
       return Received{.size_bytes = static_cast<std::size_t>(size), .ended = false};
     }
-    // ECONNRESET: it went with bytes of ours unread.
+    // ECONNRESET: the other end closed with unread bytes from us.
     if (size == 0 || errno == ECONNRESET) {
       return Received{.size_bytes = 0, .ended = true};
     }
