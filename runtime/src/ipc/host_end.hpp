@@ -96,7 +96,8 @@ enum class Known { kNo, kYes, kDamaged };
 /// any other happens-before relation. Movable before any role is used.
 class HostEnd {
  public:
-  /// Creates and maps both segments. Errors: kInvalidArgument: counts; those of SharedMemory.
+  /// Creates and maps both segments. Errors: kInvalidArgument: invalid
+  /// counts; those of SharedMemory.
   [[nodiscard]] static Result<HostEnd> create(const HostEndOptions& options);
   HostEnd(HostEnd&&) noexcept;
   HostEnd& operator=(HostEnd&&) noexcept;

@@ -1,4 +1,4 @@
-/// platform/byte_source.hpp: random access to bytes that may be a file or memory, every read bounded.
+/// platform/byte_source.hpp: bounded random access to bytes of a file or of memory.
 #pragma once
 
 #include <cstdint>
@@ -8,14 +8,14 @@
 
 namespace tenon::internal {
 
-/// Where a container reader reads from.
+/// The source of a container reader.
 class ByteSource {
  public:
   virtual ~ByteSource() = default;
-  /// Size of the whole in bytes.
+  /// Total size in bytes.
   [[nodiscard]] virtual std::uint64_t size_bytes() const noexcept = 0;
-  /// Reads exactly `size_bytes` bytes at `offset`; the caller has checked that they are there. Errors: those of the
-  /// operating system; kCorrupt when the file has shrunk meanwhile.
+  /// Reads exactly `size_bytes` bytes at `offset`; the caller has checked that they exist. Errors:
+  /// those of the operating system; kCorrupt if the file has shrunk meanwhile.
   [[nodiscard]] virtual Result<Buffer> read(std::uint64_t offset, std::uint64_t size_bytes) const = 0;
 };
 

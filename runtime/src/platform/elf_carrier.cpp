@@ -48,7 +48,7 @@ constexpr std::uint32_t kLoad = 1;
 constexpr std::uint32_t kDynamic = 2;
 constexpr std::uint32_t kStack = 0x6474e551;
 constexpr std::uint32_t kReadWrite = 4 | 2;
-/// The largest page that a system of these architectures has.
+/// The largest page size of these architectures.
 constexpr std::uint64_t kPageBytes = 65'536;
 constexpr std::uint64_t kSymbolBytes = 24;
 
@@ -70,7 +70,7 @@ Buffer make_elf_carrier(BytesView like, const std::string& name, const std::file
   if (carrier.header.segment_bytes != sizeof(Segment) || carrier.header.type != kSharedObject) {
     return {};
   }
-  // The string table begins with an empty string.
+  // The string table starts with an empty string.
   const std::string strings = '\0' + name + '\0' + directory.string() + '\0';
   const std::uint64_t size_bytes = sizeof(Carrier) + strings.size();
   carrier.header.entry = 0;

@@ -17,7 +17,7 @@ constexpr std::int64_t kSearchPath = 15;
 constexpr std::int64_t kRunPath = 29;
 
 constexpr std::uint64_t kMaxSectionBytes = std::uint64_t{1} << 20;
-/// A real library has fewer names; the bound is for hostile ones.
+/// Real libraries have fewer names; the limit protects against malicious ones.
 constexpr std::size_t kMaxNames = 256;
 constexpr std::uint64_t kMaxTextBytes = 16'384;
 
@@ -27,8 +27,9 @@ struct DynamicEntry {
 };
 static_assert(sizeof(DynamicEntry) == 16);
 
-/// The string at `offset` of the string table; empty where it does not end inside the table. Only this string is read:
-/// the string table of a large library has hundreds of megabytes of symbol names.
+/// The string at `offset` of the string table; empty if it does not end inside the table. Only this
+/// string is read: the string table of a large library can have hundreds of megabytes of symbol
+/// names.
 std::string text_at(const ByteSource& source, const FileRange& table, std::uint64_t offset) {
   if (offset >= table.size_bytes || table.offset > source.size_bytes() ||
       table.size_bytes > source.size_bytes() - table.offset) {

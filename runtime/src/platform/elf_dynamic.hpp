@@ -1,4 +1,4 @@
-/// platform/elf_dynamic.hpp: what a shared library asks the loader for.
+/// platform/elf_dynamic.hpp: the requests of a shared library to the loader.
 #pragma once
 
 #include <optional>
@@ -11,14 +11,15 @@ namespace tenon::internal {
 
 /// The entries of a dynamic section that decide which other libraries are loaded, and from where.
 struct ElfDynamic {
-  std::string soname;               ///< Empty: it has none.
+  std::string soname;               ///< Empty if there is none.
   std::vector<std::string> needed;  ///< As linked: usually a name, rarely a path.
   std::string search_path;          ///< DT_RPATH, as written.
-  std::string run_path;             ///< DT_RUNPATH, as written. Where it is present, the loader ignores `search_path`.
+  /// DT_RUNPATH, as written. If it is present, the loader ignores `search_path`.
+  std::string run_path;
 };
 
-/// nullopt when the source is not a shared library that this process could load. Any bytes may be given; at most 256
-/// names are read. [any-thread]
+/// nullopt if the source is not a shared library that this process could load. The bytes may be
+/// arbitrary; at most 256 names are read. [any-thread]
 [[nodiscard]] std::optional<ElfDynamic> read_elf_dynamic(const ByteSource& source);
 
 }  // namespace tenon::internal

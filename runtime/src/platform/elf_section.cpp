@@ -9,14 +9,15 @@
 namespace tenon::internal {
 namespace {
 
-// The parts of ELF that matter here, by their offsets (System V ABI, chapters 4 and 5); both word sizes, so that a
-// 32-bit library is named as such. Fields are read only once the byte order is known to be this machine's.
+// The relevant parts of ELF, by their offsets (System V ABI, chapters 4 and 5); for both word
+// sizes, so that a 32-bit library is reported as such. Fields are read only after the byte order is
+// known to be this machine's.
 constexpr std::size_t kIdentBytes = 20;  // e_ident, e_type, e_machine.
 constexpr std::size_t kHeader64Bytes = 64;
 constexpr std::size_t kSectionHeader64Bytes = 64;
 constexpr std::uint16_t kTypeShared = 3;
 constexpr std::uint32_t kSectionNoBits = 8;
-/// No real library has more; a bound for what a hostile one makes us read.
+/// No real library has more; limits how much a malicious one makes us read.
 constexpr std::uint64_t kMaxSections = 65'536;
 constexpr std::uint64_t kMaxNameTableBytes = std::uint64_t{16} << 20;
 
@@ -82,7 +83,7 @@ SectionHeader section_header(BytesView bytes) {
           value_at<std::uint64_t>(bytes, 32)};
 }
 
-/// Reads with its range checked; `what` stands for it in the message.
+/// Reads a range after checking it; `what` names it in the message.
 Result<Buffer> read_range(const ByteSource& source, std::uint64_t offset, std::uint64_t size_bytes, const char* what) {
   if (offset > source.size_bytes() || size_bytes > source.size_bytes() - offset) {
     return fail(ErrorCode::kCorrupt, std::string("truncated: ") + what + " lies at byte " + std::to_string(offset) +
@@ -91,7 +92,7 @@ Result<Buffer> read_range(const ByteSource& source, std::uint64_t offset, std::u
   return source.read(offset, size_bytes);
 }
 
-/// Refuses what is no shared library for this machine.
+/// Rejects anything but a shared library for this machine.
 Result<void> check_ident(BytesView ident) {
   constexpr std::uint8_t kLittle = 1;
   constexpr std::uint8_t kOwnOrder = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? kLittle : 2;
@@ -164,7 +165,7 @@ Result<FileRange> find_elf_section(const ByteSource& source, std::string_view na
   if (!first) {
     return fail(std::move(first.error()));
   }
-  // Numbers that do not fit the header stand in the first section header.
+  // Numbers that do not fit into the header are in the first section header.
   constexpr std::uint64_t kExtendedIndex = 0xffff;
   if (count == 0) {
     count = value_at<std::uint64_t>(*first, 32);
@@ -192,7 +193,7 @@ Result<FileRange> find_elf_section(const ByteSource& source, std::string_view na
   }
   for (std::uint64_t i = 0; i < count; ++i) {
     const SectionHeader section = header_of(i);
-    // The name ends with a zero inside the table.
+    // The name must end with a zero inside the table.
     if (section.name >= names->size() || names->size() - section.name <= name.size() ||
         std::memcmp(names->data() + section.name, name.data(), name.size()) != 0 ||
         (*names)[section.name + name.size()] != 0) {

@@ -12,12 +12,12 @@
 
 namespace tenon::internal {
 
-/// An open regular file, of which only what is asked for is read.
+/// An open regular file, of which only the requested bytes are read.
 class FileSource final : public ByteSource {
  public:
-  /// Errors: kNotFound; kInvalidArgument for what is no regular file; kIo.
+  /// Errors: kNotFound; kInvalidArgument: not a regular file; kIo.
   [[nodiscard]] static Result<FileSource> open(const std::filesystem::path& file);
-  /// The same of an open file, which stays the caller's. Errors: kIo.
+  /// Uses an open file, which stays the caller's. Errors: kIo.
   [[nodiscard]] static Result<FileSource> over(const FileDescriptor& file);
 
   [[nodiscard]] std::uint64_t size_bytes() const noexcept override { return size_bytes_; }
