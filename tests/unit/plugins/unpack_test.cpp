@@ -125,10 +125,10 @@ TEST_CASE("TextReader: what is known not to be text is told, also when it is pac
         "'packed': is an xz file, not text; unpack it first; only gzip and zstd are supported");
   CHECK(message_of("\xFF\xFEh").find("'packed': is UTF-16 text, not text; convert it first") == 0);
   CHECK(message_of(gzip(png)).find("'packed': the gzip file contains a PNG picture, not text") == 0);
-  CHECK(message_of(zstd(gzip("text"))).find("'packed': the zstd file holds a gzip file") == 0);
+  CHECK(message_of(zstd(gzip("text"))).find("'packed': the zstd file contains a gzip file") == 0);
   std::string tar(512, '\0');
   tar.replace(257, 5, "ustar");
-  CHECK(message_of(gzip(tar)).find("'packed': the gzip file holds a tar archive") == 0);
+  CHECK(message_of(gzip(tar)).find("'packed': the gzip file contains a tar archive") == 0);
   const std::string skippable("\x50\x2A\x4D\x18\x00\x00\x00\x00", 8);
   CHECK(message_of(skippable + "\x04\x22\x4D\x18....").find("the data after a skippable frame is an LZ4 file") !=
         std::string::npos);
