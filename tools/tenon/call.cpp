@@ -190,7 +190,7 @@ class ResultOutput {
       return file_failure(std::move(finished.error()));
     }
     if (context_.json) {
-      nlohmann::ordered_json document;
+      Json document;
       document["out"] = out_;
       document["size_bytes"] = size_bytes_;
       context_.output.write(dump(document));

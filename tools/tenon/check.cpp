@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "pipeline/plugin_dirs.hpp"
+#include "pipeline/report_json.hpp"
 #include "tools/tenon/command.hpp"
 #include "tools/tenon/command_line.hpp"
 #include "tools/tenon/json_output.hpp"
@@ -68,7 +69,7 @@ Outcome<ExitCode> check_command(Context& context, const std::vector<std::string>
   CatalogOptions inspection;
   inspection.limits = limits->usual;
   inspection.limits_of = limits->of;
-  auto results = nlohmann::ordered_json::array();
+  auto results = Json::array();
   ExitCode exit = ExitCode::kDone;
   const auto worsen = [&exit](ExitCode other) { exit = std::max(exit, other); };
   for (const std::string& file : files) {
@@ -80,10 +81,10 @@ Outcome<ExitCode> check_command(Context& context, const std::vector<std::string>
       const auto& there = catalog;
       worsen(there.error().exit);
       if (context.json) {
-        nlohmann::ordered_json result;
+        Json result;
         result["file"] = file;
         result["ok"] = false;
-        result["error"] = error_to_json(there.error().error);
+        result["error"] = internal::to_json(there.error().error);
         results.push_back(std::move(result));
       } else {
         context.world.write_error(to_text(there.error(), context.color_error));
@@ -96,10 +97,10 @@ Outcome<ExitCode> check_command(Context& context, const std::vector<std::string>
       worsen(ExitCode::kBadConfiguration);
     }
     if (context.json) {
-      nlohmann::ordered_json result;
+      Json result;
       result["file"] = file;
       result["ok"] = graph.has_value();
-      result["diagnostics"] = nlohmann::ordered_json::parse(diagnostics.to_json(), nullptr, false);
+      result["diagnostics"] = internal::to_json(diagnostics);
       results.push_back(std::move(result));
       continue;
     }
@@ -109,7 +110,7 @@ Outcome<ExitCode> check_command(Context& context, const std::vector<std::string>
     }
   }
   if (context.json) {
-    nlohmann::ordered_json document;
+    Json document;
     document["files"] = std::move(results);
     context.output.write(dump(document));
   }

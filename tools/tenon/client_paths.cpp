@@ -8,6 +8,8 @@
 #include <flatbuffers/reflection_generated.h>
 #include <nlohmann/json.hpp>
 
+#include "base/utf8.hpp"
+
 namespace tenon::cli {
 namespace {
 
@@ -46,11 +48,6 @@ const reflection::Object* object_of(const reflection::Schema& schema, std::strin
     }
   }
   return nullptr;
-}
-
-bool is_utf8(const std::string& text) {
-  const ordered_json json = text;
-  return ordered_json::parse(json.dump(-1, ' ', false, ordered_json::error_handler_t::ignore)) == json;
 }
 
 /// Makes paths in a JSON document absolute.
@@ -170,7 +167,7 @@ Result<Buffer> with_absolute_paths(const Schema& schema, const TaskInfo& task, C
   if (directory.empty()) {
     return fail(ErrorCode::kNotFound, "the working directory is gone, so that relative paths name nothing");
   }
-  if (!is_utf8(directory.string())) {
+  if (!internal::is_utf8(directory.string())) {
     return fail(ErrorCode::kInvalidArgument,
                 "the working directory's name is not UTF-8, so that relative paths cannot "
                 "be given to the daemon; give absolute ones");

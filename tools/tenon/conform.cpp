@@ -11,8 +11,6 @@
 namespace tenon::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 Outcome<internal::Manifest> read_plugin(const std::string& file) {
   if (auto there = require_file(file); !there) {
     return tl::unexpected<Failure>(std::move(there.error()));

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
+#include "pipeline/report_json.hpp"
 #include "serve/plugin_labels.hpp"
 #include "serve/protocol.hpp"
 #include "tools/tenon/json_output.hpp"
@@ -16,8 +17,6 @@
 
 namespace tenon::cli {
 namespace {
-
-using nlohmann::ordered_json;
 
 std::string padded(std::string text, std::size_t columns) {
   if (text.size() < columns) {
@@ -70,44 +69,25 @@ bool changed(const serve::SwappedT& swapped) {
 
 }  // namespace
 
-ordered_json to_json(const serve::PipelineT& pipeline) {
-  ordered_json json;
+Json to_json(const serve::PipelineT& pipeline) {
+  Json json;
   json["name"] = pipeline.name;
   json["file"] = pipeline.file;
   json["state"] = pipeline.state;
   json["seconds"] = pipeline.seconds;
-  json["failures"] = pipeline.failure_count;
+  json["failure_count"] = pipeline.failure_count;
   if (pipeline.error) {
-    json["error"] = error_to_json(internal::to_error(*pipeline.error));
+    json["error"] = internal::to_json(internal::to_error(*pipeline.error));
   }
-  json["stages"] = ordered_json::array();
+  json["stages"] = Json::array();
   for (const auto& stage : pipeline.stages) {
-    ordered_json one;
-    one["name"] = stage->name;
-    one["task"] = stage->task;
-    one["kind"] = stage->kind;
-    one["in"] = stage->items_in;
-    one["out"] = stage->items_out;
-    one["grouped"] = stage->grouped;
-    one["failed"] = stage->failed;
-    one["retried"] = stage->retried;
-    one["dropped"] = stage->dropped;
-    one["in_flight"] = stage->in_flight;
-    one["queued"] = stage->queued;
-    one["ended"] = stage->ended;
-    if (stage->expected_items > 0) {
-      one["expected"] = stage->expected_items;
-    }
-    if (!stage->note.empty()) {
-      one["note"] = stage->note;
-    }
-    json["stages"].push_back(std::move(one));
+    json["stages"].push_back(internal::to_json(internal::to_report(*stage)));
   }
   return json;
 }
 
-ordered_json to_json(const serve::StatusT& status) {
-  ordered_json json;
+Json to_json(const serve::StatusT& status) {
+  Json json;
   json["release"] = status.release;
   json["pid"] = status.process_id;
   json["state"] = status.state;
@@ -119,7 +99,7 @@ ordered_json to_json(const serve::StatusT& status) {
                    {"queued", status.queued},
                    {"running", status.running}};
   json["crashed_workers"] = status.crashed_workers;
-  json["workers"] = ordered_json::array();
+  json["workers"] = Json::array();
   for (const auto& worker : status.workers) {
     json["workers"].push_back({{"id", worker->id},
                                {"pid", worker->process_id},
@@ -128,11 +108,11 @@ ordered_json to_json(const serve::StatusT& status) {
                                {"mean_run_ns", worker->mean_run_ns}});
   }
   json["store"] = status.store;
-  json["plugins"] = ordered_json::array();
+  json["plugins"] = Json::array();
   for (const auto& plugin : status.plugins) {
-    ordered_json one = {{"name", plugin->name},    {"version", plugin->version}, {"sha256", plugin->sha256},
-                        {"file", plugin->file},    {"tasks", plugin->tasks},     {"source", plugin->source},
-                        {"p99_ns", plugin->p99_ns}};
+    Json one = {{"name", plugin->name},    {"version", plugin->version}, {"sha256", plugin->sha256},
+                {"file", plugin->file},    {"tasks", plugin->tasks},     {"source", plugin->source},
+                {"p99_ns", plugin->p99_ns}};
     if (!plugin->note.empty()) {
       one["note"] = plugin->note;
     }
@@ -141,15 +121,15 @@ ordered_json to_json(const serve::StatusT& status) {
     }
     json["plugins"].push_back(std::move(one));
   }
-  json["pipelines"] = ordered_json::array();
+  json["pipelines"] = Json::array();
   for (const auto& pipeline : status.pipelines) {
     json["pipelines"].push_back(to_json(*pipeline));
   }
   return json;
 }
 
-ordered_json to_json(const serve::GenerationT& generation) {
-  ordered_json json;
+Json to_json(const serve::GenerationT& generation) {
+  Json json;
   json["number"] = generation.number;
   json["plugin"] = generation.plugin;
   json["version"] = generation.version;
@@ -171,11 +151,11 @@ ordered_json to_json(const serve::GenerationT& generation) {
   return json;
 }
 
-ordered_json to_json(const serve::SwappedT& swapped) {
-  ordered_json json;
+Json to_json(const serve::SwappedT& swapped) {
+  Json json;
   json["swapped"] = changed(swapped);
-  json["now"] = swapped.now ? to_json(*swapped.now) : ordered_json();
-  json["before"] = swapped.before ? to_json(*swapped.before) : ordered_json();
+  json["now"] = swapped.now ? to_json(*swapped.now) : Json();
+  json["before"] = swapped.before ? to_json(*swapped.before) : Json();
   json["overridden"] = swapped.overridden;
   json["nanoseconds"] = {{"staged", swapped.staged_ns},
                          {"examined", swapped.examined_ns},
@@ -187,8 +167,8 @@ ordered_json to_json(const serve::SwappedT& swapped) {
   return json;
 }
 
-ordered_json to_json(const serve::EventT& event) {
-  ordered_json json;
+Json to_json(const serve::EventT& event) {
+  Json json;
   json["number"] = event.number;
   json["time"] = time_text(event.time_ms);
   json["kind"] = event.kind;

@@ -3,17 +3,17 @@
 
 #include <string>
 
-#include <nlohmann/json_fwd.hpp>
-
 #include <tenon/serve_generated.h>
+
+#include "base/json.hpp"
 
 namespace tenon::cli {
 
-[[nodiscard]] nlohmann::ordered_json to_json(const serve::StatusT& status);
-[[nodiscard]] nlohmann::ordered_json to_json(const serve::PipelineT& pipeline);
-[[nodiscard]] nlohmann::ordered_json to_json(const serve::GenerationT& generation);
-[[nodiscard]] nlohmann::ordered_json to_json(const serve::SwappedT& swapped);
-[[nodiscard]] nlohmann::ordered_json to_json(const serve::EventT& event);
+[[nodiscard]] internal::Json to_json(const serve::StatusT& status);
+[[nodiscard]] internal::Json to_json(const serve::PipelineT& pipeline);
+[[nodiscard]] internal::Json to_json(const serve::GenerationT& generation);
+[[nodiscard]] internal::Json to_json(const serve::SwappedT& swapped);
+[[nodiscard]] internal::Json to_json(const serve::EventT& event);
 
 [[nodiscard]] std::string to_text(const serve::StatusT& status);
 /// Name, state and counts in one line, with a newline.

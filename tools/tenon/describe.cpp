@@ -14,8 +14,6 @@
 namespace tenon::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 std::string bold(std::string_view text, bool color) {
   return color ? "\x1b[1m" + std::string(text) + "\x1b[0m" : std::string(text);
 }
@@ -126,7 +124,7 @@ Json plugin_json(const PluginInfo& plugin) {
   json["size_bytes"] = plugin.size_bytes;
   json["usable"] = plugin.usable();
   if (plugin.problem) {
-    json["problem"] = error_to_json(*plugin.problem);
+    json["problem"] = internal::to_json(*plugin.problem);
   }
   return json;
 }

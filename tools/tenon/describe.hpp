@@ -3,9 +3,9 @@
 
 #include <string>
 
-#include <nlohmann/json_fwd.hpp>
-
 #include <tenon/catalog.hpp>
+
+#include "base/json.hpp"
 
 namespace tenon::cli {
 
@@ -18,10 +18,10 @@ namespace tenon::cli {
 /// tasks are cut to `columns`, with an ellipsis; 0 leaves them whole.
 [[nodiscard]] std::string summary_text(const PluginInfo& plugin, bool color, std::size_t columns);
 /// The same with everything known but the types.
-[[nodiscard]] nlohmann::ordered_json summary_json(const PluginInfo& plugin);
+[[nodiscard]] internal::Json summary_json(const PluginInfo& plugin);
 
 /// Documentation and types of one task, or of all of a plugin's when `task` is null.
 [[nodiscard]] std::string detail_text(const PluginInfo& plugin, const TaskInfo* task, bool color);
-[[nodiscard]] nlohmann::ordered_json detail_json(const PluginInfo& plugin, const TaskInfo* task);
+[[nodiscard]] internal::Json detail_json(const PluginInfo& plugin, const TaskInfo* task);
 
 }  // namespace tenon::cli

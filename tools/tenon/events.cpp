@@ -18,11 +18,7 @@ bool write_events(Context& context, const serve::EventsT& events) {
   }
   bool read = true;
   for (const auto& event : events.events) {
-    read =
-        read &&
-        context.output.write(
-            context.json ? to_json(*event).dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n'
-                         : to_text(*event));
+    read = read && context.output.write(context.json ? dump_line(to_json(*event)) : to_text(*event));
   }
   return read;
 }

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/source_excerpt.hpp"
 #include "base/text.hpp"
 #include "tools/tenon/json_output.hpp"
 
@@ -94,7 +95,7 @@ std::string crash_text(const Error& error, std::size_t max_lines) {
 }
 
 std::string to_json(const Failure& failure) {
-  nlohmann::ordered_json error = error_to_json(failure.error);
+  Json error = internal::to_json(failure.error);
   error["exit_code"] = static_cast<int>(failure.exit);
   if (!failure.hint.empty()) {
     error["hint"] = failure.hint;
@@ -102,67 +103,19 @@ std::string to_json(const Failure& failure) {
   if (!failure.excerpt.empty()) {
     error["excerpt"] = failure.excerpt;
   }
-  nlohmann::ordered_json document;
+  Json document;
   document["error"] = std::move(error);
   return dump(document);
 }
 
 std::string excerpt(std::string_view text, std::uint32_t line, std::uint32_t column) {
-  if (line == 0 || column == 0) {
+  constexpr std::size_t kMaxBytes = 100;
+  const auto shown_line = internal::source_line(text, line);
+  if (!shown_line || column == 0) {
     return {};
   }
-  for (std::uint32_t at = 1; at < line; ++at) {
-    const std::size_t end = text.find('\n');
-    if (end == std::string_view::npos) {
-      return {};
-    }
-    text.remove_prefix(end + 1);
-  }
-  text = text.substr(0, text.find('\n'));
-  if (!text.empty() && text.back() == '\r') {
-    text.remove_suffix(1);
-  }
-  constexpr std::size_t kMaxBytes = 100;
-  std::size_t caret = std::min<std::size_t>(column - 1, text.size());
-  std::string shown;
-  if (text.size() > kMaxBytes) {
-    // Keep the caret in the middle, and do not begin inside a character.
-    std::size_t begin = caret > kMaxBytes / 2 ? caret - kMaxBytes / 2 : 0;
-    while (begin > 0 && (static_cast<unsigned char>(text[begin]) & 0xC0U) == 0x80U) {
-      --begin;
-    }
-    std::size_t size = std::min(kMaxBytes, text.size() - begin);
-    while (begin + size < text.size() && (static_cast<unsigned char>(text[begin + size]) & 0xC0U) == 0x80U) {
-      ++size;
-    }
-    const bool cut_behind = begin + size < text.size();
-    caret -= begin;
-    text = text.substr(begin, size);
-    if (begin > 0) {
-      shown = "...";
-      caret += shown.size();
-    }
-    shown += text;
-    if (cut_behind) {
-      shown += "...";
-    }
-  } else {
-    shown = text;
-  }
-  // Tabs stay tabs below the line, several bytes of one character take one column, and nothing else moves the cursor.
-  std::string marks;
-  for (std::size_t i = 0; i < caret; ++i) {
-    const auto byte = static_cast<unsigned char>(shown[i]);
-    if ((byte & 0xC0U) != 0x80U) {
-      marks += byte == '\t' ? '\t' : ' ';
-    }
-  }
-  for (char& c : shown) {
-    if (static_cast<unsigned char>(c) < 0x20 && c != '\t') {
-      c = '?';
-    }
-  }
-  return shown + '\n' + marks + "^\n";
+  const internal::SourceExcerpt shown = internal::excerpt_of(*shown_line, column, 1, kMaxBytes);
+  return shown.text + '\n' + shown.marks + '\n';
 }
 
 }  // namespace tenon::cli

@@ -1,46 +1,13 @@
 #include "tools/tenon/json_output.hpp"
 
-#include <nlohmann/json.hpp>
-
 namespace tenon::cli {
 
-nlohmann::ordered_json error_to_json(const Error& error) {
-  nlohmann::ordered_json json;
-  json["code"] = error_code_name(error.code);
-  json["message"] = error.message;
-  const ErrorContext& context = error.context;
-  if (!context.task.empty()) {
-    json["task"] = context.task;
-  }
-  if (!context.plugin.empty()) {
-    json["plugin"] = context.plugin;
-  }
-  if (context.call_id != 0) {
-    json["call_id"] = context.call_id;
-  }
-  if (context.attempt != 0) {
-    json["attempt"] = context.attempt;
-  }
-  if (context.os_code != 0) {
-    json["os_code"] = context.os_code;
-  }
-  if (context.signal != 0) {
-    json["signal"] = context.signal;
-  }
-  if (context.exit_code) {
-    json["worker_exit_code"] = *context.exit_code;
-  }
-  if (!context.stderr_tail.empty()) {
-    json["stderr_tail"] = context.stderr_tail;
-  }
-  if (!context.stdout_tail.empty()) {
-    json["stdout_tail"] = context.stdout_tail;
-  }
-  return json;
+std::string dump(const Json& document) {
+  return internal::json_text(document) + '\n';
 }
 
-std::string dump(const nlohmann::ordered_json& document) {
-  return document.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n';
+std::string dump_line(const Json& document) {
+  return internal::json_text(document, -1) + '\n';
 }
 
 }  // namespace tenon::cli

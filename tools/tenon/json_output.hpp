@@ -1,18 +1,17 @@
-/// JSON for machines. Included by .cpp files alone: the JSON library is large.
+/// The JSON that --json prints; JSON.md documents it.
 #pragma once
 
 #include <string>
 
-#include <nlohmann/json_fwd.hpp>
-
-#include <tenon/error.hpp>
+#include "base/json.hpp"
 
 namespace tenon::cli {
 
-/// Code, message and the parts of the context that are known.
-[[nodiscard]] nlohmann::ordered_json error_to_json(const Error& error);
+using internal::Json;
 
-/// Indented, valid UTF-8 whatever the strings hold, and a newline.
-[[nodiscard]] std::string dump(const nlohmann::ordered_json& document);
+/// A document of its own: indented, with a newline at the end. Valid UTF-8 whatever the strings hold.
+[[nodiscard]] std::string dump(const Json& document);
+/// The same on one line, for streams of documents.
+[[nodiscard]] std::string dump_line(const Json& document);
 
 }  // namespace tenon::cli

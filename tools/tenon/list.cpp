@@ -27,8 +27,8 @@ Outcome<ExitCode> list_command(Context& context, const std::vector<std::string>&
     return tl::unexpected<Failure>(std::move(catalog.error()));
   }
   if (context.json) {
-    nlohmann::ordered_json document;
-    document["plugins"] = nlohmann::ordered_json::array();
+    Json document;
+    document["plugins"] = Json::array();
     for (const auto& plugin : catalog->plugins()) {
       document["plugins"].push_back(summary_json(*plugin));
     }

@@ -35,8 +35,8 @@ Outcome<ExitCode> steer(Context& context, const std::vector<std::string>& argume
   if (steered == nullptr) {
     return unexpected_answer();
   }
-  nlohmann::ordered_json document;
-  document["pipelines"] = nlohmann::ordered_json::array();
+  Json document;
+  document["pipelines"] = Json::array();
   std::string text;
   for (const auto& pipeline : steered->pipelines) {
     document["pipelines"].push_back(to_json(*pipeline));

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
+#include "pipeline/report_json.hpp"
 #include "tools/tenon/json_output.hpp"
 
 namespace tenon::cli {
@@ -40,10 +41,10 @@ void write_errors(Context& context, const Diagnostics& diagnostics) {
     context.world.write_error(diagnostics.to_text(context.color_error));
     return;
   }
-  nlohmann::ordered_json document;
-  document["error"] = error_to_json(Error{ErrorCode::kInvalidArgument, "the pipeline file has errors", {}});
+  Json document;
+  document["error"] = internal::to_json(Error{ErrorCode::kInvalidArgument, "the pipeline file has errors", {}});
   document["error"]["exit_code"] = static_cast<int>(ExitCode::kBadConfiguration);
-  document["diagnostics"] = nlohmann::ordered_json::parse(diagnostics.to_json(), nullptr, false);
+  document["diagnostics"] = internal::to_json(diagnostics);
   context.output.write(dump(document));
 }
 

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "base/text.hpp"
+#include "base/utf8.hpp"
 
 namespace tenon::cli {
 
@@ -35,7 +36,7 @@ std::string format_duration(double seconds) {
 std::string cut_to_columns(std::string_view text, std::size_t columns) {
   std::size_t used = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if ((static_cast<unsigned char>(text[i]) & 0xC0U) == 0x80U) {
+    if (internal::continues_utf8(text[i])) {
       continue;
     }
     if (used == columns) {

@@ -102,7 +102,7 @@ std::string scope_of(const internal::QuarantineRecord& record) {
   return record.subject.host.empty() ? "all programs" : record.subject.host;
 }
 
-nlohmann::ordered_json to_json(const Entry& entry) {
+Json to_json(const Entry& entry) {
   const internal::QuarantineRecord& record = entry.record;
   return {{"sha256", record.sha256},           {"plugin", record.subject.plugin},
           {"version", record.subject.version}, {"kind", record.subject.host.empty() ? "quarantine" : "rolled_back"},
@@ -136,8 +136,8 @@ Outcome<std::vector<Entry>> chosen(const std::vector<Entry>& entries, const std:
 
 void show(Context& context, const std::vector<Entry>& entries, bool whole) {
   if (context.json) {
-    nlohmann::ordered_json document;
-    document["quarantine"] = nlohmann::ordered_json::array();
+    Json document;
+    document["quarantine"] = Json::array();
     for (const Entry& entry : entries) {
       document["quarantine"].push_back(to_json(entry));
     }

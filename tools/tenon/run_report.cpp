@@ -9,6 +9,9 @@
 
 #include "base/text.hpp"
 #include "pipeline/failure_notices.hpp"
+#include "pipeline/report_json.hpp"
+#include "serve/protocol.hpp"
+#include "tools/tenon/daemon_text.hpp"
 #include "tools/tenon/failure.hpp"
 #include "tools/tenon/json_output.hpp"
 #include "tools/tenon/progress.hpp"
@@ -166,29 +169,23 @@ std::string report_json(const RunReport& report, const Catalog& catalog, std::sp
                         ExitCode& exit) {
   // The document as a whole takes many times the memory of its text.
   const JsonOptions options = {.indent = -1, .defaults = true, .max_bytes = kMaxDocumentBytes};
-  auto document = nlohmann::ordered_json::parse(report.to_json(), nullptr, false);
-  auto outputs = nlohmann::ordered_json::array();
+  auto document = internal::to_json(report);
+  auto outputs = Json::array();
   for (const auto& output : report.outputs) {
-    nlohmann::ordered_json entry;
+    Json entry;
     entry["sink"] = output.first;
     if (auto value = output_json(output, report, catalog, options)) {
-      entry["value"] = nlohmann::ordered_json::parse(*value, nullptr, false);
+      entry["value"] = Json::parse(*value, nullptr, false);
     } else {
-      entry["error"] = error_to_json(value.error());
+      entry["error"] = internal::to_json(value.error());
       exit = exit == ExitCode::kDone ? ExitCode::kFailed : exit;
     }
     outputs.push_back(std::move(entry));
   }
   document["outputs"] = std::move(outputs);
-  document["swaps"] = nlohmann::ordered_json::array();
+  document["swaps"] = Json::array();
   for (const SwapEvent& event : swaps) {
-    nlohmann::ordered_json entry;
-    entry["kind"] = swap_event_name(event.kind);
-    entry["plugin"] = event.plugin;
-    entry["version"] = event.version;
-    entry["sha256"] = event.sha256;
-    entry["message"] = event.message;
-    document["swaps"].push_back(std::move(entry));
+    document["swaps"].push_back(to_json(internal::to_message(event)));
   }
   document["exit_code"] = static_cast<int>(exit);
   return dump(document);

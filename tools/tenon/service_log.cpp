@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json.hpp"
 #include "base/text.hpp"
 #include "tools/tenon/time_text.hpp"
 
@@ -66,7 +67,7 @@ void ServiceLog::write(LogLevel level, const Parts& parts) const {
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch());
   std::string text;
   if (format_ == Format::kJson) {
-    nlohmann::ordered_json line;
+    internal::Json line;
     line["time"] = time_text(now.count());
     line["level"] = names.name;
     if (!parts.plugin.empty()) {
@@ -80,7 +81,7 @@ void ServiceLog::write(LogLevel level, const Parts& parts) const {
       line["stream"] = parts.source;
     }
     line["message"] = parts.message.substr(0, kMaxLineBytes);
-    text = line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    text = internal::json_text(line, -1);
   } else {
     text = (journal_ ? std::string(names.journal) : time_text(now.count()) + ' ') +
            "tenon: " + std::string(names.name) + ": ";

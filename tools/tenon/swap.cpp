@@ -210,8 +210,8 @@ Outcome<ExitCode> generations_command(Context& context, const std::vector<std::s
   if (all == nullptr) {
     return unexpected_answer();
   }
-  nlohmann::ordered_json document;
-  document["generations"] = nlohmann::ordered_json::array();
+  Json document;
+  document["generations"] = Json::array();
   std::string text;
   for (const auto& generation : all->generations) {
     document["generations"].push_back(to_json(*generation));

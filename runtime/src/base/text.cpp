@@ -6,6 +6,8 @@
 #include <numeric>
 #include <utility>
 
+#include "base/utf8.hpp"
+
 namespace tenon::internal {
 
 namespace {
@@ -69,42 +71,6 @@ std::string question(const std::vector<std::string_view>& names) {
     text += '\'';
   }
   return text + '?';
-}
-
-/// Length of the valid UTF-8 sequence at the start of `text`; 0 if it is malformed.
-std::size_t utf8_length(std::string_view text) noexcept {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const auto follows = [&](std::size_t count) {
-    if (text.size() <= count) {
-      return false;
-    }
-    for (std::size_t i = 1; i <= count; ++i) {
-      if ((byte(i) & 0xc0u) != 0x80u) {
-        return false;
-      }
-    }
-    return true;
-  };
-  const unsigned first = byte(0);
-  if (first < 0x80) {
-    return 1;
-  }
-  if (first >= 0xc2 && first <= 0xdf) {
-    return follows(1) ? 2 : 0;
-  }
-  if (first >= 0xe0 && first <= 0xef) {
-    if (!follows(2) || (first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) > 0x9f)) {
-      return 0;
-    }
-    return 3;
-  }
-  if (first >= 0xf0 && first <= 0xf4) {
-    if (!follows(3) || (first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) > 0x8f)) {
-      return 0;
-    }
-    return 4;
-  }
-  return 0;
 }
 
 }  // namespace

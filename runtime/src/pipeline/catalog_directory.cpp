@@ -1,6 +1,7 @@
 #include "pipeline/task_directory.hpp"
 
 #include <memory>
+#include <new>
 #include <utility>
 
 #include <tenon/catalog.hpp>
@@ -86,9 +87,23 @@ class CatalogDirectory final : public TaskDirectory {
     return members;
   }
 
-  Result<Buffer> encode(std::string_view plugin, std::string_view type, std::string_view json) const override {
+  Result<Buffer> encode(std::string_view plugin, std::string_view type, const JsonValue& tree,
+                        TreeProblem& problem) const override {
     const Schema* schema = schema_of(plugin);
-    return schema == nullptr ? missing(plugin) : schema->from_json(type, json);
+    if (schema == nullptr) {
+      return missing(plugin);
+    }
+    const SchemaModel& model = SchemaAccess::model(*schema);
+    const auto root = model.find_table(type);
+    if (!root) {
+      return fail(root.error());
+    }
+    try {
+      return encode_tree(model, **root, tree, problem);
+    } catch (const std::bad_alloc&) {
+      problem = {};
+      return fail(ErrorCode::kOutOfMemory, "out of memory while encoding a " + std::string(type));
+    }
   }
 
   Result<void> check_readable(std::string_view writer_plugin, std::string_view writer_type,

@@ -7,7 +7,12 @@
 #include <tuple>
 #include <utility>
 
+#include <nlohmann/json.hpp>
+
+#include "base/json.hpp"
+#include "base/source_excerpt.hpp"
 #include "base/text.hpp"
+#include "pipeline/report_json.hpp"
 
 namespace tenon {
 namespace internal {
@@ -16,8 +21,6 @@ namespace {
 /// Longest message that is shown, in bytes.
 constexpr std::size_t kMaxMessage = 2000;
 
-/// Longest part of a source line that is shown, in bytes.
-constexpr std::size_t kShownBytes = 160;
 /// Errors beyond this number are only counted: thousands of errors in one file have one cause.
 constexpr std::size_t kMaxGroups = 200;
 
@@ -27,18 +30,6 @@ constexpr std::string_view kYellow = "\033[1;35m";
 constexpr std::string_view kCyan = "\033[1;36m";
 constexpr std::string_view kGreen = "\033[1;32m";
 constexpr std::string_view kReset = "\033[0m";
-
-std::string_view severity_name(Severity severity) {
-  switch (severity) {
-    case Severity::kError:
-      return "error";
-    case Severity::kWarning:
-      return "warning";
-    case Severity::kNote:
-      return "note";
-  }
-  return "error";
-}
 
 std::string_view severity_color(Severity severity) {
   switch (severity) {
@@ -52,98 +43,17 @@ std::string_view severity_color(Severity severity) {
   return kRed;
 }
 
-bool is_continuation(char byte) {
-  return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U;
-}
-
-/// Returns how many columns a terminal uses for a character: East Asian wide characters and emoji
-/// take two, combining marks none.
-std::size_t display_width(char32_t character) {
-  if (character >= 0x300 && character <= 0x36F) {
-    return 0;
-  }
-  struct Range {
-    char32_t first;
-    char32_t last;
-  };
-  static constexpr Range kWide[] = {{0x1100, 0x115F},   {0x2E80, 0xA4CF},  {0xAC00, 0xD7A3}, {0xF900, 0xFAFF},
-                                    {0xFE30, 0xFE6F},   {0xFF00, 0xFF60},  {0xFFE0, 0xFFE6}, {0x1F300, 0x1F64F},
-                                    {0x1F900, 0x1F9FF}, {0x20000, 0x3FFFD}};
-  return std::any_of(std::begin(kWide), std::end(kWide),
-                     [&](const Range& range) { return character >= range.first && character <= range.last; })
-             ? 2
-             : 1;
-}
-
-/// Decodes the well-formed UTF-8 sequence `text`.
-char32_t decode(std::string_view text) {
-  const auto first = static_cast<unsigned char>(text.front());
-  char32_t character = text.size() == 1 ? first : first & (0x7FU >> text.size());
-  for (const char byte : text.substr(1)) {
-    character = (character << 6U) | (static_cast<unsigned char>(byte) & 0x3FU);
-  }
-  return character;
-}
-
-/// One character of a source line as it is shown, its length in the line in bytes, and its width in
-/// columns.
-struct Shown {
-  std::string text;
-  std::size_t bytes = 1;
-  std::size_t width = 1;
-};
-
-Shown show(std::string_view rest) {
-  const auto byte = static_cast<unsigned char>(rest.front());
-  if (byte == '\t') {
-    return {"\t", 1, 1};
-  }
-  const std::size_t length = utf8_length(rest);
-  if (length == 0 || byte < 0x20 || byte == 0x7F) {
-    return {"?", 1, 1};
-  }
-  return {std::string(rest.substr(0, length)), length, display_width(decode(rest.substr(0, length)))};
-}
-
 /// Appends the source line and the line with the caret below it, clipped to the width of a screen.
 void append_source(std::string& out, const Diagnostic& item, bool color) {
-  const std::string_view line = item.source_line;
-  const std::size_t at = std::min<std::size_t>(item.column > 0 ? item.column - 1 : 0, line.size());
-  std::size_t begin = at > kShownBytes / 2 ? at - kShownBytes / 2 : 0;
-  if (line.size() <= kShownBytes) {
-    begin = 0;
-  }
-  while (begin > 0 && is_continuation(line[begin])) {
-    --begin;
-  }
-  const std::size_t end = std::min(line.size(), begin + kShownBytes);
-  std::string shown(begin > 0 ? "..." : "");
-  std::string marks(begin > 0 ? "   " : "");
-  const std::size_t marked_end = at + std::max<std::size_t>(1, item.length);
-  for (std::size_t i = begin; i < end;) {
-    const Shown one = show(line.substr(i));
-    shown += one.text;
-    if (i + one.bytes <= at) {
-      marks += one.text == "\t" ? std::string("\t") : std::string(one.width, ' ');
-    } else if (i < marked_end) {
-      marks += i <= at ? "^" + std::string(one.width > 1 ? one.width - 1 : 0, '~') : std::string(one.width, '~');
-    }
-    i += one.bytes;
-  }
-  if (at >= end) {
-    marks += '^';
-  }
-  if (end < line.size()) {
-    shown += "...";
-  }
+  const SourceExcerpt excerpt = excerpt_of(item.source_line, item.column, item.length);
   const std::string number = std::to_string(item.line);
   const std::string gutter(std::max<std::size_t>(number.size(), 5), ' ');
-  out += gutter.substr(number.size()) + number + " | " + shown + '\n';
+  out += gutter.substr(number.size()) + number + " | " + excerpt.text + '\n';
   out += gutter + " | ";
   if (color) {
     out += kGreen;
   }
-  out += marks;
+  out += excerpt.marks;
   if (color) {
     out += kReset;
   }
@@ -152,54 +62,16 @@ void append_source(std::string& out, const Diagnostic& item, bool color) {
 
 }  // namespace
 
-std::size_t utf8_length(std::string_view text) noexcept {
-  if (text.empty()) {
-    return 0;
+std::string_view severity_name(Severity severity) noexcept {
+  switch (severity) {
+    case Severity::kError:
+      return "error";
+    case Severity::kWarning:
+      return "warning";
+    case Severity::kNote:
+      return "note";
   }
-  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned first = at(0);
-  if (first < 0x80) {
-    return 1;
-  }
-  const std::size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-  if (first < 0xC2 || first > 0xF4 || text.size() < length) {
-    return 0;
-  }
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((at(i) & 0xC0U) != 0x80U) {
-      return 0;
-    }
-  }
-  // The second byte shows overlong forms, surrogates and code points beyond U+10FFFF.
-  const unsigned second = at(1);
-  if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) || (first == 0xF0 && second < 0x90) ||
-      (first == 0xF4 && second > 0x8F)) {
-    return 0;
-  }
-  return length;
-}
-
-std::string json_quote(std::string_view text) {
-  constexpr std::string_view kHex = "0123456789abcdef";
-  std::string out = "\"";
-  while (!text.empty()) {
-    const auto byte = static_cast<unsigned char>(text.front());
-    const std::size_t length = utf8_length(text);
-    if (length == 0) {
-      out += "\xEF\xBF\xBD";
-    } else if (byte == '"' || byte == '\\') {
-      out += '\\';
-      out += text.front();
-    } else if (byte == '\n') {
-      out += "\\n";
-    } else if (byte < 0x20 || byte == 0x7F) {
-      out += std::string("\\u00") + kHex[byte >> 4U] + kHex[byte & 15U];
-    } else {
-      out += text.substr(0, length);
-    }
-    text.remove_prefix(std::max<std::size_t>(length, 1));
-  }
-  return out + '"';
+  return "error";
 }
 
 std::string suggest(std::string_view word, std::span<const std::string> candidates, std::string otherwise) {
@@ -275,7 +147,7 @@ Diagnostic Reporter::render(Message message) const {
   // Each message of a longer line would repeat the whole line.
   constexpr std::size_t kMaxLine = 4096;
   if (line.size() > kMaxLine) {
-    line = place.column < kMaxLine - kShownBytes ? line.substr(0, kMaxLine) : std::string_view();
+    line = place.column < kMaxLine - kExcerptBytes ? line.substr(0, kMaxLine) : std::string_view();
   }
   out.source_line = std::string(line);
   return out;
@@ -352,17 +224,7 @@ std::string Diagnostics::to_text(bool color) const {
 }
 
 std::string Diagnostics::to_json() const {
-  using internal::json_quote;
-  std::string out = "[";
-  for (const Diagnostic& item : items) {
-    out += out.size() > 1 ? ",\n " : "";
-    out += "{\"severity\": \"" + std::string(internal::severity_name(item.severity)) +
-           "\", \"file\": " + json_quote(item.file) + ", \"line\": " + std::to_string(item.line) +
-           ", \"column\": " + std::to_string(item.column) + ", \"length\": " + std::to_string(item.length) +
-           ", \"message\": " + json_quote(item.message) + ", \"hint\": " + json_quote(item.hint) +
-           ", \"source_line\": " + json_quote(item.source_line) + "}";
-  }
-  return out + "]\n";
+  return internal::json_text(internal::to_json(*this)) + '\n';
 }
 
 }  // namespace tenon

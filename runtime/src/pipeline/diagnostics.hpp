@@ -65,12 +65,8 @@ class Reporter {
   std::size_t error_count_ = 0;
 };
 
-/// Returns `text` as a JSON string with its quotes; invalid UTF-8 becomes U+FFFD.
-[[nodiscard]] std::string json_quote(std::string_view text);
-
-/// Returns the length of the well-formed UTF-8 sequence at the start of `text`, or 0 if there is
-/// none.
-[[nodiscard]] std::size_t utf8_length(std::string_view text) noexcept;
+/// Returns "error", "warning" or "note". Valid for ever.
+[[nodiscard]] std::string_view severity_name(Severity severity) noexcept;
 
 /// Returns "did you mean 'x'?" for the nearest candidate, or `otherwise`, which may be empty, if
 /// none is near.

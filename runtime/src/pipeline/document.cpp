@@ -29,6 +29,7 @@
 #pragma GCC diagnostic pop
 #endif
 
+#include "base/utf8.hpp"
 #include "pipeline/large_integers.hpp"
 #include "platform/environment.hpp"
 

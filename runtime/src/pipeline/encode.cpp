@@ -1,7 +1,6 @@
 #include "pipeline/encode.hpp"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
@@ -10,27 +9,44 @@
 
 #include "base/text.hpp"
 #include "pipeline/scalar_type.hpp"
+#include "schema/json_document.hpp"
 #include "schema/schema_model.hpp"
+#include "schema/schema_operations.hpp"
 
 namespace tenon::internal {
 namespace {
 
-/// Returns the shortest text that round-trips. A value that JSON lacks becomes a string.
-std::string real_text(double value) {
-  std::array<char, 64> text{};
-  const auto [end, code] = std::to_chars(text.data(), text.data() + text.size(), value);
-  return std::isfinite(value) && code == std::errc() ? std::string(text.data(), end) : number_text(value, false);
+/// A number as a tree has it: without a fraction as an integer, which integer fields take too; one that is not finite
+/// as its name.
+void set_real(JsonValue& out, double number) {
+  constexpr double kExact = 9'007'199'254'740'992.0;  // 2^53: up to here each integer is a double.
+  if (!std::isfinite(number)) {
+    out.data = std::string(std::isnan(number) ? "nan" : number > 0 ? "inf" : "-inf");
+  } else if (number == std::trunc(number) && std::abs(number) <= kExact && !(number == 0 && std::signbit(number))) {
+    out.data = static_cast<std::int64_t>(number);
+  } else {
+    out.data = number;
+  }
 }
 
-/// Writes the JSON with one value on each line, so that the line of a later message identifies a
-/// location.
-class Writer {
+void set_integer(JsonValue& out, const Value& value) {
+  if (value.large_integer > 0) {
+    out.data = value.large_integer;
+  } else {
+    out.data = value.integer;
+  }
+}
+
+/// Makes the tree of values that the schema encodes. JsonValue::offset is an index of `places_`.
+class TreeBuilder {
  public:
-  Writer(const TaskDirectory& directory, std::string_view plugin, const Environment& environment, Reporter& reporter)
+  TreeBuilder(const TaskDirectory& directory, std::string_view plugin, const Environment& environment,
+              Reporter& reporter)
       : directory_(directory), plugin_(plugin), environment_(environment), reporter_(reporter) {}
 
-  bool table(const Value* value, const TypeInfo& type, const Place& place, const std::string& what) {
-    put("{", place);
+  bool table(const Value* value, const TypeInfo& type, const Place& place, const std::string& what, JsonValue& out) {
+    out.offset = locate(place);
+    JsonObject& fields = out.data.emplace<JsonObject>();
     std::vector<std::string> names;
     for (const FieldInfo& field : type.fields) {
       if (!field.deprecated) {
@@ -39,16 +55,12 @@ class Writer {
     }
     std::vector<std::string> meant;
     bool good = true;
-    bool first = true;
     static const std::vector<Entry> kNone;
     for (const Entry& entry : value != nullptr ? value->entries : kNone) {
       const auto field = std::find_if(type.fields.begin(), type.fields.end(),
                                       [&](const FieldInfo& known) { return known.name == entry.key; });
       if (field == type.fields.end() && is_union_tag(entry.key, type)) {
-        put(first ? "" : ",", entry.place);
-        first = false;
-        text_ += json_quote(entry.key) + ": ";
-        good = raw(entry.value) && good;
+        good = raw(entry.value, add_member(fields, entry)) && good;
         continue;
       }
       if (field == type.fields.end() || field->deprecated) {
@@ -72,10 +84,7 @@ class Writer {
           continue;
         }
       }
-      put(first ? "" : ",", entry.place);
-      first = false;
-      text_ += json_quote(entry.key) + ": ";
-      good = one(entry.value, field->type, "'" + entry.key + "'") && good;
+      good = one(entry.value, field->type, "'" + entry.key + "'", add_member(fields, entry)) && good;
     }
     for (const FieldInfo& field : type.fields) {
       // A misspelt key has been reported; reporting the missing correct key as well adds nothing.
@@ -87,14 +96,11 @@ class Writer {
         good = false;
       }
     }
-    put("}", place);
     return good;
   }
 
-  [[nodiscard]] const std::string& text() const noexcept { return text_; }
-  [[nodiscard]] Place place_of_line(std::size_t line) const {
-    return places_.empty() ? Place{} : places_[std::min(std::max<std::size_t>(line, 1), places_.size()) - 1];
-  }
+  /// The place behind a JsonValue::offset of the tree.
+  [[nodiscard]] const Place& place_of(std::size_t offset) const { return places_.at(offset); }
 
  private:
   /// Returns the types of a union, or of a vector of unions; nullopt for another type.
@@ -118,10 +124,16 @@ class Writer {
     });
   }
 
-  void put(std::string_view what, const Place& place) {
-    text_ += text_.empty() ? "" : "\n";
-    text_ += what;
+  std::size_t locate(const Place& place) {
     places_.push_back(place);
+    return places_.size() - 1;
+  }
+
+  JsonValue& add_member(JsonObject& members, const Entry& entry) {
+    const std::size_t offset = locate(entry.place);
+    JsonValue& value = members.emplace_back(JsonKey{entry.key, offset}, JsonValue()).second;
+    value.offset = offset;
+    return value;
   }
 
   bool refuse(const Value& value, const std::string& what, std::string_view wanted, std::string hint = {}) {
@@ -133,9 +145,10 @@ class Writer {
     return false;
   }
 
-  bool one(const Value& written, const std::string& type, const std::string& what) {
+  /// Sets `out` to what is written for a field of `type`; its location has been set.
+  bool one(const Value& written, const std::string& type, const std::string& what, JsonValue& out) {
     if (type.size() > 2 && type.front() == '[' && type.back() == ']') {
-      return list(written, type.substr(1, type.size() - 2), what);
+      return list(written, type.substr(1, type.size() - 2), what, out);
     }
     const ScalarType* scalar = find_scalar(type);
     std::optional<TypeInfo> named;
@@ -145,10 +158,10 @@ class Writer {
         if (written.kind != Value::Kind::kTable) {
           return refuse(written, what, "a table (" + type + ")");
         }
-        return table(&written, *named, written.place, what);
+        return table(&written, *named, written.place, what, out);
       }
       if (!named || directory_.union_members(plugin_, type)) {
-        return raw(written);
+        return raw(written, out);
       }
     }
     const std::optional<Value> value = environment_.settle(written, reporter_);
@@ -156,13 +169,13 @@ class Writer {
       return false;
     }
     if (named) {
-      return enumerator(*value, *named, what);
+      return enumerator(*value, *named, what, out);
     }
     if (type == "string") {
       if (value->kind != Value::Kind::kString) {
         return refuse(*value, what, "a string");
       }
-      text_ += json_quote(value->text);
+      out.data = value->text;
       return true;
     }
     if (type == "bool") {
@@ -170,13 +183,13 @@ class Writer {
       if (value->kind != Value::Kind::kBool && !from_text) {
         return refuse(*value, what, "true or false");
       }
-      text_ += (from_text ? value->text == "true" : value->boolean) ? "true" : "false";
+      out.data = from_text ? value->text == "true" : value->boolean;
       return true;
     }
-    return scalar->real ? real(*value, what) : integer(*value, *scalar, what);
+    return scalar->real ? real(*value, what, out) : integer(*value, *scalar, what, out);
   }
 
-  bool integer(const Value& value, const ScalarType& scalar, const std::string& what) {
+  bool integer(const Value& value, const ScalarType& scalar, const std::string& what, JsonValue& out) {
     const std::string wanted = "an integer from " + std::to_string(scalar.least) + " to " + std::to_string(scalar.most);
     if (value.from_environment) {
       // The environment can hold integers that TOML cannot: the upper half of uint64.
@@ -191,18 +204,22 @@ class Writer {
       if (!fits_signed && !fits_unsigned) {
         return refuse(value, what, wanted);
       }
-      text_ += fits_signed ? std::to_string(low) : std::to_string(high);
+      if (fits_signed) {
+        out.data = std::int64_t{low};
+      } else {
+        out.data = std::uint64_t{high};
+      }
       return true;
     }
     const bool fits = value.large_integer > 0 ? value.large_integer <= scalar.most : scalar.holds(value.integer);
     if (value.kind != Value::Kind::kInteger || !fits) {
       return refuse(value, what, wanted);
     }
-    text_ += integer_text(value);
+    set_integer(out, value);
     return true;
   }
 
-  bool real(const Value& value, const std::string& what) {
+  bool real(const Value& value, const std::string& what, JsonValue& out) {
     double number = value.large_integer > 0               ? static_cast<double>(value.large_integer)
                     : value.kind == Value::Kind::kInteger ? static_cast<double>(value.integer)
                                                           : value.real;
@@ -218,13 +235,13 @@ class Writer {
     if (!good) {
       return refuse(value, what, "a number, nan, inf or -inf");
     }
-    text_ += real_text(number);
+    set_real(out, number);
     return true;
   }
 
-  bool enumerator(const Value& value, const TypeInfo& type, const std::string& what) {
+  bool enumerator(const Value& value, const TypeInfo& type, const std::string& what, JsonValue& out) {
     if (value.kind == Value::Kind::kInteger) {
-      text_ += integer_text(value);
+      set_integer(out, value);
       return true;
     }
     const std::string wanted = "one of " + list_names(type.enum_values, 20);
@@ -234,11 +251,11 @@ class Writer {
     if (std::find(type.enum_values.begin(), type.enum_values.end(), value.text) == type.enum_values.end()) {
       return refuse(value, what, wanted, suggest(value.text, type.enum_values));
     }
-    text_ += json_quote(value.text);
+    out.data = value.text;
     return true;
   }
 
-  bool list(const Value& written, const std::string& element, const std::string& what) {
+  bool list(const Value& written, const std::string& element, const std::string& what, JsonValue& out) {
     if ((element == "ubyte" || element == "uint8") && written.kind != Value::Kind::kArray) {
       const std::optional<Value> value = environment_.settle(written, reporter_);
       if (!value) {
@@ -247,7 +264,7 @@ class Writer {
       if (value->kind != Value::Kind::kString) {
         return refuse(*value, what, "bytes: a base64 string or an array of numbers");
       }
-      text_ += json_quote(value->text);
+      out.data = value->text;
       return true;
     }
     if (Environment::is_reference(written)) {
@@ -258,57 +275,52 @@ class Writer {
     if (written.kind != Value::Kind::kArray) {
       return refuse(written, what, "an array of " + element);
     }
-    text_ += "[";
+    JsonArray& items = out.data.emplace<JsonArray>(written.elements.size());
     bool good = true;
-    for (std::size_t i = 0; i < written.elements.size(); ++i) {
-      put(i == 0 ? "" : ",", written.elements[i].place);
-      good = one(written.elements[i], element, "an element of " + what) && good;
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      items[i].offset = locate(written.elements[i].place);
+      good = one(written.elements[i], element, "an element of " + what, items[i]) && good;
     }
-    text_ += "]";
     return good;
   }
 
-  /// Writes a value of a type that the schema reader does not describe (a union); the schema checks
-  /// it.
-  bool raw(const Value& value) {
+  /// Takes over a value of a type that the schema reader does not describe (a union); the encoder
+  /// checks it.
+  bool raw(const Value& value, JsonValue& out) {
     switch (value.kind) {
       case Value::Kind::kString:
-        text_ += json_quote(value.text);
+        out.data = value.text;
         return true;
       case Value::Kind::kInteger:
-        text_ += integer_text(value);
+        set_integer(out, value);
         return true;
       case Value::Kind::kFloat:
-        return real(value, "the value");
+        return real(value, "the value", out);
       case Value::Kind::kBool:
-        text_ += value.boolean ? "true" : "false";
+        out.data = value.boolean;
         return true;
       case Value::Kind::kDateTime:
         return refuse(value, "the value", "a string, a number, a boolean, an array or a table");
       case Value::Kind::kArray:
         break;
       case Value::Kind::kTable:
-        return raw_table(value);
+        return raw_table(value, out);
     }
     bool good = true;
-    text_ += "[";
-    for (std::size_t i = 0; i < value.elements.size(); ++i) {
-      put(i == 0 ? "" : ",", value.elements[i].place);
-      good = raw(value.elements[i]) && good;
+    JsonArray& items = out.data.emplace<JsonArray>(value.elements.size());
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      items[i].offset = locate(value.elements[i].place);
+      good = raw(value.elements[i], items[i]) && good;
     }
-    text_ += "]";
     return good;
   }
 
-  bool raw_table(const Value& value) {
+  bool raw_table(const Value& value, JsonValue& out) {
     bool good = true;
-    text_ += "{";
-    for (std::size_t i = 0; i < value.entries.size(); ++i) {
-      put(i == 0 ? "" : ",", value.entries[i].place);
-      text_ += json_quote(value.entries[i].key) + ": ";
-      good = raw(value.entries[i].value) && good;
+    JsonObject& members = out.data.emplace<JsonObject>();
+    for (const Entry& entry : value.entries) {
+      good = raw(entry.value, add_member(members, entry)) && good;
     }
-    text_ += "}";
     return good;
   }
 
@@ -316,30 +328,8 @@ class Writer {
   std::string_view plugin_;
   const Environment& environment_;
   Reporter& reporter_;
-  std::string text_;
   std::vector<Place> places_;
 };
-
-/// Removes "3:14: " from the start of a message and returns the line; 0 if there is no position.
-std::size_t take_line(std::string& message) {
-  std::size_t line = 0;
-  std::size_t column = 0;
-  const char* end = message.data() + message.size();
-  const auto first = std::from_chars(message.data(), end, line);
-  if (first.ec != std::errc() || first.ptr == end || *first.ptr != ':') {
-    return 0;
-  }
-  const auto second = std::from_chars(first.ptr + 1, end, column);
-  if (second.ec != std::errc()) {
-    return 0;
-  }
-  const char* rest = second.ptr;
-  while (rest != end && (*rest == ':' || *rest == ' ')) {
-    ++rest;
-  }
-  message.erase(0, static_cast<std::size_t>(rest - message.data()));
-  return line;
-}
 
 }  // namespace
 
@@ -352,15 +342,16 @@ std::optional<Buffer> encode_table(const TaskDirectory& directory, const EncodeR
                               std::string(request.type) + "'");
     return std::nullopt;
   }
-  Writer writer(directory, request.plugin, environment, reporter);
-  if (!writer.table(request.entry != nullptr ? &request.entry->value : nullptr, *type, place, request.what)) {
+  TreeBuilder builder(directory, request.plugin, environment, reporter);
+  JsonValue tree;
+  if (!builder.table(request.entry != nullptr ? &request.entry->value : nullptr, *type, place, request.what, tree)) {
     return std::nullopt;
   }
-  Result<Buffer> encoded = directory.encode(request.plugin, request.type, writer.text());
+  TreeProblem problem;
+  Result<Buffer> encoded = directory.encode(request.plugin, request.type, tree, problem);
   if (!encoded) {
-    std::string message = std::move(encoded.error().message);
-    const std::size_t line = take_line(message);
-    reporter.error(line > 0 ? writer.place_of_line(line) : place, request.what + ": " + message);
+    reporter.error(problem.message.empty() ? place : builder.place_of(problem.offset),
+                   request.what + ": " + encoded.error().message);
     return std::nullopt;
   }
   return std::move(*encoded);

@@ -3,7 +3,9 @@
 #include <string>
 #include <string_view>
 
-#include "pipeline/diagnostics.hpp"
+#include <nlohmann/json.hpp>
+
+#include "base/json.hpp"
 
 namespace tenon {
 namespace internal {
@@ -142,39 +144,43 @@ std::string mermaid(const Graph::Impl& graph) {
   return out;
 }
 
+Json node_json(const PlanNode& node) {
+  Json json;
+  json["name"] = node.name;
+  json["kind"] = node_kind_name(node.kind);
+  if (!node.task.empty()) {
+    json["task"] = node.task;
+  }
+  if (node.kind == NodeKind::kRoute) {
+    json["field"] = node.route_field;
+  }
+  if (node.kind != NodeKind::kSource) {
+    json["takes"] = node.input_type.name;
+    json["queue"] = {{"items", node.queue.items}, {"bytes", node.queue.bytes}};
+  }
+  if (node.kind != NodeKind::kSink) {
+    json["gives"] = node.output_type.name;
+  }
+  return json;
+}
+
 std::string json(const Graph::Impl& graph) {
-  std::string out = "{\n  \"name\": " + json_quote(graph.name) +
-                    ",\n  \"description\": " + json_quote(graph.description) + ",\n  \"nodes\": [";
-  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-    const PlanNode& node = graph.nodes[i];
-    out += i == 0 ? "\n" : ",\n";
-    out += "    {\"name\": " + json_quote(node.name) + ", \"kind\": " + json_quote(node_kind_name(node.kind));
-    if (!node.task.empty()) {
-      out += ", \"task\": " + json_quote(node.task);
-    }
-    if (node.kind == NodeKind::kRoute) {
-      out += ", \"field\": " + json_quote(node.route_field);
-    }
-    if (node.kind != NodeKind::kSource) {
-      out += ", \"takes\": " + json_quote(node.input_type.name);
-      out += ", \"queue\": {\"items\": " + std::to_string(node.queue.items) +
-             ", \"bytes\": " + std::to_string(node.queue.bytes) + "}";
-    }
-    if (node.kind != NodeKind::kSink) {
-      out += ", \"gives\": " + json_quote(node.output_type.name);
-    }
-    out += "}";
+  Json document;
+  document["name"] = graph.name;
+  document["description"] = graph.description;
+  document["nodes"] = Json::array();
+  for (const PlanNode& node : graph.nodes) {
+    document["nodes"].push_back(node_json(node));
   }
-  out += "\n  ],\n  \"edges\": [";
-  for (std::size_t i = 0; i < graph.edges.size(); ++i) {
-    const PlanEdge& edge = graph.edges[i];
+  document["edges"] = Json::array();
+  for (const PlanEdge& edge : graph.edges) {
     const PlanNode& from = graph.nodes[edge.from];
-    out += i == 0 ? "\n" : ",\n";
-    out += "    {\"from\": " + json_quote(from.name) + ", \"output\": " + json_quote(from.outputs[edge.output].name) +
-           ", \"to\": " + json_quote(graph.nodes[edge.to].name) + ", \"type\": " + json_quote(from.output_type.name) +
-           "}";
+    document["edges"].push_back({{"from", from.name},
+                                 {"output", from.outputs[edge.output].name},
+                                 {"to", graph.nodes[edge.to].name},
+                                 {"type", from.output_type.name}});
   }
-  return out + "\n  ]\n}\n";
+  return json_text(document) + '\n';
 }
 
 }  // namespace

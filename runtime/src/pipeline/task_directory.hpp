@@ -14,6 +14,7 @@
 #include <tenon/error.hpp>
 #include <tenon/schema.hpp>
 
+#include "schema/schema_operations.hpp"
 #include "schema/task_files.hpp"
 
 namespace tenon::internal {
@@ -52,9 +53,10 @@ class TaskDirectory {
   /// Returns the names of a union's types; nullopt for a type that is not a union.
   [[nodiscard]] virtual std::optional<std::vector<std::string>> union_members(std::string_view plugin,
                                                                               std::string_view type) const = 0;
-  /// Converts JSON to a FlatBuffer of `type`, like Schema::from_json.
-  [[nodiscard]] virtual Result<Buffer> encode(std::string_view plugin, std::string_view type,
-                                              std::string_view json) const = 0;
+  /// Encodes a tree of values as a FlatBuffer of `type`. Errors: kInvalidArgument, with the parts
+  /// in `problem`; kNotFound, kOutOfMemory, with an empty `problem`.
+  [[nodiscard]] virtual Result<Buffer> encode(std::string_view plugin, std::string_view type, const JsonValue& tree,
+                                              TreeProblem& problem) const = 0;
   /// Like Schema::check_readable.
   [[nodiscard]] virtual Result<void> check_readable(std::string_view writer_plugin, std::string_view writer_type,
                                                     std::string_view reader_plugin,

@@ -16,10 +16,10 @@ namespace tenon::internal {
 
 struct JsonValue;
 
-/// A name in an object. `offset` is where its quote stands.
+/// A name in an object.
 struct JsonKey {
   std::string name;
-  std::size_t offset = 0;
+  std::size_t offset = 0;  ///< Of its opening quote; see JsonValue::offset.
 };
 
 /// An integer of more than 64 bits, as it was written.
@@ -30,11 +30,12 @@ struct JsonHugeNumber {
 using JsonArray = std::vector<JsonValue>;
 using JsonObject = std::vector<std::pair<JsonKey, JsonValue>>;
 
-/// One value with its place: bytes from the begin of the text.
+/// One value with its location. Trees that do not come from a JSON text have the same shape.
 struct JsonValue {
   std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, JsonHugeNumber, std::string, JsonArray,
                JsonObject>
       data = nullptr;
+  /// Names the location of the value: bytes from the start of the JSON text, or whatever the maker of the tree chose.
   std::size_t offset = 0;
 
   template <typename T>

@@ -1,4 +1,5 @@
-// JSON to a FlatBuffer along a schema that is known only at run time. Every error points at the value it is about.
+// A tree of values (JSON, TOML) to a FlatBuffer by a schema that is known only at run time. Each error names the value
+// that it is about.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -72,8 +73,7 @@ std::pair<std::int64_t, std::uint64_t> integer_range(BaseType type) {
 
 class Encoder {
  public:
-  Encoder(const SchemaModel& model, std::string_view text, JsonProblem& problem)
-      : model_(model), text_(text), problem_(problem) {}
+  Encoder(const SchemaModel& model, TreeProblem& problem) : model_(model), problem_(problem) {}
 
   std::optional<Buffer> encode(const ObjectModel& root, const JsonValue& value) {
     AnyOffset offset;
@@ -86,7 +86,7 @@ class Encoder {
 
  private:
   bool refuse(std::size_t offset, std::string message, std::string_view hint = {}) {
-    problem_.position = text_position(text_, offset);
+    problem_.offset = offset;
     problem_.path.clear();
     for (const std::string& step : path_) {
       problem_.path += (problem_.path.empty() || step.front() == '[' ? "" : ".") + step;
@@ -148,6 +148,10 @@ class Encoder {
   }
 
   bool encode_table(const ObjectModel& object, const JsonValue& value, AnyOffset& result) {
+    // Each level of the tree is a step of the path. A parsed text is no deeper than this, other trees may be.
+    if (path_.size() >= static_cast<std::size_t>(kMaxDepth)) {
+      return refuse(value.offset, "nested deeper than " + std::to_string(kMaxDepth) + " levels");
+    }
     std::vector<const JsonValue*> given;
     if (!match_members(object, value, given)) {
       return false;
@@ -538,13 +542,24 @@ class Encoder {
   }
 
   const SchemaModel& model_;
-  std::string_view text_;
-  JsonProblem& problem_;
+  TreeProblem& problem_;
   std::vector<std::string> path_;
   flatbuffers::FlatBufferBuilder builder_;
 };
 
 }  // namespace
+
+std::string TreeProblem::to_string() const {
+  return (path.empty() ? "" : path + ": ") + message + (hint.empty() ? "" : "; did you mean '" + hint + "'?");
+}
+
+Result<Buffer> encode_tree(const SchemaModel& model, const ObjectModel& root, const JsonValue& tree,
+                           TreeProblem& problem) {
+  if (std::optional<Buffer> buffer = Encoder(model, problem).encode(root, tree)) {
+    return std::move(*buffer);
+  }
+  return fail(ErrorCode::kInvalidArgument, problem.to_string());
+}
 
 Result<Buffer> encode_json(const SchemaModel& model, const ObjectModel& root, std::string_view json,
                            JsonProblem& problem) {
@@ -553,17 +568,17 @@ Result<Buffer> encode_json(const SchemaModel& model, const ObjectModel& root, st
                 "a JSON text of " + format_size(json.size()) + "; at most " + format_size(kMaxJsonBytes) + " are read");
   }
   JsonValue document;
-  std::optional<Buffer> buffer;
+  TreeProblem wrong;
   if (parse_json(json, document, problem)) {
-    buffer = Encoder(model, json, problem).encode(root, document);
-  }
-  if (buffer) {
-    return std::move(*buffer);
+    if (auto buffer = encode_tree(model, root, document, wrong)) {
+      return buffer;
+    }
+    problem = {text_position(json, wrong.offset), wrong.path, wrong.message, wrong.hint};
+  } else {
+    wrong.message = problem.message;
   }
   return fail(ErrorCode::kInvalidArgument, std::to_string(problem.position.line) + ":" +
-                                               std::to_string(problem.position.column) + ": " +
-                                               (problem.path.empty() ? "" : problem.path + ": ") + problem.message +
-                                               (problem.hint.empty() ? "" : "; did you mean '" + problem.hint + "'?"));
+                                               std::to_string(problem.position.column) + ": " + wrong.to_string());
 }
 
 }  // namespace tenon::internal

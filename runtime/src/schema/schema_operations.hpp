@@ -2,6 +2,7 @@
 /// json_write, readable).
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -9,12 +10,29 @@
 #include <tenon/error.hpp>
 #include <tenon/schema.hpp>
 
+#include "schema/json_document.hpp"
 #include "schema/schema_model.hpp"
 
 namespace tenon::internal {
 
 /// See Schema::verify. Any bytes may be given. Afterwards every offset that the schema knows of may be followed.
 [[nodiscard]] Result<void> verify_buffer(const SchemaModel& model, const ObjectModel& root, BytesView buffer);
+
+/// What is wrong with a tree of values, in parts.
+struct TreeProblem {
+  std::size_t offset = 0;  ///< JsonValue::offset, or JsonKey::offset, of what it is about.
+  std::string path;        ///< Field it is about, as in "file.tags[2]"; empty for the tree as a whole.
+  std::string message;     ///< Without the path.
+  std::string hint;        ///< Nearest known name, without quotes; empty if there is none.
+
+  /// Path, message and hint on one line.
+  [[nodiscard]] std::string to_string() const;
+};
+
+/// A tree of values as a FlatBuffer with root `root`. The trees of JSON texts and of TOML files come here. Errors:
+/// kInvalidArgument, with the parts in `problem`.
+[[nodiscard]] Result<Buffer> encode_tree(const SchemaModel& model, const ObjectModel& root, const JsonValue& tree,
+                                         TreeProblem& problem);
 
 /// See Schema::from_json. The error's message begins with the position; `*problem` gets its parts.
 [[nodiscard]] Result<Buffer> encode_json(const SchemaModel& model, const ObjectModel& root, std::string_view json,

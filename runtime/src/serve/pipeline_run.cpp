@@ -12,25 +12,6 @@ std::string state_text(RunControl::State state, RunReport::End end) {
   return std::string(outcome_known ? run_end_name(end) : run_state_name(state));
 }
 
-std::unique_ptr<serve::StageT> to_message(const StageReport& report) {
-  auto stage = std::make_unique<serve::StageT>();
-  stage->name = report.name;
-  stage->task = report.task;
-  stage->kind = report.kind;
-  stage->items_in = report.items_in;
-  stage->items_out = report.items_out;
-  stage->grouped = report.grouped;
-  stage->failed = report.failed;
-  stage->retried = report.retried;
-  stage->dropped = report.dropped;
-  stage->in_flight = report.in_flight;
-  stage->queued = report.queued;
-  stage->expected_items = report.expected_items;
-  stage->ended = report.ended;
-  stage->note = report.note;
-  return stage;
-}
-
 }  // namespace
 
 PipelineRun::PipelineRun(Runtime& runtime, ServedPipeline pipeline,
@@ -98,7 +79,7 @@ serve::PipelineT PipelineRun::describe() const {
     pipeline.error = std::make_unique<serve::FailureT>(to_failure(*report.error));
   }
   for (const StageReport& stage : report.stages) {
-    pipeline.stages.push_back(to_message(stage));
+    pipeline.stages.push_back(std::make_unique<serve::StageT>(to_message(stage)));
   }
   return pipeline;
 }

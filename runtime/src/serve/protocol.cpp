@@ -1,5 +1,6 @@
 #include "serve/protocol.hpp"
 
+#include <chrono>
 #include <utility>
 
 #include <flatbuffers/flatbuffers.h>
@@ -177,6 +178,59 @@ Error to_error(const serve::FailureT& failure) {
   error.context.stderr_tail = failure.stderr_tail;
   error.context.stdout_tail = failure.stdout_tail;
   return error;
+}
+
+serve::StageT to_message(const StageReport& report) {
+  serve::StageT stage;
+  stage.name = report.name;
+  stage.task = report.task;
+  stage.kind = report.kind;
+  stage.items_in = report.items_in;
+  stage.items_out = report.items_out;
+  stage.grouped = report.grouped;
+  stage.failed = report.failed;
+  stage.retried = report.retried;
+  stage.dropped = report.dropped;
+  stage.in_flight = report.in_flight;
+  stage.queued = report.queued;
+  stage.expected_items = report.expected_items;
+  stage.ended = report.ended;
+  stage.note = report.note;
+  stage.busy_seconds = report.busy_seconds;
+  return stage;
+}
+
+StageReport to_report(const serve::StageT& stage) {
+  StageReport report;
+  report.name = stage.name;
+  report.task = stage.task;
+  report.kind = stage.kind;
+  report.items_in = stage.items_in;
+  report.items_out = stage.items_out;
+  report.grouped = stage.grouped;
+  report.failed = stage.failed;
+  report.retried = stage.retried;
+  report.dropped = stage.dropped;
+  report.in_flight = stage.in_flight;
+  report.queued = stage.queued;
+  report.expected_items = stage.expected_items;
+  report.ended = stage.ended;
+  report.note = stage.note;
+  report.busy_seconds = stage.busy_seconds;
+  return report;
+}
+
+serve::EventT to_message(const SwapEvent& event) {
+  serve::EventT message;
+  message.number = event.number;
+  message.time_ms = std::chrono::duration_cast<std::chrono::milliseconds>(event.time.time_since_epoch()).count();
+  message.kind = swap_event_name(event.kind);
+  message.plugin = event.plugin;
+  message.version = event.version;
+  message.sha256 = event.sha256;
+  message.generation = event.generation;
+  message.message = event.message;
+  return message;
 }
 
 }  // namespace tenon::internal

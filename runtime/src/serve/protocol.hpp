@@ -9,6 +9,8 @@
 #include <tenon/serve_generated.h>
 #include <tenon/bytes.hpp>
 #include <tenon/error.hpp>
+#include <tenon/pipeline.hpp>
+#include <tenon/swap.hpp>
 
 namespace tenon::internal {
 
@@ -41,6 +43,11 @@ inline constexpr std::uint32_t kServeProtocolMinimum = 1;
 /// Converts errors to messages and back. [any-thread]
 [[nodiscard]] serve::FailureT to_failure(const Error& error, std::string hint = {});
 [[nodiscard]] Error to_error(const serve::FailureT& failure);
+
+/// Convert reports to messages and back. [any-thread]
+[[nodiscard]] serve::StageT to_message(const StageReport& report);
+[[nodiscard]] StageReport to_report(const serve::StageT& stage);
+[[nodiscard]] serve::EventT to_message(const SwapEvent& event);
 
 /// Returns a reply with this body. [any-thread]
 template <typename Body>

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "serve/protocol.hpp"
 #include "serve/runtime_system.hpp"
 
 namespace tenon::internal {
@@ -42,19 +43,6 @@ serve::SwappedT to_message(const SwapReport& report) {
   swapped.tried_ns = report.tried.count();
   swapped.untried = report.untried;
   return swapped;
-}
-
-serve::EventT to_message(const SwapEvent& event) {
-  serve::EventT message;
-  message.number = event.number;
-  message.time_ms = milliseconds(event.time);
-  message.kind = swap_event_name(event.kind);
-  message.plugin = event.plugin;
-  message.version = event.version;
-  message.sha256 = event.sha256;
-  message.generation = event.generation;
-  message.message = event.message;
-  return message;
 }
 
 Result<serve::SwappedT> to_answer(Result<SwapReport> report) {

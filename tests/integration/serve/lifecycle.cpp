@@ -54,7 +54,7 @@ TEST_CASE("tenon serve: SIGTERM lets a pipeline finish what is in flight, a seco
   const TemporaryDirectory directory;
   std::ofstream(directory / "slow.toml") << numbers_pipeline("slow", 1'000'000, 5);
   Daemon daemon({(directory / "slow.toml").string()});
-  REQUIRE(eventually([&] { return daemon.json({"status"})["pipelines"][0]["stages"][0]["out"] > 0; }));
+  REQUIRE(eventually([&] { return daemon.json({"status"})["pipelines"][0]["stages"][0]["items_out"] > 0; }));
   daemon.signal(SIGTERM);
   CHECK(daemon.program().wait() == 0);
   CHECK(has(daemon.program().error(), "interrupted"));

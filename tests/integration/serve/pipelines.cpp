@@ -19,7 +19,7 @@ std::uint64_t given(const Daemon& daemon) {
   // A run that has just been started has no stages to tell of yet.
   const auto status = daemon.json({"status"});
   const auto& stages = status["pipelines"][0]["stages"];
-  return stages.empty() ? 0 : stages[0]["out"].get<std::uint64_t>();
+  return stages.empty() ? 0 : stages[0]["items_out"].get<std::uint64_t>();
 }
 
 std::string state(const Daemon& daemon) {

@@ -52,7 +52,7 @@ struct Served {
     const auto status = daemon->json({"status"});
     for (const auto& stage : status["pipelines"][0]["stages"]) {
       if (stage["name"] == "pass") {
-        return stage["out"].get<std::uint64_t>();
+        return stage["items_out"].get<std::uint64_t>();
       }
     }
     return 0;
@@ -92,7 +92,7 @@ struct Served {
     const auto status = daemon->json({"status"});
     INFO(status.dump(1) << daemon->program().error());
     CHECK(status["pipelines"][0]["state"] == "running");
-    CHECK(status["pipelines"][0]["failures"] == 0);
+    CHECK(status["pipelines"][0]["failure_count"] == 0);
     CHECK(status["calls"]["failed"] == 0);
     CHECK(status["crashed_workers"] == 0);
   }

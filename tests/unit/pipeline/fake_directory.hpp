@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include "pipeline/task_directory.hpp"
 
 namespace tenon::test {
@@ -101,21 +103,14 @@ class FakeDirectory final : public internal::TaskDirectory {
       return Result<Buffer>(Buffer(text.begin(), text.end()));
     });
   }
-  /// Returns the JSON itself without line breaks; a text "refuse" in it fails at its line.
-  Result<Buffer> encode(std::string_view, std::string_view, std::string_view json) const override {
-    Buffer out;
-    std::size_t line = 1;
-    for (std::size_t i = 0; i < json.size(); ++i) {
-      if (json.substr(i).starts_with("refuse")) {
-        return fail(ErrorCode::kInvalidArgument, std::to_string(line) + ":3: the schema refuses it");
-      }
-      if (json[i] == '\n') {
-        ++line;
-      } else {
-        out.push_back(static_cast<std::uint8_t>(json[i]));
-      }
+  /// The tree as JSON text; a string or name with "refuse" in it is an error at its location.
+  Result<Buffer> encode(std::string_view, std::string_view, const internal::JsonValue& tree,
+                        internal::TreeProblem& problem) const override {
+    std::string text;
+    if (!append(text, tree, problem)) {
+      return fail(ErrorCode::kInvalidArgument, problem.to_string());
     }
-    return out;
+    return Buffer(text.begin(), text.end());
   }
   Result<void> check_readable(std::string_view writer, std::string_view type, std::string_view reader,
                               std::string_view) const override {
@@ -178,6 +173,56 @@ class FakeDirectory final : public internal::TaskDirectory {
   }
 
  private:
+  static bool append_string(std::string& out, const std::string& text, std::size_t offset,
+                            internal::TreeProblem& problem) {
+    if (text.find("refuse") != std::string::npos) {
+      problem = {offset, "", "the schema refuses it", ""};
+      return false;
+    }
+    out += nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    return true;
+  }
+  static bool append(std::string& out, const internal::JsonValue& value, internal::TreeProblem& problem) {
+    if (const auto* text = value.get_if<std::string>()) {
+      return append_string(out, *text, value.offset, problem);
+    }
+    if (const auto* items = value.get_if<internal::JsonArray>()) {
+      out += '[';
+      for (const internal::JsonValue& item : *items) {
+        out += out.back() == '[' ? "" : ",";
+        if (!append(out, item, problem)) {
+          return false;
+        }
+      }
+      out += ']';
+      return true;
+    }
+    if (const auto* members = value.get_if<internal::JsonObject>()) {
+      out += '{';
+      for (const auto& [key, member] : *members) {
+        out += out.back() == '{' ? "" : ",";
+        if (!append_string(out, key.name, key.offset, problem)) {
+          return false;
+        }
+        out += ": ";
+        if (!append(out, member, problem)) {
+          return false;
+        }
+      }
+      out += '}';
+      return true;
+    }
+    if (const auto* boolean = value.get_if<bool>()) {
+      out += *boolean ? "true" : "false";
+    } else if (const auto* integer = value.get_if<std::int64_t>()) {
+      out += std::to_string(*integer);
+    } else if (const auto* natural = value.get_if<std::uint64_t>()) {
+      out += std::to_string(*natural);
+    } else if (const auto* real = value.get_if<double>()) {
+      out += nlohmann::json(*real).dump();
+    }
+    return true;
+  }
   static FieldInfo field(std::string name, std::string type, bool required = false) {
     FieldInfo info;
     info.name = std::move(name);

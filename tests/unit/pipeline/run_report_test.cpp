@@ -27,23 +27,52 @@ TEST_CASE("RunReport: JSON of a run with failures and outputs") {
   report.failures.push_back({"digest", "/tmp/\xff", error});
   report.error = Error{ErrorCode::kIo, "disk full", {}};
   report.outputs.emplace_back("sum", make_reply("12345"));
-  CHECK(report.to_json() ==
-        R"({
+  CHECK(report.to_json() == R"({
   "end": "failed",
-  "seconds": 1.250,
+  "seconds": 1.25,
   "failure_count": 1,
   "stages": [
-    {"name": "digest", "kind": "map", "task": "files.digest", "items_in": 3, "items_out": 2, "grouped": 0, "failed": 1, "retried": 0, "dropped": 0, "in_flight": 0, "queued": 0, "expected_items": 0, "ended": false, "busy_seconds": 0.500}
+    {
+      "name": "digest",
+      "kind": "map",
+      "task": "files.digest",
+      "items_in": 3,
+      "items_out": 2,
+      "grouped": 0,
+      "failed": 1,
+      "retried": 0,
+      "dropped": 0,
+      "in_flight": 0,
+      "queued": 0,
+      "expected_items": 0,
+      "ended": false,
+      "busy_seconds": 0.5
+    }
   ],
   "failures": [
-    {"stage": "digest", "item": "/tmp/)"
-        "\xEF\xBF\xBD"
-        R"(", "error": {"code": "crashed", "message": "died with \"signal\"\n", "signal": 11, "stderr": "oops"}}
+    {
+      "stage": "digest",
+      "item": "/tmp/)"
+                            "\xEF\xBF\xBD"
+                            R"(",
+      "error": {
+        "code": "crashed",
+        "message": "died with \"signal\"\n",
+        "signal": 11,
+        "stderr_tail": "oops"
+      }
+    }
   ],
   "outputs": [
-    {"sink": "sum", "size_bytes": 5}
+    {
+      "sink": "sum",
+      "size_bytes": 5
+    }
   ],
-  "error": {"code": "io", "message": "disk full"}
+  "error": {
+    "code": "io",
+    "message": "disk full"
+  }
 }
 )");
 }
@@ -51,7 +80,7 @@ TEST_CASE("RunReport: JSON of a run with failures and outputs") {
 TEST_CASE("RunReport: JSON of an empty run") {
   CHECK(RunReport().to_json() == R"({
   "end": "done",
-  "seconds": 0.000,
+  "seconds": 0.0,
   "failure_count": 0,
   "stages": [],
   "failures": [],
