@@ -7,7 +7,12 @@ cmake_minimum_required(VERSION 3.25)
 
 # Prints the text as a separate message, because CMake would wrap the text of an error.
 function(refuse)
-  string(CONCAT text ${ARGN})
+  # One argument after another: ${ARGN} would lose the semicolons inside them.
+  set(text "")
+  math(EXPR last "${ARGC} - 1")
+  foreach(index RANGE ${last})
+    string(APPEND text "${ARGV${index}}")
+  endforeach()
   message(NOTICE "${text}")
   message(FATAL_ERROR "${SCHEMA} cannot be used; see the message above")
 endfunction()
@@ -81,8 +86,8 @@ if(NOT status EQUAL 0)
     endif()
     refuse("${place}: error: there is no attribute '${attribute}'; ${hint}")
   endif()
-  if(output MATCHES "unable to locate include file: ([^\n]*)")
-    refuse("${SCHEMA}: error: the included schema ${CMAKE_MATCH_1} does not exist; put it beside the "
+  if(output MATCHES "unable to (load|locate) include file: ([^\n]*)")
+    refuse("${SCHEMA}: error: the included schema ${CMAKE_MATCH_2} does not exist; put it beside the "
       "file that includes it, or name its directory in INCLUDE_DIRECTORIES of tenon_add_plugin()")
   endif()
   refuse("${output}")
