@@ -1,12 +1,13 @@
-# The Python that the package of runtime/python and the plugin `py` are built for. The system's, not one that happens to
-# stand first in PATH: Debian's packages and the embedded interpreter belong to it.
+# The Python version for the package in runtime/python and the plugin `py`. The system's Python is
+# used, not the first one in PATH, because Debian's packages and the embedded interpreter belong to
+# it.
 if(NOT DEFINED Python3_EXECUTABLE AND EXISTS /usr/bin/python3)
   set(Python3_EXECUTABLE /usr/bin/python3 CACHE FILEPATH "Python of the package and the plugin `py`")
 endif()
 find_package(Python3 3.11 QUIET COMPONENTS Interpreter Development.Module Development.Embed)
 
-# The sanitizers' presets build the codec and its unit tests only: an interpreter without a sanitizer cannot load a
-# module with one.
+# The sanitizer presets only build the codec and its unit tests: an interpreter without a sanitizer
+# cannot load a module with one.
 set(tenon_python_default OFF)
 if(Python3_Development.Module_FOUND AND NOT TENON_SANITIZE)
   set(tenon_python_default ON)

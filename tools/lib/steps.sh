@@ -1,19 +1,21 @@
 # shellcheck shell=bash
-# Sourced by the scripts of tools/: run a step quietly, say how long it took, show its output when it fails.
+# Sourced by the scripts in tools/: runs a step quietly, reports how long it took, and shows its
+# output if it fails.
 # Expects bash with `set -euo pipefail`.
 
 tenon_root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 
-# say TEXT...: one line on standard error, so that standard output stays the command's own.
+# say TEXT...: writes one line to standard error, so that standard output only has the command's output.
 say() { printf '%s\n' "$*" >&2; }
 
-# die TEXT...: says why and ends with 1.
+# die TEXT...: reports the error and exits with 1.
 die() {
   say "$(basename "$0"): error: $*"
   exit 1
 }
 
-# jobs_for_build: how many compilers to run at once: what CMake's own variable says, else what fits into the memory.
+# jobs_for_build: prints how many compilers to run at once: the value of CMake's own variable, else
+# as many as fit into memory.
 jobs_for_build() {
   if [[ "${CMAKE_BUILD_PARALLEL_LEVEL:-}" =~ ^[1-9][0-9]*$ ]]; then
     echo "$CMAKE_BUILD_PARALLEL_LEVEL"
@@ -27,25 +29,26 @@ jobs_for_build() {
   echo "$cores"
 }
 
-# progress_of LOG: how far ninja or ctest is, from the last lines of its output; empty when it does not say.
+# progress_of LOG: prints the progress of ninja or ctest, from the last lines of its output; empty if
+# unknown.
 progress_of() {
   tail -c 4000 "$1" 2>/dev/null | tr '\r' '\n' | sed -n 's/^ *\[\([0-9]*\/[0-9]*\)\].*/\1/p' | tail -n 1
 }
 
-# report_progress NAME LOG STARTED: until it is killed, says how far a step is: on a terminal in one line that is written
-# again each second, elsewhere in a line of its own every TENON_PROGRESS_SECONDS (20).
+# report_progress NAME LOG STARTED: reports the progress of a step until it is killed: on a terminal
+# in one line that is overwritten each second, elsewhere in a new line every TENON_PROGRESS_SECONDS (20).
 report_progress() {
   local name="$1" log="$2" started="$3" pause=1 clock
   if [[ ! -t 2 ]]; then pause="${TENON_PROGRESS_SECONDS:-20}"; fi
   exec {clock}<> <(:)
-  # Not `sleep`: it would outlive this process and keep standard error open. $$ is the script.
+  # `sleep` would outlive this process and keep standard error open. $$ is the script.
   while ! read -r -t "$pause" -u "$clock" && kill -0 $$ 2>/dev/null; do
     printf '  %-28s ... %4d s  %s' "$name" $((SECONDS - started)) "$(progress_of "$log")" >&2
     if [[ -t 2 ]]; then printf '\r' >&2; else printf '\n' >&2; fi
   done
 }
 
-# step LOG_DIRECTORY NAME COMMAND...: runs a command with its output in LOG_DIRECTORY/NAME.log.
+# step LOG_DIRECTORY NAME COMMAND...: runs a command and writes its output to LOG_DIRECTORY/NAME.log.
 step() {
   local directory="$1" name="$2" log started status=0 reporter
   shift 2
@@ -56,7 +59,7 @@ step() {
   : >"$log"
   report_progress "$name" "$log" "$started" </dev/null >/dev/null &
   reporter=$!
-  # In the foreground, so that Ctrl-C ends it.
+  # It runs in the foreground, so that Ctrl-C stops it.
   "$@" >"$log" 2>&1 || status=$?
   kill "$reporter" 2>/dev/null || true
   wait "$reporter" 2>/dev/null || true
@@ -70,12 +73,13 @@ step() {
   fi
 }
 
-# binary_directory PRESET: where CMakePresets.json puts a preset's output.
+# binary_directory PRESET: prints the directory in which CMakePresets.json puts a preset's output.
 binary_directory() {
   if [[ "$1" == default ]]; then echo "$tenon_root/build"; else echo "$tenon_root/build-$1"; fi
 }
 
-# configure PRESET [CMAKE ARGUMENT...]: only when there is something new to configure; ninja does later changes by itself.
+# configure PRESET [CMAKE ARGUMENT...]: configures if there is something new to configure; ninja
+# handles later changes itself.
 configure() {
   local preset="$1" directory
   shift
@@ -85,7 +89,7 @@ configure() {
   fi
 }
 
-# build PRESET [TARGET...]
+# build PRESET [TARGET...]: builds a preset.
 build() {
   local preset="$1" directory targets=()
   shift
@@ -94,7 +98,7 @@ build() {
   step "$directory/logs" "build $preset" cmake --build "$directory" --parallel "$(jobs_for_build)" "${targets[@]}"
 }
 
-# sanitizer_options: what the sanitizers should do when the caller did not say.
+# sanitizer_options: sets the options of the sanitizers that the caller has not set.
 sanitizer_options() {
   export ASAN_OPTIONS="${ASAN_OPTIONS:-abort_on_error=0:detect_stack_use_after_return=1}"
   export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"

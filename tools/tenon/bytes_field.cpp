@@ -13,7 +13,7 @@ const reflection::Object* find_table(const Schema& schema, const std::string& ty
 }
 
 bool holds_bytes(const reflection::Field& field) {
-  // An index names an enum: a vector of these is no bytes.
+  // An index means that the elements are an enum; a vector of enums does not count as bytes.
   return field.type()->base_type() == reflection::Vector && field.type()->element() == reflection::UByte &&
          field.type()->index() < 0;
 }

@@ -1,4 +1,4 @@
-/// The bytes that a result carries.
+/// Finds the bytes that a result carries.
 #pragma once
 
 #include <optional>
@@ -8,11 +8,12 @@
 
 namespace tenon::cli {
 
-/// Whether the table has a field that --out writes as it is: its only [ubyte] field, or the one named `data` when there
-/// are several. The field's name; nullopt when there is none.
+/// Returns the name of the field whose content --out writes unchanged: the only [ubyte] field of
+/// the table, or the one named `data` if there are several. Returns nullopt if there is none.
 [[nodiscard]] std::optional<std::string> bytes_field(const Schema& schema, const std::string& type);
 
-/// The bytes of that field; empty when it is absent. `buffer` has been verified as `type`. Valid as long as it.
+/// Returns the bytes of that field; empty if it is absent. `buffer` must have been verified as
+/// `type`. The result is valid as long as `buffer`.
 [[nodiscard]] BytesView read_bytes_field(const Schema& schema, const std::string& type, const std::string& field,
                                          BytesView buffer);
 

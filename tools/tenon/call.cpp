@@ -46,32 +46,31 @@ struct Arguments {
 
 void add_options(CommandLine& line, Arguments& arguments) {
   line.add("TASK", arguments.task, "Full name of the task, as in text.count").required();
-  line.add("JSON", arguments.json, "The argument: JSON, @file, or - for standard input; {} when not given");
+  line.add("JSON", arguments.json, "The argument: JSON, @file, or - for standard input; default: {}");
   line.add("--params", arguments.params, "The task's params: JSON, @file or -").type_name("JSON");
-  line.add("--out", arguments.out, "Write the result to a file, or - for standard output").type_name("FILE");
-  line.add("--settings", arguments.settings, "The settings of the task's plugin: JSON, @file or -; not for a daemon")
+  line.add("--out", arguments.out, "Write the result to this file, or to standard output with -").type_name("FILE");
+  line.add("--settings", arguments.settings, "The settings of the task's plugin: JSON, @file or -; not with a daemon")
       .type_name("JSON");
-  line.add("--timeout", arguments.timeout, "End the call after this time, as in 30s").type_name("TIME");
-  line.add("--socket", arguments.socket, "Have the daemon on this socket make the call; $TENON_SOCKET when not given")
+  line.add("--timeout", arguments.timeout, "Cancel the call after this time, as in 30s").type_name("TIME");
+  line.add("--socket", arguments.socket, "Make the call in the daemon on this socket; default: $TENON_SOCKET")
       .type_name("PATH");
-  line.add("--plugin-dir", arguments.plugin_dirs, "Look for plugins here first").type_name("DIR");
+  line.add("--plugin-dir", arguments.plugin_dirs, "Search this directory for plugins first").type_name("DIR");
   line.add("--debug", arguments.debugger, "Attach this debugger to the worker before the task runs, as in gdb")
       .type_name("COMMAND_LINE");
   line.add_flag("--in-process", arguments.in_process,
                 "Run the task in this process, for valgrind, sanitizers and debuggers");
   add_limit_options(line, arguments.limits);
   line.add_flag("--verbose", arguments.verbose,
-                "Show all log lines, not warnings and errors alone, and the version that has answered");
+                "Show all log lines, not only warnings and errors, and the version that ran the call");
   line.footer(
-      "A source prints each result on a line of its own. A reduce takes several JSON arguments, or one on each line "
-      "of\n"
-      "@file or standard input. Bytes are base64 in JSON. --out writes the bytes alone when the result has one field "
-      "of\n"
-      "bytes, or several and one of them is named 'data'; otherwise the JSON. A file is put in its place whole, when "
-      "the call is\n"
-      "done; a fifo or a device is written to as it stands. With --socket or $TENON_SOCKET the plugins and log lines "
-      "are the\ndaemon's; 'tenon serve' starts one. --plugin-dir and --settings make the call here, whatever "
-      "$TENON_SOCKET is.\nWhile a debugger is attached to a worker no deadline passes and no watchdog replaces it.\n\n"
+      "A source prints each result on a separate line. A reduce takes several JSON arguments, or one on each line of\n"
+      "@file or standard input. JSON contains bytes as base64. --out writes only the bytes if the result has a single\n"
+      "field of bytes, or one named 'data'; otherwise it writes the JSON. A regular file is replaced as a whole when\n"
+      "the call is done; a fifo or a device is written directly. With --socket or $TENON_SOCKET the call uses the\n"
+      "plugins of a daemon, which 'tenon serve' starts, and the daemon writes the log lines. --plugin-dir and "
+      "--settings\n"
+      "make the call in this process, even if $TENON_SOCKET is set. While a debugger is attached to a worker, no\n"
+      "deadline passes and no watchdog replaces the worker.\n\n"
       "Examples:\n"
       "  tenon call text.count '{\"path\": \"README.md\"}'\n"
       "  echo '{\"path\": \"README.md\"}' | tenon call text.count -\n"
@@ -80,7 +79,7 @@ void add_options(CommandLine& line, Arguments& arguments) {
       "  valgrind tenon call --in-process text.count '{\"path\": \"README.md\"}'");
 }
 
-/// The arguments of a reduce: each word of JSON is one; a file or standard input has one on each line.
+/// The arguments of a reduce: each JSON word is one; a file or standard input has one on each line.
 class ArgumentSequence {
  public:
   ArgumentSequence(const World& world, const TaskRef& task, const std::vector<std::string>& words)
@@ -153,7 +152,7 @@ class ArgumentSequence {
   std::uint32_t line_number_ = 0;
 };
 
-/// Where results go: standard output, or what --out names.
+/// The destination of results: standard output, or the file that --out names.
 class ResultOutput {
  public:
   static Outcome<ResultOutput> open(Context& context, const std::string& out) {
@@ -168,14 +167,14 @@ class ResultOutput {
     return made;
   }
 
-  /// False when nobody reads standard output any more.
+  /// Returns false if the reader of standard output has gone away.
   Outcome<bool> write(std::string_view text) {
     if (!file_) {
       return context_.output.write(text);
     }
     size_bytes_ += text.size();
     pending_ += text;
-    // Small writes are gathered where nobody sees them before the end.
+    // Small writes are collected if no reader sees them before the end.
     return file_->direct() || pending_.size() >= kGatherBytes ? flush() : Outcome<bool>(true);
   }
 
@@ -224,7 +223,8 @@ class ResultOutput {
   std::uint64_t size_bytes_ = 0;
 };
 
-/// Says on standard error which version has answered, once for results in a row of the same one.
+/// Reports on standard error which version ran the call, once for consecutive results of the same
+/// version.
 class MakerLines {
  public:
   MakerLines(const World& world, bool verbose) : world_(world), verbose_(verbose) {}
@@ -234,7 +234,7 @@ class MakerLines {
       return;
     }
     last_ = maker->sha256;
-    world_.write_error("tenon: answered by " +
+    world_.write_error("tenon: result from " +
                        internal::printable(internal::plugin_label(maker->name, maker->version, maker->sha256)) + '\n');
   }
 
@@ -244,7 +244,7 @@ class MakerLines {
   std::string last_;
 };
 
-/// The text or bytes that stand for the one result of a plain task or a reduce.
+/// Returns the text or bytes of the single result of a plain task or a reduce.
 Outcome<std::string> result_text(const TaskRef& task, const Arguments& asked, const Reply& reply) {
   const Schema& schema = *task.plugin->schema;
   const std::string& type = task.task->result_type;
@@ -285,7 +285,7 @@ Outcome<ExitCode> deliver(Context& context, const TaskRef& task, const Arguments
   return output->finish();
 }
 
-/// A source's results, one JSON line each.
+/// Writes the results of a source, as one JSON line each.
 Outcome<ExitCode> stream(Context& context, TaskCaller& caller, const TaskRef& task, const Arguments& asked,
                          BytesView params, BytesView argument) {
   const Schema& schema = *task.plugin->schema;
@@ -312,10 +312,10 @@ Outcome<ExitCode> stream(Context& context, TaskCaller& caller, const TaskRef& ta
   return output->finish();
 }
 
-/// What a call is made with.
+/// The encoded parts of a call.
 struct Encoded {
   Buffer params;
-  Buffer argument;  ///< Empty for a reduce, which takes several.
+  Buffer argument;  ///< Empty for a reduce, which takes several arguments.
 };
 
 Outcome<Buffer> encode_word(const World& world, const Schema& schema, const std::string& type, const std::string& word,
@@ -329,7 +329,7 @@ Outcome<Encoded> encode_all(const World& world, const TaskRef& task, const Argum
   const bool reduce = task.task->kind == TaskKind::kReduce;
   if (!reduce && asked.json.size() > 1) {
     return usage_failure("'" + asked.task + "' takes one argument, not " + std::to_string(asked.json.size()),
-                         "a reduce alone takes several");
+                         "only a reduce takes several");
   }
   Encoded encoded;
   if (!asked.params.empty()) {
@@ -366,7 +366,7 @@ Outcome<ExitCode> make_call(Context& context, TaskCaller& caller, const TaskRef&
   if (task.task->kind == TaskKind::kSource) {
     auto streamed = stream(context, caller, task, asked, encoded.params, encoded.argument);
     if (streamed) {
-      caller.finish();  // The session is still being closed.
+      caller.finish();  // Waits until the session is closed.
     }
     return streamed;
   }
@@ -385,14 +385,14 @@ Outcome<ExitCode> make_call(Context& context, TaskCaller& caller, const TaskRef&
 Outcome<ExitCode> call_in_daemon(Context& context, const Arguments& asked) {
   if (!asked.debugger.empty() || asked.in_process) {
     return usage_failure(
-        std::string(asked.in_process ? "--in-process" : "--debug") + " and --socket do not go together",
-        "a daemon's workers are debugged from outside: 'gdb -p PID' with a number of 'tenon status'");
+        std::string(asked.in_process ? "--in-process" : "--debug") + " and --socket cannot be combined",
+        "to debug a worker of a daemon: 'gdb -p PID' with a process number from 'tenon status'");
   }
   if (!asked.plugin_dirs.empty()) {
-    return usage_failure("--plugin-dir and --socket do not go together: the plugins are the daemon's");
+    return usage_failure("--plugin-dir and --socket cannot be combined: a daemon uses its own plugins");
   }
   if (!asked.settings.empty()) {
-    return usage_failure("--settings and --socket do not go together: the daemon's plugins have settings of their own");
+    return usage_failure("--settings and --socket cannot be combined: a daemon uses its own settings");
   }
   auto daemon = DaemonClient::connect(context.world, asked.socket);
   if (!daemon) {
@@ -410,7 +410,7 @@ Outcome<ExitCode> call_in_daemon(Context& context, const Arguments& asked) {
   return make_call(context, caller, *task, asked, *encoded);
 }
 
-/// The call runs once a debugger holds the worker and the person lets it continue.
+/// The call runs after a debugger has attached to the worker and the user lets it continue.
 Outcome<ExitCode> call_debugged(Context& context, RuntimeOptions options, StatusLine& status, const TaskRef& task,
                                 const Arguments& asked, const Encoded& encoded) {
   internal::want_debuggers();
@@ -429,13 +429,13 @@ Outcome<ExitCode> call_debugged(Context& context, RuntimeOptions options, Status
   if (!debugger) {
     return tl::unexpected<Failure>(std::move(debugger.error()));
   }
-  // Ctrl-C is for the debugger.
+  // Ctrl-C goes to the debugger.
   static const std::atomic<int> kNone{0};
   World world = context.world;
   world.interrupts = &kNone;
   LocalCaller caller(world, std::move(*runtime), status, {.max_attempts = 1});
   auto outcome = make_call(context, caller, task, asked, encoded);
-  caller.finish();  // The worker ends, so that the debugger has nothing to hold.
+  caller.finish();  // The worker exits, so the debugger has no process left to hold.
   debugger->reset();
   return outcome;
 }
@@ -493,12 +493,12 @@ Outcome<ExitCode> call_command(Context& context, const std::vector<std::string>&
   CommandLine line("Calls one task and prints its result as JSON.", "tenon call");
   Arguments asked;
   add_options(line, asked);
-  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
-    return go_on.map([](bool) { return ExitCode::kDone; });
+  if (auto proceed = line.parse(context, arguments); !proceed || !*proceed) {
+    return proceed.map([](bool) { return ExitCode::kDone; });
   }
   if (!asked.debugger.empty() && asked.in_process) {
     return usage_failure(
-        "--debug and --in-process do not go together",
+        "--debug and --in-process cannot be combined",
         "to debug in one process: gdb --args tenon call --in-process " + internal::printable(asked.task));
   }
   const bool made_here =

@@ -19,7 +19,7 @@ std::optional<std::chrono::milliseconds> TaskCaller::time_left() const {
 }
 
 Failure TaskCaller::late_failure(const TaskRef& task) const {
-  Error error{ErrorCode::kDeadline, "the call did not end within " + written_timeout_ + " (--timeout)", {}};
+  Error error{ErrorCode::kDeadline, "the call did not finish within " + written_timeout_ + " (--timeout)", {}};
   error.context.task = task.task->full_name;
   return Failure{ExitCode::kFailed, std::move(error), {}, {}};
 }
@@ -51,10 +51,11 @@ void LocalCaller::show_progress(const TaskRef& task, const std::optional<Progres
 
 template <typename T>
 Outcome<T> LocalCaller::wait(const TaskRef& task, Future<T> future) {
-  constexpr std::chrono::milliseconds kLook(50);  // How late an interrupt may be noticed.
+  // The longest delay before an interrupt is noticed.
+  constexpr std::chrono::milliseconds kPollInterval(50);
   int seen = 0;
   bool late = false;
-  while (!future.wait_for(std::min(kLook, late ? kLook : time_left().value_or(kLook)))) {
+  while (!future.wait_for(std::min(kPollInterval, late ? kPollInterval : time_left().value_or(kPollInterval)))) {
     if (!late && is_late()) {
       late = true;
       future.cancel();

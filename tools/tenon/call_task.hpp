@@ -1,4 +1,4 @@
-/// Runs one task of each kind for `tenon call`.
+/// Runs one task of any kind for `tenon call`.
 #pragma once
 
 #include <algorithm>
@@ -18,13 +18,13 @@
 
 namespace tenon::cli {
 
-/// Gives the arguments of a reduce one after another; nullopt after the last.
+/// Returns the arguments of a reduce one after another; nullopt after the last one.
 using NextArgument = std::function<Outcome<std::optional<Buffer>>()>;
-/// Takes a result; false when no more are wanted.
+/// Takes a result; returns false if no more are wanted.
 using TakeResult = std::function<Outcome<bool>(const Reply&)>;
 
-/// Where tasks run: in a runtime of this process, or in a daemon (RemoteCaller). Errors: those of the call, as
-/// ExitCode::kFailed; interrupted.
+/// Runs tasks in a runtime of this process, or in a daemon (RemoteCaller). Errors: those of the
+/// call, as ExitCode::kFailed; interrupted.
 class TaskCaller {
  public:
   virtual ~TaskCaller() = default;
@@ -32,10 +32,11 @@ class TaskCaller {
   [[nodiscard]] virtual Outcome<void> source(const TaskRef& task, BytesView params, BytesView argument,
                                              const TakeResult& take) = 0;
   [[nodiscard]] virtual Outcome<Reply> reduce(const TaskRef& task, BytesView params, const NextArgument& next) = 0;
-  /// After a call that went well: waits for what is still being wound up.
+  /// Waits for the cleanup after a successful call.
   virtual void finish() = 0;
 
-  /// Ends what takes longer than this from now on; `written` is the time for messages.
+  /// Cancels operations that take longer than this from now on; `written` is the time as messages
+  /// show it.
   void end_after(std::chrono::nanoseconds timeout, std::string written) {
     deadline_ = std::chrono::steady_clock::now() +
                 std::min<std::chrono::nanoseconds>(timeout, std::chrono::hours(24 * 365 * 100));
@@ -44,7 +45,7 @@ class TaskCaller {
 
  protected:
   [[nodiscard]] bool is_late() const { return deadline_ && std::chrono::steady_clock::now() >= *deadline_; }
-  /// What is left; nullopt for no limit.
+  /// Returns the remaining time; nullopt if there is no limit.
   [[nodiscard]] std::optional<std::chrono::milliseconds> time_left() const;
   [[nodiscard]] Failure late_failure(const TaskRef& task) const;
 
@@ -53,10 +54,10 @@ class TaskCaller {
   std::string written_timeout_;
 };
 
-/// In a runtime. Not thread-safe.
+/// Runs tasks in a runtime. Not thread-safe.
 class LocalCaller final : public TaskCaller {
  public:
-  /// `world` and `status` outlive it. `options`: of plain calls, but for their params.
+  /// `world` and `status` must outlive it. `options` are for plain calls; their params are ignored.
   LocalCaller(const World& world, Runtime runtime, StatusLine& status, CallOptions options = {})
       : world_(world), runtime_(std::move(runtime)), status_(status), options_(std::move(options)) {}
 
@@ -67,7 +68,7 @@ class LocalCaller final : public TaskCaller {
   void finish() override { runtime_.shutdown(Shutdown::kDrain); }
 
  private:
-  /// Waits for a future. A first interrupt asks the task to stop, a second one ends its worker.
+  /// Waits for a future. A first interrupt asks the task to stop, a second one kills its worker.
   template <typename T>
   Outcome<T> wait(const TaskRef& task, Future<T> future);
   void show_progress(const TaskRef& task, const std::optional<Progress>& progress);

@@ -14,8 +14,8 @@
 namespace tenon::cli {
 namespace {
 
-/// `shared`, or a catalog of its own for a file that names plugin directories. Errors: there is no such file; those of
-/// open_catalog.
+/// Returns `shared`, or a separate catalog for a file that names plugin directories. Errors: the
+/// file does not exist; those of open_catalog.
 Outcome<Catalog> catalog_for(Context& context, const std::string& file, const std::vector<std::string>& plugin_dirs,
                              const LoadOptions& options, const CatalogLimits& limits, const Catalog& shared) {
   if (auto there = require_file(file); !there) {
@@ -35,18 +35,17 @@ Outcome<ExitCode> check_command(Context& context, const std::vector<std::string>
   LimitOptions limit_options;
   line.add("FILE", files, "Pipeline files").required();
   line.add("--set", settings, "Change a value of the files: key=value, dotted key").type_name("KEY=VALUE");
-  line.add("--plugin-dir", plugin_dirs, "Look for plugins here first").type_name("DIR");
+  line.add("--plugin-dir", plugin_dirs, "Search this directory for plugins first").type_name("DIR");
   add_limit_options(line, limit_options);
   std::string store;
-  line.add("--store", store, "The plugin store whose quarantine counts; $XDG_CACHE_HOME/tenon/store when not given")
+  line.add("--store", store, "The plugin store whose quarantine applies; default: $XDG_CACHE_HOME/tenon/store")
       .type_name("DIR");
   line.footer(
-      "Every file is checked, whatever the others are like. The exit code is that of the worst: 0 all are right, 2 "
-      "one\n"
-      "cannot be found, 78 one is wrong.\n\n"
+      "Every file is checked, even if others have errors. The exit code is that of the worst file: 0 all are valid,\n"
+      "2 one cannot be found, 78 one has errors.\n\n"
       "Example:\n  tenon check plugins/files/*.toml");
-  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
-    return go_on.map([](bool) { return ExitCode::kDone; });
+  if (auto proceed = line.parse(context, arguments); !proceed || !*proceed) {
+    return proceed.map([](bool) { return ExitCode::kDone; });
   }
   auto overrides = parse_overrides(settings);
   if (!overrides) {

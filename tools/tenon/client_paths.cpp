@@ -18,7 +18,7 @@ using nlohmann::ordered_json;
 constexpr std::string_view kFileType = "tenon.File";
 constexpr std::string_view kFilePath = "path";
 
-/// The value of a task's attribute; empty when it has none.
+/// Returns the value of a task's attribute; empty if it has none.
 std::string attribute_of(const reflection::Schema& schema, const std::string& method, std::string_view name) {
   if (schema.services() == nullptr) {
     return {};
@@ -56,7 +56,7 @@ class Walk {
   Walk(const reflection::Schema& schema, const std::filesystem::path& directory)
       : schema_(schema), directory_(directory) {}
 
-  /// `named`: fields of this very object that are paths, beside those of files.
+  /// `named`: fields of this object itself that are paths, in addition to those of files.
   void object(const reflection::Object& type, ordered_json& json, const std::vector<std::string>& named) {
     if (!json.is_object()) {
       return;
@@ -104,7 +104,7 @@ class Walk {
     }
   }
 
-  /// A union's value, whose type stands beside it by name.
+  /// Converts the value of a union; a field of the table around it names its type.
   void member(const reflection::Type& type, const std::string& name, const ordered_json& around, ordered_json& json) {
     const auto kind = around.find(name + "_type");
     if (kind == around.end() || !kind->is_string()) {
@@ -125,7 +125,7 @@ class Walk {
       return;
     }
     const auto& given = json.get_ref<const std::string&>();
-    // An empty one names nothing; the task says so.
+    // An empty path names nothing; the task reports that.
     if (given.empty() || given.front() == '/') {
       return;
     }
@@ -142,7 +142,7 @@ class Walk {
 
 Result<Buffer> with_absolute_paths(const Schema& schema, const TaskInfo& task, CallPart part, const std::string& type,
                                    Buffer bytes, const std::filesystem::path& directory) {
-  // It was verified when the Schema was made of it.
+  // The schema was verified when the Schema was made of it.
   const reflection::Schema& types = *reflection::GetSchema(schema.binary().data());
   const reflection::Object* const root = object_of(types, type);
   if (root == nullptr || bytes.empty()) {
@@ -165,12 +165,12 @@ Result<Buffer> with_absolute_paths(const Schema& schema, const TaskInfo& task, C
     return bytes;
   }
   if (directory.empty()) {
-    return fail(ErrorCode::kNotFound, "the working directory is gone, so that relative paths name nothing");
+    return fail(ErrorCode::kNotFound, "the working directory has been removed, so relative paths are not valid");
   }
   if (!internal::is_utf8(directory.string())) {
     return fail(ErrorCode::kInvalidArgument,
-                "the working directory's name is not UTF-8, so that relative paths cannot "
-                "be given to the daemon; give absolute ones");
+                "the name of the working directory is not UTF-8, so relative paths cannot "
+                "be sent to the daemon; use absolute paths");
   }
   return schema.from_json(type, document.dump());
 }

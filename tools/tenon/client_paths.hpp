@@ -1,4 +1,4 @@
-/// Paths of a call that a daemon makes for a client whose working directory is another.
+/// Converts paths in a call for a daemon, whose working directory differs from the client's.
 #pragma once
 
 #include <filesystem>
@@ -8,13 +8,14 @@
 
 namespace tenon::cli {
 
-/// What a buffer is to a task, which may name fields of it as paths.
+/// The role of a buffer in a call. The task may declare fields of it as paths.
 enum class CallPart { kArgument, kParams };
 
-/// `bytes` of `type` with absolute paths in the place of relative ones: those of each tenon.File in it, and those that
-/// `task` names by its attributes `input_directory`, `left_out` (of the argument) and `output_directory` (of the
-/// params). The same bytes when there are none. Errors: kInvalidArgument a relative path, but `directory` is not UTF-8;
-/// those of Schema::to_json and from_json. [any-thread]
+/// Returns `bytes` of `type` with relative paths made absolute: those of each tenon.File in it, and
+/// those that `task` declares by its attributes `input_directory`, `left_out` (of the argument) and
+/// `output_directory` (of the params). Returns the same bytes if there are none. Errors:
+/// kInvalidArgument for a relative path if `directory` is not UTF-8; those of Schema::to_json and
+/// from_json. [any-thread]
 [[nodiscard]] Result<Buffer> with_absolute_paths(const Schema& schema, const TaskInfo& task, CallPart part,
                                                  const std::string& type, Buffer bytes,
                                                  const std::filesystem::path& directory);

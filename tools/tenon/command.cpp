@@ -22,22 +22,22 @@ constexpr auto kCommands = std::to_array<Command>({
     {"conform", "compare two versions of a plugin", &conform_command},
     {"call", "call one task", &call_command},
     {"dev", "build a plugin on every save and swap it in", &dev_command},
-    {"serve", "run pipelines and take calls as a daemon", &serve_command},
+    {"serve", "run pipelines and serve calls as a daemon", &serve_command},
     {"status", "show what a daemon runs", &status_command},
-    {"swap", "put a new version of a plugin into a daemon", &swap_command},
-    {"rollback", "go back to the version of a plugin before", &rollback_command},
-    {"quarantine", "show what is not loaded again, and let it in", &quarantine_command},
+    {"swap", "switch a daemon to another version of a plugin", &swap_command},
+    {"rollback", "return to the previous version of a plugin", &rollback_command},
+    {"quarantine", "list quarantined plugin versions and release them", &quarantine_command},
     {"generations", "list the versions of a daemon's plugins", &generations_command},
     {"events", "show what has happened to a daemon's plugins", &events_command},
-    {"pause", "let a daemon's pipelines begin nothing new", &pause_command},
-    {"resume", "let paused pipelines go on", &resume_command},
+    {"pause", "pause the pipelines of a daemon", &pause_command},
+    {"resume", "resume paused pipelines", &resume_command},
     {"drain", "stop the sources of pipelines and let them finish", &drain_command},
-    {"stop", "end a daemon", &stop_command},
+    {"stop", "stop a daemon", &stop_command},
     {"completion", "print the completion script for a shell", &completion_command},
     {"help", "show the arguments of a command and an example", &help_command},
 });
 
-/// Words of other programs, and the command that does what they mean.
+/// Names that other programs use, and the tenon command with that meaning.
 constexpr auto kElsewhere = std::to_array<std::pair<std::string_view, std::string_view>>({
     {"exec", "run"},
     {"execute", "run"},
@@ -93,13 +93,13 @@ constexpr auto kElsewhere = std::to_array<std::pair<std::string_view, std::strin
     {"usage", "help"},
 });
 
-/// What the completions of shells call; no help names it.
+/// The command that shell completions call; no help text names it.
 constexpr std::string_view kComplete = "complete";
 
 constexpr std::array<std::string_view, 3> kColors = {"auto", "always", "never"};
 
-/// What holds for every command and has to be known before its arguments are parsed, so that their errors too are
-/// written as asked.
+/// Options of every command that must be known before its arguments are parsed, because they also
+/// apply to errors in the arguments.
 struct Globals {
   bool json = false;
   std::string color = "auto";
@@ -119,8 +119,8 @@ Globals read_globals(const std::vector<std::string>& arguments) {
   return globals;
 }
 
-/// Whether a word of few letters is a slip of the finger for `name`: a wrong first letter makes it another word, as in
-/// "top" for "stop".
+/// Returns whether a short word is a typing error for `name`. A wrong first letter makes it a
+/// different word, such as "top" for "stop".
 bool may_mean(std::string_view word, std::string_view name) {
   constexpr std::size_t kShort = 4;
   if (word.empty() || std::min(word.size(), name.size()) > kShort || word.front() == name.front()) {
@@ -166,7 +166,7 @@ std::string main_help() {
   }
   text +=
       "\n'tenon help COMMAND' shows the arguments of a command and an example.\n\n"
-      "Plugins are looked for in the directories of --plugin-dir, in those of TENON_PLUGIN_PATH (separated by ':'),\n"
+      "Plugins are searched for in the directories of --plugin-dir, in those of TENON_PLUGIN_PATH (separated by ':'),\n"
       "and in 'plugins' beside the directory of this program.\n\nexit codes: ";
   for (const auto& [code, meaning] : kExitMeanings) {
     text += (code == kExitMeanings.front().first ? "" : ", ") + std::string(code) + ' ' + std::string(meaning);
@@ -270,9 +270,10 @@ int run(const World& world, const std::vector<std::string>& arguments) {
       world.write_error(to_text(outcome.error(), context.color_error));
     }
   }
-  // A reader that went away has what it wanted: `tenon list | head -1` is no failure.
+  // A reader that went away has all it wanted: `tenon list | head -1` is not a failure.
   if (context.output.error() && context.output.error()->code == ErrorCode::kCancelled) {
-    exit = ExitCode::kInterrupted;  // Standard output was not read, and the user has waited long enough.
+    // Standard output was not read, and the user has interrupted the wait.
+    exit = ExitCode::kInterrupted;
   } else if (context.output.error() && context.output.error()->code != ErrorCode::kUnavailable) {
     world.write_error(to_text(Failure{ExitCode::kFailed, *context.output.error(), {}, {}}, context.color_error));
     exit = exit == ExitCode::kDone ? ExitCode::kFailed : exit;

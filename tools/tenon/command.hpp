@@ -1,4 +1,4 @@
-/// One command of the command line, and what all of them share.
+/// The interface of a command of the command line.
 #pragma once
 
 #include <span>
@@ -11,15 +11,15 @@
 
 namespace tenon::cli {
 
-/// Standard output of one command: remembers the first failure, so that no write after it is tried.
+/// Standard output of one command. It remembers the first failure and then writes nothing more.
 class Output {
  public:
   explicit Output(const World& world) : world_(world) {}
-  /// False once nothing can be written any more.
+  /// Returns false if nothing can be written any more.
   bool write(std::string_view text);
-  /// Remembers a failure of a write that was made elsewhere.
+  /// Records a failure of a write that was made elsewhere.
   void note(Error error);
-  /// The first failure; nullopt while all went well.
+  /// Returns the first failure; nullopt if there was none.
   [[nodiscard]] const std::optional<Error>& error() const noexcept { return error_; }
 
  private:
@@ -27,13 +27,13 @@ class Output {
   std::optional<Error> error_;
 };
 
-/// What a command gets.
+/// The environment of a running command.
 struct Context {
   const World& world;
   Output output;
   /// --json.
   bool json = false;
-  /// Whether to color each of the streams.
+  /// Whether each stream uses colors.
   bool color_output = false;
   bool color_error = false;
 };

@@ -12,8 +12,8 @@
 namespace tenon::cli {
 namespace {
 
-/// The parser takes a word in brackets apart as a list. A space in front, taken away again behind the parser, keeps it
-/// from that.
+/// The parser splits a word in brackets as a list. A leading space, which is removed after parsing,
+/// prevents that.
 std::string shield(std::string word) {
   if (word.starts_with('[') || word.starts_with(' ')) {
     word.insert(0, 1, ' ');
@@ -67,7 +67,8 @@ CommandLine::Option CommandLine::add(std::string_view name, std::string& value, 
 CommandLine::Option CommandLine::add(std::string_view name, std::vector<std::string>& values, std::string_view help) {
   CLI::Option* const option = app_->add_option(std::string(name), values, std::string(help));
   if (name.starts_with("-")) {
-    option->allow_extra_args(false);  // Else it would swallow the positional arguments behind its value.
+    // Otherwise it would consume the positional arguments behind its value.
+    option->allow_extra_args(false);
   } else {
     option->expected(-1);
   }
@@ -97,14 +98,15 @@ void CommandLine::footer(std::string_view text) {
 }
 
 void CommandLine::add_common_options() {
-  // They were read before, for the errors of the rest; here --help shows them and the parser takes them.
+  // --json and --color were read earlier, for errors in the rest. Here they are added for --help
+  // and for the parser.
   app_->add_flag_callback(
-      "--json", [] {}, "Write what is reported, errors too, as JSON on standard output");
+      "--json", [] {}, "Write all output, including errors, as JSON on standard output");
   app_->add_option_function<std::string>(
           "--color", [](const std::string&) {}, "When to use colors; NO_COLOR turns auto off")
       ->type_name("auto|always|never")
       ->default_str("auto");
-  app_->set_help_flag("-h,--help", "Show this text");
+  app_->set_help_flag("-h,--help", "Show this help");
 }
 
 void CommandLine::unshield_values() {
@@ -120,8 +122,8 @@ void CommandLine::unshield_values() {
 
 namespace {
 
-/// Where a command describes its command line instead of running; null while none does. A command is a function that
-/// builds its command line and parses it, so that only the parser can stop it in between.
+/// While this is set, a command describes its command line here instead of running. A command is a
+/// function that builds its command line and parses it, so only the parser can stop it in between.
 thread_local CommandText* described = nullptr;
 
 CommandText text_of(const CLI::App& app) {
@@ -142,10 +144,11 @@ CommandText text_of(const CLI::App& app) {
       each.names.push_back(option->get_name());
     }
     const bool takes_value = option->get_items_expected_max() != 0;
-    const std::string type = option->get_type_name();  // Behind a colon the checks of the value follow.
+    // The checks of the value follow after a colon.
+    const std::string type = option->get_type_name();
     each.value = takes_value ? type.substr(0, type.find(':')) : std::string();
     if (positional && each.value == "TEXT") {
-      each.value.clear();  // The parser's own word for a text that nothing more is known of.
+      each.value.clear();  // The parser uses this name for an ordinary text.
     }
     each.help = option->get_description();
     each.required = option->get_required();

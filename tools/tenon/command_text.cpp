@@ -7,7 +7,7 @@
 namespace tenon::cli {
 namespace {
 
-/// `text` for roff: nothing in it is a request or an escape.
+/// Escapes `text` for roff, so that no part of it is a request or an escape.
 std::string escaped(std::string_view text) {
   std::string result;
   for (const char letter : text) {
@@ -41,7 +41,7 @@ std::string upper(std::string_view text) {
   return result;
 }
 
-/// "tenon run" as the name of its page.
+/// Returns the name of a manual page, "tenon-run" for "tenon run".
 std::string page_name(std::string_view command) {
   std::string name(command);
   std::replace(name.begin(), name.end(), ' ', '-');
@@ -54,7 +54,7 @@ std::string head(std::string_view command, std::string_view summary) {
          escaped(name) + " \\- " + escaped(summary) + "\n.SH SYNOPSIS\n";
 }
 
-/// Paragraphs are filled, but for lines that are indented: those stand as they are.
+/// Formats paragraphs. Text is filled, except for indented lines, which stay as they are.
 std::string paragraphs(std::string_view text) {
   std::string result;
   bool verbatim = false;
@@ -76,7 +76,7 @@ std::string paragraphs(std::string_view text) {
   return verbatim ? result + ".fi\n.RE\n" : result;
 }
 
-/// "FILE..." in brackets where it may be left out.
+/// Returns "FILE...", in brackets if it is optional.
 std::string synopsis_of(const OptionText& argument) {
   std::string text = italic(argument.names.front()) + (argument.repeats ? "..." : "");
   return argument.required ? text : "[" + text + "]";

@@ -12,15 +12,15 @@
 namespace tenon::cli {
 namespace {
 
-/// What precedes the word that is completed.
+/// The part of the command line before the word that is completed.
 struct Before {
   std::vector<std::string> plugin_dirs;
   std::string socket;
   std::vector<std::string> options;
   std::size_t positionals = 0;
-  /// The option whose value the word is; nullptr for none.
+  /// The option whose value is completed; nullptr if there is none.
   const OptionText* expects = nullptr;
-  /// No options come behind "--".
+  /// Words behind "--" are not options.
   bool only_positionals = false;
 };
 
@@ -33,7 +33,7 @@ const OptionText* find_option(const CommandText& text, std::string_view name) {
   return nullptr;
 }
 
-/// bash takes "--color=auto" apart into three words.
+/// Joins words that bash splits: bash splits "--color=auto" into three words.
 std::vector<std::string> joined(const std::vector<std::string>& words) {
   std::vector<std::string> result;
   for (std::size_t i = 0; i < words.size(); ++i) {
@@ -41,7 +41,7 @@ std::vector<std::string> joined(const std::vector<std::string>& words) {
     if (!joins) {
       result.push_back(words[i]);
     } else if (i + 1 == words.size()) {
-      result.emplace_back();  // The value begins here.
+      result.emplace_back();  // The value starts here.
     }
   }
   return result;
@@ -159,7 +159,8 @@ class Completer {
     }
   }
 
-  /// The daemon's answer, for commands that talk to one; nullopt when none answers in time.
+  /// Returns the daemon's reply, for commands that talk to a daemon; nullopt if none replies in
+  /// time.
   std::optional<serve::AnswerBodyUnion> ask_daemon() {
     constexpr std::chrono::milliseconds kPatience{1000};
     const bool talks = find_option(text_, "--socket") != nullptr && text_.name != "tenon serve";
@@ -176,7 +177,8 @@ class Completer {
   }
 
   void add_plugins(bool plugins, bool tasks, const std::string& word) {
-    const auto answer = tasks ? std::nullopt : ask_daemon();  // A daemon's status does not name its tasks.
+    // The status of a daemon does not contain task names.
+    const auto answer = tasks ? std::nullopt : ask_daemon();
     if (answer) {
       for (const auto& plugin : answer->AsStatus()->plugins) {
         add(plugin->name, "plugin " + plugin->version, word);
@@ -194,7 +196,7 @@ class Completer {
       if (plugins) {
         add(plugin->name, "plugin " + plugin->version, word);
       }
-      // With the names of plugins the tasks come once a plugin's name is complete.
+      // If plugins are candidates too, tasks are added only after the plugin's name is complete.
       if (tasks && (!plugins || word.find('.') != std::string::npos)) {
         for (const TaskInfo& task : plugin->schema->tasks()) {
           add(task.full_name, task.argument_type + " -> " + task.result_type, word);
@@ -217,14 +219,14 @@ class Completer {
   Candidates found_;
 };
 
-/// The program's own options, and the commands.
+/// Returns the program's own options and its commands.
 CommandText main_text() {
   CommandText text;
   text.name = "tenon";
   text.options.push_back({{"--help", "-h"}, "", "Show the commands"});
   text.options.push_back({{"--version", "-V"}, "", "Show the version"});
   text.options.push_back({{"--color"}, "auto|always|never", "When to use colors"});
-  text.options.push_back({{"--json"}, "", "Write what is reported as JSON"});
+  text.options.push_back({{"--json"}, "", "Write all output as JSON"});
   text.options.push_back({{"COMMAND"}, "", ""});
   return text;
 }

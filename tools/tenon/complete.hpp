@@ -1,4 +1,4 @@
-/// What may stand at the end of a command line, for the completions of shells.
+/// Finds the completions of a command line, for shells.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace tenon::cli {
 
-/// What else may stand where the candidates do.
+/// What else the shell should offer.
 enum class MoreCandidates { kNone, kFiles, kDirectories };
 
 struct Candidate {
@@ -21,8 +21,9 @@ struct Candidates {
   MoreCandidates more = MoreCandidates::kNone;
 };
 
-/// Candidates for the last of `words`, which follow the program's name; the last one may be empty. Plugins and tasks
-/// are those that the command would find: a daemon's for commands that talk to one, when it answers. [any-thread]
+/// Returns the candidates for the last of `words`, which may be empty. `words` follow the program's
+/// name. Plugins and tasks are those that the command would find: those of a daemon for commands
+/// that talk to one, if it replies. [any-thread]
 [[nodiscard]] Candidates complete(const World& world, const std::vector<std::string>& words);
 
 }  // namespace tenon::cli

@@ -50,19 +50,19 @@ Json breaks_json(const std::vector<internal::SchemaBreak>& breaks) {
 
 Outcome<ExitCode> conform_command(Context& context, const std::vector<std::string>& arguments) {
   CommandLine line(
-      "Tells whether a new version of a plugin can take the place of the old one: whether old callers are still "
-      "understood,\nnew results still readable and old checkpoints still opened. No code of the plugins is run.",
+      "Checks whether a new version of a plugin can replace the old one: whether it still accepts old arguments,\n"
+      "its results are still readable and it still opens old checkpoints. No code of the plugins runs.",
       "tenon conform");
   std::string old_file;
   std::string new_file;
   line.add("OLD", old_file, "Plugin file of the old version").required();
   line.add("NEW", new_file, "Plugin file of the new version").required();
   line.footer(
-      "Each break is told with task, table, field, old and new, and what to do instead. The exit code is 0 when there "
-      "is\nnone, 1 when there is one, 2 when a file cannot be found, 78 when it is no plugin.\n\n"
+      "Each break is reported with task, table, field, old and new type, and what to do instead. The exit code is 0\n"
+      "if there is none, 1 if there is one, 2 if a file cannot be found, 78 if it is not a plugin.\n\n"
       "Example:\n  tenon conform /usr/lib/tenon/plugins/image.so build/plugins/image.so");
-  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
-    return go_on.map([](bool) { return ExitCode::kDone; });
+  if (auto proceed = line.parse(context, arguments); !proceed || !*proceed) {
+    return proceed.map([](bool) { return ExitCode::kDone; });
   }
   const auto before = read_plugin(old_file);
   const auto now = before ? read_plugin(new_file) : before;
@@ -70,8 +70,9 @@ Outcome<ExitCode> conform_command(Context& context, const std::vector<std::strin
     return tl::unexpected<Failure>(now.error());
   }
   if (before->name != now->name) {
-    return usage_failure("'" + before->name + "' and '" + now->name + "' are two plugins, not two versions of one",
-                         "name the files of an old and a new version of the same plugin");
+    return usage_failure(
+        "'" + before->name + "' and '" + now->name + "' are different plugins, not two versions of one plugin",
+        "name the files of an old and a new version of the same plugin");
   }
   const auto breaks = internal::check_conformity(*before->parsed_schema, *now->parsed_schema);
   if (context.json) {

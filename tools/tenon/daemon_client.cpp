@@ -10,8 +10,8 @@ namespace tenon::cli {
 namespace {
 
 constexpr std::chrono::seconds kConnectPatience(5);
-// How late an interrupt may be noticed that came just before a wait.
-constexpr std::chrono::milliseconds kLook(100);
+// The longest delay before an interrupt that came just before a wait is noticed.
+constexpr std::chrono::milliseconds kPollInterval(100);
 
 Failure connect_failure(Error error, const std::filesystem::path& path) {
   const std::string name = internal::printable(path.string(), 400);
@@ -19,7 +19,7 @@ Failure connect_failure(Error error, const std::filesystem::path& path) {
     case ErrorCode::kNotFound:
     case ErrorCode::kUnavailable: {
       std::string message = "no daemon listens on '" + name + "'";
-      message += error.code == ErrorCode::kUnavailable ? "; one that has died left the socket behind" : "";
+      message += error.code == ErrorCode::kUnavailable ? "; a daemon that died left the socket behind" : "";
       return {ExitCode::kFailed,
               Error{error.code, std::move(message), error.context},
               "start one: tenon serve [FILE...] --socket " + name,
@@ -44,7 +44,7 @@ tl::unexpected<Failure> interrupted() {
 }  // namespace
 
 void add_socket_option(CommandLine& line, std::string& socket) {
-  line.add("--socket", socket, "Socket of the daemon; else $TENON_SOCKET, else tenon.sock in $XDG_RUNTIME_DIR")
+  line.add("--socket", socket, "Socket of the daemon; default: $TENON_SOCKET, or tenon.sock in $XDG_RUNTIME_DIR")
       .type_name("PATH");
 }
 
@@ -58,8 +58,8 @@ Outcome<std::filesystem::path> socket_path(const World& world, const std::string
   if (const auto directory = world.variable("XDG_RUNTIME_DIR"); directory && directory->starts_with('/')) {
     return std::filesystem::path(*directory) / "tenon.sock";
   }
-  return usage_failure("it is not said where the daemon's socket is",
-                       "give --socket PATH, or set TENON_SOCKET; there is no XDG_RUNTIME_DIR either");
+  return usage_failure("the socket of the daemon is not known",
+                       "give --socket PATH, or set TENON_SOCKET or XDG_RUNTIME_DIR");
 }
 
 Failure answered_failure(const serve::FailureT& answer) {
@@ -70,7 +70,7 @@ Failure answered_failure(const serve::FailureT& answer) {
 
 tl::unexpected<Failure> unexpected_answer() {
   return failure(ExitCode::kFailed,
-                 Error{ErrorCode::kCorrupt, "the daemon's answer is not one to this request; restart it", {}});
+                 Error{ErrorCode::kCorrupt, "the daemon's reply does not fit this request; restart the daemon", {}});
 }
 
 Outcome<DaemonClient> DaemonClient::connect(const World& world, const std::string& asked_socket) {
@@ -97,7 +97,7 @@ Outcome<std::optional<serve::AnswerT>> DaemonClient::receive_or_interrupt(
     std::optional<std::chrono::milliseconds> patience, int interrupts_seen) {
   const internal::MonotonicNs deadline = patience ? internal::deadline_after(*patience) : internal::kNever;
   for (;;) {
-    auto answer = client_.receive(std::min(deadline, internal::deadline_after(kLook)));
+    auto answer = client_.receive(std::min(deadline, internal::deadline_after(kPollInterval)));
     if (!answer) {
       return failure(ExitCode::kFailed, std::move(answer.error()));
     }
@@ -110,7 +110,7 @@ Outcome<std::optional<serve::AnswerT>> DaemonClient::receive_or_interrupt(
     if (internal::monotonic_now_ns() >= deadline) {
       return failure(ExitCode::kFailed, Error{ErrorCode::kDeadline,
                                               "the daemon (process " + std::to_string(daemon().process_id) +
-                                                  ") does not answer in time; it is stopped, stuck or very busy",
+                                                  ") does not reply in time; it is stopped, stuck or very busy",
                                               {}});
     }
   }

@@ -1,4 +1,4 @@
-/// What the commands that talk to a daemon share.
+/// Shared by the commands that talk to a daemon.
 #pragma once
 
 #include <chrono>
@@ -17,38 +17,39 @@
 
 namespace tenon::cli {
 
-/// How long a daemon may take for what it knows by heart.
+/// The time limit for replies that need no work in the daemon.
 inline constexpr std::chrono::seconds kDaemonPatience{10};
 
 /// Adds --socket.
 void add_socket_option(CommandLine& line, std::string& socket);
 
-/// The socket that was asked for, else $TENON_SOCKET, else tenon.sock in $XDG_RUNTIME_DIR. Errors: usage when there is
-/// none of them.
+/// Returns the requested socket, else $TENON_SOCKET, else tenon.sock in $XDG_RUNTIME_DIR. Errors:
+/// usage if none of them is set.
 [[nodiscard]] Outcome<std::filesystem::path> socket_path(const World& world, const std::string& asked);
 
-/// An answer that is an error: usage for what the daemon does not know by that name or does not understand, failed
-/// otherwise.
+/// Converts an error reply: usage if the daemon does not know a name or cannot read the request,
+/// failed otherwise.
 [[nodiscard]] Failure answered_failure(const serve::FailureT& answer);
 
-/// A connection to the daemon that stops waiting when the user interrupts.
+/// A connection to the daemon that stops waiting if the user interrupts.
 class DaemonClient {
  public:
-  /// Errors: failed without a daemon, with how to start one; bad configuration when the releases do not fit; usage.
+  /// Errors: failed without a daemon, with how to start one; bad configuration if the releases do
+  /// not fit; usage.
   [[nodiscard]] static Outcome<DaemonClient> connect(const World& world, const std::string& asked_socket);
 
-  /// What the daemon said of itself.
+  /// Returns the hello of the daemon.
   [[nodiscard]] const serve::HelloT& daemon() const noexcept { return client_.daemon(); }
 
   [[nodiscard]] Outcome<std::uint64_t> send(serve::RequestBodyUnion body);
-  /// The next answer, whatever it is. `patience`: nullopt for as long as it takes. Errors: failed at its end, or when
-  /// the daemon has gone (kUnavailable); interrupted.
+  /// Returns the next reply of any kind. `patience`: nullopt for no limit. Errors: failed when it
+  /// has passed, or if the daemon is gone (kUnavailable); interrupted.
   [[nodiscard]] Outcome<serve::AnswerT> receive(std::optional<std::chrono::milliseconds> patience);
-  /// The same, but an interrupt gives nullopt.
+  /// Like `receive`, but returns nullopt if the user interrupts.
   [[nodiscard]] Outcome<std::optional<serve::AnswerT>> receive_or_interrupt(
       std::optional<std::chrono::milliseconds> patience, int interrupts_seen = 0);
 
-  /// Sends a request and gives its answer. Errors: also those that the daemon answers.
+  /// Sends a request and returns its reply. Errors: also those that the daemon reports.
   template <typename Body>
   [[nodiscard]] Outcome<serve::AnswerBodyUnion> ask(Body body, std::optional<std::chrono::milliseconds> patience) {
     serve::RequestBodyUnion request;
@@ -65,7 +66,7 @@ class DaemonClient {
   internal::Client client_;
 };
 
-/// For an answer that is of none of the types that the request has. [any-thread]
+/// The failure for a reply of a type that the request does not have. [any-thread]
 [[nodiscard]] tl::unexpected<Failure> unexpected_answer();
 
 }  // namespace tenon::cli

@@ -37,7 +37,7 @@ std::string milliseconds_text(std::int64_t nanoseconds) {
   return std::to_string(nanoseconds / 1'000'000) + " ms";
 }
 
-/// "1.2 ms", of the time that calls run.
+/// Formats the run time of calls, as in "1.2 ms".
 std::string run_text(std::int64_t nanoseconds) {
   const double microseconds = static_cast<double>(nanoseconds) / 1000;
   char text[48];
@@ -50,19 +50,19 @@ std::string calls_text(std::uint64_t count) {
   return group_digits(count) + (count == 1 ? " call" : " calls");
 }
 
-/// "tried 200 calls in 3 s": the calls that the new version had run when it became current. A shadow that found a
-/// difference would not have let it.
+/// Returns "tried 200 calls in 3 s": the calls that the new version had run when it became current.
+/// After a shadow no result differs, because a difference prevents the switch.
 std::string trial_text(const serve::SwappedT& swapped, bool shadow) {
   const std::uint64_t calls = swapped.now ? swapped.now->calls : 0;
   const double seconds = static_cast<double>(swapped.tried_ns) / 1e9;
   return "tried " + calls_text(calls) + (shadow ? " on both versions in " : " in ") +
          (seconds < 1 ? milliseconds_text(swapped.tried_ns) : format_duration(std::round(seconds))) +
-         (calls == 0 ? ": that says nothing"
-          : shadow   ? ": no result compared differs"
+         (calls == 0 ? ": inconclusive"
+          : shadow   ? ": all compared results are equal"
                      : "");
 }
 
-/// Whether another generation is current than before. Numbers are unique in a daemon.
+/// Returns whether the current generation has changed. Generation numbers are unique in a daemon.
 bool changed(const serve::SwappedT& swapped) {
   return !swapped.now || !swapped.before || swapped.now->number != swapped.before->number;
 }
@@ -238,14 +238,14 @@ std::string to_text(const serve::GenerationT& generation) {
 }
 
 std::string to_text(const serve::SwappedT& swapped, bool shadow) {
-  // There is none before a plugin's first version, which is said by a name that is empty.
+  // The generation before the first version of a plugin has an empty name.
   const auto label = [](const std::unique_ptr<serve::GenerationT>& generation) {
     return generation && !generation->plugin.empty()
                ? internal::plugin_label(generation->plugin, generation->version, generation->sha256)
                : std::string("none");
   };
   if (!changed(swapped)) {
-    return label(swapped.now) + ": the file holds what is current already; nothing was swapped\n";
+    return label(swapped.now) + ": the file holds the current version already; nothing was swapped\n";
   }
   std::string text = label(swapped.before) + " -> " + label(swapped.now) + "  staged " +
                      milliseconds_text(swapped.staged_ns) + ", examined " + milliseconds_text(swapped.examined_ns) +
@@ -257,7 +257,7 @@ std::string to_text(const serve::SwappedT& swapped, bool shadow) {
   for (const std::string& line : swapped.overridden) {
     text += "  overridden: " + one_line(line) + '\n';
   }
-  // Of a trial that has begun the time and the count stand above.
+  // For a trial that has started, the time and the count are printed above.
   if (!swapped.untried.empty() && swapped.tried_ns == 0) {
     text += "  not tried on any call: " + one_line(swapped.untried) + '\n';
   }

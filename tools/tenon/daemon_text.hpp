@@ -1,4 +1,4 @@
-/// What a daemon answers, for people and for machines.
+/// Formats replies of a daemon, for people and for machines.
 #pragma once
 
 #include <string>
@@ -16,10 +16,10 @@ namespace tenon::cli {
 [[nodiscard]] internal::Json to_json(const serve::EventT& event);
 
 [[nodiscard]] std::string to_text(const serve::StatusT& status);
-/// Name, state and counts in one line, with a newline.
+/// Returns name, state and counts in one line, with a newline.
 [[nodiscard]] std::string to_text(const serve::PipelineT& pipeline);
 [[nodiscard]] std::string to_text(const serve::GenerationT& generation);
-/// `shadow`: that was the trial that was asked for.
+/// `shadow`: whether the requested trial was a shadow.
 [[nodiscard]] std::string to_text(const serve::SwappedT& swapped, bool shadow = false);
 [[nodiscard]] std::string to_text(const serve::EventT& event);
 

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::string_view kPid = "{pid}";
 
-/// For sh, so that the command may have options and quotes.
+/// Returns a line for sh, so that the command may have options and quotes.
 std::string shell_line(std::string command, const std::string& pid) {
   std::string_view program = command;
   program = program.substr(0, program.find(' '));
@@ -24,7 +24,7 @@ std::string shell_line(std::string command, const std::string& pid) {
     placed = true;
   }
   if (!placed) {
-    // The plugin is loaded by its first call: until then a breakpoint in it is pending.
+    // The first call loads the plugin; until then a breakpoint in it is pending.
     command += (program.starts_with("gdb") ? " -iex 'set breakpoint pending on' -p " : " -p ") + pid;
   }
   return "exec " + command;
@@ -32,8 +32,8 @@ std::string shell_line(std::string command, const std::string& pid) {
 
 }  // namespace
 
-// std::system is what a debugger needs: a shell for its options, this terminal and process group, and Ctrl-C for it
-// alone.
+// std::system provides what a debugger needs: a shell for its options, this terminal and process
+// group, and Ctrl-C only for the debugger.
 DebuggerRun::DebuggerRun(std::string line)
     : thread_([this, text = std::move(line)] {
         const int status = std::system(text.c_str());
@@ -41,7 +41,7 @@ DebuggerRun::DebuggerRun(std::string line)
       }) {}
 
 Outcome<std::unique_ptr<DebuggerRun>> DebuggerRun::start(const std::string& command, std::int64_t pid) {
-  constexpr std::chrono::milliseconds kLook(10);
+  constexpr std::chrono::milliseconds kPollInterval(10);
   std::unique_ptr<DebuggerRun> run(new DebuggerRun(shell_line(command, std::to_string(pid))));
   while (!internal::debugger_attached(pid)) {
     if (const int status = run->status_.load(); status > 0) {
@@ -52,9 +52,9 @@ Outcome<std::unique_ptr<DebuggerRun>> DebuggerRun::start(const std::string& comm
                            {}},
                      "is it installed? --debug takes a command as you would type it, as in --debug 'gdb -q'");
     } else if (status == 0) {
-      break;  // Attached and away between two looks.
+      break;  // It attached and exited between two polls.
     }
-    std::this_thread::sleep_for(kLook);
+    std::this_thread::sleep_for(kPollInterval);
   }
   return run;
 }

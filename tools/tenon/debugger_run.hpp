@@ -1,4 +1,4 @@
-/// A debugger that `tenon call --debug` starts on its worker.
+/// Runs a debugger for `tenon call --debug` on its worker.
 #pragma once
 
 #include <atomic>
@@ -13,19 +13,20 @@ namespace tenon::cli {
 
 class DebuggerRun {
  public:
-  /// Starts `command` with "-p <pid>" behind it, or with the number in the place of "{pid}", on this process's
-  /// terminal, and waits until it has attached or has ended. Errors: it failed without having attached.
+  /// Starts `command` on this process's terminal, with "-p <pid>" appended, or with the process
+  /// number in place of "{pid}". Waits until it has attached or exited. Errors: it failed before it
+  /// attached.
   [[nodiscard]] static Outcome<std::unique_ptr<DebuggerRun>> start(const std::string& command, std::int64_t pid);
   DebuggerRun(const DebuggerRun&) = delete;
   DebuggerRun& operator=(const DebuggerRun&) = delete;
-  /// Waits until the person has left the debugger.
+  /// Waits until the user has left the debugger.
   ~DebuggerRun() { thread_.join(); }
 
  private:
   explicit DebuggerRun(std::string line);
 
   static constexpr int kRuns = -1;
-  std::atomic<int> status_{kRuns};  // What the command ended with.
+  std::atomic<int> status_{kRuns};  // The exit status of the command.
   std::thread thread_;
 };
 

@@ -35,7 +35,7 @@ void append_lines(std::string& text, std::string_view lines, std::string_view in
   }
 }
 
-/// Name of the table or enum inside a field's type: "[tenon.File]" gives "tenon.File".
+/// Returns the table or enum inside a field's type: "tenon.File" for "[tenon.File]".
 std::string_view element_type(std::string_view type) {
   if (type.starts_with('[') && type.ends_with(']')) {
     type = type.substr(1, type.size() - 2);
@@ -44,7 +44,7 @@ std::string_view element_type(std::string_view type) {
   return type;
 }
 
-/// The types that `roots` reach, the roots first, each once.
+/// Returns all types reachable from `roots`, the roots first, each type once.
 std::vector<TypeInfo> reachable_types(const Schema& schema, const std::vector<std::string>& roots) {
   std::vector<std::string> names = roots;
   std::set<std::string, std::less<>> seen;
@@ -211,7 +211,7 @@ std::string first_sentence(std::string_view documentation) {
     if (text.empty()) {
       continue;
     }
-    // A single letter before the stop is an abbreviation, as in "e.g.".
+    // A single letter before the full stop is an abbreviation, as in "e.g.".
     const std::size_t size = text.size();
     const bool stop = text.back() == '.' && !(size >= 3 && (text[size - 3] == '.' || text[size - 3] == ' '));
     blank_line = lines > 1 || stop;
@@ -288,7 +288,7 @@ std::string detail_text(const PluginInfo& plugin, const TaskInfo* task, bool col
   for (const TypeInfo& type : reachable_types(*plugin.schema, root_types(*plugin.schema, task))) {
     append_type(text, type, color);
   }
-  text.pop_back();  // The empty line after the last block.
+  text.pop_back();  // Removes the empty line after the last block.
   return text;
 }
 

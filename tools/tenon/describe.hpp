@@ -1,4 +1,4 @@
-/// Plugins, tasks and types for people and for machines.
+/// Describes plugins, tasks and types for people and for machines.
 #pragma once
 
 #include <string>
@@ -9,18 +9,18 @@
 
 namespace tenon::cli {
 
-/// "plain", "source" or "reduce".
+/// Returns "plain", "source" or "reduce".
 [[nodiscard]] std::string_view kind_name(TaskKind kind) noexcept;
-/// First sentence of a documentation, on one line.
+/// Returns the first sentence of a documentation, on one line.
 [[nodiscard]] std::string first_sentence(std::string_view documentation);
 
-/// A plugin with its tasks in a few lines; a problem instead of tasks when it cannot be used. Lines of
-/// tasks are cut to `columns`, with an ellipsis; 0 leaves them whole.
+/// Describes a plugin and its tasks in a few lines, or its problem if it cannot be used. Lines of
+/// tasks are cut to `columns`, with an ellipsis; 0 does not cut them.
 [[nodiscard]] std::string summary_text(const PluginInfo& plugin, bool color, std::size_t columns);
 /// The same with everything known but the types.
 [[nodiscard]] internal::Json summary_json(const PluginInfo& plugin);
 
-/// Documentation and types of one task, or of all of a plugin's when `task` is null.
+/// Returns documentation and types of one task, or of all tasks of a plugin if `task` is null.
 [[nodiscard]] std::string detail_text(const PluginInfo& plugin, const TaskInfo* task, bool color);
 [[nodiscard]] internal::Json detail_json(const PluginInfo& plugin, const TaskInfo* task);
 

@@ -1,4 +1,4 @@
-/// `tenon dev`: builds a plugin whenever its sources change and puts it into a running system.
+/// `tenon dev`: builds a plugin whenever its sources change and swaps it into a running system.
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
@@ -39,15 +39,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A save is often several writes.
+/// How long the sources must be unchanged before a build: a save is often several writes.
 constexpr std::chrono::milliseconds kQuiet{100};
-/// What is written all the time, such as a pipeline's output below the sources, puts a build off no longer than this.
+/// The longest delay of a build by files that change all the time, such as a pipeline's output
+/// below the sources.
 constexpr std::chrono::seconds kLongestQuiet{1};
-/// Between two looks for Ctrl-C.
-constexpr std::chrono::milliseconds kLook{50};
-/// Sources are looked through so often, for what the watch cannot see.
+/// The interval at which Ctrl-C is polled.
+constexpr std::chrono::milliseconds kPollInterval{50};
+/// The sources are rescanned at this interval to catch changes that the watch misses.
 constexpr std::chrono::seconds kRescan{2};
-/// How long the pipeline may take to end when tenon dev does.
+/// How long the pipeline may take to end when tenon dev exits.
 constexpr std::chrono::seconds kPipelinePatience{10};
 
 struct Arguments {
@@ -70,7 +71,7 @@ bool interrupted(const Context& context) {
   return context.world.interrupts->load(std::memory_order_relaxed) > 0;
 }
 
-/// The runtime that serves the plugin, and the pipeline that it is tried in.
+/// The runtime that serves the plugin, and the pipeline that tests it.
 class Served {
  public:
   Served(Context& context, StatusLine& status, const Arguments& asked)
@@ -80,11 +81,11 @@ class Served {
   ~Served() { end(); }
 
   [[nodiscard]] bool running() const noexcept { return system_ != nullptr; }
-  /// Whether a client has asked for the end.
+  /// Returns whether a client has requested a stop.
   [[nodiscard]] bool asked_to_stop() const noexcept { return socket_ != nullptr && socket_->asked_to_stop(); }
 
-  /// Starts with what has been built. Errors: those of the catalog and the runtime; bad configuration the pipeline file
-  /// is wrong, which has been told.
+  /// Starts with the built plugins. Errors: those of the catalog and the runtime; bad configuration
+  /// if the pipeline file has errors, which have been reported.
   [[nodiscard]] Outcome<void> start(const DevBuild& build) {
     CatalogLimits limits;
     if (!asked_.pipeline.empty()) {
@@ -142,7 +143,8 @@ class Served {
     return {};
   }
 
-  /// Takes calls on the socket. Errors: it was asked for and cannot be opened; else that is only told.
+  /// Serves calls on the socket. Errors: a requested socket cannot be opened; a failure of the
+  /// default socket is only reported.
   [[nodiscard]] Outcome<void> open_socket(const DevBuild& build) {
     const bool by_name = !asked_.socket.empty();
     socket_path_ = by_name ? fs::path(asked_.socket) : build.directory() / "tenon.sock";
@@ -157,11 +159,11 @@ class Served {
     if (by_name) {
       return failure(ExitCode::kFailed, std::move(socket.error()));
     }
-    status_.print("tenon: no calls are taken: " + socket.error().message + "; name another socket with --socket\n");
+    status_.print("tenon: calls are not served: " + socket.error().message + "; name another socket with --socket\n");
     return {};
   }
 
-  /// How to call the plugin, as a line; empty when there is no socket or no task.
+  /// Returns a line that shows how to call the plugin; empty if there is no socket or no task.
   [[nodiscard]] std::string call_line(const std::string& name) const {
     const auto plugin = system_->runtime().catalog().find_plugin(name);
     const std::string call =
@@ -169,12 +171,13 @@ class Served {
     return call.empty() ? call : "tenon: call it with: " + call + '\n';
   }
 
-  /// Puts what has been built into the runtime; a line for each plugin. What was no part of the build is no news.
+  /// Swaps the built plugins into the runtime and reports each. Plugins that the build did not
+  /// change are not reported.
   void take_over(const DevBuild& build, const BuildEnd& end) {
     if (const auto time = pipeline_time(); graph_ && time != pipeline_time_) {
       pipeline_time_ = time;
       status_.print("tenon: '" + asked_.pipeline +
-                    "' has changed, but its pipeline goes on as it was; start tenon dev again for the new one\n");
+                    "' has changed, but the running pipeline has not; restart tenon dev to use the new file\n");
     }
     if (end.nothing_to_do) {
       return;
@@ -184,7 +187,7 @@ class Served {
       const auto swapped = system_->runtime().swap(file.string());
       const std::chrono::nanoseconds took(internal::monotonic_now_ns() - start_ns);
       if (!swapped && (interrupted(context_) || asked_to_stop())) {
-        return;  // Not refused: it has been stopped.
+        return;  // The swap was not refused: the runtime has been stopped.
       }
       if (!swapped) {
         status_.print("tenon: " + swapped.error().message + '\n');
@@ -193,7 +196,7 @@ class Served {
                         in_shell(socket_path_.string()) + '\n');
         }
       } else if (swapped->now.number == swapped->before.number) {
-        status_.print("tenon: built in " + seconds_text(end.took) + ": " + swapped->now.plugin + " is as it was\n");
+        status_.print("tenon: built in " + seconds_text(end.took) + ": " + swapped->now.plugin + " is unchanged\n");
       } else {
         status_.print("tenon: built in " + seconds_text(end.took) + "; " + describe(swapped->now.plugin) + " serves " +
                       seconds_text(took) + " later\n");
@@ -201,14 +204,14 @@ class Served {
     }
   }
 
-  /// "hello 1.0.0 (sha256 ab12...)" of what calls go to now.
+  /// Returns the version that calls now use, as in "hello 1.0.0 (sha256 ab12...)".
   [[nodiscard]] std::string describe(const std::string& name) const {
     const auto plugin = system_->runtime().catalog().find_plugin(name);
     return plugin == nullptr ? name
                              : name + ' ' + plugin->version + " (sha256 " + internal::short_hash(plugin->sha256) + ')';
   }
 
-  /// Ends the pipeline and the workers, and so a take_over() that waits on another thread.
+  /// Ends the pipeline and the workers, and thereby a take_over() that waits on another thread.
   void stop() {
     system_->stop_pipelines(true);
     const internal::MonotonicNs give_up_ns = internal::deadline_after(kPipelinePatience);
@@ -223,7 +226,7 @@ class Served {
       return;
     }
     stop();
-    while (!system_->pipelines_ended()) {  // Their end is told by what goes below.
+    while (!system_->pipelines_ended()) {  // The listener below reports their end.
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     subscription_ = {};
@@ -296,7 +299,8 @@ class Dev {
  private:
   [[nodiscard]] bool interrupted() const { return cli::interrupted(context_) || served_.asked_to_stop(); }
 
-  /// Does `work` on a thread of its own; `stop` makes it end early and is called once when Ctrl-C comes meanwhile.
+  /// Runs `work` on a separate thread. `stop` makes it end early; it is called once if Ctrl-C comes
+  /// meanwhile.
   [[nodiscard]] Outcome<void> do_until_interrupt(const std::function<void()>& work,
                                                  const std::function<void()>& stop) const {
     std::atomic<bool> done{false};
@@ -307,7 +311,7 @@ class Dev {
     if (!worker) {
       return failure(ExitCode::kFailed, std::move(worker.error()));
     }
-    for (bool stopped = false; !done; std::this_thread::sleep_for(kLook)) {
+    for (bool stopped = false; !done; std::this_thread::sleep_for(kPollInterval)) {
       if (!stopped && interrupted()) {
         stop();
         stopped = true;
@@ -317,7 +321,7 @@ class Dev {
     return {};
   }
 
-  /// Builds, and serves what came of it. What is wrong with the sources is told, and no error here.
+  /// Builds, and serves the result. Errors in the sources are reported and are not an error here.
   [[nodiscard]] Outcome<void> make() {
     std::optional<Result<BuildEnd>> built;
     sources_.begin_build();
@@ -334,12 +338,12 @@ class Dev {
     }
     for (const fs::path& file : sources_.end_build(build_.files())) {
       status_.print("tenon: '" + internal::printable(file.string(), 1000) +
-                    "' is written by the build: that starts no further build\n");
+                    "' is written by the build, so its changes do not start another build\n");
     }
     const BuildEnd& end = **built;
     if (!end.good) {
       status_.print("tenon: the build failed after " + seconds_text(end.took) + ":\n" + errors_of_build(end.output));
-      status_.print(served_.running() ? "tenon: the version before goes on; waiting for a change\n"
+      status_.print(served_.running() ? "tenon: the previous version keeps running; waiting for a change\n"
                                       : "tenon: waiting for a change\n");
       return {};
     }
@@ -368,14 +372,14 @@ class Dev {
     return {};
   }
 
-  /// False: Ctrl-C, or a client's stop.
+  /// Returns false after Ctrl-C or a client's stop.
   [[nodiscard]] bool wait_for_change() {
     auto looked = std::chrono::steady_clock::now();
     for (;;) {
       if (interrupted()) {
         return false;
       }
-      const auto events = poller_.wait(internal::deadline_after(kLook));
+      const auto events = poller_.wait(internal::deadline_after(kPollInterval));
       const bool told = events && !events->empty();
       const auto now = std::chrono::steady_clock::now();
       if (!told && now - looked < kRescan) {
@@ -408,22 +412,17 @@ class Dev {
 
 void add_options(CommandLine& line, Arguments& arguments) {
   line.add("PLUGIN_DIR", arguments.plugin_dir, "Directory of the plugin, with its CMakeLists.txt").required();
-  line.add("--pipeline", arguments.pipeline, "Run this pipeline meanwhile").type_name("FILE");
-  line.add("--build-dir", arguments.build_dir, "Where to build; PLUGIN_DIR/build/dev when not given").type_name("DIR");
-  line.add("--store", arguments.store, "Where versions are kept").type_name("DIR");
-  line.add("--socket", arguments.socket, "Take calls here; tenon.sock in the build directory when not given")
+  line.add("--pipeline", arguments.pipeline, "Run this pipeline with the plugin").type_name("FILE");
+  line.add("--build-dir", arguments.build_dir, "Build directory; default: PLUGIN_DIR/build/dev").type_name("DIR");
+  line.add("--store", arguments.store, "Directory in which versions are kept").type_name("DIR");
+  line.add("--socket", arguments.socket, "Serve calls on this socket; default: tenon.sock in the build directory")
       .type_name("PATH");
-  line.add("--workers", arguments.workers, "Worker processes; one per core when not given")
-      .type_name("N")
-      .between(1, 1024U);
+  line.add("--workers", arguments.workers, "Worker processes; default: one per core").type_name("N").between(1, 1024U);
   line.footer(
-      "Builds the plugin, serves it, and builds it again whenever a source below PLUGIN_DIR is saved; what the build\n"
-      "itself writes there does not count. A version that\n"
-      "does not build, breaks the schema or crashes when it is tried is told, and the one before goes on. Other "
-      "commands\n"
-      "('tenon call', 'status', 'swap' ...) reach it on its socket; the line that calls the plugin is printed. Ctrl-C "
-      "or\n"
-      "'tenon stop' ends it.\n\n"
+      "Builds the plugin, serves it, and builds it again whenever a source below PLUGIN_DIR is saved. Files that the\n"
+      "build itself writes there do not count. A version that does not build, breaks the schema or crashes in its\n"
+      "trial is reported, and the previous version keeps running. Other commands ('tenon call', 'status', 'swap' ...)\n"
+      "reach it through its socket; it prints the command that calls the plugin. Ctrl-C or 'tenon stop' ends it.\n\n"
       "Example:\n  tenon dev hello --pipeline greetings.toml");
 }
 
@@ -433,8 +432,8 @@ Outcome<ExitCode> dev_command(Context& context, const std::vector<std::string>& 
   CommandLine line("Builds a plugin on every save and swaps it into a running system.", "tenon dev");
   Arguments asked;
   add_options(line, asked);
-  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
-    return go_on.map([](bool) { return ExitCode::kDone; });
+  if (auto proceed = line.parse(context, arguments); !proceed || !*proceed) {
+    return proceed.map([](bool) { return ExitCode::kDone; });
   }
   if (!asked.pipeline.empty()) {
     if (auto there = require_file(asked.pipeline); !there) {

@@ -17,10 +17,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A build that takes longer hangs.
+/// A build that takes longer than this counts as hung.
 constexpr std::chrono::minutes kLongestBuild{30};
 constexpr std::chrono::seconds kLongestQuery{10};
-/// Ninja gives each compiler a group of its own and ends them when it is asked to end, not when it is killed.
+/// Ninja runs each compiler in a separate process group. It ends them if it is asked to exit, but
+/// not if it is killed.
 constexpr std::chrono::seconds kGrace{5};
 constexpr std::size_t kMaxOutputBytes = std::size_t{4} << 20;
 constexpr std::size_t kMaxErrorLines = 12;
@@ -37,12 +38,12 @@ std::optional<fs::path> find_program(const World& world, const std::string& name
   return std::nullopt;
 }
 
-/// Where this tenon's CMake package is: beside a build, or installed.
+/// Finds the CMake package of this tenon: beside a build, or installed.
 std::optional<fs::path> find_package(const fs::path& executable) {
   const fs::path prefix = executable.parent_path().parent_path();
   const fs::path below = fs::path("cmake") / "tenon";
   std::vector<fs::path> places = {prefix, prefix / "lib" / below, prefix / "lib64" / below};
-  // Debian has libraries below lib/x86_64-linux-gnu and the like.
+  // Debian puts libraries below lib/x86_64-linux-gnu and similar directories.
   std::error_code failed;
   for (fs::directory_iterator it(prefix / "lib", failed), end; !failed && it != end; it.increment(failed)) {
     places.push_back(it->path() / below);
@@ -55,16 +56,16 @@ std::optional<fs::path> find_package(const fs::path& executable) {
   return std::nullopt;
 }
 
-/// Makes the directory, and a file in it for a moment: permissions alone do not tell.
+/// Creates the directory and a temporary file in it: permissions are not sufficient evidence.
 Result<void> prove_writable(const fs::path& directory) {
   std::error_code failed;
   fs::create_directories(directory, failed);
   if (failed) {
-    return fail(os_error(failed.value(), "the build directory '" + directory.string() + "' cannot be made"));
+    return fail(os_error(failed.value(), "the build directory '" + directory.string() + "' cannot be created"));
   }
   const fs::path file = directory / ".tenon-dev";
   if (!std::ofstream(file).put('\n').flush()) {
-    return fail(ErrorCode::kIo, "the build directory '" + directory.string() + "' cannot be written");
+    return fail(ErrorCode::kIo, "the build directory '" + directory.string() + "' is not writable");
   }
   fs::remove(file, failed);
   return {};
@@ -73,10 +74,10 @@ Result<void> prove_writable(const fs::path& directory) {
 std::string what_to_do(const std::string& output) {
   const auto says = [&output](const char* words) { return output.find(words) != std::string::npos; };
   if (says("CMAKE_CXX_COMPILER could be found") || says("CMAKE_C_COMPILER could be found")) {
-    return "  there is no compiler: install the package g++, or name one in CC and CXX\n";
+    return "  no compiler was found: install the package g++, or set CC and CXX\n";
   }
   if (says("does not match the source") || says("Does not match the generator")) {
-    return "  the build directory is in use for something else: name another one with --build-dir\n";
+    return "  the build directory belongs to another project: choose another one with --build-dir\n";
   }
   return {};
 }
@@ -100,7 +101,7 @@ Outcome<DevBuild> DevBuild::find(const World& world, const fs::path& plugin_dir,
   }
   if (build.directory_ == build.sources_) {
     return usage_failure("--build-dir: '" + build.directory_.string() + "' is the directory of the sources",
-                         "name one of its own for the build");
+                         "choose a separate directory for the build");
   }
   const auto cmake = find_program(world, "cmake");
   const auto ninja = find_program(world, "ninja");
@@ -118,7 +119,7 @@ Outcome<DevBuild> DevBuild::find(const World& world, const fs::path& plugin_dir,
         "run the tenon of a build or of an installation");
   }
   if (auto writable = prove_writable(build.directory_); !writable) {
-    return failure(ExitCode::kBadConfiguration, std::move(writable.error()), "name another one with --build-dir");
+    return failure(ExitCode::kBadConfiguration, std::move(writable.error()), "choose another one with --build-dir");
   }
   build.cmake_ = *cmake;
   build.ninja_ = *ninja;
@@ -131,7 +132,7 @@ Result<BuildEnd> DevBuild::run(const internal::FileDescriptor& cancel) {
   std::error_code failed;
   fs::create_directories(directory_, failed);
   if (failed) {
-    return fail(os_error(failed.value(), "the build directory '" + directory_.string() + "' cannot be made"));
+    return fail(os_error(failed.value(), "the build directory '" + directory_.string() + "' cannot be created"));
   }
   BuildEnd end;
   const auto step = [&](const fs::path& tool, std::vector<std::string> arguments) -> Result<bool> {
@@ -153,7 +154,7 @@ Result<BuildEnd> DevBuild::run(const internal::FileDescriptor& cancel) {
     configured_ = good && *good;
   }
   if (good && *good) {
-    // Not through cmake, which would end without its ninja.
+    // Runs ninja directly: cmake would exit without ending its ninja.
     good = step(ninja_, {"-C", directory_.string()});
   }
   if (!good) {
@@ -175,7 +176,8 @@ std::string DevBuild::ask_ninja(std::vector<std::string> question) const {
 
 BuildFiles DevBuild::files() const {
   BuildFiles files;
-  // A line for each: "../../version.h: CUSTOM_COMMAND". CMake has a phony rule for each source that might be generated.
+  // One line for each output: "../../version.h: CUSTOM_COMMAND". CMake makes a phony rule for each
+  // source that might be generated.
   std::istringstream outputs(ask_ninja({"targets", "all"}));
   for (std::string line; std::getline(outputs, line);) {
     if (const std::size_t end = line.rfind(": "); end != std::string::npos && line.substr(end) != ": phony") {
@@ -217,7 +219,8 @@ std::string errors_of_build(const std::string& output) {
     text += "  " + lines[i] + '\n';
     ++errors;
     if (of_cmake && i + 1 < lines.size() && lines[i + 1].starts_with(' ')) {
-      text += "  " + lines[i + 1] + '\n';  // It says where, and only then what.
+      // The location comes first; the next line has the message.
+      text += "  " + lines[i + 1] + '\n';
     }
   }
   text += errors == 0 ? "" : "  the end of the build:\n";

@@ -19,7 +19,7 @@ std::string example_argument(const Schema& schema, const std::string& type) {
     return argument.dump();
   }
   for (const FieldInfo& field : table->fields) {
-    // Other fields have defaults, or are for the author to fill in.
+    // Other fields have defaults, or the author fills them in.
     if (field.type == "string" && !field.deprecated && (field.required || argument.empty())) {
       argument[field.name] = field.name == "path" ? "FILE" : "TEXT";
     }
@@ -55,7 +55,7 @@ Result<std::unique_ptr<DevSocket>> DevSocket::open(const std::filesystem::path& 
   std::unique_ptr<DevSocket> socket(new DevSocket(std::move(*server)));
   auto thread = internal::Thread::start("tenon-dev-sock", [&served = *socket] {
     static_cast<void>(served.server_->run());
-    // Release: whoever sees it finds the server at its end.
+    // Release: a thread that reads true also sees that the server has ended.
     served.ended_.store(true, std::memory_order_release);
   });
   if (!thread) {
@@ -66,7 +66,7 @@ Result<std::unique_ptr<DevSocket>> DevSocket::open(const std::filesystem::path& 
 }
 
 DevSocket::~DevSocket() {
-  // A third stop waits for no client.
+  // A third stop does not wait for any client.
   for (int stop = 0; stop < 3; ++stop) {
     server_->stop(true);
   }

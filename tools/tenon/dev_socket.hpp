@@ -1,4 +1,4 @@
-/// The socket on which `tenon dev` takes calls and commands, as a daemon does.
+/// The socket on which `tenon dev` serves calls and commands, like a daemon.
 #pragma once
 
 #include <atomic>
@@ -15,18 +15,19 @@
 
 namespace tenon::cli {
 
-/// Serves on a thread of its own, from `open` to its end. One thread at a time.
+/// Serves on a separate thread, from `open` to destruction. Only one thread may use it at a time.
 class DevSocket {
  public:
-  /// `system` outlives the socket. Errors: those of UnixListener::listen; kUnavailable no descriptors or threads left.
+  /// `system` must outlive the socket. Errors: those of UnixListener::listen; kUnavailable if no
+  /// descriptors or threads are left.
   [[nodiscard]] static Result<std::unique_ptr<DevSocket>> open(const std::filesystem::path& path,
                                                                internal::RuntimeSystem& system);
   DevSocket(const DevSocket&) = delete;
   DevSocket& operator=(const DevSocket&) = delete;
-  /// Cancels what clients wait for, and removes the socket.
+  /// Cancels the calls of clients, and removes the socket.
   ~DevSocket();
 
-  /// Whether a client has asked for the end ('tenon stop').
+  /// Returns whether a client has requested a stop ('tenon stop').
   [[nodiscard]] bool asked_to_stop() const noexcept { return ended_.load(std::memory_order_acquire); }
 
  private:
@@ -36,11 +37,11 @@ class DevSocket {
   internal::Thread thread_;
 };
 
-/// As one word of a shell. [any-thread]
+/// Quotes `word` as one word of a shell. [any-thread]
 [[nodiscard]] std::string in_shell(const std::string& word);
 
-/// The command that calls a task of the plugin on a socket, with an argument whose strings are placeholders; empty when
-/// the plugin has no task. [any-thread]
+/// Returns the command that calls a task of the plugin on a socket, with an argument whose strings
+/// are placeholders; empty if the plugin has no task. [any-thread]
 [[nodiscard]] std::string example_call(const PluginInfo& plugin, const std::filesystem::path& socket);
 
 }  // namespace tenon::cli

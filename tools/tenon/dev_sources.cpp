@@ -12,7 +12,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxDirectories = 4096;
 
-/// Whether a file of this name may be a source that the build does not know of yet.
+/// Returns whether a file with this name may be a source that the build does not know yet.
 bool is_source_name(const fs::path& file) {
   static const std::set<std::string> kExtensions = {".c",   ".cc",  ".cpp", ".cxx", ".h",   ".hh",    ".hpp",
                                                     ".hxx", ".inc", ".inl", ".ipp", ".fbs", ".cmake", ".in"};
@@ -20,7 +20,7 @@ bool is_source_name(const fs::path& file) {
   return kExtensions.contains(file.extension().string()) || name == "CMakeLists.txt" || name == "CMakePresets.json";
 }
 
-/// A build of the author's own changes without his saving anything.
+/// Returns whether a directory is a build directory of the author's, which changes without a save.
 bool is_build(const fs::path& directory) {
   std::error_code failed;
   return fs::exists(directory / "CMakeCache.txt", failed);
@@ -55,7 +55,8 @@ std::vector<fs::path> DevSources::changed() {
     }
   }
   seen_ = std::move(now);
-  // No build runs: what changes now was saved by a person, whatever builds have done with it before.
+  // No build runs, so a file that changes now was saved by a person, even if earlier builds wrote
+  // it.
   for (const fs::path& file : files) {
     written_.erase(file);
   }
@@ -68,7 +69,7 @@ void DevSources::begin_build() {
 
 std::vector<fs::path> DevSources::end_build(BuildFiles files) {
   build_ = std::move(files);
-  // What counts may be known only now; what did not count before is not new.
+  // Only now is it known which files count; a file that did not count before is not new.
   std::erase_if(seen_, [this](const auto& known) { return !counts(known.first); });
   const Times now = look();
   for (const auto& [file, time] : now) {
@@ -84,7 +85,7 @@ std::vector<fs::path> DevSources::end_build(BuildFiles files) {
       continue;
     }
     if (!suspects_.contains(file) && !written_.contains(file)) {
-      suspects.insert(file);  // Perhaps it was saved meanwhile: `changed` gives it.
+      suspects.insert(file);  // It may have been saved meanwhile: `changed` returns it.
       continue;
     }
     seen_[file] = time;
@@ -112,7 +113,7 @@ DevSources::Times DevSources::look() {
       if (hidden || it->path() == without_ || is_build(it->path()) || ++directories > kMaxDirectories) {
         it.disable_recursion_pending();
       } else if (watched_.insert(it->path()).second) {
-        // Without a watch the next look finds the change.
+        // Without a watch, the next rescan finds the change.
         static_cast<void>(watch_.add(it->path()));
       }
     } else if (!hidden && counts(it->path())) {

@@ -1,4 +1,4 @@
-/// The sources of `tenon dev`: which of them were saved.
+/// Finds out which sources of `tenon dev` were saved.
 #pragma once
 
 #include <cstdint>
@@ -12,28 +12,30 @@
 
 namespace tenon::cli {
 
-/// The files below a directory that a build reads, or may read by their names, and one file more. Not thread-safe.
+/// The files below a directory that a build reads, or may read by their names, and one additional
+/// file. Not thread-safe.
 ///
-/// A build may write below its sources: a header with its version, say. What its rules name as products never counts.
-/// Of what they do not name, a file that changes during two builds in a row is taken for one that the build writes: a
-/// person who saves during a build gets the next build, and one that builds for ever is stopped.
+/// A build may write below its sources, for example a header with its version. Outputs that its
+/// rules name never count. Any other file that changes during two builds in a row is considered an
+/// output of the build. So a person who saves during a build gets the next build, but an endless
+/// series of builds is stopped.
 class DevSources {
  public:
-  /// `without` is not looked into; `also` may be empty.
+  /// `without` is not searched; `also` may be empty.
   DevSources(std::filesystem::path root, std::filesystem::path without, std::filesystem::path also,
              internal::FileWatch watch);
 
   [[nodiscard]] const internal::FileDescriptor& descriptor() const noexcept { return watch_.descriptor(); }
-  /// The sources that have changed since the last call.
+  /// Returns the sources that have changed since the last call.
   [[nodiscard]] std::vector<std::filesystem::path> changed();
 
   void begin_build();
-  /// `files`: what the build's rules say. Gives the files that are now known to be written by the build though its
-  /// rules do not say so.
+  /// `files`: the files that the rules of the build name. Returns the files now known to be written
+  /// by the build although its rules do not name them.
   [[nodiscard]] std::vector<std::filesystem::path> end_build(BuildFiles files);
 
  private:
-  /// When each file was last written.
+  /// The time of the last write of each file.
   using Times = std::map<std::filesystem::path, std::int64_t>;
 
   [[nodiscard]] Times look();
@@ -44,7 +46,8 @@ class DevSources {
   const std::filesystem::path without_;
   const std::filesystem::path also_;
   internal::FileWatch watch_;
-  std::set<std::filesystem::path> own_output_;  ///< Each line there would cause the next build.
+  std::set<std::filesystem::path> own_output_;  ///< Each line written there would start another
+                                                ///< build.
   std::set<std::filesystem::path> watched_;
   Times seen_;
   Times before_build_;

@@ -10,16 +10,17 @@ namespace {
 
 constexpr std::chrono::hours kForEver{24 * 365};
 constexpr std::chrono::milliseconds kSettleTime{200};
-/// Once an interrupt has ended a wait.
+/// The time limit after an interrupt has ended a wait.
 constexpr std::chrono::seconds kInterruptedPatience{1};
 
 }  // namespace
 
-/// What the drain's thread uses; it may outlive the stream.
+/// Used by the drain's thread; it may outlive the stream.
 struct ErrorStream::Shared {
   std::function<Result<void>(std::string_view)> write;
   std::string prefix;
-  internal::Guarded<std::string> problem;  ///< Of the last write that failed since the last report.
+  internal::Guarded<std::string> problem;  ///< The problem of the last failed write since the last
+                                           ///< report.
 
   bool take(const std::string& text) {
     auto written = write(text);
@@ -70,7 +71,7 @@ void ErrorStream::write(std::string_view text) {
   if (text.empty()) {
     return;
   }
-  static_cast<void>(wait(patience()));  // An empty queue takes a text of any size.
+  static_cast<void>(wait(patience()));  // An empty queue accepts a text of any size.
   drain_.push(std::string(text), text.size());
   static_cast<void>(wait(patience()));
 }

@@ -15,39 +15,42 @@
 
 namespace tenon::cli {
 
-/// Writes on a thread of its own, which may hang when nobody reads: a terminal after Ctrl-S, a pipe whose reader is
-/// stopped. Texts keep their order. [any-thread]
+/// Writes on a separate thread, which may block while the stream is not read: a terminal after
+/// Ctrl-S, or a pipe whose reader is stopped. Texts keep their order. [any-thread]
 class ErrorStream {
  public:
   struct Options {
-    /// Writes all of a text; may block for ever.
+    /// Writes the whole text; may block for ever.
     std::function<Result<void>(std::string_view)> write = {};
-    /// Interrupts so far: one more ends a wait. Outlives the stream.
+    /// The number of interrupts so far; a further one ends a wait. Must outlive the stream.
     const std::atomic<int>* interrupts = nullptr;
-    /// A person who has stopped a terminal will let it run again.
+    /// A user who has stopped a terminal will resume it.
     bool is_terminal = false;
-    /// What the line about dropped ones begins with.
+    /// The start of the line about dropped lines.
     std::string prefix = "tenon: warning: ";
-    /// Log lines that wait; further ones are dropped and counted.
+    /// How many bytes of log lines may wait; further lines are dropped and counted.
     std::size_t max_bytes = std::size_t{1} << 20;
-    /// How long a wait goes on without progress once there are log lines.
+    /// How long a wait may last without progress after there have been log lines.
     std::chrono::milliseconds patience{5000};
   };
   explicit ErrorStream(Options options);
   ErrorStream(const ErrorStream&) = delete;
   ErrorStream& operator=(const ErrorStream&) = delete;
 
-  /// Returns once the text is written, an interrupt comes, or the stream has shown that nobody reads it.
+  /// Returns after the text is written, after an interrupt, or when the stream is known to be
+  /// unread.
   void write(std::string_view text);
-  /// Never waits. Lines that do not fit are counted, and the count is written when there is room again.
+  /// Never waits. Lines that do not fit are counted; the count is written as soon as there is room.
   void log(std::string_view text);
-  /// Waits until all is written, but no longer than `patience` without progress: what is left is given up then, and no
-  /// later call waits. False when it did so.
+  /// Waits until everything is written, but at most for `patience` without progress. Returns false
+  /// if it gave up; the rest is then discarded, and no later call waits.
   bool flush(std::chrono::milliseconds patience);
-  /// Gives what waits a moment to be written before something goes to another stream of the same terminal.
+  /// Gives waiting texts a moment to be written before output to another stream of the same
+  /// terminal.
   void settle();
-  /// Waits at the end of a command, with the patience of `write`; nothing is written afterwards. False: a thread is
-  /// left behind that hangs, and what the functions of the options refer to must live on.
+  /// Waits at the end of a command, with the patience of `write`; nothing is written afterwards.
+  /// Returns false if it leaves a hung thread behind; the objects that the functions of the options
+  /// use must then stay alive.
   [[nodiscard]] bool finish();
 
  private:
@@ -58,7 +61,7 @@ class ErrorStream {
   const Options options_;
   const std::shared_ptr<Shared> shared_;
   internal::BoundedDrain<std::string> drain_;
-  // Relaxed: they only shorten waits.
+  // Relaxed: these flags only shorten waits.
   std::atomic<bool> logged_{false};
   std::atomic<bool> given_up_{false};
   std::atomic<bool> interrupted_{false};

@@ -10,7 +10,8 @@
 namespace tenon::cli {
 namespace {
 
-/// One line each, as JSON too: a reader of a stream that does not end takes lines. False when nobody reads any more.
+/// Writes one line for each event, also as JSON: the reader of an endless stream reads lines.
+/// Returns false if the reader has gone away.
 bool write_events(Context& context, const serve::EventsT& events) {
   if (events.missed > 0) {
     context.world.write_error("tenon: " + internal::count_of(events.missed, "event is", "events are") +
@@ -29,12 +30,12 @@ Outcome<ExitCode> events_command(Context& context, const std::vector<std::string
   CommandLine line("Shows what has happened to the plugins of a daemon.", "tenon events");
   std::string socket;
   serve::GetEventsT request;
-  line.add_flag("--follow", request.follow, "Go on with what happens from now on, until Ctrl-C or the daemon's end");
+  line.add_flag("--follow", request.follow, "Keep showing new events, until Ctrl-C or the daemon's end");
   line.add("--after", request.after, "Only events with a higher number").type_name("NUMBER");
   add_socket_option(line, socket);
   line.footer("With --json each event is one line.\n\nExample:\n  tenon events --follow --json | jq .message");
-  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
-    return go_on.map([](bool) { return ExitCode::kDone; });
+  if (auto proceed = line.parse(context, arguments); !proceed || !*proceed) {
+    return proceed.map([](bool) { return ExitCode::kDone; });
   }
   const bool follow = request.follow;
   auto daemon = DaemonClient::connect(context.world, socket);
@@ -56,13 +57,13 @@ Outcome<ExitCode> events_command(Context& context, const std::vector<std::string
     }
     auto more = daemon->receive_or_interrupt(std::nullopt);
     if (!more) {
-      // The daemon has ended, and with it the events.
+      // The daemon has ended, and so have its events.
       return more.error().error.code == ErrorCode::kUnavailable
                  ? Outcome<ExitCode>(ExitCode::kDone)
                  : Outcome<ExitCode>(tl::unexpected<Failure>(std::move(more.error())));
     }
     if (!*more) {
-      return ExitCode::kDone;  // Ctrl-C is how it is meant to end.
+      return ExitCode::kDone;  // Ctrl-C is the normal way to end it.
     }
     next = std::move(**more);
     if (const serve::FailureT* const failed = next.body.AsFailure()) {

@@ -17,11 +17,11 @@ Outcome<ExitCode> graph_command(Context& context, const std::vector<std::string>
   line.add("--format", format, "Graphviz, Mermaid or JSON").type_name("dot|mermaid|json");
   line.add("--set", settings, "Change a value of the file: key=value, dotted key").type_name("KEY=VALUE");
   LimitOptions limit_options;
-  line.add("--plugin-dir", plugin_dirs, "Look for plugins here first").type_name("DIR");
+  line.add("--plugin-dir", plugin_dirs, "Search this directory for plugins first").type_name("DIR");
   add_limit_options(line, limit_options);
   line.footer("Example:\n  tenon graph plugins/files/inventory.toml --format dot | dot -Tsvg > inventory.svg");
-  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
-    return go_on.map([](bool) { return ExitCode::kDone; });
+  if (auto proceed = line.parse(context, arguments); !proceed || !*proceed) {
+    return proceed.map([](bool) { return ExitCode::kDone; });
   }
   GraphFormat graph_format = GraphFormat::kDot;
   if (format == "mermaid") {
@@ -58,7 +58,7 @@ Outcome<ExitCode> graph_command(Context& context, const std::vector<std::string>
     write_errors(context, diagnostics);
     return ExitCode::kBadConfiguration;
   }
-  context.world.write_error(diagnostics.to_text(context.color_error));  // Warnings.
+  context.world.write_error(diagnostics.to_text(context.color_error));  // Writes warnings.
   std::string text = graph->to_text(graph_format);
   if (!text.ends_with('\n')) {
     text += '\n';

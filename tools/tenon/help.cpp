@@ -1,4 +1,4 @@
-/// The commands that describe the others: help, manual pages and completions.
+/// The commands that describe other commands: help, manual pages and completions.
 #include <string>
 #include <vector>
 
@@ -15,11 +15,11 @@ Outcome<ExitCode> help_command(Context& context, const std::vector<std::string>&
   CommandLine line("Shows the arguments of a command and an example, or the list of commands.", "tenon help");
   std::string name;
   bool man = false;
-  line.add("COMMAND", name, "The command; the list of all when not given");
+  line.add("COMMAND", name, "The command; without it, all commands are listed");
   line.add_flag("--man", man, "Write the manual page, for man");
   line.footer("Examples:\n  tenon help run\n  tenon help --man run | man -l -");
-  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
-    return go_on.map([](bool) { return ExitCode::kDone; });
+  if (auto proceed = line.parse(context, arguments); !proceed || !*proceed) {
+    return proceed.map([](bool) { return ExitCode::kDone; });
   }
   if (name.empty()) {
     context.output.write(man ? main_manual_page() : main_help());
@@ -42,13 +42,13 @@ Outcome<ExitCode> completion_command(Context& context, const std::vector<std::st
   std::string shell;
   line.add("SHELL", shell, "The shell").type_name("bash|zsh|fish").required();
   line.footer(
-      "An installed tenon has its scripts where the shells look for them. For another one:\n\n"
+      "An installed tenon has its scripts where shells find them. Otherwise:\n\n"
       "Examples:\n"
       "  source <(tenon completion bash)                            in ~/.bashrc\n"
       "  source <(tenon completion zsh)                             in ~/.zshrc, below compinit\n"
       "  tenon completion fish > ~/.config/fish/completions/tenon.fish");
-  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
-    return go_on.map([](bool) { return ExitCode::kDone; });
+  if (auto proceed = line.parse(context, arguments); !proceed || !*proceed) {
+    return proceed.map([](bool) { return ExitCode::kDone; });
   }
   for (const CompletionScript& script : kCompletionScripts) {
     if (script.shell == shell) {
@@ -57,11 +57,11 @@ Outcome<ExitCode> completion_command(Context& context, const std::vector<std::st
     }
   }
   return usage_failure("there is no completion for '" + internal::printable(shell) + "'",
-                       "there are bash, zsh and fish");
+                       "the shells are bash, zsh and fish");
 }
 
 Outcome<ExitCode> complete_command(Context& context, const std::vector<std::string>& arguments) {
-  // Not a command line of its own: the words are those of another one.
+  // These arguments are the words of another command line, so they are not parsed here.
   const std::size_t skipped = !arguments.empty() && arguments.front() == "--" ? 1 : 0;
   const Candidates found =
       complete(context.world, {arguments.begin() + static_cast<std::ptrdiff_t>(skipped), arguments.end()});

@@ -1,5 +1,6 @@
-/// Workers on threads of this process, over the same rings, segments and messages: a debugger, valgrind or a sanitizer
-/// then sees both sides at once. A task that crashes ends this process.
+/// Runs workers on threads of this process, with the same rings, segments and messages, so that a
+/// debugger, valgrind or a sanitizer sees both sides at once. A task that crashes also crashes this
+/// process.
 #pragma once
 
 #include <memory>

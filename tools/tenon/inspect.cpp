@@ -15,11 +15,11 @@ Outcome<ExitCode> inspect_command(Context& context, const std::vector<std::strin
   std::vector<std::string> plugin_dirs;
   LimitOptions limit_options;
   line.add("NAME", name, "PLUGIN or PLUGIN.TASK").required();
-  line.add("--plugin-dir", plugin_dirs, "Look for plugins here first").type_name("DIR");
+  line.add("--plugin-dir", plugin_dirs, "Search this directory for plugins first").type_name("DIR");
   add_limit_options(line, limit_options);
   line.footer("Example:\n  tenon inspect text.count");
-  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
-    return go_on.map([](bool) { return ExitCode::kDone; });
+  if (auto proceed = line.parse(context, arguments); !proceed || !*proceed) {
+    return proceed.map([](bool) { return ExitCode::kDone; });
   }
   auto limits = read_limits(limit_options);
   if (!limits) {
@@ -52,7 +52,7 @@ Outcome<ExitCode> inspect_command(Context& context, const std::vector<std::strin
     std::string hint = internal::did_you_mean(name, names, 1);
     return failure(ExitCode::kUsage,
                    Error{ErrorCode::kNotFound, "there is no plugin '" + internal::printable(name) + "'", {}},
-                   hint.empty() ? "'tenon list' shows what there is" : std::move(hint));
+                   hint.empty() ? "'tenon list' shows all plugins" : std::move(hint));
   }
   context.output.write(context.json ? dump(detail_json(*plugin, task))
                                     : detail_text(*plugin, task, context.color_output));

@@ -105,7 +105,8 @@ Outcome<Buffer> encode(const Schema& schema, const std::string& type, const Name
   if (buffer) {
     return std::move(*buffer);
   }
-  if (problem.message.empty()) {  // Not about the text: an unknown type, a lack of memory.
+  // The problem is not in the text: an unknown type, or out of memory.
+  if (problem.message.empty()) {
     return failure(ExitCode::kUsage, std::move(buffer.error()));
   }
   std::string message = internal::printable(json.name) + ':' +

@@ -12,11 +12,11 @@ Outcome<ExitCode> list_command(Context& context, const std::vector<std::string>&
   CommandLine line("Lists plugins with their tasks, and why a plugin cannot be used.", "tenon list");
   std::vector<std::string> plugin_dirs;
   LimitOptions limit_options;
-  line.add("--plugin-dir", plugin_dirs, "Look for plugins here first").type_name("DIR");
+  line.add("--plugin-dir", plugin_dirs, "Search this directory for plugins first").type_name("DIR");
   add_limit_options(line, limit_options);
   line.footer("Example:\n  tenon list --json");
-  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
-    return go_on.map([](bool) { return ExitCode::kDone; });
+  if (auto proceed = line.parse(context, arguments); !proceed || !*proceed) {
+    return proceed.map([](bool) { return ExitCode::kDone; });
   }
   auto limits = read_limits(limit_options);
   if (!limits) {

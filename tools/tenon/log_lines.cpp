@@ -40,7 +40,7 @@ std::string to_text(const LogRecord& record, bool color) {
   if (const std::string_view about = record.task.empty() ? record.plugin : record.task; !about.empty()) {
     text += about;
     if (!record.version.empty()) {
-      // Which build of it: two versions may be at work at once.
+      // Identifies the build: two versions may run at the same time.
       text += " (" + std::string(record.version) + ", sha256 " + internal::short_hash(record.sha256) + ')';
     }
     text += ": ";
@@ -48,7 +48,7 @@ std::string to_text(const LogRecord& record, bool color) {
   if (!record.source.empty()) {
     text += "worker " + std::to_string(record.worker_id) + ", " + std::string(record.source) + ": ";
   }
-  // A task's message is foreign text: it must not move the cursor or paint the terminal.
+  // The text comes from a task: it must not move the cursor or change colors of the terminal.
   text += internal::printable(record.message, 4096) + '\n';
   return text;
 }
@@ -58,13 +58,13 @@ struct LogLines::State {
   LogLevel least;
   bool color;
   std::mutex mutex;
-  std::string last{};         // Guarded by mutex, as is what follows.
-  std::uint64_t repeats = 0;  // Of `last`, not written yet.
+  std::string last{};         // Guarded by mutex, like the members below.
+  std::uint64_t repeats = 0;  // Repetitions of `last` that have not been written yet.
 
   void flush_locked() {
     if (repeats > 0) {
-      status.print("tenon: the last message came " + group_digits(repeats) +
-                   (repeats == 1 ? " more time\n" : " more times\n"));
+      status.print("tenon: the last message was repeated " + group_digits(repeats) +
+                   (repeats == 1 ? " time\n" : " times\n"));
     }
     repeats = 0;
   }

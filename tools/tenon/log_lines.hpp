@@ -1,4 +1,4 @@
-/// Log lines of the runtime and of tasks on standard error.
+/// Writes log lines of the runtime and of tasks to standard error.
 #pragma once
 
 #include <memory>
@@ -10,14 +10,14 @@
 
 namespace tenon::cli {
 
-/// "tenon: warning: text.count: message" with a newline.
+/// Returns "tenon: warning: text.count: message" with a newline.
 [[nodiscard]] std::string to_text(const LogRecord& record, bool color);
 
-/// Writes log lines above a status line. A line that comes again at once is counted, and the count is written when
-/// another line comes or on `flush`. [any-thread]
+/// Writes log lines above a status line. Consecutive repetitions of a line are counted; the count
+/// is written when another line comes or on `flush`. [any-thread]
 class LogLines {
  public:
-  /// Lines of `least` and above; `status` outlives this and all sinks.
+  /// Writes lines at level `least` and above; `status` must outlive this object and all sinks.
   LogLines(StatusLine& status, LogLevel least, bool color);
   LogLines(const LogLines&) = delete;
   LogLines& operator=(const LogLines&) = delete;

@@ -64,7 +64,7 @@ int main(int argc, char** argv) {
   world.output_hangs = &output_hangs;
   const int code = tenon::cli::run(world, std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
   if (!errors.finish() || output_hangs.load(std::memory_order_relaxed)) {
-    internal::exit_now(code);  // A thread that hangs in a write uses what lies on this stack.
+    internal::exit_now(code);  // A thread that hangs in a write uses objects on this stack.
   }
   return code;
 }

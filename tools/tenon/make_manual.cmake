@@ -1,4 +1,5 @@
-# cmake -DTENON=<program> -DOUTPUT=<directory> -P make_manual.cmake: a manual page of tenon and of each of its commands.
+# Usage: cmake -DTENON=<program> -DOUTPUT=<directory> -P make_manual.cmake. Writes the manual pages
+# of tenon and of each of its commands.
 file(REMOVE_RECURSE ${OUTPUT})
 file(MAKE_DIRECTORY ${OUTPUT})
 execute_process(COMMAND ${TENON} help --man OUTPUT_FILE ${OUTPUT}/tenon.1 COMMAND_ERROR_IS_FATAL ANY)

@@ -1,4 +1,4 @@
-// drain, pause, resume: the commands on the pipelines of a daemon.
+// drain, pause, resume: commands for the pipelines of a daemon.
 
 #include <nlohmann/json.hpp>
 
@@ -17,11 +17,11 @@ Outcome<ExitCode> steer(Context& context, const std::vector<std::string>& argume
   CommandLine line(description, name);
   std::string socket;
   Request request;
-  line.add("PIPELINE", request.pipeline, "Name of the pipeline; all of them when not given");
+  line.add("PIPELINE", request.pipeline, "Name of the pipeline; default: all of them");
   add_socket_option(line, socket);
   line.footer("Example:\n  " + std::string(name) + " inventory");
-  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
-    return go_on.map([](bool) { return ExitCode::kDone; });
+  if (auto proceed = line.parse(context, arguments); !proceed || !*proceed) {
+    return proceed.map([](bool) { return ExitCode::kDone; });
   }
   auto daemon = DaemonClient::connect(context.world, socket);
   if (!daemon) {
@@ -50,18 +50,18 @@ Outcome<ExitCode> steer(Context& context, const std::vector<std::string>& argume
 
 Outcome<ExitCode> pause_command(Context& context, const std::vector<std::string>& arguments) {
   return steer<serve::PauseT>(context, arguments,
-                              "Lets pipelines of a daemon begin nothing new until they are resumed.", "tenon pause",
-                              kDaemonPatience);
+                              "Pauses pipelines of a daemon: they start no new work until they are resumed.",
+                              "tenon pause", kDaemonPatience);
 }
 
 Outcome<ExitCode> resume_command(Context& context, const std::vector<std::string>& arguments) {
-  return steer<serve::ResumeT>(context, arguments, "Lets paused pipelines of a daemon go on.", "tenon resume",
+  return steer<serve::ResumeT>(context, arguments, "Resumes paused pipelines of a daemon.", "tenon resume",
                                kDaemonPatience);
 }
 
 Outcome<ExitCode> drain_command(Context& context, const std::vector<std::string>& arguments) {
   return steer<serve::DrainT>(context, arguments,
-                              "Stops the sources of pipelines and waits until what is in flight is finished.",
+                              "Stops the sources of pipelines and waits until the items in flight are finished.",
                               "tenon drain", std::nullopt);
 }
 

@@ -1,4 +1,4 @@
-/// What the commands on pipeline files share.
+/// Shared by the commands that take pipeline files.
 #pragma once
 
 #include <string>
@@ -12,14 +12,14 @@
 
 namespace tenon::cli {
 
-/// `--set key=value` taken apart at the first '='. Errors: usage without a key or '='.
+/// Splits `--set key=value` at the first '='. Errors: usage without a key or '='.
 [[nodiscard]] Outcome<std::vector<std::pair<std::string, std::string>>> parse_overrides(
     const std::vector<std::string>& settings);
 
-/// Errors: usage when there is no such file, or it is a directory.
+/// Errors: usage if there is no such file, or it is a directory.
 [[nodiscard]] Outcome<void> require_file(const std::string& path);
 
-/// Writes what is wrong with a pipeline file: to standard error, or as JSON to standard output.
+/// Writes the errors of a pipeline file: to standard error, or as JSON to standard output.
 void write_errors(Context& context, const Diagnostics& diagnostics);
 
 }  // namespace tenon::cli

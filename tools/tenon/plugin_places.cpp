@@ -24,7 +24,7 @@ Outcome<std::vector<fs::path>> plugin_places(const World& world, const std::vect
     std::error_code failed;
     if (!fs::is_directory(place, failed)) {
       if (failed == std::errc::permission_denied) {
-        return usage_failure("--plugin-dir: cannot look for '" + internal::printable(place) + "': " + failed.message());
+        return usage_failure("--plugin-dir: cannot access '" + internal::printable(place) + "': " + failed.message());
       }
       return usage_failure("--plugin-dir: there is no directory '" + internal::printable(place) + "'");
     }
@@ -78,11 +78,11 @@ void CatalogLimits::set(RuntimeOptions& options) const {
 }
 
 void add_limit_options(CommandLine& line, LimitOptions& options) {
-  line.add("--start-timeout", options.start_timeout, "How long a plugin may take to load, as in 2m; 30s without it")
+  line.add("--start-timeout", options.start_timeout, "How long a plugin may take to load, as in 2m; default: 30s")
       .type_name("TIME");
   line.add("--memory", options.memory,
-           "Address space that a plugin may reserve while it is inspected, as in 128GiB, 0B for no limit; 64GiB "
-           "without it")
+           "Address space that a plugin may reserve while it is inspected, as in 128GiB, 0B for no limit; default: "
+           "64GiB")
       .type_name("SIZE");
 }
 
@@ -95,7 +95,7 @@ Outcome<CatalogLimits> read_limits(const LimitOptions& options) {
     }
     limits.usual.start_timeout = std::chrono::ceil<std::chrono::milliseconds>(*time);
     if (limits.usual.start_timeout.count() == 0) {
-      return usage_failure("--start-timeout: a plugin needs some time to load", "as in --start-timeout 2m");
+      return usage_failure("--start-timeout: it must be longer than 0", "as in --start-timeout 2m");
     }
   }
   if (!options.memory.empty()) {
@@ -118,7 +118,8 @@ Outcome<Catalog> open_catalog(const World& world, const std::vector<std::string>
   options.plugin_dirs = std::move(*places);
   options.limits = limits.usual;
   options.limits_of = limits.of;
-  options.use_environment = false;  // plugin_places has put it behind the command line's own.
+  // plugin_places has added the environment's directories after those of the command line.
+  options.use_environment = false;
   auto catalog = Catalog::open(options);
   if (!catalog) {
     return failure(ExitCode::kBadConfiguration, std::move(catalog.error()));
@@ -139,7 +140,7 @@ Outcome<TaskRef> find_task(const Catalog& catalog, const std::string& full_name)
   }
   const bool known = catalog.find_plugin(plugin) != nullptr;
   return failure(ExitCode::kUsage, std::move(task.error()),
-                 known ? "" : "plugins are looked for in --plugin-dir, in TENON_PLUGIN_PATH, and beside tenon");
+                 known ? "" : "plugins are searched for in --plugin-dir, in TENON_PLUGIN_PATH, and beside tenon");
 }
 
 }  // namespace tenon::cli

@@ -79,7 +79,7 @@ RunState run_state(const RunReport& report) {
 std::string interrupted_line(const RunReport& report) {
   const std::uint64_t in_flight = run_state(report).in_flight;
   return "interrupted: finishing " + group_digits(in_flight) + (in_flight == 1 ? " item" : " items") +
-         " in flight; Ctrl-C again ends at once";
+         " in flight; Ctrl-C again stops at once";
 }
 
 std::string ProgressMeter::line(const RunReport& report, double seconds) {
@@ -122,7 +122,7 @@ void StatusLine::update(std::string_view line) {
     return;
   }
   const unsigned width = std::max(world_.error_width(), 2U);
-  // One column stays free: a full line would wrap and could not be drawn over.
+  // One column stays free: a full line would wrap and could not be overwritten.
   std::string shown = cut_to_columns(line, width - 1);
   const std::lock_guard lock(mutex_);
   if (shown == shown_) {

@@ -1,4 +1,4 @@
-/// The one line on a terminal that says how far a run is.
+/// The terminal line that shows the progress of a run.
 #pragma once
 
 #include <cstdint>
@@ -16,32 +16,36 @@
 
 namespace tenon::cli {
 
-/// "1,234,567".
+/// Returns a number with separators, as in "1,234,567".
 [[nodiscard]] std::string group_digits(std::uint64_t number);
-/// "8 s", "3 min 20 s", "2 h 05 min".
+/// Returns "8 s", "3 min 20 s", "2 h 05 min".
 [[nodiscard]] std::string format_duration(double seconds);
-/// `text` cut to `columns`, never inside a UTF-8 character.
+/// Cuts `text` to `columns`, never inside a UTF-8 character.
 [[nodiscard]] std::string cut_to_columns(std::string_view text, std::size_t columns);
 
-/// How far a run is, by its counts.
+/// The progress of a run, as counts.
 struct RunState {
-  std::uint64_t given = 0;  ///< Items the sources gave.
-  std::uint64_t done = 0;   ///< Of these, no longer waiting or running anywhere.
+  std::uint64_t given = 0;  ///< Items that the sources gave.
+  std::uint64_t done = 0;   ///< Items that no longer wait or run anywhere.
   std::uint64_t failed = 0;
-  std::uint64_t in_flight = 0;            ///< In the stages and sinks and the queues before them.
-  std::optional<std::uint64_t> expected;  ///< All items there will be, once every source knows.
+  std::uint64_t in_flight = 0;            ///< Items in the stages and sinks and in the queues
+                                          ///< before them.
+  std::optional<std::uint64_t> expected;  ///< The total number of items, once every source knows
+                                          ///< it.
 };
 [[nodiscard]] RunState run_state(const RunReport& report);
 
-/// What the first interrupt leads to: "interrupted: finishing 12 items in flight; Ctrl-C again ends at once".
+/// Returns the line after the first interrupt: "interrupted: finishing 12 items in flight; Ctrl-C
+/// again stops at once".
 [[nodiscard]] std::string interrupted_line(const RunReport& report);
 
-/// Turns counts at moments into a line. Not thread-safe.
+/// Turns counts over time into a line. Not thread-safe.
 class ProgressMeter {
  public:
   explicit ProgressMeter(std::string name) : name_(std::move(name)) {}
-  /// The line at `seconds` since the start; later calls give later moments. The rate is that of the last seconds; the
-  /// time left is given when all sources know how many items they will give.
+  /// Returns the line at `seconds` since the start, which must not decrease between calls. The rate
+  /// covers the last seconds; the remaining time is shown if all sources know how many items they
+  /// will give.
   [[nodiscard]] std::string line(const RunReport& report, double seconds);
 
  private:
@@ -53,10 +57,10 @@ class ProgressMeter {
   std::deque<Moment> moments_;
 };
 
-/// A line at the bottom of a terminal that is drawn over again, and texts that go above it. [any-thread]
+/// A line at the bottom of a terminal that is overwritten, with texts above it. [any-thread]
 class StatusLine {
  public:
-  /// Draws nothing unless standard error is a terminal and `enabled`.
+  /// Draws nothing unless standard error is a terminal and `enabled` is true.
   StatusLine(const World& world, bool enabled) : world_(world), enabled_(enabled && world.error_is_terminal) {}
   StatusLine(const StatusLine&) = delete;
   StatusLine& operator=(const StatusLine&) = delete;
@@ -65,7 +69,7 @@ class StatusLine {
   [[nodiscard]] bool enabled() const noexcept { return enabled_; }
   void update(std::string_view line);
   void clear();
-  /// Writes to standard error, the status line out of the way.
+  /// Writes to standard error above the status line.
   void print(std::string_view text);
 
  private:
@@ -75,14 +79,14 @@ class StatusLine {
   std::string shown_;  // Guarded by mutex_.
 };
 
-/// Shows how far a run is: on a terminal a line that is drawn over again. The first interrupt is said there, and
-/// elsewhere on one line of its own. Not thread-safe.
+/// Shows the progress of a run, on a terminal as a line that is overwritten. The first interrupt is
+/// shown in this line, or on a separate line if there is no terminal. Not thread-safe.
 class RunProgress {
  public:
-  /// `world` and `status` outlive it.
+  /// `world` and `status` must outlive it.
   RunProgress(const World& world, StatusLine& status, std::string name)
       : world_(world), status_(status), meter_(std::move(name)) {}
-  /// `seconds` since the start.
+  /// `seconds` is the time since the start.
   void show(const RunReport& report, double seconds);
 
  private:

@@ -1,4 +1,4 @@
-/// `tenon quarantine`: what is not loaded again, and how to let it in.
+/// `tenon quarantine`: shows quarantined plugin versions and releases them.
 #include <algorithm>
 #include <filesystem>
 #include <system_error>
@@ -21,7 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Fewer digits of a hash would name too much.
+/// A shorter prefix of a hash would match too much.
 constexpr std::size_t kLeastDigits = 4;
 
 struct Arguments {
@@ -31,13 +31,13 @@ struct Arguments {
   std::string socket;
 };
 
-/// A content that is not loaded, with the directory that says so.
+/// A quarantined content, and the directory that records it.
 struct Entry {
   internal::Quarantine place;
   internal::QuarantineRecord record;
 };
 
-/// The store that the command is about. Errors: usage; those of the daemon when one was named.
+/// Returns the store that the command uses. Errors: usage; those of the daemon if one was named.
 Outcome<fs::path> store_directory(const Context& context, const Arguments& asked) {
   if (!asked.store.empty()) {
     std::error_code failed;
@@ -64,7 +64,7 @@ Outcome<fs::path> store_directory(const Context& context, const Arguments& asked
   }
   const fs::path cache = internal::cache_directory();
   if (cache.empty()) {
-    return usage_failure("it is not said where the plugin store is", "give --store DIR, or set HOME");
+    return usage_failure("the plugin store is not known", "give --store DIR, or set HOME");
   }
   return cache / "store";
 }
@@ -110,7 +110,8 @@ Json to_json(const Entry& entry) {
           {"reason", record.reason},           {"record", (entry.place.directory() / record.sha256).string()}};
 }
 
-/// The entries that `words` name, by plugin or by the start of the hash. Errors: usage for a word that names none.
+/// Returns the entries that `words` name, by plugin or by a prefix of the hash. Errors: usage for a
+/// word that matches none.
 Outcome<std::vector<Entry>> chosen(const std::vector<Entry>& entries, const std::vector<std::string>& words) {
   std::vector<Entry> found;
   for (const std::string& word : words) {
@@ -125,9 +126,9 @@ Outcome<std::vector<Entry>> chosen(const std::vector<Entry>& entries, const std:
     }
     if (found.size() == before) {
       std::string hint = internal::did_you_mean(word, names);
-      return usage_failure("nothing in quarantine is called '" + internal::printable(word) + "'",
-                           hint.empty() ? "'tenon quarantine list' shows what is; name a plugin, or the first " +
-                                              std::to_string(kLeastDigits) + " digits or more of a hash"
+      return usage_failure("no plugin or hash in quarantine matches '" + internal::printable(word) + "'",
+                           hint.empty() ? "'tenon quarantine list' shows all; give a plugin's name, or the first " +
+                                              std::to_string(kLeastDigits) + " or more digits of a hash"
                                         : std::move(hint));
     }
   }
@@ -182,21 +183,21 @@ Outcome<ExitCode> lift(Context& context, const std::vector<Entry>& entries) {
 }  // namespace
 
 Outcome<ExitCode> quarantine_command(Context& context, const std::vector<std::string>& arguments) {
-  CommandLine line("Shows the contents of plugins that are not loaded again, and lets them in.", "tenon quarantine");
+  CommandLine line("Lists quarantined plugin versions, which are not loaded, and releases them.", "tenon quarantine");
   Arguments asked;
   line.add("ACTION", asked.action, "list, show or lift").required();
   line.add("HASH|PLUGIN", asked.what, "What to show or lift: the first digits of a hash, or a plugin's name");
-  line.add("--store", asked.store, "The plugin store; else that of the daemon, else $XDG_CACHE_HOME/tenon/store")
+  line.add("--store", asked.store, "The plugin store; default: the daemon's, or $XDG_CACHE_HOME/tenon/store")
       .type_name("DIR");
   add_socket_option(line, asked.socket);
   line.footer(
-      "A content that crashed, hung or was turned back by its trial is not loaded by any program of the user that "
-      "shares\n"
-      "the store. One that 'tenon rollback' went back from is only kept from the daemon that was rolled back.\n"
-      "'tenon swap FILE --force' loads either all the same.\n\n"
+      "A version that crashed, hung or failed its trial is not loaded by any program of this user that shares the\n"
+      "store. A version that 'tenon rollback' replaced is only blocked in that daemon. 'tenon swap FILE --force' "
+      "loads\n"
+      "it in both cases.\n\n"
       "Examples:\n  tenon quarantine list\n  tenon quarantine lift image");
-  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
-    return go_on.map([](bool) { return ExitCode::kDone; });
+  if (auto proceed = line.parse(context, arguments); !proceed || !*proceed) {
+    return proceed.map([](bool) { return ExitCode::kDone; });
   }
   const bool lists = asked.action == "list";
   if (!lists && asked.action != "show" && asked.action != "lift") {
@@ -205,7 +206,7 @@ Outcome<ExitCode> quarantine_command(Context& context, const std::vector<std::st
                          internal::did_you_mean(asked.action, actions));
   }
   if (!lists && asked.what.empty()) {
-    return usage_failure("it is not said what to " + asked.action, "name a plugin or a hash; 'tenon quarantine list'");
+    return usage_failure("'" + asked.action + "' needs a plugin or a hash", "'tenon quarantine list' shows them");
   }
   auto directory = store_directory(context, asked);
   if (!directory) {

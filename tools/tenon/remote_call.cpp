@@ -13,7 +13,7 @@
 namespace tenon::cli {
 namespace {
 
-// Results and arguments of one step of a session.
+// The largest number of results or arguments in one step of a session.
 constexpr std::uint32_t kResultsPerStep = 64;
 constexpr std::size_t kArgumentsPerStep = 64;
 constexpr std::size_t kBytesPerStep = std::size_t{1} << 20;
@@ -26,15 +26,15 @@ Outcome<void> check_size(std::size_t size_bytes) {
   if (size_bytes > internal::kMaxPayloadBytes) {
     return failure(ExitCode::kFailed,
                    Error{ErrorCode::kTooLarge,
-                         "an argument of " + internal::format_size(size_bytes) + " does not go through the socket, " +
-                             "which takes " + internal::format_size(internal::kMaxPayloadBytes),
+                         "an argument of " + internal::format_size(size_bytes) + " is too large for the socket, " +
+                             "whose limit is " + internal::format_size(internal::kMaxPayloadBytes),
                          {}},
-                   "hand large content over as a file, or call without --socket");
+                   "pass large content as a file, or call without --socket");
   }
   return {};
 }
 
-/// Bytes with the plugin that the daemon says has made them.
+/// Bytes with the plugin that made them, as the daemon reports it.
 class MadeBytes final : public internal::ReplyStorage {
  public:
   MadeBytes(internal::Shared<const internal::ReplyStorage> bytes, std::shared_ptr<const PluginInfo> maker)
@@ -93,7 +93,8 @@ Outcome<serve::AnswerBodyUnion> RemoteCaller::wait(std::uint64_t number) {
       cancel.request = number;
       serve::RequestBodyUnion request;
       request.Set(cancel);
-      static_cast<void>(client_.send(std::move(request)));  // The daemon ends it; its answer is not waited for.
+      // The daemon ends it; this process does not wait for the reply.
+      static_cast<void>(client_.send(std::move(request)));
       return tl::unexpected<Failure>(late_failure(asked_));
     }
     if (!answer) {
@@ -114,7 +115,7 @@ Outcome<serve::AnswerBodyUnion> RemoteCaller::wait(std::uint64_t number) {
       continue;
     }
     if (const serve::FailureT* const failed = (*answer)->body.AsFailure()) {
-      // Not by answered_failure: what a task says of itself is no matter of usage.
+      // Does not use answered_failure: an error of the task itself is not a usage error.
       return interrupted() ? tl::unexpected<Failure>(interrupted_failure())
                            : failure(ExitCode::kFailed, internal::to_error(*failed), failed->hint);
     }
@@ -255,7 +256,7 @@ Outcome<Reply> RemoteCaller::reduce(const TaskRef& task, BytesView params, const
   if (!session) {
     return tl::unexpected<Failure>(session.error());
   }
-  std::optional<Buffer> kept;  // Did not fit into the step before.
+  std::optional<Buffer> kept;  // The argument that did not fit into the previous step.
   for (bool more = true; more || kept;) {
     serve::FeedT feed;
     feed.session = *session;

@@ -1,4 +1,4 @@
-/// Runs one task of each kind in a daemon, for `tenon call --socket`.
+/// Runs one task of any kind in a daemon, for `tenon call --socket`.
 #pragma once
 
 #include <cstdint>
@@ -12,12 +12,12 @@
 
 namespace tenon::cli {
 
-/// Not thread-safe.
+/// Makes calls in a daemon. Not thread-safe.
 class RemoteCaller final : public TaskCaller {
  public:
   explicit RemoteCaller(const World& world, DaemonClient client) : world_(world), client_(std::move(client)) {}
 
-  /// The task as the daemon has it now. Errors: usage when it does not exist.
+  /// Returns the task in its current version in the daemon. Errors: usage if it does not exist.
   [[nodiscard]] Outcome<TaskRef> find(const std::string& full_name);
 
   [[nodiscard]] Outcome<Reply> plain(const TaskRef& task, BytesView params, BytesView argument) override;
@@ -27,15 +27,18 @@ class RemoteCaller final : public TaskCaller {
   void finish() override {}
 
  private:
-  /// Sends a request and waits for its next answer; a first interrupt cancels it, a second one waits no more.
+  /// Sends a request and waits for its next reply. A first interrupt cancels the request; a second
+  /// one ends the wait.
   template <typename Body>
   Outcome<serve::AnswerBodyUnion> ask(Body body);
   Outcome<serve::AnswerBodyUnion> wait(std::uint64_t number);
   template <typename Request>
   Outcome<Request> make(const TaskRef& task, BytesView params, BytesView argument) const;
-  /// The bytes with relative paths made absolute: they are this process's, and the daemon's directory is another.
+  /// Makes relative paths in the bytes absolute: they refer to the directory of this process, not
+  /// to the daemon's.
   [[nodiscard]] Outcome<Buffer> with_own_paths(const TaskRef& task, CallPart part, BytesView bytes) const;
-  /// What the daemon answered, made by a version of the task's plugin; absent in answers of older daemons.
+  /// Returns the daemon's reply with the version of the task's plugin that made it; replies of
+  /// older daemons have no version.
   Reply reply_of(const std::vector<std::uint8_t>& bytes, const TaskRef& task, const std::string& version,
                  const std::string& sha256);
   Outcome<std::uint64_t> open(const TaskRef& task, BytesView params, BytesView argument);
@@ -43,8 +46,8 @@ class RemoteCaller final : public TaskCaller {
 
   const World& world_;
   DaemonClient client_;
-  TaskRef asked_;  ///< What `find` has found last; for messages.
-  /// Of the latest reply; most have the same.
+  TaskRef asked_;  ///< The last result of `find`, for messages.
+  /// The plugin of the latest reply; most replies have the same one.
   std::shared_ptr<const PluginInfo> maker_;
 };
 

@@ -7,7 +7,7 @@
 
 namespace tenon::cli {
 
-/// What the drain's thread uses; it may outlive the stream.
+/// Used by the drain's thread; it may outlive the stream.
 struct ResultStream::Shared {
   std::function<Result<void>(std::string_view)> write;
   internal::Guarded<std::optional<Error>> problem;
@@ -37,7 +37,7 @@ Result<void> ResultStream::write(std::string text) {
   const std::size_t size_bytes = text.size();
   if (!drain_.push(std::move(text), size_bytes)) {
     return fail(ErrorCode::kRejected, "results of " + internal::format_size(size_bytes) +
-                                          " are dropped: standard output is not read, and no more may wait for it");
+                                          " are dropped: standard output is not read, and its queue is full");
   }
   return {};
 }

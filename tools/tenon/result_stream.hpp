@@ -1,4 +1,4 @@
-/// Standard output of a daemon: results that nobody reads must not hold up what made them.
+/// Standard output of a daemon: unread results must not block the pipelines that made them.
 #pragma once
 
 #include <chrono>
@@ -15,16 +15,17 @@
 
 namespace tenon::cli {
 
-/// Writes texts whole and in order, on a thread of its own. [any-thread]
+/// Writes whole texts in order, on a separate thread. [any-thread]
 class ResultStream {
  public:
-  /// `world` must live on when `close` says that a thread is left behind. `max_bytes` of texts wait.
+  /// `world` must stay alive if `close` leaves a thread behind. At most `max_bytes` of texts wait.
   explicit ResultStream(const World& world, std::size_t max_bytes = std::size_t{64} << 20);
 
-  /// Never waits. Errors: kRejected there is no room, as standard output is not read; what an earlier text met.
+  /// Never waits. Errors: kRejected if there is no room because standard output is not read; the
+  /// failure of an earlier text.
   [[nodiscard]] Result<void> write(std::string text);
-  /// Waits until all is written, at most `patience` without progress. Errors: kDeadline it is not, and a thread is left
-  /// behind; the first failure of a write.
+  /// Waits until everything is written, at most `patience` without progress. Errors: kDeadline if
+  /// it is not, and a thread is left behind; the first failure of a write.
   [[nodiscard]] Result<void> close(std::chrono::milliseconds patience);
 
  private:

@@ -38,33 +38,33 @@ struct Arguments {
 void add_options(CommandLine& line, Arguments& arguments) {
   line.add("FILE", arguments.file, "Pipeline file").required();
   line.add("--set", arguments.settings, "Change a value of the file: key=value, dotted key").type_name("KEY=VALUE");
-  line.add("--workers", arguments.workers, "Worker processes; one per core when not given")
+  line.add("--workers", arguments.workers, "Worker processes; default: one per core")
       .type_name("N")
       .between(1, kMaxWorkers);
-  line.add("--plugin-dir", arguments.plugin_dirs, "Look for plugins here first").type_name("DIR");
+  line.add("--plugin-dir", arguments.plugin_dirs, "Search this directory for plugins first").type_name("DIR");
   add_limit_options(line, arguments.limits);
   const CommandLine::Option watch =
       line.add_flag("--watch", arguments.watch, "Swap plugins whose files change while the pipeline runs");
   line.add("--store", arguments.store,
-           "With --watch: where copies of plugins are kept; $XDG_CACHE_HOME/tenon/store when not given")
+           "With --watch: directory for copies of plugins; default: $XDG_CACHE_HOME/tenon/store")
       .type_name("DIR")
       .needs(watch);
   line.add("--drain-timeout", arguments.drain_timeout,
-           "After a first Ctrl-C: how long items in flight may take before the run is cancelled, as in 30s; no limit "
+           "After a first Ctrl-C: how long items in flight may take before the run is cancelled, as in 30s; default: "
            "when "
-           "not given")
+           "no limit")
       .type_name("TIME");
   line.add("--give-up-after", arguments.give_up_after,
-           "End the run when the first N items of a stage have all failed, 0: never; else as the file says")
+           "End the run if the first N items of a stage have all failed, 0 for never; default: from the file")
       .type_name("N");
-  line.add_flag("--quiet", arguments.quiet, "No progress and no summary; failures alone");
-  line.add_flag("--verbose", arguments.verbose, "Show all log lines, not warnings and errors alone");
+  line.add_flag("--quiet", arguments.quiet, "Show no progress and no summary, only failures");
+  line.add_flag("--verbose", arguments.verbose, "Show all log lines, not only warnings and errors");
   line.footer(
       "Results of sinks that collect (a reduce as a sink) go to standard output as JSON; the summary and\n"
-      "what failed go to standard error. Ctrl-C lets items in flight finish; a reduce whose input is cut short\n"
-      "by it gives no result. A second Ctrl-C ends the run at once.\n\n"
-      "exit codes: 0 done, 1 some items failed, 2 wrong usage, 78 bad configuration, 130 interrupted. Values of\n"
-      "--set become a part of the file: a misspelt key among them is bad configuration, 78, as one in the file is.\n\n"
+      "the failures go to standard error. Ctrl-C lets items in flight finish; a reduce whose input is cut short\n"
+      "by it gives no result. A second Ctrl-C stops the run at once.\n\n"
+      "exit codes: 0 done, 1 some items failed, 2 usage error, 78 bad configuration, 130 interrupted. Values of\n"
+      "--set become part of the file: a misspelt key in them is bad configuration (78), as in the file.\n\n"
       "Example:\n  tenon run plugins/files/inventory.toml --set sources.tree.args.root=/usr/include");
 }
 
@@ -102,8 +102,8 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
   CommandLine line("Runs a pipeline.", "tenon run");
   Arguments asked;
   add_options(line, asked);
-  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
-    return go_on.map([](bool) { return ExitCode::kDone; });
+  if (auto proceed = line.parse(context, arguments); !proceed || !*proceed) {
+    return proceed.map([](bool) { return ExitCode::kDone; });
   }
   auto overrides = parse_overrides(asked.settings);
   if (!overrides) {
@@ -152,7 +152,7 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
     return stopped ? ExitCode::kInterrupted : ExitCode::kBadConfiguration;
   }
   if (!asked.quiet) {
-    context.world.write_error(diagnostics.to_text(context.color_error));  // Warnings.
+    context.world.write_error(diagnostics.to_text(context.color_error));  // Writes warnings.
   }
   if (context.world.interrupts->load(std::memory_order_relaxed) > 0) {
     return ExitCode::kInterrupted;
@@ -167,7 +167,7 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
   options.plugin_settings = graph->plugin_settings();
   options.log = log.sink();
   if (asked.watch) {
-    // What the pipeline could not go on with is refused.
+    // A version with which the pipeline could not continue is refused.
     hot_swap.admit = [graph = *graph](const PluginInfo& candidate) { return graph.admits(candidate); };
     options.hot_swap = std::move(hot_swap);
     options.log = without_swap_lines(std::move(options.log));

@@ -20,7 +20,7 @@ namespace tenon::cli {
 namespace {
 
 constexpr std::size_t kMaxDocumentBytes = std::size_t{64} << 20;
-/// Lines of a crashed worker's stderr or stdout that one failure shows.
+/// How many lines of a crashed worker's stderr or stdout a failure shows.
 constexpr std::size_t kMaxOutputLines = 10;
 
 Result<std::string> output_json(const std::pair<std::string, Reply>& output, const RunReport& report,
@@ -30,7 +30,8 @@ Result<std::string> output_json(const std::pair<std::string, Reply>& output, con
   if (stage == report.stages.end()) {
     return fail(ErrorCode::kInternal, "there is no stage '" + output.first + "'");
   }
-  // A plugin may have been swapped since: the version that gave the result knows all of its fields.
+  // The plugin may have been swapped since; only the version that gave the result knows all of its
+  // fields.
   if (const PluginInfo* const maker = output.second.plugin(); maker != nullptr && maker->schema) {
     const std::string_view method = std::string_view(stage->task).substr(stage->task.find('.') + 1);
     if (const TaskInfo* const task = maker->schema->find_task(method)) {
@@ -51,7 +52,7 @@ std::string seconds_text(double seconds) {
   return text;
 }
 
-/// Whether `text` names `item`, not a longer name that holds it.
+/// Returns whether `text` contains `item` as a name, not as a part of a longer name.
 bool names(std::string_view text, std::string_view item) {
   const auto part_of_name = [](char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '/' || c == '-';
@@ -167,7 +168,7 @@ std::string failures_text(const RunReport& report, std::size_t max_items, bool c
 
 std::string report_json(const RunReport& report, const Catalog& catalog, std::span<const SwapEvent> swaps,
                         ExitCode& exit) {
-  // The document as a whole takes many times the memory of its text.
+  // The JSON document needs many times the memory of its text.
   const JsonOptions options = {.indent = -1, .defaults = true, .max_bytes = kMaxDocumentBytes};
   auto document = internal::to_json(report);
   auto outputs = Json::array();

@@ -1,4 +1,4 @@
-/// What a run left behind, for people and for machines.
+/// Formats the report of a run, for people and for machines.
 #pragma once
 
 #include <span>
@@ -12,26 +12,27 @@
 
 namespace tenon::cli {
 
-/// The exit code a run ends with.
+/// Returns the exit code for a run.
 [[nodiscard]] ExitCode exit_code(const RunReport& report) noexcept;
 
-/// How it ended and the counts of each stage, in a few lines.
+/// Returns the outcome and the counts of each stage, in a few lines.
 [[nodiscard]] std::string summary_text(const std::string& name, const RunReport& report);
 
-/// Items that fail while the run continues, as a line.
+/// Returns a line about items that fail while the run continues.
 [[nodiscard]] std::string failure_line(const FailureNotice& notice, bool color);
 
-/// Why the run failed and which items did, one line each; at most `max_items` of them.
+/// Returns why the run failed and which items failed, one line each; at most `max_items` items.
 [[nodiscard]] std::string failures_text(const RunReport& report, std::size_t max_items, bool color);
 
-/// The report with the results of collecting sinks as JSON values in "outputs" and `swaps` in "swaps". Results are read
-/// by the types of the version that gave them, or of `catalog` where that is not known: the runtime's after the run.
-/// `exit` is in it; it becomes kFailed when a result cannot be written as JSON.
+/// Returns the report, with the results of collecting sinks as JSON values in "outputs" and `swaps`
+/// in "swaps". Results are read with the types of the version that gave them, or with those of
+/// `catalog` if it is not known: the catalog of the runtime after the run. `exit` is part of the
+/// report; it becomes kFailed if a result cannot be written as JSON.
 [[nodiscard]] std::string report_json(const RunReport& report, const Catalog& catalog, std::span<const SwapEvent> swaps,
                                       ExitCode& exit);
 
-/// The results of collecting sinks as JSON, one after another; errors stand in `problems`, one line each. Types as
-/// in report_json.
+/// Returns the results of collecting sinks as JSON, one after another; errors are added to
+/// `problems`, one line each. Types as in report_json.
 [[nodiscard]] std::string outputs_text(const RunReport& report, const Catalog& catalog, std::string& problems);
 
 }  // namespace tenon::cli

@@ -37,7 +37,7 @@ constexpr unsigned kMaxWorkers = 1024;
 constexpr unsigned kMaxClients = 4096;
 constexpr unsigned kUsualClients = 64;
 constexpr std::size_t kUsualConnections = 1024;
-// How long the end of the daemon waits for readers that read nothing.
+// How long the daemon waits at its end for readers that do not read.
 constexpr std::chrono::milliseconds kLogPatience(1000);
 constexpr std::chrono::milliseconds kResultPatience(2000);
 
@@ -56,42 +56,44 @@ struct Arguments {
 };
 
 void add_options(CommandLine& line, Arguments& arguments) {
-  line.add("FILE", arguments.files, "Pipeline files; none for a daemon that only serves calls");
+  line.add("FILE", arguments.files, "Pipeline files; a daemon without files only serves calls");
   add_socket_option(line, arguments.socket);
   line.add_flag("--no-watch", arguments.no_watch,
-                "Do not watch the plugin directories; plugins change only by 'tenon swap' and SIGHUP");
-  line.add("--store", arguments.store, "Where copies of plugins are kept; $XDG_CACHE_HOME/tenon/store when not given")
+                "Do not watch the plugin directories; plugins change only through 'tenon swap' and SIGHUP");
+  line.add("--store", arguments.store, "Directory for copies of plugins; default: $XDG_CACHE_HOME/tenon/store")
       .type_name("DIR");
-  line.add("--workers", arguments.workers, "Worker processes; one per core when not given")
+  line.add("--workers", arguments.workers, "Worker processes; default: one per core")
       .type_name("N")
       .between(1, kMaxWorkers);
-  line.add("--plugin-dir", arguments.plugin_dirs, "Look for plugins here first").type_name("DIR");
+  line.add("--plugin-dir", arguments.plugin_dirs, "Search this directory for plugins first").type_name("DIR");
   add_limit_options(line, arguments.limits);
   line.add("--max-clients", arguments.max_clients,
-           "Clients whose calls run at once; calls of others wait, other requests never do; 64 when not given")
+           "How many clients have running calls at once; calls of others wait, other requests do not; default: 64")
       .type_name("N")
       .between(1, kMaxClients);
   line.add("--drain-timeout", arguments.drain_timeout,
-           "How long pipelines and calls may take to finish at the end, as in 30s")
+           "How long pipelines and calls may take to finish when the daemon stops, as in 30s")
       .type_name("TIME");
-  line.add("--ready-fd", arguments.ready_fd, "Write a line to this open descriptor, and close it, once calls are taken")
+  line.add("--ready-fd", arguments.ready_fd,
+           "Write a line to this open descriptor, and close it, as soon as calls are served")
       .type_name("N");
-  line.add_flag("--verbose", arguments.verbose, "Log debug lines too");
+  line.add_flag("--verbose", arguments.verbose, "Also log debug lines");
   line.footer(
-      "Runs until 'tenon stop', SIGTERM or Ctrl-C: what is in flight may then finish; a second one cancels it. SIGHUP\n"
-      "looks for changed plugins. Log lines go to standard error, results of sinks that collect to standard output.\n"
-      "Under systemd (Type=notify) it tells when it is ready and that it is alive. Log lines begin with the time\n"
-      "where no journal adds it; with --json each is an object. What was current when a daemon on this socket ended\n"
-      "is current again at the next start; 'tenon status' says where plugin files hold something else.\n\n"
-      "exit codes: 0 ended as asked, 1 failed, 2 wrong usage, 78 bad configuration\n\n"
+      "Runs until 'tenon stop', SIGTERM or Ctrl-C. Work in flight may then finish; a second one cancels it. SIGHUP\n"
+      "reloads changed plugins. Log lines go to standard error, results of sinks that collect to standard output.\n"
+      "Under systemd (Type=notify) it reports when it is ready and that it is alive. Log lines start with the time\n"
+      "if no journal adds it; with --json each is an object. The versions that were current when a daemon on this\n"
+      "socket ended are current again at the next start; 'tenon status' shows where plugin files differ from them.\n\n"
+      "exit codes: 0 stopped as requested, 1 failed, 2 usage error, 78 bad configuration\n\n"
       "Example:\n  tenon serve inventory.toml --socket /run/user/1000/tenon.sock");
 }
 
-/// Sets how many clients there may be. Errors: the process may not open so many descriptors.
+/// Sets the limits for clients. Errors: the process may not open that many descriptors.
 Outcome<void> set_places(internal::ServerOptions& options, unsigned asked) {
-  // The other half is for workers, large arguments and plugins.
+  // The other half of the descriptors is for workers, large arguments and plugins.
   const std::size_t room = internal::descriptor_limit().soft / 2;
-  // Beside those whose calls run there is always a place for an operator, and for as many that wait.
+  // In addition to clients with running calls, there is always a slot for an operator, and for as
+  // many clients that wait.
   const std::size_t clients = asked != 0 ? asked : std::clamp<std::size_t>(room / 2, 1, kUsualClients);
   if (asked != 0 && 2 * clients > room) {
     return failure(
@@ -107,13 +109,13 @@ Outcome<void> set_places(internal::ServerOptions& options, unsigned asked) {
   return {};
 }
 
-/// The pipelines of the files, all of them right.
+/// The pipelines of all files, without errors.
 struct Loaded {
   std::vector<internal::ServedPipeline> pipelines;
   std::map<std::string, Buffer> settings;
 };
 
-/// Settings belong to a plugin and not to a pipeline: one runtime has them once.
+/// Settings belong to a plugin, not to a pipeline: one runtime has each plugin once.
 Outcome<void> add_settings(Loaded& loaded, const internal::ServedPipeline& pipeline,
                            std::map<std::string, std::string>& given_by) {
   for (const auto& [plugin, settings] : pipeline.graph.plugin_settings()) {
@@ -121,19 +123,19 @@ Outcome<void> add_settings(Loaded& loaded, const internal::ServedPipeline& pipel
     if (fresh) {
       given_by[plugin] = pipeline.file;
     } else if (known->second != settings) {
-      return failure(
-          ExitCode::kBadConfiguration,
-          Error{ErrorCode::kInvalidArgument,
-                "'" + internal::printable(given_by[plugin]) + "' and '" + internal::printable(pipeline.file) +
-                    "' give the plugin '" + plugin + "' different settings; one daemon has one of each plugin",
-                {}},
-          "give both the same settings, or run two daemons");
+      return failure(ExitCode::kBadConfiguration,
+                     Error{ErrorCode::kInvalidArgument,
+                           "'" + internal::printable(given_by[plugin]) + "' and '" +
+                               internal::printable(pipeline.file) + "' give the plugin '" + plugin +
+                               "' different settings; one daemon has only one instance of each plugin",
+                           {}},
+                     "give both the same settings, or run two daemons");
     }
   }
   return {};
 }
 
-/// nullopt: files are wrong, which has been written.
+/// Returns nullopt if files have errors, which have been written.
 Outcome<std::optional<Loaded>> load(Context& context, const std::vector<std::string>& files, const Catalog& catalog) {
   Loaded loaded;
   Diagnostics all;
@@ -154,7 +156,7 @@ Outcome<std::optional<Loaded>> load(Context& context, const std::vector<std::str
     write_errors(context, all);
     return std::optional<Loaded>();
   }
-  context.world.log(all.to_text(context.color_error));  // Warnings.
+  context.world.log(all.to_text(context.color_error));  // Writes warnings.
   std::map<std::string, std::string> file_of;
   std::map<std::string, std::string> given_by;
   for (const internal::ServedPipeline& pipeline : loaded.pipelines) {
@@ -165,7 +167,7 @@ Outcome<std::optional<Loaded>> load(Context& context, const std::vector<std::str
                            "'" + internal::printable(known->second) + "' and '" + internal::printable(pipeline.file) +
                                "' are both the pipeline '" + pipeline.graph.name() + "'",
                            {}},
-                     "give each a name of its own ([pipeline] name)");
+                     "give each a different name ([pipeline] name)");
     }
     if (auto added = add_settings(loaded, pipeline, given_by); !added) {
       return tl::unexpected<Failure>(std::move(added.error()));
@@ -174,7 +176,8 @@ Outcome<std::optional<Loaded>> load(Context& context, const std::vector<std::str
   return loaded;
 }
 
-/// The plugin directories that the files name: one daemon has one catalog, so each file can use those of the others.
+/// Returns the plugin directories that the files name. One daemon has one catalog, so each file can
+/// use the directories of the others.
 std::vector<std::filesystem::path> plugin_dirs_of(const std::vector<std::string>& files) {
   std::vector<std::filesystem::path> all;
   for (const std::string& file : files) {
@@ -184,7 +187,8 @@ std::vector<std::filesystem::path> plugin_dirs_of(const std::vector<std::string>
   return all;
 }
 
-/// What makes the daemon on this socket the same one after a restart.
+/// Identifies the daemon by its socket, so that it continues with the same versions after a
+/// restart.
 HotSwapOptions swap_options(const Arguments& asked, const std::filesystem::path& socket) {
   HotSwapOptions swaps;
   swaps.watch = !asked.no_watch;
@@ -203,7 +207,7 @@ RuntimeOptions runtime_options(const Arguments& asked, HotSwapOptions swaps, con
   options.catalog = catalog;
   options.plugin_dirs = places;
   options.plugin_settings = std::move(loaded.settings);
-  // The events are told by the daemon itself.
+  // The daemon itself reports events.
   options.log = [sink = log.sink()](const LogRecord& record) {
     if (record.worker_id != 0 || !record.message.starts_with("swap: ")) {
       sink(record);
@@ -225,8 +229,8 @@ RuntimeOptions runtime_options(const Arguments& asked, HotSwapOptions swaps, con
   return options;
 }
 
-/// The descriptor of --ready-fd, which becomes the daemon's own; none when it was not asked for. Errors: usage when it
-/// is not open.
+/// Returns the descriptor of --ready-fd, now owned by the daemon; none if the option was not given.
+/// Errors: usage if it is not open.
 Outcome<internal::FileDescriptor> ready_descriptor(const std::optional<std::uint64_t>& number) {
   if (!number) {
     return internal::FileDescriptor();
@@ -245,7 +249,7 @@ Result<void> tell_ready(internal::FileDescriptor descriptor) {
                     : Result<void>();
 }
 
-/// Results of sinks go to standard output as those of `tenon run`.
+/// Writes the results of sinks to standard output, like those of `tenon run`.
 class PipelineEnds {
  public:
   PipelineEnds(Context& context, const ServiceLog& log, const Catalog& catalog)
@@ -263,14 +267,15 @@ class PipelineEnds {
     }
   }
 
-  /// Waits for the reader of standard output, within bounds. No pipeline runs any more.
+  /// Waits for the reader of standard output, within limits. No pipeline runs any more.
   void finish() {
     auto written = results_.close(kResultPatience);
     if (written) {
       return;
     }
     if (written.error().code == ErrorCode::kDeadline && context_.world.output_hangs != nullptr) {
-      context_.world.output_hangs->store(true, std::memory_order_relaxed);  // The same thread looks at it.
+      // The same thread reads it.
+      context_.world.output_hangs->store(true, std::memory_order_relaxed);
     }
     log_.line(LogLevel::kError, written.error().message);
     context_.output.note(std::move(written.error()));
@@ -287,11 +292,11 @@ class PipelineEnds {
 }  // namespace
 
 Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>& arguments) {
-  CommandLine line("Runs pipelines and takes calls and commands on a socket, until it is stopped.", "tenon serve");
+  CommandLine line("Runs pipelines and serves calls and commands on a socket, until it is stopped.", "tenon serve");
   Arguments asked;
   add_options(line, asked);
-  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
-    return go_on.map([](bool) { return ExitCode::kDone; });
+  if (auto proceed = line.parse(context, arguments); !proceed || !*proceed) {
+    return proceed.map([](bool) { return ExitCode::kDone; });
   }
   const auto drain_timeout = internal::parse_duration(asked.drain_timeout);
   if (!drain_timeout) {
@@ -332,7 +337,7 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
   CatalogOptions inspection;
   inspection.limits = limits->usual;
   inspection.limits_of = limits->of;
-  // What is wrong with a plugin that a pipeline needs is told before anything runs.
+  // A problem of a plugin that a pipeline needs is reported before anything runs.
   auto started = started_catalog(*catalog, swaps, *places, inspection);
   if (!started) {
     return tl::unexpected<Failure>(std::move(started.error()));
@@ -342,12 +347,12 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
     return tl::unexpected<Failure>(std::move(loaded.error()));
   }
   if (!*loaded) {
-    // The files may be right for what the plugin files hold.
+    // The files may be valid for the versions that the plugin files hold.
     for (const std::string& note : started->notes) {
       context.world.log("tenon: note: " + internal::printable(note, 4096) + '\n');
     }
   }
-  // Before any thread is started, so that none of them takes the signals.
+  // Signals are blocked before any thread starts, so that no thread takes them.
   auto signals = internal::ServiceSignals::hold();
   if (!signals) {
     return failure(ExitCode::kFailed, std::move(signals.error()));
@@ -416,7 +421,8 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
     log.line(LogLevel::kWarning, "--ready-fd: " + told.error().message);
   }
   auto served = (*server)->run();
-  // The sockets close when no worker is left: whoever asked for the stop takes that for the end.
+  // The sockets close when no worker is left: a client that requested the stop takes that as the
+  // end.
   system.shutdown();
   server->reset();
   ends.finish();

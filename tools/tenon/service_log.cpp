@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kMaxLineBytes = 4096;
 
-/// The journal's level and tenon's own name for it.
+/// The journal's level and tenon's name for it.
 struct LevelName {
   std::string_view journal;
   std::string_view name;
@@ -49,7 +49,7 @@ std::string on_one_line(std::string_view message) {
 
 }  // namespace
 
-/// What a line is made of.
+/// The parts of a line.
 struct ServiceLog::Parts {
   std::string plugin;  ///< With version and hash.
   std::string task;
@@ -112,7 +112,7 @@ LogSink ServiceLog::sink() const {
     }
     Parts parts;
     if (!record.version.empty()) {
-      // The build that wrote the line, which need not be the current one.
+      // The build that wrote the line, which may not be the current one.
       parts.plugin = internal::plugin_label(record.plugin, record.version, record.sha256);
     } else if (!record.plugin.empty()) {
       parts.plugin = log.labels_->label(record.plugin);

@@ -1,4 +1,4 @@
-/// Log lines of a daemon on standard error, one line each.
+/// Writes log lines of a daemon to standard error.
 #pragma once
 
 #include <memory>
@@ -11,19 +11,21 @@
 
 namespace tenon::cli {
 
-/// "2026-03-01T12:00:00.250Z tenon: warning: text 1.0.0 (sha256:ab12cd34ef56): text.count: message". The journal
-/// ($JOURNAL_STREAM is set) adds times itself; there each line begins with its level, as "<4>". [any-thread]
+/// Writes "2026-03-01T12:00:00.250Z tenon: warning: text 1.0.0 (sha256:ab12cd34ef56): text.count:
+/// message". The journal ($JOURNAL_STREAM is set) adds times itself; there each line starts with
+/// its level, as in "<4>". [any-thread]
 class ServiceLog {
  public:
   enum class Format {
     kText,
-    kJson  ///< An object for each line, with "time", "level", "message", and "plugin", "task", "worker" of some.
+    kJson  ///< One object for each line, with "time", "level", "message", and sometimes "plugin",
+           ///< "task", "worker".
   };
-  /// Lines of `least` and above; `world` outlives this and all sinks.
+  /// Writes lines at level `least` and above; `world` must outlive this object and all sinks.
   ServiceLog(const World& world, LogLevel least, Format format);
 
   void line(LogLevel level, std::string_view message) const;
-  /// For a runtime. Plugins are named by `labels`, with version and hash.
+  /// Returns a sink for a runtime. `labels` names plugins with version and hash.
   [[nodiscard]] LogSink sink() const;
   [[nodiscard]] const std::shared_ptr<internal::PluginLabels>& labels() const noexcept { return labels_; }
 

@@ -46,7 +46,7 @@ Catalog without_quarantined(const Catalog& found, const std::filesystem::path& s
     refused.schema.reset();
     refused.problem =
         Error{ErrorCode::kRejected,
-              "this content (sha256:" + internal::short_hash(plugin->sha256) + ") is in quarantine since " +
+              "this content (sha256:" + internal::short_hash(plugin->sha256) + ") has been in quarantine since " +
                   internal::date_text(record->since) + ": " + record->reason +
                   "; build another version, or 'tenon quarantine lift " + plugin->name + "'",
               {}};

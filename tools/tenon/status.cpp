@@ -14,7 +14,7 @@
 namespace tenon::cli {
 namespace {
 
-/// The status of the daemon, which may still be starting.
+/// Returns the status of the daemon, which may still be starting.
 Outcome<serve::AnswerBodyUnion> ask_when_there(const World& world, const std::string& socket,
                                                std::chrono::milliseconds patience) {
   constexpr std::chrono::milliseconds kTryAgain(20);
@@ -26,7 +26,7 @@ Outcome<serve::AnswerBodyUnion> ask_when_there(const World& world, const std::st
     if (answer || internal::monotonic_now_ns() >= deadline_ns) {
       return answer;
     }
-    // Not there, not ready yet, or just about to end.
+    // The daemon is not there, is not ready yet, or is about to exit.
     const ErrorCode code = answer.error().error.code;
     const bool may_come = code == ErrorCode::kNotFound || code == ErrorCode::kUnavailable ||
                           code == ErrorCode::kDeadline || code == ErrorCode::kIo;
@@ -47,10 +47,10 @@ Outcome<ExitCode> status_command(Context& context, const std::vector<std::string
   std::string socket;
   std::string wait;
   add_socket_option(line, socket);
-  line.add("--wait", wait, "Wait for this long until a daemon serves there, as in 10s").type_name("TIME");
+  line.add("--wait", wait, "Wait up to this long for the daemon, as in 10s").type_name("TIME");
   line.footer("Example:\n  tenon status --socket /run/user/1000/tenon.sock");
-  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
-    return go_on.map([](bool) { return ExitCode::kDone; });
+  if (auto proceed = line.parse(context, arguments); !proceed || !*proceed) {
+    return proceed.map([](bool) { return ExitCode::kDone; });
   }
   std::chrono::milliseconds patience(0);
   if (!wait.empty()) {

@@ -8,17 +8,16 @@
 namespace tenon::cli {
 
 Outcome<ExitCode> stop_command(Context& context, const std::vector<std::string>& arguments) {
-  CommandLine line("Ends a daemon and waits until it is gone.", "tenon stop");
+  CommandLine line("Stops a daemon and waits until it is gone.", "tenon stop");
   std::string socket;
   serve::StopT request;
   add_socket_option(line, socket);
   line.add_flag("--now", request.now, "Cancel pipelines and calls instead of letting them finish");
   line.footer(
-      "Pipelines finish what is in flight and calls finish, for as long as the daemon's --drain-timeout says. A "
-      "second\n"
-      "'tenon stop --now' cancels them meanwhile.\n\nExample:\n  tenon stop --socket /run/user/1000/tenon.sock");
-  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
-    return go_on.map([](bool) { return ExitCode::kDone; });
+      "Pipelines finish their items in flight and calls finish, within the daemon's --drain-timeout. A second\n"
+      "'tenon stop --now' cancels them earlier.\n\nExample:\n  tenon stop --socket /run/user/1000/tenon.sock");
+  if (auto proceed = line.parse(context, arguments); !proceed || !*proceed) {
+    return proceed.map([](bool) { return ExitCode::kDone; });
   }
   auto daemon = DaemonClient::connect(context.world, socket);
   if (!daemon) {
@@ -27,7 +26,7 @@ Outcome<ExitCode> stop_command(Context& context, const std::vector<std::string>&
   if (auto answer = daemon->ask(request, kDaemonPatience); !answer) {
     return tl::unexpected<Failure>(std::move(answer.error()));
   }
-  // The connection ends when the last worker has.
+  // The connection closes after the last worker has exited.
   const auto end = daemon->receive(std::nullopt);
   if (end || end.error().error.code != ErrorCode::kUnavailable) {
     return end ? unexpected_answer() : tl::unexpected<Failure>(end.error());

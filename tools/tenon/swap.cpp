@@ -1,4 +1,4 @@
-// swap, rollback, generations: the commands on the plugins of a daemon.
+// swap, rollback, generations: commands for the plugins of a daemon.
 #include <cctype>
 #include <charconv>
 #include <chrono>
@@ -21,7 +21,7 @@
 namespace tenon::cli {
 namespace {
 
-/// "5%" or "0.05" as 0.05.
+/// Parses "5%" or "0.05" as 0.05.
 Outcome<double> parse_share(const std::string& text) {
   double number = 0;
   const char* const end = text.data() + text.size();
@@ -30,16 +30,16 @@ Outcome<double> parse_share(const std::string& text) {
   if (percent) {
     number /= 100;
   }
-  // Written so that it is wrong for what is no number.
+  // Written so that NaN is refused.
   if (problem != std::errc() || stopped + (percent ? 1 : 0) != end || !(number > 0 && number <= 1)) {
     return usage_failure(
-        "--canary takes a share of the calls above 0, up to 100%, not '" + internal::printable(text) + "'",
+        "--canary takes a share of the calls, more than 0 and at most 100%, not '" + internal::printable(text) + "'",
         "as in --canary 5%");
   }
   return number;
 }
 
-/// The limits of a swap as they are written; empty for the daemon's own.
+/// The limits of a swap as they are written; empty for the daemon's defaults.
 struct Limits {
   std::string canary_time;
   std::optional<std::uint64_t> canary_calls;
@@ -49,17 +49,17 @@ struct Limits {
 
 void add_limits(CommandLine& line, Limits& limits) {
   line.add("--start-timeout", limits.start_timeout,
-           "How long the new version may take to load in each step, as in 2m; the daemon's own limit without it")
+           "How long the new version may take to load in each step, as in 2m; default: the daemon's limit")
       .type_name("TIME");
-  line.add("--canary-calls", limits.canary_calls, "End the canary or shadow after so many calls; 200 without it")
+  line.add("--canary-calls", limits.canary_calls, "End the canary or shadow after this many calls; default: 200")
       .type_name("N")
       .positive();
   line.add("--canary-time", limits.canary_time,
-           "... or after this time, with as many as there were, as in 30s; 10s without it")
+           "... or after this time, even with fewer calls, as in 30s; default: 10s")
       .type_name("TIME");
   line.add("--probation", limits.probation,
-           "Watch the new version for so long once it is current, and go back when it fails or crashes, as in "
-           "5m; 30s without it, 0s for not at all")
+           "Monitor the new version for this long once it is current, and roll back if it fails or crashes, as in "
+           "5m; default: 30s, 0s to disable")
       .type_name("TIME");
 }
 
@@ -77,7 +77,7 @@ Outcome<void> read_time(const char* option, const std::string& text, flatbuffers
 
 Outcome<void> read_limits(const Limits& limits, serve::SwapT& request) {
   if ((limits.canary_calls || !limits.canary_time.empty()) && !request.canary_share && !request.shadow) {
-    return usage_failure("--canary-calls and --canary-time say when a canary or shadow ends, and none is asked for",
+    return usage_failure("--canary-calls and --canary-time end a canary or shadow, but neither is requested",
                          "add --canary 5%, or --shadow");
   }
   if (limits.canary_calls) {
@@ -90,8 +90,8 @@ Outcome<void> read_limits(const Limits& limits, serve::SwapT& request) {
   });
 }
 
-/// A path as the daemon, which has another working directory, finds the file too. What it takes for one is
-/// find_swap_target's rule.
+/// Returns a path that the daemon, with another working directory, resolves to the same file.
+/// find_swap_target decides what counts as a path.
 Outcome<std::string> settled(const std::string& what) {
   const std::filesystem::path path(what);
   if (what.find('/') == std::string::npos && path.extension() != internal::kPluginExtension) {
@@ -100,7 +100,7 @@ Outcome<std::string> settled(const std::string& what) {
   std::error_code failed;
   const auto absolute = std::filesystem::absolute(path, failed);
   if (failed) {
-    return failure(ExitCode::kFailed, os_error(failed.value(), "cannot tell the working directory"),
+    return failure(ExitCode::kFailed, os_error(failed.value(), "cannot determine the working directory"),
                    "name the file by its absolute path");
   }
   return absolute.lexically_normal().string();
@@ -121,27 +121,28 @@ Outcome<ExitCode> show_swapped(Context& context, Outcome<serve::AnswerBodyUnion>
 }  // namespace
 
 Outcome<ExitCode> swap_command(Context& context, const std::vector<std::string>& arguments) {
-  CommandLine line("Makes another version of a plugin the current one of a daemon.", "tenon swap");
+  CommandLine line("Switches a daemon to another version of a plugin.", "tenon swap");
   std::string socket;
   std::string canary;
   Limits limits;
   serve::SwapT request;
-  line.add("PLUGIN", request.what,
-           "Name, for what its file holds now; name@version, among the plugin directories and earlier versions; or "
-           "a file")
+  line.add(
+          "PLUGIN", request.what,
+          "A name, for the present content of its file; name@version, from plugin directories and earlier versions; or "
+          "a file")
       .required();
   line.add("--canary", canary, "Let the new version run this share of the calls first, as in 5%").type_name("SHARE");
   line.add_flag("--shadow", request.shadow, "Run calls on both versions first and compare the results");
   add_limits(line, limits);
-  line.add_flag("--force", request.force, "Swap also where the new schema breaks the old one");
+  line.add_flag("--force", request.force, "Swap even if the new schema breaks the old one");
   add_socket_option(line, socket);
   line.footer(
-      "The old version serves until the new one is current, and goes on when that is refused. Canary and shadow take\n"
-      "calls of idempotent tasks alone; where there was none the answer says so.\n\n"
+      "The old version serves until the new one is current, and keeps serving if the new one is refused. Canary and\n"
+      "shadow only use calls of idempotent tasks; the result says if there were none.\n\n"
       "Examples:\n  tenon swap image\n  tenon swap image@1.3.0 --canary 5% --canary-time 1m\n  tenon swap "
       "build/plugins/image.so");
-  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
-    return go_on.map([](bool) { return ExitCode::kDone; });
+  if (auto proceed = line.parse(context, arguments); !proceed || !*proceed) {
+    return proceed.map([](bool) { return ExitCode::kDone; });
   }
   if (!canary.empty()) {
     auto share = parse_share(canary);
@@ -167,20 +168,19 @@ Outcome<ExitCode> swap_command(Context& context, const std::vector<std::string>&
 }
 
 Outcome<ExitCode> rollback_command(Context& context, const std::vector<std::string>& arguments) {
-  CommandLine line("Makes the version before the current one current again, and keeps the latter from coming back.",
-                   "tenon rollback");
+  CommandLine line("Rolls back to the previous version and quarantines the current one.", "tenon rollback");
   std::string socket;
   serve::RollbackT request;
   line.add("PLUGIN", request.plugin, "Name of the plugin").required();
-  line.add("--reason", request.reason, "Why, for the events and for whoever tries that version again")
+  line.add("--reason", request.reason, "The reason, for the events and for later attempts to load that version")
       .type_name("TEXT");
   add_socket_option(line, socket);
   line.footer("Example:\n  tenon rollback image --reason \"thumbnails are too dark\"");
-  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
-    return go_on.map([](bool) { return ExitCode::kDone; });
+  if (auto proceed = line.parse(context, arguments); !proceed || !*proceed) {
+    return proceed.map([](bool) { return ExitCode::kDone; });
   }
   if (request.plugin.find('@') != std::string::npos) {
-    return usage_failure("a roll-back takes the name of a plugin alone, and goes to the version before",
+    return usage_failure("a rollback takes only the name of a plugin, and returns to the previous version",
                          "to choose a version: tenon swap " + internal::printable(request.plugin));
   }
   auto daemon = DaemonClient::connect(context.world, socket);
@@ -191,12 +191,12 @@ Outcome<ExitCode> rollback_command(Context& context, const std::vector<std::stri
 }
 
 Outcome<ExitCode> generations_command(Context& context, const std::vector<std::string>& arguments) {
-  CommandLine line("Lists the versions that a daemon's plugins had and have, the newest first.", "tenon generations");
+  CommandLine line("Lists the current and earlier versions of a daemon's plugins, newest first.", "tenon generations");
   std::string socket;
   add_socket_option(line, socket);
   line.footer("Example:\n  tenon generations --json");
-  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
-    return go_on.map([](bool) { return ExitCode::kDone; });
+  if (auto proceed = line.parse(context, arguments); !proceed || !*proceed) {
+    return proceed.map([](bool) { return ExitCode::kDone; });
   }
   auto daemon = DaemonClient::connect(context.world, socket);
   if (!daemon) {

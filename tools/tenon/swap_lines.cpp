@@ -11,15 +11,15 @@
 namespace tenon::cli {
 namespace {
 
-constexpr std::array kTold = {SwapEvent::Kind::kSwitched,   SwapEvent::Kind::kRefused,     SwapEvent::Kind::kForced,
-                              SwapEvent::Kind::kRolledBack, SwapEvent::Kind::kQuarantined, SwapEvent::Kind::kWatch};
+constexpr std::array kReported = {SwapEvent::Kind::kSwitched,   SwapEvent::Kind::kRefused,     SwapEvent::Kind::kForced,
+                                  SwapEvent::Kind::kRolledBack, SwapEvent::Kind::kQuarantined, SwapEvent::Kind::kWatch};
 constexpr std::size_t kMaxMessage = 4096;
 
 std::string_view verb(SwapEvent::Kind kind) noexcept {
   return kind == SwapEvent::Kind::kRolledBack ? "rolled back" : swap_event_name(kind);
 }
 
-/// What whoever sees the line can do; empty when there is nothing to do.
+/// Returns advice for the user; empty if there is nothing to do.
 std::string_view advice(SwapEvent::Kind kind) noexcept {
   switch (kind) {
     case SwapEvent::Kind::kRefused:
@@ -31,7 +31,8 @@ std::string_view advice(SwapEvent::Kind kind) noexcept {
   }
 }
 
-/// Messages hold foreign text, which must not move the cursor, and may have several lines.
+/// Makes one line of a message, which may come from a plugin: it must not move the cursor and may
+/// have several lines.
 std::string one_line(std::string_view message) {
   std::string line;
   for (const char c : message) {
@@ -42,8 +43,8 @@ std::string one_line(std::string_view message) {
 
 }  // namespace
 
-bool is_told(SwapEvent::Kind kind) noexcept {
-  return std::find(kTold.begin(), kTold.end(), kind) != kTold.end();
+bool is_reported(SwapEvent::Kind kind) noexcept {
+  return std::find(kReported.begin(), kReported.end(), kind) != kReported.end();
 }
 
 std::string swap_line(const SwapEvent& event, const std::string& before) {
@@ -63,7 +64,7 @@ std::string swap_line(const SwapEvent& event, const std::string& before) {
     text += ": ";
   }
   text += verb(event.kind);
-  // That of a switch says what it replaces, which the line has said.
+  // The message of a switch says what it replaces, which this line already shows.
   if (!event.message.empty() && (event.kind != SwapEvent::Kind::kSwitched || before.empty())) {
     text += ": " + one_line(event.message);
   }
@@ -76,10 +77,10 @@ std::string swap_line(const SwapEvent& event, const std::string& before) {
 LogSink without_swap_lines(LogSink sink) {
   return [sink = std::move(sink)](const LogRecord& record) {
     constexpr std::string_view kBegin = "swap: ";
-    // Tasks may write what they like: the runtime's own lines are of no worker.
+    // Tasks may log the same text, but only the runtime's own lines have no worker.
     if (record.worker_id == 0 && record.message.starts_with(kBegin)) {
       const std::string_view rest = record.message.substr(kBegin.size());
-      if (std::any_of(kTold.begin(), kTold.end(),
+      if (std::any_of(kReported.begin(), kReported.end(),
                       [rest](SwapEvent::Kind kind) { return rest.starts_with(swap_event_name(kind)); })) {
         return;
       }
@@ -92,10 +93,11 @@ SwapLines::SwapLines(Runtime& runtime, const Catalog& initial, StatusLine& statu
     : runtime_(runtime), status_(status), quiet_(quiet) {
   for (const auto& plugin : initial.plugins()) {
     if (plugin->usable()) {
-      versions_.emplace(plugin->name, plugin->version);  // The first of a name is the one that calls go to.
+      // The first plugin of a name is the one that receives calls.
+      versions_.emplace(plugin->name, plugin->version);
     }
   }
-  // The listener waits for what came before it, so that events keep their order.
+  // The lock makes the listener wait, so that events keep their order.
   const std::lock_guard lock(mutex_);
   subscription_ = runtime.on_event([this](const SwapEvent& event) { take(event); });
   for (const SwapEvent& event : runtime.events_since(0)) {
@@ -104,13 +106,13 @@ SwapLines::SwapLines(Runtime& runtime, const Catalog& initial, StatusLine& statu
 }
 
 std::vector<SwapEvent> SwapLines::end() {
-  // Waits for a listener that is running, which takes the lock.
+  // Waits for a running listener, which takes the lock.
   subscription_ = EventSubscription();
   const std::lock_guard lock(mutex_);
   for (const SwapEvent& event : runtime_.events_since(last_)) {
     take_locked(event);
   }
-  return std::move(told_);
+  return std::move(reported_);
 }
 
 void SwapLines::take(const SwapEvent& event) {
@@ -123,7 +125,7 @@ void SwapLines::take_locked(const SwapEvent& event) {
     return;
   }
   last_ = event.number;
-  if (!is_told(event.kind)) {
+  if (!is_reported(event.kind)) {
     return;
   }
   std::string before;
@@ -136,7 +138,7 @@ void SwapLines::take_locked(const SwapEvent& event) {
   if (!quiet_ || event.kind != SwapEvent::Kind::kSwitched) {
     status_.print(swap_line(event, before));
   }
-  told_.push_back(event);
+  reported_.push_back(event);
 }
 
 }  // namespace tenon::cli

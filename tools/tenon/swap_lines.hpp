@@ -1,4 +1,4 @@
-/// What happens to plugins while a command runs them, on standard error and for its report.
+/// Reports swaps of plugins while a command runs, on standard error and for its report.
 #pragma once
 
 #include <cstdint>
@@ -15,29 +15,29 @@
 
 namespace tenon::cli {
 
-/// Whether people are told of such an event: what became current, what did not and why, and the watch's own troubles.
-/// The steps between them are log lines.
-[[nodiscard]] bool is_told(SwapEvent::Kind kind) noexcept;
+/// Returns whether users see this event: versions that became current, versions that did not and
+/// why, and problems of the watch. Steps in between are only log lines.
+[[nodiscard]] bool is_reported(SwapEvent::Kind kind) noexcept;
 
-/// "tenon: files 1.2.0 -> 1.3.0 (sha256 ab12cd34ef56): switched" with a newline. `before` is the version that was
-/// current; empty when there was none.
+/// Returns "tenon: files 1.2.0 -> 1.3.0 (sha256 ab12cd34ef56): switched" with a newline. `before`
+/// is the version that was current; empty if there was none.
 [[nodiscard]] std::string swap_line(const SwapEvent& event, const std::string& before);
 
-/// `sink` without the runtime's own lines about events that `SwapLines` tells.
+/// Returns `sink` without the runtime's own lines about events that `SwapLines` reports.
 [[nodiscard]] LogSink without_swap_lines(LogSink sink);
 
 /// Writes a line for each event above a status line and keeps the events. [any-thread]
 class SwapLines {
  public:
-  /// From the runtime's first event on. `initial` is what the runtime was started with; `quiet` leaves out what went
-  /// well. `runtime` and `status` outlive this.
+  /// Starts with the runtime's first event. `initial` is the catalog that the runtime was started
+  /// with; `quiet` leaves out successes. `runtime` and `status` must outlive this object.
   SwapLines(Runtime& runtime, const Catalog& initial, StatusLine& status, bool quiet);
   SwapLines(const SwapLines&) = delete;
   SwapLines& operator=(const SwapLines&) = delete;
   ~SwapLines() = default;
 
-  /// Ends it; all events so far. Call it before the runtime's shutdown, which turns back what is being prepared: nobody
-  /// needs to hear of that.
+  /// Stops and returns all events so far. Call it before the runtime's shutdown, which cancels
+  /// swaps in preparation: users need no line about that.
   [[nodiscard]] std::vector<SwapEvent> end();
 
  private:
@@ -48,10 +48,11 @@ class SwapLines {
   StatusLine& status_;
   const bool quiet_;
   std::mutex mutex_;
-  std::map<std::string, std::string> versions_;  // Current, by plugin. Guarded by mutex_, as is what follows.
-  std::vector<SwapEvent> told_;
-  std::uint64_t last_ = 0;  // Number of the latest event that was taken.
-  // Last, so that it ends first: the listener uses all of the above.
+  // The current version of each plugin. Guarded by mutex_, like the members below.
+  std::map<std::string, std::string> versions_;
+  std::vector<SwapEvent> reported_;
+  std::uint64_t last_ = 0;  // The number of the latest event that was taken.
+  // Declared last, so that it is destroyed first: the listener uses all other members.
   EventSubscription subscription_;
 };
 

@@ -1,4 +1,4 @@
-/// What the command line sees of the world, so that tests can give it another one.
+/// The environment of the command line. Tests provide their own.
 #pragma once
 
 #include <atomic>
@@ -16,30 +16,30 @@
 namespace tenon::cli {
 
 struct World {
-  /// Writes all of a text. Errors: kUnavailable when nobody reads any more; others by code.
+  /// Writes the whole text. Errors: kUnavailable if the reader has gone away; others by code.
   std::function<Result<void>(std::string_view)> write_output;
-  /// The same for standard error; what fails there is lost. Called on any thread.
+  /// Writes to standard error; failures are ignored. May be called on any thread.
   std::function<void(std::string_view)> write_error;
-  /// For log lines and progress on standard error: never waits for its reader; what does not fit is counted. Empty: as
-  /// write_error. Called on any thread.
+  /// Writes log lines and progress to standard error: never waits for the reader; lines that do not
+  /// fit are counted. If empty, write_error is used. May be called on any thread.
   std::function<void(std::string_view)> write_log;
-  /// Waits for standard error's reader, at most for this long without progress; nothing waits for it afterwards. May be
-  /// empty.
+  /// Waits for the reader of standard error, at most for this long without progress; later writes
+  /// do not wait for it. May be empty.
   std::function<void(std::chrono::milliseconds)> flush_error;
-  /// Up to as many bytes as fit; 0 at the end. Errors: kCancelled when an interrupt came first.
+  /// Reads up to as many bytes as fit; 0 at the end. Errors: kCancelled if an interrupt came first.
   std::function<Result<std::size_t>(MutableBytesView)> read_input;
-  /// An environment value.
+  /// Returns an environment variable.
   std::function<std::optional<std::string>(const std::string&)> variable;
   bool output_is_terminal = false;
   bool error_is_terminal = false;
-  /// Columns of the streams now.
+  /// The current widths of the streams in columns.
   std::function<unsigned()> output_width;
   std::function<unsigned()> error_width;
-  /// The running program; plugins are looked for beside it.
+  /// The running program; plugins are searched for beside it.
   std::filesystem::path executable;
-  /// Interrupts (Ctrl-C) so far. Valid as long as the world.
+  /// The number of interrupts (Ctrl-C) so far. Valid as long as the world.
   const std::atomic<int>* interrupts = nullptr;
-  /// Set when a thread is left behind that hangs in write_output. May be null.
+  /// Set if a thread that hangs in write_output is left behind. May be null.
   std::atomic<bool>* output_hangs = nullptr;
 
   void log(std::string_view text) const { (write_log ? write_log : write_error)(text); }

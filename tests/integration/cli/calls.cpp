@@ -75,7 +75,7 @@ TEST_CASE("tenon call: --out leaves a fifo a fifo, for a source too") {
         source ? std::vector<std::string>{"call", "tenon.numbers", R"({"count": 3})", "--out", fifo}
                : std::vector<std::string>{"call", "tenon.echo", R"({"data": "aGVsbG8="})", "--out", fifo});
     if (ended.exit != 0) {
-      const std::ofstream release(fifo);  // So that the reader ends.
+      const std::ofstream release(fifo);  // Opening it lets the reader finish.
     }
     reader.join();
     CAPTURE(ended.error);
@@ -124,7 +124,7 @@ TEST_CASE("tenon call: an argument from a fifo, as <(command) makes one") {
   std::thread writer([&fifo] { std::ofstream(fifo) << R"({"data": "aGVsbG8="})"; });
   const Ended ended = tenon::test::tenon({"call", "tenon.echo", "@" + fifo});
   if (ended.exit != 0) {
-    const std::ifstream release(fifo);  // So that the writer ends.
+    const std::ifstream release(fifo);  // Opening it lets the writer finish.
   }
   writer.join();
   CAPTURE(ended.error);
@@ -374,7 +374,8 @@ TEST_CASE("tenon inspect: documentation, types, fields and defaults") {
 TEST_CASE("tenon call --debug: the debugger attaches first, and the call waits for it, deadlines and all") {
   const tenon::test::TemporaryDirectory directory;
   const std::string seen = (directory / "seen").string();
-  // Not a real debugger, which not every machine has: what is tested is the order and the number that it is given.
+  // Not a real debugger, which not every machine has: the test checks the order and the process
+  // number.
   const Ended ended = tenon::test::tenon(
       {"call", "tenon.whoami", "--debug", "sh -c 'test -d /proc/{pid} && echo {pid} > " + seen + "'"});
   CAPTURE(ended.error);
@@ -404,7 +405,7 @@ TEST_CASE("tenon call --in-process: a plain task, a source and a reduce run in t
   const Ended sum = tenon::test::tenon({"call", "--in-process", "tenon.sum", R"({"value": 2})", R"({"value": 3})"});
   CHECK(sum.exit == 0);
   CHECK(json::parse(sum.output)["value"] == 5);
-  // A crash is the program's own, as a debugger or sanitizer wants it.
+  // The program itself crashes, as a debugger or sanitizer needs it.
   const Ended crash =
       tenon::test::tenon({"call", "--in-process", "tenon.fail", "{}", "--params", R"({"mode": "abort"})"});
   CHECK(crash.exit == 128 + SIGABRT);
@@ -429,7 +430,8 @@ TEST_CASE("tenon: the limits of a plugin come from the command line or the pipel
   };
   check(tenon::test::tenon({"call", "hang_entry.work", "--plugin-dir", plugins, "--start-timeout", "110ms"}), "110 ms");
   check(tenon::test::tenon({"check", file, "--plugin-dir", plugins}), "120 ms");
-  // What a file says of one plugin goes before what the command line says of all.
+  // The limit that a file sets for one plugin overrides the limit of the command line for all
+  // plugins.
   check(tenon::test::tenon({"run", file, "--plugin-dir", plugins, "--start-timeout", "130ms"}), "120 ms");
   check(tenon::test::tenon({"run", file, "--plugin-dir", plugins, "--set", "plugins.hang_entry.start_timeout=140ms"}),
         "140 ms");
@@ -458,7 +460,8 @@ TEST_CASE("tenon: a plugin that reserves more address space than --memory allows
     CHECK(has(said, "1 GiB of address space"));
     CHECK(has(said, "--memory, [plugins.reserves] memory"));
   }
-  // What lies outside the file is asked again: with more memory the plugin is sound.
+  // The result depends on the environment, so it is inspected again: with more memory the plugin is
+  // valid.
   const Ended enough =
       tenon::test::tenon({"check", file, "--plugin-dir", plugins, "--set", "plugins.reserves.memory=8GiB"});
   CAPTURE(enough.error);

@@ -1,4 +1,4 @@
-// tenon conform: a plugin beside a copy of it whose embedded schema has been changed.
+// tenon conform: compares a plugin with a copy whose embedded schema has been changed.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -25,7 +25,8 @@ bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-/// A copy of the plugin `tenon` with `before` replaced by `after`, as long, wherever it stands.
+/// Returns a copy of the plugin `tenon` with every `before` replaced by `after`, which has the same
+/// length.
 std::string changed_copy(const TemporaryDirectory& directory, const std::string& before, const std::string& after) {
   std::ifstream in(kPlugin, std::ios::binary);
   std::string bytes(std::istreambuf_iterator<char>(in), {});

@@ -34,7 +34,7 @@ bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-/// A pipeline file of a test's own.
+/// A separate pipeline file for a test.
 class PipelineFile {
  public:
   explicit PipelineFile(const std::string& text) { std::ofstream(path(), std::ios::binary) << text; }
@@ -44,7 +44,8 @@ class PipelineFile {
   tenon::test::TemporaryDirectory directory_;
 };
 
-/// What each verb says about a file that is wrong: exit 78, its name, and valid JSON on request.
+/// Checks what each command reports for an invalid file: exit code 78, its name, and valid JSON on
+/// request.
 Ended check_wrong(const std::string& text) {
   const PipelineFile file(text);
   CHECK(tenon::test::tenon({"run", file.path()}).exit == 78);
@@ -165,7 +166,7 @@ params = { mode = "hang" }
   REQUIRE(program.wait_for_error(" item"));
   program.interrupt();
   CHECK(program.wait_for_error("interrupted: finishing "));
-  CHECK(program.wait_for_error("Ctrl-C again ends at once"));
+  CHECK(program.wait_for_error("Ctrl-C again stops at once"));
   program.interrupt();
   CHECK(program.wait() == 130);
 }
@@ -230,7 +231,7 @@ TEST_CASE("tenon check: a pipeline from a fifo") {
   std::thread writer([&fifo] { std::ofstream(fifo) << kSum; });
   const Ended ended = tenon::test::tenon({"check", fifo});
   if (ended.exit != 0) {
-    const std::ifstream release(fifo);  // So that the writer ends.
+    const std::ifstream release(fifo);  // Opening it lets the writer finish.
   }
   writer.join();
   CAPTURE(ended.error);

@@ -72,7 +72,7 @@ int exit_of(int status) {
 
 Program::Program(const std::vector<std::string>& arguments, const ProgramOptions& options) {
   std::ofstream(directory_ / "input", std::ios::binary) << options.input;
-  // One cache for all programs of a test program, so that plugins are inspected once.
+  // All programs of a test program share one cache, so that plugins are inspected once.
   static const TemporaryDirectory cache;
   std::vector<std::string> words = {tenon_program()};
   if (!options.limit.empty()) {
@@ -134,7 +134,7 @@ Program::Program(const std::vector<std::string>& arguments, const ProgramOptions
   } else {
     direct(2, options.error, "error");
   }
-  // The test's own dispositions are no part of what is tested.
+  // The signal dispositions of the test must not affect the program.
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   sigset_t defaults;
@@ -219,7 +219,7 @@ bool Program::wait_for_error(const std::string& text) {
 
 void Program::interrupt() const {
   kill(pid_, SIGINT);
-  // Until it has been taken: a second one that came before would be the same to the system.
+  // Waits until the signal has been taken: a second signal before that would be merged with it.
   constexpr unsigned long long kInterruptBit = 1ULL << (SIGINT - 1);
   const auto pending = [this] {
     std::ifstream status("/proc/" + std::to_string(pid_) + "/status");

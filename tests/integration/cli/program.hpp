@@ -1,4 +1,4 @@
-/// Runs build/bin/tenon as a person or a script does.
+/// Runs build/bin/tenon as a user or a script does.
 #pragma once
 
 #include <sys/types.h>
@@ -13,29 +13,30 @@
 
 namespace tenon::test {
 
-/// Where standard output of the program goes.
+/// The destination of the program's standard output.
 enum class OutputKind {
-  kFile,        ///< Read back by `output()`.
+  kFile,        ///< `output()` reads it back.
   kClosed,      ///< The descriptor does not exist.
-  kBrokenPipe,  ///< A pipe that nobody reads.
-  kFullDevice,  ///< /dev/full: each write fails.
-  kStuckPipe,   ///< A full pipe that is open, and that nobody reads: each write waits for ever.
+  kBrokenPipe,  ///< A pipe without a reader.
+  kFullDevice,  ///< /dev/full: every write fails.
+  kStuckPipe,   ///< A full pipe that is open but not read: every write waits forever.
 };
 
 struct ProgramOptions {
   std::string input;
-  /// Set in the program's environment, over the test's own; TENON_* and NO_COLOR of the test are not handed on.
+  /// Set in the program's environment, in addition to the test's own. TENON_* and NO_COLOR of the
+  /// test are not passed on.
   std::vector<std::pair<std::string, std::string>> environment;
   OutputKind output = OutputKind::kFile;
-  /// The same for standard error.
+  /// The destination of standard error.
   OutputKind error = OutputKind::kFile;
-  /// A limit set by the shell's `ulimit` for the program, as in "-v 400000"; empty for none.
+  /// A limit that the shell's `ulimit` sets for the program, as in "-v 400000"; empty for none.
   std::string limit;
   /// Whether standard error is a terminal.
   bool terminal = false;
 };
 
-/// A running or ended `tenon`. The destructor kills what still runs.
+/// A running or finished `tenon`. The destructor kills it if it still runs.
 class Program {
  public:
   explicit Program(const std::vector<std::string>& arguments, const ProgramOptions& options = {});
@@ -43,15 +44,17 @@ class Program {
   Program& operator=(const Program&) = delete;
   ~Program();
 
-  /// Waits until the program counts interrupts, or has ended.
+  /// Waits until the program counts interrupts, or has exited.
   void wait_until_ready() const;
-  /// With a terminal: waits until standard error holds `text`; false when the program ended first.
+  /// Waits until the terminal shows `text` on standard error; returns false if the program exits
+  /// first.
   bool wait_for_error(const std::string& text);
   void interrupt() const;
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
-  /// Whether it has not ended.
+  /// Returns whether it is still running.
   [[nodiscard]] bool running();
-  /// Exit code; 128 + the number of a signal that ended it. Kills it after two minutes and gives -1.
+  /// Returns the exit code, or 128 + the number of the signal that killed it. Kills it after two
+  /// minutes and returns -1.
   int wait();
 
   [[nodiscard]] std::string output() const;
@@ -62,12 +65,12 @@ class Program {
   TemporaryDirectory directory_;
   pid_t pid_ = -1;
   int terminal_ = -1;
-  std::vector<int> stuck_pipes_;  // Their ends for reading.
+  std::vector<int> stuck_pipes_;  // The read ends of the stuck pipes.
   std::string terminal_text_;
   std::optional<int> exit_;
 };
 
-/// A program that has ended.
+/// A program that has exited.
 struct Ended {
   int exit = -1;
   std::string output;

@@ -29,7 +29,8 @@ using tenon::test::ProgramOptions;
 
 constexpr std::uint64_t kCount = 2500;
 
-/// A pipeline over a copy of the plugin `probe` (tests/integration/swap/plugins), which a test may replace.
+/// A pipeline with a copy of the plugin `probe` (tests/integration/swap/plugins), which a test may
+/// replace.
 class Probe {
  public:
   Probe() {
@@ -54,7 +55,7 @@ class Probe {
     return words;
   }
 
-  /// As a build does: beside it, then renamed.
+  /// Replaces the file as a build does: writes a new file beside it and renames it.
   void replace(std::string_view bytes) const {
     const fs::path beside = plugins() / "probe.so.new";
     std::ofstream(beside, std::ios::binary) << bytes;
@@ -74,7 +75,7 @@ bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-/// The first line that has `part`; empty when there is none.
+/// Returns the first line that contains `part`; empty if there is none.
 std::string line_with(const std::string& text, const std::string& part) {
   const std::size_t at = text.find(part);
   if (at == std::string::npos) {
@@ -91,7 +92,8 @@ ProgramOptions on_terminal() {
   return options;
 }
 
-/// Whether a worker of `host` has loaded the plugin; the process that only inspects it is none.
+/// Returns whether a worker of `host` has loaded the plugin; the process that only inspects it does
+/// not count.
 bool runs_plugin(pid_t host) {
   const auto text_of = [](const std::string& file) {
     std::ifstream in(file, std::ios::binary);
@@ -134,11 +136,11 @@ TEST_CASE("tenon run --watch: a new version takes over in mid-run, one that is n
   const std::string error = program.error();
   CAPTURE(error);
   CHECK(exit == 0);
-  CHECK(has(line_with(error, "refused: "), "probe 1.0.0"));  // What goes on.
+  CHECK(has(line_with(error, "refused: "), "probe 1.0.0"));  // This version keeps running.
   CHECK(has(line_with(error, "refused: "), "the file is tried again when it changes"));
   CHECK(has(line_with(error, ": switched"), "tenon: probe 1.0.0 -> 1.1.0 (sha256 "));
   CHECK(has(line_with(error, "outside the version pin"), "<1.2"));
-  CHECK_FALSE(has(error, "swap: "));  // Each is said once.
+  CHECK_FALSE(has(error, "swap: "));  // Each event is reported once.
 
   REQUIRE(json::accept(program.output()));
   const json report = json::parse(program.output());
@@ -165,11 +167,12 @@ TEST_CASE("tenon run --watch: a new version takes over in mid-run, one that is n
 TEST_CASE("tenon run --watch: --quiet tells what was refused, not what went well") {
   const Probe probe;
   Program program(probe.run({"--watch", "--store", probe.store().string(), "--quiet"}));
-  // Until then the run might begin with what the file holds, which is to be sound.
+  // Before that, the run might start with the present content of the file, which must be valid.
   while (program.running() && !runs_plugin(program.pid())) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
-  // Nothing says when the watch begins: until it tells of a file, each attempt is another content.
+  // The start of the watch is not announced: until it reports a file, each attempt writes another
+  // content.
   for (int attempt = 0; attempt < 200 && !has(program.error(), "refused: "); ++attempt) {
     std::this_thread::sleep_for(std::chrono::milliseconds(150));
     probe.replace("no plugin, attempt " + std::to_string(attempt));

@@ -51,14 +51,14 @@ TEST_CASE("tenon call --socket: relative paths are those of the client's directo
   fs::current_path("below");
   CHECK(size_of("other.txt") == 10);
   CHECK(size_of("../note.txt") == 4);
-  // A file inside of an argument, and one given to a reduce.
+  // A file inside an argument, and a file for a reduce.
   const Ended inventory =
       daemon.run({"call", "files.inventory",
                   R"({"file": {"path": "other.txt"}, "algorithm": "sha256", "value": "aGk=", "hex": "6869"})"});
   INFO(inventory.error);
   CHECK(inventory.exit == 0);
   CHECK(has(inventory.output, (own.path() / "below" / "other.txt").string()));
-  // What is not there is named as it was looked for.
+  // A missing file is named by the path that was searched.
   const Ended missing = daemon.run({"call", "text.count", R"({"path": "nowhere.txt"})"});
   CHECK(missing.exit == 1);
   CHECK(has(missing.error, (own.path() / "below" / "nowhere.txt").string()));

@@ -1,4 +1,4 @@
-// Many clients, and clients that do nothing.
+// Many clients, and idle clients.
 #include <vector>
 
 #include "daemon.hpp"

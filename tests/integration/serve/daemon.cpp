@@ -59,7 +59,7 @@ void Daemon::signal(int number) const {
 }
 
 std::vector<pid_t> Daemon::workers() const {
-  // The daemon serves as soon as the first one is ready.
+  // The daemon serves as soon as the first worker is ready.
   std::vector<pid_t> workers;
   REQUIRE(eventually([&] {
     workers.clear();

@@ -1,4 +1,4 @@
-/// A real daemon, for tests that talk to it as people and scripts do.
+/// A real daemon, for tests that use it as people and scripts do.
 #pragma once
 
 #include <chrono>
@@ -19,7 +19,7 @@ inline bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-/// Waits until `condition` holds; false after a minute.
+/// Waits until `condition` holds; returns false after a minute.
 template <typename Condition>
 bool eventually(Condition condition) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
@@ -32,28 +32,28 @@ bool eventually(Condition condition) {
   return true;
 }
 
-/// A pipeline that gives so many numbers, one in `interval_ms`, and sums them.
+/// Returns a pipeline that gives `count` numbers, one every `interval_ms`, and sums them.
 std::string numbers_pipeline(const std::string& name, std::uint64_t count, unsigned interval_ms);
 
-/// `tenon serve` on a socket of its own.
+/// `tenon serve` on a separate socket.
 class Daemon {
  public:
-  /// Returns once it serves; a test fails when it does not.
+  /// Returns after the daemon serves; fails the test if it does not.
   explicit Daemon(std::vector<std::string> arguments = {},
                   std::vector<std::pair<std::string, std::string>> environment = {});
   Daemon(std::vector<std::string> arguments, ProgramOptions options);
 
   [[nodiscard]] std::string socket() const { return (directory_ / "socket").string(); }
   [[nodiscard]] std::filesystem::path directory() const { return directory_.path(); }
-  /// Runs a command on it.
+  /// Runs a command on the daemon.
   [[nodiscard]] Ended run(std::vector<std::string> arguments) const;
-  /// The same with --json; the document.
+  /// Runs a command with --json and returns the document.
   [[nodiscard]] nlohmann::json json(std::vector<std::string> arguments) const;
   void signal(int number) const;
-  /// Starts one anew on the same socket.
+  /// Starts a new daemon on the same socket.
   void start_again();
   [[nodiscard]] Program& program() { return *program_; }
-  /// The processes of its workers.
+  /// Returns the processes of its workers.
   [[nodiscard]] std::vector<pid_t> workers() const;
 
  private:
@@ -64,7 +64,7 @@ class Daemon {
   std::unique_ptr<Program> program_;
 };
 
-/// Whether there is such a process, dead ones that nobody has waited for left out.
+/// Returns whether the process exists; zombies do not count.
 [[nodiscard]] bool alive(pid_t process);
 
 }  // namespace tenon::test

@@ -1,4 +1,4 @@
-// How a daemon starts and ends.
+// The start and the end of a daemon.
 #include <signal.h>
 
 #include <cstdlib>

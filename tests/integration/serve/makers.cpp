@@ -1,4 +1,5 @@
-// Results over the socket carry the version that made them, also of sessions that a swap has moved.
+// Results over the socket carry the version that made them, also those of sessions that a swap has
+// moved.
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -19,7 +20,7 @@ internal::MonotonicNs soon() {
   return internal::deadline_after(std::chrono::seconds(60));
 }
 
-/// A client that speaks the protocol itself.
+/// A client that uses the protocol directly.
 class Speaker {
  public:
   explicit Speaker(const Daemon& daemon) : client_(connect(daemon)), schema_(schema()) {}
@@ -79,7 +80,7 @@ class Speaker {
   Schema schema_;
 };
 
-/// Swaps to 1.1.0 and waits until nothing is left on 1.0.0. Returns the new one's hash.
+/// Swaps to 1.1.0 and waits until nothing runs on 1.0.0. Returns the hash of the new version.
 std::string swap_and_drain(const Daemon& daemon) {
   const nlohmann::json swapped = daemon.json({"swap", probe("probe_2")});
   const auto drained = [&] {
@@ -146,7 +147,7 @@ TEST_CASE("tenon serve: the results of a source are of the version that made the
 TEST_CASE("tenon call --verbose: says which version has answered, with and without a daemon") {
   const ProbeDaemon daemon;
   const auto answered_by = [](const std::string& version, const nlohmann::json& sha256) {
-    return "tenon: answered by probe " + version + " (sha256:" + sha256.get<std::string>().substr(0, 12) + ")\n";
+    return "tenon: result from probe " + version + " (sha256:" + sha256.get<std::string>().substr(0, 12) + ")\n";
   };
   const nlohmann::json swapped = daemon->json({"swap", probe("probe_2")});
   const std::string now = answered_by("1.1.0", swapped["now"]["sha256"]);

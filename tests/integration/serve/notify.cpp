@@ -1,4 +1,4 @@
-// What a daemon tells the service manager.
+// The notifications of a daemon to the service manager.
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -13,7 +13,7 @@ using namespace tenon::test;
 
 namespace {
 
-/// The manager's end of $NOTIFY_SOCKET.
+/// The manager's side of $NOTIFY_SOCKET.
 class Manager {
  public:
   Manager() : descriptor_(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
@@ -24,7 +24,7 @@ class Manager {
   }
   ~Manager() { close(descriptor_); }
   [[nodiscard]] std::string path() const { return (directory_ / "notify").string(); }
-  /// Whether `part` has been told, sooner or later.
+  /// Waits until a notification contains `part`.
   bool hears(const std::string& part) {
     return eventually([&] {
       char message[4096];

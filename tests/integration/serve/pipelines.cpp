@@ -1,4 +1,4 @@
-// The pipelines of a daemon, steered from outside.
+// The pipelines of a daemon, controlled by commands.
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 namespace {
 
 std::uint64_t given(const Daemon& daemon) {
-  // A run that has just been started has no stages to tell of yet.
+  // A run that has just started has no stages to report yet.
   const auto status = daemon.json({"status"});
   const auto& stages = status["pipelines"][0]["stages"];
   return stages.empty() ? 0 : stages[0]["items_out"].get<std::uint64_t>();

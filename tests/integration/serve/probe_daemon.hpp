@@ -11,18 +11,19 @@
 
 namespace tenon::test {
 
-/// A version of tests/integration/swap/plugins.
+/// Returns a version from tests/integration/swap/plugins.
 inline std::string probe(const std::string& variant) {
   return (build_dir() / "tests" / "swap_plugins" / variant / "probe.so").string();
 }
 
-/// Arguments of a daemon that has the plugin "probe" in version 1.0.0. `store`: a directory, or nothing yet.
+/// Returns the arguments of a daemon with the plugin "probe" in version 1.0.0. `store`: a
+/// directory, which may not exist yet.
 inline std::vector<std::string> probe_arguments(const std::filesystem::path& store) {
   return {"--no-watch", "--store", store.string(), "--plugin-dir",
           std::filesystem::path(probe("probe_1")).parent_path().string()};
 }
 
-/// Such a daemon with a store of its own.
+/// Such a daemon with a separate store.
 class ProbeDaemon {
  public:
   [[nodiscard]] const Daemon& operator*() const { return daemon_; }

@@ -1,4 +1,4 @@
-// A daemon whose output nobody reads.
+// A daemon whose output is not read.
 #include <signal.h>
 
 #include <fstream>
@@ -23,7 +23,7 @@ void check_serves(const Daemon& daemon) {
   CHECK(daemon.json({"status"})["state"] == "serving");
 }
 
-/// Has the daemon log something on its loop and on a thread of the runtime.
+/// Makes the daemon write log lines on its loop and on a thread of the runtime.
 void make_it_log(const Daemon& daemon) {
   const std::vector<pid_t> workers = daemon.workers();
   REQUIRE(daemon.run({"pause"}).exit == 0);

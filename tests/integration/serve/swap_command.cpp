@@ -1,4 +1,4 @@
-// What the commands on the plugins of a daemon take, and what they say.
+// The arguments and the output of the commands for the plugins of a daemon.
 #include <signal.h>
 
 #include <filesystem>
@@ -13,7 +13,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// What the daemon says of a plugin.
+/// Returns the status of a plugin in the daemon.
 nlohmann::json plugin_status(const Daemon& daemon, const std::string& name) {
   const nlohmann::json status = daemon.json({"status"});
   for (const auto& plugin : status["plugins"]) {
@@ -59,29 +59,30 @@ TEST_CASE("tenon swap: a trial ends after the time or the calls that were asked 
   INFO(timed.error);
   CHECK(timed.exit == 0);
   CHECK(has(timed.output, ", tried 0 calls in "));
-  CHECK(has(timed.output, ": that says nothing"));
+  CHECK(has(timed.output, ": inconclusive"));
 
-  // The same code as another content, which answers the same.
+  // The same code with another file content, which gives the same results.
   const TemporaryDirectory directory;
   const fs::path other = directory / "tenon.so";
   fs::copy_file(plugin_file(*daemon, "tenon"), other);
-  fs::permissions(other, fs::perms::owner_write, fs::perm_options::add);  // A copy from the store is read-only.
+  // A copy from the store is read-only.
+  fs::permissions(other, fs::perms::owner_write, fs::perm_options::add);
   REQUIRE(static_cast<bool>(std::ofstream(other, std::ios::app) << "another"));
   Program counted(
       {"swap", other.string(), "--shadow", "--canary-calls", "2", "--canary-time", "1h", "--socket", daemon->socket()});
-  // The first calls may come before the trial.
+  // The first calls may run before the trial.
   CHECK(eventually([&] {
     return daemon->run({"call", "tenon.echo", R"({"data": "aGVsbG8="})"}).exit == 0 && !counted.running();
   }));
   INFO(counted.output() << counted.error());
   CHECK(counted.wait() == 0);
   CHECK(has(counted.output(), "calls on both versions in "));
-  CHECK(has(counted.output(), ": no result compared differs"));
+  CHECK(has(counted.output(), ": all compared results are equal"));
 }
 
 TEST_CASE("tenon swap: probation is as long as it was asked for") {
   const ProbeDaemon daemon;
-  // Crashes with each call.
+  // Every call of this version crashes.
   const auto crashes = [&](const std::string& probation) {
     REQUIRE(daemon->run({"swap", probe("crash_call"), "--probation", probation}).exit == 0);
     CHECK(daemon->run({"call", "probe.tag_once", "{}"}).exit == 1);
@@ -94,7 +95,7 @@ TEST_CASE("tenon swap: probation is as long as it was asked for") {
   CHECK(eventually([&] { return current() == "1.0.0"; }));
 }
 
-// As SERVE.md tells it.
+// Follows the description in SERVE.md.
 TEST_CASE("tenon rollback: it outlives the daemon, binds that one only, and ends with its record or by force") {
   const TemporaryDirectory directory;
   const fs::path store = directory / "store";

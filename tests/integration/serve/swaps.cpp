@@ -17,12 +17,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// A file of tests/integration/swap/plugins.
+/// Returns a file of tests/integration/swap/plugins.
 fs::path variant_file(const std::string& variant, const std::string& plugin = "probe") {
   return build_dir() / "tests" / "swap_plugins" / variant / (plugin + ".so");
 }
 
-/// A daemon with the plugin "probe" in version 1.0.0, and a pipeline of it that goes on for days.
+/// A daemon with the plugin "probe" in version 1.0.0, and a pipeline with it that runs for days.
 struct Served {
   TemporaryDirectory directory;
   std::unique_ptr<Daemon> daemon;
@@ -47,7 +47,7 @@ struct Served {
     fs::copy_file(variant_file(variant), directory / "new");
     fs::rename(directory / "new", directory / "plugins" / "probe.so");
   }
-  /// What has gone through the stage of the pipeline.
+  /// Returns how many items have passed the stage of the pipeline.
   [[nodiscard]] std::uint64_t passed() const {
     const auto status = daemon->json({"status"});
     for (const auto& stage : status["pipelines"][0]["stages"]) {
@@ -57,14 +57,14 @@ struct Served {
     }
     return 0;
   }
-  /// Which version answers a call.
+  /// Returns the version that runs a call.
   [[nodiscard]] int answers() const {
     const Ended ended = daemon->run({"call", "probe.tag", "{}"});
     INFO(ended.error);
     REQUIRE(ended.exit == 0);
     return nlohmann::json::parse(ended.output)["version"].get<int>();
   }
-  /// The newest generation of a version.
+  /// Returns the newest generation of a version.
   [[nodiscard]] nlohmann::json generation(const std::string& version) const {
     const auto all = daemon->json({"generations"});
     for (const auto& generation : all["generations"]) {
@@ -74,7 +74,7 @@ struct Served {
     }
     return nlohmann::json::object();
   }
-  /// The message of the first event of a kind; empty when there is none.
+  /// Returns the message of the first event of a kind; empty if there is none.
   [[nodiscard]] std::string event(const std::string& kind) const {
     std::istringstream lines(daemon->run({"events", "--json"}).output);
     for (std::string line; std::getline(lines, line);) {
@@ -85,7 +85,7 @@ struct Served {
     }
     return {};
   }
-  /// Checks that the pipeline still runs and that nothing of it has failed.
+  /// Checks that the pipeline still runs and that none of its items has failed.
   void check_goes_on() const {
     const std::uint64_t before = passed();
     CHECK(eventually([&] { return passed() > before; }));
@@ -154,7 +154,7 @@ TEST_CASE("tenon swap, rollback: calls and pipelines go on, and what comes after
   CHECK(eventually([&] { return served.generation("1.1.0")["state"] == "retired"; }));
   served.check_goes_on();
 
-  // It does not come back by itself, and not by its name either; a third one may come.
+  // It comes back neither by itself nor by its name; a third version may come.
   const Ended refused = served.daemon->run({"swap", "probe"});
   CHECK(refused.exit == 1);
   CHECK(has(refused.error, "too dark"));
@@ -163,7 +163,8 @@ TEST_CASE("tenon swap, rollback: calls and pipelines go on, and what comes after
   served.check_goes_on();
 }
 
-// The trials below end before they have enough calls to judge how long those take, which a busy machine may change.
+// The trials below end before they have enough calls to judge run times, which a busy machine may
+// change.
 TEST_CASE("tenon swap --canary: a share of a running pipeline's calls is tried, then all run on the new version") {
   const Served served(5);
   served.put("probe_2");
@@ -187,15 +188,16 @@ TEST_CASE("tenon swap --canary: a share of a running pipeline's calls is tried, 
 
 TEST_CASE("tenon swap --shadow: calls of a running pipeline run twice, then on the new version") {
   const Served served(20);
-  served.put("probe_1_again");  // Its results are those of the first.
+  served.put("probe_1_again");  // It gives the same results as the first version.
   const Ended swapped =
       served.daemon->run({"swap", "probe", "--shadow", "--canary-calls", "20", "--canary-time", "1h"});
   INFO(swapped.output << swapped.error << served.daemon->run({"events"}).output);
   REQUIRE(swapped.exit == 0);
   CHECK(has(swapped.output, "calls on both versions in "));
-  CHECK(has(swapped.output, "no result compared differs"));
+  CHECK(has(swapped.output, "all compared results are equal"));
   CHECK(has(served.event("canary"), "100 % of the calls of idempotent tasks run on both versions"));
-  CHECK(served.generation("1.0.0")["state"] == "current");  // The newest of that version.
+  // This is the newest generation of that version.
+  CHECK(served.generation("1.0.0")["state"] == "current");
   CHECK(served.generation("1.0.0")["calls"] >= 20);
   CHECK(has(served.daemon->run({"call", "probe.tag", "{}"}).output, "of the second schema"));
   served.check_goes_on();

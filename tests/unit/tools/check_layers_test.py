@@ -42,7 +42,7 @@ class CheckLayers(unittest.TestCase):
     def test_include_from_above_names_file_and_line(self):
         self.write("runtime/src/ipc/ring.cpp", '#include <array>\n#include "host/pool.hpp"\n')
         self.assertEqual(self.findings(), ["runtime/src/ipc/ring.cpp:2: 'ipc' includes 'host/pool.hpp' of 'host', "
-                                           "which stands above it"])
+                                           "which is in a higher layer"])
 
     def test_worker_and_host_never_meet(self):
         self.write("runtime/src/worker/a.cpp", '#include "host/pool.hpp"\n')

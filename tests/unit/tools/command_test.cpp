@@ -16,7 +16,7 @@ using namespace tenon::cli;  // NOLINT(google-build-using-namespace)
 
 namespace {
 
-/// Runs a command line in a world of its own.
+/// Runs a command line in a separate world.
 struct Run {
   std::string output;
   std::string error;
@@ -89,7 +89,7 @@ TEST_CASE("tenon: a word of another program gets the command that does it, not o
     CHECK(has(wrong.error, "'tenon " + command + "': "));
     CHECK_FALSE(has(wrong.error, "did you mean"));
   }
-  // A wrong first letter makes a short word another one.
+  // With a different first letter, a short word is a different word.
   CHECK_FALSE(has(Run({"tall"}).error, "did you mean"));
   CHECK(has(Run({"tsop"}).error, "did you mean 'stop'?"));
   CHECK(has(Run({"srve"}).error, "did you mean 'serve'?"));
@@ -156,7 +156,7 @@ TEST_CASE("tenon: help says which exit code a misspelt key of --set and the wors
 TEST_CASE("tenon rollback: a version is not for it to choose, which it says before it looks for a daemon") {
   const Run wrong({"rollback", "hello@1.0.0"});
   CHECK(wrong.exit == 2);
-  CHECK(has(wrong.error, "name of a plugin alone"));
+  CHECK(has(wrong.error, "only the name of a plugin"));
   CHECK(has(wrong.error, "tenon swap hello@1.0.0"));
 }
 
@@ -230,7 +230,7 @@ TEST_CASE("tenon call: TENON_SOCKET names the daemon unless an option makes the 
   }
   const Run both({"call", "x.y", "--settings", "{}", "--socket", socket});
   CHECK(both.exit == 2);
-  CHECK(has(both.error, "--settings and --socket do not go together"));
+  CHECK(has(both.error, "--settings and --socket cannot be combined"));
 }
 
 TEST_CASE("tenon run: a pipeline file names plugin directories relative to itself") {

@@ -13,7 +13,7 @@ using namespace tenon::cli;  // NOLINT(google-build-using-namespace)
 
 namespace {
 
-/// A world without plugins and daemons.
+/// Returns a world without plugins and daemons.
 World bare_world() {
   static const std::atomic<int> interrupts{0};
   World world;
@@ -72,7 +72,7 @@ TEST_CASE("tenon complete: values by what the option takes") {
   CHECK(words_of({"graph", "--format", ""}) == std::vector<std::string>{"dot", "mermaid", "json"});
   CHECK(words_of({"graph", "--format", "m"}) == std::vector<std::string>{"mermaid"});
   CHECK(words_of({"graph", "--format=m"}) == std::vector<std::string>{"--format=mermaid"});
-  // As bash takes it apart.
+  // The words as bash splits them.
   CHECK(words_of({"graph", "--format", "=", "m"}) == std::vector<std::string>{"mermaid"});
   CHECK(words_of({"graph", "--format", "="}) == std::vector<std::string>{"dot", "mermaid", "json"});
   CHECK(words_of({"completion", "z"}) == std::vector<std::string>{"zsh"});

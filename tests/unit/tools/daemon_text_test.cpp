@@ -21,7 +21,7 @@ std::unique_ptr<serve::GenerationT> generation(std::uint64_t number, std::string
   return made;
 }
 
-/// From 1.0.0 to 1.1.0, without a trial.
+/// Returns a swap from 1.0.0 to 1.1.0, without a trial.
 serve::SwappedT swapped() {
   serve::SwappedT made;
   made.before = generation(1, "1.0.0");
@@ -46,7 +46,7 @@ TEST_CASE("to_text: the first version of a plugin comes in the place of none") {
 TEST_CASE("to_text: a swap that changes nothing says so") {
   serve::SwappedT same = swapped();
   same.before = generation(2, "1.1.0");
-  CHECK(to_text(same) == "hello 1.1.0: the file holds what is current already; nothing was swapped\n");
+  CHECK(to_text(same) == "hello 1.1.0: the file holds the current version already; nothing was swapped\n");
   CHECK(to_json(same)["swapped"] == false);
 }
 
@@ -58,12 +58,12 @@ TEST_CASE("to_text: a swap with a trial says how many calls were tried, and in w
     const std::string text = to_text(made, shadow);
     return text.substr(text.rfind(", ") + 2);
   };
-  CHECK(tried(0, 10'020) == "tried 0 calls in 10 s: that says nothing\n");
+  CHECK(tried(0, 10'020) == "tried 0 calls in 10 s: inconclusive\n");
   CHECK(tried(1, 10'020) == "tried 1 call in 10 s\n");
   CHECK(tried(200, 850) == "tried 200 calls in 850 ms\n");
   CHECK(tried(12, 90'000) == "tried 12 calls in 1 min 30 s\n");
-  CHECK(tried(1, 3'000, true) == "tried 1 call on both versions in 3 s: no result compared differs\n");
-  CHECK(tried(0, 3'000, true) == "tried 0 calls on both versions in 3 s: that says nothing\n");
+  CHECK(tried(1, 3'000, true) == "tried 1 call on both versions in 3 s: all compared results are equal\n");
+  CHECK(tried(0, 3'000, true) == "tried 0 calls on both versions in 3 s: inconclusive\n");
 }
 
 TEST_CASE("to_text: a trial that was asked for and never began says why") {
@@ -73,7 +73,7 @@ TEST_CASE("to_text: a trial that was asked for and never began says why") {
   made.untried = "none of its tasks is idempotent";
   CHECK(to_text(made).ends_with("\n  not tried on any call: none of its tasks is idempotent\n"));
   CHECK(to_json(made)["untried"] == "none of its tasks is idempotent");
-  // One that has begun says so in its own words.
+  // A trial that has started is reported separately.
   made.tried_ns = 1'000'000;
   CHECK(to_text(made).find("not tried") == std::string::npos);
 }

@@ -14,7 +14,7 @@ using namespace tenon::cli;  // NOLINT(google-build-using-namespace)
 
 namespace {
 
-/// Gives `text` in pieces of at most `piece` bytes.
+/// Returns `text` in pieces of at most `piece` bytes.
 std::function<Result<std::size_t>(MutableBytesView)> reader(std::string text, std::size_t piece) {
   return [text = std::move(text), piece, at = std::size_t{0}](MutableBytesView buffer) mutable -> Result<std::size_t> {
     const std::size_t size = text.copy(reinterpret_cast<char*>(buffer.data()), std::min(piece, buffer.size()), at);

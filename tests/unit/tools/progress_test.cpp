@@ -27,7 +27,7 @@ StageReport map_stage(std::uint64_t in_flight, std::uint64_t queued) {
   return stage;
 }
 
-/// Takes what is written to standard error.
+/// Collects the output to standard error.
 struct Terminal {
   std::string written;
   World world;
@@ -160,12 +160,12 @@ TEST_CASE("RunProgress: the first interrupt is said on the line, and without a t
     terminal.written.clear();
     interrupts = 1;
     progress.show(report, 2);
-    const std::string line = "interrupted: finishing 5 items in flight; Ctrl-C again ends at once";
+    const std::string line = "interrupted: finishing 5 items in flight; Ctrl-C again stops at once";
     CHECK(terminal.written == (is_terminal ? "\r" + line + "\x1b[K" : "tenon: " + line + "\n"));
     terminal.written.clear();
     report.stages[1] = map_stage(1, 0);
     progress.show(report, 3);
     CHECK(terminal.written ==
-          (is_terminal ? "\rinterrupted: finishing 1 item in flight; Ctrl-C again ends at once\x1b[K" : ""));
+          (is_terminal ? "\rinterrupted: finishing 1 item in flight; Ctrl-C again stops at once\x1b[K" : ""));
   }
 }

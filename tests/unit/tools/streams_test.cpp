@@ -1,4 +1,4 @@
-// Standard error and output that are not read.
+// Standard error and standard output that are not read.
 #include <atomic>
 #include <future>
 #include <string>
@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// A reader that reads nothing until it is let.
+/// A reader that does not read until it is released.
 struct Reader {
   std::promise<void> gate;
   std::shared_future<void> opened = gate.get_future().share();

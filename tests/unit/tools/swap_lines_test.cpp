@@ -19,7 +19,7 @@ SwapEvent event(SwapEvent::Kind kind, std::string message) {
   return made;
 }
 
-/// Whether a line that was logged goes through.
+/// Returns whether a logged line passes.
 bool passes(const LogRecord& record) {
   bool came = false;
   without_swap_lines([&came](const LogRecord&) { came = true; })(record);
@@ -54,14 +54,14 @@ TEST_CASE("swap_line: foreign text does not move the cursor; the watch has no pl
   CHECK(swap_line(watch, "") == "tenon: watch: plugin directory 'plugins' is there again\n");
 }
 
-TEST_CASE("is_told: ends, not the steps between them") {
-  CHECK(is_told(SwapEvent::Kind::kSwitched));
-  CHECK(is_told(SwapEvent::Kind::kRefused));
-  CHECK(is_told(SwapEvent::Kind::kRolledBack));
-  CHECK(is_told(SwapEvent::Kind::kWatch));
-  CHECK_FALSE(is_told(SwapEvent::Kind::kDetected));
-  CHECK_FALSE(is_told(SwapEvent::Kind::kStaged));
-  CHECK_FALSE(is_told(SwapEvent::Kind::kDrained));
+TEST_CASE("is_reported: ends, not the steps between them") {
+  CHECK(is_reported(SwapEvent::Kind::kSwitched));
+  CHECK(is_reported(SwapEvent::Kind::kRefused));
+  CHECK(is_reported(SwapEvent::Kind::kRolledBack));
+  CHECK(is_reported(SwapEvent::Kind::kWatch));
+  CHECK_FALSE(is_reported(SwapEvent::Kind::kDetected));
+  CHECK_FALSE(is_reported(SwapEvent::Kind::kStaged));
+  CHECK_FALSE(is_reported(SwapEvent::Kind::kDrained));
 }
 
 TEST_CASE("without_swap_lines: holds back the runtime's lines of told events alone") {
@@ -74,6 +74,6 @@ TEST_CASE("without_swap_lines: holds back the runtime's lines of told events alo
   record.message = "something else";
   CHECK(passes(record));
   record.message = "swap: refused";
-  record.worker_id = 1;  // A plugin wrote it.
+  record.worker_id = 1;  // A plugin wrote this line.
   CHECK(passes(record));
 }

@@ -39,11 +39,12 @@ TEST_CASE("LogLines: a line that comes again at once is counted") {
     for (const char* message : {"full", "full", "full", "other", "full", "full"}) {
       sink(record(message));
     }
-    CHECK(written ==
-          "tenon: error: full\ntenon: the last message came 2 more times\ntenon: error: other\ntenon: error: full\n");
+    CHECK(
+        written ==
+        "tenon: error: full\ntenon: the last message was repeated 2 times\ntenon: error: other\ntenon: error: full\n");
     written.clear();
   }
-  CHECK(written == "tenon: the last message came 1 more time\n");
+  CHECK(written == "tenon: the last message was repeated 1 time\n");
 }
 
 TEST_CASE("failures_text: an item is named once") {
@@ -95,10 +96,10 @@ TEST_CASE("interrupted_line: says what is waited for and how to end it") {
   stage.in_flight = 1000;
   stage.queued = 234;
   report.stages = {stage};
-  CHECK(interrupted_line(report) == "interrupted: finishing 1,234 items in flight; Ctrl-C again ends at once");
+  CHECK(interrupted_line(report) == "interrupted: finishing 1,234 items in flight; Ctrl-C again stops at once");
   report.stages[0].queued = 0;
   report.stages[0].in_flight = 1;
-  CHECK(interrupted_line(report) == "interrupted: finishing 1 item in flight; Ctrl-C again ends at once");
+  CHECK(interrupted_line(report) == "interrupted: finishing 1 item in flight; Ctrl-C again stops at once");
 }
 
 TEST_CASE("summary_text: a missing result is explained below its stage") {

@@ -1,5 +1,5 @@
-# Completion of tenon for bash. `tenon complete` does the work: it prints one candidate a line, behind it a tab and what
-# it is, and last what else may stand there.
+# Completion of tenon for bash. `tenon complete` does the work: it prints each
+# candidate on a line, with a tab and a description, and in the last line what else is allowed.
 _tenon() {
   local tab=$'\t' kind line lines
   mapfile -t lines < <("${COMP_WORDS[0]/#\~\//$HOME/}" complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)

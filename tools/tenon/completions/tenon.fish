@@ -1,5 +1,5 @@
-# Completion of tenon for fish. `tenon complete` does the work: it prints one candidate a line, behind it a tab and what
-# it is, and last what else may stand there.
+# Completion of tenon for fish. `tenon complete` does the work: it prints each
+# candidate on a line, with a tab and a description, and in the last line what else is allowed.
 function __tenon_complete
     set -l words (commandline -opc) (commandline -ct)
     set -l lines ($words[1] complete -- $words[2..-1] 2>/dev/null)

@@ -1,6 +1,6 @@
 #compdef tenon
-# Completion of tenon for zsh. `tenon complete` does the work: it prints one candidate a line, behind it a tab and what
-# it is, and last what else may stand there.
+# Completion of tenon for zsh. `tenon complete` does the work: it prints each
+# candidate on a line, with a tab and a description, and in the last line what else is allowed.
 _tenon() {
   local -a lines candidates
   local line kind tab=$'\t'
@@ -15,5 +15,5 @@ _tenon() {
     :directories) _files -/ ;;
   esac
 }
-# Whether this file was sourced or loaded by the completion system.
+# This file is either sourced or loaded by the completion system.
 if [[ "${funcstack[1]}" == _tenon ]]; then _tenon "$@"; else compdef _tenon tenon; fi
