@@ -1,7 +1,8 @@
 # cmake -DSOURCE= -DWORK= -DPREFIX= -DGENERATOR= -DPLUGIN= [-DINSTALL_FROM=<build tree>] -P build_outside.cmake
-# Copies a plugin's project to an empty directory outside the tree, and builds it against the package at PREFIX.
-# PLUGIN "" expects the configuration to fail, and ERROR to stand in what it says; BUILD_ERROR the same of the build. With
-# EDIT, a schema of the project then gets another field, which a further build must bring into the plugin.
+# Copies a plugin's project to an empty directory outside the tree, and builds it against the package
+# at PREFIX. With PLUGIN "" the configuration must fail with the text ERROR; with BUILD_ERROR the build
+# must fail with that text. With EDIT, a schema of the project gets another field, which the next
+# build must include in the plugin.
 file(REMOVE_RECURSE ${WORK})
 file(MAKE_DIRECTORY ${WORK})
 if(INSTALL_FROM)
@@ -44,7 +45,7 @@ if(EDIT)
   file(SHA256 ${library} before)
   file(READ ${WORK}/source/${EDIT} schema)
   string(REPLACE "name: string;" "name: string; short_name: string;" schema "${schema}")
-  # A build that is as old as the change would not see it.
+  # A build with the same time stamp as the change would miss it.
   execute_process(COMMAND ${CMAKE_COMMAND} -E sleep 0.1)
   file(WRITE ${WORK}/source/${EDIT} "${schema}")
   execute_process(COMMAND ${CMAKE_COMMAND} --build ${WORK}/build OUTPUT_VARIABLE output ERROR_VARIABLE output
