@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tests tests/bench/run over canned figures: nothing is measured here."""
+"""Tests tests/bench/run with canned figures; it measures nothing."""
 
 import contextlib
 import importlib.machinery
@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 loader = importlib.machinery.SourceFileLoader("bench_run", str(HERE / "run"))
 run = importlib.util.module_from_spec(importlib.util.spec_from_loader("bench_run", loader))
 loader.exec_module(run)
-from lib import catalogue, charts, figures, measuring, places, table  # noqa: E402: run sets the path
+from lib import catalogue, charts, figures, measuring, places, table  # noqa: E402: run sets the import path
 
 
 def canned_samples():
@@ -88,7 +88,7 @@ class Figures(unittest.TestCase):
         self.assertAlmostEqual(self.figures["tenon.queue.10M"]["limit_ratio"], 1.2)
 
     def test_a_stage_more_is_the_difference_of_pipelines(self):
-        # 5 - 1 us and 4 - 1 us for four stages more; of two samples, the median is the smaller.
+        # 5 - 1 us and 4 - 1 us for four more stages; of two samples, the median is the smaller one.
         self.assertAlmostEqual(self.figures["tenon.pipeline.stage.2_to_5"]["p50"], 0.75)
 
     def test_units_that_disagree_are_refused(self):
@@ -212,7 +212,7 @@ class Report(unittest.TestCase):
         self.assertEqual(code, 0)
         drawn = {path.name: path.read_text() for path in (self.directory / "svg").iterdir()}
         self.assertIn("latency-sleeping.svg", drawn)
-        self.assertNotIn("start.svg", drawn)  # Nothing of it was measured.
+        self.assertNotIn("start.svg", drawn)  # Nothing in it was measured.
         for text in drawn.values():
             xml.etree.ElementTree.fromstring(text)
         self.assertIn("12.0 us", drawn["latency-sleeping.svg"])
@@ -232,10 +232,10 @@ class Report(unittest.TestCase):
         (self.directory / "other.json").write_text("[1]")
         for arguments, message in (
                 (["--fast"], "unrecognized arguments: --fast"),
-                (["--only", "("], "is no regular expression"),
+                (["--only", "("], "is not a regular expression"),
                 (["--only", "nonsense"], "no figure matches --only 'nonsense'"),
-                (["--rounds", "0"], "--rounds takes a number from 1"),
-                (["--messages", "5"], "--messages goes with --stress"),
+                (["--rounds", "0"], "--rounds takes a number of at least 1"),
+                (["--messages", "5"], "--messages needs --stress"),
                 (["--stress", "--messages", "many"], "invalid int value"),
                 (["--json", self.directory / "no" / "such.json"], "does not exist"),
                 (["--json", self.directory], "is a directory"),

@@ -17,15 +17,16 @@
 namespace tenon::chaos {
 namespace {
 
-/// Calls that end between two attacks, if they do: on a slow machine nothing would come of a step that takes longer
-/// than the attacks leave it.
+/// Calls that end between two attacks, if any do: on a slow machine, a step that takes longer than
+/// the interval between attacks would never finish.
 constexpr std::uint64_t kEndsBetween = 20;
 
 namespace fs = std::filesystem;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-/// A signal to a child of this process; no other process gets it when the number has changed hands.
+/// Sends a signal to a child of this process. No other process receives it if the number has been
+/// reused.
 bool send(std::int64_t pid, int signal) {
   const int handle = static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0));
   if (handle < 0) {
@@ -136,7 +137,7 @@ void Attacker::attack_worker(std::uint32_t what) {
   if (!send(worker.pid, SIGSTOP)) {
     return;
   }
-  // A short stop; a freeze stays until look_after_stopped_workers finds it.
+  // A short stop; a freeze lasts until look_after_stopped_workers ends it.
   if (what == kAttackStop) {
     std::this_thread::sleep_for(milliseconds(random_() % 100));
     send(worker.pid, random_() % 4 == 0 ? SIGKILL : SIGCONT);
@@ -168,12 +169,12 @@ void Attacker::write_over_plugin() {
   std::error_code ignored;
   const fs::path& file = surroundings_.plugin;
   switch (random_() % 4) {
-    case 0: {  // In place, while it is mapped by whoever maps it.
+    case 0: {  // Writes in place, while any process may map the file.
       std::fstream out(file, std::ios::binary | std::ios::in | std::ios::out);
       out << std::string(100'000, '#');
       return;
     }
-    case 1: {  // Another one under its name.
+    case 1: {  // Replaces the file under its name.
       const fs::path other = file.string() + ".new";
       std::ofstream(other, std::ios::binary) << "this is no plugin";
       fs::rename(other, file, ignored);
@@ -203,13 +204,13 @@ void Attacker::fill_disk() {
 }
 
 void Attacker::swap() {
-  // What follows the sections of a library is not read, but it is part of its identity.
+  // Data after the sections of a library is not read, but it is part of the library's identity.
   const fs::path version = surroundings_.plugin.parent_path().parent_path() / "version" / "chaos.so";
   std::error_code ignored;
   fs::create_directory(version.parent_path(), ignored);
   fs::copy_file(surroundings_.original, version, fs::copy_options::overwrite_existing, ignored);
   std::ofstream(version, std::ios::binary | std::ios::app) << random_();
-  // A swap may be refused or rolled back, as its calls crash. Only the calls are judged.
+  // A swap may be refused or rolled back, because its calls crash. Only the calls are judged.
   static_cast<void>(runtime_.swap(version.string()));
 }
 

@@ -1,4 +1,4 @@
-/// What happens to workers and files from outside while a load runs.
+/// Attacks on workers and files from outside while a load runs.
 #pragma once
 
 #include <sys/types.h>
@@ -20,23 +20,24 @@
 
 namespace tenon::chaos {
 
-/// Where the files are that are attacked.
+/// The locations of the files that are attacked.
 struct Surroundings {
   std::filesystem::path cache;
   std::filesystem::path store;
-  std::filesystem::path plugin;    ///< The file in the catalog's directory.
-  std::filesystem::path original;  ///< What it was copied from.
-  std::filesystem::path disk;      ///< A small file system of its own, with cache and store; empty: there is none.
+  std::filesystem::path plugin;    ///< The file in the directory of the catalog.
+  std::filesystem::path original;  ///< The file that it was copied from.
+  std::filesystem::path disk;      ///< A separate small file system with cache and store; empty if
+                                   ///< there is none.
 };
 
-/// Attacks from its construction to `stop`. To its end it also looks after workers that have been stopped.
+/// Attacks from construction to `stop`. Until destruction it also looks after stopped workers.
 class Attacker {
  public:
   struct Options {
     std::uint32_t attacks = 0;
     std::uint64_t seed = 1;
-    /// A worker that has been stopped for this long continues or is killed. A call that a stopped worker has begun has
-    /// no other way to its end.
+    /// A worker that has been stopped for this long is continued or killed. A call that a stopped
+    /// worker has started cannot end otherwise.
     std::chrono::milliseconds thaw_after{700};
   };
   Attacker(Runtime& runtime, Book& book, Surroundings surroundings, const Options& options);
@@ -44,7 +45,7 @@ class Attacker {
   Attacker& operator=(const Attacker&) = delete;
   ~Attacker();
 
-  /// Ends the attacks and puts back what they took.
+  /// Ends the attacks and restores the attacked files.
   void stop();
   [[nodiscard]] std::uint64_t attacks() const { return count_; }
 
@@ -72,7 +73,7 @@ class Attacker {
     std::uint64_t worker_id = 0;
     std::chrono::steady_clock::time_point due;
   };
-  std::vector<Stopped> stopped_;  // For the second thread.
+  std::vector<Stopped> stopped_;  // Used by the second thread.
   std::thread thread_;
   std::thread carer_;
 };

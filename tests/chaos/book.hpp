@@ -1,4 +1,4 @@
-/// The program's side of the ledger: what was asked for, and what tenon said of it.
+/// The program's side of the ledger: the requested calls and the outcomes that tenon reported.
 #pragma once
 
 #include <array>
@@ -20,12 +20,12 @@
 
 namespace tenon::chaos {
 
-/// How a call was made.
+/// The form of a call.
 enum class Kind : std::uint8_t { kUnused, kCall, kSubmit, kMap, kSession, kPipeline };
 inline constexpr std::array<std::string_view, 6> kKindNames = {"unused", "call",    "submit",
                                                                "map",    "session", "pipeline"};
 
-/// What a call ended as.
+/// The outcome of a call.
 enum class Outcome : std::uint8_t { kOpen, kOk, kFailed, kCancelled, kDeadline, kCrashed, kRejected, kOther };
 inline constexpr std::array<std::string_view, 8> kOutcomeNames = {"open",     "ok",      "failed",   "cancelled",
                                                                   "deadline", "crashed", "rejected", "other"};
@@ -36,33 +36,35 @@ struct Entry {
   Kind kind = Kind::kUnused;
   Way way = Way::kNone;
   bool once = false;       ///< The task is not idempotent.
-  bool cancelled = false;  ///< The program has asked for that.
-  bool wrong = false;      ///< Its result was not the right one.
+  bool cancelled = false;  ///< The program has cancelled it.
+  bool wrong = false;      ///< Its result was wrong.
   std::uint32_t deaths = 1;
   Outcome outcome = Outcome::kOpen;
   std::atomic<std::uint8_t> ends = 0;
 };
 
-/// All calls of one phase, by sequence number from 1. [any-thread]; an entry has one thread that begins it.
+/// All calls of one phase, by sequence number from 1. [any-thread]; only one thread starts each
+/// entry.
 class Book {
  public:
-  /// Makes the ledger's file.
+  /// Creates the ledger's file.
   Book(const std::filesystem::path& file, std::uint64_t calls, std::uint64_t workers);
 
-  /// The first of `count` sequence numbers that nothing else has.
+  /// Reserves `count` sequence numbers and returns the first one.
   [[nodiscard]] std::uint64_t take(std::uint64_t count);
   [[nodiscard]] Entry& entry(std::uint64_t sequence) { return entries_[sequence]; }
   [[nodiscard]] std::uint64_t end() const { return next_.load(); }
   [[nodiscard]] const LedgerMap& ledger() const { return *map_; }
   [[nodiscard]] const std::filesystem::path& file() const { return file_; }
 
-  /// The call has ended: well, with a result that was right or wrong; or with an error.
+  /// The call has ended: with a result, which was right or wrong, or with an error.
   void end_well(std::uint64_t sequence, bool right);
   void end_badly(std::uint64_t sequence, const Error& error);
-  /// What the error of a call said.
+  /// Returns the message of a call's error.
   [[nodiscard]] std::string words(std::uint64_t sequence) const;
 
-  /// Something that is wrong and belongs to no single call. With `excusable`, only if no worker was scribbled over.
+  /// Records an error that belongs to no single call. With `excusable`, it only counts if no worker
+  /// was scribbled over.
   void find(std::string what, bool excusable);
   struct Finding {
     std::string what;
@@ -70,7 +72,7 @@ class Book {
   };
   [[nodiscard]] std::vector<Finding> findings() const;
 
-  /// Rises whenever something ends; see Watchdog.
+  /// Increases whenever a call ends; see Watchdog.
   std::atomic<std::uint64_t> progress = 0;
 
  private:
@@ -78,7 +80,7 @@ class Book {
   std::unique_ptr<LedgerMap> map_;
   std::vector<Entry> entries_;
   std::atomic<std::uint64_t> next_ = 1;
-  mutable std::mutex mutex_;  // Guards what follows.
+  mutable std::mutex mutex_;  // Guards the members below.
   std::unordered_map<std::uint64_t, std::string> words_;
   std::vector<Finding> findings_;
 };

@@ -9,10 +9,11 @@ namespace {
 constexpr std::size_t kTrouble = 12;
 /// Attempts of an idempotent task; CallOptions::max_attempts.
 constexpr std::uint32_t kAttempts = 3;
-/// Calls that a worker may have at hand. Where its counters are destroyed, all of them may end as crashed.
+/// The largest number of calls that a worker may hold. If its counters are destroyed, all of them
+/// may end as crashed.
 constexpr std::uint64_t kAtHand = 4096;
 
-/// What the ledger says of one call.
+/// The ledger's record of one call.
 struct Run {
   std::uint32_t begun = 0;
   std::uint32_t unknown = 0;  ///< Starts whose worker was killed before it had written its number.
@@ -37,7 +38,7 @@ struct Run {
   }
 };
 
-/// One phase under judgement.
+/// The judgement of one phase.
 class Trial {
  public:
   explicit Trial(Book& book) : book_(book) {
@@ -45,7 +46,7 @@ class Trial {
     for (std::uint64_t id = 0; id < workers; ++id) {
       const std::uint32_t marks = book.ledger().marks(id);
       scribbled_ = scribbled_ || (marks & kMarkScribbled) != 0;
-      // A worker that ends charges one call at most, which may not have come to the ledger.
+      // A worker that dies charges at most one call, which may not have reached the ledger.
       unseen_ += (marks & kMarkScribbled) != 0 ? kAtHand : marks != 0 ? 1 : 0;
     }
   }
@@ -109,7 +110,8 @@ class Trial {
     const Expect expect = info(entry.way).expect;
     const bool dies = expect == Expect::kDies || expect == Expect::kDiesOrDeadline;
     const bool may_be_tried_again = !entry.once && entry.deaths < kAttempts;
-    // Killed from outside in the attempt that would have misbehaved for longer, it may go well the next time.
+    // A call that would misbehave in several attempts may succeed in the next one if it was killed
+    // from outside.
     const bool rescued = !entry.once && run.marked != 0 && run.begun > entry.deaths;
     if (expect != Expect::kOk && expect != Expect::kAny && !(dies && may_be_tried_again) && !rescued) {
       fault(verdict_.wrong, 1, sequence, "ended well, which it cannot");
@@ -130,7 +132,7 @@ class Trial {
           if (ran) {
             return;
           }
-          if (unseen_ > 0) {  // A stopped worker has not come as far as the task.
+          if (unseen_ > 0) {  // A stopped worker had not reached the task.
             --unseen_;
             return excuse();
           }
@@ -146,7 +148,7 @@ class Trial {
       default:
         break;
     }
-    // A worker without its descriptors may fail calls in its own words.
+    // A worker without its descriptors may fail calls with other messages.
     if (run.last_damaged && entry.outcome != Outcome::kRejected) {
       return excuse();
     }
@@ -154,13 +156,13 @@ class Trial {
     fault(innocent ? verdict_.blamed : verdict_.wrong, 1, sequence, "failed, and nothing explains it");
   }
 
-  /// As many deaths as attempts must have been placed in the call or in its workers.
+  /// As many deaths as attempts must be explained by the call itself or by its workers.
   void judge_crash(std::uint64_t sequence, const Entry& entry, const Run& run) {
     const Expect expect = info(entry.way).expect;
     const bool dies = expect == Expect::kDies || expect == Expect::kDiesOrDeadline;
     const std::uint32_t attempts = entry.once ? 1 : kAttempts;
     const std::uint32_t own = dies ? std::min(run.begun, entry.deaths) : 0;
-    // An attempt of its own in a worker that is marked counts once.
+    // An attempt of its own in a marked worker counts once.
     const std::uint32_t explained = std::min(run.begun, own + run.marked);
     if (explained >= attempts) {
       verdict_.excused += own >= attempts ? 0 : 1;
@@ -191,7 +193,7 @@ class Trial {
   Book& book_;
   Verdict verdict_;
   bool scribbled_ = false;
-  std::uint64_t unseen_ = 0;  // Attempts that may have been charged without having come to the ledger.
+  std::uint64_t unseen_ = 0;  // Attempts that may have been charged without reaching the ledger.
 };
 
 }  // namespace

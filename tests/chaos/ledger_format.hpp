@@ -1,5 +1,6 @@
-/// The ledger: a file that the program and every worker map. A worker counts each start of a call there before the task
-/// does anything else, so that what ran is known whatever happens to the worker, and to what tenon says of it.
+/// The ledger is a file that the program and every worker map. A worker counts each start of a call
+/// there before the task does anything else. So it is known what ran, whatever happens to the
+/// worker and whatever tenon reports.
 #pragma once
 
 #include <fcntl.h>
@@ -18,35 +19,38 @@
 
 namespace tenon::chaos {
 
-// Everything in the file is a figure by itself, and it is read when all workers are gone: relaxed accesses suffice.
+// All numbers in the file are independent, and it is read after all workers are gone: relaxed
+// accesses suffice.
 
 struct LedgerHeader {
-  std::uint64_t calls = 0;    ///< Records of calls behind the header.
-  std::uint64_t workers = 0;  ///< Records of workers behind those.
-  /// Sequence numbers that no call has: a task read them in memory that was written over.
+  std::uint64_t calls = 0;    ///< Records of calls after the header.
+  std::uint64_t workers = 0;  ///< Records of workers after those.
+  /// Sequence numbers that no call has: a task read them from overwritten memory.
   std::atomic<std::uint64_t> strange_calls;
-  std::atomic<std::uint64_t> workers_beyond;  ///< Marks of workers that had no place.
+  std::atomic<std::uint64_t> workers_beyond;  ///< Marks of workers without a record.
 };
 
 struct CallRecord {
   static constexpr std::size_t kKeptWorkers = 6;
   std::atomic<std::uint32_t> begun;
   std::atomic<std::uint32_t> ended;
-  /// Who began it, the first six.
+  /// The workers of the first six starts.
   std::array<std::atomic<std::uint32_t>, kKeptWorkers> workers;
 };
 static_assert(sizeof(CallRecord) == 32);
 
-/// What has been done to a worker, by its own calls or from outside. Each mark is set before the deed.
+/// What happened to a worker, by its own calls or from outside. Each mark is set before the act.
 enum WorkerMark : std::uint32_t {
-  kMarkDamaged = 1,    ///< A call took something from the worker, or a thread of the plugin will end it at some time.
-  kMarkScribbled = 2,  ///< A call wrote over the memory that the worker shares with the host.
-  kMarkAttacked = 4,   ///< It got a signal from outside.
+  kMarkDamaged = 1,    ///< A call took resources from the worker, or a thread of the plugin will
+                       ///< kill it later.
+  kMarkScribbled = 2,  ///< A call overwrote memory that the worker shares with the host.
+  kMarkAttacked = 4,   ///< It received a signal from outside.
 };
 
 struct WorkerRecord {
   std::atomic<std::uint32_t> marks;
-  std::atomic<std::uint32_t> ways;  ///< The last two ways that damaged it, the later one in the low 16 bits.
+  std::atomic<std::uint32_t> ways;  ///< The last two ways that damaged it, the later one in the low
+                                    ///< 16 bits.
 };
 
 /// The ledger, mapped for reading and writing. [any-thread]
@@ -75,7 +79,7 @@ class LedgerMap {
   }
 
   [[nodiscard]] LedgerHeader& header() const { return *reinterpret_cast<LedgerHeader*>(memory_); }
-  /// Null, and counted, when the sequence number has no place.
+  /// Returns null, and counts it, if the sequence number has no record.
   [[nodiscard]] CallRecord* call(std::uint64_t sequence) const {
     if (sequence >= header().calls) {
       header().strange_calls.fetch_add(1, std::memory_order_relaxed);
@@ -91,7 +95,7 @@ class LedgerMap {
     return reinterpret_cast<WorkerRecord*>(memory_ + sizeof(LedgerHeader) + header().calls * sizeof(CallRecord)) + id;
   }
 
-  /// Counts a start. Returns how often the call had begun before.
+  /// Counts a start. Returns how often the call had started before.
   std::uint32_t begin(std::uint64_t sequence, std::uint64_t worker_id) const {
     CallRecord* record = call(sequence);
     if (record == nullptr) {
@@ -113,7 +117,7 @@ class LedgerMap {
       record->marks.fetch_or(marks, std::memory_order_relaxed);
     }
   }
-  /// The same for what one of the worker's own calls does to it.
+  /// Does the same for an act of one of the worker's own calls.
   void mark(std::uint64_t worker_id, std::uint32_t marks, Way way) const {
     if (WorkerRecord* record = worker(worker_id)) {
       record->ways.store((record->ways.load(std::memory_order_relaxed) << 16) | static_cast<std::uint32_t>(way),

@@ -6,7 +6,7 @@
 namespace tenon::chaos {
 namespace {
 
-/// How often each form is chosen.
+/// The forms, repeated by how often each is chosen.
 constexpr std::array kForms = {Kind::kCall,   Kind::kCall, Kind::kCall, Kind::kSubmit, Kind::kSubmit,  Kind::kSubmit,
                                Kind::kSubmit, Kind::kMap,  Kind::kMap,  Kind::kMap,    Kind::kSession, Kind::kPipeline};
 
@@ -16,7 +16,8 @@ void run(LoadState& state, unsigned thread) {
   StreamLoad streams(state, random);
   while (state.left.load() > 0) {
     if (random() % 4 == 0) {
-      std::this_thread::sleep_for(std::chrono::microseconds(random() % 5000));  // Everything falls asleep.
+      // Long enough that all threads go to sleep.
+      std::this_thread::sleep_for(std::chrono::microseconds(random() % 5000));
     }
     std::uint64_t made = 0;
     switch (const Kind kind = kForms[random() % kForms.size()];

@@ -1,5 +1,5 @@
-/// Threads that call a runtime in every form until so many calls have been made, and write into the book what they
-/// asked for and what they were told.
+/// Threads that call a runtime in every form until a given number of calls have been made, and
+/// record requests and outcomes in the book.
 #pragma once
 
 #include <atomic>
@@ -15,7 +15,7 @@
 
 namespace tenon::chaos {
 
-/// A bit for each form of a call.
+/// Returns a bit for each form of a call.
 [[nodiscard]] constexpr std::uint32_t bit(Kind kind) {
   return std::uint32_t{1} << static_cast<unsigned>(kind);
 }
@@ -29,15 +29,16 @@ struct LoadOptions {
   std::uint32_t forms = kAllForms;
 };
 
-/// What all threads of a load share.
+/// State that all threads of a load share.
 struct LoadState {
   Runtime& runtime;
   Book& book;
   const LoadOptions options;
-  std::atomic<std::int64_t> left;  ///< Calls to be made.
+  std::atomic<std::int64_t> left;  ///< The calls still to be made.
 };
 
-/// Ways of calls that only a time limit ends. Streams and maps have none, so they do not take these.
+/// Ways of calls that only a time limit ends. Streams and maps have no time limit, so they do not
+/// use these.
 inline constexpr std::uint64_t kWaysWithDeadline =
     bit(Way::kThreadExit) | bit(Way::kStopSelf) | bit(Way::kBusy) | bit(Way::kExecSleep);
 
@@ -48,9 +49,9 @@ class Load {
   Load& operator=(const Load&) = delete;
   ~Load() { wait(); }
 
-  /// Returns when all calls have ended.
+  /// Returns after all calls have ended.
   void wait();
-  /// Sequence numbers that so many calls may take.
+  /// Returns how many sequence numbers `calls` calls may use.
   [[nodiscard]] static std::uint64_t sequences_for(std::uint64_t calls) { return calls * 4 + 100'000; }
 
  private:
@@ -64,7 +65,7 @@ using Random = std::mt19937_64;
 class CallLoad {
  public:
   CallLoad(LoadState& state, Random& random) : state_(state), random_(random) {}
-  /// Each makes some calls, waits for their ends, and returns how many.
+  /// Each makes some calls, waits until they end, and returns how many.
   std::uint64_t calls();
   std::uint64_t futures();
   std::uint64_t map();
@@ -86,9 +87,10 @@ class CallLoad {
 class StreamLoad {
  public:
   StreamLoad(LoadState& state, Random& random) : state_(state), random_(random) {}
-  /// A source by hand into a reduce by hand, each opened again from its last checkpoint when its worker dies.
+  /// Connects a source to a reduce directly; each is opened again from its last checkpoint if its
+  /// worker dies.
   std::uint64_t sessions();
-  /// The same as a pipeline, with two maps between.
+  /// Runs the same as a pipeline, with two maps in between.
   std::uint64_t pipeline();
 
  private:

@@ -16,10 +16,10 @@ namespace {
 constexpr std::size_t kSmallBytes = 100;
 constexpr std::size_t kMediumBytes = std::size_t{4} << 10;
 constexpr std::size_t kLargeBytes = std::size_t{100} << 10;
-constexpr std::size_t kHugeBytes = std::size_t{1300} << 10;  // A block of its own.
+constexpr std::size_t kHugeBytes = std::size_t{1300} << 10;  // Large enough for a separate block.
 constexpr std::chrono::milliseconds kRunTimeout{60};
 
-/// What all payloads are taken from.
+/// The source of all payloads.
 const Buffer& contents() {
   static const Buffer bytes = [] {
     Buffer made(kHugeBytes + 256);
@@ -35,7 +35,7 @@ const Buffer& contents() {
 
 }  // namespace
 
-/// What a result is checked against.
+/// The data that a result is checked against.
 struct CallLoad::Asked {
   std::uint64_t sequence = 0;
   Way way = Way::kNone;
@@ -149,7 +149,7 @@ std::size_t CallLoad::payload_bytes(std::size_t largest_bytes) {
   return (random >> 16) % std::min(limit, largest_bytes);
 }
 
-/// Valid until the next one.
+/// Valid until the next call.
 BytesView CallLoad::build(const Asked& asked) {
   builder_.Clear();
   const auto payload = builder_.CreateVector(asked.payload.data(), asked.payload.size());

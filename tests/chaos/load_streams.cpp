@@ -13,11 +13,12 @@
 namespace tenon::chaos {
 namespace {
 
-/// How often a session is opened again before it is said to get nowhere. Each death is placed once, but a worker may
-/// also be ended by what other calls did to it.
+/// How often a session is opened again before it counts as making no progress. Each planned death
+/// happens once, but other calls may also kill the worker.
 constexpr int kPatience = 200;
 
-/// Calls of one step in a stream's part of the book; the order in which begin_number of the plugin has them.
+/// The calls of one step in a stream's part of the book, in the order in which begin_number of the
+/// plugin uses them.
 enum Step : std::uint64_t { kSource, kPass, kPassOnce, kTotal, kSteps };
 
 }  // namespace
@@ -42,7 +43,7 @@ struct StreamLoad::Stream {
     entry.once = step == kPassOnce;
     return entry;
   }
-  /// A step of a session goes well in the end: deaths are made up for.
+  /// A step of a session eventually succeeds: deaths are compensated.
   void end_step(Kind kind, Step step, std::uint64_t number) {
     ask(kind, step, number);
     state.book.end_well(sequence(step, number), true);
@@ -55,10 +56,10 @@ struct StreamLoad::Stream {
 };
 
 StreamLoad::Stream StreamLoad::begin(Kind kind, std::uint64_t count) {
-  // An exception in a session is the end of it, and of the pipeline.
+  // An exception in a session ends it, and the pipeline.
   std::uint64_t ways = state_.options.mix.ways & ~kWaysWithDeadline & ~bit(Way::kThrow) & ~bit(Way::kExhaustMemory);
   if (kind == Kind::kSession) {
-    // Whether a session of a damaged worker goes on is not to be told from what it gives.
+    // The results do not show whether a session of a damaged worker continues.
     ways &= kWaysOfDying | kWaysOfForking | kWaysOfFlooding | kWaysOfComingLate;
   }
   return {state_, state_.book.take(count * kSteps), count, ways};
@@ -68,13 +69,13 @@ StreamLoad::Stream StreamLoad::begin(Kind kind, std::uint64_t count) {
 
 namespace {
 
-/// A session that is opened again from its last checkpoint when it fails.
+/// A session that is opened again from its last checkpoint if it fails.
 class Steady {
  public:
   Steady(Runtime& runtime, const char* task, BytesView argument)
       : runtime_(runtime), task_(task), argument_(argument.begin(), argument.end()) {}
 
-  /// The open session; null when it cannot be opened, after many attempts.
+  /// Returns the open session; null if it cannot be opened after many attempts.
   Session* session() {
     while (!session_ && failures_ < kPatience) {
       SessionOptions options;
@@ -94,7 +95,7 @@ class Steady {
     ++failures_;
     error_ = error.to_string();
   }
-  /// Whether there is a new checkpoint; the session has failed otherwise.
+  /// Returns whether there is a new checkpoint; otherwise the session has failed.
   bool checkpoint() {
     auto taken = session_->checkpoint().get();
     if (!taken) {
@@ -124,7 +125,7 @@ std::uint64_t StreamLoad::sessions() {
   const ::chaos::Plan plan = stream.plan();
   builder.Finish(::chaos::CreateNumbers(builder, stream.first_sequence, stream.count, &plan));
 
-  // The source: numbers in order, each once.
+  // The source gives numbers in order, each once.
   Steady source(state_.runtime, "chaos.numbers", {builder.GetBufferPointer(), builder.GetSize()});
   std::vector<Reply> items;
   std::size_t at_checkpoint = 0;
@@ -163,7 +164,7 @@ std::uint64_t StreamLoad::sessions() {
     return stream.count;
   }
 
-  // The reduce: each item counts once.
+  // The reduce counts each item once.
   Steady reduce(state_.runtime, "chaos.total", {});
   std::size_t fed = 0;
   at_checkpoint = 0;

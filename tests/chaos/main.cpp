@@ -1,5 +1,5 @@
-// Calls a runtime in every form while tasks die, damage and flood in every way, and keeps a ledger of what was asked
-// for, what ran and what tenon said of it. See README.md.
+// Calls a runtime in every form while tasks die, do damage and flood in every way, and keeps a
+// ledger of the requested calls, the calls that ran and the reported outcomes. See README.md.
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 using namespace tenon::chaos;  // NOLINT(google-build-using-namespace): one program
 using nlohmann::ordered_json;
 
-/// Calls of a phase at most: a phase is judged as a whole, in memory.
+/// The largest number of calls in a phase: a phase is judged as a whole, in memory.
 constexpr std::uint64_t kCallsOfPhase = 25'000;
 
 ordered_json to_json(const Verdict& verdict) {
@@ -46,7 +46,7 @@ ordered_json to_json(const Verdict& verdict) {
   return json;
 }
 
-/// A run of phases, one after another.
+/// Runs phases one after another.
 class Run {
  public:
   explicit Run(Options options) : options_(std::move(options)) {}
@@ -64,7 +64,8 @@ class Run {
     }
     std::cerr << "chaos: seed " << options_.seed << ", " << options_.calls << " calls\n";
 
-    run_phase_of(Mix{"warm-up"}, 500);  // What a process takes once: locale, allocator, libraries.
+    // Makes allocations that a process makes once: locale, allocator, libraries.
+    run_phase_of(Mix{"warm-up"}, 500);
     total_ = {};
     phases_ = ordered_json::array();
     std::uint64_t left = options_.calls;
@@ -89,13 +90,13 @@ class Run {
     PhaseOptions phase;
     phase.mix = mix;
     phase.calls = calls;
-    phase.seed = scatter(options_.seed + ++number_) >> 4;  // TOML's integers have a sign.
+    phase.seed = scatter(options_.seed + ++number_) >> 4;  // Integers in TOML are signed.
     phase.in_process = options_.in_process;
     phase.forms = options_.forms;
     phase.patience = options_.patience;
     phase.directory = directory_ / std::to_string(number_);
     phase.temporary = temporary_;
-    // Every second time, so that the store also lies where there is room.
+    // Every second phase, so that the store is also tested with enough space.
     if (disk_ && (mix.attacks & kAttackDiskFull) != 0) {
       phase.disk = *disk_;
     }
@@ -170,7 +171,7 @@ class Run {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // Thousands of processes die here; none needs a core.
+  // Thousands of processes die here; none needs a core file.
   const rlimit none = {0, 0};
   ::setrlimit(RLIMIT_CORE, &none);
   return Run(parse_options(argc, argv)).go();

@@ -1,4 +1,5 @@
-/// What happens in one phase of a run: the ways that tasks take, and what is done to workers and files from outside.
+/// What happens in one phase of a run: how tasks misbehave, and the attacks on workers and files
+/// from outside.
 #pragma once
 
 #include <array>
@@ -10,14 +11,16 @@
 
 namespace tenon::chaos {
 
-/// What is done from outside.
+/// Attacks from outside.
 enum Attack : std::uint32_t {
-  kAttackKill = 1,         ///< Signals that end a worker.
-  kAttackStop = 2,         ///< Stops a worker and lets it continue, or kills it, some time later.
+  kAttackKill = 1,         ///< Signals that kill a worker.
+  kAttackStop = 2,         ///< Stops a worker and continues or kills it later.
   kAttackFreeze = 4,       ///< Stops a worker; see Attacker::Options::thaw_after.
   kAttackStoreDelete = 8,  ///< Removes the cache and the store.
-  kAttackPluginFile = 16,  ///< Writes over the plugin's file, renames over it, removes it; puts it back.
-  kAttackDiskFull = 32,    ///< Fills the file system that cache, store and temporary files lie in.
+  kAttackPluginFile = 16,  ///< Overwrites the plugin's file, renames another over it, removes it;
+                           ///< restores it.
+  kAttackDiskFull = 32,    ///< Fills the file system that contains cache, store and temporary
+                           ///< files.
   kAttackSwap = 64,        ///< Swaps to a copy of the plugin with another content.
 };
 
@@ -25,7 +28,7 @@ struct Mix {
   std::string_view name;
   std::uint64_t ways = 0;
   std::uint32_t attacks = 0;
-  /// One call in this many takes a way.
+  /// One call in this many misbehaves.
   std::uint64_t density = 100;
 };
 
@@ -49,7 +52,7 @@ inline constexpr std::uint64_t kAllWays = kWaysOfDying | kWaysOfForking | kWaysO
                                           kWaysOfMisusing | kWaysOfScribbling | kWaysOfComingLate | kWaysOfFlooding;
 static_assert(kAllWays == (std::uint64_t{1} << kWays.size()) - 1 - bit(Way::kNone));
 
-/// The phases of a run, in turn.
+/// The phases of a run, in order.
 inline constexpr std::array kMixes = {
     Mix{"deaths", kWaysOfDying, 0, 60},
     Mix{"forks", kWaysOfForking | bit(Way::kSegfault), 0, 80},

@@ -1,4 +1,4 @@
-/// What the program was asked for.
+/// The options of the program.
 #pragma once
 
 #include <chrono>
@@ -16,15 +16,15 @@ struct Options {
   std::uint64_t calls = 50'000;
   std::uint64_t seed = 1;
   std::filesystem::path json;
-  /// Only these phases, in turn; empty: all.
+  /// Runs only these phases, in order; empty for all.
   std::vector<Mix> mixes;
   bool in_process = false;
   std::uint32_t forms = kAllForms;
-  /// Nothing has ended for this long: it hangs.
+  /// If no call ends for this long, the run hangs.
   std::chrono::seconds patience{60};
 };
 
-/// Reads the command line; ends the program when it makes no sense.
+/// Reads the command line; exits the program if it is not valid.
 [[nodiscard]] Options parse_options(int argc, char** argv);
 
 }  // namespace tenon::chaos

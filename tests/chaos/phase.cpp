@@ -110,14 +110,14 @@ class Phase {
     report_.shutdown_seconds = seconds_since(begin);
   }
 
-  /// How much is left, when it has had time to go.
+  /// Returns how much remains after it has had time to go.
   std::uint64_t look_for_remains() {
     const auto end = steady_clock::now() + kSettle;
     for (;;) {
       const auto processes = processes_of_run(book_.file());
       Remains now = Remains::look();
       if (options_.in_process) {
-        now.mappings = 0;  // A plugin that this process has loaded stays with it.
+        now.mappings = 0;  // A plugin that this process has loaded stays mapped.
       }
       const auto files = leftover_files(options_.temporary, where_.store);
       const std::uint64_t left = processes.size() + now.beyond(before_) + files.size();
@@ -153,7 +153,7 @@ class Phase {
         std::cerr << "  " << describe(book_, sequence) << "\n";
       }
     }
-    // A session, a pipeline or the shutdown itself.
+    // A session, a pipeline or the shutdown itself hangs.
     report_.verdict.hanging = std::max<std::uint64_t>(report_.verdict.hanging, 1);
     report_.verdict.calls = book_.end() - 1;
     for (const std::int64_t pid : processes_of_run(book_.file())) {
@@ -166,7 +166,7 @@ class Phase {
       }
     }
     std::cerr.flush();
-    // The runtime may be what hangs: it is asked on a thread that nobody waits for.
+    // The runtime itself may hang, so another thread, which is not joined, queries it.
     std::thread([&runtime] {
       const RuntimeStats stats = runtime.stats();
       std::cerr << "  queued " << stats.queued << ", running " << stats.running << "\n";
@@ -199,7 +199,7 @@ class Phase {
   Remains before_;
   PhaseReport report_;
   std::vector<std::string> trouble_;
-  std::mutex log_mutex_;  // Guards what follows, and report_.log_lines.
+  std::mutex log_mutex_;  // Guards the members below, and report_.log_lines.
   std::deque<std::string> last_lines_;
 };
 

@@ -1,4 +1,4 @@
-/// One phase: a runtime, a load, what happens to it, and the judgement.
+/// One phase: a runtime, a load, attacks on it, and the judgement.
 #pragma once
 
 #include <chrono>
@@ -19,13 +19,13 @@ struct PhaseOptions {
   /// Workers are threads of this process.
   bool in_process = false;
   std::uint32_t forms = kAllForms;
-  /// Nothing has ended for this long: it hangs.
+  /// If no call ends for this long, the phase hangs.
   std::chrono::seconds patience{60};
-  /// The phase's own, empty directory.
+  /// A separate, empty directory for the phase.
   std::filesystem::path directory;
-  /// A small file system of its own; empty: there is none.
+  /// A separate small file system; empty if there is none.
   std::filesystem::path disk;
-  /// Where temporary files of this process go.
+  /// The directory for temporary files of this process.
   std::filesystem::path temporary;
 };
 
@@ -39,7 +39,8 @@ struct PhaseReport {
   double shutdown_seconds = 0;
 };
 
-/// Runs a phase. When nothing moves any more it calls `on_hang` with what is known, which must not return.
+/// Runs a phase. If there is no progress, it calls `on_hang` with the findings; `on_hang` must not
+/// return.
 [[nodiscard]] PhaseReport run_phase(const PhaseOptions& options, void (*on_hang)(const PhaseReport&));
 
 }  // namespace tenon::chaos

@@ -1,4 +1,4 @@
-/// What the system says of processes: those of a run, and what a run leaves behind.
+/// The processes of a run according to the system, and the resources that a run leaves behind.
 #pragma once
 
 #include <cstdint>
@@ -10,19 +10,20 @@
 namespace tenon::chaos {
 
 struct ProcessState {
-  char letter = '?';  ///< As in /proc/PID/stat: R, S, D, T, Z ...
+  char letter = '?';  ///< As in /proc/PID/stat: R, S, D, T, Z and so on.
   std::int64_t parent = 0;
 };
-/// Nothing when there is no such process.
+/// Returns nullopt if there is no such process.
 [[nodiscard]] std::optional<ProcessState> state_of(std::int64_t pid);
-/// A process in words: state, command line, where it sleeps.
+/// Describes a process: state, command line, and where it sleeps.
 [[nodiscard]] std::string describe_process(std::int64_t pid);
 
-/// Processes of a run: children of this process, those that map the ledger (forked children of workers among them, also
-/// when their parents are gone), and the sleeps that a task has become.
+/// Returns the processes of a run: children of this process, processes that map the ledger
+/// (including forked children of workers, even if their parents are gone), and the `sleep` programs
+/// that replaced a task.
 [[nodiscard]] std::vector<std::int64_t> processes_of_run(const std::filesystem::path& ledger);
 
-/// What a runtime may leave behind in this process and its directories.
+/// The resources that a runtime may leave behind in this process and its directories.
 struct Remains {
   std::size_t descriptors = 0;
   std::size_t threads = 0;
@@ -33,7 +34,8 @@ struct Remains {
   [[nodiscard]] std::string text() const;
 };
 
-/// Files that should not be there any more: all in `temporary`, and half-written ones below `store`.
+/// Returns files that should have been removed: all in `temporary`, and partly written ones below
+/// `store`.
 [[nodiscard]] std::vector<std::string> leftover_files(const std::filesystem::path& temporary,
                                                       const std::filesystem::path& store);
 

@@ -1,4 +1,4 @@
-/// Ends the program when nothing moves any more: a hang is to be reported, not waited for.
+/// Exits the program if there is no progress: a hang must be reported, not waited for.
 #pragma once
 
 #include <atomic>
@@ -12,8 +12,8 @@ namespace tenon::chaos {
 
 class Watchdog {
  public:
-  /// `progress` rises while things move. After `patience` without, `report` is called on the watchdog's thread; it does
-  /// not return.
+  /// `progress` increases while there is progress. After `patience` without progress, `report` is
+  /// called on the watchdog's thread; it must not return.
   Watchdog(const std::atomic<std::uint64_t>& progress, std::chrono::seconds patience, std::function<void()> report)
       : thread_([this, &progress, patience, report = std::move(report)] {
           std::uint64_t last = progress;

@@ -1,4 +1,4 @@
-/// The ways in which a task misbehaves, and what a call that does so may end as.
+/// The ways in which a task misbehaves, and the possible outcomes of such a call.
 #pragma once
 
 #include <array>
@@ -9,14 +9,15 @@
 
 namespace tenon::chaos {
 
-/// What a call that takes a way ends as, when nothing else happens to its worker.
+/// The outcome of a call that misbehaves in a given way, if nothing else happens to its worker.
 enum class Expect : std::uint8_t {
-  kOk,              ///< Ok: the way does no harm to the call.
+  kOk,              ///< Ok: the call is not harmed.
   kFails,           ///< An error of the task, kFailed or kOutOfMemory.
-  kDies,            ///< Crashed, in each attempt that takes the way.
+  kDies,            ///< Crashed, in each attempt that misbehaves.
   kDeadline,        ///< Its run_timeout passes.
-  kDiesOrDeadline,  ///< Either.
-  kAny,             ///< Ok, an error or crashed: the worker is damaged and may go on for a while.
+  kDiesOrDeadline,  ///< Crashed or past its deadline.
+  kAny,             ///< Ok, an error or crashed: the worker is damaged and may keep running for a
+                    ///< while.
 };
 
 enum class Way : std::uint8_t {
@@ -66,7 +67,7 @@ struct WayInfo {
   Way way;
   std::string_view name;
   Expect expect;
-  /// Works where workers are threads of the program.
+  /// Also works if workers are threads of the program.
   bool in_process = false;
 };
 
@@ -128,7 +129,7 @@ static_assert([] {
   return std::uint64_t{1} << static_cast<unsigned>(way);
 }
 
-/// Scatters the bits of a number (splitmix64's finish, by Sebastiano Vigna).
+/// Scatters the bits of a number (the finaliser of splitmix64, by Sebastiano Vigna).
 [[nodiscard]] constexpr std::uint64_t scatter(std::uint64_t x) {
   x += 0x9e3779b97f4a7c15u;
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -136,7 +137,7 @@ static_assert([] {
   return x ^ (x >> 31);
 }
 
-/// Which way call `sequence` takes: program and plugin compute the same.
+/// Returns the way of call `sequence`: program and plugin compute the same.
 [[nodiscard]] constexpr Way planned_way(std::uint64_t seed, std::uint64_t density, std::uint64_t ways,
                                         std::uint64_t sequence) {
   const std::uint64_t random = scatter(seed ^ scatter(sequence));

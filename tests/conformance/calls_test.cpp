@@ -33,7 +33,7 @@ FOR_EACH_LAUNCHER("call: a result built by the task comes back, small or large, 
     inner.Finish(tenon::CreateBytes(inner, inner.CreateVector(bytes(size))));
     const auto catalog_task = runtime.catalog().find_task("tenon.invoke");
     REQUIRE(catalog_task);
-    // tenon.invoke copies the nested result into a result of its own.
+    // tenon.invoke copies the nested result into its own result.
     flatbuffers::FlatBufferBuilder outer;
     const auto task = outer.CreateString("tenon.echo");
     const auto nested = outer.CreateVector(inner.GetBufferPointer(), inner.GetSize());
@@ -44,7 +44,7 @@ FOR_EACH_LAUNCHER("call: a result built by the task comes back, small or large, 
     const auto result = value(runtime.template call<tenon::Bytes>("tenon.invoke", outer));
     const tenon::Buffer got(result->data()->begin(), result->data()->end());
     REQUIRE(got == tenon::Buffer(inner.GetBufferPointer(), inner.GetBufferPointer() + inner.GetSize()));
-    // What is the host's own needs no further copy for its reader.
+    // Memory that belongs to the host needs no further copy for its reader.
     const bool copied = size < 65'536 || options.copy_results;
     REQUIRE((result.reply().bytes_in_place().data() == result.reply().bytes().data()) == copied);
     std::size_t items = 0;
@@ -107,7 +107,7 @@ FOR_EACH_LAUNCHER("call: an exception of the task is an error and the worker liv
 
 FOR_EACH_LAUNCHER("call: tasks nest to a depth of 100 and more with one worker") {
   auto runtime = start<TestType>(1);
-  // A sanitizer's frames are several times as large; the stack is the same.
+  // Stack frames with a sanitizer are several times as large, but the stack is not.
   const int deepest = TENON_ABI_SANITIZER == TENON_SANITIZER_NONE ? 500 : 150;
   for (const int depth : {0, 1, 100, deepest}) {
     const auto nest = argument(runtime, "tenon.nest", "{\"depth\": " + std::to_string(depth) + "}");
@@ -201,10 +201,10 @@ FOR_EACH_LAUNCHER("submit: an earlier result is an argument without a copy") {
   auto runtime = start<TestType>(2);
   const auto first = value(runtime.call("tenon.echo", view(bytes_argument(3'000'000))));
   const auto second = value(runtime.submit("tenon.echo", first).get());
-  // The echo's result is its argument: both replies are the very same bytes.
+  // The result of the echo is its argument: both replies are the same bytes.
   REQUIRE(second.bytes().data() == first.bytes().data());
   REQUIRE(second.bytes().size() == first.bytes().size());
-  // A small one, and one that lies in a worker's result memory, pass on too.
+  // A small reply, and a reply in a worker's result memory, can be passed on too.
   const auto small = value(runtime.call("tenon.echo", view(bytes_argument(5))));
   REQUIRE(value(runtime.submit("tenon.echo", small).get()).bytes().size() == small.bytes().size());
 }
@@ -262,7 +262,8 @@ FOR_EACH_LAUNCHER("cancel: what is queued goes, what runs is asked to stop") {
   const auto queued = runtime.submit("tenon.echo", view(bytes_argument(1)));
   REQUIRE(queued.cancel());
   REQUIRE(queued.get().error().code == ErrorCode::kCancelled);
-  std::this_thread::sleep_for(50ms);  // So that the first one runs; both outcomes below hold without it.
+  // Lets the first call start; both outcomes below are also valid without the pause.
+  std::this_thread::sleep_for(50ms);
   running.cancel();
   REQUIRE(running.get().error().code == ErrorCode::kCancelled);
   REQUIRE(runtime.call("tenon.echo", view(bytes_argument(1))));

@@ -1,4 +1,4 @@
-/// The launchers that the suite runs over, and what its tests share.
+/// The launchers that the suite runs with, and code that its tests share.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ struct OnThreads {
 
 namespace conformance {
 
-/// A runtime over one of the launchers with this build's own plugin.
+/// A runtime over one of the launchers, with the plugin of this build.
 template <typename Driver>
 tenon::Runtime start(tenon::RuntimeOptions options) {
   options.plugin_dirs = {tenon::test::build_dir() / "plugins"};
@@ -73,7 +73,7 @@ inline flatbuffers::FlatBufferBuilder number_argument(std::int64_t value) {
   return builder;
 }
 
-/// The argument of a task of the plugin, from JSON.
+/// Returns the argument of a task of the plugin, from JSON.
 inline tenon::Buffer argument(const tenon::Runtime& runtime, std::string_view task, std::string_view json) {
   auto made = tenon::test::argument_from_json(runtime, task, json);
   if (!made) {
@@ -89,7 +89,7 @@ inline tenon::Buffer params(const tenon::Runtime& runtime, std::string_view task
   return *made;
 }
 
-/// The value of a Result; a failed test with the error's text otherwise.
+/// Returns the value of a Result; fails the test with the error's text if there is none.
 template <typename T>
 T value(tenon::Result<T> result) {
   if (!result) {

@@ -12,7 +12,7 @@ using tenon::ErrorCode;
 
 namespace {
 
-/// A coroutine that starts at once and is waited for by its promise's future.
+/// A coroutine that starts at once; the future of its promise waits for it.
 struct Detached {
   struct promise_type {
     Detached get_return_object() { return {}; }

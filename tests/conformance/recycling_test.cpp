@@ -1,4 +1,4 @@
-// Workers that are replaced because of what they have run, and calls that have not begun.
+// Workers that are replaced because of the calls they have run, and calls that have not started.
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -28,7 +28,7 @@ struct Seen {
 
 Seen seen_by(const tenon::Result<tenon::Reply>& reply) {
   REQUIRE(reply);
-  // Fields 1 and 2 of tasks.Worker, whose generated header belongs to the plugin.
+  // Fields 1 and 2 of tasks.Worker; its generated header belongs to the plugin.
   const auto* const worker = flatbuffers::GetRoot<flatbuffers::Table>(reply->bytes().data());
   return {worker->GetField<std::uint64_t>(6, 0), worker->GetField<std::uint64_t>(8, 0)};
 }
@@ -39,7 +39,7 @@ tenon::RuntimeOptions recycling(unsigned workers, std::uint64_t calls) {
   return options;
 }
 
-/// A call that runs until it is cancelled.
+/// Starts a call that runs until it is cancelled.
 tenon::Future<tenon::Reply> occupy(tenon::Runtime& runtime) {
   auto running = runtime.submit("tenon.sleep", argument(runtime, "tenon.sleep", R"({"duration_ms": 600000})"));
   while (!running.started()) {
@@ -106,7 +106,7 @@ FOR_EACH_LAUNCHER("shutdown: drain of what runs cancels what is queued and finis
 FOR_EACH_LAUNCHER("recycling: a worker runs as many calls as it may, and no call is lost") {
   tenon::Runtime runtime = start<TestType>(recycling(2, 3));
   std::map<std::uint64_t, std::uint64_t> calls_of;
-  for (int i = 0; i < 20; ++i) {  // One after the other.
+  for (int i = 0; i < 20; ++i) {  // The calls run one after another.
     const Seen seen = seen_by(runtime.call("tenon.whoami", view(empty_argument())));
     CHECK(seen.calls == ++calls_of[seen.worker]);
   }
@@ -166,7 +166,7 @@ TEMPLATE_TEST_CASE("recycling: a worker that uses more memory than it may keep i
   tenon::Runtime runtime = start<TestType>(std::move(options));
   const Seen first = seen_by(runtime.call("tenon.whoami", view(empty_argument())));
   const auto large = argument(runtime, "tenon.allocate", R"({"size_bytes": 134217728, "hold_ms": 2500})");
-  REQUIRE(runtime.call("tenon.allocate", large));  // It is not ended for it.
+  REQUIRE(runtime.call("tenon.allocate", large));  // The worker is not stopped for it.
   Seen now = first;
   for (int i = 0; i < 600 && now.worker == first.worker; ++i) {
     now = seen_by(runtime.call("tenon.whoami", view(empty_argument())));

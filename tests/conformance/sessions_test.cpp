@@ -65,7 +65,7 @@ FOR_EACH_LAUNCHER("source: gives a checkpoint along with the results of a step")
   auto runtime = start<TestType>(2);
   const auto numbers = argument(runtime, "tenon.numbers", R"({"count": 5000})");
   auto session = open(runtime, "tenon.numbers", numbers);
-  REQUIRE(value(session.next(10).get()).checkpoint.size_bytes() == 0);  // Not asked for.
+  REQUIRE(value(session.next(10).get()).checkpoint.size_bytes() == 0);  // It was not requested.
   std::int64_t given = 10;
   int checkpoints = 0;
   for (const std::uint32_t step : {1U, 2U, 7U, 1000U, 1U, 1000U}) {

@@ -1,4 +1,4 @@
-/// Generations of a plugin that replace each other under calls: what swap/fleet.hpp promises.
+/// Generations of a plugin that replace each other during calls, as swap/fleet.hpp guarantees.
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -26,8 +26,8 @@ namespace {
 constexpr auto kPatience = 60s;
 constexpr std::chrono::milliseconds kLong = 20s;
 
-/// A runtime whose plugin `tenon` can be replaced by copies of itself: the same code in another file, which workers
-/// load as another generation.
+/// A runtime whose plugin `tenon` can be replaced by copies of itself: the same code in another
+/// file, which workers load as another generation.
 template <typename Driver>
 struct Swapping {
   explicit Swapping(unsigned workers)
@@ -159,7 +159,7 @@ TEMPLATE_TEST_CASE("swap: under load every call is answered once, by a version t
   for (const GenerationRef& each : old) {
     CHECK(swapping.fleet->wait_drained(each, kLong));
   }
-  // One may be on its way up still.
+  // One worker may still be starting.
   CHECK(tenon::test::stats_of_all_workers(swapping.runtime).workers.size() == 2);
 }
 
@@ -251,7 +251,8 @@ TEMPLATE_TEST_CASE("swap: a shadow compares and the old version answers", "[swap
                different += same ? 0 : 1;
                ++pairs;
              }});
-  // Shadows that the new version is too slow for are left out, so it takes some calls more than there are pairs.
+  // Shadow calls are skipped if the new version is too slow, so it takes more calls than there are
+  // pairs.
   int calls = 0;
   for (; calls < 20'000 && pairs < 200; ++calls) {
     const auto content = bytes_argument(std::array<std::size_t, 4>{10, 500, 100'000, 2'000'000}[calls % 4U]);
@@ -283,7 +284,7 @@ TEMPLATE_TEST_CASE("swap: a source and a reduce go on in mid-stream", "[swap]", 
     ended = batch.ended;
     if (step % 20 == 7) {
       old.push_back(swapping.swap());
-      // Idle sessions move by themselves: nobody has to take a step for it.
+      // Idle sessions move by themselves, without a step.
       CHECK(swapping.fleet->wait_drained(old.back(), kLong));
     }
   }

@@ -1,5 +1,5 @@
-// The codec of the Python package: any bytes become an object or an exception, with and without out-of-band buffers. An
-// object that came out can be sent again, and comes back once more.
+// Fuzzes the codec of the Python package: any bytes become an object or an exception, with and
+// without out-of-band buffers. A decoded object can be encoded again, and decoded once more.
 #include "embedded_python.hpp"
 
 #include <cstdio>
@@ -23,7 +23,7 @@ using tenon::python::Ref;
   std::abort();
 }
 
-/// Names in the data must not import what happens to be installed here.
+/// Names in the data must not import modules that are installed on this machine.
 void start() {
   static const bool kStarted = [] {
     tenon::test::start_python();
@@ -46,7 +46,7 @@ sys.setrecursionlimit(2000)
   static_cast<void>(kStarted);
 }
 
-/// An exception is an answer, but not one that says that the decoder itself is wrong.
+/// An exception is a valid outcome, but not one that reports a defect of the decoder itself.
 void expect_exception() {
   if (PyErr_Occurred() == nullptr) {
     give_up("no object and no exception");
@@ -64,7 +64,8 @@ void decode(std::span<const std::uint8_t> bytes, BufferSource source) {
   } else {
     Encoder encoder;
     if (!encoder.encode(object.get(), "value")) {
-      // Data that an encoder never makes: a lone memoryview of an odd shape, a name that is taken.
+      // Data that an encoder never makes, such as a memoryview of an odd shape by itself, or a name
+      // that is taken.
       expect_exception();
     } else {
       std::vector<std::span<const std::uint8_t>> buffers;
@@ -72,7 +73,7 @@ void decode(std::span<const std::uint8_t> bytes, BufferSource source) {
         buffers.push_back(encoder.buffers()[i]);
       }
       if (!Ref(Decoder(encoder.bytes(), BufferSource{buffers, nullptr}).decode())) {
-        // Such as a dataclass without one of its fields.
+        // For example a dataclass without one of its fields.
         expect_exception();
       }
     }

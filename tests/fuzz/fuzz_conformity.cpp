@@ -1,6 +1,6 @@
-// Two binary schemas from plugin files, compared as two versions of one plugin, and a buffer read by both. The input is
-// taken twice: as the schemas themselves, and as edits of a schema that holds, of which more are read than of the
-// former.
+// Compares two binary schemas from plugin files as two versions of one plugin, and reads a buffer
+// with both. The input is used twice: as the schemas themselves, and as edits of a valid schema, of
+// which more can be read.
 #include <cstdlib>
 #include <cstring>
 #include <optional>
@@ -29,7 +29,7 @@ const tenon::Buffer& original_binary() {
   return kBinary;
 }
 
-/// What the input is compared with: a schema that holds.
+/// The valid schema that the input is compared with.
 const tenon::Schema& original() {
   static const tenon::Schema kSchema = *tenon::Schema::from_binary(original_binary(), "text");
   return kSchema;
@@ -60,7 +60,7 @@ void check(const std::optional<tenon::Schema>& before, const std::optional<tenon
     if (!schema) {
       continue;
     }
-    // Whatever a schema holds, it conforms to itself.
+    // Every valid schema conforms to itself.
     if (!tenon::internal::check_conformity(*schema, *schema).empty()) {
       std::abort();
     }
@@ -72,7 +72,8 @@ void check(const std::optional<tenon::Schema>& before, const std::optional<tenon
   }
 }
 
-/// The length of the first schema in four bytes, little endian; the first; the second.
+/// The input is the length of the first schema in four bytes (little-endian), the first schema, and
+/// the second schema.
 void take_as_schemas(const std::uint8_t* data, std::size_t size) {
   std::uint32_t first = 0;
   if (size < sizeof first) {
@@ -85,7 +86,8 @@ void take_as_schemas(const std::uint8_t* data, std::size_t size) {
   check(read(data, first), read(data + first, size - first));
 }
 
-/// Edits of four bytes each: a place, what is added to the byte there. By turns for the first and the second schema.
+/// The input is edits of four bytes each: a position, and the value that is added to the byte
+/// there. Edits alternate between the first and the second schema.
 void take_as_edits(const std::uint8_t* data, std::size_t size) {
   constexpr std::size_t kMaxEdits = 8;
   tenon::Buffer binaries[2] = {original_binary(), original_binary()};
@@ -119,7 +121,7 @@ std::vector<std::string> tenon::fuzz::seeds() {
   const Buffer one = schema_of_plugin("text");
   const Buffer other = schema_of_plugin("tenon");
   std::vector<std::string> seeds = {seed(one, one), seed(one, other), seed(one, {}), seed({}, other)};
-  // Edits all over the schema.
+  // Edits in all parts of the schema.
   for (std::uint32_t i = 0; i < 64; ++i) {
     std::string edits;
     for (std::uint32_t k = 0; k < 4; ++k) {

@@ -1,4 +1,4 @@
-// A frame sequence, as a hostile worker may write it.
+// Reads a frame sequence as a hostile worker may write it.
 #include <algorithm>
 #include <cstdlib>
 #include <vector>

@@ -1,5 +1,5 @@
-// JSON from a command line, and FlatBuffers from a worker: the text becomes a buffer that must verify; the raw bytes
-// are read as a result.
+// Fuzzes JSON from a command line and FlatBuffers from a worker: the text becomes a buffer that
+// must verify; the raw bytes are read as a result.
 #include <cstdlib>
 
 #include <tenon/schema.hpp>
@@ -33,12 +33,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const char* type : {"tenon.File", "tenon.Record", "files.Inventory"}) {
     const auto buffer = schema().from_json(type, text);
     if (buffer) {
-      // What we wrote ourselves verifies, and reads back.
+      // The buffer that we made ourselves must verify and must be readable.
       if (!schema().verify(type, *buffer) || !schema().to_json(type, *buffer)) {
         std::abort();
       }
     }
-    // 16-aligned, as results lie in a block.
+    // Aligned to 16, like results in a block.
     alignas(16) static std::uint8_t aligned[1 << 16];
     if (size <= sizeof aligned) {
       std::copy(data, data + size, aligned);

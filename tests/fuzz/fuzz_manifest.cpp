@@ -1,4 +1,4 @@
-// The static reader of plugin files: what it reads may be anything that lies in a plugin directory.
+// Fuzzes the static reader of plugin files: a plugin directory may contain any file.
 #include "plugin/manifest_reader.hpp"
 #include "target.hpp"
 
@@ -8,7 +8,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 }
 
 std::vector<std::string> tenon::fuzz::seeds() {
-  // Headers and the section table are what is parsed; mutations hit them more often without the rest of a large file.
+  // Only the headers and the section table are parsed; without the rest of a large file, mutations
+  // hit them more often.
   return {plugin_bytes("tenon"), std::string("\x7f"
                                              "ELF",
                                              4)};

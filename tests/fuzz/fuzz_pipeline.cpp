@@ -1,4 +1,4 @@
-// A pipeline file: any text gives a graph or messages.
+// Fuzzes a pipeline file: any text gives a graph or messages.
 #include <cstdlib>
 
 #include <tenon/pipeline.hpp>
@@ -31,7 +31,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   options.environment = [](const std::string&) { return std::nullopt; };
   const auto graph =
       tenon::Graph::parse({reinterpret_cast<const char*>(data), size}, "fuzz.toml", catalog(), options, diagnostics);
-  // Either a graph or a reason, never both and never neither; and both can be printed.
+  // There is either a graph or an error, and both can be printed.
   if (graph.has_value() == diagnostics.has_errors()) {
     std::abort();
   }

@@ -1,4 +1,4 @@
-// A binary schema from a plugin file, and everything that is asked of it afterwards.
+// Fuzzes a binary schema from a plugin file, and all queries on it.
 #include <tenon/schema.hpp>
 
 #include "plugin/manifest_reader.hpp"

@@ -1,4 +1,5 @@
-// What a hostile client sends to a daemon, and a hostile daemon to a client: a stream of bytes with frames in it.
+// Fuzzes the stream of frames that a hostile client sends to a daemon, or a hostile daemon to a
+// client.
 #include <cstdlib>
 
 #include "serve/frame.hpp"
@@ -34,7 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       static_cast<void>(refusal_of(*hello, make_hello("1.0")));
       static_cast<void>(check_daemon(*hello, make_hello("1.0")));
     }
-    // What verifies can be written again.
+    // A message that verifies can be written again.
     if (const auto request = read_request(**frame)) {
       if ((request->body.value == nullptr) != (request->body.type == tenon::serve::RequestBody::NONE)) {
         std::abort();

@@ -1,5 +1,6 @@
-// Runs a fuzz target over its seeds, every short prefix of them, and a fixed number of mutations made with a fixed
-// seed: the part of fuzzing that belongs into every run of the suite. Takes files to replay as arguments instead.
+// Runs a fuzz target with its seeds, every short prefix of them, and a fixed number of mutations
+// from a fixed random seed: the part of fuzzing that belongs into every run of the suite. With
+// arguments, it replays these files instead.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -13,7 +14,7 @@ constexpr std::size_t kMutations = 4000;
 constexpr std::size_t kMaxPrefixes = 512;
 
 void run(const std::string& input) {
-  // A copy of exactly this size on the heap, so that a sanitizer sees a read one byte beyond.
+  // A heap copy of exactly this size, so that a sanitizer detects a read one byte beyond it.
   const std::vector<std::uint8_t> copy(input.begin(), input.end());
   LLVMFuzzerTestOneInput(copy.data(), copy.size());
 }
@@ -41,7 +42,8 @@ void mutate(std::string& input, std::mt19937_64& random) {
         input.insert(at, input.substr(below(input.size()), 1 + below(32)));
         break;
       case 4: {
-        // Numbers that break arithmetic: all ones, the largest positive, a little more than nothing.
+        // Numbers that break arithmetic: all ones, the largest positive number, and numbers
+        // slightly above zero.
         static constexpr std::uint64_t kTelling[] = {
             ~std::uint64_t{0}, 0x7fffffffffffffff, 0x80000000, 0x7fffffff, 1, 0};
         const std::uint64_t value = kTelling[below(std::size(kTelling))];

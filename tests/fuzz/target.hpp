@@ -1,5 +1,6 @@
-/// What every fuzz target provides. The same function is driven by libFuzzer (preset `fuzz`, clang) and by replay.cpp,
-/// which runs seeds and a fixed number of their mutations in the ordinary suite.
+/// The functions of every fuzz target. libFuzzer (preset `fuzz`, clang) and replay.cpp call the
+/// same function; replay.cpp runs seeds and a fixed number of their mutations in the ordinary
+/// suite.
 #pragma once
 
 #include <cstddef>
@@ -9,15 +10,15 @@
 #include <string_view>
 #include <vector>
 
-/// Takes any bytes. Must not crash, hang or leak; what it returns is ignored.
+/// Takes any bytes. It must not crash, hang or leak; the result is ignored.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
 namespace tenon::fuzz {
 
-/// Inputs to begin with.
+/// Returns the initial inputs.
 std::vector<std::string> seeds();
 
-/// A plugin of this build, whole, as bytes.
+/// Returns a complete plugin file of this build.
 std::string plugin_bytes(std::string_view name);
 std::string read_file(const std::filesystem::path& file);
 

@@ -1,5 +1,6 @@
-// What tests/bench/footprint traces: calls, or turns of a ping-pong, between two marks. Both sides are threads of this
-// process, since valgrind does not follow the start of a worker (no pidfd_open).
+// The program that tests/bench/footprint traces: calls, or turns of a ping-pong, between two marks.
+// Both sides are threads of this process, because valgrind does not support the start of a worker
+// (no pidfd_open).
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -17,7 +18,7 @@ namespace {
 constexpr int kTurns = 300;
 constexpr std::chrono::milliseconds kLongEnoughToSleep{5};
 
-/// Stored before and after each turn: the trace is cut there.
+/// Stored before and after each turn: the trace is split there.
 volatile int begin_mark;
 volatile int end_mark;
 

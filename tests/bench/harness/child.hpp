@@ -1,4 +1,4 @@
-/// A forked child and memory shared with it.
+/// A forked child process and memory shared with it.
 #pragma once
 
 #include <sys/mman.h>
@@ -14,8 +14,8 @@
 
 namespace tenon::bench {
 
-/// Runs a function in a child process; the destructor waits for its end. With threads around, the function must come
-/// to exec without taking a lock.
+/// Runs a function in a child process; the destructor waits until it exits. In a program with
+/// threads, the function must reach exec without taking a lock.
 class Child {
  public:
   template <typename Run>
@@ -57,7 +57,7 @@ std::unique_ptr<T, Unmap<T>> make_shared_object() {
   return std::unique_ptr<T, Unmap<T>>(new (memory) T);
 }
 
-/// A word on cache lines of its own.
+/// A word with its own cache lines.
 template <typename T>
 struct alignas(128) Line {
   T value{};

@@ -1,4 +1,5 @@
-/// Sleeping on a word until another process or thread changes it, as thinly as the system offers it.
+/// Waits on a word until another process or thread changes it, with the least overhead that the
+/// system allows.
 #pragma once
 
 #include <linux/futex.h>

@@ -1,4 +1,4 @@
-/// What the measuring programs share: taking samples and printing them for tests/bench/run.
+/// Code that the measuring programs share: it takes samples and prints them for tests/bench/run.
 #pragma once
 
 #include <chrono>
@@ -10,12 +10,13 @@ namespace tenon::bench {
 
 using Clock = std::chrono::steady_clock;
 
-inline constexpr std::chrono::milliseconds kPause{2};  ///< Between two calls: long enough that both sides sleep.
+inline constexpr std::chrono::milliseconds kPause{2};  ///< Between two calls: long enough that both
+                                                       ///< sides sleep.
 
-/// How much of it to do.
+/// The amount of work.
 struct Settings {
   bool quick = false;
-  /// How long to take samples of one figure, unless it gives too few by then.
+  /// How long to take samples of one figure, if that gives enough of them.
   [[nodiscard]] Clock::duration time() const {
     return quick ? std::chrono::milliseconds(120) : std::chrono::milliseconds(600);
   }
@@ -32,11 +33,11 @@ struct Settings {
   return std::chrono::duration<double>(duration).count();
 }
 
-/// Prints one figure's samples as a line of JSON. `unit` is one of run's. `scale`: the share of the named size that was
-/// really done.
+/// Prints the samples of one figure as a line of JSON. `unit` must be a unit that run knows.
+/// `scale`: the fraction of the nominal size that was really measured.
 void report(std::string_view name, std::string_view unit, const std::vector<double>& samples, double scale = 1);
 
-/// How long `run` took, in microseconds.
+/// Returns how long `run` took, in microseconds.
 template <typename Run>
 [[nodiscard]] double time_once(Run run) {
   const Clock::time_point start = Clock::now();
@@ -44,8 +45,9 @@ template <typename Run>
   return microseconds(Clock::now() - start);
 }
 
-/// How long each of many runs took, in microseconds: for `time`, but `fewest` at least and `most` at most. A tenth as
-/// many go before, to warm up. `before` runs ahead of each, outside of the measured time.
+/// Returns how long each of many runs took, in microseconds: for `time`, but at least `fewest` and
+/// at most `most` runs. A tenth as many runs before them warm up. `before` runs before each,
+/// outside the measured time.
 template <typename Run, typename Before>
 [[nodiscard]] std::vector<double> time_each(Clock::duration time, std::size_t fewest, std::size_t most, Run run,
                                             Before before) {
@@ -68,13 +70,13 @@ template <typename Run>
   return time_each(time, fewest, most, run, [] {});
 }
 
-/// A program of steps that can be asked for by name.
+/// A step of a measuring program, which can be selected by name.
 struct Step {
   const char* name;
   void (*run)(const Settings& settings);
 };
 
-/// `PROGRAM [--quick] STEP...`: runs the steps in turn. Returns the exit code.
+/// `PROGRAM [--quick] STEP...`: runs the steps in order. Returns the exit code.
 int run_steps(const std::vector<Step>& steps, int argc, char** argv);
 
 }  // namespace tenon::bench

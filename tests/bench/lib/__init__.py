@@ -1,1 +1,1 @@
-"""What tests/bench/run is made of."""
+"""The modules of tests/bench/run."""

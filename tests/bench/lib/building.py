@@ -1,4 +1,4 @@
-"""Builds the preset `bench`, as far as it is needed."""
+"""Builds the preset `bench`, as far as needed."""
 
 import shutil
 import subprocess
@@ -7,11 +7,12 @@ from . import places
 
 
 class BuildFailed(Exception):
-    """Why there is nothing to measure."""
+    """The reason why there is nothing to measure."""
 
 
 def build(targets, say):
-    """Configures and builds. Targets that this configuration lacks (a peer's library is not there) are left out."""
+    """Configures and builds. Leaves out targets that this configuration lacks because a peer's
+    library is missing."""
     if shutil.which("cmake") is None:
         raise BuildFailed("cmake is not there; run tools/setup")
     places.BUILD_DIR.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Which figures there are, which program gives them, and what each is compared with."""
+"""Lists the figures, the programs that measure them, and what each is compared with."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,11 @@ WORKERS = (1, 2, 8, 64, 256)
 
 @dataclass(frozen=True)
 class Target:
-    """What one of our figures is held against. `divisor`: how often the limit is gone through for one item."""
+    """What one of our figures is compared with. `divisor`: how many times one item passes through
+    the limit."""
     limit: str = ""
     divisor: int = 1
-    peer: str = ""  # Name of the peers' figure, behind `peer.<name>.`
+    peer: str = ""  # The name of the peers' figure, after `peer.<name>.`
 
 
 def _targets():
@@ -74,25 +75,26 @@ LIMIT_NAMES = (
 )
 PEER_FIGURES = ("call.64B.sleeping", "call.64B.awake", "futures.1", "map.tiny", "echo.256MiB", "start.2")
 
-# Figures in which more is better. All others are costs.
+# Units in which more is better. All others are costs.
 RATES = ("calls/s", "items/s", "GB/s")
 
 
 @dataclass(frozen=True)
 class Step:
-    """One run of a measuring program. `prefixes`: what the names of its figures begin with."""
+    """One run of a measuring program. `prefixes`: how the names of its figures start."""
     program: str
     name: str
     prefixes: tuple
-    every: int = 1  # Runs in the first round and in each `every`-th after it.
+    every: int = 1  # Runs in the first round and in each `every`-th round after it.
     timeout_s: int = 120
 
     def gives(self, names):
-        """Whether it gives one of these."""
+        """Returns whether it measures one of these figures."""
         return any(name.startswith(self.prefixes) for name in names)
 
 
-# In the order of a round: a limit stands beside what is held against it, so that noise hits both.
+# In the order of a round: a limit runs next to the figures that are compared with it, so that noise
+# affects both.
 STEPS = (
     Step(LIMITS, "futex", ("limit.futex_ping_pong",)),
     Step(TENON, "sleeping_calls", ("tenon.call.64B.sleeping", "tenon.call.4KiB.sleeping")),
@@ -119,8 +121,8 @@ STEPS = (
 
 @dataclass(frozen=True)
 class Peer:
-    """Another system. `program`: a file of peers/ for Python, or the name of a program of the build. `needs`: what to
-    install for it."""
+    """Another system. `program`: a file of peers/ for Python, or the name of a built program.
+    `needs`: the packages to install for it."""
     name: str
     title: str
     program: str
@@ -129,7 +131,7 @@ class Peer:
     timeout_s: int = 90
 
     def names(self):
-        """What figures of it may be called."""
+        """Returns the possible names of its figures."""
         return tuple(f"peer.{self.name}.{figure}" for figure in PEER_FIGURES)
 
 
@@ -156,7 +158,7 @@ _LIMIT_TITLES = {
 
 
 def title_of(name):
-    """What a figure is of, as a person reads it beside a bar."""
+    """Returns the system of a figure, as a label beside a bar."""
     for peer in PEERS:
         if name in peer.names():
             return peer.title

@@ -1,4 +1,4 @@
-"""Charts as SVG, written by hand: bars on a logarithmic scale, and lines over sizes."""
+"""Draws charts as SVG: bars on a logarithmic scale, and lines over sizes."""
 
 import math
 from html import escape
@@ -11,7 +11,7 @@ _FONT = "font-family=\"system-ui, 'DejaVu Sans', sans-serif\""
 
 
 def _text(x, y, text, size=12, anchor="start", colour=_INK, weight="normal"):
-    """Text with a rim, so that no line runs through it."""
+    """Returns text with an outline, so that lines do not cross it."""
     return (f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}" fill="{colour}" '
             f'font-weight="{weight}" stroke="{_PAPER}" stroke-width="4" stroke-linejoin="round" '
             f'paint-order="stroke">{escape(text)}</text>')
@@ -36,7 +36,7 @@ def _kind(name):
 
 
 class _LogScale:
-    """Places values between two pixels, by powers of ten around them."""
+    """Maps values to pixels between two limits, which are the surrounding powers of ten."""
 
     def __init__(self, values, first, last):
         self.low = math.floor(math.log10(min(values)) + 1e-9)
@@ -62,12 +62,13 @@ def _legend(x, y, kinds):
 
 
 def bars(title, subtitle, chosen):
-    """Horizontal bars of p50; a thin line reaches to p99. `chosen`: figures of one unit, none of them zero."""
+    """Draws horizontal bars of p50; a thin line extends to p99. `chosen`: figures of one unit, none
+    of them zero."""
     label_width, width, step, top = 310, 900, 26, 92
     height = top + step * len(chosen) + 40
     ends = [value for figure in chosen for value in (figure["p50"], figure["p99"]) if value > 0]
     unit = chosen[0]["unit"]
-    # From a power of ten below the smallest, so that each bar can be seen.
+    # The scale starts at the power of ten below the smallest value, so that each bar is visible.
     scale = _LogScale([min(ends) * 0.5, max(ends)], label_width, width - 110)
     body = _legend(20, 74, [kind for kind in _COLOURS if any(_kind(f["name"]) == kind for f in chosen)])
     bottom = top + step * len(chosen)
@@ -94,8 +95,8 @@ def bars(title, subtitle, chosen):
 
 
 def timeline(title, subtitle, course):
-    """Median and worst over time, on a logarithmic scale; bands for the times in which something went on. `course`: what
-    a program printed as a timeline."""
+    """Draws median and worst latency over time, on a logarithmic scale, with bands for the time
+    spans of events. `course`: the timeline that a program printed."""
     width, height, left, right, top, bottom = 900, 420, 80, 870, 96, 370
     values = [value for value in (*course["median"], *course["worst"]) if value > 0]
     vertical = _LogScale(values, bottom, top)
@@ -134,8 +135,8 @@ _SIZE_BYTES = {"64B": 64, "4KiB": 1 << 12, "64KiB": 1 << 16, "1MiB": 1 << 20, "6
 
 
 def lines(title, subtitle, series, points):
-    """Lines over sizes, both scales logarithmic. `series`: (label, kind, dash, [(size name, value in us)]); `points`:
-    (label, kind, size name, value)."""
+    """Draws lines over sizes, on two logarithmic scales. `series`: (label, kind, dash, [(size name,
+    value in us)]); `points`: (label, kind, size name, value)."""
     width, height, left, right, top, bottom = 900, 520, 80, 640, 80, 460
     values = [value for _, _, _, path in series for _, value in path] + [value for _, _, _, value in points]
     vertical = _LogScale(values, bottom, top)
@@ -163,7 +164,7 @@ def lines(title, subtitle, series, points):
 
 
 def _spread(labels, x, top, bottom):
-    """Labels beside their points, moved apart where they would lie over each other."""
+    """Draws labels beside their points, moved apart where they would overlap."""
     labels = sorted(labels)
     places = []
     for y, *_ in labels:
@@ -178,7 +179,7 @@ def _spread(labels, x, top, bottom):
 
 
 def _same_work(figure):
-    """Names of ours and of the others' at one workload."""
+    """Returns the names of our figure and of the peers' figures for one workload."""
     return (f"tenon.{figure}", *(f"peer.{peer.name}.{figure}" for peer in catalogue.PEERS))
 
 
@@ -198,7 +199,7 @@ _BARS = (
 
 
 def draw(report):
-    """{file name: text} of all charts that have something to show."""
+    """Returns {file name: text} of all charts that have data."""
     by_name = {figure["name"]: figure for figure in report["figures"]}
     machine = report["machine"]
     where = f"{machine.get('cpu', 'unknown')}, {machine.get('cores', '?')} cores; median"

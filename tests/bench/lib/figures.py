@@ -1,4 +1,4 @@
-"""From samples to figures: quantiles, and what each figure is held against."""
+"""Computes figures from samples: quantiles, and the comparisons of each figure."""
 
 from dataclasses import dataclass, field
 
@@ -13,8 +13,9 @@ class Series:
     scale: float = 1.0
 
     def quantiles(self, shares):
-        """For each share, rising, the best value that so many samples reach. Every round counts alike, although one in
-        which a call is quick gives more samples than one in which it is slow. Of rates, the slow end."""
+        """Returns, for each share in rising order, the best value that this share of the samples
+        reaches. All rounds have the same weight, although a round with fast calls has more samples
+        than one with slow calls. For rates, this is the slow end."""
         weighed = sorted(((sample, 1 / len(samples)) for samples in self.rounds for sample in samples),
                          reverse=is_rate(self.unit))
         found, passed = [], 0.0
@@ -32,7 +33,7 @@ class Series:
 
 
 class Samples:
-    """Gathers what the measuring programs print."""
+    """Collects the output of the measuring programs."""
 
     def __init__(self):
         self.series = {}
@@ -47,7 +48,7 @@ class Samples:
         series.scale = scale
 
     def derive(self):
-        """Figures that follow from others: what one stage more costs an item."""
+        """Adds derived figures: what one more stage costs an item."""
         for name, few, many in (("2_to_5", 1, 5), ("6_to_20", 5, 20)):
             less, more = (self.series.get(f"tenon.pipeline.{stages}") for stages in (few, many))
             if less and more:
@@ -60,7 +61,7 @@ def is_rate(unit):
 
 
 def cost_ratio(ours, other, unit):
-    """How many times as much ours costs: 1 is as good, 2 is twice as dear."""
+    """Returns how many times as much ours costs: 1 is equal, 2 is twice the cost."""
     dear, cheap = (other, ours) if is_rate(unit) else (ours, other)
     return dear / cheap if cheap else None
 
@@ -74,7 +75,7 @@ def _best_peer(medians, wanted, unit):
 
 
 def make_figures(samples):
-    """The list of the report: one dictionary for each series."""
+    """Returns the list for the report: one dictionary for each series."""
     samples.derive()
     medians = {name: series.quantiles([0.5])[0] for name, series in samples.series.items()}
     figures = []
@@ -97,7 +98,7 @@ def make_figures(samples):
 
 
 def matching(chosen, only):
-    """Those whose names match, and what they are held against."""
+    """Returns the figures whose names match, and those that they are compared with."""
     kept = set()
     for figure in chosen:
         if only.search(figure["name"]):
@@ -107,7 +108,7 @@ def matching(chosen, only):
 
 
 def _order(name):
-    """Limits, ours in the order of the catalogue, peers."""
+    """Sorts limits first, then our figures in the order of the catalogue, then peers."""
     ours = list(catalogue.TARGETS)
     if name in catalogue.TARGETS:
         return (1, ours.index(name), name)

@@ -1,4 +1,4 @@
-"""What the figures were measured on, and what else the machine was doing meanwhile."""
+"""Describes the machine and its other load during the measurements."""
 
 import datetime
 import os
@@ -29,7 +29,7 @@ def _output(*command, cwd=None):
 
 
 def describe(source_dir, build_dir):
-    """What does not change while measuring."""
+    """Returns the properties that do not change during the measurements."""
     cpu = _read("/proc/cpuinfo")
     cache = _read(os.path.join(build_dir, "CMakeCache.txt"))
     compiler = _first(r"^CMAKE_CXX_COMPILER:\w+=(.*)$", cache, "c++")
@@ -48,7 +48,8 @@ def describe(source_dir, build_dir):
 
 
 def _busy_and_stolen():
-    """Seconds in which the machine's cores worked, and those that its host took, since it started."""
+    """Returns for how many seconds since the start the machine's cores worked, and for how many its
+    host took them."""
     fields = [int(field) for field in _read("/proc/stat").split("\n")[0].split()[1:]] or [0] * 8
     ticks = os.sysconf("SC_CLK_TCK")
     user, nice, system, _, _, irq, softirq, steal = fields[:8]
@@ -64,7 +65,7 @@ def _own():
 
 
 class Watch:
-    """How busy the machine was with other things, over the time of a measurement."""
+    """Measures how busy the machine was with other work during a measurement."""
 
     def __init__(self, clock):
         self._clock = clock

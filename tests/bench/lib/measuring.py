@@ -1,4 +1,4 @@
-"""Runs the measuring programs, in turn, over several rounds."""
+"""Runs the measuring programs in turn, over several rounds."""
 
 import json
 import os
@@ -11,12 +11,12 @@ from . import catalogue, figures, places
 
 
 class NotInstalled(Exception):
-    """Why a peer cannot be measured."""
+    """The reason why a peer cannot be measured."""
 
 
 def run_program(command, timeout_s):
-    """Runs a program in a process group of its own, which never outlives it. Gives its lines of figures, and what went
-    wrong or None."""
+    """Runs a program in a separate process group, which is killed at the end. Returns its lines of
+    figures, and an error or None."""
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
                           errors="replace", env=environment, start_new_session=True) as process:
@@ -42,19 +42,20 @@ def _end_group(process):
 
 
 def peer_command(peer):
-    """How to start a peer's program."""
+    """Returns the command that starts a peer's program."""
     if not peer.program.endswith(".py"):
         program = places.PROGRAMS_DIR / peer.program
         if not program.exists():
             raise NotInstalled(f"its library is not installed; `tools/setup --bench` installs {peer.needs}")
         return [str(program)]
-    # Debian's packages are for its own Python, which need not be the first one in PATH.
+    # Debian's packages are for Debian's Python, which may not be the first one in PATH.
     python = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable
     return [python, str(places.BENCH_DIR / "peers" / peer.program), peer.name]
 
 
 def choose(only, with_peers):
-    """The steps and peers that give the figures whose names match `only`, and what those are held against."""
+    """Returns the steps and peers for the figures whose names match `only`, and for their
+    comparisons."""
     peers = catalogue.PEERS if with_peers else ()
     if only is None:
         return catalogue.STEPS, peers
@@ -70,11 +71,11 @@ def choose(only, with_peers):
 
 
 class Measurement:
-    """All rounds. `absent` and `failed` say, by name, why there are no figures."""
+    """All rounds. `absent` and `failed` give, by name, the reason why there are no figures."""
 
     def __init__(self, steps, peers, quick):
         self.samples = figures.Samples()
-        self.timelines = {}  # By name; the latest round's.
+        self.timelines = {}  # By name; those of the latest round.
         self.absent = {}
         self.failed = {}
         self._steps, self._peers = steps, peers
@@ -99,7 +100,7 @@ class Measurement:
             self.failed[f"{step.program} {step.name}"] = wrong
 
     def _run_peer(self, peer, first):
-        large = ["--large"] if first else []  # What is large takes seconds: once is enough.
+        large = ["--large"] if first else []  # Large workloads take seconds: one round is enough.
         try:
             lines, wrong = run_program([*peer_command(peer), *self._quick, *large], peer.timeout_s)
         except NotInstalled as reason:
@@ -112,7 +113,8 @@ class Measurement:
             self.failed[f"peer {peer.name}"] = wrong
 
     def _take(self, lines, prefix):
-        """Keeps the figures. Returns why there are none, where the program says that its system is not there."""
+        """Stores the figures. Returns the reason why there are none if the program reports that its
+        system is missing."""
         for line in lines:
             figure = json.loads(line)
             if "absent" in figure:

@@ -1,4 +1,4 @@
-"""Where things are."""
+"""The paths that the benchmarks use."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The report as text, and as a table of Markdown."""
+"""Formats the report as text, and as a Markdown table."""
 
 from . import catalogue, figures
 
@@ -8,7 +8,7 @@ _RATES = ((1e6, "M"), (1e3, "k"), (0, ""))
 
 
 def scaled(value, unit):
-    """A value in a unit near its size: (number, unit)."""
+    """Returns a value in a unit of suitable size: (number, unit)."""
     if unit == "us":
         for size, name in _TIMES:
             if abs(value) >= size:
@@ -25,14 +25,14 @@ def scaled(value, unit):
 
 
 def digits(number):
-    """Three digits that count, without an exponent."""
+    """Formats three significant digits, without an exponent."""
     if number == 0 or abs(number) >= 99.95:
         return f"{number:.0f}"
     return f"{number:.1f}" if abs(number) >= 9.995 else f"{number:.2f}"
 
 
 def text_of(value, unit):
-    """`12.3 us`."""
+    """Formats a value with its unit, as in `12.3 us`."""
     number, name = scaled(value, unit)
     return f"{digits(number)} {name}"
 
@@ -64,7 +64,7 @@ HEADINGS = ["figure", "p50", "p99", "p99.9", "limit", "x limit", "best peer", ""
 
 
 def _columns(rows, left):
-    """Lines of a table; the columns in `left` begin at one place, the others end at one."""
+    """Returns the lines of a table; the columns in `left` are aligned left, all others right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         yield "  ".join(cell.ljust(w) if i in left else cell.rjust(w)
@@ -78,7 +78,7 @@ def machine_lines(machine):
 
 
 def _against_each(report):
-    """Rows of a table: our figures down, the other systems across."""
+    """Returns the rows of a table: our figures as rows, the other systems as columns."""
     by_name = {figure["name"]: figure for figure in report["figures"]}
     peers = [peer for peer in catalogue.PEERS if any(name in by_name for name in peer.names())]
     rows = [["figure", "tenon", *(peer.name for peer in peers)]]
@@ -95,7 +95,7 @@ def _against_each(report):
 
 
 def to_text(report):
-    """The whole report for a terminal."""
+    """Returns the whole report for a terminal."""
     lines = list(machine_lines(report["machine"]))
     lines.append("")
     lines.extend(_columns([HEADINGS] + [_cells(figure) for figure in report["figures"]], left={0, 7, 10}))
@@ -115,7 +115,7 @@ def to_text(report):
 
 
 def to_markdown(report):
-    """Our figures that are held against something, as a table for a README."""
+    """Returns our figures that have a comparison, as a table for a README."""
     lines = ["| figure | p50 | p99 | limit | x limit | best peer | x better |", "|---|--:|--:|--:|--:|---|--:|"]
     titles = {peer.name: peer.title for peer in catalogue.PEERS}
     for figure in report["figures"]:

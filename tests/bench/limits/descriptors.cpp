@@ -10,7 +10,7 @@
 namespace tenon::bench {
 namespace {
 
-/// One direction: what is written at one end is read at the other.
+/// One direction: data written to one end is read from the other.
 struct Way {
   int read_end = -1;
   int write_end = -1;

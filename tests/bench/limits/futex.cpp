@@ -20,7 +20,7 @@ struct Words {
   Line<Word> pong;
 };
 
-/// Cores this process may run on.
+/// Returns the cores that this process may use.
 std::vector<int> usable_cores() {
   cpu_set_t set;
   TENON_CHECK(sched_getaffinity(0, sizeof set, &set) == 0);
@@ -33,7 +33,7 @@ std::vector<int> usable_cores() {
   return cores;
 }
 
-/// Keeps this process on one core as long as it lives.
+/// Keeps this process on one core during its lifetime.
 class Pin {
  public:
   explicit Pin(std::optional<int> core) {
@@ -53,7 +53,8 @@ class Pin {
   cpu_set_t before_;
 };
 
-/// Ping-pong with this process on `ours` and the other on `theirs`; any core for none.
+/// Runs a ping-pong with this process on core `ours` and the other on core `theirs`; nullopt means
+/// any core.
 void ping_pong(const std::string& name, const Settings& settings, std::optional<int> ours, std::optional<int> theirs) {
   const auto words = make_shared_object<Words>();
   Word& ping = words->ping.value;

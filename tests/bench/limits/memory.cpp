@@ -23,12 +23,12 @@ constexpr Size kSizes[] = {
 
 constexpr Size kBandwidth = kSizes[3];
 
-/// Keeps a copy that nobody reads.
+/// Keeps a copy that is never read from being optimised away.
 void use(const void* memory) {
   asm volatile("" : : "r"(memory) : "memory");
 }
 
-/// Times of copying `size`, and the bandwidth that is.
+/// Reports the times of copying `size`, and the resulting bandwidth.
 void report_copies(const std::string& name, const Size& size, const std::vector<double>& samples) {
   report(name + "." + size.name, "us", samples);
   if (size.bytes == kBandwidth.bytes) {
@@ -40,7 +40,7 @@ void report_copies(const std::string& name, const Size& size, const std::vector<
   }
 }
 
-/// How long it takes to copy into shared memory of which no page is there yet.
+/// Returns how long it takes to copy into shared memory without any page present.
 double copy_into_fresh(const std::vector<std::uint8_t>& from, std::size_t bytes) {
   const int descriptor = memfd_create("bench", MFD_CLOEXEC);
   TENON_CHECK(descriptor >= 0);

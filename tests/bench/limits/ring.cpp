@@ -17,7 +17,7 @@ struct alignas(64) Message {
 };
 static_assert(sizeof(Message) == 64);
 
-/// One writer, one reader. Each publishes as many as it has at once.
+/// A ring with one writer and one reader. Each publishes all that it has at once.
 struct Ring {
   Line<std::atomic<std::uint64_t>> tail;  ///< Written so far.
   Line<std::atomic<std::uint64_t>> head;  ///< Read so far.
@@ -39,7 +39,7 @@ void answer_all(Rings& rings) {
       internal::cpu_relax();
       continue;
     }
-    // The way back has room: what is in flight never exceeds one ring.
+    // The ring for the way back has room: at most one ring of messages is in flight.
     for (; at < end; ++at) {
       const Message& message = rings.there.slots[at % kSlots];
       stop = stop || message.sequence == kStop;

@@ -11,7 +11,8 @@
 namespace tenon::bench {
 namespace {
 
-/// Starts `count` children whose standard output is one pipe. Returns how long it took until each had written its byte.
+/// Starts `count` children whose standard output is one pipe. Returns the time until each has
+/// written its byte.
 double spawn_and_read(int count) {
   int ends[2];
   TENON_CHECK(pipe(ends) == 0);

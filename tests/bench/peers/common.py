@@ -1,4 +1,4 @@
-"""The workloads that every Python system is measured at."""
+"""The workloads for every Python system."""
 
 import json
 import sys
@@ -8,13 +8,14 @@ from itertools import islice, repeat
 from tasks import echo
 
 WORKERS = 2
-PAUSE_S = 0.002  # As harness/measure.hpp: long enough that both sides sleep.
+PAUSE_S = 0.002  # As in harness/measure.hpp: long enough that both sides sleep.
 PAYLOAD = b"x" * 64
 LARGE_BYTES = 256 << 20
 
 
 def report(name, unit, samples):
-    """One line for tests/bench/run, at once: what was measured is not lost when something later takes too long."""
+    """Prints one line for tests/bench/run at once, so that no figure is lost if a later workload
+    takes too long."""
     print(json.dumps({"name": name, "unit": unit, "samples": samples}), flush=True)
 
 
@@ -24,7 +25,7 @@ def absent(reason):
 
 
 def latencies(call, time_s, most, pause_s=0.0):
-    """Microseconds of each of many calls, for a time."""
+    """Returns the microseconds of each of many calls during `time_s`."""
     call()
     samples = []
     end = time.perf_counter() + time_s
@@ -38,7 +39,7 @@ def latencies(call, time_s, most, pause_s=0.0):
 
 
 def rates(run, time_s, first):
-    """Calls a second of `run(count)`, with a count that takes about `time_s`."""
+    """Returns the calls per second of `run(count)`, with a count that takes about `time_s`."""
     count, took = first, 0.0
     while took < time_s / 3:
         if took:
@@ -54,40 +55,41 @@ def rates(run, time_s, first):
 
 
 class System:
-    """One system, started. Those below overwrite what they have."""
+    """One running system. Subclasses override the methods that differ."""
 
     def call(self, value):
         """Runs echo(value) and waits for the result."""
         raise NotImplementedError
 
     def first_result(self):
-        """What a fresh system needs to start all its workers; returns with the first result."""
+        """Does what a fresh system needs to start all its workers; returns with the first
+        result."""
         return self.call(PAYLOAD)
 
     def futures(self, count):
-        """`count` calls, one future each; then all their results."""
+        """Makes `count` calls with one future each; then takes all results."""
 
     def map(self, count):
-        """`count` calls in whatever way the system has for many."""
+        """Makes `count` calls in the system's way for many calls."""
 
     def stop(self):
         raise NotImplementedError
 
 
 def futures_of(submit, count):
-    """The workload futures.1 over concurrent.futures' interface."""
+    """Runs the workload futures.1 with the interface of concurrent.futures."""
     futures = [submit(echo, payload) for payload in repeat(PAYLOAD, count)]
     for future in futures:
         assert future.result() == PAYLOAD
 
 
 def first_result_of(submit):
-    """For executors that start a worker for each call until there are enough."""
+    """Starts executors that start a worker for each call until there are enough."""
     return [submit(echo, PAYLOAD) for _ in range(WORKERS)][0].result()
 
 
 def check_all(results, count):
-    """The workload map.tiny gives each number back, in order."""
+    """Checks the results of the workload map.tiny, which returns each number, in order."""
     assert all(got == wanted for wanted, got in enumerate(islice(results, count)))
 
 
@@ -96,7 +98,8 @@ def overwrites(system, method):
 
 
 def measure(start, arguments):
-    """All workloads of one system. `--quick`: less of each. `--large`: the 256 MiB echo too."""
+    """Runs all workloads of one system. `--quick`: less of each. `--large`: also the 256 MiB
+    echo."""
     quick, large = "--quick" in arguments, "--large" in arguments
     time_s = 0.3 if quick else 1.0
     samples = []

@@ -1,4 +1,4 @@
-"""Dask distributed on this machine."""
+"""Measures Dask distributed on this machine."""
 
 import logging
 import sys

@@ -1,4 +1,5 @@
-// gearmand with libgearman: a server, two workers and this client, over TCP on this machine.
+// Measures gearmand with libgearman: a server, two workers and this client, over TCP on this
+// machine.
 #include <libgearman/gearman.h>
 
 #include <algorithm>
@@ -57,7 +58,7 @@ class Client {
     std::free(answer);
   }
 
-  /// Tasks side by side, so many at once that the client's own lists stay short.
+  /// Runs tasks concurrently, in batches that keep the client's own lists short.
   void futures(int count, const std::vector<char>& argument) {
     constexpr int kAtOnce = 1000;
     int done = 0;
@@ -104,7 +105,7 @@ int measure(const Settings& settings) {
   report("futures.1", "calls/s", rates(settings.time(), 100, [&](int count) { client.futures(count, payload); }));
   const std::vector<char> tiny(8, 'x');
   report("map.tiny", "calls/s", rates(settings.time(), 100, [&](int count) { client.futures(count, tiny); }));
-  return 0;  // No echo of 256 MiB: gearmand 1.1.20 leaves a job of 64 MiB unanswered for a minute.
+  return 0;  // No echo of 256 MiB: gearmand 1.1.20 does not answer a job of 64 MiB within a minute.
 }
 
 }  // namespace

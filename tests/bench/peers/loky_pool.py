@@ -1,4 +1,4 @@
-"""loky, the executor under joblib."""
+"""Measures loky, the executor of joblib."""
 
 import sys
 

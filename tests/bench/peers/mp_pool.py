@@ -1,4 +1,4 @@
-"""multiprocessing.Pool: one by one, and in chunks of 1000."""
+"""Measures multiprocessing.Pool: single calls, and chunks of 1000."""
 
 import multiprocessing
 import sys
@@ -8,7 +8,7 @@ from tasks import echo
 
 
 class Chunks(common.System):
-    """Only what differs in chunks."""
+    """Overrides only what differs in chunks."""
 
     def __init__(self):
         self.pool = multiprocessing.Pool(common.WORKERS)

@@ -1,4 +1,5 @@
-// NATS request and reply with libnats: a server, two responders in a queue group and this requester.
+// Measures NATS request and reply with libnats: a server, two responders in a queue group and this
+// requester.
 #include <nats/nats.h>
 
 #include <algorithm>
@@ -14,7 +15,8 @@ namespace tenon::bench {
 namespace {
 
 constexpr std::int64_t kTimeoutMs = 10'000;
-// Answered at once, and answered in whatever the library gathers: the one is quick, the other many.
+// Replies are either sent at once, or in the batches of the library: the first has low latency, the
+// second high throughput.
 constexpr char kPromptly[] = "echo.promptly";
 constexpr char kGathered[] = "echo.gathered";
 
@@ -66,7 +68,8 @@ int work(int port) {
   const Subscription first = answer(promptly, kPromptly);
   const Subscription second = answer(gathered, kGathered);
   for (;;) {
-    std::this_thread::sleep_for(std::chrono::hours(1));  // Until the server's starter ends.
+    // It sleeps until the process that started the server exits.
+    std::this_thread::sleep_for(std::chrono::hours(1));
   }
 }
 
@@ -86,7 +89,7 @@ class Client {
   void call(const std::string& argument) {
     natsMsg* reply = nullptr;
     natsStatus status = NATS_NO_RESPONDERS;
-    // The responders have just been started: the first request may come before they are there.
+    // The responders have just started, so the first request may come too early.
     const Clock::time_point end = Clock::now() + std::chrono::milliseconds(kTimeoutMs);
     while (status == NATS_NO_RESPONDERS && Clock::now() < end) {
       status = natsConnection_Request(&reply, promptly_.get(), kPromptly, argument.data(),
@@ -97,7 +100,7 @@ class Client {
     TENON_CHECK(natsMsg_GetDataLength(reply) == static_cast<int>(argument.size()));
   }
 
-  /// Requests without waiting; then all replies.
+  /// Sends requests without waiting, then takes all replies.
   void futures(int count, const std::string& argument) {
     for (int i = 0; i < count; ++i) {
       check(natsConnection_PublishRequest(gathered_.get(), kGathered, inbox_.c_str(), argument.data(),
@@ -145,7 +148,7 @@ int measure(const Settings& settings) {
   report("futures.1", "calls/s", rates(settings.time(), 100, [&](int count) { client.futures(count, payload); }));
   const std::string tiny(8, 'x');
   report("map.tiny", "calls/s", rates(settings.time(), 100, [&](int count) { client.futures(count, tiny); }));
-  return 0;  // A message of NATS is 1 MiB at most as it is configured, 64 MiB at all: no echo of 256 MiB.
+  return 0;  // NATS limits messages to 1 MiB by default and to 64 MiB at most: no echo of 256 MiB.
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-"""concurrent.futures.ProcessPoolExecutor, by fork and by spawn."""
+"""Measures concurrent.futures.ProcessPoolExecutor, with fork and with spawn."""
 
 import multiprocessing
 import sys

@@ -41,7 +41,7 @@ bool takes_connections(int port) {
   return connected;
 }
 
-/// Makes this process that program; what it prints goes nowhere.
+/// Replaces this process by that program; `quiet` discards its output.
 [[noreturn]] void become(const std::vector<char*>& arguments, bool quiet) {
   if (quiet) {
     const int nowhere = open("/dev/null", O_RDWR);

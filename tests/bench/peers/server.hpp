@@ -1,4 +1,4 @@
-/// A server and workers of another system, on a port of their own, which end with this program.
+/// A server and workers of another system, on a separate port, which exit with this program.
 #pragma once
 
 #include <cstddef>
@@ -15,13 +15,14 @@ namespace tenon::bench {
 inline constexpr int kPeerWorkers = 2;
 inline constexpr std::size_t kPeerPayloadBytes = 64;
 
-/// A program found in PATH or among the system's servers; empty when it is not there.
+/// Returns a program found in PATH or among the system's servers; empty if it is not installed.
 [[nodiscard]] std::string find_server(const std::string& name);
 
-/// A running server with workers: this program again, called `--worker PORT`.
+/// A running server with workers: each worker is this program with the arguments `--worker PORT`.
 class ServerWithWorkers {
  public:
-  /// Returns once the server takes connections. `arguments` gives those of the server for a port.
+  /// Returns after the server accepts connections. `arguments` returns the arguments of the server
+  /// for a port.
   ServerWithWorkers(const std::string& program, const std::function<std::vector<std::string>(int)>& arguments);
   ServerWithWorkers(const ServerWithWorkers&) = delete;
   ServerWithWorkers& operator=(const ServerWithWorkers&) = delete;
@@ -33,10 +34,10 @@ class ServerWithWorkers {
   std::list<Child> children_;
 };
 
-/// Tells tests/bench/run that this system is not installed. Returns the exit code.
+/// Reports to tests/bench/run that this system is not installed. Returns the exit code.
 int report_absent(const std::string& reason);
 
-/// Calls a second of `run(count)`, with a count that takes about `time`.
+/// Returns the calls per second of `run(count)`, with a count that takes about `time`.
 [[nodiscard]] std::vector<double> rates(Clock::duration time, int first, const std::function<void(int)>& run);
 
 }  // namespace tenon::bench

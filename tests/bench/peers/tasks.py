@@ -1,4 +1,5 @@
-"""What the Python systems run: a module of its own, so that every one of them can import it."""
+"""The functions that the Python systems run. They are in a separate module, so that every system
+can import it."""
 
 
 def echo(value):

@@ -10,7 +10,7 @@ tenon::SameAsArgument pass(tenon::Call&, const tenon::Number&) {
 
 tenon::Offset<tenon::Empty> hold(tenon::Call& call, const tenon::Empty&) {
   call.progress(1);
-  for (;;) {  // Never sleeps, so that the calls behind it begin at once when it ends.
+  for (;;) {  // It never sleeps, so that the calls behind it start at once after it ends.
     call.check();
   }
 }

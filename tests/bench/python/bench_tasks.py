@@ -1,4 +1,4 @@
-"""What the bench runs in all systems."""
+"""The functions that the bench runs in all systems."""
 
 
 def add(x, y):

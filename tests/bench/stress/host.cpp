@@ -30,7 +30,7 @@ constexpr std::uint32_t kSlots = 256;
 constexpr std::uint64_t kArenaBytes = std::uint64_t{64} << 20;
 constexpr std::chrono::seconds kPatience{30};
 
-/// What is wrong; ends the test.
+/// An error, which ends the test.
 struct Wrong {
   std::string what;
 };
@@ -54,7 +54,8 @@ class StressHost {
       maybe_take_back();
       maybe_pause();
       take_answers();
-      // Now and then all are waited for, so that both sides run dry; else as soon as half of the room is taken.
+      // Sometimes it waits for all messages, so that both sides run dry; otherwise only until half
+      // of the room is free.
       if (ran_ < messages_ && (all_sent() || end_.in_flight() >= most_in_flight_)) {
         wait();
       }
@@ -83,11 +84,11 @@ class StressHost {
  private:
   static constexpr std::uint64_t kBatches[] = {1, 2, 7, 41, kSlots};
 
-  /// A message on its way, oldest first.
+  /// A message under way; the oldest comes first.
   struct Sent {
     std::uint64_t sequence = 0;
     std::uint64_t position = 0;
-    BlockRef block;  ///< In the argument arena; absent when it travels inline.
+    BlockRef block;  ///< In the argument arena; absent if the argument is inline.
   };
 
   Process start_worker() {
@@ -117,7 +118,7 @@ class StressHost {
       } else {
         const auto block = arguments_.allocate(size_bytes);
         if (!block) {
-          break;  // Full: answers free it.
+          break;  // The ring is full; completions free it.
         }
         kForm.write(next_, block->bytes.data());
         call.argument = block->ref;
@@ -130,16 +131,17 @@ class StressHost {
     end_.publish();
   }
 
-  /// Messages that are taken back do not count, and others are sent for them.
+  /// Revoked messages do not count; others are sent in their place.
   [[nodiscard]] bool all_sent() const { return ran_ + sent_.size() >= messages_; }
 
-  /// Takes a message back, which races with the worker's begin, and forgets it: its number is left out.
+  /// Revokes a message, which races with its start in the worker, and forgets it: its number is
+  /// skipped.
   void maybe_take_back() {
     const std::uint64_t random = scatter(next_ ^ batches_);
     if (sent_.empty() || random % 64 != 0) {
       return;
     }
-    // One of the oldest is about to begin; the newest may not have been seen yet.
+    // One of the oldest messages is about to start; the worker may not have seen the newest yet.
     const auto oldest = static_cast<std::ptrdiff_t>((random >> 8) % std::min<std::size_t>(8, sent_.size()));
     const auto message = random >> 32 & 1 ? sent_.begin() + oldest : sent_.end() - 1;
     if (end_.revoke(message->position) == Revoked::kTaken) {
@@ -147,13 +149,13 @@ class StressHost {
       sent_.erase(message);
       ++taken_back_;
     } else {
-      ++too_late_;  // Its completion says whether it ran.
+      ++too_late_;  // Its completion shows whether it ran.
     }
   }
 
   void maybe_pause() {
     const std::uint64_t random = scatter(next_ ^ 0xa5);
-    if (random % (kMessagesPerPause / 20) == 0) {  // Asked once for some twenty messages.
+    if (random % (kMessagesPerPause / 20) == 0) {  // Checked once for about twenty messages.
       std::this_thread::sleep_for(microseconds(pause_us(random >> 20)));
       ++pauses_;
     }
@@ -227,7 +229,7 @@ class StressHost {
                 (status ? "has ended with " + status->to_string() : std::string("still runs"))};
   }
 
-  /// Ends the worker and compares what it counted.
+  /// Stops the worker and compares its counts.
   void finish() {
     Completion completion;
     (void)TENON_VALUE(end_.push({.call_id = kLastCall, .argument = {}, .checkpoint = {}}));
@@ -263,7 +265,7 @@ class StressHost {
   AdaptiveSpin spin_;
   std::deque<Sent> sent_;
   std::uint64_t next_ = 1;  // Sequence number of the next message.
-  std::uint64_t ran_ = 0;   // Messages that the worker has run and answered.
+  std::uint64_t ran_ = 0;   // Messages that the worker has run and completed.
   std::uint64_t batch_ = 7;
   std::uint64_t most_in_flight_ = kSlots / 2;
   std::uint64_t batches_ = 0;

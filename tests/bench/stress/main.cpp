@@ -1,4 +1,5 @@
-// Sends messages through the transport between two processes and checks each: `bench_stress [MESSAGES]`.
+// Sends messages through the transport between two processes and checks each: `bench_stress
+// [MESSAGES]`.
 #include <charconv>
 #include <cstdint>
 #include <cstdio>

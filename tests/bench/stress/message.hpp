@@ -1,4 +1,4 @@
-/// What the stress test sends: words that follow from a sequence number, and their checksum.
+/// The messages of the stress test: words that follow from a sequence number, and their checksum.
 #pragma once
 
 #include <cstddef>
@@ -11,21 +11,22 @@
 
 namespace tenon::bench {
 
-/// Scatters the bits of a number (splitmix64's finish, by Sebastiano Vigna).
+/// Scatters the bits of a number (the finaliser of splitmix64, by Sebastiano Vigna).
 [[nodiscard]] constexpr std::uint64_t scatter(std::uint64_t x) noexcept {
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
   x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
   return x ^ (x >> 31);
 }
 
-/// Words of a message: sequence number, checksum, contents. Each direction has contents of its own.
+/// The words of a message: sequence number, checksum, contents. Each direction has different
+/// contents.
 class MessageForm {
  public:
   static constexpr std::size_t kLargestBytes = std::size_t{64} << 10;
   static constexpr MessageForm argument() { return MessageForm(1, internal::kSubmissionInlineBytes); }
   static constexpr MessageForm result() { return MessageForm(2, internal::kCompletionInlineBytes); }
 
-  /// Mostly what fits into a slot; one in 32 goes through an arena.
+  /// Most messages fit into a slot; one in 32 needs an arena.
   [[nodiscard]] constexpr std::size_t size_bytes(std::uint64_t sequence) const noexcept {
     const std::uint64_t random = scatter(sequence * 4 + direction_);
     std::size_t limit = inline_bytes_;
@@ -38,7 +39,7 @@ class MessageForm {
     return size_bytes(sequence) <= inline_bytes_;
   }
 
-  /// Writes message `sequence` to `to`, which has size_bytes(sequence).
+  /// Writes message `sequence` to `to`, which has room for size_bytes(sequence).
   void write(std::uint64_t sequence, std::uint8_t* to) const noexcept {
     const std::size_t words = size_bytes(sequence) / 8;
     std::uint64_t word = scatter(sequence + direction_);
@@ -52,7 +53,7 @@ class MessageForm {
     std::memcpy(to, &sequence, 8);
     std::memcpy(to + 8, &sum, 8);
   }
-  /// Whether the bytes are message `sequence`, whole and of its size.
+  /// Returns whether the bytes are the complete message `sequence` with its size.
   [[nodiscard]] bool check(std::uint64_t sequence, BytesView bytes) const noexcept {
     const std::size_t words = bytes.size() / 8;
     if (bytes.size() != size_bytes(sequence) || word_at(bytes, 0) != sequence) {
@@ -77,10 +78,11 @@ class MessageForm {
   std::size_t inline_bytes_;
 };
 
-/// The call that ends the worker; it has no argument and its result is how many calls the worker has run.
+/// The call that stops the worker. It has no argument; its result is how many calls the worker has
+/// run.
 inline constexpr std::uint64_t kLastCall = ~std::uint64_t{0};
 
-/// A pause now and then, so that the other side falls asleep and has to be woken.
+/// Pauses now and then, so that the other side goes to sleep and must be woken.
 inline constexpr std::uint64_t kMessagesPerPause = 40'000;
 [[nodiscard]] constexpr std::uint64_t pause_us(std::uint64_t random) noexcept {
   return random % 800;

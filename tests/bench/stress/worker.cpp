@@ -71,7 +71,7 @@ class StressWorker {
       kForm.write(sequence, block.bytes.data());
       TENON_CHECK(end_.finish({.payload = block.ref}).has_value());
     }
-    // Answers gather while there is more to do; sometimes each goes at once.
+    // Completions are batched while more work waits; sometimes each is published at once.
     if (scatter(sequence) % 4 == 0 || !end_.has_submission() || end_.unpublished() >= 16) {
       end_.publish();
     }
@@ -85,7 +85,7 @@ class StressWorker {
       if (auto block = results_.allocate(size_bytes)) {
         return *block;
       }
-      end_.publish();  // The host gives blocks back only for answers that it can see.
+      end_.publish();  // The host frees blocks only for completions that it can see.
       end_.ring();
       std::this_thread::yield();
     }

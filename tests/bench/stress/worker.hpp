@@ -5,7 +5,7 @@
 
 namespace tenon::bench {
 
-/// Descriptors it is started with.
+/// The descriptors that it is started with.
 enum WorkerDescriptor : int {
   kSubmissions = 3,
   kCompletions = 4,
@@ -16,7 +16,7 @@ enum WorkerDescriptor : int {
 inline constexpr std::uint32_t kArgumentSegment = 1;
 inline constexpr std::uint32_t kResultSegment = 2;
 
-/// Checks every argument and answers it with a result, until kLastCall. Returns the exit code.
+/// Checks every argument and completes it with a result, until kLastCall. Returns the exit code.
 int run_stress_worker();
 
 }  // namespace tenon::bench

@@ -1,4 +1,4 @@
-/// A runtime over this build's plugins and worker, and arguments of a given size.
+/// A runtime with this build's plugins and worker, and arguments of a given size.
 #pragma once
 
 #include <chrono>
@@ -32,7 +32,7 @@ inline Runtime start_runtime(unsigned workers) {
   return TENON_VALUE(Runtime::start(runtime_options(workers)));
 }
 
-/// Runtime::start returns with the first worker; this waits for all.
+/// Waits for all workers; Runtime::start returns with the first.
 inline void wait_for_all_workers(const Runtime& runtime) {
   while (runtime.stats().workers.size() < runtime.worker_count()) {
     std::this_thread::sleep_for(std::chrono::microseconds(100));
@@ -43,10 +43,10 @@ inline BytesView view(const flatbuffers::FlatBufferBuilder& finished) {
   return BytesView(finished.GetBufferPointer(), finished.GetSize());
 }
 
-/// What a FlatBuffer of tenon.Bytes adds to its data.
+/// The number of bytes that a FlatBuffer of tenon.Bytes adds to its data.
 inline constexpr std::size_t kBytesFrame = 24;
 
-/// A tenon.Bytes whose FlatBuffer is `size_bytes` long, a multiple of 4.
+/// Returns a tenon.Bytes whose FlatBuffer is `size_bytes` long, a multiple of 4.
 inline flatbuffers::FlatBufferBuilder bytes_argument(std::size_t size_bytes) {
   flatbuffers::FlatBufferBuilder builder(size_bytes + 64);
   std::uint8_t* data = nullptr;
@@ -57,7 +57,8 @@ inline flatbuffers::FlatBufferBuilder bytes_argument(std::size_t size_bytes) {
   return builder;
 }
 
-/// Whether a reply of tenon.echo is as long as its argument, and begins and ends like it.
+/// Returns whether a reply of tenon.echo has the length of its argument, and starts and ends with
+/// the same bytes.
 inline bool echoed(BytesView reply, BytesView argument) {
   return reply.size() == argument.size() && reply.front() == argument.front() && reply.back() == argument.back();
 }

@@ -13,7 +13,7 @@ struct Size {
 };
 constexpr Size kSizes[] = {{"64B", 64}, {"4KiB", 4096}};
 
-/// Calls of each size, with what `before` does between two of them.
+/// Makes calls of each size; `before` runs between two of them.
 template <typename Before>
 void calls(const char* state, Clock::duration time, std::size_t most, Before before) {
   Runtime runtime = start_runtime(1);

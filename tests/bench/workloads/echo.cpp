@@ -23,7 +23,7 @@ struct Size {
 constexpr Size kSizes[] = {
     {"4KiB", 4 * kKiB}, {"64KiB", 64 * kKiB}, {"1MiB", kMiB}, {"64MiB", 64 * kMiB}, {"256MiB", 256 * kMiB}};
 
-/// An argument of tenon.echo in the memory that workers read, every byte of it written.
+/// Builds an argument of tenon.echo in the memory that workers read, and writes every byte of it.
 Reply build_in_place(Runtime& runtime, std::size_t size_bytes) {
   ArgumentBuilder argument = TENON_VALUE(runtime.build_argument(size_bytes + 64));
   std::uint8_t* data = nullptr;
@@ -53,8 +53,8 @@ void in_place(const std::string& name, const Settings& settings, Runtime& runtim
          }));
 }
 
-/// A small call after as much memory has been written as the largest argument has: the worker sleeps by then, and no
-/// cache holds anything of either side.
+/// Makes a small call after writing as much memory as the largest argument has: the worker sleeps
+/// by then, and the caches hold no data of either side.
 void cold_call(const Settings& settings, Runtime& runtime) {
   std::vector<std::uint8_t> memory(kSizes[std::size(kSizes) - 1].bytes);
   const flatbuffers::FlatBufferBuilder argument = bytes_argument(64);

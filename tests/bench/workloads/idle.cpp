@@ -14,7 +14,8 @@ void report_idle(const std::string& name, Runtime& runtime) {
   std::this_thread::sleep_for(std::chrono::milliseconds(500));
   const RuntimeStats stats = runtime.stats();
   const auto switches = [&] {
-    std::int64_t sum = context_switches(getpid(), getpid());  // This thread is not the runtime's.
+    // This thread does not belong to the runtime.
+    std::int64_t sum = context_switches(getpid(), getpid());
     for (const RuntimeStats::Worker& worker : stats.workers) {
       sum += context_switches(worker.pid);
     }

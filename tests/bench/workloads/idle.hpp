@@ -1,4 +1,4 @@
-/// What a runtime costs while it has nothing to do.
+/// The cost of an idle runtime.
 #pragma once
 
 #include <string>
@@ -7,8 +7,9 @@
 
 namespace tenon::bench {
 
-/// Lets the runtime come to rest, watches it for two seconds and reports `<name>wakeups`, how often a second its
-/// threads in all processes ran, and `<name>private`, the private memory of a worker.
+/// Lets the runtime become idle, observes it for two seconds and reports `<name>wakeups`, how often
+/// per second its threads in all processes ran, and `<name>private`, the private memory of a
+/// worker.
 void report_idle(const std::string& name, Runtime& runtime);
 
 }  // namespace tenon::bench

@@ -9,7 +9,8 @@ namespace tenon::bench {
 void map(const Settings& settings) {
   Runtime runtime = start_runtime(1);
   flatbuffers::FlatBufferBuilder builder;
-  builder.Finish(CreateNumber(builder, -1));  // Not the default, so that the field is there.
+  // Not the default value, so that the field is present.
+  builder.Finish(CreateNumber(builder, -1));
   auto* argument = flatbuffers::GetMutableRoot<flatbuffers::Table>(builder.GetBufferPointer());
 
   const auto map_numbers = [&](std::int64_t count) {

@@ -12,7 +12,7 @@ namespace {
 constexpr std::chrono::milliseconds kLong{20};
 constexpr int kBurst = 16;
 
-/// An argument of tenon.sleep: a table with one number, as tenon.Number is.
+/// Returns an argument of tenon.sleep: a table with one number, like tenon.Number.
 flatbuffers::FlatBufferBuilder sleep_argument() {
   flatbuffers::FlatBufferBuilder builder;
   builder.Finish(CreateNumber(builder, kLong.count()));
@@ -29,7 +29,8 @@ void mixed(const Settings& settings) {
   std::vector<double> samples;
   double held = 0;
   for (int round = 0; round < settings.pick(40, 10); ++round) {
-    // A long call in the middle of short ones: it may take one of both workers, but none of the others with it.
+    // A long call among short ones: it may occupy one of the two workers, but must not delay other
+    // calls.
     std::array<Clock::time_point, kBurst> ends;
     std::vector<Future<void>> short_calls;
     Future<Reply> long_call;

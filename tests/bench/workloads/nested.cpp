@@ -4,7 +4,7 @@
 namespace tenon::bench {
 namespace {
 
-/// An argument of tenon.nest: a table with one number of 32 bits.
+/// Returns an argument of tenon.nest: a table with one number of 32 bits.
 flatbuffers::FlatBufferBuilder nest_argument(std::uint32_t depth) {
   flatbuffers::FlatBufferBuilder builder;
   const auto table = builder.StartTable();

@@ -8,7 +8,8 @@
 namespace tenon::bench {
 namespace {
 
-/// A source of numbers, `stages` stages that hand them on, and a sink that drops them.
+/// Returns a pipeline with a source of numbers, `stages` stages that pass them on, and a sink that
+/// drops them.
 std::string pipeline_text(int stages, std::uint64_t items) {
   std::string text = "[sources.numbers]\ntask = \"tenon.numbers\"\nargs = { count = " + std::to_string(items) + " }\n";
   std::string input = "numbers";
@@ -20,7 +21,7 @@ std::string pipeline_text(int stages, std::uint64_t items) {
   return text + "[sinks.done]\ntask = \"tenon.discard\"\ninputs = [\"" + input + "\"]\n";
 }
 
-/// Runs it and returns items per second.
+/// Runs it and returns the items per second.
 double run(Runtime& runtime, int stages, std::uint64_t items) {
   Diagnostics diagnostics;
   const auto graph = Graph::parse(pipeline_text(stages, items), "bench", runtime.catalog(), {}, diagnostics);
@@ -41,7 +42,7 @@ void pipeline(const Settings& settings) {
   Runtime runtime = start_runtime(2);
   wait_for_all_workers(runtime);
   for (const int stages : {1, 5, 20}) {
-    // As many calls in each: fewer items through more stages.
+    // Each has the same number of calls: fewer items through more stages.
     const auto items = static_cast<std::uint64_t>(settings.pick(1'200'000, 120'000) / (stages + 5));
     (void)run(runtime, stages, items / 10);
     report("tenon.pipeline." + std::to_string(stages), "items/s", {run(runtime, stages, items)});

@@ -11,7 +11,7 @@
 namespace tenon::bench {
 namespace {
 
-/// Sum of the numbers in the lines of a file that begin with one of two names.
+/// Returns the sum of the numbers in the lines of a file that start with one of two names.
 std::int64_t sum_of_lines(const std::filesystem::path& file, const std::string& first, const std::string& second) {
   std::ifstream lines(file);
   TENON_CHECK(lines.is_open());

@@ -14,8 +14,8 @@ namespace {
 constexpr std::size_t kArgumentBytes = 64;
 
 struct Cost {
-  double call_us = 0;     ///< To submit a call, run it and take its result.
-  double call_bytes = 0;  ///< Memory of a queued call beyond its argument.
+  double call_us = 0;     ///< The time to submit a call, run it and take its result.
+  double call_bytes = 0;  ///< The memory of a queued call in addition to its argument.
 };
 
 /// Keeps the only worker busy until it is released.
@@ -36,10 +36,11 @@ class Hold {
   Future<Reply> call_;
 };
 
-/// Queues `count` calls behind a busy worker, then lets it go.
+/// Queues `count` calls behind a busy worker, then releases the worker.
 Cost queue_and_drain(Runtime& runtime, std::size_t count) {
   const flatbuffers::FlatBufferBuilder argument = bytes_argument(kArgumentBytes);
-  std::vector<Future<Reply>> results(count);  // Touched here, so that it does not count as the queue's memory.
+  // Touched here, so that it does not count as memory of the queue.
+  std::vector<Future<Reply>> results(count);
   const Hold hold(runtime);
   const std::int64_t resident_before = resident_bytes();
   const Clock::time_point begin = Clock::now();
@@ -70,7 +71,7 @@ void queue(const Settings& settings) {
     }
   };
   queue_1k();
-  shallow.clear();  // The first ones warmed up.
+  shallow.clear();  // The first samples only warm up.
   queue_1k();
 
   constexpr std::size_t kDeep = 10'000'000;
@@ -86,7 +87,7 @@ void queue(const Settings& settings) {
     medium.push_back(queue_and_drain(runtime, 100'000).call_us);
   }
   report("tenon.queue.100k", "us", medium);
-  queue_1k();  // Again, so that the deep one stands between them.
+  queue_1k();  // Measured again, so that the deep queue is between the two measurements.
   report("tenon.queue.1k", "us", shallow);
 }
 

@@ -16,7 +16,7 @@ void start(const Settings& settings) {
       (void)TENON_VALUE(runtime.call("tenon.echo", view(argument)));
       const Clock::time_point first = Clock::now();
       wait_for_all_workers(runtime);
-      if (sample > 0) {  // The first one warms up the page cache.
+      if (sample > 0) {  // The first start warms up the page cache.
         first_result.push_back(microseconds(first - begin));
         all_ready.push_back(microseconds(Clock::now() - begin));
       }

@@ -35,8 +35,8 @@ flatbuffers::FlatBufferBuilder ask(std::uint64_t sequence = 0) {
   return builder;
 }
 
-/// A runtime over a plugin directory of its own, in which versions of probe come one after another, each new to it: as
-/// a build makes them, so that each is copied and inspected.
+/// A runtime with a separate plugin directory, in which new versions of probe appear one after
+/// another, as a build makes them, so that each is copied and inspected.
 class Versions {
  public:
   explicit Versions(bool watch) : runtime_(start(watch)) { wait_for_all_workers(runtime_); }
@@ -52,7 +52,7 @@ class Versions {
     out << bytes_;
     TENON_CHECK(out.flush().good());
   }
-  /// Puts it in the current one's place.
+  /// Replaces the current version by it.
   void replace() const { fs::rename(next_, file_); }
 
  private:
@@ -80,14 +80,14 @@ class Versions {
   Runtime runtime_;
 };
 
-/// Calls from several threads, each as quickly as answers come, while `beside` runs.
+/// Makes calls from several threads, each as fast as results come, while `beside` runs.
 template <typename Beside>
 std::vector<Span> load(Runtime& runtime, Beside beside) {
   std::atomic<bool> stop = false;
   std::vector<std::vector<Span>> calls(kCallers);
   std::vector<std::thread> threads;
   for (std::vector<Span>& own : calls) {
-    own.reserve(std::size_t{1} << 23);  // Memory is taken as it is used.
+    own.reserve(std::size_t{1} << 23);  // Memory is allocated as it is used.
     threads.emplace_back([&] {
       const flatbuffers::FlatBufferBuilder argument = ask();
       while (!stop && own.size() < own.capacity()) {
@@ -121,7 +121,8 @@ void wait_until_drained(const Runtime& runtime) {
   }
 }
 
-/// Swaps until `end`, a pause between two. Each lasts from the command until no worker has the old version.
+/// Swaps until `end`, with a pause between swaps. Each span lasts from the command until no worker
+/// has the old version.
 std::vector<Span> swap_until(Versions& versions, Clock::time_point end) {
   std::vector<Span> swaps;
   while (Clock::now() < end) {
@@ -136,7 +137,8 @@ std::vector<Span> swap_until(Versions& versions, Clock::time_point end) {
   return swaps;
 }
 
-/// What calls took that began in one of the times. (Of those that only reach into a short time, more would be slow.)
+/// Returns the latencies of calls that started in one of the time spans. (Of calls that only
+/// overlap a short span, more would be slow.)
 std::vector<double> during(const std::vector<Span>& calls, const std::vector<Span>& times) {
   std::vector<double> took;
   for (const Span& call : calls) {
@@ -160,7 +162,7 @@ constexpr struct {
   double share;
 } kQuantiles[] = {{"p50", 0.5}, {"p99", 0.99}, {"p999", 0.999}};
 
-/// Quantiles of some runs, to be reported together.
+/// Quantiles of several runs, to be reported together.
 class Runs {
  public:
   void add(std::vector<double> took) {
@@ -188,8 +190,8 @@ std::string numbers(const std::vector<double>& values) {
   return "[" + text + "]";
 }
 
-/// Prints how latencies went over time, for a chart: for each bin the median and the worst of the calls that ended in
-/// it, and when swaps were under way.
+/// Prints latencies over time for a chart: for each bin, the median and the worst of the calls that
+/// ended in it, and when swaps were under way.
 void report_timeline(const std::vector<Span>& calls, const std::vector<Span>& swaps) {
   const Clock::time_point zero = std::min_element(calls.begin(), calls.end(), [](const Span& a, const Span& b) {
                                    return a.begin < b.begin;
@@ -226,7 +228,8 @@ void latencies(const Settings& settings) {
   const int pairs = settings.pick(4, 2);
   std::vector<Span> still;
   std::vector<std::vector<Span>> swaps;
-  // One load for all: threads fall into different ways of taking turns, and stay with them for long.
+  // One load for all measurements: threads settle into different patterns of taking turns, which
+  // last for long.
   const std::vector<Span> calls = load(versions.runtime(), [&] {
     std::this_thread::sleep_for(time / 4);
     for (int pair = 0; pair < pairs; ++pair) {
@@ -243,7 +246,7 @@ void latencies(const Settings& settings) {
   }
   with_swaps.report_as("tenon.swap.");
   without.report_as("tenon.swap.still.");
-  // The first pair, as it went.
+  // The course of the first pair.
   std::vector<Span> shown;
   std::copy_if(calls.begin(), calls.end(), std::back_inserter(shown), [&](const Span& call) {
     return call.begin >= still[0].begin && call.end < swaps[0].back().end + kBetweenSwaps;
@@ -251,7 +254,8 @@ void latencies(const Settings& settings) {
   report_timeline(shown, swaps[0]);
 }
 
-/// From the moment that a file is in its place to the first answer of what it holds, beyond the debounce.
+/// Measures the time from the moment a file is in its place to the first result of its version,
+/// minus the debounce time.
 void visible(const Settings& settings) {
   Versions versions(true);
   const double debounce_us = microseconds(HotSwapOptions().debounce);
@@ -259,7 +263,7 @@ void visible(const Settings& settings) {
   std::vector<double> beyond;
   for (int change = 0; change < settings.pick(15, 5); ++change) {
     versions.prepare();
-    std::this_thread::sleep_for(std::chrono::milliseconds(150));  // The watch has come to rest.
+    std::this_thread::sleep_for(std::chrono::milliseconds(150));  // Lets the watch become idle.
     const Clock::time_point begin = Clock::now();
     versions.replace();
     Clock::time_point asked;

@@ -7,7 +7,8 @@
 namespace tenon::bench {
 namespace {
 
-/// Starts `count` workers, makes calls and stops them. Reports the rate of calls and how long start and stop took.
+/// Starts `count` workers, makes calls and stops them. Reports the rate of calls and the duration
+/// of start and stop.
 void run_workers(unsigned count, std::size_t named_calls, double scale) {
   const std::string name = "tenon.workers." + std::to_string(count);
   const auto calls = static_cast<std::size_t>(static_cast<double>(named_calls) * scale);

@@ -1,4 +1,5 @@
-// Processes that a task makes: children that return into the worker's code, children that stay, another program.
+// Processes that a task creates: children that return into the worker's code, children that stay,
+// another program.
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -15,25 +16,26 @@
 namespace tenon::chaos {
 namespace {
 
-/// A process as fork makes it, without what the C library does for a fork.
+/// Creates a process without the handlers that the C library runs for a fork.
 pid_t bare_clone() {
   return static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr));
 }
 
-/// The child returns from the task. Which fork, and what happens before, is by chance.
+/// The child returns from the task. The kind of fork, and what happens before it, are random.
 void fall_through(std::uint64_t random) {
   const bool bare = random % 4 == 3;
   const pid_t child = bare ? bare_clone() : ::fork();
   if (child != 0) {
     if (child > 0 && random % 3 == 0) {
-      ::usleep(static_cast<useconds_t>(random / 16 % 5000));  // The child is first at the worker's code.
+      // The child reaches the worker's code first.
+      ::usleep(static_cast<useconds_t>(random / 16 % 5000));
     }
     return;
   }
   switch (random / 4 % 4) {
     case 0:
       return;
-    case 1: {  // What a failed exec leaves behind.
+    case 1: {  // The state after a failed exec.
       std::array<char*, 2> arguments = {const_cast<char*>("/nonexistent/program"), nullptr};
       ::execv(arguments[0], arguments.data());
       return;
@@ -65,7 +67,7 @@ bool breed(Way way, const Culprit& culprit) {
       }
       return true;
     case Way::kDaemon:
-      // The parent ends here; the child returns into a worker that is gone.
+      // The parent exits here; the child returns into a worker that is gone.
       static_cast<void>(::daemon(1, 1));
       return true;
     case Way::kExecTrue: {
@@ -74,7 +76,8 @@ bool breed(Way way, const Culprit& culprit) {
       ::abort();
     }
     case Way::kExecSleep: {
-      // The search for what is left finds it by its odd number, which ends with the host's process id.
+      // The search for remaining processes finds it by its odd number, which ends with the host's
+      // process id.
       std::string duration = "98765." + std::to_string(::getppid());
       std::array<char*, 3> arguments = {const_cast<char*>("/bin/sleep"), duration.data(), nullptr};
       ::execv(arguments[0], arguments.data());

@@ -20,7 +20,7 @@ using tenon::chaos::planned_way;
 using tenon::chaos::scatter;
 using tenon::chaos::Way;
 
-/// What each worker keeps.
+/// The state of each worker.
 struct State {
   explicit State(const tenon::WorkerContext& worker) : worker_id(worker.id()) {
     if (const auto* path = worker.settings<chaos::Settings>().ledger()) {
@@ -62,7 +62,7 @@ tenon::Offset<chaos::Answer> once(tenon::Call& call, const chaos::Ask& ask) {
   return answer(call, ask);
 }
 
-/// The same for the number of a stream, in step `step` of its way: source, pass, pass_once, total.
+/// Does the same for a number of a stream in step `step`: source, pass, pass_once, total.
 template <typename T>
 void begin_number(const tenon::Call& call, State& state, const T& of, std::uint64_t number, std::uint64_t step) {
   const std::uint64_t sequence = of.first_sequence() + step * of.count() + number;

@@ -1,4 +1,4 @@
-// What a task does to descriptors that are not its own.
+// How a task misuses descriptors that belong to the worker.
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/eventfd.h>
@@ -18,7 +18,7 @@
 namespace tenon::chaos {
 namespace {
 
-/// Descriptors of this process but for the standard ones.
+/// Returns the descriptors of this process except the standard ones.
 std::vector<int> descriptors() {
   std::vector<int> found;
   DIR* directory = ::opendir("/proc/self/fd");
@@ -61,7 +61,7 @@ void set_flags(std::uint64_t random) {
   }
 }
 
-/// A message of random bytes, with a socket that makes its last close wait.
+/// Sends a message of random bytes, with a socket whose last close blocks.
 void send_garbage(std::uint64_t random) {
   for (const int descriptor : descriptors()) {
     if (!target_of(descriptor).starts_with("socket:")) {
@@ -98,7 +98,7 @@ void send_garbage(std::uint64_t random) {
   }
 }
 
-/// After this a ring that blocks waits for ever.
+/// Afterwards, a blocking ring waits forever.
 void fill_bells() {
   for (const int descriptor : descriptors()) {
     if (target_of(descriptor) == "anon_inode:[eventfd]") {

@@ -1,4 +1,4 @@
-// Ends of a process, and of the thread that runs a task.
+// Ways to end a process or the thread that runs a task.
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -42,7 +42,7 @@ void free_twice() {
   void* memory = ::malloc(100);
   release(memory);
   release(memory);
-  ::abort();  // An allocator that does not see it.
+  ::abort();  // Reached if the allocator does not detect it.
 }
 
 [[noreturn]] void exhaust_memory() {
@@ -59,7 +59,7 @@ void free_twice() {
   }
 }
 
-/// A thread of the plugin that ends or stops the process when the task is long over.
+/// Starts a thread of the plugin that kills or stops the process long after the task has ended.
 void end_later(Way way, std::uint64_t random) {
   std::thread([way, random] {
     std::this_thread::sleep_for(std::chrono::microseconds(random % 20'000));
@@ -120,7 +120,7 @@ bool die(Way way, const Culprit& culprit) {
       exhaust_memory();
     case Way::kStopSelf:
       ::kill(::getpid(), SIGSTOP);
-      loop();  // A SIGCONT does not help it.
+      loop();  // SIGCONT does not end it.
     case Way::kBusy:
       loop();
     case Way::kLateDeath:

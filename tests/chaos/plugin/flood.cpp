@@ -1,4 +1,4 @@
-// More output than any reader wants.
+// More output than a reader can use.
 #include <unistd.h>
 
 #include <string>
@@ -14,7 +14,7 @@ void write_lines(int descriptor, std::uint64_t random) {
     lines += "chaos: line " + std::to_string(i) + " of a flood " + std::string(random % 100, 'x') + "\n";
   }
   if (random % 5 == 0) {
-    lines = std::string(lines.size(), 'y');  // One line without an end.
+    lines = std::string(lines.size(), 'y');  // One line without a line end.
   }
   for (int i = 0; i < 16; ++i) {
     if (::write(descriptor, lines.data(), lines.size()) < 0) {

@@ -1,4 +1,4 @@
-/// What a task does when it takes a way (../ways.hpp).
+/// The ways in which a task misbehaves (../ways.hpp).
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace tenon::chaos {
 
-/// Who misbehaves.
+/// The call that misbehaves.
 struct Culprit {
   const Call& call;
   const LedgerMap& ledger;
@@ -18,20 +18,20 @@ struct Culprit {
   std::uint64_t random = 0;  ///< Decides the details.
 };
 
-/// Takes a way. Returns when the task goes on; throws where the way is an exception.
+/// Misbehaves. Returns if the task continues; throws if the way is an exception.
 void misbehave(Way way, const Culprit& culprit);
 
-// -- the ways by kind; each returns false for a way of another kind ------------------------------------------
+// -- the ways by kind; each returns false for a way of another kind ------------------------------
 
-/// Ends the process, or its thread.
+/// Kills the process, or its thread.
 bool die(Way way, const Culprit& culprit);
-/// Makes processes.
+/// Creates processes.
 bool breed(Way way, const Culprit& culprit);
-/// Descriptors of the worker: closed, replaced, misused.
+/// Closes, replaces or misuses descriptors of the worker.
 bool meddle_with_descriptors(Way way, const Culprit& culprit);
-/// Memory that the worker shares with the host.
+/// Overwrites memory that the worker shares with the host.
 bool scribble(Way way, const Culprit& culprit);
-/// More output than anybody reads.
+/// Writes more output than can be read.
 bool flood(Way way, const Culprit& culprit);
 
 }  // namespace tenon::chaos

@@ -1,4 +1,4 @@
-// What a task does to the memory that its worker shares with the host.
+// How a task damages the memory that its worker shares with the host.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -19,7 +19,7 @@ struct Mapping {
   bool writable = false;
 };
 
-/// Mappings of memfds: rings, arenas and large blocks.
+/// Returns the mappings of memfds: rings, arenas and large blocks.
 std::vector<Mapping> shared_mappings() {
   std::vector<Mapping> found;
   std::FILE* file = std::fopen("/proc/self/maps", "re");
@@ -60,7 +60,8 @@ std::uint64_t strange_value(std::uint64_t now, std::uint64_t random) {
 
 void write_somewhere(std::uint64_t random) {
   std::vector<Mapping> mappings = shared_mappings();
-  // The kernel is to refuse a way to what the worker may only read. If it does not, that is written over as well.
+  // The kernel must refuse write access to read-only memory. If it does not, that memory is
+  // overwritten too.
   for (Mapping& mapping : mappings) {
     if (!mapping.writable) {
       mapping.writable = ::mprotect(mapping.first, mapping.size_bytes, PROT_READ | PROT_WRITE) == 0;
@@ -74,7 +75,7 @@ void write_somewhere(std::uint64_t random) {
   for (std::uint64_t i = 0; i < writes; ++i) {
     random = scatter(random + i);
     const Mapping& mapping = mappings[random % mappings.size()];
-    // Counters and slots stand in the front.
+    // Counters and slots are at the front.
     const std::size_t reach =
         random / 64 % 4 != 0 ? std::min<std::size_t>(mapping.size_bytes, 4096) : mapping.size_bytes;
     auto* place = reinterpret_cast<volatile std::uint64_t*>(mapping.first + scatter(random) % (reach / 8) * 8);

@@ -1,5 +1,5 @@
-// A program that uses the library and has no signal handlers: what check_limits runs under each limit. Prints "ok" and
-// exits with 0 after some calls, or prints the error and exits with 1.
+// A program that uses the library and has no signal handlers, which check_limits runs under each
+// limit. Prints "ok" and exits with 0 after some calls, or prints the error and exits with 1.
 #include <cstdio>
 #include <new>
 #include <string>
@@ -23,7 +23,8 @@ int main(int argc, char** argv) {
     std::puts("usage: limited_host PLUGINS WORKER CACHE");
     return 2;
   }
-  // Before the library needs any: what this program allocates is no business of the test.
+  // Allocated before the library needs memory: the program's own allocations are not part of the
+  // test.
   std::vector<tenon::Buffer> arguments;
   try {
     for (const std::size_t size_bytes : {16u, 300'000u, 1'200'000u}) {

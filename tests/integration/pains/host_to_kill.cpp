@@ -1,5 +1,6 @@
-// A host that keeps its workers busy until somebody kills it. Prints the workers' process ids on one line, and on the
-// next those of children that a task started: one in the worker's process group, one in a session of its own.
+// A host that keeps its workers busy until it is killed. Prints the workers' process ids on one
+// line, and on the next line those of children that a task started: one in the worker's process
+// group, one in a separate session.
 #include <chrono>
 #include <cstdio>
 #include <fstream>
@@ -16,7 +17,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   auto runtime = TENON_VALUE(tenon::Runtime::start(tenon::test::runtime_options(4)));
-  // A large argument and a large result, so that blocks of shared memory of every kind are there.
+  // A large argument and a large result use every kind of shared memory block.
   const std::string large(std::size_t{8} << 20, 'x');
   (void)TENON_VALUE(runtime.call<tenon::Bytes>("tenon.echo", tenon::test::bytes_argument(large)));
   const std::string place = argv[1];
@@ -36,7 +37,7 @@ int main(int argc, char** argv) {
       children.push_back(child);
     }
   }
-  // One whose descriptors lead elsewhere, the channel to its host among them.
+  // A worker whose descriptors are replaced, including the channel to its host.
   const auto replaced =
       runtime.submit("unruly.act", TENON_VALUE(tenon::test::argument_from_json(
                                        runtime, "unruly.act", R"({"how": "replace and stay", "text": "/dev/null"})")));

@@ -1,6 +1,6 @@
-// The pain: a forked worker inherits everything: signal handlers, blocked signals, half-held locks, every descriptor of
-// the host, and a fork in a threaded program may hang. Here a host has all of those, and none reaches a worker; and
-// nothing was forked: no pthread_atfork handler ran.
+// The pain: a forked worker inherits everything: signal handlers, blocked signals, half-held locks,
+// and every descriptor of the host. A fork in a threaded program may also hang. Here a host has all
+// of these, and none reaches a worker. Nothing is forked: no pthread_atfork handler runs.
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -77,7 +77,8 @@ int main() {
   sigaddset(&blocked, SIGUSR2);
   TENON_CHECK(pthread_sigmask(SIG_BLOCK, &blocked, nullptr) == 0);
 
-  // Threads that hold the allocator's locks most of the time: what a fork would copy in the locked state.
+  // Threads that hold the allocator's locks most of the time: a fork would copy the locks in the
+  // locked state.
   std::atomic<bool> stop = false;
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i) {
@@ -114,7 +115,7 @@ int main() {
   }
   TENON_CHECK(forks == 0);
 
-  // The host keeps its own settings: nothing was installed over them.
+  // The host keeps its own settings: the library does not overwrite them.
   struct sigaction now = {};
   TENON_CHECK(sigaction(SIGUSR1, nullptr, &now) == 0 && now.sa_handler == ignore_signal);
   TENON_CHECK(sigaction(SIGCHLD, nullptr, &now) == 0 && now.sa_handler == SIG_IGN);

@@ -1,4 +1,4 @@
-// A library that starts a runtime when it is loaded, and runs a call there and then.
+// A library that starts a runtime when it is loaded, and runs a call at once.
 #include <string>
 
 #include <tenon/runtime.hpp>

@@ -1,6 +1,6 @@
-// The rows of pain of Python's multiprocessing, concurrent.futures and multiprocess/dill, each with the test that shows
-// it gone. What needs a main of its own stands beside this file: start_in_static_initialiser,
-// start_in_library_constructor, leaks_nothing, killed_host.
+// The pain points of Python's multiprocessing, concurrent.futures and multiprocess/dill, each with
+// a test that shows that tenon does not have it. Tests that need their own main are in separate
+// files: start_in_static_initialiser, start_in_library_constructor, leaks_nothing, killed_host.
 #include <signal.h>
 #include <unistd.h>
 
@@ -130,14 +130,15 @@ TEST_CASE("Pain, nested submits deadlock: more callers than workers nest at once
 TEST_CASE("Pain, one dead worker breaks the pool: 1,000 calls are queued, exactly one fails") {
   auto runtime = start(1);
   const tenon::Buffer sleeper = value(argument_from_json(runtime, "tenon.sleep", R"({"duration_ms": 60000})"));
-  // One attempt: tenon.sleep is idempotent and would run again.
+  // Only one attempt, because tenon.sleep is idempotent and would run again.
   auto running = runtime.submit("tenon.sleep", sleeper, {.max_attempts = 1});
   const flatbuffers::FlatBufferBuilder small = bytes_argument("queued");
   std::vector<tenon::Future<tenon::Reply>> queued;
   for (int i = 0; i < 1000; ++i) {
     queued.push_back(runtime.submit("tenon.echo", view(small)));
   }
-  // A kill that comes before the worker has begun the call charges nobody: the call moves on, and so does the test.
+  // A kill before the worker has started the call charges no call: the call moves to another
+  // worker, and the test continues.
   std::uint64_t kills = 0;
   for (; kills < 10 && !running.ready(); ++kills) {
     const auto stats = tenon::test::stats_of_all_workers(runtime);
@@ -193,7 +194,8 @@ TEST_CASE("Pain, a task that never returns holds its caller for ever: the deadli
 
 TEST_CASE("Pain, lambdas and closures cannot be pickled: they stay in the host, and no one asks for more") {
   auto runtime = start(2);
-  // What must not cross a process does not have to: a continuation holds a lock and an object that has no copy.
+  // Objects that cannot cross a process boundary need not: a continuation holds a lock and an
+  // object that cannot be copied.
   std::mutex mutex;
   auto collected = std::make_shared<std::vector<std::string>>();
   const auto not_copyable = std::make_unique<std::string>("!");
@@ -310,7 +312,8 @@ TEST_CASE("Pain, several half-overlapping APIs: one runtime has the features of 
 
 namespace {
 
-/// Whether a line of /proc/PID/maps names a plugin file: the author's, or the copy in a store.
+/// Returns whether a line of /proc/PID/maps names a plugin file: the author's, or the copy in a
+/// store.
 bool is_of_a_plugin(const std::string& line) {
   return line.find("/plugins/") != std::string::npos || line.find("/store/objects/") != std::string::npos;
 }
@@ -334,7 +337,7 @@ TEST_CASE("Pain, a plugin's code in the host: the host maps no plugin") {
   }
   CHECK(mapped.empty());
 
-  // A worker does: the look at the maps is one that can see it.
+  // A worker does map one, so this check of the maps can find it.
   std::size_t in_workers = 0;
   for (const auto& worker : runtime.stats().workers) {
     std::ifstream worker_maps("/proc/" + std::to_string(worker.pid) + "/maps");

@@ -1,5 +1,6 @@
-// The pain: a library cannot use multiprocessing, because it does not own the main module. Here one starts a runtime in
-// its constructor, both when linked (before main) and when opened with dlopen.
+// The pain: a library cannot use multiprocessing, because it does not own the main module. Here a
+// library starts a runtime in its constructor, both when it is linked (before main) and when it is
+// opened with dlopen.
 #include <dlfcn.h>
 
 #include <cstddef>

@@ -1,5 +1,6 @@
-// The pain: with `spawn`, starting workers outside `if __name__ == '__main__'` re-imports the main module, and children
-// breed children. Here a runtime starts, and has run a call, before main begins; main runs once, in one process.
+// The pain: with `spawn`, a program that starts workers outside `if __name__ == '__main__'` imports
+// the main module again, and children start more children. Here a runtime starts, and has run a
+// call, before main starts; main runs once, in one process.
 #include <cstdlib>
 #include <string>
 
@@ -31,7 +32,7 @@ int main() {
   const auto reply =
       TENON_VALUE(started_before_main.runtime.call<tenon::Bytes>("tenon.echo", tenon::test::bytes_argument("in main")));
   TENON_CHECK(reply->data()->size() == 7);
-  // The workers are processes of tenon-worker: none of them is this program over again.
+  // The workers are tenon-worker processes: none of them is another instance of this program.
   TENON_CHECK(main_runs == 1);
   TENON_CHECK(tenon::test::stats_of_all_workers(started_before_main.runtime).workers.size() == 2);
   return 0;

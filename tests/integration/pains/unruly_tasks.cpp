@@ -1,4 +1,5 @@
-// Tasks that fork, close descriptors and leave children behind: their own call may end badly, no other one does.
+// Tasks that fork, close descriptors and leave children behind: their own calls may fail, but no
+// other call does.
 #include <signal.h>
 #include <unistd.h>
 
@@ -43,7 +44,7 @@ struct Scene {
     const json fields = {{"number", number}, {"how", how}, {"text", text}, {"ledger", ledger.string()}};
     return argument_from_json(*runtime, kTask, fields.dump()).value();
   }
-  /// How often each number has run.
+  /// Returns how often each number has run.
   std::map<int, int> runs() const {
     std::map<int, int> counts;
     std::ifstream file(ledger);
@@ -76,7 +77,7 @@ bool is_alive(long pid) {
   return behind_name != std::string::npos && text.substr(behind_name + 2, 1) != "Z";
 }
 
-/// Generous: it only ends a test that would hang.
+/// Long: it only ends a test that would hang.
 constexpr auto kPatience = 60s;
 
 }  // namespace
@@ -94,13 +95,13 @@ TEST_CASE("unruly tasks: a child that comes back from a task is no second worker
     calls.push_back(scene.runtime->submit(kTask, scene.argument(number)));
   }
   REQUIRE(act.wait_for(kPatience));
-  // A daemon's parent, which is the worker, has left.
+  // The parent of the daemonised child, which is the worker, has exited.
   CHECK((act.get().has_value() || how == "daemon"));
   for (int i = 0; i < kCalls; ++i) {
     REQUIRE(calls[static_cast<std::size_t>(i)].wait_for(kPatience));
     CHECK(is_right(calls[static_cast<std::size_t>(i)].get(), scene, i + 1));
   }
-  // In a bulk call, among other items.
+  // Runs in a bulk call, among other items.
   int next = number;
   const int first = number;
   tenon::Buffer held;
@@ -127,7 +128,7 @@ TEST_CASE("unruly tasks: a child that comes back from a task is no second worker
 TEST_CASE("unruly tasks: a child reads its argument until it runs another program") {
   Scene scene(1);
   const auto found = scene.runtime->catalog().find_task(kTask);
-  // Short ones travel in the ring, long ones in an arena.
+  // Short arguments are sent in the ring, long ones in an arena.
   const std::string padding = GENERATE(std::string(), std::string(20'000, ' '));
   const auto reply = scene.runtime->call(kTask, scene.argument(1, "command", "echo $((6 * 7))" + padding));
   REQUIRE(reply);

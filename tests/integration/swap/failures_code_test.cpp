@@ -1,4 +1,5 @@
-// Versions whose code is broken, at each place where it runs before a swap: they never become current.
+// Versions whose code is broken at any point where it runs before a swap: they never become
+// current.
 #include <chrono>
 #include <string>
 
@@ -13,7 +14,7 @@ using namespace tenon;        // NOLINT(google-build-using-namespace): a test
 using namespace tenon::test;  // NOLINT(google-build-using-namespace): a test
 using std::chrono::milliseconds;
 
-/// What a hang may take. Others have all the time they need.
+/// Options for versions that hang; other versions have the default time.
 SwapOptions impatient() {
   SwapOptions options;
   options.step_timeout = milliseconds(1500);
@@ -137,7 +138,7 @@ TEST_CASE("Swap: a version that leaks threads ends with its workers") {
   scene.callers.allow({1, 9});
   REQUIRE(scene.runtime.swap(variant_file("leak_threads").string()).has_value());
   REQUIRE(scene.callers.wait_for_answers(9, 50));
-  scene.callers.allow({2, 9});  // One that was on its way may still come.
+  scene.callers.allow({2, 9});  // A call that was under way may still complete.
   REQUIRE(scene.runtime.swap(variant_file("probe_2").string()).has_value());
   REQUIRE(scene.callers.wait_for_answers(2, 50));
   scene.end();

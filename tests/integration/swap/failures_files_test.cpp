@@ -1,4 +1,4 @@
-// Files that are no plugin, or change while they are looked at.
+// Files that are not plugins, or change while they are read.
 #include <unistd.h>
 
 #include <chrono>
@@ -18,7 +18,7 @@ using namespace tenon;        // NOLINT(google-build-using-namespace): a test
 using namespace tenon::test;  // NOLINT(google-build-using-namespace): a test
 namespace fs = std::filesystem;
 
-/// Tries to swap to a file of these bytes.
+/// Tries to swap to a file with these bytes.
 void check_refused(const char* name, const std::string& bytes, ErrorCode code, const char* why) {
   INFO(name);
   Scene scene;
@@ -31,7 +31,7 @@ void check_refused(const char* name, const std::string& bytes, ErrorCode code, c
   scene.end();
 }
 
-/// A program of another machine: the field e_machine of the ELF header.
+/// Returns a program for another machine: changes the field e_machine of the ELF header.
 std::string for_machine(std::string bytes, std::uint8_t machine) {
   bytes[18] = static_cast<char>(machine);
   bytes[19] = 0;
@@ -57,7 +57,7 @@ TEST_CASE("Swap: a plugin of another ABI is refused, and both are named") {
   std::string bytes = read_file(variant_file("probe_2"));
   const auto manifest = bytes.find("TENON\r\n\x1a");
   REQUIRE(manifest != std::string::npos);
-  bytes[manifest + 12] = 77;  // abi_major, behind the magic and the size.
+  bytes[manifest + 12] = 77;  // abi_major, which follows the magic and the size.
   check_refused("other_abi", bytes, ErrorCode::kIncompatible, "ABI 77");
 }
 
@@ -150,8 +150,8 @@ TEST_CASE("Swap: a file that is still being written is not taken for whole") {
   REQUIRE(eventually([&] { return fs::exists(file) && fs::file_size(file) > 0; }));
   const bool in_the_end = eventually([&] {
     const auto swapped = scene.runtime.swap(file.string());
-    // It is waited for. A writer that a busy machine holds up for long looks as if it had done: what is there then is
-    // half a plugin, and no other reason is right.
+    // The swap waits for the writer. If a busy machine delays the writer for long, it seems to have
+    // finished: the file then is half a plugin, and no other error is acceptable.
     if (!swapped && swapped.error().code != ErrorCode::kCorrupt) {
       other_refusal = swapped.error().to_string();
     }
@@ -177,7 +177,7 @@ TEST_CASE("Swap: of fifty updates in a second the newest wins") {
   for (std::uint64_t update = 1; update <= kUpdates; ++update) {
     contents.push_back(stamped_probe(update));
   }
-  // Pauses that a busy machine makes and that are long enough to look like the end of it.
+  // Pauses caused by a busy machine that are long enough to look like the end of writing.
   std::size_t pauses = 0;
   auto last = std::chrono::steady_clock::now();
   for (std::uint64_t update = 1; update <= kUpdates; ++update) {
@@ -191,7 +191,7 @@ TEST_CASE("Swap: of fifty updates in a second the newest wins") {
     pauses += now - last > options.hot_swap.debounce / 2 ? 1 : 0;
     last = now;
   }
-  // The stamp tells which of them is current; they all are version 1.
+  // The stamp identifies the current one; all of them are version 1.
   const bool newest = eventually([&] {
     const auto stamp = stamp_of_answer(scene.runtime);
     return stamp && *stamp == kUpdates;

@@ -1,4 +1,4 @@
-// Versions that break the schema: refused with the names of what breaks, unless forced.
+// Versions that break the schema: they are refused with the names of the breaks, unless forced.
 #include <string>
 #include <vector>
 
@@ -27,7 +27,7 @@ void check_refused(const std::string& variant, const std::vector<std::string>& w
   const auto refused = scene.newest(GenerationState::kRefused);
   REQUIRE(refused.has_value());
   CHECK(refused->version == "1.1.0");
-  // A schema that breaks is nothing that a later try with force may not do.
+  // A schema that breaks must not prevent a later forced swap.
   CHECK(scene.events.count(SwapEvent::Kind::kQuarantined) == 0);
   scene.end();
 }
@@ -46,7 +46,8 @@ TEST_CASE("Swap: a break of the schema is refused, by name") {
 
 TEST_CASE("Swap: a break of the schema that is forced is told, and can be taken back") {
   Scene scene(shapes());
-  scene.callers.stop();  // What they send does not verify as the new version's type: that is what is forced here.
+  // Their arguments do not verify as the new version's type, which is what this swap forces.
+  scene.callers.stop();
   SwapOptions options;
   options.force = true;
   options.probation = std::chrono::milliseconds(0);
@@ -67,7 +68,7 @@ TEST_CASE("Swap: a break of the schema that is forced is told, and can be taken 
   REQUIRE(told.has_value());
   CHECK(told->message.find("weights are too heavy") != std::string::npos);
   CHECK(scene.current().version == "1.0.0");
-  // What was rolled back does not come back unless it is forced.
+  // A version that was rolled back does not come back unless it is forced.
   const auto again = scene.runtime.swap(variant_file("shape_changed_type", "shape").string());
   REQUIRE_FALSE(again.has_value());
   CHECK(again.error().code == ErrorCode::kRejected);

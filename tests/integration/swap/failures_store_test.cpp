@@ -1,4 +1,4 @@
-// A store that cannot be used, a disk without room, a host that is killed.
+// A store that cannot be used, a full disk, a host that is killed.
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -92,7 +92,7 @@ TEST_CASE("Swap: a disk without room refuses the version, and nothing else") {
 }
 
 TEST_CASE("Swap: a host that is killed in the middle of a switch leaves nothing, and the next one works") {
-  // What a killed host leaves becomes a child of this process.
+  // Orphans of a killed host become children of this process.
   REQUIRE(::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0);
   TemporaryDirectory directory;
   place_first_version(directory);
@@ -103,7 +103,7 @@ TEST_CASE("Swap: a host that is killed in the middle of a switch leaves nothing,
     const auto count = internal::read_some(host->standard_output(), line);
     REQUIRE(count.has_value());
     REQUIRE(std::string(line, line + *count) == "going\n");
-    // Somewhere else in a swap each time.
+    // Each round kills at another point of a swap.
     std::this_thread::sleep_for(std::chrono::milliseconds(13 * round));
     host->kill();
     REQUIRE(host->wait(internal::deadline_after(std::chrono::seconds(60))).has_value());

@@ -1,5 +1,5 @@
-// Versions that show what is wrong with them only while they run calls: turned back by canary or shadow, or rolled
-// back.
+// Versions whose faults only show while they run calls: a canary or shadow refuses them, or they
+// are rolled back.
 #include <chrono>
 #include <string>
 #include <thread>
@@ -13,7 +13,7 @@ using namespace tenon;        // NOLINT(google-build-using-namespace): a test
 using namespace tenon::test;  // NOLINT(google-build-using-namespace): a test
 using std::chrono::milliseconds;
 
-/// Callers who have as many attempts as it takes: a call whose task may run again is not to fail by a swap.
+/// Callers with as many attempts as needed: a swap must not fail a call whose task may run again.
 SceneOptions patient(milliseconds run_timeout = milliseconds(0)) {
   SceneOptions options;
   options.callers.call.max_attempts = 100;
@@ -37,7 +37,7 @@ SwapOptions shadow() {
   return options;
 }
 
-/// Swaps to a variant that comes into force and is taken back by itself.
+/// Swaps to a variant that becomes current and is rolled back automatically.
 void check_rolled_back(Scene& scene, const std::string& variant, const SwapOptions& options, const char* why) {
   INFO(variant);
   scene.callers.allow({1, 9});
@@ -56,7 +56,7 @@ void check_rolled_back(Scene& scene, const std::string& variant, const SwapOptio
   scene.end();
 }
 
-/// Swaps to a variant that a trial beside the first version turns back.
+/// Swaps to a variant that a trial beside the first version refuses.
 void check_turned_back(Scene& scene, const std::string& variant, const SwapOptions& options, const char* why) {
   INFO(variant);
   const auto swapped = scene.runtime.swap(variant_file(variant).string(), options);
@@ -87,19 +87,20 @@ TEST_CASE("Swap: a version whose thousandth call crashes is rolled back") {
 
 TEST_CASE("Swap: a version whose workers die again and again is rolled back, however many calls it answers") {
   Scene scene(patient());
-  // The old version's record, which has no death: ten times as many calls as lie between two deaths of the new one. A
-  // shorter one would not tell them apart, however slowly the machine runs both.
+  // The old version's record without deaths must be long enough: ten times as many calls as between
+  // two deaths of the new version. A shorter record would not distinguish the versions, however
+  // slowly the machine runs both.
   REQUIRE(scene.callers.wait_for_answers(1, 10'000));
   SwapOptions options;
   options.probation = std::chrono::minutes(5);
-  // One call in a thousand: far below the limit of the share.
+  // One call in a thousand: far below the limit for the share of failures.
   check_rolled_back(scene, "crash_later", options, "died of it");
 }
 
 TEST_CASE("Swap: a version that answers with errors is rolled back") {
   SceneOptions scene_options = patient();
   Scene scene(scene_options);
-  // An error of the task is an answer, which no attempt repeats: these callers must expect it.
+  // An error of the task is a result, which no attempt repeats: these callers must expect it.
   scene.callers.stop();
   REQUIRE(scene.runtime.swap(variant_file("fail_call").string()).has_value());
   int failed = 0;
@@ -124,7 +125,7 @@ TEST_CASE("Swap: a canary whose calls crash never becomes current, and its calls
 TEST_CASE("Swap: a canary whose calls hang never becomes current") {
   Scene scene(patient(milliseconds(300)));
   SwapOptions options = canary(0.2);
-  // A call that hangs ends with its own time, as an error that is not the swap's to hide.
+  // A call that hangs ends with its own time-out, as an error that the swap must not hide.
   scene.callers.stop();
   std::atomic<bool> stop = false;
   std::atomic<int> late = 0;

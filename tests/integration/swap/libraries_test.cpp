@@ -1,4 +1,5 @@
-// Plugins with libraries of their own: a changed library is another version, and each version keeps its own.
+// Plugins with their own libraries: a changed library makes another version, and each version keeps
+// its own libraries.
 #include <csignal>
 #include <filesystem>
 #include <optional>
@@ -82,7 +83,7 @@ Runtime start(RuntimeOptions options) {
   return *std::move(runtime);
 }
 
-/// Whether a new worker says this.
+/// Returns whether a new worker gives this text.
 bool next_worker_says(Runtime& runtime, const std::string& text) {
   const Answer before = speak(runtime);
   if (before.pid == 0) {
@@ -104,7 +105,7 @@ TEST_CASE("Swap: a changed library makes another version, and each version keeps
   Runtime runtime = start(options_of(directory, 1));
   REQUIRE(speak(runtime).text == "first");
 
-  // Without a swap nothing changes, whichever worker answers.
+  // Without a swap nothing changes, whichever worker runs the call.
   SECTION("replaced by renaming") {
     home.put("second");
   }
@@ -113,7 +114,7 @@ TEST_CASE("Swap: a changed library makes another version, and each version keeps
   }
   CHECK(next_worker_says(runtime, "first"));
 
-  // A call that runs while the plugin is swapped ends on the version that it began on.
+  // A call that runs while the plugin is swapped completes on the version on which it started.
   auto slow = runtime.submit("speaker.say", speaker_ask(300));
   const auto swapped = runtime.swap("speaker");
   INFO((swapped ? "" : swapped.error().to_string()));
@@ -151,7 +152,7 @@ TEST_CASE("Swap: the watch sees that a library of a plugin changes") {
   home.put("first");
   RuntimeOptions options = options_of(directory, 1);
   options.hot_swap->watch = true;
-  options.hot_swap->rescan = std::chrono::hours(1);  // The watch itself is to tell.
+  options.hot_swap->rescan = std::chrono::hours(1);  // Only the watch may detect the change.
   Runtime runtime = start(std::move(options));
   REQUIRE(speak(runtime).text == "first");
   const auto says = [&](const std::string& text) { return eventually([&] { return speak(runtime).text == text; }); };
@@ -159,7 +160,7 @@ TEST_CASE("Swap: the watch sees that a library of a plugin changes") {
   CHECK(says("second"));
   write_file(home.words, read_file(words_file("first")));
   CHECK(says("first"));
-  // Without it the plugin cannot be loaded, so the version that is served stays.
+  // Without it the plugin cannot be loaded, so the served version stays.
   fs::remove(home.words);
   CHECK(next_worker_says(runtime, "first"));
   home.put("second");

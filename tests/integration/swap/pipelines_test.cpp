@@ -21,7 +21,8 @@ using std::chrono::milliseconds;
 
 constexpr std::uint64_t kCount = 600;
 
-/// From a source over a stage into a sum; `here`: with the tasks that have no checkpoint.
+/// Returns a pipeline from a source over a stage to a sum; `here` selects the tasks without
+/// checkpoints.
 std::string pipeline_text(bool here) {
   const std::string suffix = here ? "_here" : "";
   return "[sources.ticks]\ntask = \"probe.count" + suffix + "\"\nargs = { count = " + std::to_string(kCount) +
@@ -37,7 +38,7 @@ struct Ended {
   int swaps = 0;
 };
 
-/// Runs the pipeline, and swaps to and fro while it does.
+/// Runs the pipeline, and swaps back and forth meanwhile.
 Ended run(Scene& scene, bool here, const SwapOptions& options = {}) {
   scene.callers.allow({1, 2});
   Diagnostics diagnostics;
@@ -92,6 +93,6 @@ TEST_CASE("Swap: a pipeline whose sessions have no checkpoint keeps them on the 
   CHECK(ended.total.stages == 0b110);
   CHECK(ended.total.sources == 0b010);
   CHECK(ended.total.reduces == 0b010);
-  ended.report = {};  // Its results keep the version that made them.
+  ended.report = {};  // Its results hold the version that made them.
   scene.end();
 }

@@ -18,11 +18,12 @@ struct Stat {
   std::int64_t parent = 0;
 };
 
-/// State and parent of a process, from /proc/PID/stat: "pid (name) state parent ...", where the name may hold anything.
+/// Returns state and parent of a process, from /proc/PID/stat: "pid (name) state parent ...", where
+/// the name may contain any character.
 std::optional<Stat> stat_of(const std::string& pid) {
   std::ifstream file("/proc/" + pid + "/stat");
-  // A process that ends between opening and reading fails the read. getline() takes that as an end; the stream's
-  // iterators would throw it.
+  // If the process exits between opening and reading, the read fails. getline() treats that as the
+  // end; the iterators of the stream would throw.
   std::string text;
   std::getline(file, text, '\0');
   const auto end = text.rfind(')');
@@ -59,7 +60,7 @@ bool alive(std::int64_t pid) {
 }
 
 std::size_t open_descriptors() {
-  return entries("/proc/self/fd") - 1;  // One of them is the directory's own.
+  return entries("/proc/self/fd") - 1;  // One of them belongs to the directory itself.
 }
 
 std::size_t threads() {

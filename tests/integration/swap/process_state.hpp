@@ -1,4 +1,4 @@
-/// What the system says of processes: what a swap may have left behind.
+/// The state of processes according to the system: checks what a swap may have left behind.
 #pragma once
 
 #include <cstddef>
@@ -9,23 +9,23 @@
 
 namespace tenon::test {
 
-/// Child processes of this one, those that have ended and are not reaped among them.
+/// Returns the child processes of this process, including zombies.
 [[nodiscard]] std::vector<std::int64_t> children();
-/// Whether a process is there and has not ended.
+/// Returns whether a process exists and has not exited.
 [[nodiscard]] bool alive(std::int64_t pid);
-/// Open descriptors of this process.
+/// Returns how many descriptors this process has open.
 [[nodiscard]] std::size_t open_descriptors();
-/// Threads of this process.
+/// Returns how many threads this process has.
 [[nodiscard]] std::size_t threads();
-/// Lines of the memory map of a process; none when it is gone.
+/// Returns the lines of the memory map of a process; empty if it is gone.
 [[nodiscard]] std::vector<std::string> memory_map(std::int64_t pid);
-/// Mappings of this process that have a file, shared memory among them.
+/// Returns how many mappings of this process have a file, including shared memory.
 [[nodiscard]] std::size_t file_mappings();
-/// Whether a mapping of a process comes from a file whose path contains `text`, removed files too.
+/// Returns whether a process maps a file, possibly removed, whose path contains `text`.
 [[nodiscard]] bool maps(std::int64_t pid, const std::string& text);
-/// A figure of /proc/self/status in KiB, as "VmRSS" and "RssAnon".
+/// Returns a value of /proc/self/status in KiB, such as "VmRSS" or "RssAnon".
 [[nodiscard]] std::uint64_t memory_kib(const std::string& key);
-/// Regular files below a directory.
+/// Returns how many regular files are below a directory.
 [[nodiscard]] std::size_t files_below(const std::filesystem::path& directory);
 
 }  // namespace tenon::test

@@ -1,4 +1,4 @@
-// Several changes at once.
+// Several changes at the same time.
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,7 +25,7 @@ std::future<Result<SwapReport>> swap_beside(Scene& scene, std::string what, Swap
                     [&scene, what = std::move(what), options] { return scene.runtime.swap(what, options); });
 }
 
-/// A probe of version 1 with a stamp, in a file of its own.
+/// Returns a probe of version 1 with a stamp, in a separate file.
 std::string stamped_file(const Scene& scene, std::uint64_t stamp) {
   const fs::path file = scene.place_for("stamp_" + std::to_string(stamp));
   write_file(file, stamped_probe(stamp));
@@ -40,7 +40,7 @@ TEST_CASE("Swap: of several that wait for one under way, the newest alone is mad
   for (std::uint64_t stamp = 1; stamp <= 4; ++stamp) {
     files.push_back(stamped_file(scene, stamp));
   }
-  // The first takes its time: its init hangs.
+  // The first swap is slow: its init hangs.
   SwapOptions options;
   options.step_timeout = std::chrono::milliseconds(1500);
   auto first = swap_beside(scene, variant_file("hang_init").string(), options);
@@ -104,7 +104,7 @@ TEST_CASE("Swap: a roll-back while a third version arrives leaves one of both, w
        << "\n"
        << (back_end ? "rolled back" : back_end.error().to_string()) << "\n"
        << scene.events.text() << scene.generations_text());
-  // Whichever came last has its way; what gave way says so.
+  // The later request wins; the other one reports that.
   CHECK((third_end.has_value() || back_end.has_value()));
   const auto version = version_of_answer(scene.runtime);
   REQUIRE(version.has_value());
@@ -119,7 +119,7 @@ TEST_CASE("Swap: a roll-back while a third version arrives leaves one of both, w
 }
 
 TEST_CASE("Swap: a third version that arrives while the second is rolled back by itself is current in the end") {
-  // From before the roll-back to after it, as the machine will have it.
+  // Covers the time from before the rollback to after it, depending on the machine.
   const auto delay = std::chrono::milliseconds(GENERATE(0, 5, 20, 60));
   SceneOptions scene_options;
   scene_options.callers.call.max_attempts = 100;
@@ -141,7 +141,7 @@ TEST_CASE("Swap: a third version that arrives while the second is rolled back by
   CHECK(version_of_answer(scene.runtime) == 3u);
   CHECK(scene.callers.wait_for_answers(3, 50));
   CHECK(scene.current().version == "1.2.0");
-  // The second never comes back, by itself neither.
+  // The second version never comes back, not even automatically.
   if (third->before.version == "1.0.0") {
     CHECK(eventually([&] { return scene.events.count(SwapEvent::Kind::kQuarantined) == 1; }));
     CHECK_FALSE(scene.runtime.swap(variant_file("crash_call").string()).has_value());
@@ -158,7 +158,7 @@ TEST_CASE("Swap: a roll-back and what came before it, on and on") {
   REQUIRE(back.has_value());
   CHECK(back->now.version == "1.1.0");
   CHECK(version_of_answer(scene.runtime) == 2u);
-  // The way on is another version: 3 is in quarantine now.
+  // Only another version can follow: 3 is in quarantine now.
   CHECK_FALSE(scene.runtime.swap(variant_file("probe_3").string()).has_value());
   REQUIRE(scene.runtime.swap(stamped_file(scene, 7)).has_value());
   CHECK(stamp_of_answer(scene.runtime) == 7u);
@@ -172,7 +172,8 @@ TEST_CASE("Swap: calls that run when it happens end on the version they began on
   scene.callers.allow({1, 2});
   std::uint32_t from = 1;
   bool overlapped = false;
-  // On a machine that is busy a swap may take longer than the calls: then with longer ones, back and forth.
+  // On a busy machine a swap may take longer than the calls; then longer calls are tried, with a
+  // swap back and forth.
   for (std::uint64_t duration_ms = 600; !overlapped && duration_ms < 60'000; duration_ms *= 3) {
     const Buffer argument = sleep_for(duration_ms);
     auto slow = scene.runtime.submit("probe.sleep", argument);
@@ -183,7 +184,7 @@ TEST_CASE("Swap: calls that run when it happens end on the version they began on
     const std::uint32_t to = from == 1 ? 2 : 1;
     REQUIRE(scene.runtime.swap(variant_file("probe_" + std::to_string(to)).string()).has_value());
     CHECK(version_of_answer(scene.runtime) == to);
-    // Nothing waited for the calls that were under way.
+    // The swap did not wait for the calls that were under way.
     overlapped = !(slow.ready() && slower.ready());
     for (auto* call : {&slow, &slower}) {
       const auto reply = call->get();
@@ -212,7 +213,7 @@ TEST_CASE("Swap: no process has the old code once it has drained") {
   REQUIRE(scene.runtime.swap(variant_file("probe_2").string()).has_value());
   REQUIRE(scene.events.wait_for(SwapEvent::Kind::kDrained).has_value());
   CHECK(eventually([&] { return !has_old_code(); }));
-  CHECK_FALSE(maps(::getpid(), "/probe.so"));  // The host never had any.
+  CHECK_FALSE(maps(::getpid(), "/probe.so"));  // The host never maps it.
   const auto where = mapped_lines(scene.runtime);
   REQUIRE_FALSE(where.empty());
   for (const std::string& line : where) {
@@ -227,7 +228,7 @@ TEST_CASE("Swap: old workers end by themselves, not by the grace of a kill") {
   Scene scene(options);
   std::atomic<bool> stop = false;
   std::atomic<int> failed = 0;
-  // Windows of calls, so that the switch finds some that have been sent and not begun.
+  // Calls in windows, so that the switch finds calls that have been sent but not started.
   std::thread submitter([&] {
     const Buffer argument = ask(0);
     while (!stop) {

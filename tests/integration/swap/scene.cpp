@@ -192,7 +192,7 @@ Callers::Callers(Runtime& runtime, std::set<std::uint32_t> allowed_versions, Opt
 void Callers::run() {
   while (!stop_) {
     call_once(++sequence_);
-    // The machine is to have time for the swap too: these are to be continuous, not many.
+    // The callers must leave time for the swap: their calls are continuous, but not many.
     std::this_thread::sleep_for(std::chrono::microseconds(200));
   }
 }
@@ -323,7 +323,7 @@ void Scene::check_serves_on(const Error& error, ErrorCode code, const std::vecto
 
 void Scene::end() {
   callers.stop();
-  // Workers of versions that are over may take a moment.
+  // Workers of retired versions may take a moment to exit.
   const bool retired = eventually([&] {
     const auto generations = runtime.generations();
     return std::all_of(generations.begin(), generations.end(), [](const GenerationInfo& generation) {
@@ -331,7 +331,8 @@ void Scene::end() {
     });
   });
   const bool processes_gone = eventually([&] { return children().size() <= runtime.stats().workers.size(); });
-  // The file of the previous version stays open, for a roll-back; those of earlier ones are closed.
+  // The file of the previous version stays open, for a rollback; files of earlier versions are
+  // closed.
   const bool descriptors_closed = eventually([&] { return open_descriptors() <= descriptors_ + 1; });
   const std::string current_sha256 = current().sha256;
   const bool old_code_gone = eventually([&] {

@@ -1,5 +1,5 @@
-/// A runtime that serves one version of a plugin while a test tries to swap it: with callers who check each answer, a
-/// record of all events, and at the end a look at what is left.
+/// A runtime that serves one version of a plugin while a test tries to swap it, with callers that
+/// check each result, a record of all events, and a final check for leaks.
 #pragma once
 
 #include <atomic>
@@ -22,43 +22,43 @@
 
 namespace tenon::test {
 
-/// The file of a variant of plugins/CMakeLists.txt.
+/// Returns the file of a variant from plugins/CMakeLists.txt.
 [[nodiscard]] std::filesystem::path variant_file(std::string_view variant, std::string_view plugin = "probe");
 [[nodiscard]] std::string read_file(const std::filesystem::path& file);
-/// Writes a file in place: what others have mapped of it changes.
+/// Writes a file in place, which also changes existing mappings of it.
 void write_file(const std::filesystem::path& file, std::string_view bytes);
-/// Writes it beside and renames it.
+/// Writes a new file beside it and renames it.
 void replace_file(const std::filesystem::path& file, std::string_view bytes);
-/// A probe of version 1 with a stamp.
+/// Returns a probe of version 1 with a stamp.
 [[nodiscard]] std::string stamped_probe(std::uint64_t stamp);
-/// Polls; false when it does not hold within a time that only a hang takes.
+/// Polls a condition; returns false if it does not hold within a time that only a hang exceeds.
 [[nodiscard]] bool eventually(const std::function<bool()>& holds,
                               std::chrono::milliseconds timeout = std::chrono::seconds(60));
 
-/// An argument of probe.tag.
+/// Returns an argument of probe.tag.
 [[nodiscard]] Buffer ask(std::uint64_t sequence, std::string_view payload = {});
 
-/// Which stamp the current version has; nullopt when the call fails.
+/// Returns the stamp of the current version; nullopt if the call fails.
 [[nodiscard]] std::optional<std::uint64_t> stamp_of_answer(Runtime& runtime);
-/// Which version answers; nullopt when the call fails.
+/// Returns the version that runs a call; nullopt if the call fails.
 [[nodiscard]] std::optional<std::uint32_t> version_of_answer(Runtime& runtime, const CallOptions& options = {});
 
-/// An argument of probe.sleep.
+/// Returns an argument of probe.sleep.
 [[nodiscard]] Buffer sleep_for(std::uint64_t duration_ms);
-/// The version in an answer; nullopt when it is none.
+/// Returns the version in a result; nullopt if the result is not valid.
 [[nodiscard]] std::optional<std::uint32_t> version_of(const Reply& reply);
-/// What probe.where finds in the map of its worker.
+/// Returns what probe.where finds in the memory map of its worker.
 [[nodiscard]] std::vector<std::string> mapped_lines(Runtime& runtime);
 
-/// All events of a runtime so far.
+/// Records all events of a runtime.
 class EventLog {
  public:
   explicit EventLog(Runtime& runtime);
   [[nodiscard]] std::vector<SwapEvent> all() const;
   [[nodiscard]] std::size_t count(SwapEvent::Kind kind) const;
-  /// The first event of a kind, waited for; nullopt when none comes.
+  /// Waits for the first event of a kind; nullopt if none comes.
   [[nodiscard]] std::optional<SwapEvent> wait_for(SwapEvent::Kind kind) const;
-  /// A line each.
+  /// Returns one line for each event.
   [[nodiscard]] std::string text() const;
 
  private:
@@ -67,7 +67,7 @@ class EventLog {
   EventSubscription subscription_;
 };
 
-/// Threads that call an idempotent task of the plugin all the time and check each answer.
+/// Threads that continuously call an idempotent task of the plugin and check each result.
 class Callers {
  public:
   struct Options {
@@ -80,12 +80,12 @@ class Callers {
   Callers& operator=(const Callers&) = delete;
   ~Callers() { stop(); }
 
-  /// Answers of these versions are right from now on.
+  /// Accepts results of these versions from now on.
   void allow(std::set<std::uint32_t> versions);
   [[nodiscard]] std::uint64_t answers(std::uint32_t version) const;
-  /// Waits until a version has given so many more answers.
+  /// Waits until a version has given `more` further results.
   [[nodiscard]] bool wait_for_answers(std::uint32_t version, std::uint64_t more);
-  /// What was wrong so far, the first of it.
+  /// Returns the first error so far.
   [[nodiscard]] std::string wrong() const;
   void stop();
 
@@ -118,22 +118,22 @@ class Scene {
  public:
   explicit Scene(SceneOptions options = {});
 
-  /// The file that the catalog was opened on; the first version's, until a test changes it.
+  /// The file that the catalog was opened with: the first version, until a test changes it.
   [[nodiscard]] std::filesystem::path file() const { return directory / "plugins" / (plugin + ".so"); }
-  /// A directory of its own for another file of the plugin's name.
+  /// Returns a separate directory for another file with the plugin's name.
   [[nodiscard]] std::filesystem::path place_for(std::string_view name) const;
   [[nodiscard]] std::filesystem::path store() const { return directory / "store"; }
-  /// The generation that calls go to.
+  /// Returns the generation that receives calls.
   [[nodiscard]] GenerationInfo current() const;
-  /// The newest generation in a state; nullopt when there is none.
+  /// Returns the newest generation in a state; nullopt if there is none.
   [[nodiscard]] std::optional<GenerationInfo> newest(GenerationState state) const;
   [[nodiscard]] std::string generations_text() const;
 
-  /// Checks that the first version serves on, as it did, and that a refusal is told in an event that has each of
-  /// `words`. Catch2 assertions.
+  /// Checks that the first version keeps serving, and that an event reports the refusal with each
+  /// of `words`. Makes Catch2 assertions.
   void check_serves_on(const Error& error, ErrorCode code, const std::vector<std::string>& words);
-  /// Ends the callers and checks that all of their answers were right and that nothing is left of what was tried: no
-  /// process, no descriptor, no mapping. Catch2 assertions.
+  /// Stops the callers, and checks that all their results were correct and that nothing remains of
+  /// the tried versions: no process, no descriptor, no mapping. Makes Catch2 assertions.
   void end();
 
   const std::string plugin;

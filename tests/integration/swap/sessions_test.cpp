@@ -44,14 +44,14 @@ Session open(Runtime& runtime, const char* task, const Buffer& argument = {}) {
   return *std::move(session);
 }
 
-/// What a source has given so far.
+/// The results of a source so far.
 struct Taken {
-  std::uint64_t next = 1;  ///< The value that must come.
+  std::uint64_t next = 1;  ///< The next expected value.
   std::uint64_t versions = 0;
   bool ended = false;
   std::optional<Error> error;
 
-  /// One step. False when it has ended, or gave an error.
+  /// Runs one step. Returns false if the source has ended, or gave an error.
   bool take(Session& session, std::uint32_t most) {
     const auto batch = session.next(most).get();
     if (!batch) {
@@ -192,7 +192,7 @@ TEST_CASE("Swap: sessions without a checkpoint stay on the old version until the
   CHECK(total.sum == 200u * 201 / 2);
   CHECK(total.reduces == bit(1));
   CHECK(scene.events.wait_for(SwapEvent::Kind::kDrained).has_value());
-  // New ones are opened on the new version.
+  // New sessions are opened on the new version.
   Session later = open(scene.runtime, "probe.count_here", range(10));
   Taken anew;
   while (anew.take(later, 100)) {

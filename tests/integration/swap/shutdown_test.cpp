@@ -1,5 +1,5 @@
-// A runtime that ends while a version is on its way. Each of these would take an hour if nothing ended it: the time-out
-// of the test catches that.
+// A runtime that shuts down while a version is being prepared. Each of these tests would take an
+// hour if the shutdown did not end it; the time-out of the test catches that.
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -40,7 +40,8 @@ std::size_t incoming(const Scene& scene) {
   return files_below(scene.store() / "incoming");
 }
 
-/// Whether a version that is no longer examined, and not current yet, has a worker beside those of the first one.
+/// Returns whether a version that is inspected, but not yet current, has a worker in addition to
+/// those of the first one.
 bool is_warming(const Scene& scene) {
   const auto trial = scene.newest(GenerationState::kTrial);
   return trial && trial->number != 0 && children().size() > 2;
@@ -108,7 +109,7 @@ TEST_CASE("Swap: a shutdown in the middle of a copy leaves no half file in the s
   write_file(file, read_file(variant_file("probe_2")));
   fs::resize_file(file, std::uintmax_t{64} << 20);
   auto swapped = swap_beside(scene, file);
-  // A machine that is quicker than this look has copied it already, which is fine too.
+  // A fast machine may have copied it already, which is fine too.
   const bool found = eventually(
       [&] { return incoming(scene) > 0 || swapped.wait_for(std::chrono::seconds(0)) == std::future_status::ready; });
   CHECK(found);

@@ -1,5 +1,6 @@
-// Swaps a plugin again and again while threads call it as quickly as they can, and checks that each call is answered
-// exactly once, by a version that was current, and that nothing is left behind. See README.md.
+// Swaps a plugin many times while threads call it as fast as they can. Checks that each call gets
+// exactly one result, from a version that was current, and that nothing is left behind. See
+// README.md.
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -35,16 +36,16 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr std::uint64_t kWarmUpSwaps = 4;
-/// How many versions the store may hold, so that many swaps with a content each have it swept.
+/// How many versions the store may hold, so that many swaps with different contents sweep it.
 constexpr std::size_t kStoreFiles = 12;
-/// What memory may grow by: windows of calls that happen to be deeper than in the warm-up. A sanitizer keeps what has
-/// been freed, 256 MiB of it.
+/// How much memory may grow: some windows of calls are deeper than in the warm-up. A sanitizer
+/// keeps up to 256 MiB of freed memory.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr std::uint64_t kFlatKib = 512 << 10;
 #else
 constexpr std::uint64_t kFlatKib = 64 << 10;
 #endif
-/// Nothing ended for so long: it hangs.
+/// If no call ends for this long, the program hangs.
 constexpr std::chrono::seconds kHang{60};
 
 struct Options {
@@ -54,7 +55,7 @@ struct Options {
   bool stamped = false;
 };
 
-/// What a swap may leave behind.
+/// Resources that a swap may leave behind.
 struct Remains {
   std::size_t processes = 0;
   std::size_t descriptors = 0;
@@ -62,7 +63,7 @@ struct Remains {
   std::size_t mappings = 0;
   std::size_t store_files = 0;
   std::size_t half_files = 0;
-  std::size_t old_code = 0;  ///< Processes that map a version which is not current.
+  std::size_t old_code = 0;  ///< Processes that map a version that is not current.
 
   static Remains look(const tenon::Runtime& runtime, const fs::path& store) {
     Remains found;
@@ -83,7 +84,7 @@ struct Remains {
     return found;
   }
 
-  /// How much more there is than was allowed.
+  /// Returns how much more there is than allowed.
   [[nodiscard]] std::uint64_t beyond(const Remains& before) const {
     const auto more = [](std::size_t now, std::size_t then) { return now > then ? now - then : 0; };
     return more(processes, before.processes) + more(descriptors, before.descriptors) + more(threads, before.threads) +
@@ -156,7 +157,7 @@ class Storm {
     watchdog_.join();
   }
 
-  /// Whether all was right.
+  /// Returns whether all checks passed.
   bool run() {
     storm(kWarmUpSwaps);
     before_ = settled(std::nullopt);
@@ -187,7 +188,7 @@ class Storm {
     return TENON_VALUE(tenon::Runtime::start(std::move(options)));
   }
 
-  /// The file that swap `number` is made with.
+  /// Returns the file for swap `number`.
   fs::path version_for(std::uint64_t swap) {
     const fs::path& original = originals_[SwapCount::version_after(swap) - 1];
     if (!options_.stamped) {
@@ -202,7 +203,7 @@ class Storm {
     return file;
   }
 
-  /// So many swaps under load. False when one failed.
+  /// Runs `swaps` swaps under load. Returns false if one failed.
   bool storm(std::uint64_t swaps) {
     StormLoad load(runtime_, swaps_, {options_.threads, options_.stamped}, progress_);
     under_load_ = true;
@@ -231,7 +232,8 @@ class Storm {
     return good;
   }
 
-  /// What is there once all has come to rest: no more than `allowed`, or after some time whatever it is.
+  /// Returns the resources after everything has settled: at most `allowed`, or whatever remains
+  /// after some time.
   Remains settled(const std::optional<Remains>& allowed) {
     const auto end = steady_clock::now() + std::chrono::seconds(20);
     Remains found;
@@ -251,7 +253,7 @@ class Storm {
 
   bool report() {
     const auto ledger = ledger_.read();
-    // Answered well and not run by anyone, or never answered.
+    // Calls with a result that no worker ran, and calls without a result.
     const std::uint64_t well = counts_.answered - counts_.failed;
     const std::uint64_t lost = counts_.calls - counts_.answered + (well > ledger.ran ? well - ledger.ran : 0);
     const std::uint64_t doubled = counts_.doubled + ledger.doubled;
@@ -284,7 +286,7 @@ class Storm {
     }
   }
 
-  /// Ends the program when nothing goes on any more: a hang is to be told, not waited for.
+  /// Exits the program if there is no progress: a hang must be reported, not waited for.
   void watch() {
     std::uint64_t last = 0;
     auto since = steady_clock::now();

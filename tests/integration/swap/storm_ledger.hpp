@@ -1,5 +1,5 @@
-/// The storm's side of plugins/ledger.hpp: makes the file and counts what workers have marked. Not mapped here, so that
-/// it is none of this process's memory.
+/// The storm's side of plugins/ledger.hpp: creates the file and counts the marks of workers. The
+/// file is not mapped here, so that it is not part of this process's memory.
 #pragma once
 
 #include <bit>
@@ -18,8 +18,8 @@ class StormLedger {
  public:
   struct Marks {
     std::uint64_t ran = 0;      ///< Calls that ran, each counted once.
-    std::uint64_t doubled = 0;  ///< How often one ran again.
-    std::uint64_t beyond = 0;   ///< Calls that the file had no place for.
+    std::uint64_t doubled = 0;  ///< How often a call ran again.
+    std::uint64_t beyond = 0;   ///< Calls whose number is beyond the file.
   };
 
   explicit StormLedger(std::filesystem::path path) : path_(std::move(path)) {
@@ -39,7 +39,7 @@ class StormLedger {
     marks.doubled = header[0];
     marks.beyond = header[1];
     std::vector<std::uint64_t> words(std::size_t{1} << 16);
-    // A sparse file: what was never marked reads as zeros.
+    // A sparse file: bits that were never marked read as zeros.
     while (file) {
       file.read(reinterpret_cast<char*>(words.data()), static_cast<std::streamsize>(words.size() * 8));
       const auto count = static_cast<std::size_t>(file.gcount()) / 8;
@@ -51,7 +51,8 @@ class StormLedger {
   }
 
  private:
-  static constexpr std::uint64_t kMostCalls = std::uint64_t{1} << 33;  // A GiB that takes no room until it is marked.
+  // One GiB, which uses no space until it is marked.
+  static constexpr std::uint64_t kMostCalls = std::uint64_t{1} << 33;
   std::filesystem::path path_;
 };
 

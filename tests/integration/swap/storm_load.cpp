@@ -48,7 +48,7 @@ class StormLoad::Caller {
   static constexpr std::size_t kMediumBytes = std::size_t{64} << 10;
   static constexpr std::size_t kLargeBytes = std::size_t{2} << 20;
 
-  /// What an answer is checked against.
+  /// The data that a result is checked against.
   struct Asked {
     std::uint64_t sequence = 0;
     std::size_t payload_bytes = 0;
@@ -58,7 +58,7 @@ class StormLoad::Caller {
 
   // -- bursts -------------------------------------------------------------------------------------
 
-  /// Synchronous calls, small ones, now and then one of a size that travels outside of the ring.
+  /// Synchronous calls: small ones and, now and then, one that is too large for the ring.
   void one_by_one() {
     for (int i = 0; i < 300; ++i) {
       const Asked asked = begin(i % 50 == 49 ? kMediumBytes : kSmallBytes, i % 50 == 49);
@@ -66,7 +66,7 @@ class StormLoad::Caller {
     }
   }
 
-  /// Many calls in the queue, both kinds of task, before the first answer is looked at.
+  /// Queues many calls of both kinds of task before it takes the first result.
   void deep_window() {
     std::deque<std::pair<Asked, Future<Reply>>> window;
     for (int i = 0; i < 2000; ++i) {
@@ -108,7 +108,7 @@ class StormLoad::Caller {
     }
   }
 
-  /// Arguments and results of megabytes, built in place and copied in.
+  /// Arguments and results of megabytes, built in place or copied.
   void large() {
     for (int i = 0; i < 4; ++i) {
       const Asked asked = begin(kLargeBytes, true);
@@ -150,7 +150,7 @@ class StormLoad::Caller {
     return probe::CreateAsk(builder, asked.sequence, data, asked.echo);
   }
 
-  /// Valid until the next one.
+  /// Valid until the next call.
   BytesView build(const Asked& asked) {
     builder_.Clear();
     builder_.Finish(put(builder_, asked));

@@ -1,4 +1,5 @@
-/// The storm's load: threads that keep a runtime saturated with calls of every form and check each answer.
+/// The load of the storm: threads that keep a runtime saturated with calls of every form and check
+/// each result.
 #pragma once
 
 #include <atomic>
@@ -12,16 +13,16 @@
 
 namespace tenon::test {
 
-/// Which version is current, by the number of swaps. A call that read `done` before it was submitted, and `begun` after
-/// it had ended, was answered rightly by any version from the former to the latter. Sequentially consistent: the order
-/// of these reads around a call is what is checked.
+/// Counts swaps, which determine the current version. A call that read `done` before its submission
+/// and `begun` after its completion may have used any version from the former to the latter.
+/// Sequentially consistent: the test relies on the order of these reads around a call.
 class SwapCount {
  public:
   void begin() { ++begun_; }
   void end() { ++done_; }
   [[nodiscard]] std::uint64_t begun() const { return begun_; }
   [[nodiscard]] std::uint64_t done() const { return done_; }
-  /// Swaps go to and fro between versions 1 and 2.
+  /// Swaps alternate between versions 1 and 2.
   [[nodiscard]] static std::uint32_t version_after(std::uint64_t swaps) { return swaps % 2 == 0 ? 1 : 2; }
 
  private:
@@ -30,16 +31,19 @@ class SwapCount {
 };
 
 struct StormCounts {
-  std::uint64_t calls = 0;          ///< Submitted.
-  std::uint64_t answered = 0;       ///< Ended, well or not.
-  std::uint64_t failed = 0;         ///< Ended with an error, or with an answer to something else.
-  std::uint64_t doubled = 0;        ///< Answered once more.
-  std::uint64_t wrong_version = 0;  ///< Answered by a version that was not current at any moment of the call.
+  std::uint64_t calls = 0;          ///< Submitted calls.
+  std::uint64_t answered = 0;       ///< Calls that ended, with or without an error.
+  std::uint64_t failed = 0;         ///< Calls that ended with an error, or with the result of
+                                    ///< another call.
+  std::uint64_t doubled = 0;        ///< Calls that ended more than once.
+  std::uint64_t wrong_version = 0;  ///< Calls that were run by a version that was not current at
+                                    ///< any moment of the call.
 
   StormCounts& operator+=(const StormCounts& other);
 };
 
-/// Of all loads of a storm; calls that are submitted and have not ended are on their way, or lost. Relaxed: figures.
+/// Totals of all loads of a storm. Calls that are submitted and have not ended are under way, or
+/// lost. Relaxed: these are only statistics.
 struct StormProgress {
   std::atomic<std::uint64_t> submitted = 0;
   std::atomic<std::uint64_t> ended = 0;
@@ -48,11 +52,11 @@ struct StormProgress {
 
 struct StormLoadOptions {
   unsigned threads = 4;
-  /// Each swap has a content of its own, stamped with its number.
+  /// Each swap has a different content, stamped with its number.
   bool stamped = false;
 };
 
-/// Begins with the object; ends with `stop`, which returns all counts.
+/// Starts with construction; ends with `stop`, which returns all counts.
 class StormLoad {
  public:
   StormLoad(Runtime& runtime, const SwapCount& swaps, StormLoadOptions options, StormProgress& progress);
@@ -61,7 +65,7 @@ class StormLoad {
   ~StormLoad() { (void)stop(); }
 
   StormCounts stop();
-  /// What was wrong first; empty when nothing was.
+  /// Returns the first error; empty if there was none.
   [[nodiscard]] std::string trouble() const;
 
  private:
@@ -71,7 +75,7 @@ class StormLoad {
   const StormLoadOptions options_;
   StormProgress& progress_;
   std::atomic<bool> stop_ = false;
-  mutable std::mutex mutex_;  // Guards what follows.
+  mutable std::mutex mutex_;  // Guards the members below.
   StormCounts counts_;
   std::string trouble_;
   std::vector<std::thread> threads_;

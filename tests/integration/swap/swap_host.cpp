@@ -1,7 +1,9 @@
-// A host that swaps, for tests that kill it or leave it no room. `swap_host MODE DIRECTORY`: plugins, store and cache
-// are in the directory, and version 1 of probe in plugins.
-//   churn   swaps to and fro between versions 1 and 2, with a caller, until it is killed; says "going" after the first
-//   full    has a store on a small disk of its own, and a version that does not fit; 77: that cannot be tried here
+// A host that swaps, for tests that kill it or leave it no room. `swap_host MODE DIRECTORY`:
+// plugins, store and cache are in the directory, and version 1 of probe in plugins.
+//   churn   swaps to and fro between versions 1 and 2, with a caller, until it is killed; says
+//   "going" after the first
+//   full    has a store on a small disk of its own, and a version that does not fit; 77: that
+//   cannot be tried here
 #include <sched.h>
 #include <sys/mount.h>
 
@@ -81,7 +83,7 @@ int full(const fs::path& directory) {
       ++calls;
     }
   });
-  // Version 2 with a tail that no loader looks at.
+  // Version 2 with a tail that the loader ignores.
   const fs::path large = directory / "large" / "probe.so";
   fs::create_directory(large.parent_path());
   fs::copy_file(variant("probe_2"), large);
@@ -97,7 +99,7 @@ int full(const fs::path& directory) {
   TENON_CHECK(calls >= before + 50);
   stop = true;
   caller.join();
-  // Once there is room it goes on.
+  // It continues as soon as there is space.
   (void)TENON_VALUE(runtime.swap(variant("probe_2").string()));
   TENON_CHECK(version_of_call(runtime) == 2);
   return 0;

@@ -1,5 +1,5 @@
-// Plugins built without tenon's flags: their inline variables are GNU-unique symbols, which one process has once,
-// whatever versions of a library it loads.
+// Plugins built without tenon's flags: their inline variables are GNU-unique symbols, which exist
+// once in a process, whatever versions of a library it loads.
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -48,7 +48,8 @@ TEST_CASE("Swap: versions with GNU-unique symbols of different layout do not tou
   TemporaryDirectory directory;
   std::filesystem::create_directory(directory / "plugins");
   std::filesystem::copy_file(variant_file("unique_1", "unique"), directory / "plugins" / "unique.so");
-  RuntimeOptions options = runtime_options(1);  // One worker, so that its counts rise by one each.
+  // Only one worker, so that its counts increase by one each.
+  RuntimeOptions options = runtime_options(1);
   options.plugin_dirs = {directory / "plugins"};
   options.cache_dir = directory / "cache";
   options.hot_swap.emplace();

@@ -1,4 +1,5 @@
-// files.walk | image.thumbnail | files.write over directories as they are found: good, broken and foreign files.
+// Runs files.walk | image.thumbnail | files.write over typical directories: valid, broken and
+// foreign files.
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -54,10 +55,10 @@ FileBytes first_half(FileBytes bytes) {
   return bytes;
 }
 
-/// Width and height that a thumbnail must have.
+/// The width and height that each thumbnail must have.
 using Sizes = std::map<std::string, std::pair<unsigned, unsigned>>;
 
-/// Pictures of many kinds below `root`; their thumbnails of 64 pixels.
+/// Makes pictures of many kinds below `root`; returns the sizes of their thumbnails of 64 pixels.
 Sizes make_good(const fs::path& root) {
   write(root / "wide.jpg", encode_jpeg(gradient(640, 320, 3)));
   write(root / "gray.jpeg", encode_jpeg(gradient(100, 300, 1), {.progressive = true}));
@@ -75,7 +76,7 @@ Sizes make_good(const fs::path& root) {
           {"below/deep/\xC3\xA9t\xC3\xA9.PNG", {20, 10}}};
 }
 
-/// What is no good picture, with a part of what is to be said of it.
+/// Makes files that are not valid pictures; returns a part of the expected message for each.
 std::map<std::string, std::string> make_bad(const fs::path& root) {
   write(root / "cut.jpg", first_half(encode_jpeg(gradient(300, 200, 3))));
   write(root / "below/cut.png", first_half(encode_png(gradient(300, 200, 3))));
@@ -113,7 +114,7 @@ std::set<std::string> files_below(const fs::path& directory) {
   return names;
 }
 
-/// Checks that `target` holds these thumbnails and nothing else.
+/// Checks that `target` contains exactly these thumbnails.
 void check_thumbnails(const fs::path& source, const fs::path& target, const Sizes& sizes) {
   std::set<std::string> names;
   for (const auto& [name, size] : sizes) {
@@ -121,7 +122,7 @@ void check_thumbnails(const fs::path& source, const fs::path& target, const Size
     names.insert(name);
     REQUIRE(fs::exists(target / name));
     const FileBytes made = read(target / name);
-    CHECK(made.front() == read(source / name).front());  // The same format.
+    CHECK(made.front() == read(source / name).front());  // It has the same format.
     const Canvas picture = tenon::test::decode(made);
     CHECK(picture.width == size.first);
     CHECK(picture.height == size.second);

@@ -1,10 +1,11 @@
-/// Checks for test programs that cannot use Catch2's main because they test what happens before or around main.
+/// Checks for test programs that cannot use Catch2's main, because they test code before or around
+/// main.
 #pragma once
 
 #include <cstdio>
 #include <cstdlib>
 
-/// Ends the program with exit code 1 and the place when `condition` does not hold.
+/// Exits the program with code 1 and the location if `condition` does not hold.
 #define TENON_CHECK(condition)                                                           \
   do {                                                                                   \
     if (!(condition)) {                                                                  \
@@ -13,7 +14,7 @@
     }                                                                                    \
   } while (false)
 
-/// The value of a Result; ends the program with its error's text when there is none.
+/// Returns the value of a Result; exits the program with the error's text if there is none.
 #define TENON_VALUE(result)                                                                              \
   [&](auto&& tenon_result) -> decltype(auto) {                                                           \
     if (!tenon_result) {                                                                                 \

@@ -1,4 +1,4 @@
-/// Keeps what a user, a shell or a service manager has set away from a test.
+/// Isolates a test from settings of the user, the shell or the service manager.
 #pragma once
 
 #include <cstdlib>
@@ -12,8 +12,8 @@ extern char** environ;  // NOLINT(readability-redundant-declaration): some C lib
 
 namespace tenon::test {
 
-/// The variables that tenon reads are unset in this process and its children, but for the place of the cache, which is
-/// a directory of its own. [setup]
+/// Unsets the variables that tenon reads in this process and its children. Only the location of the
+/// cache is set, to a separate directory. [setup]
 class OwnEnvironment {
  public:
   OwnEnvironment() {

@@ -1,4 +1,5 @@
-/// The launcher of `tenon call --in-process`, for tests: a thread sanitizer then sees both sides at once.
+/// The launcher of `tenon call --in-process`, for tests: it lets a thread sanitizer see both sides
+/// at once.
 #pragma once
 
 #include <memory>

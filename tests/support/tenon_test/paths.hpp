@@ -1,5 +1,5 @@
-/// Where the build under test lies. The locations are compiled into one file only, so that the other objects are the
-/// same in every checkout and a compiler cache finds them again.
+/// The paths of the build under test. They are compiled into one file only, so that all other
+/// objects are the same in every checkout and a compiler cache can reuse them.
 #pragma once
 
 #include <filesystem>

@@ -1,4 +1,4 @@
-/// A runtime over the plugins and the worker of this build, for tests with real processes.
+/// A runtime with the plugins and the worker of this build, for tests with real processes.
 #pragma once
 
 #include <chrono>
@@ -17,7 +17,7 @@
 
 namespace tenon::test {
 
-/// Options with this build's plugins, the tests' own ones among them, and its worker.
+/// Returns options with this build's plugins, including test plugins, and its worker.
 inline RuntimeOptions runtime_options(unsigned workers) {
   RuntimeOptions options;
   options.workers = workers;
@@ -27,8 +27,8 @@ inline RuntimeOptions runtime_options(unsigned workers) {
   return options;
 }
 
-/// What a runtime says of its workers once all of them are there: start() returns with the first. Gives up, with what
-/// there is, after a minute.
+/// Returns the runtime's statistics after all workers have started: start() returns with the first
+/// worker. After a minute it returns the statistics anyway.
 inline RuntimeStats stats_of_all_workers(const Runtime& runtime) {
   RuntimeStats stats = runtime.stats();
   for (int i = 0; i < 6000 && stats.workers.size() < runtime.worker_count(); ++i) {
@@ -38,7 +38,7 @@ inline RuntimeStats stats_of_all_workers(const Runtime& runtime) {
   return stats;
 }
 
-/// A tenon.Bytes argument.
+/// Returns a tenon.Bytes argument.
 inline flatbuffers::FlatBufferBuilder bytes_argument(std::string_view text) {
   flatbuffers::FlatBufferBuilder builder;
   const auto data = builder.CreateVector(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
@@ -46,26 +46,27 @@ inline flatbuffers::FlatBufferBuilder bytes_argument(std::string_view text) {
   return builder;
 }
 
-/// A FlatBuffer of a task's argument table from JSON, so that a test needs no generated header of the plugin.
+/// Returns a FlatBuffer of a task's argument table from JSON, so that a test needs no generated
+/// header of the plugin.
 inline Result<Buffer> argument_from_json(const Runtime& runtime, std::string_view task, std::string_view json) {
   return runtime.catalog().find_task(task).and_then(
       [&](const TaskRef& found) { return found.plugin->schema->from_json(found.task->argument_type, json); });
 }
 
-/// The same for its params table.
+/// Does the same for its params table.
 inline Result<Buffer> params_from_json(const Runtime& runtime, std::string_view task, std::string_view json) {
   return runtime.catalog().find_task(task).and_then(
       [&](const TaskRef& found) { return found.plugin->schema->from_json(found.task->params_type, json); });
 }
 
-/// A result as JSON on one line.
+/// Returns a result as JSON on one line.
 inline Result<std::string> result_to_json(const Runtime& runtime, std::string_view task, const Reply& reply) {
   return runtime.catalog().find_task(task).and_then([&](const TaskRef& found) {
     return found.plugin->schema->to_json(found.task->result_type, reply.bytes(), {.indent = -1, .defaults = true});
   });
 }
 
-/// A call in JSON and out.
+/// Makes a call with JSON arguments and a JSON result.
 inline Result<std::string> call_json(Runtime& runtime, std::string_view task, std::string_view argument,
                                      std::string_view params = {}, CallOptions options = {}) {
   Result<Buffer> argument_bytes = argument_from_json(runtime, task, argument);

@@ -1,4 +1,4 @@
-/// A directory of a test's own, removed with it.
+/// A directory for one test, which is removed with it.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,7 @@ class TemporaryDirectory {
  public:
   TemporaryDirectory() {
     std::random_device random;
-    // Sockets are made below it, and the system bounds the length of their names.
+    // Sockets are created below it, and the system limits the length of their paths.
     constexpr std::size_t kLongestPlace = 50;
     std::filesystem::path place = std::filesystem::temp_directory_path();
     if (place.native().size() > kLongestPlace) {
@@ -40,7 +40,7 @@ class TemporaryDirectory {
   std::filesystem::path path_;
 };
 
-/// A path where nothing is, whatever is on the machine.
+/// Returns a path at which no file exists on any machine.
 inline std::filesystem::path missing_path(std::string_view name = "missing") {
   static const TemporaryDirectory empty;
   return empty / name;

@@ -1,4 +1,4 @@
-/// Arguments built in place: never copied, given back, and errors in words where memory is short.
+/// Arguments that are built in place: no copies, no leaks, and clear errors if memory is short.
 #include <tenon/argument.hpp>
 
 #include <sys/resource.h>
@@ -40,7 +40,7 @@ tenon::Runtime start(unsigned workers, std::uint64_t cache_bytes = std::uint64_t
   return std::move(*runtime);
 }
 
-/// A tenon.Bytes with `size` bytes of content, all `value`, built in place.
+/// Builds a tenon.Bytes in place, with `size` bytes of content that all have `value`.
 tenon::Reply build(tenon::Runtime& runtime, std::size_t size, std::uint8_t value = 7, std::size_t hint = 0) {
   auto argument = runtime.build_argument(hint == 0 ? size + 128 : hint);
   REQUIRE(argument);
@@ -66,7 +66,7 @@ std::uint32_t segment_of(const tenon::Reply& reply) {
   return segment == nullptr ? 0 : segment->number();
 }
 
-/// As long as it lives, this process can map no more than `spare_bytes` beyond what it has mapped.
+/// While it exists, this process can map at most `spare_bytes` more than it has mapped.
 class FewAddresses {
  public:
   explicit FewAddresses(std::uint64_t spare_bytes) {
@@ -85,7 +85,8 @@ class FewAddresses {
   rlimit before_{};
 };
 
-/// The same with descriptors, of which none is left. Nothing is asserted meanwhile: see limits_test.cpp.
+/// Like FewAddresses, for descriptors: none is left. No assertion runs meanwhile: see
+/// limits_test.cpp.
 class NoDescriptors {
  public:
   NoDescriptors() {
@@ -142,7 +143,7 @@ TEST_CASE("ArgumentBuilder: a hint that was too small costs a copy and nothing e
     const tenon::Reply at_once = build(runtime, 5 * kMiB, 3, hint);
     REQUIRE(segment_of(at_once) > tenon::internal::kFirstSegment);
     REQUIRE(holds(at_once, 5 * kMiB, 3));
-    // Step by step, from the arena into segments of its own.
+    // The argument grows step by step, from the arena into separate segments.
     auto argument = runtime.build_argument(hint);
     REQUIRE(argument);
     std::vector<flatbuffers::Offset<flatbuffers::String>> lines;
@@ -292,7 +293,8 @@ TEST_CASE("Runtime: a worker that is killed with a large argument costs its call
     for (int i = 0; i < 1000 && runtime.stats().running == 0; ++i) {
       std::this_thread::sleep_for(5ms);
     }
-    // Running for the worker means begun: the map of the argument is there, or on its way.
+    // The worker reports the call as running when it starts: it has mapped the argument, or is
+    // about to.
     std::this_thread::sleep_for(20ms);
     REQUIRE(::kill(static_cast<pid_t>(pid), SIGKILL) == 0);
     const auto reply = hanging.get();

@@ -1,4 +1,4 @@
-/// Items of a bulk call that are cancelled while the others go on.
+/// Items of a bulk call that are cancelled while the other items continue.
 #include <csignal>
 
 #include <algorithm>
@@ -40,7 +40,7 @@ tenon::Runtime start(unsigned workers, std::chrono::milliseconds cancel_grace = 
   return std::move(*runtime);
 }
 
-/// How each item of one bulk call ended.
+/// Records how each item of one bulk call ended.
 class Ends final : public BulkSink {
  public:
   explicit Ends(std::uint32_t count) : how_(count), times_(count) {}
@@ -55,7 +55,7 @@ class Ends final : public BulkSink {
     }
     changed_.notify_all();
   }
-  /// False: not so many within a time that is long enough.
+  /// Returns false if fewer items end within a long time.
   [[nodiscard]] bool wait_for(std::size_t count) {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, kNoHang, [&] { return count_ >= count; });
@@ -64,7 +64,7 @@ class Ends final : public BulkSink {
     const std::lock_guard lock(mutex_);
     return times_[item] > 0;
   }
-  /// Once all have ended: whether each did once.
+  /// Returns, after all items have ended, whether each ended once.
   [[nodiscard]] bool all_once() {
     const std::lock_guard lock(mutex_);
     return std::all_of(times_.begin(), times_.end(), [](int times) { return times == 1; });
@@ -118,7 +118,8 @@ tenon::Buffer sleep_argument(const tenon::Runtime& runtime, int duration_ms) {
 TEST_CASE("bulk cancel: items that have not begun end at once, the others run") {
   auto runtime = start(1);
   const auto pool = RuntimeAccess::pool(runtime);
-  // One call before them that is prefetched with them, or so many that they are still in the queue.
+  // One call before them that is prefetched with them, or so many calls that they stay in the
+  // queue.
   const int before = GENERATE(1, 100);
   const auto long_one = sleep_argument(runtime, before == 1 ? 1000 : 20);
   std::vector<tenon::Future<tenon::Reply>> others;
@@ -152,7 +153,7 @@ TEST_CASE("bulk cancel: the item that runs is asked to stop, and no other") {
   std::vector arguments(50, sleep_argument(runtime, 0));
   arguments[20] = sleep_argument(runtime, 600'000);
   const auto bulk = submit(*pool, "tenon.sleep", arguments);
-  REQUIRE(bulk.ends->wait_for(20));  // Taken while item 20 runs.
+  REQUIRE(bulk.ends->wait_for(20));  // Items are taken while item 20 runs.
   pool->cancel_items(*bulk.work, 40, 1);
   REQUIRE(bulk.ends->wait_for(21));
   REQUIRE(bulk.ends->cancelled(40));
@@ -166,7 +167,7 @@ TEST_CASE("bulk cancel: the item that runs is asked to stop, and no other") {
     REQUIRE(bulk.ends->ok(i) == (i != 20 && i != 40));
   }
   REQUIRE(runtime.stats().crashed_workers == 0);
-  pool->cancel_items(*bulk.work, 0, 50);  // They have ended: nothing happens.
+  pool->cancel_items(*bulk.work, 0, 50);  // These items have ended, so this has no effect.
   REQUIRE(bulk.ends->all_once());
 }
 
@@ -198,8 +199,9 @@ TEST_CASE("bulk cancel: at any moment, with workers that are killed, each item e
     std::uint64_t succeeded = 0;
     for (int i = 0; !done.load(); ++i) {
       std::this_thread::sleep_for(5ms + std::chrono::microseconds(137 * (i % 23)));
-      // Where workers take longer to start than until the next kill, as with a sanitizer on a busy machine, hardly any
-      // item would ever run: no worker is killed again before some more items have succeeded.
+      // With a sanitizer on a busy machine, workers may start more slowly than the next kill comes,
+      // so that hardly any item would run. So no worker is killed before a few more items have
+      // succeeded.
       const std::uint64_t now = runtime.stats().succeeded;
       if (now < succeeded + 40) {
         continue;
@@ -246,5 +248,5 @@ TEST_CASE("bulk cancel: at any moment, with workers that are killed, each item e
     }
   }
   REQUIRE(runtime.stats().queued == 0);
-  CHECK(runtime.stats().crashed_workers >= 5);  // Else it would show little.
+  CHECK(runtime.stats().crashed_workers >= 5);  // With fewer crashes the test would prove little.
 }

@@ -1,4 +1,5 @@
-/// Many small calls in one: what its items are promised when workers die, hang, hurry or lie.
+/// Many small calls in one bulk call: the guarantees for its items if workers die, hang, are fast
+/// or misbehave.
 #include <csignal>
 
 #include <atomic>
@@ -36,7 +37,7 @@ tenon::BytesView view(const flatbuffers::FlatBufferBuilder& builder) {
   return {builder.GetBufferPointer(), builder.GetSize()};
 }
 
-/// Gives `count` arguments that `make(index)` builds.
+/// Returns `count` arguments that `make(index)` builds.
 template <typename Make>
 auto arguments(std::uint64_t count, Make make) {
   return [count, make, next = std::uint64_t{0},
@@ -50,7 +51,7 @@ auto arguments(std::uint64_t count, Make make) {
 }
 
 std::string text_of(std::uint64_t index) {
-  // Some too large to travel with others.
+  // Some are too large for a bulk call.
   return std::to_string(index) + std::string(index % 97 == 0 ? 3000 : index % 13, 'x');
 }
 
@@ -64,7 +65,7 @@ std::string text_of(const tenon::Reply& reply) {
   return {(*verified)->data()->begin(), (*verified)->data()->end()};
 }
 
-/// An answer block with a table of two entries and 32 bytes of room.
+/// A result block with a table of two entries and room for 32 bytes.
 struct Block {
   Block() : bytes(2 * sizeof(BulkAnswer) + 32) { set(1, {}); }
   void set(std::uint32_t index, BulkAnswer entry) {
@@ -99,7 +100,7 @@ TEST_CASE("bulk: tiny calls among large ones end once each, in order or not") {
     }
     REQUIRE(item->reply);
     REQUIRE(text_of(*item->reply) == text_of(item->index));
-    // Echo gives its argument on, and is what made the result all the same.
+    // tenon.echo passes on its argument, but still counts as the maker of the result.
     REQUIRE(item->reply->plugin() != nullptr);
     REQUIRE(item->reply->plugin()->name == "tenon");
   }
@@ -163,7 +164,7 @@ TEST_CASE("bulk: workers killed at any moment lose nothing and do nothing twice 
     std::uint64_t succeeded = 0;
     for (int i = 0; !done.load(); ++i) {
       std::this_thread::sleep_for(3ms + std::chrono::microseconds(137 * (i % 23)));
-      // As in bulk_cancel_test.cpp: kills must not be faster than workers start.
+      // As in bulk_cancel_test.cpp: workers must start faster than they are killed.
       const std::uint64_t now = runtime.stats().succeeded;
       if (now < succeeded + 200) {
         continue;
@@ -217,7 +218,7 @@ TEST_CASE("bulk: an item that kills its worker is charged alone") {
     ++count;
   }
   REQUIRE(count == 12);
-  REQUIRE(runtime.stats().crashed_workers == 12);  // One each: nothing was run twice.
+  REQUIRE(runtime.stats().crashed_workers == 12);  // One crash for each item, so no item ran twice.
 }
 
 TEST_CASE("bulk: a long item holds neither those before it nor, with an idle worker, those after it") {
@@ -277,7 +278,7 @@ TEST_CASE("bulk: long items, as many as there are cores, do not hold the others 
 }
 
 TEST_CASE("bulk: calls that are all long soon have all workers") {
-  // Short calls before them, so that the runtime takes the long ones for short too.
+  // Short calls come first, so that the runtime expects the long calls to be short too.
   auto runtime = start(12);
   const auto quick = *tenon::test::argument_from_json(runtime, "tenon.sleep", R"({"duration_ms": 0})");
   const auto slow = *tenon::test::argument_from_json(runtime, "tenon.sleep", R"({"duration_ms": 1000})");

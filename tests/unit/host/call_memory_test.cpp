@@ -24,7 +24,7 @@ Shared<CallMemory> make_memory() {
   return make_shared_object<CallMemory>(std::make_shared<Retired>(std::move(*bell)));
 }
 
-/// Trims as a reactor would, without waiting.
+/// Trims like a reactor, but without waiting.
 void trim_all(CallMemory& memory) {
   MonotonicNs now_ns = monotonic_now_ns();
   for (int i = 0; i < 1000 && now_ns != kNever; ++i) {
@@ -61,13 +61,13 @@ TEST_CASE("CallMemory: what a long queue took goes back once it is not needed") 
   }
   const std::size_t most = memory->chunk_count();
   REQUIRE(most >= 20);
-  REQUIRE(memory->trim(monotonic_now_ns()) == kNever);  // Nothing is spare.
+  REQUIRE(memory->trim(monotonic_now_ns()) == kNever);  // There is no spare memory.
   const bool from_the_back = GENERATE(false, true);
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     CallMemory::free(blocks[from_the_back ? blocks.size() - 1 - i : i]);
   }
   REQUIRE(memory->chunk_count() == most);
-  REQUIRE(memory->trim(monotonic_now_ns()) != kNever);  // Watched first.
+  REQUIRE(memory->trim(monotonic_now_ns()) != kNever);  // Spare chunks are only observed at first.
   REQUIRE(memory->chunk_count() == most);
   trim_all(*memory);
   REQUIRE(memory->chunk_count() == 1);
@@ -106,7 +106,7 @@ TEST_CASE("CallMemory: blocks outlive the runtime, and the last of a chunk takes
     CallMemory::free(block);
   }
   REQUIRE(kept.chunk_count() < most);
-  CallMemory::free(last);  // And with it the memory itself.
+  CallMemory::free(last);  // This also frees the memory itself.
 }
 
 TEST_CASE("CallMemory: threads allocate and free each other's blocks") {

@@ -93,7 +93,9 @@ TEST_CASE("crash: an idempotent call is tried again, three times at most") {
     const auto stats = runtime.stats();
     if (stats.running == 1 && stats.workers.size() == 1 && stats.workers.front().id != last) {
       std::this_thread::sleep_for(
-          20ms);  // Lets it begin; a call that has not is not charged, and then one more kill follows.
+          // Lets the call start. A call that has not started is not charged, and one more kill
+          // follows.
+          20ms);
       last = stats.workers.front().id;
       ::kill(static_cast<pid_t>(stats.workers.front().pid), SIGKILL);
       ++kills;
@@ -134,7 +136,7 @@ TEST_CASE("crash: a worker that is killed while it is idle is replaced") {
   const auto before = runtime.stats().workers;
   REQUIRE(before.size() == 1);
   ::kill(static_cast<pid_t>(before.front().pid), SIGKILL);
-  // The next calls may meet it on its way out; whoami is idempotent and none of them may fail.
+  // The next calls may reach it while it exits. whoami is idempotent, so none of them may fail.
   for (int i = 0; i < 100; ++i) {
     const auto reply = runtime.call("tenon.whoami", empty());
     if (!reply) {
@@ -192,7 +194,8 @@ TEST_CASE("deadline: the step_timeout of a session ends a step that hangs, and w
   REQUIRE(session);
   REQUIRE(session->next(10).get());
   ::kill(static_cast<pid_t>(runtime.stats().workers.front().pid), SIGSTOP);
-  // Whether it has begun the step is a matter of chance: it ends in any case, with or without its worker.
+  // Whether it has started the step depends on timing. The step ends in both cases, with or without
+  // its worker.
   const auto step = session->next(10).get();
   REQUIRE_FALSE(step);
   CHECK((step.error().code == ErrorCode::kDeadline || step.error().code == ErrorCode::kCrashed));
@@ -278,7 +281,7 @@ TEST_CASE("memory limit: shared memory counts, arguments do not") {
   const auto bounded = *tenon::test::argument_from_json(runtime, "tenon.allocate",
                                                         R"({"size_bytes": 60000000, "shared": true, "hold_ms": 300})");
   REQUIRE(runtime.call("tenon.allocate", bounded));
-  // The host's memory, mapped in the worker.
+  // Memory of the host, which the worker maps.
   const flatbuffers::FlatBufferBuilder large = tenon::test::bytes_argument(std::string(std::size_t{200} << 20, 'x'));
   REQUIRE(runtime.call("tenon.echo", tenon::BytesView(large.GetBufferPointer(), large.GetSize())));
   const auto pause = sleep_ms(runtime, 300);

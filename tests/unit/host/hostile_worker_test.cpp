@@ -1,4 +1,4 @@
-/// Workers that lie: the host ends them, reports their call, and lives on.
+/// Workers that misbehave: the host kills them, reports their call, and keeps running.
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -45,7 +45,7 @@ enum class Lie {
   kBlockingBell,
 };
 
-/// A worker on a thread that shakes hands properly and then lies.
+/// A worker on a thread that completes the handshake correctly and then misbehaves.
 class HostileHandle final : public WorkerHandle {
  public:
   HostileHandle(ControlChannel channel, EventBell ended, Lie lie)
@@ -121,7 +121,7 @@ class HostileHandle final : public WorkerHandle {
           static_cast<void>(end->post(tenon::Buffer(100, 0xee)));
           continue;
         case Lie::kNeverRings: {
-          // Something else has the bell's number.
+          // The number of the bell now names another descriptor.
           const int other = ::eventfd(0, EFD_NONBLOCK);
           ::fcntl(other, F_SETSIG, ::fcntl(bell, F_GETSIG));
           ::dup2(other, bell);
@@ -129,7 +129,8 @@ class HostileHandle final : public WorkerHandle {
           break;
         }
         case Lie::kBlockingBell: {
-          // The flags are those of the open file, which the host has too: what it read or wrote there would block.
+          // The flags belong to the open file, which the host shares: its reads and writes would
+          // block.
           ::fcntl(bell, F_SETFL, ::fcntl(bell, F_GETFL) & ~O_NONBLOCK);
           std::uint64_t rings = 1;
           static_cast<void>(!::write(bell, &rings, sizeof rings));
@@ -152,7 +153,7 @@ class HostileHandle final : public WorkerHandle {
   std::thread thread_;
 };
 
-/// The first worker lies, the others are real.
+/// The first worker misbehaves; the others are real.
 class HostileLauncher final : public Launcher {
  public:
   explicit HostileLauncher(Lie lie) : lie_(lie) {}
@@ -193,7 +194,7 @@ TEST_CASE("hostile worker: is ended, its call fails, the host goes on with anoth
   auto runtime = start(lie);
   REQUIRE(runtime);
   const tenon::Buffer argument = empty_argument();
-  // tenon.fail is not idempotent, so that the lie is what the call ends with.
+  // tenon.fail is not idempotent, so the call ends with the error of the misbehaving worker.
   const auto reply = direct ? runtime->call("tenon.fail", argument) : runtime->submit("tenon.fail", argument).get();
   REQUIRE_FALSE(reply);
   CAPTURE(reply.error().to_string());
@@ -255,7 +256,8 @@ TEST_CASE("hostile worker: the bell's flags are its own, and the host waits for 
       calls.push_back(runtime->submit("tenon.whoami", argument));
     }
     for (const auto& call : calls) {
-      REQUIRE(call.wait_for(std::chrono::seconds(60)));  // Any end will do: its results are no results.
+      // Any outcome is accepted: results of this worker cannot be trusted.
+      REQUIRE(call.wait_for(std::chrono::seconds(60)));
     }
   }
   runtime->shutdown(tenon::Shutdown::kKill);
@@ -268,7 +270,7 @@ TEST_CASE("hostile worker: one that answers without ringing loses no answer and 
   int ended = 0;
   while (runtime->stats().crashed_workers == 0) {
     std::atomic<bool> done{false};
-    // Nobody waits in get(), who would look for the answer.
+    // No thread waits in get(), which would poll for the completion.
     auto call = runtime->submit("tenon.whoami", argument).then([&done](const tenon::Result<tenon::Reply>&) {
       done.store(true);
     });
@@ -284,7 +286,7 @@ TEST_CASE("hostile worker: one that answers without ringing loses no answer and 
 TEST_CASE("BulkAnswers: copies what the new entries name, and no block of a worker's choice") {
   const auto work = make_shared_object<BulkWork>(nullptr, nullptr, StoredBytes{}, 4u, 1u, 0u);
   constexpr std::size_t kSize = std::size_t{500} << 20;
-  // Address space: pages that are never touched cost nothing.
+  // This is only address space: pages that are never touched use no memory.
   const auto memory = SharedMemory::create("answers", kSize);
   REQUIRE(memory);
   auto mapping = memory->map(Access::kReadWrite);
@@ -326,6 +328,7 @@ TEST_CASE("BulkAnswers: copies what the new entries name, and no block of a work
   entries[3] = {.offset_bytes = std::uint32_t{400} << 20, .size_bytes = std::uint32_t{100} << 20};
   CHECK(copy(3, 4).error().code == ErrorCode::kCorrupt);
   entries[3] = {.offset_bytes = std::uint32_t{400} << 20, .size_bytes = 16};
-  CHECK(copy(0, 4).error().code == ErrorCode::kCorrupt);  // All between two answers.
+  // The range covers everything between two results.
+  CHECK(copy(0, 4).error().code == ErrorCode::kCorrupt);
   CHECK(copy(3, 4));
 }

@@ -1,4 +1,4 @@
-// A runtime keeps the plugins that it began with, whatever becomes of their files and of the store.
+// A runtime keeps the plugins that it started with, even if their files or the store change.
 #include <sys/types.h>
 
 #include <chrono>
@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// A plugin directory of its own, with a copy of the plugin `tenon`, and a store.
+/// A separate plugin directory with a copy of the plugin `tenon`, and a store.
 struct Place {
   tenon::test::TemporaryDirectory directory;
   fs::path plugin = directory / "plugins" / "tenon.so";
@@ -54,7 +54,7 @@ struct Place {
     std::ofstream(directory / "next", std::ios::binary) << text;
     fs::rename(directory / "next", plugin);
   }
-  /// The only file in the store.
+  /// Returns the only file in the store.
   [[nodiscard]] fs::path stored() const {
     for (const auto& entry : fs::recursive_directory_iterator(store / "objects")) {
       if (entry.is_regular_file()) {
@@ -78,7 +78,7 @@ void check_answers(tenon::Runtime& runtime) {
   }
 }
 
-/// Kills all workers. Those that come after them have nothing loaded.
+/// Kills all workers. New workers have no plugin loaded.
 void kill_workers(tenon::Runtime& runtime) {
   const auto before = tenon::test::stats_of_all_workers(runtime);
   for (const auto& worker : before.workers) {
@@ -155,12 +155,12 @@ TEST_CASE("Kept files: a store that is deleted or changed under a runtime is mad
   for (const auto& [what, damage] : damages) {
     INFO(what);
     damage();
-    check_answers(runtime);  // Those that have it loaded.
+    check_answers(runtime);  // These workers have it loaded.
     kill_workers(runtime);
     check_answers(runtime);
     CHECK(fs::is_regular_file(stored));
   }
-  // What runs from the file dies with it. The plugin file has the content still.
+  // Code that runs from the file dies with the file. The plugin file still has the content.
   kill_workers(runtime);
   with_write([&] { std::ofstream(stored, std::ios::trunc) << "damaged"; });
   check_answers(runtime);
@@ -221,7 +221,7 @@ TEST_CASE("Kept files: a runtime from a catalog of before starts with the file a
   tenon::RuntimeOptions options = place.options(1);
   options.catalog = *catalog;
 
-  // Never stored, so that only the file itself can be had: it is judged again.
+  // The content was never stored, so only the file itself has it; it is inspected again.
   std::ofstream(place.plugin, std::ios::app | std::ios::binary) << "more";
   {
     auto runtime = tenon::Runtime::start(options);

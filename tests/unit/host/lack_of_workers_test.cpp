@@ -1,5 +1,5 @@
-/// Workers that cannot be started: a short lack is waited out, a long one is an error, and the runtime's own end is
-/// none.
+/// Workers that cannot be started: the runtime waits out a short shortage and reports a long one.
+/// The end of the runtime itself is not such an error.
 #include <csignal>
 
 #include <atomic>
@@ -31,9 +31,9 @@ tenon::Buffer empty() {
 }
 
 struct Lack {
-  std::atomic<int> refused{0};     ///< Starts to refuse.
-  std::atomic<bool> holds{false};  ///< A start waits until it is false.
-  std::atomic<int> held{0};        ///< Starts that wait.
+  std::atomic<int> refused{0};     ///< How many starts will be refused.
+  std::atomic<bool> holds{false};  ///< A start waits while this is true.
+  std::atomic<int> held{0};        ///< How many starts wait.
 };
 
 class LackingLauncher final : public Launcher {
@@ -58,7 +58,7 @@ class LackingLauncher final : public Launcher {
   std::unique_ptr<Launcher> real_ = make_process_launcher(tenon::test::build_dir() / "bin" / "tenon-worker");
 };
 
-/// What a runtime logs as an error.
+/// Collects what a runtime logs as errors.
 struct Errors {
   std::mutex mutex;
   std::vector<std::string> lines;
@@ -108,7 +108,7 @@ TEST_CASE("lack of workers: a short one is waited out by every queued call") {
   const auto lack = std::make_shared<Lack>();
   auto runtime = RuntimeAccess::start(tenon::test::runtime_options(1), std::make_unique<LackingLauncher>(lack));
   REQUIRE(runtime);
-  lack->refused = 4;  // 50, 100, 200 and 400 ms lie between them.
+  lack->refused = 4;  // Delays of 50, 100, 200 and 400 ms lie between them.
   kill_workers_of(*runtime);
   const auto argument = empty();
   std::vector<tenon::Future<tenon::Reply>> futures;
@@ -134,7 +134,7 @@ TEST_CASE("lack of workers: a long one ends the calls with its reason, until the
   kill_workers_of(*runtime);
   const auto argument = empty();
   tenon::Result<tenon::Reply> reply = runtime->submit("tenon.whoami", argument).get();
-  while (reply) {  // The worker answered before it died.
+  while (reply) {  // The worker replied before it died.
     reply = runtime->submit("tenon.whoami", argument).get();
   }
   CHECK(reply.error().code == ErrorCode::kUnavailable);

@@ -1,4 +1,4 @@
-/// What is left behind: nothing.
+/// A runtime leaves nothing behind.
 #include <thread>
 #include <vector>
 
@@ -54,6 +54,6 @@ TEST_CASE("Runtime: large arguments give their descriptors back while it runs") 
   for (int round = 0; round < 20; ++round) {
     use(*runtime);
   }
-  // A call's last reference may still be on its way to be dropped by the thread that completed it.
+  // The thread that completed a call may still hold its last reference.
   REQUIRE(*tenon::internal::open_descriptor_count() <= before + 20);
 }

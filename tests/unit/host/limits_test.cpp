@@ -1,4 +1,4 @@
-/// Calls beyond what the process may hold: they wait, or end with the reason.
+/// Calls beyond the limits of the process: they wait, or they fail with the reason.
 #include <sys/resource.h>
 
 #include <chrono>
@@ -15,8 +15,8 @@ using tenon::ErrorCode;
 
 namespace {
 
-/// Leaves this process about `spare` descriptors beyond those it has open; none for 0. Nothing is asserted meanwhile:
-/// the undefined sanitizer looks at memory through a pipe of its own.
+/// Leaves this process about `spare` descriptors in addition to the open ones; none for 0. No
+/// assertion runs meanwhile: the undefined sanitizer checks memory through a pipe.
 class FewDescriptors {
  public:
   explicit FewDescriptors(std::size_t spare) {
@@ -116,7 +116,7 @@ TEST_CASE("limits: a large argument without any descriptor left is an error in t
 TEST_CASE("limits: an argument larger than any memory is an error") {
   auto runtime = start(1);
   const tenon::Buffer little(16);
-  // Nothing is read of it: neither a segment nor private memory can be had for it.
+  // The memory is never read: neither a segment nor private memory of this size can be allocated.
   const tenon::BytesView huge(little.data(), std::size_t{1} << 47);
   const auto reply = runtime.submit("tenon.discard", huge).get();
   REQUIRE_FALSE(reply);

@@ -1,4 +1,4 @@
-/// What workers log: how much, and who waits for it.
+/// Log output of workers: how much is kept, and which threads wait for it.
 #include <csignal>
 
 #include <atomic>
@@ -77,7 +77,7 @@ TEST_CASE("LogDelivery: a sink that blocks holds up no one who logs, and what is
   delivery->close();
   CHECK(seen->lines > 100);
   CHECK(seen->lines < 1000);
-  // The line of the report is one more.
+  // The report about dropped lines is one more line.
   CHECK(static_cast<std::uint64_t>(seen->lines) - 1 + seen->dropped == kLines);
 }
 

@@ -1,5 +1,5 @@
-/// A task that calls others is as idempotent as they are: what may not run twice does not, when the caller's worker
-/// dies.
+/// A task that calls other tasks is only as idempotent as they are: a task that must not run twice
+/// does not run twice if the caller's worker dies.
 #include <filesystem>
 #include <optional>
 #include <string>

@@ -26,7 +26,8 @@ tenon::Buffer empty() {
   return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
 }
 
-/// The signals that a thread of this process blocks, by the thread's name; 0 when there is none.
+/// Returns the signals that a thread of this process blocks, by the thread's name; 0 if there is
+/// none.
 unsigned long long blocked_signals(const std::string& thread_name) {
   for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
     std::ifstream status(task.path() / "status");
@@ -42,7 +43,7 @@ unsigned long long blocked_signals(const std::string& thread_name) {
   return 0;
 }
 
-/// Starts the first worker and no other.
+/// Starts the first worker, and refuses all others.
 class OneWorkerLauncher final : public Launcher {
  public:
   tenon::Result<std::unique_ptr<WorkerHandle>> launch(ControlChannel channel, std::uint64_t worker_id) override {

@@ -1,4 +1,4 @@
-/// A typed call, as a reader of the README would write it.
+/// A typed call, like the one in the README.
 #include <tenon/types_generated.h>
 #include <tenon/runtime.hpp>
 

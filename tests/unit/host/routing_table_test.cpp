@@ -22,7 +22,7 @@ EventBell test_bell() {
   return std::move(*bell);
 }
 
-/// A table over this build's own plugin, with routes that belong to no pool.
+/// A table over the plugin of this build, with routes that belong to no pool.
 struct Scene {
   Scene() {
     CatalogOptions options;
@@ -57,7 +57,8 @@ struct Scene {
                      },
                      [this](BytesView) -> Result<StoredBytes> {
                        ++stored;
-                       static_cast<void>(table.catalog());  // Would never return if the lock were held.
+                       // This would never return if the lock were held.
+                       static_cast<void>(table.catalog());
                        return StoredBytes();
                      }};
 };
@@ -119,12 +120,12 @@ TEST_CASE("RoutingTable: after a switch routes lead to the new generation, and o
   CHECK((*before)->successor.get() == after->get());
   CHECK((*scene.table.current_route(**before))->generation.get() == second.get());
 
-  // A worker that is bound to the old one finds its own tasks.
+  // A worker that is bound to the old version finds the tasks of that version.
   CHECK((*scene.table.bound_route("tenon.echo", scene.first))->generation.get() == scene.first.get());
   CHECK((*scene.table.bound_route("tenon.echo", second))->generation.get() == second.get());
   CHECK(scene.table.bound_route("tenon.nothing", scene.first).error().code == ErrorCode::kNotFound);
 
-  // What is queued stays where the new one might not understand it.
+  // Queued calls stay with the old version, because the new one might not be able to read them.
   static_cast<void>(scene.table.switch_to(scene.generation("3"), true));
   CHECK((*after)->successor == nullptr);
 }
@@ -142,7 +143,7 @@ TEST_CASE("RoutingTable: routes have a twin while a generation is on trial") {
     CHECK(route->trial->generation.get() == second.get());
     CHECK(route->generation.get() == scene.first.get());
   }
-  scene.table.end_trial(*scene.first);  // That one is not on trial.
+  scene.table.end_trial(*scene.first);  // That version is not on trial.
   CHECK((*early)->trial != nullptr);
   const RouteRef twin = (*early)->trial;
   static_cast<void>(scene.table.switch_to(second, false));

@@ -1,4 +1,4 @@
-// Swaps of a runtime with real workers, and what it says when it cannot.
+// Swaps of a runtime with real workers, and its errors if it cannot swap.
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// A directory with the plugin "good" in one version.
+/// A directory with one version of the plugin "good".
 struct Place {
   TemporaryDirectory directory;
   fs::path plugins = directory / "plugins";

@@ -1,4 +1,5 @@
-/// Stray writes over what a worker shares with its host, and its death: nothing that must not run twice does.
+/// Stray writes over memory that a worker shares with its host, followed by its death: no call that
+/// must not run twice does.
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -31,7 +32,7 @@ namespace {
 
 namespace control = tenon::control;
 
-/// How often each call ran, by call id.
+/// Counts the runs of each call, by call id.
 struct Ledger {
   explicit Ledger(std::size_t most_calls) : runs(most_calls) {}
   std::vector<std::atomic<int>> runs;
@@ -43,8 +44,8 @@ struct Ledger {
   }
 };
 
-/// A worker on a thread that runs calls honestly, but now and then a stray write hits what it shares with the host, and
-/// soon after that it dies in the middle of a call.
+/// A worker on a thread that runs calls correctly. Now and then a stray write hits the memory that
+/// it shares with the host, and soon after it dies in the middle of a call.
 class ScribblingHandle final : public WorkerHandle {
  public:
   ScribblingHandle(ControlChannel channel, EventBell ended, std::shared_ptr<Ledger> ledger, unsigned seed)
@@ -74,7 +75,7 @@ class ScribblingHandle final : public WorkerHandle {
   std::uint64_t below(std::uint64_t end) { return random_() % end; }
 
   void scribble() {
-    // Mostly over the header, which has the words that the host decides by.
+    // Most writes hit the header, whose words the host uses for decisions.
     const std::uint64_t kind = below(10);
     const std::uint64_t begin = kind < 8 ? kLineBytes : sizeof(CompletionHeader);
     const std::uint64_t end = kind < 8 ? sizeof(CompletionHeader) : memory_->size_bytes();
@@ -101,7 +102,7 @@ class ScribblingHandle final : public WorkerHandle {
     }
     std::memcpy(where.writable_data() + offset, &value, sizeof value);
   }
-  /// In the middle of a call or item; false: it dies.
+  /// Called in the middle of a call or item; returns false if the worker dies there.
   bool goes_on() {
     ++calls_;
     if (calls_ > 8 && below(60) == 0) {
@@ -122,7 +123,7 @@ class ScribblingHandle final : public WorkerHandle {
     }
     const auto* greeting = flatbuffers::GetRoot<control::HostEnvelope>((*hello)->bytes.data())->message_as_Hello();
     auto& descriptors = (*hello)->descriptors;
-    // Mapped for the stray writes before the seal forbids it.
+    // The memory for the stray writes is mapped before the seal forbids it.
     auto memory = SharedMemory::adopt(std::move(*descriptors[1].duplicate()), {});
     memory_ = std::make_unique<Mapping>(std::move(*memory->map(Access::kReadWrite)));
     auto end =
@@ -195,7 +196,7 @@ class ScribblingHandle final : public WorkerHandle {
   std::unique_ptr<Mapping> memory_;
   std::unique_ptr<Mapping> results_;
   std::uint64_t calls_ = 0;
-  std::int64_t left_ = -1;  // Calls until it dies; negative: not yet known.
+  std::int64_t left_ = -1;  // Calls until it dies; negative if not yet decided.
   std::atomic<bool> killed_{false};
   EventBell ended_;
   std::thread thread_;
@@ -346,26 +347,26 @@ TEST_CASE("Autopsy: only what is proved not to have begun counts as not begun") 
     CHECK(autopsy.of(3) == Verdict::kNotBegun);
   }
   {
-    // An answer went missing: more had begun than the oldest one without an answer.
+    // A completion is missing: more calls had started than the oldest one without a completion.
     const Autopsy autopsy(*end, 0, false, false);
     CHECK(autopsy.of(0) == Verdict::kUnknown);
     CHECK(autopsy.of(1) == Verdict::kRunning);
     CHECK(autopsy.of(2) == Verdict::kNotBegun);
   }
   {
-    const Autopsy autopsy(*end, 1, true, false);  // It broke the protocol.
+    const Autopsy autopsy(*end, 1, true, false);  // The worker broke the protocol.
     CHECK_FALSE(autopsy.trusted());
     CHECK(autopsy.of(1) == Verdict::kRunning);
     CHECK(autopsy.of(2) == Verdict::kUnknown);
     CHECK_FALSE(autopsy.bulk_remains(1).intact);
   }
   {
-    // The calls in front of it were taken back before the worker came to them.
+    // The calls in front of it were returned before the worker reached them.
     const Autopsy autopsy(*end, 3, false, false);
     CHECK(autopsy.trusted());
     CHECK(autopsy.of(3) == Verdict::kNotBegun);
   }
-  // Whether a call may run again.
+  // Checks whether a call may run again.
   CHECK(Autopsy(*end, 1, false, true).repeatable(1));
   CHECK_FALSE(Autopsy(*end, 1, true, true).repeatable(1));
   CHECK(Autopsy(*end, 1, true, false).repeatable(1));

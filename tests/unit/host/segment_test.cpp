@@ -1,4 +1,4 @@
-/// Large segments: taken again instead of made anew, bounded, given back.
+/// Large segments: they are reused, bounded and released.
 #include "host/segment.hpp"
 
 #include <algorithm>
@@ -35,7 +35,8 @@ struct Memory {
   std::shared_ptr<ArgumentMemory> arguments;
 };
 
-/// The numbers of so many segments, once they have been unmapped; fewer after half a minute.
+/// Returns the numbers of `count` segments after they have been unmapped; fewer after half a
+/// minute.
 std::vector<std::uint32_t> retired_in_the_end(const Memory& memory, std::size_t count) {
   std::vector<std::uint32_t> numbers;
   for (int i = 0; i < 3000 && numbers.size() < count; ++i) {

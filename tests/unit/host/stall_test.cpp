@@ -1,4 +1,5 @@
-/// Workers that stand still between two calls: what they have not begun runs elsewhere, and they are replaced.
+/// Workers that stall between two calls: calls that they have not started run elsewhere, and the
+/// workers are replaced.
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
@@ -45,12 +46,13 @@ std::int64_t pid_of(const tenon::Runtime& runtime, const tenon::Reply& reply) {
   return std::stoll(json.substr(json.find_first_of("0123456789", at)));
 }
 
-/// Stops the worker that the next synchronous call goes to, and waits until it stands.
+/// Stops the worker that the next synchronous call will use, and waits until it has stopped.
 pid_t stop_next_worker(tenon::Runtime& runtime) {
   const auto reply = runtime.call("tenon.whoami", empty());
   REQUIRE(reply);
   const auto pid = static_cast<pid_t>(pid_of(runtime, *reply));
-  std::this_thread::sleep_for(20ms);  // Until it has gone to sleep: it is to stop between two calls.
+  // Waits until the worker sleeps, so that it stops between two calls.
+  std::this_thread::sleep_for(20ms);
   ::kill(pid, SIGSTOP);
   return pid;
 }
@@ -76,17 +78,17 @@ TEST_CASE("StallWatch: adds up time in which a worker with work makes no step") 
     watch.look(now_ns, {.waits = waits, .traces = {trace, 0, 0}});
   };
   look(true, 1);
-  CHECK_FALSE(watch.stands());  // It may have got it just now.
+  CHECK_FALSE(watch.stands());  // The call may have arrived just now.
   look(true, 1);
   CHECK(watch.stands());
   look(true, 1);
   CHECK(watch.still_ns() == 2 * kLook);
-  look(true, 2);  // It has begun something.
+  look(true, 2);  // It has started a call.
   CHECK_FALSE(watch.stands());
   CHECK(watch.still_ns() == 0);
   look(true, 2);
   CHECK(watch.still_ns() == kLook);
-  look(false, 2);  // It has nothing left to begin, or runs.
+  look(false, 2);  // It has no call left to start or to run.
   CHECK(watch.still_ns() == 0);
   look(true, 2);
   CHECK(watch.still_ns() == 0);
@@ -99,7 +101,8 @@ TEST_CASE("StallWatch: adds up time in which a worker with work makes no step") 
 TEST_CASE("StallWatch: time in which the host did not look counts for little") {
   StallWatch watch;
   watch.look(0, {.waits = true, .traces = {}});
-  watch.look(3600'000'000'000, {.waits = true, .traces = {}});  // Stopped together with its workers.
+  // The host was stopped together with its workers.
+  watch.look(3600'000'000'000, {.waits = true, .traces = {}});
   CHECK(watch.still_ns() == 2 * StallWatch::kLookNs);
 }
 
@@ -120,7 +123,7 @@ TEST_CASE("stall: beside other workers no call is lost to one that is stopped be
   for (const auto& future : futures) {
     require_ok(future.get());
   }
-  // It is replaced in the end.
+  // The worker is eventually replaced.
   for (int i = 0; i < 1000 && alive(stopped); ++i) {
     std::this_thread::sleep_for(10ms);
   }
@@ -138,7 +141,7 @@ TEST_CASE("stall: a run_timeout does not end a call that no worker has begun") {
   }
   CHECK(alive(stopped));
   ::kill(stopped, SIGCONT);
-  // Once it moves it is one of them again: some of these keys are its own.
+  // After it continues, it is a normal worker again: some of these keys are assigned to it.
   for (int i = 0; i < 20; ++i) {
     require_ok(runtime.submit("tenon.whoami", argument, {.affinity_key = std::to_string(i)}).get());
   }
@@ -155,7 +158,7 @@ TEST_CASE("stall: the only worker is replaced, and the calls that waited for it 
   SECTION("futures") {
     std::vector<tenon::Future<tenon::Reply>> futures;
     for (int i = 0; i < 100; ++i) {
-      // With one attempt each: none may be charged.
+      // Each call has one attempt, so no call may be charged.
       futures.push_back(runtime.submit("tenon.whoami", argument, {.max_attempts = 1}));
     }
     for (const auto& future : futures) {
@@ -253,7 +256,7 @@ TEST_CASE("limits: the time of a call stands still while a debugger holds its wo
   int status = 0;
   REQUIRE(::waitpid(pid, &status, __WALL) == pid);
   REQUIRE(::ptrace(PTRACE_DETACH, pid, nullptr, nullptr) == 0);
-  // Without one it passes again, and the worker is the same.
+  // Without a bound worker it passes again, and the worker is the same.
   const auto late = runtime.submit("tenon.sleep", pause, options).get();
   REQUIRE_FALSE(late);
   CHECK(late.error().code == ErrorCode::kDeadline);

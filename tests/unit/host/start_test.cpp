@@ -1,4 +1,4 @@
-/// How workers come up: one, many, none for a reason; what they do while nothing happens.
+/// How workers start: one, many, or none with a reason; and what they do while idle.
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -51,12 +51,12 @@ bool has(const tenon::Error& error, std::string_view part) {
   return error.message.find(part) != std::string::npos;
 }
 
-/// Whether this process has a child, alive or not yet reaped.
+/// Returns whether this process has a child, alive or not yet reaped.
 bool has_children() {
   return ::waitpid(-1, nullptr, WNOHANG) >= 0 || errno != ECHILD;
 }
 
-/// How often the threads of a process have gone to sleep so far, by thread.
+/// Returns how often the threads of a process have gone to sleep so far, by thread.
 std::map<std::string, std::string> sleeps_of(const std::string& process, const std::string& thread_name) {
   std::map<std::string, std::string> sleeps;
   for (const auto& task : fs::directory_iterator("/proc/" + process + "/task")) {
@@ -94,7 +94,7 @@ TEST_CASE("start: 64 workers start, run a thousand calls and stop") {
     auto runtime = value(tenon::Runtime::start(options_of(64)));
     const tenon::RuntimeStats all = tenon::test::stats_of_all_workers(runtime);
     REQUIRE(all.workers.size() == 64);
-    // What the budget counts on, less what only the start took.
+    // This is the budget, minus descriptors that only the start needed.
     REQUIRE(*open_descriptor_count() <= before + 64 * kDescriptorsPerWorker + kDescriptorsPerRuntime);
     const auto argument = bytes("x");
     std::vector<tenon::Future<tenon::Reply>> futures;
@@ -119,7 +119,7 @@ TEST_CASE("start: more workers than descriptors allow are refused before one is 
   const std::size_t open = *open_descriptor_count();
   rlimit few = before;
   few.rlim_cur = open + kDescriptorsPerRuntime + 20 * kDescriptorsPerWorker + 2;
-  // Nothing is asserted while the limit is low: the undefined sanitizer looks at memory through a pipe of its own.
+  // No assertion runs while the limit is low: the undefined sanitizer checks memory through a pipe.
   ::setrlimit(RLIMIT_NOFILE, &few);
   auto refused = RuntimeAccess::start(options_of(256), std::make_unique<CountingLauncher>(launched));
   const rlim_t left = [] {
@@ -137,7 +137,7 @@ TEST_CASE("start: more workers than descriptors allow are refused before one is 
   REQUIRE(has(refused.error(), "ulimit -n"));
   REQUIRE(has(refused.error(), "there is room for 20"));
   REQUIRE(launched == 0);
-  REQUIRE(left == few.rlim_cur);  // The limit is the program's.
+  REQUIRE(left == few.rlim_cur);  // The limit of the program is unchanged.
   REQUIRE_FALSE(has_children());
 }
 
@@ -171,7 +171,7 @@ TEST_CASE("start: nothing wakes while nothing happens") {
     }
     return all;
   };
-  // The last answers are on their way to sleep for a moment; a busy machine makes it a longer one.
+  // After the last completions, threads need a moment to go to sleep, and more on a busy machine.
   auto asleep = sleeps();
   for (int i = 0; i < 100; ++i) {
     std::this_thread::sleep_for(100ms);
@@ -180,7 +180,7 @@ TEST_CASE("start: nothing wakes while nothing happens") {
     }
     break;
   }
-  REQUIRE(asleep.size() >= 5);  // The reactor, and two threads of each worker.
+  REQUIRE(asleep.size() >= 5);  // These are the reactor and two threads of each worker.
   std::this_thread::sleep_for(300ms);
   REQUIRE(sleeps() == asleep);
 }

@@ -1,4 +1,4 @@
-/// A link whose worker's end the test holds.
+/// A link whose worker side is held by the test.
 #include "host/worker_link.hpp"
 
 #include <fcntl.h>
@@ -37,7 +37,7 @@ class Handle final : public WorkerHandle {
   EventBell ended_ = std::move(*EventBell::create());
 };
 
-/// Keeps the worker's end of the channel.
+/// Keeps the worker's side of the channel.
 class KeepingLauncher final : public Launcher {
  public:
   tenon::Result<std::unique_ptr<WorkerHandle>> launch(ControlChannel end, std::uint64_t) override {
@@ -57,7 +57,7 @@ struct Pair {
         std::move(*WorkerEnd::attach(std::move(greeting->descriptors[0]), std::move(greeting->descriptors[1]),
                                      EventBell(std::move(greeting->descriptors[4])))));
   }
-  /// Whether the worker has been rung since it last looked.
+  /// Returns whether the worker's bell has been rung since the last poll.
   bool rung() {
     AdaptiveSpin spin({.limit_ns = 0});
     return worker->wait(spin, monotonic_now_ns()) == WorkerWake::kRung;
@@ -91,7 +91,7 @@ TEST_CASE("WorkerLink: the worker is rung for messages that had to wait for room
   CHECK(pair.rung());
   CHECK(pair.worker->messages() == sent - 1);
   CHECK(pair.read_all() == sent - 1);
-  CHECK_FALSE(pair.rung());  // It sleeps: nothing is left for it, as far as it knows.
+  CHECK_FALSE(pair.rung());  // It sleeps: as far as it knows, it has no work left.
 
   pair.link->flush_outbox();
   CHECK(pair.link->outbox_empty());

@@ -19,7 +19,7 @@ using tenon::test::StressMessage;
 
 namespace {
 
-/// A host's end with a stress worker at the other.
+/// The host's side, with a stress worker on the other side.
 struct Pair {
   HostEnd host;
   EventBell bell;
@@ -33,7 +33,8 @@ struct Pair {
         arguments(std::move(arena)),
         worker(std::move(process)) {}
   Pair(Pair&&) = default;
-  /// A worker that a failed test leaves behind would keep its output open, and the test's reader waiting.
+  /// A worker that outlives a failed test would keep its output open and block the reader of the
+  /// test's output.
   ~Pair() { worker.kill(); }
 
   static Pair start(std::uint32_t slot_count) {
@@ -61,7 +62,7 @@ struct Pair {
     return pair;
   }
 
-  /// Ends the worker and checks that it is content.
+  /// Stops the worker and checks that it found no error.
   void stop() {
     REQUIRE(host.push({.call_id = ~std::uint64_t{0}, .argument = {}, .checkpoint = {}}));
     host.publish();
@@ -138,7 +139,7 @@ TEST_CASE("ipc: the event bell rings once for each arming") {
   Completion completion;
   for (std::uint64_t id = 1; id <= 200; ++id) {
     const StressMessage message = StressMessage::make(id);
-    // Armed before the call is published, so that there is always a ring to wait for.
+    // The bell is armed before the call is published, so that there is always a ring to wait for.
     REQUIRE(pair.host.arm_event_bell());
     REQUIRE(pair.host.push({.call_id = id, .argument = {}, .checkpoint = {}}, message.bytes()));
     pair.host.publish();

@@ -1,4 +1,4 @@
-// Both ends in one process, over one mapping, so that the thread sanitizer sees them meet.
+// Both sides run in one process over one mapping, so that the thread sanitizer sees both.
 #include <atomic>
 #include <chrono>
 #include <cstring>
@@ -43,7 +43,7 @@ struct Ends {
     host.publish();
     return *position;
   }
-  /// Runs what is there with an empty result.
+  /// Completes all published calls with an empty result.
   void serve() {
     for (auto next = worker.begin(); next.value(); next = worker.begin()) {
       REQUIRE(worker.finish({}));
@@ -163,7 +163,7 @@ TEST_CASE("revoke: what has begun or ended stays the worker's") {
   CHECK(completion.descriptor.kind == CompletionKind::kDone);
   CHECK(ends.host.revoke(first) == Revoked::kUndecided);
   CHECK(ends.host.revoke(12345) == Revoked::kUndecided);
-  // The same slot, one round later, is not hit by the old revocation.
+  // The old revocation does not apply to the same slot one round later.
   for (std::uint64_t id = 2; id <= 5; ++id) {
     ends.submit(id);
   }
@@ -301,7 +301,7 @@ TEST_CASE("bell: one armed for a position rings once that is answered, or when t
   serve_one();
   CHECK(bell->drain());
   serve_one();
-  CHECK_FALSE(bell->drain());  // One ring for one arming.
+  CHECK_FALSE(bell->drain());  // One arming gives only one ring.
   pop_all();
 
   submit(4);
@@ -320,7 +320,7 @@ TEST_CASE("bell: one armed for a position rings once that is answered, or when t
   CHECK(bell->drain());
   pop_all();
 
-  // A worker that has nothing to do leaves nobody waiting.
+  // An idle worker does not leave the host waiting.
   REQUIRE(host.arm_event_bell(1000));
   serve_one();
   CHECK_FALSE(bell->drain());
@@ -329,7 +329,7 @@ TEST_CASE("bell: one armed for a position rings once that is answered, or when t
   CHECK(bell->drain());
   pop_all();
 
-  // Nor does it wake anybody for what has been rung for: the next arming waits for the next answer.
+  // A second arming is not satisfied by an earlier ring: it waits for the next completion.
   submit(1);
   REQUIRE(host.arm_event_bell());
   serve_one();

@@ -1,4 +1,5 @@
-/// What the stress tests send: a sequence number, bytes that follow from it, and their checksum.
+/// The messages of the stress tests: a sequence number, bytes that follow from it, and their
+/// checksum.
 #pragma once
 
 #include <array>
@@ -34,7 +35,7 @@ struct StressMessage {
     message.checksum = checksum_of(message);
     return message;
   }
-  /// Whether the bytes are a whole message of that number.
+  /// Returns whether the bytes are a complete message with that number.
   [[nodiscard]] static bool check(BytesView bytes, std::uint64_t sequence) noexcept {
     StressMessage message;
     if (bytes.size() != sizeof message) {

@@ -1,6 +1,6 @@
-// The other process of process_stress_test.cpp: answers every call with its own argument, inline or from a shared
-// arena, until a call without an argument comes. Descriptors: 3 submissions, 4 completions, 5 the host's event bell, 6
-// arguments, 7 results.
+// The other process of process_stress_test.cpp. It completes every call with the call's own
+// argument, inline or from a shared arena, until a call without an argument comes. Descriptors: 3
+// submissions, 4 completions, 5 the host's event bell, 6 arguments, 7 results.
 #include <cstdio>
 
 #include "ipc/arena.hpp"

@@ -1,4 +1,4 @@
-// A worker that writes nonsense, and a host whose memory is not what the worker expects.
+// A worker that writes invalid data, and a host whose memory differs from what the worker expects.
 #include <cstring>
 #include <functional>
 #include <string>
@@ -15,7 +15,7 @@ using namespace tenon::internal;
 
 namespace {
 
-/// A host's end with one call published, and the raw memory a hostile worker would write.
+/// The host's side with one published call, and the raw memory that a hostile worker would write.
 struct Bench {
   Bench() : host(make()) {
     auto memory = SharedMemory::adopt(*host.completion_descriptor().duplicate(), {});
@@ -140,7 +140,7 @@ TEST_CASE("sealed count: what a stray write leaves is no count") {
       }
     }
   }
-  // Neither is another word's.
+  // A seal of one word is not valid for another word.
   CHECK_FALSE(open_seal(Seal::kBegun, put_seal(Seal::kItemsDone, 5)));
   CHECK_FALSE(open_seal(Seal::kItemsDone, put_seal(Seal::kItemsBegun, 5)));
   static_assert(ItemPlace::unpack(ItemPlace::pack(3, 4096)).is_at(3));
@@ -151,7 +151,7 @@ TEST_CASE("HostEnd: of a damaged count of what has begun nothing follows") {
   Bench bench;
   CHECK(bench.host.begun() == 0);
   CHECK_FALSE(bench.host.may_have_begun(0));
-  // Words that would let a call that runs be taken back, and one beyond what was published.
+  // Words that would return a running call, and one word beyond the published calls.
   for (const std::uint64_t word : {std::uint64_t{0}, std::uint64_t{1}, ~std::uint64_t{0}, put_seal(Seal::kItemsDone, 0),
                                    put_seal(Seal::kBegun, 2)}) {
     CAPTURE(word);
@@ -194,7 +194,7 @@ TEST_CASE("HostEnd: how far a bulk call came is known, or known to be unknown") 
     bulk.answers_check = check_of_place(position, 2, 64, 4096);
   };
   BulkRemains remains = bench.host.bulk_remains(position);
-  CHECK(remains.intact);  // It has not come to it.
+  CHECK(remains.intact);  // The worker has not reached it.
   CHECK(remains.begun == 0);
   CHECK_FALSE(remains.progress);
 
@@ -218,9 +218,9 @@ TEST_CASE("HostEnd: how far a bulk call came is known, or known to be unknown") 
       [&] { bulk.answers_offset_bytes += 16; },
       [&] { bulk.answers_size_bytes = std::uint64_t{500} << 20; },
       [&] { bulk.answers_check = 0; },
-      [&] { set(4, 5); },    // Done before it began.
-      [&] { set(7, 4); },    // Two at once.
-      [&] { set(11, 10); },  // More than there are.
+      [&] { set(4, 5); },    // It is done before it started.
+      [&] { set(7, 4); },    // Two calls run at once.
+      [&] { set(11, 10); },  // More calls than were published.
   };
   for (std::size_t i = 0; i < damages.size(); ++i) {
     CAPTURE(i);
@@ -251,7 +251,7 @@ TEST_CASE("WorkerEnd: refuses segments that are not what they should be") {
     return std::move(*memory);
   };
   const LayoutSizes sizes = layout_sizes(8, 2);
-  // The host's header, with one change each.
+  // Copies of the host's header, with one change each.
   const auto changed = [&](const std::function<void(SubmissionHeader&)>& change) {
     Bench bench;
     auto source = SharedMemory::adopt(*bench.host.submission_descriptor().duplicate(), {});

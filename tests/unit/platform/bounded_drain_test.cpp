@@ -18,7 +18,8 @@ namespace {
 
 using Drain = BoundedDrain<std::string>;
 
-/// What was taken, and a gate that `take` waits at while it is closed. Outlives a drain that was left behind.
+/// The taken items, and a gate at which `take` waits while it is closed. It outlives an abandoned
+/// drain.
 struct Taken {
   Guarded<std::vector<std::string>> lines;
   std::promise<void> entered;
@@ -80,7 +81,7 @@ TEST_CASE("BoundedDrain: while take blocks, pushing does not wait and what does 
   taken->gate.set_value();
   REQUIRE(drain->flush(kLong));
   const auto lines = taken->lines.lock();
-  // 1,000 bytes wait at most, the item that is being taken included.
+  // At most 1,000 bytes wait, including the item that is being taken.
   REQUIRE(lines->size() == 11);
   CHECK(std::count(lines->begin(), lines->end(), "91 of 0") == 1);
   CHECK(std::count(lines->begin(), lines->end(), "x") == 9);

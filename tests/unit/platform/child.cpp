@@ -1,4 +1,5 @@
-// What process_test.cpp and its neighbours spawn. The first argument says what to do; output goes to standard output.
+// The program that process_test.cpp and other tests spawn. The first argument selects what it does;
+// output goes to standard output.
 #include <array>
 #include <atomic>
 #include <cstdio>
@@ -81,7 +82,7 @@ int sandboxed(const std::string& limit, std::uint64_t value) {
   return mapping ? 0 : report(mapping.error());
 }
 
-/// Address space for nothing but what is there: a thread then has no stack.
+/// Limits the address space to what is mapped, so that a thread cannot get a stack.
 int start_thread_without_room() {
   std::uint64_t pages = 0;
   std::ifstream("/proc/self/statm") >> pages;
@@ -93,7 +94,7 @@ int start_thread_without_room() {
   return 0;
 }
 
-/// Writes more than the limit to a file and to shared memory that was there before; prints the errors.
+/// Writes beyond the limit to a file and to existing shared memory; prints the errors.
 int write_beyond_limit(const char* path) {
   const auto memory = SharedMemory::create("test", 1 << 20);
   const rlimit limit{4096, 4096};
@@ -112,7 +113,7 @@ int write_beyond_limit(const char* path) {
   return 0;
 }
 
-/// Tries every road to write into memory that was handed over on descriptor 3; prints those that are open.
+/// Tries every way to write into the memory on descriptor 3; prints the ways that work.
 int break_seals() {
   const int fd = 3;
   std::string open_roads;
@@ -148,11 +149,12 @@ int break_seals() {
   return 0;
 }
 
-/// Watches a directory with none of `what` left, in a user namespace of this process's own.
+/// Watches a directory at the limit named by `what`, in a separate user namespace.
 int watch_at_limit(const std::string& what) {
   auto report = [](const tenon::Error& error) {
     std::puts(error.to_string().c_str());
-    std::fflush(stdout);  // A sanitizer that finds no descriptor at the exit ends the process before that is done.
+    // A sanitizer without descriptors kills the process at the exit, before the output is flushed.
+    std::fflush(stdout);
     return 1;
   };
   constexpr int kCannotTry = 77;
@@ -175,7 +177,7 @@ int watch_at_limit(const std::string& what) {
   return added ? 0 : report(added.error());
 }
 
-/// Listens on a socket until it is killed.
+/// Listens on a socket until the process is killed.
 int listen_until_killed(const char* path) {
   auto listener = UnixListener::listen(path);
   std::puts(listener ? "listens" : listener.error().to_string().c_str());
@@ -188,7 +190,7 @@ int listen_until_killed(const char* path) {
   }
 }
 
-/// Holds the byte `at` of a lock file until it is killed; exclusive or shared.
+/// Holds byte `at` of a lock file until the process is killed; exclusive or shared.
 int hold_lock(const char* file, std::uint64_t at, bool exclusive) {
   auto locks = FileLock::open(file);
   auto held = locks ? locks->try_lock(at, exclusive ? LockMode::kExclusive : LockMode::kShared) : false;
@@ -219,9 +221,9 @@ int echo_channel() {
   }
 }
 
-/// Is the host of a child that watches it: prints the child's number, then is killed, or lets the channel go and ends
-/// when its standard input does. The child closes all descriptors if told to. `separate`: its watching thread has a
-/// descriptor table of its own.
+/// Acts as the host of a child that watches it. Prints the child's number, then is killed, or
+/// closes the channel and exits when its standard input ends. The child closes all descriptors if
+/// told to. `separate`: the watching thread of the child has its own descriptor table.
 int watched_host(bool separate, bool closes, bool killed) {
   auto pair = ControlChannel::create_pair();
   std::array<int, 2> ready{};
@@ -294,7 +296,8 @@ int main(int argc, char** argv) {
     }
   }
   if (what == "grandchild") {
-    // A grandchild that keeps the pipes open and outlives this process unless its group is ended.
+    // A grandchild that keeps the pipes open and outlives this process, unless its process group is
+    // killed.
     if (::fork() == 0) {
       for (;;) {
         ::pause();
@@ -313,7 +316,8 @@ int main(int argc, char** argv) {
     }
   }
   if (what == "group_of_its_own") {
-    // Like a build tool: its child has a group of its own and is ended by it when it is asked to end.
+    // Behaves like a build tool: its child has a separate process group, which it stops when it is
+    // asked to exit.
     static pid_t child = -1;
     child = ::fork();
     if (child == 0) {

@@ -1,4 +1,4 @@
-/// The child program of these tests.
+/// Runs the child program of these tests.
 #pragma once
 
 #include <chrono>
@@ -21,7 +21,7 @@ inline internal::MonotonicNs soon() {
   return internal::deadline_after(std::chrono::seconds(60));
 }
 
-/// Runs the child to its end.
+/// Runs the child until it exits.
 inline internal::CapturedRun run_child(std::vector<std::string> arguments, internal::SpawnOptions options = {}) {
   options.executable = child_executable();
   options.arguments = std::move(arguments);

@@ -109,7 +109,7 @@ TEST_CASE("ControlChannel: descriptors travel, close-on-exec, and none leaks") {
     REQUIRE(write_all((*message)->descriptors[3], bytes_of("!")));
     std::array<std::uint8_t, 4> buffer{};
     CHECK(read_some(read_end, buffer).value() == 1);
-    // One that is never received is closed with the channel.
+    // A descriptor that is never received is closed with the channel.
     REQUIRE(a.send(bytes_of("lost"), std::array{write_end.get()}));
   }
   CHECK(open_descriptor_count().value() == before);

@@ -66,7 +66,7 @@ TEST_CASE("AdaptiveSpin: vain spins make it stop, successes bring it back") {
   int calls = 0;
   for (int i = 0; i < 200 && spin.budget_ns() < 64'000; ++i) {
     calls = 0;
-    // True at the second look: a success within the spin, where there is one.
+    // True at the second check, so it succeeds within the spin if there is one.
     static_cast<void>(spin.spin([&calls] { return ++calls > 1; }));
   }
   CHECK(spin.budget_ns() == 64'000);

@@ -34,7 +34,7 @@ TEST_CASE("executable_path and module_path: this program and its libraries") {
 
 namespace {
 
-/// A variable for one scope; nullptr removes it.
+/// Sets a variable for one scope; nullptr removes it.
 class Variable {
  public:
   Variable(const char* name, const char* value) : name_(name), before_(get_environment(name)) { set(value); }

@@ -19,7 +19,7 @@ bool take(const FileLock& lock, std::uint64_t number, LockMode mode) {
   return *taken;
 }
 
-/// A child that has the lock.
+/// Starts a child that holds the lock.
 Process holder(const std::filesystem::path& file, std::uint64_t number, const char* mode) {
   auto child = Process::spawn({.executable = child_executable(),
                                .arguments = {"lock", file.string(), std::to_string(number), mode},

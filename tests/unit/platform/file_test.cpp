@@ -60,7 +60,7 @@ TEST_CASE("file: reading is bounded, and refuses what is no regular file without
   CHECK(read_file(directory.path(), 4).error().code == ErrorCode::kInvalidArgument);
   REQUIRE(::mkfifo((directory / "fifo").c_str(), 0600) == 0);
   CHECK(read_file(directory / "fifo", 4).error().code == ErrorCode::kInvalidArgument);
-  // A file that says it is empty and is not.
+  // This file reports the size 0 but is not empty.
   auto status = read_file("/proc/self/status", 1 << 20);
   REQUIRE(status);
   CHECK(status->size() > 100);
@@ -73,7 +73,7 @@ TEST_CASE("file: a write that fails leaves the old content and no temporary file
   CHECK(write_file(directory / "none" / "file", bytes_of("x")).error().code == ErrorCode::kNotFound);
   CHECK_FALSE(write_file(directory.path(), bytes_of("x")));
 
-  // A limit on file sizes stands for the full disk: the write fails half-way.
+  // A limit on file sizes simulates a full disk: the write fails half-way.
   rlimit old{};
   REQUIRE(::getrlimit(RLIMIT_FSIZE, &old) == 0);
   auto* const handler = ::signal(SIGXFSZ, SIG_IGN);

@@ -28,7 +28,8 @@ void write(const fs::path& file, std::string_view text = "x") {
   std::ofstream(file, std::ios::trunc) << text;
 }
 
-/// The system tells events in order and before the call that caused them returns, so nothing is waited for.
+/// The system reports events in order, and before the call that caused them returns, so no wait is
+/// needed.
 FileChanges drained(FileWatch& watch) {
   auto changes = watch.drain();
   REQUIRE(changes);
@@ -131,7 +132,7 @@ TEST_CASE("FileWatch: a directory that is removed and made again is watched agai
     CHECK(drained(watch).rescan);
     write(directory / "other");
     CHECK(names(drained(watch), directory / "other"));
-    // Gone and back between two looks.
+    // The directory is removed and created again between two polls.
     fs::remove_all(directory);
     fs::create_directory(directory);
     CHECK(drained(watch).rescan);
@@ -188,7 +189,7 @@ TEST_CASE("FileWatch: a directory that is not there yet is watched from when it 
   fs::remove_all(around / "a");
   CHECK(drained(watch).rescan);
   fs::create_directories(directory);
-  // Each level that comes is a sign of its own.
+  // Each new directory level causes its own event.
   CHECK(drained(watch).rescan);
   write(directory / "again");
   CHECK_FALSE(drained(watch).empty());
@@ -217,7 +218,7 @@ TEST_CASE("FileWatch: lost events ask for a rescan") {
   REQUIRE(limit <= 1'000'000);
   write(directory / "a");
   write(directory / "b");
-  // Equal events in a row are one; these alternate.
+  // Consecutive equal events are merged; these alternate.
   for (std::size_t i = 0; i <= limit; ++i) {
     REQUIRE(::chmod((directory / (i % 2 == 0 ? "a" : "b")).c_str(), 0600) == 0);
   }

@@ -14,7 +14,8 @@ using namespace tenon::internal;
 using namespace tenon::test;
 
 TEST_CASE("HostWatch: a child whose host is killed ends, whatever it has closed") {
-  // Without a table of its own, as where the system refuses one, what is left is the look for the parent.
+  // Without a separate descriptor table, which some systems refuse, the only check is the one for
+  // the parent.
   for (const std::string table : {"separate", "shared"}) {
     for (const std::string descriptors : {"keeps", "closes"}) {
       INFO(table << " " << descriptors);
@@ -26,7 +27,8 @@ TEST_CASE("HostWatch: a child whose host is killed ends, whatever it has closed"
       const ScopeGuard end_it([&] { ::kill(child, SIGKILL); });
       const MonotonicNs deadline_ns = soon();
       const auto lives = [&] {
-        const auto state = process_state(child);  // Whoever takes over orphans may leave a zombie.
+        // The process that adopts orphans may leave a zombie.
+        const auto state = process_state(child);
         return state && !state->ending && !state->main_thread_ended;
       };
       while (lives() && monotonic_now_ns() < deadline_ns) {

@@ -120,7 +120,7 @@ TEST_CASE("Process: broken options are refused") {
 }
 
 TEST_CASE("Process: a child has its own descriptors and no other, whatever this process leaves open") {
-  // Not close-on-exec, low and high numbers, and one that sits on a target.
+  // Not close-on-exec: low and high numbers, and one that equals a target number.
   std::vector<FileDescriptor> leaks;
   for (int i = 0; i < 20; ++i) {
     leaks.emplace_back(::open("/dev/null", O_RDONLY));
@@ -166,7 +166,7 @@ TEST_CASE("Process: the end is seen when SIGCHLD is ignored") {
   const Disposition ignored(SIGCHLD, SIG_IGN);
   Process child = spawn({"exit", "3"});
   const ExitStatus status = end_of(child);
-  // The kernel keeps a record of the exit code since 6.15; before that only the end is known.
+  // The kernel keeps the exit code since 6.15; earlier kernels only report the exit itself.
   CHECK((status.exit_code == 3 || status.unknown()));
   Process killed = spawn({"wait"});
   killed.kill_group();
@@ -244,7 +244,7 @@ TEST_CASE("run_captured: with a grace a child ends what it has put into groups o
   CHECK_FALSE(run.status.has_value());
   const pid_t grandchild = std::atoi(run.standard_output.c_str());
   REQUIRE(grandchild > 1);
-  // Whoever inherits it reaps it when it likes: a zombie is as good as gone.
+  // The adopting process reaps it at any time: a zombie counts as gone.
   const auto runs = [grandchild] {
     std::ifstream stat("/proc/" + std::to_string(grandchild) + "/stat");
     std::string text;

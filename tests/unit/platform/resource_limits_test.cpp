@@ -19,7 +19,7 @@ bool has(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
 }
 
-/// A soft limit of this process for as long as it lives.
+/// Sets a soft limit of this process while the object exists.
 class SoftLimit {
  public:
   SoftLimit(int resource, rlim_t value) : resource_(static_cast<decltype(RLIMIT_FSIZE)>(resource)) {
@@ -87,8 +87,8 @@ TEST_CASE("file size limit: a write beyond it is an error with its value, and no
   CHECK(has(run.standard_output, "into shared memory"));
   CHECK(has(run.standard_output, "files of at most 4 KiB"));
   CHECK(has(run.standard_output, "RLIMIT_FSIZE"));
-  // The program's own dispositions are untouched.
-  // A sanitizer catches SIGBUS, SIGFPE and SIGSEGV.
+  // The program's own signal dispositions are unchanged. A sanitizer catches SIGBUS, SIGFPE and
+  // SIGSEGV.
   const bool untouched = has(run.standard_output, "pending 0 blocked 0 blocked=0 ignored=0 caught=0\n") ||
                          has(run.standard_output, "pending 0 blocked 0 blocked=0 ignored=0 caught=4c0\n");
   CHECK(untouched);

@@ -15,7 +15,7 @@ TEST_CASE("ServiceSignals: signals come by descriptor, one of each kind, and end
   REQUIRE(poller->add(signals->descriptor(), 7));
   CHECK(poller->wait(monotonic_now_ns())->empty());
 
-  // raise() aims at this thread: other threads of the test program may not hold the signals back.
+  // raise() signals this thread: other threads of the test program may not block the signals.
   ::raise(SIGTERM);
   ::raise(SIGHUP);
   ::raise(SIGHUP);

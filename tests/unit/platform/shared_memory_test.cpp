@@ -40,7 +40,7 @@ TEST_CASE("SharedMemory: two mappings see each other's bytes, which begin as zer
 TEST_CASE("SharedMemory: sizes that cannot be are refused in words") {
   CHECK(SharedMemory::create("test", 0).error().code == ErrorCode::kInvalidArgument);
   CHECK(SharedMemory::create("test", std::numeric_limits<std::uint64_t>::max()).error().code == ErrorCode::kTooLarge);
-  // Memory may be promised beyond what there is; mapping more than an address space is not.
+  // Memory can be overcommitted, but a mapping cannot exceed the address space.
   auto huge = SharedMemory::create("test", std::uint64_t{1} << 60);
   if (huge) {
     CHECK(huge->map(Access::kReadOnly).error().code == ErrorCode::kOutOfMemory);

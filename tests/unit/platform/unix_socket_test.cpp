@@ -32,7 +32,7 @@ UnixListener listen(const std::filesystem::path& path) {
   return std::move(*listener);
 }
 
-/// A child that listens; ready when this returns.
+/// Starts a child that listens; it is ready when this returns.
 Process listening_child(const std::filesystem::path& path) {
   auto child = Process::spawn(
       {.executable = child_executable(), .arguments = {"listen", path.string()}, .standard_output = StreamMode::kPipe});
@@ -86,7 +86,7 @@ TEST_CASE("UnixListener: a lock file that is not its own is left as it is") {
   REQUIRE(::mkfifo(lock.c_str(), 0600) == 0);
   CHECK_FALSE(UnixListener::listen(path));
   std::filesystem::remove(lock);
-  // What a killed process left behind is taken over.
+  // The socket of a killed process is taken over.
   for (const std::string text : {"", "4711\n"}) {
     std::ofstream(lock) << text;
     REQUIRE(::chmod(lock.c_str(), 0600) == 0);
@@ -210,7 +210,7 @@ TEST_CASE("UnixListener: what cannot be a socket is refused in words") {
   CHECK(has(refused.error().message, "no directory"));
   CHECK(connect_unix(directory / "missing", soon()).error().code == ErrorCode::kNotFound);
 
-  // Only root looks through a directory that lets no one in.
+  // Only root can search a directory without permissions.
   if (::geteuid() != 0) {
     std::filesystem::create_directories(directory / "closed" / "inner");
     std::filesystem::permissions(directory / "closed", std::filesystem::perms::none);

@@ -28,7 +28,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// A directory for plugins with a cache beside it.
+/// A directory for plugins, with a cache beside it.
 struct Place {
   TemporaryDirectory root;
   fs::path plugins = root / "plugins";
@@ -152,7 +152,7 @@ TEST_CASE("Catalog: the usual limits suit a machine-learning runtime, and are th
   const CatalogOptions usual;
   CHECK(usual.limits.start_timeout >= std::chrono::seconds(30));
   CHECK(usual.limits.memory_bytes >= std::uint64_t{64} << 30);
-  CHECK(SwapOptions().step_timeout.count() == 0);  // The plugin's.
+  CHECK(SwapOptions().step_timeout.count() == 0);  // The value comes from the plugin.
 
   CatalogOptions special;
   special.limits_of["slow"].start_timeout = std::chrono::minutes(2);
@@ -191,7 +191,8 @@ TEST_CASE("Catalog: a second start inspects nothing that is known") {
   CHECK(has(problem_of(*second, "wrong_kind"), "'echo' is a source, but"));
 
   SECTION("what is known is all there, for whoever asks first") {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1100));  // Until the file's times speak for its content.
+    // Waits until the file's time stamps are reliable evidence of its content.
+    std::this_thread::sleep_for(std::chrono::milliseconds(1100));
     REQUIRE(Catalog::open(options).has_value());
     const auto third = Catalog::open(options);
     CHECK(inspections() == 2);

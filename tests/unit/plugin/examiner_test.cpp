@@ -17,7 +17,7 @@ using namespace tenon::test;
 
 namespace {
 
-/// A cache of its own for each test.
+/// A separate cache for each test.
 struct Place {
   TemporaryDirectory directory;
   std::filesystem::path worker = inspector();
@@ -68,7 +68,7 @@ TEST_CASE("Examiner: a hash that came with its state is not made again") {
 
 TEST_CASE("Examiner: a problem of an earlier inspection is believed, or looked at anew") {
   Place place;
-  // An inspector that hangs as long as a file is there: so does a sound plugin in it.
+  // An inspector that hangs while a file exists; a valid plugin in it hangs too.
   const std::filesystem::path hang = place.directory / "hang";
   place.worker = place.directory / "tenon-worker";
   std::ofstream(hang) << "";
@@ -97,14 +97,14 @@ TEST_CASE("Examiner: a problem of an earlier inspection is believed, or looked a
     place.examiner(std::chrono::seconds(50)).examine(good);
   }
   CHECK(good.usable());
-  // What was found then holds for everybody.
+  // The verdict then applies to all.
   place.examiner().examine(good);
   CHECK(good.usable());
 }
 
 TEST_CASE("Examiner: what may lie outside the file is not remembered") {
   Place place;
-  // A worker in which a library is missing, and one whose process crashes, as long as a file is there.
+  // A worker in which a library is missing, and one whose process crashes, while a file exists.
   const std::filesystem::path broken = place.directory / "broken";
   place.worker = place.directory / "tenon-worker";
   std::ofstream(broken) << "";

@@ -23,7 +23,8 @@ using namespace tenon::test;
 
 namespace {
 
-// Long enough for a loaded machine; only the plugin that hangs waits it out, with a time of its own.
+// Long enough for a loaded machine. Only the plugin that hangs waits for a time-out, which is a
+// separate one.
 InspectOptions options() {
   return {.worker_executable = inspector(), .timeout = std::chrono::seconds(60)};
 }
@@ -51,7 +52,7 @@ TEST_CASE("Inspector: a crash is told with its place, signal and last words") {
   REQUIRE(problem.has_value());
   CHECK(problem->code == ErrorCode::kCrashed);
   CHECK(has(problem->message, "while it was loaded"));
-  // A sanitizer reports the fault, at length, and exits instead.
+  // A sanitizer reports the fault with much text and exits instead.
   if (TENON_ABI_SANITIZER == TENON_SANITIZER_NONE) {
     CHECK(has(problem->context.stderr_tail, "about to fall"));
     CHECK(problem->context.signal == SIGSEGV);
@@ -115,7 +116,7 @@ TEST_CASE("Inspector: ends with the process that asked for it") {
   REQUIRE(asking > 0);
   const std::string number = std::to_string(asking);
   pid_t inspecting = 0;
-  // A child that has not run its program yet ends as well.
+  // A child that has not yet started its program exits as well.
   for (int i = 0; i < 6000 && inspecting == 0; ++i) {
     std::ifstream("/proc/" + number + "/task/" + number + "/children") >> inspecting;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));

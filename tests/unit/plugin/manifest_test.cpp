@@ -21,7 +21,7 @@ using namespace tenon::test;
 
 namespace {
 
-/// The good plugin with bytes of its manifest changed.
+/// Returns the good plugin with some bytes of its manifest changed.
 template <typename Change>
 tenon::Result<tenon::internal::Manifest> with_manifest(Change change) {
   Buffer image = bytes_of_file(variant("good"));

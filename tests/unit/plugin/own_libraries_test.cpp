@@ -1,4 +1,4 @@
-// What belongs to a plugin: its own libraries are found, hashed and kept with it.
+// The own libraries of a plugin are found, hashed and kept with it.
 #include "plugin/own_libraries.hpp"
 
 #include <filesystem>
@@ -31,7 +31,7 @@ fs::path own(const std::string& name) {
   return variant("own").replace_extension() / name;
 }
 
-/// The plugin "talking", which finds libspeech.so in `lib` beside it.
+/// The plugin "talking", which finds libspeech.so in the directory `lib` beside it.
 struct Place {
   TemporaryDirectory directory;
   fs::path plugin = directory / "talking.so";
@@ -110,7 +110,7 @@ TEST_CASE("own_libraries: finds what libraries need, each after its own needs, a
   CHECK(found[0].file == directory / "lib" / "deep" / "libspeech.so");
   CHECK(found[1].name == "libvoice.so");
   CHECK(found[2].file == directory / "path" / "libnameless.so");
-  // It has no SONAME, but the loader can be told its name.
+  // It has no SONAME, but the loader can be given its name.
   CHECK_FALSE(found[2].fixed);
 }
 
@@ -171,11 +171,11 @@ TEST_CASE("Store: a plugin is staged with its libraries, and another library mak
   const StagedPlugin second = staged(store, place.plugin);
   CHECK(second.sha256 != first.sha256);
   CHECK(bytes_of_file(second.libraries[0].file) == bytes_of_file(place.library));
-  // Both are there side by side, with what belongs to each.
+  // Both versions exist side by side, each with its own libraries.
   CHECK(bytes_of_file(first.libraries[0].file) == bytes_of_file(own("first") / "libspeech.so"));
   place.put("first");
   CHECK(staged(store, place.plugin).sha256 == first.sha256);
-  // A stored plugin is itself, whatever stands at the author's place by now.
+  // A stored plugin keeps its identity, whatever file the author's path now has.
   CHECK(staged(store, second.file).sha256 == second.sha256);
 
   SECTION("it is found again with its libraries") {
@@ -228,7 +228,7 @@ TEST_CASE("Examiner: lists libraries with their hashes; another library is anoth
   REQUIRE(first.libraries.size() == 1);
   CHECK(first.libraries[0].file == place.library);
   CHECK(first.libraries[0].sha256 == hash_of(place.library));
-  // What the store calls it: a copy is recognised without being read.
+  // The file name in the store identifies a copy, so it is recognised without being read.
   CHECK(staged(place.store(), place.plugin).sha256 == first.sha256);
   const auto before = plugin_state(place.plugin);
   place.put("second");
@@ -260,7 +260,7 @@ TEST_CASE("FileKeeper: without a store a plugin and its libraries are kept in me
   PluginInfo plugin = place.examined();
   REQUIRE(plugin.usable());
   fs::remove_all(place.directory / "cache");
-  write_bytes(place.directory / "cache", {});  // No directory can be made here.
+  write_bytes(place.directory / "cache", {});  // No directory can be created here.
   FileKeeper keeper(place.directory / "cache");
   const auto kept = keeper.keep(plugin);
   REQUIRE(kept);

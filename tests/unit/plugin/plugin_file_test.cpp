@@ -1,4 +1,5 @@
-/// Whether a plugin file still is what was inspected: told by its state, and by its content where that does not tell.
+/// Checks whether a plugin file still is the inspected one: by its state, or by its content if the
+/// state does not decide.
 #include "plugin/plugin_file.hpp"
 
 #include <chrono>
@@ -30,7 +31,7 @@ struct File {
   TemporaryDirectory directory;
   fs::path path = directory / "some.so";
   explicit File(const std::string& content) { write(content); }
-  /// Writes in place: the same inode.
+  /// Writes in place, which keeps the inode.
   void write(const std::string& content) const { std::ofstream(path, std::ios::binary | std::ios::trunc) << content; }
   [[nodiscard]] PluginFileState state() const { return file_state(file_identity(path).value()); }
 };
@@ -46,7 +47,7 @@ std::optional<ErrorCode> code_of(const R& result) {
 
 TEST_CASE("open_inspected: a file in the inspected state is not read") {
   const File file("content");
-  // The hash fits nothing: only reading the file would tell.
+  // The hash matches no file, so only reading the file would show the difference.
   const auto found = open_inspected(file.path, file.state(), kNoHash);
   CHECK(message_of(found) == "");
   CHECK(found.value().identity == file_identity(file.path).value());
@@ -98,7 +99,7 @@ TEST_CASE("open_inspected: a replaced file is refused, an equal copy is not") {
 TEST_CASE("open_inspected: a file that is gone or too large is an error in words") {
   const File file("content");
   const PluginFileState before = file.state();
-  fs::resize_file(file.path, kMaxPluginBytes + 1);  // Sparse.
+  fs::resize_file(file.path, kMaxPluginBytes + 1);  // The file is sparse.
   const auto large = open_inspected(file.path, before, kNoHash);
   CHECK(code_of(large) == ErrorCode::kTooLarge);
   CHECK(has(message_of(large), "strip"));
@@ -111,13 +112,14 @@ namespace {
 void no_log(const tenon_worker_t*, tenon_log_level_t, const char*) {}
 const tenon_worker_t kWorker{sizeof(tenon_worker_t), TENON_ABI_MAJOR, TENON_ABI_MINOR, 1, no_log, nullptr, nullptr};
 
-/// Loads a copy of the plugin "good" that `change` is made to in between; `entered` tells whether its entry was called.
+/// Loads a copy of the plugin "good" to which `change` is applied in between. `entered` receives
+/// whether its entry was called.
 template <typename Change>
 tenon::Result<std::unique_ptr<LoadedPlugin>> load_changing(const fs::path& file, Change change, bool& entered) {
   fs::copy_file(variant("good"), file);
   auto opened = open_inspected(file, std::nullopt, sha256_of_file(file).value());
   REQUIRE(opened);
-  // Kept open, as a worker does.
+  // The file is kept open, as a worker does.
   const auto kept = std::make_unique<OpenPluginFile>(std::move(*opened));
   LoadOptions options;
   options.worker = &kWorker;
@@ -173,7 +175,7 @@ TEST_CASE("Catalog: knows the state of a file that has been quiet, not of one th
   const auto fresh = Catalog::open(options);
   REQUIRE(fresh);
   REQUIRE(fresh->find_plugin("good") != nullptr);
-  // The copy above took less than the second that a file must have been quiet.
+  // The copy above took less than the second for which a file must be unchanged.
   CHECK_FALSE(fresh->find_plugin("good")->state.has_value());
 
   std::this_thread::sleep_for(std::chrono::milliseconds(1100));

@@ -1,4 +1,4 @@
-// The part of tenon-worker that inspects, as a program of its own.
+// The part of tenon-worker that inspects plugins, as a separate program.
 #include "plugin/inspector.hpp"
 
 int main(int argc, char** argv) {

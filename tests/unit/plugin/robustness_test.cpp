@@ -1,4 +1,5 @@
-// Broken bytes of every kind: nothing here may crash, hang or read outside; what comes out does not matter.
+// Broken bytes of every kind: the code must not crash, hang or read out of bounds; the result does
+// not matter.
 #include <algorithm>
 #include <cstddef>
 #include <memory>
@@ -25,7 +26,7 @@ constexpr const char* kEverything = R"({"flag": true, "wide": 7, "maybe": 3, "sh
   "shapes_type": ["Label", "Leaf"], "shapes": ["x", {"name": "y"}],
   "tree": {"children": [{"leaf": {"name": "x"}}, {"children": [{}]}]}})";
 
-/// Changes a few bytes at random places.
+/// Changes a few bytes at random positions.
 template <typename Bytes>
 Bytes mutated(const Bytes& original, std::mt19937& random) {
   Bytes bytes = original;
@@ -40,7 +41,8 @@ Bytes mutated(const Bytes& original, std::mt19937& random) {
   return bytes;
 }
 
-/// Bytes in a block of exactly their size, so that the address sanitizer sees a read outside.
+/// Holds bytes in a block of exactly their size, so that the address sanitizer detects reads out of
+/// bounds.
 struct Exact {
   explicit Exact(const Buffer& bytes) : size(bytes.size()), data(new std::uint8_t[bytes.size()]) {
     std::copy(bytes.begin(), bytes.end(), data.get());
@@ -111,7 +113,7 @@ TEST_CASE("Robustness: mutated plugin files are read or refused") {
   std::mt19937 random(4);
   for (int i = 0; i < 300; ++i) {
     Buffer bytes = mutated(image, random);
-    // Half of them are hit where it matters: in the headers at the begin and at the end.
+    // Half of them are changed where it matters: in the headers at the start and at the end.
     for (std::size_t hit = 0; hit < 3 && bytes.size() > 4096 && i % 2 == 0; ++hit) {
       bytes[random() % 64] ^= static_cast<std::uint8_t>(hit == 0 ? random() : 0);
       bytes[bytes.size() - 1 - random() % 2048] = static_cast<std::uint8_t>(random());

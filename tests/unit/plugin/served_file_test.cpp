@@ -1,4 +1,4 @@
-// What a host serves stays to be had: the store is deleted or changed under it, or there is none.
+// Files that a host serves stay available if the store is deleted or changed, or if there is none.
 #include "plugin/served_file.hpp"
 
 #include <chrono>
@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// A store that serves one content of `source`.
+/// A store that serves the content of `source`.
 struct Scene {
   TemporaryDirectory directory;
   fs::path source = directory / "image.so";
@@ -32,16 +32,16 @@ struct Scene {
     write_text(source, content);
     served = ServedFile::stored(store, stage(store, source), source);
   }
-  /// The file that workers are told of.
+  /// Returns the file whose path workers receive.
   [[nodiscard]] fs::path file() const { return served->current().file; }
-  /// Changes the stored file in place, as no program of tenon does.
+  /// Changes the stored file in place, which no program of tenon does.
   void spoil(const std::string& text) const {
     fs::permissions(file(), fs::perms::owner_write, fs::perm_options::add);
     write_text(file(), text);
   }
 };
 
-/// What an open file holds, from its start.
+/// Returns the content of an open file, from its start.
 std::string text_of_open(const FileDescriptor& descriptor) {
   const auto copy = descriptor.duplicate();
   REQUIRE(copy);
@@ -64,7 +64,7 @@ ServedFile::Loadable restored(const ServedFileRef& served) {
   return std::move(*found);
 }
 
-/// That the file is in the store again, from where workers load it by name.
+/// Checks that the file is in the store again, from which workers load it by name.
 void check_stored(const Scene& scene) {
   const auto found = restored(scene.served);
   CHECK(found.file == scene.store.place_of(sha256_of(scene.content), "image.so"));
@@ -154,7 +154,7 @@ TEST_CASE("ServedFile: with a store that cannot be used any more, what is held o
 
 TEST_CASE("ServedFile: a store that is deleted all the time never costs the content") {
   Scene scene;
-  fs::remove(scene.source);  // Only what is held open has it now.
+  fs::remove(scene.source);  // Now only the open descriptor has the content.
   const fs::path place = scene.file();
   std::jthread cleaner([&](const std::stop_token& over) {
     while (!over.stop_requested()) {
@@ -199,7 +199,7 @@ TEST_CASE("Store: after its deletion pins are locked again, and records can be w
   record.current = {staged.sha256, "1.0.0", directory / "a.so"};
   CHECK(first.hosts().remember(record));
   CHECK(stage(first, directory / "a.so").file == staged.file);
-  // Another host neither sweeps what is pinned, nor takes the first one's temporary files.
+  // Another host neither sweeps pinned files nor takes the temporary files of the first host.
   const Store second = open_store(directory / "store");
   CHECK(second.sweep() == 0);
   CHECK(fs::exists(staged.file));
@@ -218,7 +218,7 @@ TEST_CASE("FileKeeper: the second start copies and hashes nothing") {
   CHECK((*kept)->sha256() == plugin.sha256);
   CHECK(stored.file.string().starts_with((directory / "cache" / "store").string()));
 
-  // The catalog's version, whatever the file is now.
+  // This is the catalog's version, whatever the file now contains.
   write_text(file, "the next version");
   FileKeeper second(directory / "cache");
   const auto again = second.keep(plugin);
@@ -228,7 +228,8 @@ TEST_CASE("FileKeeper: the second start copies and hashes nothing") {
   CHECK((*again)->current().identity == stored.identity);
   CHECK_FALSE(second.refusal());
 
-  // A file that is not the catalog's any more, and that the store does not have, is kept as it is now.
+  // The file differs from the catalog's, and the store does not have that content, so the present
+  // content is kept.
   PluginInfo unknown = plugin;
   unknown.sha256 = std::string(64, '0');
   const auto changed = second.keep(unknown);

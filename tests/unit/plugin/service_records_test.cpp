@@ -154,7 +154,7 @@ TEST_CASE("Store: what was served last stays when the rest is swept, and gives w
   CHECK(store.find(other, "second.so").error().code == ErrorCode::kNotFound);
   CHECK(store.find(kept, "other.so").error().code == ErrorCode::kNotFound);
   CHECK(store.find("no hash", "first.so").error().code == ErrorCode::kNotFound);
-  // Pinned as long as it is held, like what has been staged.
+  // It is pinned while it is held, like staged files.
   {
     const auto held = store.find(kept, "first.so");
     REQUIRE(held);
@@ -162,7 +162,7 @@ TEST_CASE("Store: what was served last stays when the rest is swept, and gives w
     CHECK(store.contents()->front().pins == 1);
   }
   CHECK(store.contents()->front().pins == 0);
-  // In the way of two versions that are in use.
+  // It conflicts with two versions that are in use.
   const auto pin = store.stage(second)->pin;
   const fs::path third = directory / "third.so";
   write_text(third, content_of(3, 1000));

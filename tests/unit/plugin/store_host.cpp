@@ -1,4 +1,5 @@
-// A host that uses a store, for tests that kill it, starve it or take its rights. The first argument says what to do.
+// A host that uses a store, for tests that kill it or take away its space or its permissions. The
+// first argument selects what it does.
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -28,7 +29,8 @@ fs::path source(const fs::path& directory, int number) {
   return directory / (std::to_string(number) + ".so");
 }
 
-/// Stages the sources 0 to `count` - 1 of a directory in turn and checks each; for ever when `turns` is 0.
+/// Stages the sources 0 to `count` - 1 of a directory in turn and checks each; forever if `turns`
+/// is 0.
 int churn(const fs::path& store_directory, const fs::path& sources, int count, int turns) {
   for (int turn = 0; turns == 0 || turn < turns; ++turn) {
     auto store = Store::open(store_directory, {});
@@ -100,7 +102,7 @@ int main(int argc, char** argv) {
     return stage_one(argv[2], argv[3]);
   }
   if (what == "full") {
-    // A small file system that nobody else sees.
+    // A small file system that only this process sees.
     if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
         ::mount("none", argv[2], "tmpfs", 0, argc > 4 ? argv[4] : "size=200k,mode=700") != 0) {
       return kCannotTry;

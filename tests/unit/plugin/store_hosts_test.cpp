@@ -1,4 +1,4 @@
-// Several hosts with one store, killed at any moment, without room, without rights.
+// Several hosts with one store: they are killed at any moment, or have no space or no permissions.
 #include <chrono>
 #include <string>
 #include <thread>
@@ -37,7 +37,7 @@ Process start_host(std::vector<std::string> arguments) {
   return std::move(*host);
 }
 
-/// Waits until the host says "going".
+/// Waits until the host prints "going".
 void wait_until_going(Process& host) {
   std::uint8_t line[64];
   const auto count = read_some(host.standard_output(), line);
@@ -45,7 +45,7 @@ void wait_until_going(Process& host) {
   REQUIRE(std::string(line, line + *count) == "going\n");
 }
 
-/// What a host says that is expected to fail; nothing when it cannot be tried here.
+/// Returns the output of a host that is expected to fail; empty if the case cannot be tested here.
 std::string said(std::vector<std::string> arguments) {
   auto run =
       run_captured({.executable = build_dir() / "tests" / "plugin_store_host", .arguments = std::move(arguments)},
@@ -114,7 +114,7 @@ TEST_CASE("Store: hosts killed at any moment leave no half file, and all they le
       CHECK(files_below(store / "incoming").empty());
     }
   }
-  // Otherwise none was hit while it copied and the test shows less than it says.
+  // Otherwise no host was killed during a copy, and the test proves less than it claims.
   CHECK(left_behind > 0);
 }
 
@@ -181,7 +181,7 @@ TEST_CASE("Store: a place that cannot be written is a clear error") {
   REQUIRE(::chmod(directory.path().c_str(), 0755) == 0);
   fs::create_directory(directory / "closed");
   const bool root = ::geteuid() == 0;
-  // Root may write everywhere, so it tries as somebody else.
+  // Root may write everywhere, so the test runs as another user.
   REQUIRE(::chmod((directory / "closed").c_str(), 0555) == 0);
   std::string text;
   if (root) {

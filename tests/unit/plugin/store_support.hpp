@@ -1,4 +1,4 @@
-/// What the tests of the store share.
+/// Code that the tests of the store share.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 namespace tenon::test {
 
-/// Content that differs with `seed` in every part.
+/// Returns content that differs with `seed` in every part.
 [[nodiscard]] inline std::string content_of(std::uint64_t seed, std::size_t size_bytes) {
   std::string content(size_bytes, '\0');
   std::uint64_t state = seed * 2 + 1;
@@ -54,7 +54,7 @@ inline void write_text(const std::filesystem::path& file, const std::string& con
   return std::move(*staged);
 }
 
-/// All files below a directory.
+/// Returns all files below a directory.
 [[nodiscard]] inline std::vector<std::filesystem::path> files_below(const std::filesystem::path& directory) {
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
@@ -65,7 +65,7 @@ inline void write_text(const std::filesystem::path& file, const std::string& con
   return files;
 }
 
-/// That every file with a final name is whole: its directory's name is its hash.
+/// Checks that every file with a final name is complete: the name of its directory is its hash.
 inline void check_whole(const std::filesystem::path& store) {
   for (const auto& file : files_below(store / "objects")) {
     INFO(file);

@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// A place for a store and sources, none of them of interest afterwards.
+/// Directories for a store and for sources.
 struct Place {
   TemporaryDirectory directory;
   fs::path store = directory / "store";
@@ -62,7 +62,7 @@ TEST_CASE("Store: a staged file is a read-only copy under its hash, with its own
     CHECK((staged.identity.mode & 0777) == 0400);
     CHECK(staged.identity == *file_identity(staged.file));
     CHECK(staged.pin.sha256() == staged.sha256);
-    // What happens to the source concerns nobody any more.
+    // Later changes of the source do not matter.
     write_text(source, "other");
     CHECK(text_of(staged.file) == content);
   }
@@ -80,7 +80,7 @@ TEST_CASE("Store: the same content is the same file, whatever it is called outsi
   CHECK(other.file.parent_path() == first.file.parent_path());
   CHECK(other.file.filename() == "b.so");
   CHECK(store.contents()->size() == 1);
-  // A link is staged under its own name with what it leads to.
+  // A link is staged under its own name, with the content of its target.
   fs::create_symlink(place.directory / "a.so", place.directory / "c.so");
   CHECK(stage(store, place.directory / "c.so").file.filename() == "c.so");
 }
@@ -151,7 +151,7 @@ TEST_CASE("Store: a pin outlives its store and keeps the file from every other o
   const Store other = open_store(place.store);
   CHECK(other.sweep() == 0);
   CHECK(fs::exists(file));
-  // Both use it; the one that lets go last counts.
+  // Both use it; it is kept until the last one releases it.
   StagedPlugin again = stage(other, place.directory / "a.so");
   CHECK(again.file == file);
   pin.reset();
@@ -200,7 +200,7 @@ TEST_CASE("Store: the bounds hold in files and in bytes, and what is in use is n
   StagedPlugin second = stage(store, place.source("b.so", std::string(400, 'b')));
   CHECK(store.stage(place.source("c.so", "")).error().code == ErrorCode::kRejected);
   CHECK(store.stage(place.source("c.so", std::string(1001, 'c'))).error().code == ErrorCode::kTooLarge);
-  // What is there already needs no room.
+  // Content that is already stored needs no space.
   CHECK(store.stage(place.source("b.so", std::string(400, 'b'))).has_value());
   second.pin.reset();
   CHECK(store.stage(place.source("c.so", std::string(400, 'c'))).has_value());
@@ -216,13 +216,13 @@ TEST_CASE("Store: a source that changes meanwhile is told as such and leaves not
   const fs::path source = place.source("a.so", content_of(1, 1000));
   std::atomic<bool> ended{false};
   std::thread writer([&] {
-    // Relaxed: nothing but the flag itself is shared.
+    // Relaxed: no other data is shared.
     for (std::uint64_t turn = 0; !ended.load(std::memory_order_relaxed); ++turn) {
       std::ofstream(source, std::ios::app) << turn;
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
   });
-  // Where the system holds the writer up for long the source is quiet, and a copy of it whole.
+  // If the system delays the writer for long, the source is stable, and a copy of it is complete.
   auto staged = store.stage(source);
   for (int turn = 0; turn < 100 && staged; ++turn) {
     CHECK(sha256_of_file(staged->file).value_or("") == staged->sha256);
@@ -244,7 +244,7 @@ TEST_CASE("Store: a source that is written while it is copied is noticed afterwa
   const Place place;
   const Store store = open_store(place.store);
   const fs::path source = place.source("a.so", std::string(48'000'000, 'a'));
-  // The writer comes as soon as the copy is begun; it may be late all the same, so it tries again.
+  // The writer starts as soon as the copy starts. It may still be too late, so it tries again.
   bool noticed = false;
   for (int turn = 0; turn < 20 && !noticed; ++turn) {
     std::atomic<bool> ended{false};
@@ -286,7 +286,8 @@ TEST_CASE("Store: a source that is replaced or overwritten all the time is stage
   for (int turn = 0; turn < 30; ++turn) {
     const auto staged = store.stage(source);
     if (staged) {
-      // A writer that pauses leaves a beginning, which is a state of the file too. A mixture never was one.
+      // If a writer pauses, the file is incomplete, which is also a state of the file. A mixture of
+      // versions never was one.
       const std::string text = text_of(staged->file);
       CHECK(sha256_of(text) == staged->sha256);
       CHECK((contents[0].starts_with(text) || contents[1].starts_with(text)));
@@ -330,7 +331,7 @@ TEST_CASE("Store: a directory that others reach is refused with what to change")
   CHECK(store.error().message.find("chmod 700") != std::string::npos);
   REQUIRE(::chmod(place.c_str(), 0700) == 0);
   CHECK(Store::open(place, {}).has_value());
-  // The same for what is inside.
+  // The same holds for the directories inside.
   REQUIRE(::chmod((place / "objects").c_str(), 0777) == 0);
   CHECK(Store::open(place, {}).error().code == ErrorCode::kRejected);
 
@@ -342,7 +343,7 @@ TEST_CASE("Store: a directory that others reach is refused with what to change")
   CHECK(Store::open("", {}).error().code == ErrorCode::kInvalidArgument);
   CHECK_FALSE(Store::open("/proc/no/store", {}));
 
-  // Made with its parents, closed to others whatever the umask.
+  // It is created with its parents, closed to other users whatever the umask.
   const mode_t before = ::umask(0);
   const auto deep = Store::open(directory / "a/b/c/", {});
   ::umask(before);

@@ -1,4 +1,4 @@
-/// What the tests of this room share.
+/// Code that the tests of this room share.
 #pragma once
 
 #include <cstdlib>
@@ -13,22 +13,22 @@
 
 namespace tenon::test {
 
-/// The plugin made with that fault.
+/// Returns the plugin with that fault.
 [[nodiscard]] inline std::filesystem::path variant(std::string_view name) {
   return build_dir() / "tests" / "plugin_variants" / (std::string(name) + ".so");
 }
 
-/// The binary schema of the variants, as flatc wrote it.
+/// Returns the binary schema of the variants, as flatc wrote it.
 [[nodiscard]] inline std::filesystem::path sample_schema_file() {
   return build_dir() / "tests" / "unit" / "plugin" / "sample.bfbs";
 }
 
-/// A program that inspects as tenon-worker does.
+/// Returns a program that inspects plugins as tenon-worker does.
 [[nodiscard]] inline std::filesystem::path inspector() {
   return build_dir() / "tests" / "plugin_inspector";
 }
 
-/// A variable of this process as long as the object lives; unset afterwards. [setup]
+/// Sets a variable of this process while the object exists; it is unset afterwards. [setup]
 class EnvironmentValue {
  public:
   EnvironmentValue(const char* name, const std::string& value) : name_(name) { ::setenv(name, value.c_str(), 1); }
@@ -40,17 +40,17 @@ class EnvironmentValue {
   const char* name_;
 };
 
-/// The whole content of a file.
+/// Returns the whole content of a file.
 [[nodiscard]] Buffer bytes_of_file(const std::filesystem::path& file);
 void write_bytes(const std::filesystem::path& file, BytesView content);
 
-/// The schema of the variants; the plugin is called "sample".
+/// Returns the schema of the variants; the plugin is named "sample".
 [[nodiscard]] Schema sample_schema();
 
-/// A binary schema from its text, with types.fbs of tenon to include.
+/// Returns a binary schema from its text, which may include tenon's types.fbs.
 [[nodiscard]] Buffer compile_schema(const std::string& text);
 
-/// Message of a failed result; empty when it has a value.
+/// Returns the message of a failed result; empty if it has a value.
 template <typename R>
 [[nodiscard]] std::string message_of(const R& result) {
   return result ? std::string() : result.error().message;

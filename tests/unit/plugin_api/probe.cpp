@@ -130,7 +130,7 @@ tenon::Reduce<Item> total(tenon::ReduceContext<Item>& s, const Params& params) {
   co_return result;
 }
 
-/// Saves itself.
+/// Serialises itself.
 struct Text {
   std::string text;
   [[nodiscard]] std::vector<std::uint8_t> save() const { return {text.begin(), text.end()}; }

@@ -91,7 +91,7 @@ TEST_CASE("Checkpoint: a source goes on exactly where it was") {
     }
     Session again = worker.open("count_to", item(5), params, checkpoint);
     REQUIRE(again.opened().ok());
-    // A session that has not run yet hands its checkpoint on.
+    // A session that has not run yet passes on its checkpoint.
     Session third = worker.open("count_to", item(5), params, again.checkpoint());
     for (const std::int64_t value : values(third.step(10))) {
       seen.push_back(value);
@@ -144,12 +144,12 @@ TEST_CASE("Checkpoint: broken and foreign bytes are refused") {
   bytes[8] = 9;
   CHECK(worker.open("count_to", item(5), {}, Block(std::span<const std::uint8_t>(bytes))).opened().status ==
         TENON_INCOMPATIBLE);
-  // The state itself is broken: found when the coroutine asks for it.
+  // The state itself is broken, which is found when the coroutine requests it.
   bytes = {good.span().begin(), good.span().end()};
   std::fill(bytes.begin() + 48, bytes.end(), std::uint8_t{0xff});
   CHECK(worker.open("count_to", item(5), {}, Block(std::span<const std::uint8_t>(bytes))).step(1).status ==
         TENON_CORRUPT);
-  // A task that keeps no state must not begin anew unseen.
+  // A task without state must not silently start again.
   Session stateless = worker.open("pausing", item(2), {}, good);
   CHECK(stateless.step(1).ok());
   CHECK(stateless.step(1).status == TENON_INCOMPATIBLE);

@@ -1,4 +1,4 @@
-/// Items for the tests of the plugin `probe`.
+/// Makes items for the tests of the plugin `probe`.
 #pragma once
 
 #include <cstdint>

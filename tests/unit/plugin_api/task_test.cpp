@@ -15,7 +15,7 @@ using tenon::test::Worker;
 
 namespace {
 
-/// Why a worker with these settings cannot be; empty when it can.
+/// Returns why a worker with these settings is refused; empty if it is accepted.
 std::string refusal(const Block& settings) {
   try {
     Worker worker(settings);

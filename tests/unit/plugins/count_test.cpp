@@ -95,8 +95,8 @@ TEST_CASE("Count: words are runs between white space of all kinds, and one chara
   const Row rows[] = {
       {"a\u00A0b\u1680c\u2000d\u200Ae\u2028f\u2029g\u202Fh\u205Fi\u2060j\u3000k", 11},
       {"a\u2007b", 2},
-      {"a\u0085b", 1},          // A control character does not separate,
-      {"\u0085 \x01 \x7F", 0},  // and makes no word.
+      {"a\u0085b", 1},          // A control character is not a separator,
+      {"\u0085 \x01 \x7F", 0},  // and it is not a word.
       {"a\x01 \x01z\x1C", 2},
       {"a\u200Bb\uFEFFc\u180Ed", 1},
       {"\uFEFF", 1},

@@ -23,7 +23,7 @@ namespace {
 
 using Lines = std::vector<std::string>;
 
-/// The texts of a session's lines; their numbers go on from `first_number`.
+/// Returns the texts of a session's lines; their numbers must continue from `first_number`.
 Lines rest_of(Session& session, std::uint64_t first_number = 1) {
   Lines lines;
   for (;;) {
@@ -56,7 +56,8 @@ TEST_CASE("Lines: ends of lines") {
   CHECK(lines_of("a\r\nb\rc\r\n") == Lines{"a", "b\rc"});
   CHECK(lines_of("a\r") == Lines{"a\r"});
   CHECK(lines_of(std::string("a\0b\n", 4)) == Lines{std::string("a\0b", 3)});
-  CHECK(lines_of("\xFE\xFD\n") == Lines{"\xFE\xFD"});  // No mark of UTF-16, and not UTF-8 either.
+  // This is neither a byte order mark of UTF-16 nor UTF-8.
+  CHECK(lines_of("\xFE\xFD\n") == Lines{"\xFE\xFD"});
 }
 
 TEST_CASE("Lines: an empty file has none") {

@@ -1,4 +1,4 @@
-/// Packs text for the tests of the plugin `text`.
+/// Compresses text for the tests of the plugin `text`.
 #pragma once
 
 #include <zlib.h>

@@ -21,7 +21,7 @@ namespace {
 const std::vector<std::string> kNames{"/t/plain.txt", "/t/<b>&amp;\"quoted'.html", "/t/new\nline",
                                       "/t/bad-\xFF\xFE.txt", "/t/\xC3\xBC.txt"};
 
-/// An inventory of files that all have the same content.
+/// Returns an inventory of files that all have the same content.
 Block inventory_of(const std::vector<std::string>& names) {
   Worker worker;
   files::InventoryParamsT params;
@@ -54,7 +54,7 @@ std::size_t count(const std::string& text, const std::string& part) {
   return found;
 }
 
-/// Whether every element that is opened is closed in order, as far as this page's elements go.
+/// Returns whether all elements that this page uses are closed in order.
 bool is_balanced(const std::string& html) {
   std::vector<std::string> open;
   for (auto at = html.find('<'); at != std::string::npos; at = html.find('<', at + 1)) {

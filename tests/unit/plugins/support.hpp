@@ -1,4 +1,4 @@
-/// Files for the tests of the plugins.
+/// Makes files for the tests of the plugins.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ inline std::string read_text(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
-/// An item that names a file.
+/// Returns an item that names a file.
 inline FileT file_at(const std::filesystem::path& path, std::string relative_path = {}) {
   FileT file;
   file.path = path.string();
@@ -31,7 +31,7 @@ inline FileT file_at(const std::filesystem::path& path, std::string relative_pat
   return file;
 }
 
-/// An item that carries its content.
+/// Returns an item that carries its content.
 inline FileT file_with(std::string path, std::string_view text) {
   FileT file;
   file.path = std::move(path);

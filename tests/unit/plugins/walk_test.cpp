@@ -27,7 +27,7 @@ files::WalkArgumentsT root_of(const TemporaryDirectory& directory) {
   return arguments;
 }
 
-/// Steps a walk to its end.
+/// Steps a walk until its end and returns all items.
 std::vector<tenon::FileT> all(Session& session, std::uint32_t step = 7) {
   std::vector<tenon::FileT> files;
   REQUIRE(session.opened().ok());
@@ -180,7 +180,7 @@ TEST_CASE("Walk: a checkpoint loses and doubles nothing when entries before it g
   Worker worker;
   const auto arguments = root_of(directory);
   auto session = worker.open("walk", arguments);
-  REQUIRE(session.step(4).results.size() == 4);  // Up to c/1.
+  REQUIRE(session.step(4).results.size() == 4);  // These are the files up to c/1.
   const Block checkpoint = session.checkpoint();
   for (const char* gone : {"a/1", "a/2", "c/1"}) {
     std::filesystem::remove(directory / gone);

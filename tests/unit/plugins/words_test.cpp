@@ -37,7 +37,7 @@ text::WordsParamsT params_with(std::uint32_t k, std::uint32_t capacity) {
   return params;
 }
 
-/// A text in which word i of `count` stands more often the smaller i is, in a mixed order.
+/// Returns a text in which word i of `count` occurs more often the smaller i is, in mixed order.
 std::vector<std::string> skewed_words(std::size_t count) {
   std::vector<std::string> words;
   for (std::size_t round = 0; round < count; ++round) {

@@ -52,7 +52,7 @@ std::size_t entries_in(const std::filesystem::path& directory) {
   return count;
 }
 
-/// Files larger than this cannot be written in its scope.
+/// In its scope, larger files than this cannot be written.
 class FileSizeLimit {
  public:
   explicit FileSizeLimit(rlim_t size_bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
@@ -315,7 +315,8 @@ TEST_CASE("Write: the first file in a directory removes what killed writers left
   CHECK(entries_in(directory.path()) == 6);
   ::close(lock);
   files::write_file(request_for(directory.path(), "text"), [] {});
-  CHECK(entries_in(directory.path()) == 6);  // Looked at before, and no call was repeated.
+  // The directory was checked before, and no call was repeated.
+  CHECK(entries_in(directory.path()) == 6);
   auto repeated = request_for(directory.path(), "text");
   repeated.repeated = true;
   files::write_file(repeated, [] {});

@@ -24,7 +24,7 @@ TEST_CASE("Exif: an orientation that does not exist is upright") {
 
 TEST_CASE("Exif: a block that is cut off is upright") {
   const FileBytes whole = exif_block(6, true);
-  // Behind the value stands padding and the place of a next directory; neither is needed.
+  // After the value come padding and the offset of a next directory; neither is needed.
   constexpr std::size_t kValueEnd = 20;
   for (std::size_t size = 0; size < whole.size(); ++size) {
     const FileBytes part(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));

@@ -1,4 +1,4 @@
-// What comes out of each kind of JPEG and PNG file.
+// The results for each kind of JPEG and PNG file.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -21,7 +21,7 @@ using tenon::test::Worker;
 
 namespace {
 
-/// What two JPEG codings of soft colours may differ in.
+/// The largest difference between two JPEG encodings of soft colours.
 constexpr int kLossy = 12;
 
 Canvas as_rgba(const Canvas& canvas) {
@@ -37,8 +37,8 @@ Canvas as_rgba(const Canvas& canvas) {
   return out;
 }
 
-/// `canvas` as a file stores it whose EXIF orientation is `orientation`. The standard says where the stored first row
-/// and first column are in the picture as it is seen.
+/// Returns `canvas` as a file with the EXIF orientation `orientation` stores it. The standard
+/// defines where the first stored row and column are in the picture as it is seen.
 Canvas stored_as(const Canvas& seen, int orientation) {
   const unsigned width = seen.width;
   const unsigned height = seen.height;
@@ -196,7 +196,8 @@ TEST_CASE("Thumbnail: JPEG files of every size are scaled to the pixel") {
   image::ThumbnailParamsT params;
   params.edge = 16;
   params.format = image::Format::png;
-  // Across the sizes at which the decoder itself begins to scale by 2, 4 and 8; against the same picture without loss.
+  // Covers the sizes at which the decoder itself starts to scale by 2, 4 and 8; compares with the
+  // same picture without loss.
   for (const unsigned width : {31u, 32u, 33u, 63u, 64u, 65u, 127u, 128u, 129u, 255u, 256u, 257u, 263u, 300u}) {
     const Canvas canvas = gradient(width, width * 2 / 3, 3);
     const Canvas expected = picture_of(thumbnail(worker, encode_png(canvas), 16));

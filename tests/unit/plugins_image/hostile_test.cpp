@@ -1,4 +1,5 @@
-// Broken, truncated, foreign and monstrous files: an error or a picture, never a crash. Run it under AddressSanitizer.
+// Broken, truncated, foreign and huge files give an error or a picture, never a crash. Run it with
+// AddressSanitizer.
 #include <algorithm>
 #include <cstdint>
 #include <random>
@@ -29,7 +30,7 @@ FileBytes bytes_of(std::string_view text) {
   return {text.begin(), text.end()};
 }
 
-/// Small files of every kind.
+/// Returns small files of every kind.
 std::vector<FileBytes> samples() {
   return {encode_jpeg(gradient(20, 14, 3), {.orientation = 6}),
           encode_jpeg(gradient(20, 14, 1)),
@@ -42,7 +43,7 @@ std::vector<FileBytes> samples() {
           encode_png(filled(20, 14, {1}), {.palette = {{1, 2, 3}, {4, 5, 6}}, .palette_alpha = {7}})};
 }
 
-/// An error that names the file, or a picture that can be decoded.
+/// Returns whether the outcome is an error that names the file, or a picture that can be decoded.
 bool is_sound(const Outcome& outcome) {
   if (!outcome.ok()) {
     return has(outcome.message, "'in/picture.bin': ");
@@ -51,7 +52,7 @@ bool is_sound(const Outcome& outcome) {
   return made.width > 0 && made.height > 0;
 }
 
-/// A small limit of pixels, so that a flipped bit in the size costs no time.
+/// The limit of pixels is small, so that a flipped bit in the size costs no time.
 Outcome thumbnail(Worker& worker, FileBytes bytes) {
   image::ThumbnailParamsT params;
   params.edge = 8;
@@ -59,7 +60,7 @@ Outcome thumbnail(Worker& worker, FileBytes bytes) {
   return worker.call("thumbnail", file_of(std::move(bytes)), params);
 }
 
-/// CRC of a PNG chunk. Source: PNG specification, annex D.
+/// Computes the CRC of a PNG chunk. Source: PNG specification, annex D.
 std::uint32_t crc(std::string_view bytes) {
   std::uint32_t value = 0xFFFFFFFF;
   for (const char byte : bytes) {
@@ -76,7 +77,7 @@ std::string big_endian(std::uint32_t value) {
           static_cast<char>(value)};
 }
 
-/// A PNG file that says it is so large, and ends there.
+/// Returns a PNG file that declares this size and ends there.
 FileBytes png_of_size(std::uint32_t width, std::uint32_t height, char interlace) {
   const std::string header = "IHDR" + big_endian(width) + big_endian(height) + std::string({8, 6, 0, 0, interlace});
   const std::string data = "IDAT";
@@ -84,7 +85,7 @@ FileBytes png_of_size(std::uint32_t width, std::uint32_t height, char interlace)
                   big_endian(crc(data)));
 }
 
-/// A JPEG file whose frame header is changed to another size.
+/// Returns a JPEG file whose frame header is changed to another size.
 FileBytes jpeg_of_size(std::uint16_t width, std::uint16_t height, bool progressive) {
   FileBytes bytes = encode_jpeg(gradient(16, 16, 3), {.progressive = progressive});
   const std::vector<std::uint8_t> frame{0xFF, static_cast<std::uint8_t>(progressive ? 0xC2 : 0xC0)};
@@ -198,7 +199,7 @@ TEST_CASE("Hostile: a progressive JPEG with thousands of scans is refused") {
   Worker worker;
   const FileBytes whole = encode_jpeg(gradient(64, 64, 3), {.progressive = true});
   const std::vector<std::uint8_t> start{0xFF, 0xDA};
-  // A refinement of some coefficients, again and again: the last scan of the file.
+  // A refinement of some coefficients that is repeated many times: the last scan of the file.
   const auto last = std::find_end(whole.begin(), whole.end(), start.begin(), start.end());
   FileBytes bytes(whole.begin(), last);
   const FileBytes scan(last, whole.end() - 2);

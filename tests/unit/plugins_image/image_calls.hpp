@@ -1,4 +1,4 @@
-/// Calls of the plugin's tasks with pictures in memory.
+/// Calls the plugin's tasks with pictures in memory.
 #pragma once
 
 #include <span>
@@ -12,11 +12,11 @@
 
 namespace tenon::test {
 
-/// Of each File that file_of makes.
+/// The modification time of each File that file_of makes.
 inline constexpr std::int64_t kModifiedNs = 123;
 inline constexpr std::uint32_t kMode = 0640;
 
-/// A File with data, also when that is empty: an object without bytes would have none.
+/// Returns a File with data, even if the data is empty: otherwise the field would be absent.
 inline Block file_of(const FileBytes& bytes, const std::string& path = "in/picture.bin",
                      const std::string& relative_path = {}) {
   flatbuffers::FlatBufferBuilder builder;
@@ -37,14 +37,14 @@ inline Canvas picture_of(const Outcome& outcome) {
   return decode(data_of(outcome));
 }
 
-/// A thumbnail of `edge` pixels.
+/// Makes a thumbnail of `edge` pixels.
 inline Outcome thumbnail(Worker& worker, FileBytes bytes, std::uint32_t edge) {
   image::ThumbnailParamsT params;
   params.edge = edge;
   return worker.call("thumbnail", file_of(std::move(bytes)), params);
 }
 
-/// The whole picture as PNG: the pixels as the plugin sees them.
+/// Returns the whole picture as PNG: the pixels as the plugin decodes them.
 inline Outcome to_png(Worker& worker, FileBytes bytes) {
   return worker.call("convert", file_of(std::move(bytes)));
 }

@@ -19,7 +19,7 @@ void append(FileBytes& bytes, std::uint32_t value, unsigned size_bytes, bool lit
 }
 
 Canvas decode_jpeg(std::span<const std::uint8_t> bytes) {
-  // libjpeg's own error handler ends the test with its message.
+  // The default error handler of libjpeg exits the test with a message.
   jpeg_error_mgr errors{};
   jpeg_decompress_struct jpeg{};
   jpeg.err = jpeg_std_error(&errors);
@@ -164,7 +164,7 @@ FileBytes encode_jpeg(const Canvas& canvas, const JpegOptions& options) {
 }
 
 FileBytes encode_png(const Canvas& canvas, const PngOptions& options) {
-  // libpng's own error handler ends the test with its message.
+  // The default error handler of libpng exits the test with a message.
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
   png_infop info = png_create_info_struct(png);
   FileBytes bytes;
@@ -209,7 +209,7 @@ FileBytes encode_png(const Canvas& canvas, const PngOptions& options) {
     const std::uint8_t* samples = canvas.at(0, y);
     if (options.bit_depth == 16) {
       for (std::size_t i = 0; i < row_samples; ++i) {
-        // Twice the same byte is the same part of the whole range.
+        // Repeating the byte keeps the same fraction of the full range.
         row.push_back(samples[i]);
         row.push_back(samples[i]);
       }

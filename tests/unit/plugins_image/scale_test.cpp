@@ -24,7 +24,7 @@ Canvas scaled(const Canvas& from, unsigned width, unsigned height) {
   return to;
 }
 
-/// The mean over the area of a target pixel, by the definition.
+/// Returns the mean over the area of a target pixel, by its definition.
 double mean_at(const Canvas& from, unsigned width, unsigned height, unsigned x, unsigned y, unsigned channel) {
   const double x_step = static_cast<double>(from.width) / width;
   const double y_step = static_cast<double>(from.height) / height;
@@ -85,7 +85,7 @@ TEST_CASE("Scale: each pixel is the mean of the area it covers") {
 }
 
 TEST_CASE("Scale: a picture that comes reduced gives the mean of what its pixels stand for") {
-  // 9 pixels, reduced by 8: the first stands for eight of them, the second for one.
+  // 9 pixels, reduced by 8: the first result represents eight of them, the second one.
   Downscaler to_one({9, 1, 1}, 8, {1, 1, 1});
   to_one.add_row(std::vector<std::uint8_t>{90, 180});
   CHECK(to_one.take().pixels == std::vector<std::uint8_t>{100});

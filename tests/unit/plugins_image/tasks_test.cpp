@@ -1,4 +1,4 @@
-// What the tasks promise beyond the pixels: names, formats, params, limits, stopping.
+// What the tasks guarantee in addition to the pixels: names, formats, params, limits, stopping.
 #include <cstdlib>
 #include <fstream>
 #include <string>

@@ -107,10 +107,10 @@ def dicts():
     expect_back([{"id": i, "name": f"n{i}", "value": i * 0.5} for i in range(5000)])
     expect_back([{"b": {"b": i, "a": {"a": 1, "b": 2}}, "a": i} for i in range(100)])
     expect_back([{f"k{i % 50}": i, f"j{i % 7}": 1} for i in range(1000)])
-    # Keys that are equal and not one object.
+    # Keys that are equal but are not the same object.
     expect_back([{"".join(["k", "ey"]): i, "".join(["a", "b"]): 1} for i in range(100)])
     assert list(back({"z": 1, "a": 2, "m": 3})) == ["z", "a", "m"]
-    # Keys that die while others are made in their place.
+    # Keys that are destroyed while others are created at the same address.
     values = [classes.Holder({f"temporary{i}": i, f"other{i}": 1}) for i in range(300)]
     got = back(values)
     assert [one.data for one in got] == [one.data for one in values]
@@ -246,7 +246,7 @@ def exceptions():
     assert type(got) is classes.Refuses and got.args == ("a",) and got.extra == 1
     got = back(classes.WithAttributes())
     assert got.items == [1, 2] and got.when == datetime.date(2024, 1, 2)
-    # What is not data becomes its text; the exception arrives all the same.
+    # Arguments that are not data become their text; the exception still arrives.
     got = back(ValueError("lock", __import__("threading").Lock(), [lambda: 1]))
     assert type(got) is ValueError and "lock" in got.args[1] and "lambda" in got.args[2][0]
     cycle = []
@@ -316,7 +316,7 @@ def buffers():
     view.release()
     with raises(ValueError, "released"):
         encode(view)
-    # The memory is kept as it is while it is held.
+    # The memory does not change while it is held.
     kept = bytearray(b"x" * 5000)
     encode([kept])
     kept.append(1)
@@ -539,7 +539,7 @@ def leaks():
                 except Exception:
                     pass
 
-    # Objects that only this list holds, so that a count cannot change for another reason.
+    # Only this list holds these objects, so that their count cannot change for another reason.
     shared = (type(None), int, str, type(len), type(classes.Color.RED))
     own = [value for value in values if not isinstance(value, shared)]
     for _ in range(2):
@@ -547,7 +547,8 @@ def leaks():
     gc.collect()
     counts = [sys.getrefcount(value) for value in own]
     grown = []
-    # The interpreter's own caches grow for a while; a leak grows each time. With PYTHONMALLOC=malloc there is no count.
+    # The interpreter's own caches grow for a while; a leak grows in every round. With
+    # PYTHONMALLOC=malloc there is no count.
     while not grown or grown[-1] >= 50 and len(grown) < 6:
         blocks = sys.getallocatedblocks()
         for _ in range(20):

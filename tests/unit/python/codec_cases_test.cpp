@@ -1,4 +1,4 @@
-// The cases of codec_cases.py: objects there and back, refusals, leaks.
+// Runs the cases of codec_cases.py: round trips of objects, refusals, leaks.
 #include "embedded_python.hpp"
 #include "tenon_test/catch.hpp"
 

@@ -57,7 +57,7 @@ PyObject* decode(PyObject*, PyObject* args, PyObject* kwargs) {
   std::vector<std::span<const std::uint8_t>> buffers;
   Ref owner;
   if (buffer_list != nullptr) {
-    // One block for all buffers, as a reply has them.
+    // All buffers are in one block, as in a reply.
     const Ref empty(PyBytes_FromStringAndSize(nullptr, 0));
     owner = Ref(PyObject_CallMethod(empty.get(), "join", "O", buffer_list));
     if (!owner) {
@@ -127,7 +127,7 @@ PyObject* encode_many(PyObject*, PyObject* objects) {
     if (!(call ? encoder.encode_element_arguments(&PyTuple_GET_ITEM(one.get(), 0),
                                                   static_cast<std::size_t>(PyTuple_GET_SIZE(one.get())))
                : encoder.encode_element(one.get(), "value"))) {
-      // A failed element leaves nothing behind; the next ones can still be encoded.
+      // A failed element leaves nothing behind; the next elements can still be encoded.
       if (PyErr_ExceptionMatches(PyExc_TypeError) == 0) {
         return nullptr;
       }

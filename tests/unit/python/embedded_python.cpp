@@ -48,7 +48,8 @@ void start_python() {
       give_up("sys.path cannot be set");
     }
   }
-  // The package takes this process for a worker and leaves the host's module alone, which is not built here.
+  // The package takes this process for a worker, so it does not load the host's module, which is
+  // not built here.
   const Ref marker(PyModule_New("_tenon_worker"));
   if (!marker || PyDict_SetItemString(PyImport_GetModuleDict(), "_tenon_worker", marker.get()) < 0) {
     give_up("sys.modules cannot be set");

@@ -1,7 +1,7 @@
-// What the writer makes is FlexBuffers: the library's own reader and verifier take it.
+// The writer's output is valid FlexBuffers: the reader and the verifier of the library accept it.
 #include "python/codec/flex_writer.hpp"
 
-// Its number parsing would need the library, of which only the headers are linked.
+// Number parsing of the library would need the library itself, of which only the headers are used.
 #define FLATBUFFERS_LOCALE_INDEPENDENT 0
 #include <flatbuffers/flexbuffers.h>
 
@@ -68,7 +68,7 @@ TEST_CASE("FlexWriter: strings and blobs of every width of their size") {
 }
 
 TEST_CASE("FlexWriter: a vector is as wide as its widest element or offset") {
-  // Around the sizes at which an offset needs one more byte.
+  // Covers the sizes at which an offset needs one more byte.
   for (std::size_t filler = 0; filler < 600; ++filler) {
     const std::string text(filler, 'x');
     FlexWriter writer;

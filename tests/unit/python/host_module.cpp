@@ -45,7 +45,7 @@ PyObject* raise(const Error& error) {
   return nullptr;
 }
 
-/// Strings of a Python list.
+/// Returns the strings of a Python list.
 std::optional<std::vector<std::string>> strings_of(PyObject* list) {
   std::vector<std::string> strings;
   for (Py_ssize_t i = 0; i < PyList_Size(list); ++i) {

@@ -1,4 +1,5 @@
-// Bytes that no encoder made. Each decode ends with an object or an exception, after work in proportion to the size.
+// Bytes that no encoder made. Each decode ends with an object or an exception, after work in
+// proportion to the size.
 #include <chrono>
 #include <cstring>
 #include <random>
@@ -21,9 +22,9 @@ using tenon::python::Ref;
 
 namespace {
 
-/// "" when it decodes, otherwise the error.
+/// Returns "" if the bytes can be decoded, otherwise the error.
 std::string decode(std::vector<std::uint8_t> bytes) {
-  // Exactly as large as the data, so that a sanitizer sees a read beyond.
+  // The block has exactly the size of the data, so that a sanitizer detects reads out of bounds.
   bytes.shrink_to_fit();
   Decoder decoder({bytes.data(), bytes.size()});
   const Ref object(decoder.decode());
@@ -62,7 +63,7 @@ TEST_CASE("Decoder: every short input ends") {
 
 TEST_CASE("Decoder: shared references cannot make the work explode") {
   tenon::test::start_python();
-  // Each vector names the one before it ten times: 10^20 leaves in 600 bytes.
+  // Each vector refers to the previous one ten times: 10^20 leaves in 600 bytes.
   FlexWriter writer;
   writer.push_int(1);
   writer.end_vector(0, true);
@@ -116,7 +117,7 @@ TEST_CASE("Decoder: a buffer that many elements name is copied as often as its s
 
 TEST_CASE("Decoder: a vector that contains itself is refused") {
   tenon::test::start_python();
-  // Length 1; the element is the offset 0, so that the vector begins with itself.
+  // The length is 1 and the element has the offset 0, so the vector contains itself.
   CHECK(!decode({1, 0, 10 << 2, 2, 10 << 2, 1}).empty());
   CHECK(!decode({1, 0, 9 << 2, 2, 9 << 2, 1}).empty());
 }

@@ -80,7 +80,7 @@ def calls():
             array = numpy.arange(1_000_000.0)
             got = call(py_tasks.same, array)
             assert (got == array).all() and got.flags.writeable
-            # An argument may be kept and changed: it is the worker's own.
+            # A function may keep and change an argument: it belongs to the worker.
             assert call(py_tasks.keep, array) == array.sum()
             call(py_tasks.same, numpy.zeros(1_000_000))
             assert call(py_tasks.change_kept) == array.sum() + 5
@@ -135,7 +135,7 @@ def exceptions():
             call(py_tasks.give_lock)
         with raised(TypeError, "missing 1 required positional argument"):
             call(py_tasks.add, 1)
-        # The same worker, which has survived all of that.
+        # It is the same worker, which has survived all of this.
         assert call(py_tasks.add, 1, 2) == 3
 
 
@@ -195,7 +195,7 @@ def virtual_environment():
 
 
 def call_base_python(directory):
-    # By the files that make a virtual environment one: ensurepip may not be installed.
+    # Checks the files that make up a virtual environment: ensurepip may not be installed.
     base = pathlib.Path(os.path.realpath(os.environ.get("TENON_TEST_PYTHON", "/usr/bin/python3")))
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     root = pathlib.Path(directory) / "venv"
@@ -221,7 +221,7 @@ def stopping():
     with started(workers=1), tempfile.TemporaryDirectory() as directory:
         call(py_tasks.add, 1, 2)
         pid = call("os:getpid")
-        # Each notices long before it would be killed, which is after 10 s.
+        # Each notices the cancel long before the worker would be killed, which is after 10 s.
         for function in (py_tasks.loop, py_tasks.sleep, py_tasks.poll):
             with raised(RuntimeError, "cancelled"):
                 call(function, cancel_after_ms=100)

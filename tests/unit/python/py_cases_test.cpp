@@ -1,4 +1,4 @@
-// The cases of py_cases.py: Python functions in real workers, with this program as the host.
+// Runs the cases of py_cases.py: Python functions in real workers, with this program as the host.
 #include "embedded_python.hpp"
 #include "host_module.hpp"
 #include "tenon_test/catch.hpp"

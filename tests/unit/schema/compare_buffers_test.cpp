@@ -24,7 +24,7 @@ Schema schema_of(const std::string& declarations) {
   return *Schema::from_binary(compile_schema("namespace p; " + declarations + " rpc_service A { a(T): T; }"), "p");
 }
 
-/// Differences of two p.T given as JSON.
+/// Returns the differences between two p.T that are given as JSON.
 Lines differences(const Schema& before, const std::string& old_json, const Schema& now, const std::string& new_json,
                   std::size_t max = 8) {
   const auto old_buffer = before.from_json("p.T", old_json);
@@ -137,7 +137,7 @@ TEST_CASE("compare_buffers: broken buffers are differences, tenon.Any has none")
 }
 
 TEST_CASE("compare_buffers: shared parts do not multiply the work") {
-  // 100,000 entries that all are one vector of 4 MiB: 400 GiB to compare, in buffers of 5 MiB.
+  // 100,000 entries that all refer to one vector of 4 MiB: 400 GiB to compare, in buffers of 5 MiB.
   const Schema schema = schema_of("table U { data: [ubyte]; } table T { us: [U]; }");
   const auto build = [] {
     flatbuffers::FlatBufferBuilder builder;

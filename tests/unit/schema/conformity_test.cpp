@@ -19,7 +19,7 @@ namespace {
 
 using Lines = std::vector<std::string>;
 
-/// Where a table stands in a plugin.
+/// The role of a table in a plugin.
 enum class Use { kArgument, kParams, kResult, kCheckpoint, kSettings };
 
 const std::vector<Use> kReadByNew = {Use::kArgument, Use::kParams, Use::kCheckpoint, Use::kSettings};
@@ -51,7 +51,7 @@ Schema whole(const std::string& text) {
   return *schema;
 }
 
-/// "params of p.a: p.T.x: int32 became int64" for each break; each has advice.
+/// Returns "params of p.a: p.T.x: int32 became int64" for each break; each break has advice.
 Lines told(const std::vector<SchemaBreak>& breaks) {
   Lines lines;
   for (const SchemaBreak& found : breaks) {
@@ -68,7 +68,7 @@ Lines between(const std::string& old_text, const std::string& new_text) {
   return told(check_conformity(whole(old_text), whole(new_text)));
 }
 
-/// The breaks of p.T in one use, without their beginning ("result of p.a: ").
+/// Returns the breaks of p.T in one role, without their prefix ("result of p.a: ").
 Lines breaks(Use use, const std::string& old_text, const std::string& new_text) {
   Lines lines = between(old_text + ' ' + service(use), new_text + ' ' + service(use));
   for (std::string& line : lines) {
@@ -115,7 +115,7 @@ TEST_CASE("check_conformity: what may change, in whichever direction") {
 
 TEST_CASE("check_conformity: what is a break in whichever direction") {
   const Pair pairs[] = {
-      // Fields: gone, moved, renamed, used again.
+      // Fields that are removed, moved, renamed or reused.
       {"table T { a: int; b: int; }", "table T { a: int; }", {"p.T.b: int32 became absent"}},
       {"table T { a: int; b: int; c: int; }",
        "table T { a: int; c: int; }",
@@ -356,7 +356,7 @@ TEST_CASE("check_conformity: types of the same short name are not mistaken for e
 }
 
 TEST_CASE("check_conformity: foreign text cannot reach a terminal") {
-  // flatc has no such names; a binary schema may hold any bytes.
+  // flatc does not accept such names, but a binary schema may contain any bytes.
   tenon::Buffer binary = compile_schema("namespace p; table T { abcd: int; } rpc_service A { a(T): T; }");
   const std::string name = "abcd";
   const auto at = std::search(binary.begin(), binary.end(), name.begin(), name.end());
@@ -372,8 +372,8 @@ TEST_CASE("check_conformity: foreign text cannot reach a terminal") {
 }
 
 TEST_CASE("check_conformity: large schemas take time in proportion") {
-  // Every table leads to two others by two fields each, so that there are 2^n ways to the last; a chain as long is
-  // deeper than a stack would allow.
+  // Every table refers to two others through two fields each, so that there are 2^n paths to the
+  // last one. A chain of this length is deeper than a stack allows.
   const auto text = [](const std::string& last) {
     std::string tables;
     constexpr int kTables = 20'000;
@@ -390,7 +390,8 @@ TEST_CASE("check_conformity: large schemas take time in proportion") {
   const auto start = std::chrono::steady_clock::now();
   const Lines found = told(check_conformity(before, now));
   CHECK(found == Lines{"argument of p.a: p.N20000.x: int32 became int64"});
-  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(60));  // It hangs, or takes a second.
+  // A wrong implementation hangs; a correct one takes a second.
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(60));
 }
 
 TEST_CASE("check_conformity: many removed and added tasks take time in proportion") {

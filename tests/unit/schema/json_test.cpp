@@ -182,7 +182,7 @@ TEST_CASE("JSON: a small buffer that repeats its parts many times is an error, n
     builder.Finish(flatbuffers::Offset<flatbuffers::Table>(builder.EndTable(start)));
   };
   {
-    flatbuffers::FlatBufferBuilder builder;  // 3 GB as text.
+    flatbuffers::FlatBufferBuilder builder;  // This is 3 GB as text.
     const auto text = builder.CreateString(std::string(60'000, 'x'));
     const auto start = builder.StartTable();
     builder.AddOffset(4, text);
@@ -193,7 +193,7 @@ TEST_CASE("JSON: a small buffer that repeats its parts many times is an error, n
     CHECK(refused(builder, std::size_t{1} << 20));
   }
   {
-    flatbuffers::FlatBufferBuilder builder;  // Each byte becomes six.
+    flatbuffers::FlatBufferBuilder builder;  // Each byte becomes six bytes.
     const std::vector<flatbuffers::Offset<flatbuffers::String>> words(100, builder.CreateString(std::string(9'000, 1)));
     finish(builder, kWords, builder.CreateVector(words).Union());
     CHECK(refused(builder, 1'000'000));

@@ -16,7 +16,7 @@ Schema schema_of(const std::string& declarations) {
   return *Schema::from_binary(compile_schema("namespace p; " + declarations + " rpc_service A { a(T): T; }"), "p");
 }
 
-/// Empty when what `writer` writes as p.T can be read by `reader`.
+/// Returns an empty text if `reader` can read the p.T that `writer` writes.
 std::string breaks(const std::string& writer, const std::string& reader) {
   return message_of(Schema::check_readable(schema_of(writer), "p.T", schema_of(reader), "p.T"));
 }

@@ -126,7 +126,8 @@ TEST_CASE("Schema: verify names the field that is wrong") {
 
 TEST_CASE("Schema: verify refuses tables nested too deep") {
   const Schema schema = sample_schema();
-  // A table that is its own child: offsets are unsigned, so nesting must be real; 70 levels are.
+  // A table cannot be its own child, because offsets are unsigned, so the nesting must be real: it
+  // has 70 levels.
   flatbuffers::FlatBufferBuilder builder;
   flatbuffers::uoffset_t child = 0;
   for (int level = 0; level < 70; ++level) {

@@ -1,4 +1,5 @@
-/// What the tests of the coordinator share: a directory with a plugin, and workers that only count.
+/// Code that the tests of the coordinator share: a directory with a plugin, and fake workers that
+/// only count.
 #pragma once
 
 #include <chrono>
@@ -42,7 +43,7 @@ inline bool has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-/// Polls; false when it does not hold within a minute.
+/// Polls a condition; returns false if it does not hold within a minute.
 template <typename Condition>
 bool eventually(Condition holds) {
   for (int i = 0; i < 6000; ++i) {
@@ -61,7 +62,8 @@ inline SwapOptions quick() {
   return options;
 }
 
-/// A directory with the plugin "good" 1.2.3, a store, and a coordinator of workers that only count.
+/// A directory with the plugin "good" 1.2.3, a store, and a coordinator of fake workers that only
+/// count.
 struct Place {
   TemporaryDirectory directory;
   fs::path plugins = directory / "plugins";
@@ -82,7 +84,7 @@ struct Place {
     options.limits.start_timeout = std::chrono::seconds(60);
     return options;
   }
-  /// Stops, and starts with a catalog in which no task is idempotent.
+  /// Stops, and starts again with a catalog in which no task is idempotent.
   void start_without_idempotent_task() {
     coordinator->stop();
     put("good", "1.2.3", "idempotent", "idempotens");
@@ -101,7 +103,7 @@ struct Place {
     REQUIRE(started);
     coordinator = std::move(*started);
   }
-  /// Renames a version into place, as builders should. Its version has five letters.
+  /// Renames a version into place, as builders should do. Its version has five characters.
   fs::path put(const std::string& name, const std::string& version, const std::string& from = {},
                const std::string& to = {}) const {
     std::string content =
@@ -115,11 +117,12 @@ struct Place {
     return plugins / (name + ".so");
   }
   std::string current() const { return fleet->current("good")->plugin->version; }
-  /// Waits until an event of a kind is there whose message has a part.
+  /// Waits for an event of a kind whose message contains `part`.
   bool wait_for(SwapEvent::Kind kind, const std::string& part = {}) const {
     return eventually([&] { return number_of(kind, part) != 0; });
   }
-  /// Of the first event of a kind whose message has a part; 0 when there is none.
+  /// Returns the number of the first event of a kind whose message contains `part`; 0 if there is
+  /// none.
   std::uint64_t number_of(SwapEvent::Kind kind, const std::string& part = {}) const {
     for (const SwapEvent& event : coordinator->events_since(0)) {
       if (event.kind == kind && has(event.message, part)) {
@@ -137,7 +140,7 @@ struct Place {
   }
 };
 
-/// Swaps to a version 1.3.0 that is watched for long. Gives its number.
+/// Swaps to a version 1.3.0 with a long probation. Returns its number.
 inline std::uint64_t swap_watched(Place& place) {
   place.put("good", "1.3.0");
   SwapOptions watched = quick();

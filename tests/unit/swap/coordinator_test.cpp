@@ -1,4 +1,4 @@
-// Swaps, refusals and roll-backs that somebody asks for.
+// Requested swaps, refusals and rollbacks.
 #include <filesystem>
 #include <fstream>
 #include <future>
@@ -82,7 +82,7 @@ TEST_CASE("SwapCoordinator: garbage, truncation and crashes are refused with the
   CHECK(place.coordinator->swap("good", quick()).error().code == ErrorCode::kNotFound);
   CHECK(place.current() == "1.2.3");
 
-  // New to the catalog, and it crashes: not loaded again, by nobody who shares the store.
+  // It is new to the catalog and crashes, so no host that shares the store loads it again.
   const fs::path crashes = place.put("crash_constructor", "1.2.3");
   CHECK(place.coordinator->swap("crash_constructor", quick()).error().code == ErrorCode::kCrashed);
   const auto again = place.coordinator->swap(crashes.string(), quick());
@@ -127,7 +127,7 @@ TEST_CASE("SwapCoordinator: a roll-back goes one version back and keeps what goe
   CHECK(place.current() == "1.3.0");
   CHECK(place.wait_for(SwapEvent::Kind::kRolledBack, "too dark"));
   CHECK(has(place.coordinator->swap("good", quick()).error().message, "too dark"));
-  // Further back than what is kept ready.
+  // This is further back than the versions that are kept ready.
   REQUIRE(place.coordinator->rollback("good", {}));
   CHECK(place.current() == "1.2.3");
 }
@@ -193,7 +193,7 @@ TEST_CASE(
   REQUIRE(place.coordinator->swap(other.string(), quick()));
   CHECK(has(place.coordinator->generations().front().note, "another content"));
   for (int start = 0; start < 2; ++start) {
-    // As by kill -9: nothing is written at the end.
+    // As after kill -9: nothing is written at the end.
     place.start(named);
     CHECK(place.current() == "1.3.0");
     CHECK(place.wait_for(SwapEvent::Kind::kRestored, other.string()));
@@ -287,7 +287,7 @@ TEST_CASE("SwapCoordinator: a roll-back while a version is on trial turns that o
   CHECK(place.current() == "1.2.3");
   CHECK(place.wait_for(SwapEvent::Kind::kQuarantined));
   CHECK(place.fleet->wait([](const FakeFleet::State& state) { return state.retired.contains(state.trial); }));
-  // There was nothing before 1.2.3, and there still is not.
+  // There was no version before 1.2.3, and there still is none.
   CHECK(place.coordinator->rollback("good", {}).error().code == ErrorCode::kNotFound);
 }
 
@@ -295,7 +295,7 @@ TEST_CASE("SwapCoordinator: a roll-back by itself with nothing to go back to is 
   Place place;
   const std::string first = place.fleet->current("good")->plugin->sha256;
   const std::uint64_t number = swap_watched(place);
-  // Another host of the same store found that the version before is bad.
+  // Another host with the same store found that the previous version is bad.
   REQUIRE(Quarantine(place.directory / "store" / "quarantine", 10).add(first, "bad", std::chrono::system_clock::now()));
   place.fleet->change([&](FakeFleet::State& state) { state.tallies[number] = {.calls = 1000, .crashed = 100}; });
   CHECK(place.wait_for(SwapEvent::Kind::kRefused, "100 of 1000 calls crashed"));
@@ -313,7 +313,7 @@ TEST_CASE("SwapCoordinator: of several that wait the newest alone is made; a sto
   place.put("good", "1.4.0");
   auto second = std::async(std::launch::async, swap);
   auto third = std::async(std::launch::async, swap);
-  // One of both is pushed out by the other.
+  // One of the two swaps is pushed out by the other.
   while (second.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready &&
          third.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready) {
   }

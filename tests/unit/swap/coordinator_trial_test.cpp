@@ -127,7 +127,7 @@ TEST_CASE("SwapCoordinator: a version that comes during a roll-back by itself is
   REQUIRE(place.fleet->wait([](const FakeFleet::State& state) { return state.warming == 1; }));
   place.put("good", "1.4.0");
   auto third = std::async(std::launch::async, [&] { return place.coordinator->swap("good", quick()); });
-  // While it waits nothing has changed: the roll-back alone is under way.
+  // Nothing has changed while it waits: only the rollback is under way.
   CHECK(third.wait_for(std::chrono::milliseconds(100)) == std::future_status::timeout);
   CHECK(place.current() == "1.3.0");
 
@@ -151,7 +151,8 @@ TEST_CASE("SwapCoordinator: a version that comes during a roll-back by itself is
     CHECK(place.wait_for(SwapEvent::Kind::kRefused, "cannot go back"));
     const auto refused = third.get();
     INFO(place.events_text());
-    // Depends on the same processes: the bad one goes on, and the next may replace it.
+    // The outcome depends on the same processes: the bad version continues, and the next one may
+    // replace it.
     REQUIRE_FALSE(refused);
     CHECK(place.current() == "1.3.0");
     place.fleet->change([](FakeFleet::State& state) { state.warm_error.reset(); });
@@ -181,7 +182,7 @@ TEST_CASE("SwapCoordinator: a shadow whose end differs turns the version back") 
   place.fleet->change([&](FakeFleet::State& state) { compare = state.trial_options.shadow; });
   const Schema schema = *place.fleet->current("good")->plugin->schema;
   const TaskInfo& task = *schema.find_task("echo");
-  // What is the surroundings' doing is no difference.
+  // Differences that the environment causes do not count.
   compare(task, fail(ErrorCode::kFailed, "no"), fail(ErrorCode::kCancelled, "shutting down"));
   compare(task, fail(ErrorCode::kFailed, "no"), fail(ErrorCode::kFailed, "not at all"));
   compare(task, fail(ErrorCode::kFailed, "no"), fail(ErrorCode::kNotFound, "no such leaf"));

@@ -1,4 +1,4 @@
-// What the watch swaps, and who hears of it.
+// What the watch swaps, and which events it reports.
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
@@ -68,7 +68,7 @@ TEST_CASE("SwapCoordinator: a watched directory that goes and comes back is told
   CHECK(place.wait_for(SwapEvent::Kind::kDetected, "was deleted; good 1.2.3"));
   CHECK(place.current() == "1.2.3");
   if (fs::exists(away)) {
-    // What happens there is no concern any more.
+    // Changes in that directory no longer matter.
     fs::remove(away / "good.so");
   }
 
@@ -86,7 +86,7 @@ TEST_CASE("SwapCoordinator: a watched directory that goes and comes back is told
     return std::count_if(events.begin(), events.end(), [kind](const SwapEvent& event) { return event.kind == kind; });
   };
   CHECK(eventually([&] { return count(SwapEvent::Kind::kSwitched) == 3; }));
-  CHECK(count(SwapEvent::Kind::kWatch) == 2);  // Each was told once.
+  CHECK(count(SwapEvent::Kind::kWatch) == 2);  // Each was reported once.
 }
 
 TEST_CASE("SwapCoordinator: a watched directory that comes back with a new version in it swaps to that") {
@@ -97,11 +97,11 @@ TEST_CASE("SwapCoordinator: a watched directory that comes back with a new versi
   fs::rename(place.plugins, place.directory / "away");
   CHECK(place.wait_for(SwapEvent::Kind::kWatch, place.plugins.string()));
   CHECK(place.wait_for(SwapEvent::Kind::kDetected, "was deleted"));
-  // As it was: nothing has to be done.
+  // The directory is as before: there is nothing to do.
   fs::rename(place.directory / "away", place.plugins);
   CHECK(place.wait_for(SwapEvent::Kind::kWatch, "is there again"));
   CHECK(place.wait_for(SwapEvent::Kind::kDetected, "the file holds what is current already"));
-  // Another one in one step.
+  // Another directory replaces it in one step.
   fs::create_directory(place.directory / "next");
   fs::rename(place.put("good", "1.3.0"), place.directory / "next" / "good.so");
   fs::remove_all(place.plugins);

@@ -34,7 +34,7 @@ TEST_CASE("EventLog: the newest events are kept, and their numbers go on rising"
       CHECK(log.since(0).front().number == 1);
     }
   }
-  // Who asks for what is gone gets what is left, and sees the gap by the number.
+  // A request for events that are gone returns the remaining events; their numbers show the gap.
   for (const std::uint64_t asked : {std::uint64_t{0}, std::uint64_t{1}, kAdded - EventLog::kKept}) {
     const auto events = log.since(asked);
     REQUIRE(events.size() == EventLog::kKept);
@@ -55,7 +55,7 @@ TEST_CASE("EventLog: the newest events are kept, and their numbers go on rising"
 
 TEST_CASE("EventLog: a listener hears every event also beyond what is kept") {
   EventLog log({});
-  add(log);  // Before it listens.
+  add(log);  // This event comes before the listener.
   std::vector<std::uint64_t> heard;
   const auto subscription = log.subscribe([&](const SwapEvent& event) { heard.push_back(event.number); });
   for (std::size_t i = 0; i < EventLog::kKept + 10; ++i) {
@@ -76,7 +76,7 @@ TEST_CASE("EventLog: a listener that ends its subscription, or another's, from i
   first = log.subscribe([&heard, &first, captured](const SwapEvent& event) {
     heard.push_back("first " + event.message);
     first.reset();
-    // What the function has captured is still there.
+    // The objects that the function has captured still exist.
     heard.push_back("captured " + std::to_string(*captured));
   });
   second = log.subscribe([&](const SwapEvent& event) { heard.push_back("second " + event.message); });

@@ -1,4 +1,4 @@
-/// Workers that only count, for tests of the coordinator.
+/// Fake workers that only count, for tests of the coordinator.
 #pragma once
 
 #include <condition_variable>
@@ -86,7 +86,7 @@ class FakeFleet final : public internal::Fleet {
   }
   void set_listener(std::function<void()> trouble) override { state_.lock()->trouble = std::move(trouble); }
 
-  // -- what a test does -----------------------------------------------------------------------
+  // -- controls for tests ---------------------------------------------------------------------
 
   struct State {
     Catalog catalog;
@@ -103,7 +103,7 @@ class FakeFleet final : public internal::Fleet {
     std::uint64_t last_number = 0;
     std::function<void()> trouble;
   };
-  /// Changes what the workers are like, and has the coordinator look.
+  /// Changes the state of the workers and makes the coordinator check it.
   void change(const std::function<void(State&)>& action) {
     std::function<void()> trouble;
     {
@@ -116,7 +116,7 @@ class FakeFleet final : public internal::Fleet {
       trouble();
     }
   }
-  /// Waits until something is so. False: not within a minute.
+  /// Waits until a condition holds. Returns false after a minute.
   bool wait(const std::function<bool(const State&)>& holds) {
     auto state = state_.lock();
     return state.wait_until(changed_, std::chrono::steady_clock::now() + std::chrono::minutes(1),

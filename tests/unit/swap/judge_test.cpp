@@ -37,7 +37,7 @@ TEST_CASE("judge_trial: crashes count from the first call on, by their share") {
 
 TEST_CASE("judge: crashes count above the old version's") {
   const SwapOptions options;
-  // One call in twenty crashes every version.
+  // One call in twenty crashes with every version.
   const Conduct poisoned = conduct(100, 0, 5);
   CHECK(judge_trial(poisoned, conduct(100, 0, 6), {}, options, kEarly).kind == Kind::kGoOn);
   CHECK(judge_trial(poisoned, conduct(100, 0, 7), {}, options, kEarly).reason ==
@@ -50,7 +50,7 @@ TEST_CASE("judge_trial: errors count from twenty calls on, above the old version
   const SwapOptions options;
   CHECK(judge_trial({}, conduct(19, 19), {}, options, kLate).kind == Kind::kWell);
   CHECK(judge_trial({}, conduct(20, 20), {}, options, kEarly).kind == Kind::kBack);
-  // Two of twenty may be chance; at the end it is what there is.
+  // Two of twenty may be chance; at the end, the decision uses the available evidence.
   CHECK(judge_trial({}, conduct(20, 2), {}, options, kEarly).kind == Kind::kGoOn);
   CHECK(judge_trial({}, conduct(20, 2), {}, options, kLate).reason ==
         "2 of 20 calls failed, 10 % against 0 % of the old version (limit 5 % more)");
@@ -76,7 +76,7 @@ TEST_CASE("judge_trial: calls that only hang are no good end") {
   const Conduct old_version = conduct(100, 0, 0, 1'000'000);
   CHECK(judge_trial(old_version, hanging, {}, options, kEarly).kind == Kind::kGoOn);
   CHECK(judge_trial(old_version, hanging, {}, options, kLate).kind == Kind::kBack);
-  // Long calls are nothing strange where the old version's are long too.
+  // Long calls are not suspicious if the old version's calls are long too.
   CHECK(judge_trial(conduct(100, 0, 0, 30'000'000'000), hanging, {}, options, kLate).kind == Kind::kWell);
 }
 
@@ -115,17 +115,17 @@ TEST_CASE("judge_probation: deaths of workers count by time, however many calls 
   const auto record = [](std::uint64_t calls, std::uint64_t deaths, std::chrono::nanoseconds watched) {
     return Conduct{.calls = calls, .failed = 0, .crashed = deaths, .watched = watched};
   };
-  // One call in a thousand ends its worker: far below the limit of the share.
+  // One call in a thousand kills its worker: far below the limit for the share of failures.
   const Judgement back = judge_probation(record(20'000, 0, 5s), conduct(22'000, 0, 22), options, 5s);
   CHECK(back.kind == Kind::kBack);
   CHECK(back.reason == "22 workers died of it within 5 s; the old version lost none in 5 s");
-  // Two may be chance; three are not where a long record has none.
+  // Two may be chance; three are significant if a long record has none.
   CHECK(judge_probation(record(200'000, 0, 60s), conduct(2'000, 0, 2), options, 2s).kind == Kind::kGoOn);
   CHECK(judge_probation(record(200'000, 0, 60s), conduct(3'000, 0, 3), options, 2s).kind == Kind::kBack);
-  // A record of nothing proves little: it takes more.
+  // An empty record proves little, so more crashes are needed.
   CHECK(judge_probation({}, conduct(3'000, 0, 3), options, 1s).kind == Kind::kGoOn);
   CHECK(judge_probation({}, conduct(22'000, 0, 22), options, 5s).kind == Kind::kBack);
-  // Those that died while they ran no call count as well.
+  // Workers that died while they ran no call count as well.
   Conduct idle = conduct(10);
   idle.idle_deaths = 4;
   CHECK(judge_probation(record(200'000, 0, 60s), idle, options, 2s).kind == Kind::kBack);
@@ -134,7 +134,8 @@ TEST_CASE("judge_probation: deaths of workers count by time, however many calls 
 TEST_CASE("judge_probation: a version that ends workers as often as the old one stays") {
   using namespace std::chrono_literals;
   const SwapOptions options;
-  // Records of the old version of several lengths; the new one at the same rate, and twice the load, at each look.
+  // Records of the old version with several lengths. The new version has the same rate with twice
+  // the load, at each check.
   for (const double rate_per_s : {0.1, 1.0, 5.0, 20.0}) {
     for (const int old_s : {2, 10, 60, 600}) {
       for (const double load : {1.0, 2.0}) {
@@ -148,7 +149,7 @@ TEST_CASE("judge_probation: a version that ends workers as often as the old one 
           const auto deaths = static_cast<std::uint64_t>(rate_per_s * load * elapsed_s);
           const auto calls = static_cast<std::uint64_t>(10'000 * load * elapsed_s);
           if (old_deaths == 0 && load > 1) {
-            continue;  // Nothing to compare the load by.
+            continue;  // There is no load to compare with.
           }
           REQUIRE(judge_probation(before, conduct(calls, 0, deaths), options, std::chrono::seconds(elapsed_s)).kind !=
                   Kind::kBack);

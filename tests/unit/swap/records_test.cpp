@@ -55,7 +55,7 @@ TEST_CASE("GenerationRecords: of those that are over the newest are kept, for ea
   CHECK(all[GenerationRecords::kKept - 1].version == "11");
   CHECK(all.back().plugin == "other");
   CHECK(records.stored("image").size() == GenerationRecords::kKept);
-  // One that is gone is no trap for who still has its number.
+  // A generation that is gone is not a trap for code that still has its number.
   records.set_state(first, GenerationState::kCurrent);
   records.set_version(first, "9");
   records.detach(first);
@@ -83,7 +83,7 @@ TEST_CASE("GenerationRecords: what is current, drains, or is kept for a roll-bac
   for (const auto id : {kept, draining, current}) {
     CHECK(records.info(id).plugin == "image");
   }
-  // Once nothing needs it any more it goes as the others do.
+  // As soon as it is no longer needed, it is removed like the others.
   fleet->change([&](FakeFleet::State& state) { state.tallies[generation->number] = {.calls = 5}; });
   records.detach(kept);
   CHECK(records.info(kept).calls == 5);

@@ -46,7 +46,7 @@ TEST_CASE("ResultBuilder: what is committed is the result, in the arena or priva
       REQUIRE(text(builder.results().front()) == std::string(size, 'x'));
     }
   }
-  REQUIRE(bench.arena.allocate(kArenaBytes / 2));  // Nothing is left in use.
+  REQUIRE(bench.arena.allocate(kArenaBytes / 2));  // No block is left in use.
 }
 
 TEST_CASE("ResultBuilder: grow_down keeps both ends") {
@@ -77,7 +77,7 @@ TEST_CASE("ResultBuilder: grow_down moves nothing while there is room in front o
     REQUIRE(std::memcmp(data, "front", 5) == 0);
     REQUIRE(std::memcmp(end - 4, "back", 4) == 0);
   }
-  // One that is not counted in alignments moves, but keeps its ends too.
+  // A block whose size is not a multiple of the alignment moves, but also keeps both ends.
   data = *builder.grow_down(size + 5, 4, 5);
   REQUIRE(reinterpret_cast<std::uintptr_t>(data) % 16 == 0);
   REQUIRE(std::memcmp(data, "front", 5) == 0);

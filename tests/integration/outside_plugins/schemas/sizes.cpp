@@ -1,4 +1,4 @@
-// The headers of all schemas are there, and their tables are in them. Nothing runs this plugin.
+// Uses the generated headers of all schemas and their tables. No test runs this plugin.
 #include <tenon/plugin.h>
 
 #include "sizes_generated.h"

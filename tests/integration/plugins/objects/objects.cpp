@@ -11,7 +11,7 @@
 
 namespace {
 
-/// As hard to pickle as an object gets: a lock, an open descriptor, no copy, no move.
+/// An object that is as hard to pickle as possible: a lock, an open descriptor, no copy, no move.
 class Account {
  public:
   Account() : descriptor_(::dup(2)) {}

@@ -31,12 +31,12 @@ void note(const unruly::Act& act) {
   ::close(file);
 }
 
-/// The child's exec fails, and nothing ends it.
+/// The child's exec fails, and the child does not exit.
 void run_no_program() {
   ::execl(kNoProgram, kNoProgram, static_cast<char*>(nullptr));
 }
 
-/// What the command `text` writes, which the child reads from its argument.
+/// Returns the output of the command `text`, which the child reads from its argument.
 std::string output_of(const char* text) {
   int ends[2];
   if (::pipe(ends) != 0) {
@@ -58,7 +58,7 @@ std::string output_of(const char* text) {
   return output;
 }
 
-/// Puts a file of its own in the place of all descriptors but the standard streams.
+/// Replaces all descriptors except the standard streams by a file.
 void replace_descriptors(const char* file) {
   const int own = ::open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   for (int number = 3; number < 4096; ++number) {
@@ -69,7 +69,7 @@ void replace_descriptors(const char* file) {
   static_cast<void>(!::write(own, "mine", 4));
 }
 
-/// Stays behind: prints its number into `file` first.
+/// Stays running after the task; first writes its number into `file`.
 void sleep_for_ever(const char* file) {
   const int own = ::open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   const std::string line = std::to_string(::getpid()) + "\n";

@@ -1,4 +1,4 @@
-/// What an answer's checksum is made of; for the plugin and for those who check.
+/// The checksum of a result, for the plugin and for the code that checks it.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace tenon::test {
 
-/// FNV-1a over words of eight bytes, which is quick enough for payloads of megabytes.
+/// FNV-1a over words of eight bytes, which is fast enough for payloads of megabytes.
 inline std::uint64_t checksum(std::uint64_t sequence, std::span<const std::uint8_t> payload) {
   constexpr std::uint64_t kPrime = 0x100000001b3;
   std::uint64_t sum = (0xcbf29ce484222325 ^ sequence) * kPrime;

@@ -1,5 +1,5 @@
-/// A file with a bit for each sequence number, which workers set when they run the call: a call that runs twice is seen
-/// also when only one of its answers arrives.
+/// A file with a bit for each sequence number, which workers set when they run the call. It detects
+/// a call that runs twice even if only one of its results arrives.
 #pragma once
 
 #include <fcntl.h>
@@ -15,13 +15,13 @@
 
 namespace tenon::test {
 
-/// At the begin of the file; words of bits follow.
+/// At the start of the file; words of bits follow.
 struct LedgerHeader {
-  std::atomic<std::uint64_t> doubled;  ///< Calls that ran once more.
-  std::atomic<std::uint64_t> beyond;   ///< Calls whose number has no place.
+  std::atomic<std::uint64_t> doubled;  ///< Calls that ran more than once.
+  std::atomic<std::uint64_t> beyond;   ///< Calls whose number is beyond the file.
 };
 
-/// The ledger, mapped. A path that is empty: none, marks nothing.
+/// The mapped ledger. With an empty path it marks nothing.
 class LedgerMarker {
  public:
   explicit LedgerMarker(const std::string& path) {
@@ -49,7 +49,7 @@ class LedgerMarker {
     }
   }
 
-  /// Marks a call as run. 0 is never marked. Relaxed: nothing else is told by the bits.
+  /// Marks a call as run. 0 is never marked. Relaxed: the bits publish no other data.
   void mark(std::uint64_t sequence) {
     if (header_ == nullptr || sequence == 0) {
       return;

@@ -1,4 +1,4 @@
-// A shared library with a manifest and without an entry.
+// A shared library with a manifest but without an entry.
 #include <tenon/plugin.h>
 
 const tenon_manifest_t* no_entry_manifest(void);

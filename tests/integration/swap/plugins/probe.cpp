@@ -21,11 +21,11 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-// Volatile: the value is read from the file, where tests change it.
+// Volatile: the value is read from the file, in which tests change it.
 extern volatile const tenon::test::Stamp kStamp;
 __attribute__((used)) volatile const tenon::test::Stamp kStamp = {TENON_TEST_STAMP_MAGIC, 0};
 
-/// What each worker keeps.
+/// The state of each worker.
 struct State {
   explicit State(const tenon::WorkerContext& worker) : ledger(ledger_of(worker)) { variant::on_init(worker.id()); }
   ~State() { variant::on_fini(); }

@@ -1,4 +1,4 @@
-// SHAPE_TASK is what the task is called.
+// SHAPE_TASK is the name of the task.
 #include <tenon/plugin.hpp>
 
 #include "shape_generated.h"

@@ -1,4 +1,5 @@
-// The plugin "speaker", and with SINGER the plugin "singer": what they say is in a library of a library.
+// The plugin "speaker" or, with SINGER, the plugin "singer": their text is in a library that their
+// own library uses.
 #include <unistd.h>
 
 #include <chrono>

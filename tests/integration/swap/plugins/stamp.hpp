@@ -1,5 +1,5 @@
-/// A number inside a plugin file that can be changed without building it anew: so that each of many swaps has a content
-/// of its own, and each answer tells which of them gave it.
+/// A number inside a plugin file that can be changed without a build, so that each of many swaps
+/// has a different content, and each result identifies it.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,8 @@ struct Stamp {
   std::uint64_t value;
 };
 
-/// Writes a stamp into the bytes of a plugin file. False when there is no place for one, or more than one.
+/// Writes a stamp into the bytes of a plugin file. Returns false if it has no stamp, or more than
+/// one.
 inline bool write_stamp(std::string& file_bytes, std::uint64_t value) {
   const std::string magic(TENON_TEST_STAMP_MAGIC, sizeof(Stamp::magic) - 1);
   const auto at = file_bytes.find(magic);

@@ -1,4 +1,5 @@
-// Built without the flags of tenon_add_plugin(). VARIANT_VERSION 1 and 2 have different layouts of the same names.
+// Built without the flags of tenon_add_plugin(). VARIANT_VERSION 1 and 2 have different layouts
+// under the same names.
 #include <cstdint>
 
 #include <tenon/plugin.hpp>

@@ -1,6 +1,6 @@
-// VARIANT_VERSION is the version. VARIANT_PLACE says where it misbehaves and VARIANT_ACT how; VARIANT_CALL says that it
-// does so in each so-manieth call of a worker. VARIANT_DELAY_US is how long each call takes, VARIANT_FALSE makes
-// results wrong.
+// VARIANT_VERSION is the version. VARIANT_PLACE is where it misbehaves and VARIANT_ACT is how;
+// VARIANT_CALL = n makes it misbehave in every n-th call of a worker. VARIANT_DELAY_US is how long
+// each call takes; VARIANT_FALSE makes results wrong.
 #include "variant.hpp"
 
 #include <unistd.h>
@@ -40,7 +40,7 @@ constexpr Place kPlace = Place::VARIANT_PLACE;
 namespace act {
 
 [[maybe_unused]] void nothing() {}
-/// By a signal that ends the process also under a sanitizer.
+/// Uses a signal that kills the process also under a sanitizer.
 [[maybe_unused]] void crash() {
   std::signal(SIGSEGV, SIG_DFL);
   std::raise(SIGSEGV);
@@ -56,7 +56,7 @@ namespace act {
 [[maybe_unused]] void fail() {
   throw std::runtime_error("this version is made to fail");
 }
-/// Threads that nobody ends; they are in the plugin's code all the time.
+/// Starts threads that are never stopped and always run the plugin's code.
 [[maybe_unused]] void leak_threads() {
   for (int i = 0; i < 4; ++i) {
     std::thread([] {

@@ -1,5 +1,5 @@
-// One plugin by hand in many variants, most of them broken or lying. VARIANT_NAME is the plugin's name, VARIANT_<what>
-// switches one fault on.
+// A hand-written plugin in many variants, most of them broken or with false declarations.
+// VARIANT_NAME is the plugin's name; VARIANT_<fault> enables one fault.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -108,7 +108,7 @@ tenon_status_t init([[maybe_unused]] const tenon_worker_t* worker, tenon_bytes_t
     ::close(stream);
   }
 #elif defined(VARIANT_RESERVES)
-  // As a large library does: address space that it hardly touches.
+  // Large libraries do this: they reserve address space that they hardly touch.
   constexpr std::size_t kReservedBytes = std::size_t{1} << 31U;
   if (mmap(nullptr, kReservedBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) == MAP_FAILED) {
     std::fprintf(stderr, "the library cannot allocate memory\n");
