@@ -65,7 +65,7 @@ StreamLoad::Stream StreamLoad::begin(Kind kind, std::uint64_t count) {
   return {state_, state_.book.take(count * kSteps), count, ways};
 }
 
-// -- sessions by hand ------------------------------------------------------------------------------------------
+// -- sessions by hand -----------------------------------------------------------------------------
 
 namespace {
 
@@ -215,7 +215,7 @@ std::uint64_t StreamLoad::sessions() {
   return stream.count * 2;
 }
 
-// -- pipelines -------------------------------------------------------------------------------------------------
+// -- pipelines ------------------------------------------------------------------------------------
 
 std::uint64_t StreamLoad::pipeline() {
   Stream stream = begin(Kind::kPipeline, random_() % 500 + 1);

@@ -144,7 +144,7 @@ std::vector<std::string> mapped_lines(Runtime& runtime) {
   return lines;
 }
 
-// -- events -----------------------------------------------------------------------------------------------------------
+// -- events ---------------------------------------------------------------------------------------
 
 EventLog::EventLog(Runtime& runtime)
     : subscription_(runtime.on_event([this](const SwapEvent& event) {
@@ -180,7 +180,7 @@ std::string EventLog::text() const {
   return text;
 }
 
-// -- callers ----------------------------------------------------------------------------------------------------------
+// -- callers --------------------------------------------------------------------------------------
 
 Callers::Callers(Runtime& runtime, std::set<std::uint32_t> allowed_versions, Options options)
     : runtime_(runtime), options_(std::move(options)), allowed_(std::move(allowed_versions)) {
@@ -263,7 +263,7 @@ void Callers::stop() {
   threads_.clear();
 }
 
-// -- the scene --------------------------------------------------------------------------------------------------------
+// -- the scene ------------------------------------------------------------------------------------
 
 Scene::Scene(SceneOptions options)
     : plugin(options.plugin),

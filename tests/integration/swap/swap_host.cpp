@@ -1,9 +1,9 @@
-// A host that swaps, for tests that kill it or leave it no room. `swap_host MODE DIRECTORY`:
-// plugins, store and cache are in the directory, and version 1 of probe in plugins.
-//   churn   swaps to and fro between versions 1 and 2, with a caller, until it is killed; says
-//   "going" after the first
-//   full    has a store on a small disk of its own, and a version that does not fit; 77: that
-//   cannot be tried here
+// A host that swaps, for tests that kill it or fill its disk. `swap_host MODE DIRECTORY`: plugins,
+// store and cache are in the directory, and version 1 of probe is in plugins. MODE is one of:
+//   churn  swaps back and forth between versions 1 and 2, with a caller, until it is killed; prints
+//          "going" after the first swap
+//   full   has a store on a separate small disk, and a version that does not fit; exits with 77 if
+//          that cannot be tested here
 #include <sched.h>
 #include <sys/mount.h>
 

@@ -1,4 +1,5 @@
-/* A plugin in C alone, without a FlatBuffers library: it walks the few bytes it needs, and checks each step. */
+/* A plugin in plain C, without a FlatBuffers library: it reads the few bytes it needs, and checks
+   each step. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,8 +12,8 @@ static uint32_t read_u16(const uint8_t* at) {
   return (uint32_t)at[0] | (uint32_t)at[1] << 8;
 }
 
-/* Position of the first field (id 0) of the root table, `size_bytes` bytes wide; 0 when it is absent, UINT64_MAX when
-   the bytes are broken. */
+/* Returns the position of the first field (id 0) of the root table, `size_bytes` bytes wide; 0 if it
+   is absent, UINT64_MAX if the bytes are broken. */
 static uint64_t first_field(tenon_bytes_t bytes, uint64_t size_bytes) {
   if (bytes.data == NULL || bytes.size_bytes < 12) {
     return UINT64_MAX;
@@ -54,8 +55,8 @@ static tenon_status_t upper(tenon_call_t* call) {
   if (field == UINT64_MAX) {
     return call->functions->fail(call, TENON_CORRUPT, "the argument does not verify as tenon.Bytes");
   }
-  /* The same FlatBuffer with other letters. The block's size is a multiple of 16 so that the copy keeps its alignment.
-   */
+  /* The same FlatBuffer with other letters. The block's size is a multiple of 16, so that the copy
+     keeps its alignment. */
   uint8_t* result = NULL;
   const tenon_status_t status = call->functions->reserve(call, (argument.size_bytes + 15) / 16 * 16, &result);
   if (status != TENON_OK) {

@@ -1,4 +1,4 @@
-/* WORDS is what this content of the library says. */
+/* WORDS is the text of this content of the library. */
 const char* words(void);
 
 const char* words(void) {
