@@ -241,7 +241,7 @@ class Report(unittest.TestCase):
                 (["--json", self.directory], "is a directory"),
                 (["--svg", self.file], "--svg"),
                 (["--report", self.directory / "none.json"], "No such file"),
-                (["--report", self.directory / "other.json"], "is no file that --json wrote")):
+                (["--report", self.directory / "other.json"], "is not a file that --json wrote")):
             with self.subTest(arguments=arguments):
                 code, output, errors = self.run_main(*arguments)
                 self.assertEqual((code, output), (2, ""))

@@ -53,16 +53,16 @@ void Book::end_badly(std::uint64_t sequence, const Error& error) {
   entry.outcome = outcome_of(error);
   {
     const std::lock_guard lock(mutex_);
-    words_[sequence] = error.to_string();
+    messages_[sequence] = error.to_string();
   }
   ++entry.ends;
   ++progress;
 }
 
-std::string Book::words(std::uint64_t sequence) const {
+std::string Book::message(std::uint64_t sequence) const {
   const std::lock_guard lock(mutex_);
-  const auto found = words_.find(sequence);
-  return found == words_.end() ? std::string() : found->second;
+  const auto found = messages_.find(sequence);
+  return found == messages_.end() ? std::string() : found->second;
 }
 
 void Book::find(std::string what, bool excusable) {

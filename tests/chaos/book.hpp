@@ -61,7 +61,7 @@ class Book {
   void end_well(std::uint64_t sequence, bool right);
   void end_badly(std::uint64_t sequence, const Error& error);
   /// Returns the message of a call's error.
-  [[nodiscard]] std::string words(std::uint64_t sequence) const;
+  [[nodiscard]] std::string message(std::uint64_t sequence) const;
 
   /// Records an error that belongs to no single call. With `excusable`, it only counts if no worker
   /// was scribbled over.
@@ -81,7 +81,7 @@ class Book {
   std::vector<Entry> entries_;
   std::atomic<std::uint64_t> next_ = 1;
   mutable std::mutex mutex_;  // Guards the members below.
-  std::unordered_map<std::uint64_t, std::string> words_;
+  std::unordered_map<std::uint64_t, std::string> messages_;
   std::vector<Finding> findings_;
 };
 

@@ -21,7 +21,7 @@ struct Run {
   bool last_damaged = false;  ///< The last start was in such a worker.
   bool last_scribbled = false;
 
-  static Run look(Book& book, std::uint64_t sequence) {
+  static Run read(Book& book, std::uint64_t sequence) {
     const CallRecord& record = *book.ledger().call(sequence);
     Run run;
     run.begun = record.begun.load(std::memory_order_relaxed);
@@ -77,7 +77,7 @@ class Trial {
  private:
   void judge(std::uint64_t sequence) {
     const Entry& entry = book_.entry(sequence);
-    const Run run = Run::look(book_, sequence);
+    const Run run = Run::read(book_, sequence);
     ++verdict_.calls;
     ++verdict_.by_kind[static_cast<std::size_t>(entry.kind)];
     ++verdict_.by_outcome[static_cast<std::size_t>(entry.outcome)];
@@ -247,8 +247,8 @@ std::string describe(Book& book, std::uint64_t sequence) {
     text += (marks & kMarkAttacked) != 0 ? " (attacked)" : "";
   }
   text += ", ended as " + std::string(kOutcomeNames[static_cast<std::size_t>(entry.outcome)]);
-  const std::string words = book.words(sequence);
-  return words.empty() ? text : text + ": " + words.substr(0, words.find('\n'));
+  const std::string message = book.message(sequence);
+  return message.empty() ? text : text + ": " + message.substr(0, message.find('\n'));
 }
 
 Verdict judge(Book& book) {

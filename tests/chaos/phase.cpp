@@ -42,7 +42,7 @@ class Phase {
 
   PhaseReport run() {
     const auto begin = steady_clock::now();
-    before_ = Remains::look();
+    before_ = Remains::count();
     auto runtime = start();
     if (!runtime) {
       book_.find("the runtime cannot start: " + runtime.error().to_string(), false);
@@ -115,7 +115,7 @@ class Phase {
     const auto end = steady_clock::now() + kSettle;
     for (;;) {
       const auto processes = processes_of_run(book_.file());
-      Remains now = Remains::look();
+      Remains now = Remains::count();
       if (options_.in_process) {
         now.mappings = 0;  // A plugin that this process has loaded stays mapped.
       }

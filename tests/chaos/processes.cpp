@@ -67,7 +67,7 @@ std::vector<std::int64_t> processes_of_run(const fs::path& ledger) {
   return found;
 }
 
-Remains Remains::look() {
+Remains Remains::count() {
   return {tenon::test::open_descriptors(), tenon::test::threads(), tenon::test::file_mappings()};
 }
 

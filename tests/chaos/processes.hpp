@@ -29,7 +29,7 @@ struct Remains {
   std::size_t threads = 0;
   std::size_t mappings = 0;
 
-  [[nodiscard]] static Remains look();
+  [[nodiscard]] static Remains count();
   [[nodiscard]] std::uint64_t beyond(const Remains& before) const;
   [[nodiscard]] std::string text() const;
 };

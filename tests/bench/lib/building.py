@@ -14,7 +14,7 @@ def build(targets, say):
     """Configures and builds. Leaves out targets that this configuration lacks because a peer's
     library is missing."""
     if shutil.which("cmake") is None:
-        raise BuildFailed("cmake is not there; run tools/setup")
+        raise BuildFailed("cmake is not installed; run tools/setup")
     places.BUILD_DIR.mkdir(exist_ok=True)
     log = places.BUILD_DIR / "bench.log"
     with open(log, "wb") as output:

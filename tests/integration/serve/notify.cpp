@@ -25,23 +25,23 @@ class Manager {
   ~Manager() { close(descriptor_); }
   [[nodiscard]] std::string path() const { return (directory_ / "notify").string(); }
   /// Waits until a notification contains `part`.
-  bool hears(const std::string& part) {
+  bool wait_for(const std::string& part) {
     return eventually([&] {
       char message[4096];
       for (ssize_t size; (size = recv(descriptor_, message, sizeof message, 0)) > 0;) {
-        heard_.append(message, static_cast<std::size_t>(size));
-        heard_ += '\n';
+        received_.append(message, static_cast<std::size_t>(size));
+        received_ += '\n';
       }
-      return has(heard_, part);
+      return has(received_, part);
     });
   }
-  void forget() { heard_.clear(); }
-  [[nodiscard]] const std::string& heard() const { return heard_; }
+  void forget() { received_.clear(); }
+  [[nodiscard]] const std::string& received() const { return received_; }
 
  private:
   TemporaryDirectory directory_;
   int descriptor_;
-  std::string heard_;
+  std::string received_;
 };
 
 }  // namespace
@@ -49,17 +49,17 @@ class Manager {
 TEST_CASE("tenon serve: tells the service manager when it is ready, reloads, lives and stops") {
   Manager manager;
   Daemon daemon({}, {{"NOTIFY_SOCKET", manager.path()}, {"WATCHDOG_USEC", "200000"}, {"JOURNAL_STREAM", "8:1"}});
-  CHECK(manager.hears("READY=1"));
-  CHECK(has(manager.heard(), "STATUS=serving"));
-  CHECK(manager.hears("WATCHDOG=1"));
+  CHECK(manager.wait_for("READY=1"));
+  CHECK(has(manager.received(), "STATUS=serving"));
+  CHECK(manager.wait_for("WATCHDOG=1"));
   manager.forget();
-  CHECK(manager.hears("WATCHDOG=1"));
+  CHECK(manager.wait_for("WATCHDOG=1"));
   daemon.signal(SIGHUP);
-  CHECK(manager.hears("RELOADING=1"));
-  CHECK(has(manager.heard(), "MONOTONIC_USEC="));
-  CHECK(manager.hears("READY=1"));
+  CHECK(manager.wait_for("RELOADING=1"));
+  CHECK(has(manager.received(), "MONOTONIC_USEC="));
+  CHECK(manager.wait_for("READY=1"));
   daemon.signal(SIGTERM);
-  CHECK(manager.hears("STOPPING=1"));
+  CHECK(manager.wait_for("STOPPING=1"));
   CHECK(daemon.program().wait() == 0);
   CHECK(has(daemon.program().error(), "<6>tenon: info: "));
 }

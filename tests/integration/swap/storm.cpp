@@ -65,7 +65,7 @@ struct Remains {
   std::size_t half_files = 0;
   std::size_t old_code = 0;  ///< Processes that map a version that is not current.
 
-  static Remains look(const tenon::Runtime& runtime, const fs::path& store) {
+  static Remains count(const tenon::Runtime& runtime, const fs::path& store) {
     Remains found;
     const auto pids = children();
     found.processes = pids.size();
@@ -239,7 +239,7 @@ class Storm {
     Remains found;
     do {
       std::this_thread::sleep_for(milliseconds(100));
-      found = Remains::look(runtime_, directory_ / "store");
+      found = Remains::count(runtime_, directory_ / "store");
     } while (steady_clock::now() < end &&
              (allowed ? found.beyond(*allowed) != 0
                       : found.old_code + found.half_files != 0 || found.processes > runtime_.worker_count()));

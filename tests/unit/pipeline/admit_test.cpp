@@ -111,8 +111,8 @@ TEST_CASE("Graph::admits: the same schema and a conforming one") {
 }
 
 TEST_CASE("Graph::admits: a version outside the pin is refused with the place of the pin") {
-  const std::string told = refusal(kSchema, "2.0.0");
-  CHECK(told ==
+  const std::string message = refusal(kSchema, "2.0.0");
+  CHECK(message ==
         "plugin 'p' 2.0.0 is outside the version pin \"1.*\" of pipeline 'inventory' (inventory.toml:4:11); change the "
         "pin to admit it");
   CHECK(refusal(kSchema, "1.99.0").empty());
@@ -141,12 +141,12 @@ TEST_CASE("Graph::admits: what the file gives is still understood") {
 }
 
 TEST_CASE("Graph::admits: edges still fit, in both directions") {
-  const std::string told = refusal(replace(kSchema, "size: uint32", "size: uint64"));
-  CHECK(has(told, "plugin 'p' 1.1.0 does not fit pipeline 'inventory': "));
-  CHECK(has(told, "from 'tree' to 'map': "));  // The previous version made the waiting items.
-  CHECK(has(told, "from 'map' to 'show': "));
-  CHECK(has(told, "from 'show' to 'sum': "));
-  CHECK(has(told, "p.Item.size"));
+  const std::string message = refusal(replace(kSchema, "size: uint32", "size: uint64"));
+  CHECK(has(message, "plugin 'p' 1.1.0 does not fit pipeline 'inventory': "));
+  CHECK(has(message, "from 'tree' to 'map': "));  // The previous version made the waiting items.
+  CHECK(has(message, "from 'map' to 'show': "));
+  CHECK(has(message, "from 'show' to 'sum': "));
+  CHECK(has(message, "p.Item.size"));
   const std::string of_inner = refusal(replace(kSchema, "table Inner { name: string; }", "table Inner { name: int; }"));
   CHECK(has(of_inner, "p.Inner.name"));
 }

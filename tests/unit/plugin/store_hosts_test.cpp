@@ -46,7 +46,7 @@ void wait_until_going(Process& host) {
 }
 
 /// Returns the output of a host that is expected to fail; empty if the case cannot be tested here.
-std::string said(std::vector<std::string> arguments) {
+std::string output_of(std::vector<std::string> arguments) {
   auto run =
       run_captured({.executable = build_dir() / "tests" / "plugin_store_host", .arguments = std::move(arguments)},
                    soon(), std::size_t{1} << 20);
@@ -145,7 +145,7 @@ TEST_CASE("Store: a full disk is a clear error and leaves nothing behind") {
   const TemporaryDirectory directory;
   write_sources(directory.path(), 1'000'000);
   fs::create_directory(directory / "mount");
-  const std::string text = said({"full", directory / "mount", directory / "0.so"});
+  const std::string text = output_of({"full", directory / "mount", directory / "0.so"});
   if (!text.empty()) {
     INFO(text);
     CHECK(text.starts_with("io: "));
@@ -157,7 +157,7 @@ TEST_CASE("Store: a full disk is a clear error and leaves nothing behind") {
 TEST_CASE("Store: a limit on file sizes is a clear error and no signal") {
   const TemporaryDirectory directory;
   write_sources(directory.path(), 1'000'000);
-  const std::string text = said({"limited", directory / "store", directory / "0.so"});
+  const std::string text = output_of({"limited", directory / "store", directory / "0.so"});
   INFO(text);
   CHECK(text.starts_with("too_large: "));
   CHECK(has(text, "RLIMIT_FSIZE"));
@@ -167,7 +167,7 @@ TEST_CASE("Store: a file system from which nothing can be loaded is refused at o
   const TemporaryDirectory directory;
   write_sources(directory.path(), 1000);
   fs::create_directory(directory / "mount");
-  const std::string text = said({"noexec", directory / "mount", directory / "0.so"});
+  const std::string text = output_of({"noexec", directory / "mount", directory / "0.so"});
   if (!text.empty()) {
     INFO(text);
     CHECK(text.starts_with("unsupported: "));
@@ -185,7 +185,7 @@ TEST_CASE("Store: a place that cannot be written is a clear error") {
   REQUIRE(::chmod((directory / "closed").c_str(), 0555) == 0);
   std::string text;
   if (root) {
-    text = said({"nobody", directory / "closed/store", directory / "0.so"});
+    text = output_of({"nobody", directory / "closed/store", directory / "0.so"});
   } else {
     const auto store = Store::open(directory / "closed/store", {});
     REQUIRE_FALSE(store);

@@ -52,7 +52,7 @@ Schema whole(const std::string& text) {
 }
 
 /// Returns "params of p.a: p.T.x: int32 became int64" for each break; each break has advice.
-Lines told(const std::vector<SchemaBreak>& breaks) {
+Lines texts_of(const std::vector<SchemaBreak>& breaks) {
   Lines lines;
   for (const SchemaBreak& found : breaks) {
     CHECK(!found.advice.empty());
@@ -65,7 +65,7 @@ Lines told(const std::vector<SchemaBreak>& breaks) {
 }
 
 Lines between(const std::string& old_text, const std::string& new_text) {
-  return told(check_conformity(whole(old_text), whole(new_text)));
+  return texts_of(check_conformity(whole(old_text), whole(new_text)));
 }
 
 /// Returns the breaks of p.T in one role, without their prefix ("result of p.a: ").
@@ -314,7 +314,7 @@ TEST_CASE("check_conformity: tenon.Any takes every table, and gives any") {
       REQUIRE(message_of(schema).empty());
       return *schema;
     };
-    return told(check_conformity(read(before), read(now)));
+    return texts_of(check_conformity(read(before), read(now)));
   };
   CHECK(compare(one("(T): T"), one("(tenon.Any): T")) == Lines{});
   CHECK(compare(one("(tenon.Any): T"), one("(T): T")) == Lines{"argument of p.a: tenon.Any became p.T"});
@@ -388,7 +388,7 @@ TEST_CASE("check_conformity: large schemas take time in proportion") {
   const Schema before = whole(text("int"));
   const Schema now = whole(text("long"));
   const auto start = std::chrono::steady_clock::now();
-  const Lines found = told(check_conformity(before, now));
+  const Lines found = texts_of(check_conformity(before, now));
   CHECK(found == Lines{"argument of p.a: p.N20000.x: int32 became int64"});
   // A wrong implementation hangs; a correct one takes a second.
   CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(60));

@@ -115,7 +115,7 @@ serve::EventsT FakeSystem::events_since(std::uint64_t number) {
   return events;
 }
 
-void FakeSystem::tell(const std::string& message) {
+void FakeSystem::add_event(const std::string& message) {
   serve::EventT event;
   event.kind = "detected";
   event.message = message;

@@ -71,7 +71,7 @@ class FakeSystem final : public internal::ServedSystem {
   bool pipelines_ended() override;
 
   /// Adds an event and notifies the listeners.
-  void tell(const std::string& message);
+  void add_event(const std::string& message);
 
   std::atomic<bool> tells_end{false};
   std::atomic<int> waiting_calls{0};

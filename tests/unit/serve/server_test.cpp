@@ -231,8 +231,8 @@ TEST_CASE("Server: a client that does not read its answers holds nobody up and i
 
 TEST_CASE("Server: events come from the backlog on, each once and in order") {
   TestServer server;
-  server.system.tell("one");
-  server.system.tell("two");
+  server.system.add_event("one");
+  server.system.add_event("two");
   Client client = server.client();
   serve::GetEventsT get;
   get.after = 1;
@@ -242,7 +242,7 @@ TEST_CASE("Server: events come from the backlog on, each once and in order") {
   REQUIRE(backlog.body.AsEvents()->events.size() == 1);
   CHECK(backlog.body.AsEvents()->events[0]->message == "two");
   for (int i = 3; i < 100; ++i) {
-    server.system.tell(std::to_string(i));
+    server.system.add_event(std::to_string(i));
   }
   std::uint64_t last = 2;
   while (last < 99) {
@@ -270,22 +270,23 @@ TEST_CASE("Server: a follower that does not read is dismissed with a reason") {
   get.follow = true;
   REQUIRE(ask(follower, get).body.AsEvents() != nullptr);
   for (int i = 0; i < 1000 && !has(server.log(), "is disconnected"); ++i) {
-    server.system.tell(std::string(10'000, 'e'));
+    server.system.add_event(std::string(10'000, 'e'));
     Client other = server.client();
     REQUIRE(ask(other, serve::GetStatusT()).body.AsStatus() != nullptr);
   }
   CHECK(has(server.log(), "does not read the events"));
   // The earlier output can still be read, with the reason at its end.
-  bool told = false;
+  bool reason_arrived = false;
   for (;;) {
     const auto more = follower.receive(soon());
     if (!more) {
       break;
     }
     REQUIRE(*more);
-    told = told || ((*more)->body.AsFailure() != nullptr && has((*more)->body.AsFailure()->message, "does not read"));
+    reason_arrived = reason_arrived ||
+                     ((*more)->body.AsFailure() != nullptr && has((*more)->body.AsFailure()->message, "does not read"));
   }
-  CHECK(told);
+  CHECK(reason_arrived);
 }
 
 TEST_CASE("Server: reload is asked for by a client too") {

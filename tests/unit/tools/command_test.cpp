@@ -149,7 +149,7 @@ TEST_CASE("tenon: a missing pipeline file is wrong usage") {
 }
 
 TEST_CASE("tenon: help says which exit code a misspelt key of --set and the worst of several files give") {
-  CHECK(has(Run({"run", "--help"}).output, "misspelt key among them is bad configuration, 78"));
+  CHECK(has(Run({"run", "--help"}).output, "misspelt key in them is bad configuration (78)"));
   CHECK(has(Run({"check", "--help"}).output, "that of the worst"));
 }
 
