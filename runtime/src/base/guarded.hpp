@@ -43,6 +43,10 @@ class Guarded {
 
   Guarded() = default;
   explicit Guarded(T value) : value_(std::move(value)) {}
+  /// Makes the value in place, for one that cannot be moved.
+  template <typename... Arguments>
+  explicit Guarded(std::in_place_t /*in_place*/, Arguments&&... arguments)
+      : value_(std::forward<Arguments>(arguments)...) {}
   Guarded(const Guarded&) = delete;
   Guarded& operator=(const Guarded&) = delete;
 
