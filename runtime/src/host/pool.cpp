@@ -264,16 +264,17 @@ Pool::Pool(const RuntimeOptions& options, std::unique_ptr<Launcher> launcher, Po
       routing_([this](const GenerationRef& generation, const TaskInfo& task,
                       StoredBytes params) { return make_route(generation, task, std::move(params)); },
                [this](BytesView params) { return store(params); }),
-      scheduler_(Scheduler(SchedulerOptions{.workers = workers_,
-                                            .cores = usable_core_count(),
-                                            .cancel_grace_ns = to_ns(options.cancel_grace),
-                                            .start_timeout_ns = to_ns(options.start_timeout),
-                                            .stall_timeout_ns = to_ns(options.stall_timeout),
-                                            .recycle_after_calls = options.recycle_after_calls,
-                                            .measures_memory = options.recycle_above_bytes != 0,
-                                            // A core is left to this thread, which opens the catalog.
-                                            .first_workers = std::max(usable_core_count(), 2u) - 1},
-                           *arguments_, settings_)),
+      scheduler_(std::in_place,
+                 SchedulerOptions{.workers = workers_,
+                                  .cores = usable_core_count(),
+                                  .cancel_grace_ns = to_ns(options.cancel_grace),
+                                  .start_timeout_ns = to_ns(options.start_timeout),
+                                  .stall_timeout_ns = to_ns(options.stall_timeout),
+                                  .recycle_after_calls = options.recycle_after_calls,
+                                  .measures_memory = options.recycle_above_bytes != 0,
+                                  // A core is left to this thread, which opens the catalog.
+                                  .first_workers = std::max(usable_core_count(), 2u) - 1},
+                 *arguments_, settings_),
       restorer_([this](const FileRestorer::Request& request, const Result<ServedFile::Loadable>& found) {
         send_file(request, found);
       }) {}
@@ -309,8 +310,7 @@ TENON_HOT void Pool::fill_options(Call& call, const CallOptions& options) {
     call.make_details().run_timeout_ns = std::max<std::int64_t>(options.run_timeout->count(), 0);
   }
   if (!options.affinity_key.empty()) {
-    call.make_details().pinned_slot =
-        static_cast<std::int32_t>(std::hash<std::string>{}(options.affinity_key) % workers_);
+    call.make_details().pinned_slot = slot_of_key(options.affinity_key, workers_);
   }
 }
 

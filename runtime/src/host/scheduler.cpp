@@ -49,11 +49,12 @@ void prefetch_after(const Call& call) noexcept {
 
 Scheduler::Scheduler(const SchedulerOptions& options, ArgumentMemory& arguments,
                      const std::map<std::string, StoredBytes>& settings)
-    : options_(options), arguments_(arguments), settings_(settings), slots_(options.workers) {
-  for (Slot& slot : slots_) {
-    slot.role = Role::kPrimary;
-  }
-}
+    : options_(options),
+      arguments_(arguments),
+      settings_(settings),
+      slots_({.primary_slots = options.workers,
+              .first_workers = options.first_workers,
+              .start_patience_ns = options.start_timeout_ns}) {}
 
 // -- queueing ---------------------------------------------------------------------------------
 
@@ -75,7 +76,7 @@ void Scheduler::submit(CallRef call) {
     return;
   }
   if (!trials_.empty()) {
-    divert(*call);
+    trials_.divert(*call);
   }
   if (call->details().pinned_slot >= 0 && !place_pinned(*call)) {
     Error error = lost_session_error(*call);
@@ -98,14 +99,13 @@ void Scheduler::submit(CallRef call) {
 }
 
 TENON_HOT void Scheduler::enqueue(Call& call, bool at_front) {
-  const std::int32_t pinned_slot = call.details().pinned_slot;
-  CallQueue& queue = pinned_slot >= 0 ? slots_[static_cast<std::size_t>(pinned_slot)].pinned : queue_;
-  if (at_front) {
-    queue.push_front(call);
+  if (call.details().pinned_slot >= 0) {
+    slots_.push(call, at_front);
+  } else if (at_front) {
+    queue_.push_front(call);
   } else {
-    queue.push_back(call);
+    queue_.push_back(call);
   }
-  pinned_calls_ += pinned_slot >= 0 ? 1 : 0;
   call.phase = Call::Phase::kQueued;
   call.revoke_tried = false;
   call.moving = false;
@@ -113,31 +113,11 @@ TENON_HOT void Scheduler::enqueue(Call& call, bool at_front) {
 }
 
 TENON_HOT void Scheduler::dequeue(Call& call) noexcept {
-  const std::int32_t pinned_slot = call.details().pinned_slot;
-  CallQueue& queue = pinned_slot >= 0 ? slots_[static_cast<std::size_t>(pinned_slot)].pinned : queue_;
-  queue.remove(call);
-  pinned_calls_ -= pinned_slot >= 0 ? 1 : 0;
-}
-
-std::int32_t Scheduler::slot_of_key(const std::string& key) const noexcept {
-  return static_cast<std::int32_t>(std::hash<std::string>{}(key) % options_.workers);
-}
-
-std::int32_t Scheduler::slot_for_session() const noexcept {
-  std::size_t best = 0;
-  std::size_t best_load = SIZE_MAX;
-  for (std::size_t i = 0; i < options_.workers; ++i) {
-    const Slot& slot = slots_[i];
-    const bool ready = slot.link != nullptr && slot.link->state == WorkerLink::State::kReady;
-    // A worker that is not there yet counts as a busy one, but a session can wait for it.
-    const std::size_t load = ready ? slot.link->sessions.size() * 2 + slot.link->in_flight.size() + slot.pinned.size()
-                                   : 1000 + slot.pinned.size();
-    if (load < best_load) {
-      best_load = load;
-      best = i;
-    }
+  if (call.details().pinned_slot >= 0) {
+    slots_.remove(call);
+  } else {
+    queue_.remove(call);
   }
-  return static_cast<std::int32_t>(best);
 }
 
 ErrorContext Scheduler::context_of(const Call& call) const {
@@ -192,13 +172,13 @@ TENON_HOT bool Scheduler::can_take(const WorkerLink& link) const noexcept {
   // A worker that does not read its control channel gets nothing new: what a call refers to might never arrive.
   return link.state == WorkerLink::State::kReady && !link.exited && !link.held && !link.suspected &&
          link.in_flight.size() < static_cast<std::size_t>(prefetch) && link.transport->end().free_slots() > 0 &&
-         link.outbox_empty() && (!is_worn(link) || is_extra(slots_[link.slot]));
+         link.outbox_empty() && (!is_worn(link) || slots_[link.slot].is_extra());
 }
 
 TENON_HOT void Scheduler::relist(WorkerLink& link) {
-  const Role role = slots_[link.slot].role;
+  const SlotRole role = slots_[link.slot].role;
   const bool stands_empty = link.suspected && link.in_flight.empty();
-  if (role == Role::kPrimary && link.state == WorkerLink::State::kReady && !link.exited && !stands_empty) {
+  if (role == SlotRole::kPrimary && link.state == WorkerLink::State::kReady && !link.exited && !stands_empty) {
     board_.place(link, link.in_flight.size(), can_take(link), link.streaming && !link.held);
   } else {
     board_.remove(link);
@@ -209,7 +189,7 @@ TENON_HOT void Scheduler::relist(WorkerLink& link) {
 Call* Scheduler::next_for(const WorkerLink& link) const noexcept {
   Call* pinned = slots_[link.slot].pinned.front();
   Call* shared = queue_.front();
-  if (pinned == nullptr || shared == nullptr || is_extra(slots_[link.slot])) {
+  if (pinned == nullptr || shared == nullptr || slots_[link.slot].is_extra()) {
     return pinned;
   }
   return shared->details().priority > pinned->details().priority ? shared : pinned;
@@ -234,10 +214,10 @@ WorkerLink* Scheduler::choose_link() noexcept {
 
 void Scheduler::dispatch() {
   retry_place_ns_ = kNever;
-  if (pinned_calls_ > 0) {
+  if (slots_.pinned_calls() > 0) {
     // By index: a call that is kept apart may add a slot.
     for (std::size_t i = 0; i < slots_.size(); ++i) {
-      Slot& slot = slots_[i];
+      const WorkerSlot& slot = slots_[i];
       while (slot.link != nullptr && can_take(*slot.link)) {
         Call* call = next_for(*slot.link);
         if (call == nullptr || send(*slot.link, *call) == Sent::kWaits) {
@@ -323,7 +303,7 @@ Result<bool> Scheduler::place_argument(const WorkerLink& link, Call& call) {
   }
   // Calls in flight give descriptors back when they end; what ended just now may not have done so yet.
   const MonotonicNs now_ns = monotonic_now_ns();
-  const bool in_flight = std::any_of(slots_.begin(), slots_.end(), [](const Slot& slot) {
+  const bool in_flight = std::any_of(slots_.begin(), slots_.end(), [](const WorkerSlot& slot) {
     return slot.link != nullptr && !slot.link->in_flight.empty();
   });
   if (in_flight) {
@@ -522,7 +502,7 @@ bool Scheduler::move_back(WorkerLink& link, Call& call) {
 TENON_HOT void Scheduler::steal_for(WorkerLink& link) {
   // First from those that are held up: what waits behind a long call.
   for (const bool flows : {false, true}) {
-    if (!queue_.empty() || !link.in_flight.empty() || !can_take(link) || is_extra(slots_[link.slot])) {
+    if (!queue_.empty() || !link.in_flight.empty() || !can_take(link) || slots_[link.slot].is_extra()) {
       return;
     }
     if (WorkerLink* victim = board_.most(flows); victim != nullptr && victim != &link) {
@@ -550,7 +530,7 @@ void Scheduler::steal_from(WorkerLink& victim) {
 }
 
 void Scheduler::take_back_lower(int priority) {
-  for (Slot& slot : slots_) {
+  for (const WorkerSlot& slot : slots_) {
     if (slot.link == nullptr || slot.link->in_flight.size() < 2) {
       continue;
     }
@@ -571,7 +551,7 @@ void Scheduler::fill_stats(RuntimeStats& stats) const {
   stats.succeeded = succeeded_;
   stats.failed = failed_;
   stats.crashed_workers = crashed_workers_;
-  for (const Slot& slot : slots_) {
+  for (const WorkerSlot& slot : slots_) {
     if (slot.link != nullptr && slot.link->state == WorkerLink::State::kReady) {
       stats.running += slot.link->in_flight.empty() ? 0 : 1;
       stats.workers.push_back({slot.link->id, slot.link->handle->pid(), slot.link->calls_done,

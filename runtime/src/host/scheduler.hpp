@@ -5,9 +5,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <functional>
-#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -25,15 +23,13 @@
 #include "host/call_queue.hpp"
 #include "host/call_timers.hpp"
 #include "host/file_restorer.hpp"
-#include "host/start_history.hpp"
+#include "host/slot_table.hpp"
+#include "host/trials.hpp"
 #include "host/worker_link.hpp"
 #include "platform/process_state.hpp"
 #include "swap/fleet.hpp"
 
 namespace tenon::internal {
-
-/// No limit to the workers that start.
-inline constexpr std::uint32_t kEveryWorker = std::numeric_limits<std::uint32_t>::max();
 
 struct SchedulerOptions {
   std::uint32_t workers = 1;
@@ -81,6 +77,8 @@ class Scheduler {
   /// `arguments` and `settings` outlive it.
   Scheduler(const SchedulerOptions& options, ArgumentMemory& arguments,
             const std::map<std::string, StoredBytes>& settings);
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
 
   [[nodiscard]] Effects& effects() noexcept { return *effects_; }
   /// Gives out what is to be done, for an empty one in its place.
@@ -115,23 +113,21 @@ class Scheduler {
   /// Cancels what no worker has begun, also what comes back later.
   void cancel_all_queued();
   [[nodiscard]] std::optional<Progress> progress(const Call& call);
-  /// A worker slot for a key, or for a session: the least loaded.
-  [[nodiscard]] std::int32_t slot_of_key(const std::string& key) const noexcept;
-  [[nodiscard]] std::int32_t slot_for_session() const noexcept;
-
   // -- workers --------------------------------------------------------------------------------
 
   /// From `from_ns` on all workers come up that are wanted; before that no more than SchedulerOptions::first_workers.
   void start_freely(MonotonicNs from_ns);
   /// A slot that is to get a worker now; nullopt when there is none. Marks it as being started.
-  [[nodiscard]] std::optional<std::uint32_t> next_start(MonotonicNs now_ns);
+  [[nodiscard]] std::optional<std::uint32_t> next_start(MonotonicNs now_ns) { return slots_.next_start(now_ns); }
   void started(std::shared_ptr<WorkerLink> link);
   void start_failed(std::uint32_t slot, Error error);
   /// No slot has a worker, and all have failed to get one for too long; nullopt otherwise.
   [[nodiscard]] const std::optional<Error>& unavailable() const noexcept { return unavailable_; }
-  [[nodiscard]] std::uint32_t ready_count() const noexcept;
-  [[nodiscard]] std::uint32_t link_count() const noexcept;
-  [[nodiscard]] WorkerLink* find_link(std::uint64_t id) noexcept;
+  [[nodiscard]] std::uint32_t ready_count() const noexcept { return slots_.ready_count(); }
+  [[nodiscard]] std::uint32_t link_count() const noexcept { return slots_.worker_count(); }
+  [[nodiscard]] WorkerLink* find_link(std::uint64_t id) noexcept { return slots_.find(id); }
+  /// A worker slot for a session: the least loaded.
+  [[nodiscard]] std::int32_t slot_for_session() const noexcept { return slots_.for_session(); }
 
   void on_bell(WorkerLink& link);
   /// Acts for the workers that have answers for the reactor although their bells did not ring.
@@ -185,9 +181,11 @@ class Scheduler {
   /// Slots beside the others for workers that are to load `generation`; they start soon. For calls of kLoad alone.
   [[nodiscard]] std::vector<std::uint32_t> add_warm_slots(const GenerationRef& generation, std::uint32_t count);
   /// The workers that loaded it take a share of the idempotent calls, or the shadows of calls.
-  void begin_trial(const GenerationRef& generation, double share, bool shadow);
+  void begin_trial(const GenerationRef& generation, double share, bool shadow) {
+    trials_.begin(generation, share, shadow);
+  }
   /// The slot for a shadow of a call; nullopt when it gets none.
-  [[nodiscard]] std::optional<std::uint32_t> slot_for_shadow(const Call& call);
+  [[nodiscard]] std::optional<std::uint32_t> slot_for_shadow(const Call& call) { return trials_.slot_for_shadow(call); }
   struct Switch {
     GenerationRef to;
     bool keeps_queued = false;
@@ -216,31 +214,6 @@ class Scheduler {
  private:
   /// A worker that says its call took longer lies, or its clock does.
   static constexpr std::uint64_t kLongestRunNs = 1'000'000'000'000;
-
-  /// What a slot is for. The first `workers` slots are kPrimary for ever; others come behind them as they are needed.
-  enum class Role : std::uint8_t {
-    kPrimary,  ///< Takes calls of all kinds; a worker that ends is replaced.
-    kFree,     ///< Nothing; used again.
-    kWarm,     ///< Loads `generation`, once.
-    kTrial,    ///< Has loaded it and takes what is given to it alone.
-    kAside,    ///< Was moved aside: finishes what is its own, then ends.
-  };
-  struct Slot {
-    std::shared_ptr<WorkerLink> link;
-    CallQueue pinned;
-    bool starting = false;
-    StartHistory starts;
-    Role role = Role::kFree;
-    bool started_once = false;  ///< Of kWarm.
-    GenerationRef generation;   ///< Null for kPrimary and kFree.
-  };
-  struct Trial {
-    GenerationRef generation;
-    double share = 0;
-    bool shadow = false;
-    double credit = 0;  ///< Calls that it is owed.
-    std::size_t next_slot = 0;
-  };
 
   void accept(const Call& call) noexcept;
   void enqueue(Call& call, bool at_front);
@@ -319,12 +292,6 @@ class Scheduler {
   void relieve_stalled(WorkerLink& link, bool pinned_too);
 
   // Generations (scheduler_generations.cpp).
-  [[nodiscard]] bool wants_start(const Slot& slot) const noexcept;
-  [[nodiscard]] bool may_start() const noexcept;
-  /// Calls of the slot need not wait for a worker any longer. A short lack of workers is waited out, but not by a
-  /// runtime that has never had one: its start reports the reason.
-  [[nodiscard]] bool given_up(const Slot& slot, MonotonicNs now_ns) const noexcept;
-  [[nodiscard]] std::uint32_t take_extra_slot(Role role, GenerationRef generation);
   void free_extra_slot(std::uint32_t index);
   /// Moves a worker with all that is its own to another slot, which has none.
   void relocate(std::uint32_t from, std::uint32_t to);
@@ -343,16 +310,11 @@ class Scheduler {
   /// replaced by one that might not understand the call, or its libraries clash with what the worker has. Returns
   /// whether the call went there.
   [[nodiscard]] bool keep_apart(const WorkerLink& link, Call& call);
-  void divert(Call& call);
-  void undivert(Call& call);
-  [[nodiscard]] std::optional<std::uint32_t> trial_slot(Trial& trial) const noexcept;
-  [[nodiscard]] Trial* trial_of(const HostRoute& route) noexcept;
   /// Before a call is queued: the slot it is bound to may have changed. False: it can run nowhere.
   [[nodiscard]] bool place_pinned(Call& call);
   [[nodiscard]] WorkerLink* link_of(const SessionRecord& session) const noexcept;
   [[nodiscard]] Error lost_session_error(const Call& call) const;
   void count_crash(const Call& call);
-  [[nodiscard]] bool is_extra(const Slot& slot) const noexcept { return slot.role != Role::kPrimary; }
 
   // Bulk calls (scheduler_bulk.cpp).
   static void link_part(Call& call) noexcept;
@@ -407,8 +369,8 @@ class Scheduler {
   [[nodiscard]] Error unknown_error(const WorkerLink& link, const Call& call) const;
   void fail_sessions(std::uint64_t link_id, std::uint32_t slot);
   void fail_queued(const Error& error);
-  void fail_all(CallQueue& queue, const Error& error);
-  void note_start_failure(Slot& slot, Error error);
+  void fail_all(const CallQueue& queue, const Error& error);
+  void note_start_failure(std::uint32_t slot, Error error);
   void warn(const WorkerLink& link, std::string message);
 
   void set_timer(Call& call);
@@ -424,12 +386,11 @@ class Scheduler {
   ArgumentMemory& arguments_;
   const std::map<std::string, StoredBytes>& settings_;
   std::unique_ptr<Effects> effects_ = std::make_unique<Effects>();
-  std::deque<Slot> slots_;  // Grows while references to slots are held.
-  std::vector<Trial> trials_;
+  SlotTable slots_;
+  Trials trials_{slots_};
   LinkBoard board_;
   std::vector<WorkerLink*> unpublished_;  // Something was pushed in this round.
   CallQueue queue_;
-  std::size_t pinned_calls_ = 0;
   // How long half of the calls take at most, by those that ended lately on any worker; 0 before the first. A mean would
   // be that of a few whose worker had to wait for a core.
   std::int64_t median_run_ns_ = 0;
@@ -443,11 +404,9 @@ class Scheduler {
   std::vector<std::uint64_t> worn_;  // Links that are to be replaced.
   MonotonicNs next_measure_ns_ = 0;  // Of the workers' memory.
   std::size_t reap_cursor_ = 0;
-  std::size_t start_cursor_ = 0;
   CallTimers timers_;
   std::set<int> priorities_;  // Seen so far, the first few: more than one makes prefetched calls worth a look.
   std::optional<Error> unavailable_;
-  bool ever_ready_ = false;
   MonotonicNs starved_since_ns_ = kNever;  // No descriptors for an argument, and no call in flight that holds some.
   MonotonicNs retry_place_ns_ = kNever;
   bool stopping_ = false;

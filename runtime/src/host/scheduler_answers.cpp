@@ -61,7 +61,7 @@ void Scheduler::set_streaming(WorkerLink& link, bool streaming) noexcept {
   }
   link.streaming = streaming;
   link.held = false;
-  if (!is_extra(slots_[link.slot])) {
+  if (!slots_[link.slot].is_extra()) {
     relist(link);
   }
   if (!streaming) {
@@ -78,7 +78,7 @@ void Scheduler::set_streaming(WorkerLink& link, bool streaming) noexcept {
 
 void Scheduler::on_tick(MonotonicNs now_ns) {
   next_tick_ns_ = kNever;
-  for (Slot& slot : slots_) {
+  for (const WorkerSlot& slot : slots_) {
     if (slot.link == nullptr || !slot.link->streaming) {
       continue;
     }
@@ -112,7 +112,7 @@ void Scheduler::on_tick(MonotonicNs now_ns) {
 
 void Scheduler::check_bells(MonotonicNs now_ns) {
   next_bell_check_ns_ = kNever;
-  for (Slot& slot : slots_) {
+  for (const WorkerSlot& slot : slots_) {
     const std::shared_ptr<WorkerLink> link = slot.link;
     if (link == nullptr || link->direct || link->exited || !link->bell_armed || link->in_flight.empty()) {
       continue;
@@ -148,7 +148,7 @@ void Scheduler::on_due_bells() {
   if (bells_due_ == 0) {
     return;
   }
-  for (Slot& slot : slots_) {
+  for (const WorkerSlot& slot : slots_) {
     const std::shared_ptr<WorkerLink> link = slot.link;
     if (link == nullptr || !link->bell_due) {
       continue;
@@ -200,7 +200,7 @@ TENON_HOT void Scheduler::leave_role(WorkerLink& link) {
     return;
   }
   steal_for(link);
-  if (!queue_.empty() || pinned_calls_ > 0) {
+  if (!queue_.empty() || slots_.pinned_calls() > 0) {
     dispatch();
   }
   ensure_reaper(link);
@@ -223,7 +223,7 @@ void Scheduler::reap_round() {
 void Scheduler::reap_aside(WorkerLink& link) {
   reap(link);
   steal_for(link);
-  effects_->again = effects_->again || !queue_.empty() || pinned_calls_ > 0;
+  effects_->again = effects_->again || !queue_.empty() || slots_.pinned_calls() > 0;
 }
 
 TENON_HOT std::size_t Scheduler::reap(WorkerLink& link) {
@@ -276,7 +276,7 @@ TENON_HOT void Scheduler::complete(WorkerLink& link, const Completion& completio
     complete_returned(std::move(call));
     return;
   }
-  slots_[link.slot].starts.note_answer();
+  slots_.note_answer(link.slot);
   const auto run_ns = static_cast<std::int64_t>(std::min<std::uint64_t>(completion.descriptor.run_ns, kLongestRunNs));
   link.mean_run_ns = link.mean_run_ns == 0 ? run_ns : std::max<std::int64_t>((link.mean_run_ns * 7 + run_ns) / 8, 1);
   const std::int64_t step_ns = median_run_ns_ / 8 + 1;
@@ -309,7 +309,7 @@ TENON_HOT void Scheduler::complete(WorkerLink& link, const Completion& completio
     if (!completion.descriptor.payload.absent() && !completion.descriptor.payload.is_inline()) {
       link.transport->release(completion.descriptor.payload);
     }
-    undivert(*call);
+    Trials::undivert(*call);
     call->attempt = 0;
     enqueue(*call.take(), true);
     return;

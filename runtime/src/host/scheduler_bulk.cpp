@@ -200,8 +200,9 @@ void Scheduler::cancel_part(Call& part) {
 }
 
 void Scheduler::requeue(CallRef call) {
-  if (call->details().diverted && slots_[static_cast<std::size_t>(call->details().pinned_slot)].role != Role::kTrial) {
-    undivert(*call);  // The trial is over.
+  if (call->details().diverted &&
+      slots_[static_cast<std::size_t>(call->details().pinned_slot)].role != SlotRole::kTrial) {
+    Trials::undivert(*call);  // The trial is over.
   }
   const bool sweep = call->kind == CallKind::kBulk && !call->details().bulk->parts.cancelled.empty();
   // From the back, so that what goes to the front of the queue keeps its order.

@@ -53,7 +53,7 @@ void Scheduler::on_exit(WorkerLink& link) {
 }
 
 void Scheduler::bury(WorkerLink& link) {
-  Slot& slot = slots_[link.slot];
+  const WorkerSlot& slot = slots_[link.slot];
   const std::shared_ptr<WorkerLink> keep = slot.link;
   const bool was_ready = link.state != WorkerLink::State::kStarting;
   if (was_ready && !link.distrusted) {
@@ -67,7 +67,7 @@ void Scheduler::bury(WorkerLink& link) {
   relist(link);
   set_streaming(link, false);
   const ExitStatus status = link.handle->exit_status().value_or(ExitStatus{});
-  slot.link = nullptr;
+  static_cast<void>(slots_.take(link.slot));
   if (std::exchange(link.bell_due, false)) {
     --bells_due_;
   }
@@ -79,7 +79,7 @@ void Scheduler::bury(WorkerLink& link) {
     ++crashed_workers_;
     if (was_ready) {
       warn(link, "worker " + std::to_string(link.id) + " ended with " + status.to_string() +
-                     (is_extra(slot) ? "" : "; another one takes its place"));
+                     (slot.is_extra() ? "" : "; another one takes its place"));
     }
   }
   const Autopsy autopsy(link.transport->end(), link.in_flight.front_position(), link.distrusted,
@@ -99,7 +99,7 @@ void Scheduler::bury(WorkerLink& link) {
     }
   }
   fail_sessions(link.id, link.slot);
-  if (is_extra(slot)) {
+  if (slot.is_extra()) {
     effects_->trouble = true;
   }
   // One that the host itself ended on its way up, because the runtime ends, is not a failed start.
@@ -114,13 +114,11 @@ void Scheduler::bury(WorkerLink& link) {
     if (!context.stderr_tail.empty()) {
       message += "; it wrote: " + printable(context.stderr_tail, 500);
     }
-    note_start_failure(slot, Error{ErrorCode::kUnavailable, std::move(message), std::move(context)});
-  } else if (link.calls_done == 0 && !expected) {
-    slot.starts.note_useless(monotonic_now_ns());
+    note_start_failure(link.slot, Error{ErrorCode::kUnavailable, std::move(message), std::move(context)});
   } else {
-    slot.starts.note_end();
+    slots_.note_exit(link.slot, link.calls_done == 0 && !expected, monotonic_now_ns());
   }
-  if (is_extra(slot)) {
+  if (slot.is_extra()) {
     free_extra_slot(link.slot);
   }
   dispatch();
@@ -224,7 +222,7 @@ void Scheduler::retry_or_crash(WorkerLink& link, CallRef call, bool repeatable) 
     warn(link, call->route()->ref.task->full_name + " is tried again after attempt " + std::to_string(call->attempt) +
                    ": " + ended);
     if (diverted) {
-      undivert(*call);  // On the version that the trial was against, as if there had been no trial.
+      Trials::undivert(*call);  // On the version that the trial was against, as if there had been no trial.
       call->attempt = 0;
     }
     enqueue(*call.take(), true);
@@ -245,14 +243,13 @@ void Scheduler::retry_or_crash(WorkerLink& link, CallRef call, bool repeatable) 
 void Scheduler::fail_sessions(std::uint64_t link_id, std::uint32_t slot) {
   std::vector<Call*> lost;
   std::vector<Call*> kept;
-  CallQueue& pinned = slots_[slot].pinned;
+  const CallQueue& pinned = slots_[slot].pinned;
   while (Call* call = pinned.front()) {
     dequeue(*call);
     (call->session_bound && call->details().session->link_id == link_id ? lost : kept).push_back(call);
   }
   for (Call* call : kept) {
-    pinned.push_back(*call);
-    ++pinned_calls_;
+    slots_.push(*call, false);
   }
   for (Call* call : lost) {
     Error error = lost_session_error(*call);

@@ -7,52 +7,12 @@
 
 namespace tenon::internal {
 
-namespace {
-
-/// Shadows of calls that wait or run, for each worker on trial: what is beyond would only pile up.
-constexpr std::size_t kShadowsAhead = 16;
-
-}  // namespace
-
-// -- slots ------------------------------------------------------------------------------------
-
-bool Scheduler::wants_start(const Slot& slot) const noexcept {
-  if (slot.link != nullptr || slot.starting || stopping_) {
-    return false;
-  }
-  switch (slot.role) {
-    case Role::kPrimary:
-      return true;
-    case Role::kWarm:
-      return !slot.started_once;
-    case Role::kAside:
-      return !slot.pinned.empty();
-    case Role::kFree:
-    case Role::kTrial:
-      break;
-  }
-  return false;
-}
-
-std::uint32_t Scheduler::take_extra_slot(Role role, GenerationRef generation) {
-  auto index = options_.workers;
-  while (index < slots_.size() && slots_[index].role != Role::kFree) {
-    ++index;
-  }
-  if (index == slots_.size()) {
-    slots_.emplace_back();
-  }
-  slots_[index].role = role;
-  slots_[index].generation = std::move(generation);
-  return index;
-}
-
 void Scheduler::free_extra_slot(std::uint32_t index) {
-  Slot& slot = slots_[index];
+  const WorkerSlot& slot = slots_[index];
   if (slot.link != nullptr || slot.starting) {
     return;
   }
-  if (slot.role == Role::kAside && !slot.pinned.empty() && !given_up(slot, monotonic_now_ns())) {
+  if (slot.role == SlotRole::kAside && !slot.pinned.empty() && !slots_.given_up(slot, monotonic_now_ns())) {
     return;  // A further worker comes for these.
   }
   std::vector<Call*> diverted;
@@ -66,22 +26,17 @@ void Scheduler::free_extra_slot(std::uint32_t index) {
     }
   }
   while (!diverted.empty()) {
-    undivert(*diverted.back());
+    Trials::undivert(*diverted.back());
     enqueue(*diverted.back(), true);
     diverted.pop_back();
   }
-  slot.role = Role::kFree;
-  slot.generation = nullptr;
-  slot.starts = {};
-  slot.started_once = false;
+  slots_.free(index);
 }
 
 void Scheduler::relocate(std::uint32_t from, std::uint32_t to) {
-  Slot& source = slots_[from];
-  Slot& target = slots_[to];
-  target.link = std::exchange(source.link, nullptr);
-  WorkerLink& link = *target.link;
-  link.slot = to;
+  const WorkerSlot& source = slots_[from];
+  slots_.move(from, to);
+  WorkerLink& link = *slots_[to].link;
   // Steps of a session go with the worker. What was on trial there is not bound to it any more.
   const auto rebind = [&](Call& call) {
     CallDetails& details = call.make_details();
@@ -94,7 +49,7 @@ void Scheduler::relocate(std::uint32_t from, std::uint32_t to) {
       continue;
     }
     call->slot = static_cast<std::uint16_t>(to);
-    if (call->details().pinned_slot == static_cast<std::int32_t>(from) && (call->session_bound || is_extra(source))) {
+    if (call->details().pinned_slot == static_cast<std::int32_t>(from) && (call->session_bound || source.is_extra())) {
       rebind(*call);
     }
   }
@@ -103,7 +58,7 @@ void Scheduler::relocate(std::uint32_t from, std::uint32_t to) {
   while (Call* call = source.pinned.front()) {
     dequeue(*call);
     const bool own = call->session_bound && call->details().session->link_id == link.id;
-    (own || is_extra(source) ? moving : staying).push_back(call);
+    (own || source.is_extra() ? moving : staying).push_back(call);
   }
   for (Call* call : staying) {
     enqueue(*call, false);
@@ -118,7 +73,7 @@ void Scheduler::relocate(std::uint32_t from, std::uint32_t to) {
 }
 
 std::uint32_t Scheduler::move_aside(std::uint32_t primary, GenerationRef generation) {
-  const std::uint32_t aside = take_extra_slot(Role::kAside, std::move(generation));
+  const std::uint32_t aside = slots_.occupy(SlotRole::kAside, std::move(generation));
   relocate(primary, aside);
   board_.remove(*slots_[aside].link);
   return aside;
@@ -145,7 +100,7 @@ void Scheduler::take_back_all(WorkerLink& link) {
       taken->details().session->link_id = 0;
     }
     if (taken->details().diverted) {
-      undivert(*taken);
+      Trials::undivert(*taken);
     }
     requeue(std::move(taken));
   }
@@ -171,8 +126,8 @@ void Scheduler::dismiss(WorkerLink& link) {
 }
 
 void Scheduler::dismiss_if_done(WorkerLink& link) {
-  const Slot& slot = slots_[link.slot];
-  if (slot.role == Role::kAside && link.in_flight.empty() && link.sessions.empty() && slot.pinned.empty()) {
+  const WorkerSlot& slot = slots_[link.slot];
+  if (slot.role == SlotRole::kAside && link.in_flight.empty() && link.sessions.empty() && slot.pinned.empty()) {
     dismiss(link);
   }
 }
@@ -195,7 +150,7 @@ void Scheduler::end_overstayed(WorkerLink& link, MonotonicNs now_ns) {
 
 TENON_HOT const RouteRef& Scheduler::follow_route(Call& call) {
   const std::int32_t pinned_slot = call.details().pinned_slot;
-  if (pinned_slot < 0 || !is_extra(slots_[static_cast<std::size_t>(pinned_slot)])) {
+  if (pinned_slot < 0 || !slots_[static_cast<std::size_t>(pinned_slot)].is_extra()) {
     const RouteRef* newest = &call.run_route();
     while ((*newest)->successor != nullptr) {
       newest = &(*newest)->successor;
@@ -211,21 +166,22 @@ TENON_HOT bool Scheduler::keep_apart(const WorkerLink& link, Call& call) {
   const std::int32_t pinned_slot = call.details().pinned_slot;
   const Generation& wanted = *follow_route(call)->generation;
   const bool fits = !wanted.counts.replaced() && !(wanted.has_libraries && link.clashes_with(wanted));
-  if (fits || (pinned_slot >= 0 && is_extra(slots_[static_cast<std::size_t>(pinned_slot)]))) {
+  if (fits || (pinned_slot >= 0 && slots_[static_cast<std::size_t>(pinned_slot)].is_extra())) {
     return false;
   }
   const GenerationRef& generation = call.run_route()->generation;
   std::optional<std::uint32_t> best;
-  for (auto i = options_.workers; i < slots_.size(); ++i) {
-    const Slot& slot = slots_[i];
-    const bool takes = slot.role == Role::kAside && slot.generation.get() == generation.get() &&
+  for (std::uint32_t i = slots_.primary_count(); i < slots_.size(); ++i) {
+    const WorkerSlot& slot = slots_[i];
+    const bool takes = slot.role == SlotRole::kAside && slot.generation.get() == generation.get() &&
                        (slot.link == nullptr || !slot.link->dismissed);
     if (takes && (!best || slot.pinned.size() < slots_[*best].pinned.size())) {
       best = i;
     }
   }
   dequeue(call);
-  call.make_details().pinned_slot = static_cast<std::int32_t>(best ? *best : take_extra_slot(Role::kAside, generation));
+  call.make_details().pinned_slot =
+      static_cast<std::int32_t>(best ? *best : slots_.occupy(SlotRole::kAside, generation));
   enqueue(call, false);
   effects_->rearm = true;
   effects_->again = true;
@@ -242,23 +198,18 @@ bool Scheduler::place_pinned(Call& call) {
     details.pinned_slot = static_cast<std::int32_t>(link->slot);
     return true;
   }
-  return slots_[static_cast<std::size_t>(details.pinned_slot)].role != Role::kFree;
+  return slots_[static_cast<std::size_t>(details.pinned_slot)].role != SlotRole::kFree;
 }
 
 WorkerLink* Scheduler::link_of(const SessionRecord& session) const noexcept {
   if (session.link_id == 0) {
     return nullptr;
   }
-  const WorkerLink* seen = slots_[static_cast<std::size_t>(session.slot)].link.get();
+  WorkerLink* seen = slots_[static_cast<std::size_t>(session.slot)].link.get();
   if (seen != nullptr && seen->id == session.link_id) {
-    return slots_[static_cast<std::size_t>(session.slot)].link.get();
+    return seen;
   }
-  for (const Slot& slot : slots_) {
-    if (slot.link != nullptr && slot.link->id == session.link_id) {
-      return slot.link.get();
-    }
-  }
-  return nullptr;
+  return slots_.find(session.link_id);
 }
 
 Error Scheduler::lost_session_error(const Call& call) const {
@@ -283,7 +234,7 @@ Error Scheduler::lost_session_error(const Call& call) const {
 
 bool Scheduler::should_move(const SessionRecord& session) const noexcept {
   const WorkerLink* link = link_of(session);
-  if (link == nullptr || slots_[link->slot].role != Role::kAside) {
+  if (link == nullptr || slots_[link->slot].role != SlotRole::kAside) {
     return false;
   }
   // A current generation is in a worker aside when it does not go together with what others have.
@@ -302,8 +253,8 @@ void Scheduler::count_crash(const Call& call) {
 // -- trials -----------------------------------------------------------------------------------
 
 std::uint32_t Scheduler::workers_with(std::string_view plugin) const noexcept {
-  return static_cast<std::uint32_t>(std::count_if(slots_.begin(), slots_.end(), [&](const Slot& slot) {
-    return !is_extra(slot) && slot.link != nullptr && slot.link->state == WorkerLink::State::kReady &&
+  return static_cast<std::uint32_t>(std::count_if(slots_.begin(), slots_.end(), [&](const WorkerSlot& slot) {
+    return !slot.is_extra() && slot.link != nullptr && slot.link->state == WorkerLink::State::kReady &&
            slot.link->generation_of(plugin) != nullptr;
   }));
 }
@@ -311,99 +262,21 @@ std::uint32_t Scheduler::workers_with(std::string_view plugin) const noexcept {
 std::vector<std::uint32_t> Scheduler::add_warm_slots(const GenerationRef& generation, std::uint32_t count) {
   std::vector<std::uint32_t> added;
   for (std::uint32_t i = 0; i < count; ++i) {
-    added.push_back(take_extra_slot(Role::kWarm, generation));
+    added.push_back(slots_.occupy(SlotRole::kWarm, generation));
   }
   effects_->rearm = true;
   return added;
-}
-
-void Scheduler::begin_trial(const GenerationRef& generation, double share, bool shadow) {
-  for (Slot& slot : slots_) {
-    if (slot.role == Role::kWarm && slot.generation.get() == generation.get()) {
-      slot.role = Role::kTrial;
-    }
-  }
-  trials_.push_back({.generation = generation, .share = share, .shadow = shadow});
-}
-
-Scheduler::Trial* Scheduler::trial_of(const HostRoute& route) noexcept {
-  if (route.trial == nullptr || !route.ref.task->idempotent || route.ref.task->kind != TaskKind::kPlain) {
-    return nullptr;
-  }
-  for (Trial& trial : trials_) {
-    if (trial.generation.get() == route.trial->generation.get()) {
-      return &trial;
-    }
-  }
-  return nullptr;
-}
-
-std::optional<std::uint32_t> Scheduler::trial_slot(Trial& trial) const noexcept {
-  for (std::size_t i = 0; i < slots_.size(); ++i) {
-    trial.next_slot = trial.next_slot + 1 < slots_.size() ? trial.next_slot + 1 : 0;
-    const Slot& slot = slots_[trial.next_slot];
-    if (slot.role == Role::kTrial && slot.generation.get() == trial.generation.get() && slot.link != nullptr &&
-        slot.link->state == WorkerLink::State::kReady) {
-      return static_cast<std::uint32_t>(trial.next_slot);
-    }
-  }
-  return std::nullopt;
-}
-
-void Scheduler::divert(Call& call) {
-  if ((call.kind != CallKind::kCall && call.kind != CallKind::kBulk) || call.details().pinned_slot >= 0) {
-    return;
-  }
-  Trial* trial = trial_of(*call.route());
-  if (trial == nullptr || trial->shadow) {
-    return;
-  }
-  trial->credit += trial->share;
-  if (trial->credit < 1) {
-    return;
-  }
-  trial->credit -= 1;
-  if (const auto slot = trial_slot(*trial)) {
-    call.set_run_route(call.route()->trial);
-    call.make_details().pinned_slot = static_cast<std::int32_t>(*slot);
-    call.make_details().diverted = true;
-  }
-}
-
-std::optional<std::uint32_t> Scheduler::slot_for_shadow(const Call& call) {
-  Trial* trial = call.kind == CallKind::kCall && call.details().pinned_slot < 0 ? trial_of(*call.route()) : nullptr;
-  if (trial == nullptr || !trial->shadow) {
-    return std::nullopt;
-  }
-  trial->credit += trial->share;
-  if (trial->credit < 1) {
-    return std::nullopt;
-  }
-  const auto slot = trial_slot(*trial);
-  if (!slot || slots_[*slot].pinned.size() + slots_[*slot].link->in_flight.size() >= kShadowsAhead) {
-    trial->credit = 1;  // The next one, when there is room.
-    return std::nullopt;
-  }
-  trial->credit -= 1;
-  return slot;
-}
-
-void Scheduler::undivert(Call& call) {
-  CallDetails& details = call.make_details();
-  details.run_route = nullptr;
-  details.pinned_slot = -1;
-  details.diverted = false;
 }
 
 // -- the switch -------------------------------------------------------------------------------
 
 void Scheduler::switch_generation(const Switch& change) {
   const Generation& to = *change.to;
-  std::erase_if(trials_, [&](const Trial& trial) { return trial.generation.get() == &to; });
+  trials_.end(to);
   std::vector<std::uint32_t> fresh;
-  for (std::uint32_t i = options_.workers; i < slots_.size(); ++i) {
-    const Slot& slot = slots_[i];
-    const bool loaded = (slot.role == Role::kWarm || slot.role == Role::kTrial) && slot.generation.get() == &to;
+  for (std::uint32_t i = slots_.primary_count(); i < slots_.size(); ++i) {
+    const WorkerSlot& slot = slots_[i];
+    const bool loaded = (slot.role == SlotRole::kWarm || slot.role == SlotRole::kTrial) && slot.generation.get() == &to;
     if (loaded && slot.link != nullptr && slot.link->state == WorkerLink::State::kReady && !slot.link->exited) {
       fresh.push_back(i);
     }
@@ -417,7 +290,7 @@ void Scheduler::switch_generation(const Switch& change) {
   };
   const MonotonicNs session_deadline_ns = deadline_after(std::chrono::nanoseconds(change.session_drain_ns));
   std::vector<std::uint32_t> aside;
-  for (std::uint32_t i = 0; i < options_.workers; ++i) {
+  for (std::uint32_t i = 0; i < slots_.primary_count(); ++i) {
     const std::shared_ptr<WorkerLink> link = slots_[i].link;
     const GenerationRef* bound = link == nullptr ? nullptr : link->generation_of(to.plugin->name);
     if (bound == nullptr || bound->get() == &to) {
@@ -435,13 +308,13 @@ void Scheduler::switch_generation(const Switch& change) {
       fill(i);
     }
   }
-  for (std::uint32_t i = 0; i < options_.workers && !fresh.empty(); ++i) {
+  for (std::uint32_t i = 0; i < slots_.primary_count() && !fresh.empty(); ++i) {
     if (slots_[i].link == nullptr && !slots_[i].starting) {
       fill(i);
     }
   }
   for (const std::uint32_t surplus : fresh) {
-    slots_[surplus].role = Role::kAside;
+    slots_.set_aside(surplus);
     aside.push_back(surplus);
   }
   // First what must stay where it was finds its place, then those that have nothing go.
@@ -466,10 +339,10 @@ void Scheduler::cancel_loads(WorkerLink& link) {
 }
 
 void Scheduler::retire_generation(const Generation& generation) {
-  std::erase_if(trials_, [&](const Trial& trial) { return trial.generation.get() == &generation; });
-  for (std::uint32_t i = options_.workers; i < slots_.size(); ++i) {
-    Slot& slot = slots_[i];
-    if ((slot.role != Role::kWarm && slot.role != Role::kTrial) || slot.generation.get() != &generation) {
+  trials_.end(generation);
+  for (std::uint32_t i = slots_.primary_count(); i < slots_.size(); ++i) {
+    const WorkerSlot& slot = slots_[i];
+    if ((slot.role != SlotRole::kWarm && slot.role != SlotRole::kTrial) || slot.generation.get() != &generation) {
       continue;
     }
     std::vector<Call*> waiting;
@@ -479,7 +352,7 @@ void Scheduler::retire_generation(const Generation& generation) {
     }
     for (auto call = waiting.rbegin(); call != waiting.rend(); ++call) {
       if ((*call)->details().diverted) {
-        undivert(**call);
+        Trials::undivert(**call);
         enqueue(**call, true);
       } else {
         finish_error(CallRef::adopt(*call), ErrorCode::kCancelled,
@@ -490,7 +363,7 @@ void Scheduler::retire_generation(const Generation& generation) {
       cancel_loads(*slot.link);
       take_back_all(*slot.link);
     }
-    slot.role = Role::kAside;
+    slots_.set_aside(i);
     if (slot.link != nullptr) {
       dismiss_if_done(*slot.link);
     } else {
@@ -501,7 +374,7 @@ void Scheduler::retire_generation(const Generation& generation) {
 }
 
 bool Scheduler::has_generation(const Generation& generation) const noexcept {
-  return std::any_of(slots_.begin(), slots_.end(), [&](const Slot& slot) {
+  return std::any_of(slots_.begin(), slots_.end(), [&](const WorkerSlot& slot) {
     const GenerationRef* bound = slot.link == nullptr ? nullptr : slot.link->generation_of(generation.plugin->name);
     return (bound != nullptr && bound->get() == &generation) ||
            (slot.generation.get() == &generation && (slot.link != nullptr || slot.starting || !slot.pinned.empty()));
@@ -515,7 +388,7 @@ void Scheduler::fill_tally(const Generation& generation, GenerationTally& tally)
   tally.idle_deaths = generation.counts.idle_deaths();
   tally.age = std::chrono::nanoseconds(monotonic_now_ns() - generation.made_ns);
   tally.p99_ns = generation.counts.p99_ns();
-  for (const Slot& slot : slots_) {
+  for (const WorkerSlot& slot : slots_) {
     const GenerationRef* bound = slot.link == nullptr ? nullptr : slot.link->generation_of(generation.plugin->name);
     if (bound == nullptr || bound->get() != &generation) {
       continue;

@@ -90,7 +90,7 @@ void Scheduler::ask_to_stop(WorkerLink& link, Call& call, StopReason reason) {
 
 std::vector<CallRef> Scheduler::sent_calls() const {
   std::vector<CallRef> sent;
-  for (const Slot& slot : slots_) {
+  for (const WorkerSlot& slot : slots_) {
     if (slot.link == nullptr) {
       continue;
     }
@@ -254,7 +254,7 @@ void Scheduler::on_timer(MonotonicNs now_ns) {
   if (next_look_ns_ <= now_ns) {
     look_for_stalls(now_ns);
   }
-  for (Slot& slot : slots_) {
+  for (const WorkerSlot& slot : slots_) {
     if (slot.link == nullptr || slot.link->exited) {
       continue;
     }
@@ -277,7 +277,7 @@ void Scheduler::on_timer(MonotonicNs now_ns) {
     if (link.session_deadline_ns <= now_ns) {
       end_overstayed(link, now_ns);
     }
-    if (is_extra(slot)) {
+    if (slot.is_extra()) {
       dismiss_if_done(link);
     }
   }
@@ -286,18 +286,15 @@ void Scheduler::on_timer(MonotonicNs now_ns) {
 
 MonotonicNs Scheduler::next_deadline() const noexcept {
   constexpr MonotonicNs kRetryNs = 5'000'000;
-  MonotonicNs next_ns =
-      std::min({retry_place_ns_, next_tick_ns_, next_bell_check_ns_, next_look_ns_, timers_.next_ns()});
-  const bool may_start_one = may_start();
-  for (const Slot& slot : slots_) {
+  MonotonicNs next_ns = std::min(
+      {retry_place_ns_, next_tick_ns_, next_bell_check_ns_, next_look_ns_, timers_.next_ns(), slots_.next_start_ns()});
+  for (const WorkerSlot& slot : slots_) {
     if (slot.link != nullptr) {
       next_ns = std::min(
           {next_ns, slot.link->start_deadline_ns, slot.link->stop_deadline_ns, slot.link->session_deadline_ns});
       if (!slot.link->outbox_empty()) {
         next_ns = std::min(next_ns, later(monotonic_now_ns(), kRetryNs));
       }
-    } else if (may_start_one && wants_start(slot)) {
-      next_ns = std::min(next_ns, slot.starts.due_ns());
     }
   }
   return next_ns;

@@ -28,9 +28,9 @@ std::vector<Scheduler::Measured> Scheduler::take_to_measure(MonotonicNs now_ns) 
   if (!options_.measures_memory || now_ns < next_measure_ns_) {
     return found;
   }
-  for (const Slot& slot : slots_) {
+  for (const WorkerSlot& slot : slots_) {
     WorkerLink* const link = slot.link.get();
-    if (link == nullptr || is_extra(slot) || link->worn || link->exited || link->state != WorkerLink::State::kReady) {
+    if (link == nullptr || slot.is_extra() || link->worn || link->exited || link->state != WorkerLink::State::kReady) {
       continue;
     }
     const bool runs = !link->in_flight.empty();
@@ -48,8 +48,8 @@ std::vector<Scheduler::Measured> Scheduler::take_to_measure(MonotonicNs now_ns) 
 bool Scheduler::recycle_worn() {
   bool sessions = false;
   for (const std::uint64_t id : std::exchange(worn_, {})) {
-    const WorkerLink* const found = find_link(id);
-    if (found == nullptr || stopping_ || is_extra(slots_[found->slot]) || found->exited || found->dismissed ||
+    const WorkerLink* const found = slots_.find(id);
+    if (found == nullptr || stopping_ || slots_[found->slot].is_extra() || found->exited || found->dismissed ||
         found->state != WorkerLink::State::kReady) {
       continue;
     }

@@ -78,11 +78,11 @@ void Scheduler::look_for_stalls(MonotonicNs now_ns) {
 }
 
 void Scheduler::suspect(WorkerLink& link) {
-  if (link.suspected || link.state != WorkerLink::State::kReady || is_extra(slots_[link.slot])) {
+  if (link.suspected || link.state != WorkerLink::State::kReady || slots_[link.slot].is_extra()) {
     return;
   }
-  const bool others = std::any_of(slots_.begin(), slots_.end(), [&](const Slot& slot) {
-    return !is_extra(slot) && slot.link != nullptr && slot.link.get() != &link && !slot.link->suspected &&
+  const bool others = std::any_of(slots_.begin(), slots_.end(), [&](const WorkerSlot& slot) {
+    return !slot.is_extra() && slot.link != nullptr && slot.link.get() != &link && !slot.link->suspected &&
            !slot.link->exited && slot.link->state == WorkerLink::State::kReady;
   });
   if (!others) {
@@ -147,7 +147,7 @@ std::vector<Scheduler::Stalled> Scheduler::take_stalled() {
 }
 
 void Scheduler::end_stalled(std::uint64_t link_id, bool debugged) {
-  WorkerLink* link = find_link(link_id);
+  WorkerLink* link = slots_.find(link_id);
   if (link == nullptr || link->exited || link->distrusted || link->ending_stall) {
     return;
   }
@@ -173,7 +173,7 @@ void Scheduler::end_stalled(std::uint64_t link_id, bool debugged) {
 }
 
 void Scheduler::end_stopped(std::uint64_t link_id, const ProcessState& state) {
-  WorkerLink* link = find_link(link_id);
+  WorkerLink* link = slots_.find(link_id);
   if (link == nullptr || link->exited || link->kill_reason || link->ending_stall) {
     return;
   }

@@ -25,102 +25,47 @@ std::string text_of(const flatbuffers::String* text) {
 
 // -- starting ---------------------------------------------------------------------------------
 
-std::optional<std::uint32_t> Scheduler::next_start(MonotonicNs now_ns) {
-  if (stopping_ || !may_start()) {
-    return std::nullopt;
-  }
-  // In turns: workers that end as soon as they are there must not keep those of another version from being started.
-  for (std::size_t turn = 0; turn < slots_.size(); ++turn) {
-    const std::size_t i = (start_cursor_ + turn) % slots_.size();
-    Slot& slot = slots_[i];
-    if (wants_start(slot) && slot.starts.due_ns() <= now_ns) {
-      slot.starting = true;
-      slot.started_once = true;
-      start_cursor_ = i + 1;
-      return static_cast<std::uint32_t>(i);
-    }
-  }
-  return std::nullopt;
-}
-
-void Scheduler::start_freely(MonotonicNs from_ns) {
-  options_.first_workers = kEveryWorker;
-  for (Slot& slot : slots_) {
-    if (wants_start(slot)) {
-      slot.starts.delay_until(from_ns);
-      effects_->rearm = true;
-    }
-  }
-}
-
-bool Scheduler::may_start() const noexcept {
-  return options_.first_workers == kEveryWorker || link_count() < options_.first_workers;
-}
-
 void Scheduler::started(std::shared_ptr<WorkerLink> link) {
-  Slot& slot = slots_[link->slot];
-  slot.starting = false;
-  link->start_deadline_ns = monotonic_now_ns() + options_.start_timeout_ns;
-  slot.link = std::move(link);
+  WorkerLink& started = *link;
+  started.start_deadline_ns = monotonic_now_ns() + options_.start_timeout_ns;
+  slots_.put(std::move(link));
   if (stopping_) {
-    slot.link->kill();
-  } else if (slot.role == Role::kAside) {
-    dismiss_if_done(*slot.link);  // Nobody needs it any more.
+    started.kill();
+  } else {
+    dismiss_if_done(started);  // One that was moved aside may not be needed any more.
   }
 }
 
 void Scheduler::start_failed(std::uint32_t slot, Error error) {
-  slots_[slot].starting = false;
+  slots_.end_start(slot);
   if (!stopping_) {
-    note_start_failure(slots_[slot], std::move(error));
+    note_start_failure(slot, std::move(error));
   }
-  if (is_extra(slots_[slot])) {
+  if (slots_[slot].is_extra()) {
     free_extra_slot(slot);
   }
 }
 
-void Scheduler::note_start_failure(Slot& slot, Error error) {
-  const MonotonicNs now_ns = monotonic_now_ns();
-  slot.starts.note_failure(now_ns);
-  options_.first_workers = kEveryWorker;
+void Scheduler::note_start_failure(std::uint32_t slot, Error error) {
   effects_->changed = true;
   effects_->rearm = true;
   effects_->log.push_back({LogLevel::kError, error.message, {}, {}, 0, 0});
-  const bool hopeless = std::all_of(slots_.begin(), slots_.end(), [&](const Slot& each) {
-    return is_extra(each) || (each.link == nullptr && given_up(each, now_ns));
-  });
   error.code = ErrorCode::kUnavailable;
-  if (!hopeless && (given_up(slot, now_ns) || slot.role == Role::kWarm)) {
-    fail_all(slot.pinned, error);  // Calls of this slot alone have no other worker to go to.
+  switch (slots_.note_start_failure(slot, monotonic_now_ns())) {
+    case SlotTable::AfterFailure::kTryAgain:
+      break;
+    case SlotTable::AfterFailure::kSlotGivenUp:
+      fail_all(slots_[slot].pinned, error);  // They have no other worker to go to.
+      break;
+    case SlotTable::AfterFailure::kAllGivenUp:
+      unavailable_ = std::move(error);
+      fail_queued(*unavailable_);
+      break;
   }
-  if (hopeless) {
-    unavailable_ = std::move(error);
-    fail_queued(*unavailable_);
-  }
 }
 
-bool Scheduler::given_up(const Slot& slot, MonotonicNs now_ns) const noexcept {
-  return ever_ready_ ? slot.starts.failed_for(options_.start_timeout_ns, now_ns) : slot.starts.failed_often();
-}
-
-std::uint32_t Scheduler::ready_count() const noexcept {
-  return static_cast<std::uint32_t>(std::count_if(slots_.begin(), slots_.end(), [this](const Slot& slot) {
-    return !is_extra(slot) && slot.link != nullptr && slot.link->state == WorkerLink::State::kReady;
-  }));
-}
-
-std::uint32_t Scheduler::link_count() const noexcept {
-  return static_cast<std::uint32_t>(std::count_if(
-      slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.link != nullptr || slot.starting; }));
-}
-
-WorkerLink* Scheduler::find_link(std::uint64_t id) noexcept {
-  for (Slot& slot : slots_) {
-    if (slot.link != nullptr && slot.link->id == id) {
-      return slot.link.get();
-    }
-  }
-  return nullptr;
+void Scheduler::start_freely(MonotonicNs from_ns) {
+  effects_->rearm = slots_.start_freely(from_ns) || effects_->rearm;
 }
 
 // -- messages ---------------------------------------------------------------------------------
@@ -152,8 +97,7 @@ void Scheduler::on_message(WorkerLink& link, BytesView message, const Resolve& r
     }
     link.state = WorkerLink::State::kReady;
     link.start_deadline_ns = kNever;
-    slots_[link.slot].starts.note_ready();
-    ever_ready_ = true;
+    slots_.note_ready(link.slot);
     relist(link);
     unavailable_.reset();
     effects_->changed = true;
@@ -206,7 +150,7 @@ void Scheduler::on_message(WorkerLink& link, BytesView message, const Resolve& r
 }
 
 void Scheduler::retire(const Retired::Numbers& numbers) {
-  for (Slot& slot : slots_) {
+  for (const WorkerSlot& slot : slots_) {
     if (slot.link == nullptr) {
       continue;
     }
@@ -220,7 +164,7 @@ void Scheduler::retire(const Retired::Numbers& numbers) {
 }
 
 void Scheduler::flush_outboxes() {
-  for (Slot& slot : slots_) {
+  for (const WorkerSlot& slot : slots_) {
     if (slot.link != nullptr && !slot.link->outbox_empty()) {
       slot.link->flush_outbox();
       relist(*slot.link);
@@ -235,7 +179,7 @@ void Scheduler::warn(const WorkerLink& link, std::string message) {
 
 // -- what ends all of them ---------------------------------------------------------------------
 
-void Scheduler::fail_all(CallQueue& queue, const Error& error) {
+void Scheduler::fail_all(const CallQueue& queue, const Error& error) {
   while (Call* call = queue.front()) {
     dequeue(*call);
     Error each = error;
@@ -249,15 +193,16 @@ void Scheduler::fail_all(CallQueue& queue, const Error& error) {
 
 void Scheduler::fail_queued(const Error& error) {
   fail_all(queue_, error);
-  for (Slot& slot : slots_) {
+  for (const WorkerSlot& slot : slots_) {
     fail_all(slot.pinned, error);
   }
 }
 
 void Scheduler::stop_workers() {
   stopping_ = true;
+  slots_.stop_starts();
   effects_->rearm = true;
-  for (Slot& slot : slots_) {
+  for (const WorkerSlot& slot : slots_) {
     if (slot.link == nullptr) {
       continue;
     }
@@ -267,10 +212,11 @@ void Scheduler::stop_workers() {
 
 void Scheduler::kill_workers() {
   stopping_ = true;
+  slots_.stop_starts();
   killing_ = true;
   effects_->rearm = true;
   fail_queued(Error{ErrorCode::kCancelled, "the runtime was shut down before the call began", {}});
-  for (Slot& slot : slots_) {
+  for (const WorkerSlot& slot : slots_) {
     if (slot.link != nullptr) {
       slot.link->kill();
     }
