@@ -101,7 +101,7 @@ void Pool::on_hang_up(std::uint64_t link_id) {
   with([&](Scheduler& scheduler) {
     // Only the channel's hang-up is watched. The exit handle reports the end that is near; a worker that lives on
     // without a channel is of no use.
-    if (WorkerLink* link = scheduler.find_link(link_id); link != nullptr && !link->exited) {
+    if (WorkerLink* link = scheduler.find_link(link_id); link != nullptr && !link->reaper.exited()) {
       poller_.remove(link->channel.descriptor());
       pid = link->handle->pid();
     }
@@ -114,7 +114,7 @@ void Pool::on_hang_up(std::uint64_t link_id) {
   }
   with([&](Scheduler& scheduler) {
     WorkerLink* link = scheduler.find_link(link_id);
-    if (link == nullptr || link->exited) {
+    if (link == nullptr || link->reaper.exited()) {
       return;
     }
     if (state && !state->ending && !state->main_thread_ended) {
@@ -133,7 +133,7 @@ void Pool::handle(std::uint64_t link_id, std::uint64_t kind) {
   with([&](Scheduler& scheduler) {
     // An event of a link that has been buried since it was gathered.
     WorkerLink* link = scheduler.find_link(link_id);
-    if (link == nullptr || link->exited) {
+    if (link == nullptr || link->reaper.exited()) {
       return;
     }
     switch (kind) {

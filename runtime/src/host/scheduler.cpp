@@ -170,7 +170,7 @@ TENON_HOT bool Scheduler::can_take(const WorkerLink& link) const noexcept {
                                     ? kFirstPrefetch
                                     : std::clamp(kPrefetchNs / link.mean_run_ns, kLeastPrefetch, kMostPrefetch);
   // A worker that does not read its control channel gets nothing new: what a call refers to might never arrive.
-  return link.state == WorkerLink::State::kReady && !link.exited && !link.held && !link.suspected &&
+  return link.state == WorkerLink::State::kReady && !link.reaper.exited() && !link.held && !link.suspected &&
          link.in_flight.size() < static_cast<std::size_t>(prefetch) && link.transport->end().free_slots() > 0 &&
          link.outbox_empty() && (!is_worn(link) || slots_[link.slot].is_extra());
 }
@@ -178,7 +178,7 @@ TENON_HOT bool Scheduler::can_take(const WorkerLink& link) const noexcept {
 TENON_HOT void Scheduler::relist(WorkerLink& link) {
   const SlotRole role = slots_[link.slot].role;
   const bool stands_empty = link.suspected && link.in_flight.empty();
-  if (role == SlotRole::kPrimary && link.state == WorkerLink::State::kReady && !link.exited && !stands_empty) {
+  if (role == SlotRole::kPrimary && link.state == WorkerLink::State::kReady && !link.reaper.exited() && !stands_empty) {
     board_.place(link, link.in_flight.size(), can_take(link), link.streaming && !link.held);
   } else {
     board_.remove(link);
@@ -249,7 +249,7 @@ void Scheduler::dispatch() {
 
 TENON_HOT std::shared_ptr<WorkerLink> Scheduler::submit_direct(CallRef call) {
   WorkerLink* link = board_.idle();
-  if (link == nullptr || !queue_.empty() || call->details().pinned_slot >= 0 || unavailable_ || link->direct ||
+  if (link == nullptr || !queue_.empty() || call->details().pinned_slot >= 0 || unavailable_ || link->reaper.direct() ||
       !link->in_flight.empty() || !slots_[link->slot].pinned.empty() || !can_take(*link) ||
       (!trials_.empty() && call->route()->trial != nullptr)) {
     return nullptr;
@@ -265,10 +265,9 @@ TENON_HOT std::shared_ptr<WorkerLink> Scheduler::submit_direct(CallRef call) {
 }
 
 void Scheduler::take_reaper(WorkerLink& link) {
-  link.direct = true;
+  link.reaper.take();
   // A bell that is still armed would ring the reactor for nothing.
   link.transport->end().disarm();
-  link.bell_armed = false;
 }
 
 std::shared_ptr<WorkerLink> Scheduler::take_role(const Call& call) {
@@ -276,7 +275,7 @@ std::shared_ptr<WorkerLink> Scheduler::take_role(const Call& call) {
     return nullptr;
   }
   const std::shared_ptr<WorkerLink>& link = slots_[call.slot].link;
-  if (link->direct || link->exited) {
+  if (link->reaper.direct() || link->reaper.exited()) {
     return nullptr;
   }
   take_reaper(*link);
@@ -430,7 +429,7 @@ TENON_HOT void Scheduler::publish() {
     link->transport->end().publish();
     if (link->sent_since_reap >= kSendsPerReap) {
       link->sent_since_reap = 0;
-      if (!link->direct) {
+      if (!link->reaper.direct()) {
         reap_aside(*link);
       }
     }
@@ -478,7 +477,7 @@ CallRef Scheduler::take_out(WorkerLink& link, const Call& call) {
     begin_next(link);
   }
   relist(link);
-  if (link.direct) {
+  if (link.reaper.direct()) {
     // Lets the thread that waits directly see that its call has been taken from under it.
     link.transport->end().wake_host();
   }

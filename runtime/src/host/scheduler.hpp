@@ -397,7 +397,7 @@ class Scheduler {
   std::uint32_t streaming_links_ = 0;
   MonotonicNs next_tick_ns_ = kNever;
   MonotonicNs next_bell_check_ns_ = kNever;  // While a bell is armed.
-  std::uint32_t bells_due_ = 0;              // Links with `bell_due`.
+  std::vector<std::uint64_t> due_;           // Links that the reactor is to come to without a ring, by id.
   MonotonicNs next_look_ns_ = kNever;        // For workers that stand still.
   std::uint64_t submitted_at_look_ = 0;
   std::vector<Stalled> stalled_;

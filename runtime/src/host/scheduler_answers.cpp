@@ -24,18 +24,17 @@ constexpr std::int64_t kTickNs = 1'000'000;
 // -- answers ----------------------------------------------------------------------------------
 
 TENON_HOT void Scheduler::ensure_reaper(WorkerLink& link) {
-  for (int tries = 0; !link.direct && !link.in_flight.empty(); ++tries) {
+  for (int tries = 0; !link.reaper.direct() && !link.in_flight.empty(); ++tries) {
     const std::uint64_t position = link.in_flight.front_position() + (link.streaming ? kStreamBell : 0);
-    if (link.bell_armed) {
-      if (link.bell_at != position) {
-        link.bell_at = position;
+    if (link.reaper.reactor_comes()) {
+      if (link.reaper.armed_elsewhere(position)) {
+        link.reaper.move_bell(position);
         link.transport->end().move_bell(position);
       }
       return;
     }
     if (link.transport->end().arm_event_bell(position)) {
-      link.bell_armed = true;
-      link.bell_at = position;
+      link.reaper.arm(position);
       if (next_bell_check_ns_ == kNever) {
         next_bell_check_ns_ = monotonic_now_ns() + BellWatch::kIntervalNs;
         effects_->rearm = true;
@@ -44,10 +43,8 @@ TENON_HOT void Scheduler::ensure_reaper(WorkerLink& link) {
     }
     // There is an answer already. After some of them the reactor goes on, as if the bell had rung.
     if (tries == 2) {
-      link.bell_armed = true;
-      if (!std::exchange(link.bell_due, true)) {
-        ++bells_due_;
-      }
+      link.reaper.postpone();
+      due_.push_back(link.id);
       effects_->again = true;
       return;
     }
@@ -83,7 +80,7 @@ void Scheduler::on_tick(MonotonicNs now_ns) {
       continue;
     }
     WorkerLink& link = *slot.link;
-    if (!link.direct) {
+    if (!link.reaper.direct()) {
       reap(link);
     }
     harvest(link);
@@ -114,7 +111,7 @@ void Scheduler::check_bells(MonotonicNs now_ns) {
   next_bell_check_ns_ = kNever;
   for (const WorkerSlot& slot : slots_) {
     const std::shared_ptr<WorkerLink> link = slot.link;
-    if (link == nullptr || link->direct || link->exited || !link->bell_armed || link->in_flight.empty()) {
+    if (link == nullptr || !link->reaper.reactor_comes() || link->in_flight.empty()) {
       continue;
     }
     next_bell_check_ns_ = now_ns + BellWatch::kIntervalNs;
@@ -145,15 +142,10 @@ void Scheduler::relieve(WorkerLink& link) {
 }
 
 void Scheduler::on_due_bells() {
-  if (bells_due_ == 0) {
-    return;
-  }
-  for (const WorkerSlot& slot : slots_) {
-    const std::shared_ptr<WorkerLink> link = slot.link;
-    if (link == nullptr || !link->bell_due) {
-      continue;
+  for (const std::uint64_t id : std::exchange(due_, {})) {
+    if (WorkerLink* link = slots_.find(id); link != nullptr && link->reaper.due()) {
+      take_rung(*link);
     }
-    take_rung(*link);
   }
 }
 
@@ -163,13 +155,9 @@ void Scheduler::on_bell(WorkerLink& link) {
 }
 
 void Scheduler::take_rung(WorkerLink& link) {
-  if (std::exchange(link.bell_due, false)) {
-    --bells_due_;
-  }
-  if (link.direct) {
+  if (!link.reaper.rang()) {
     return;  // A ring from before the direct thread took the role.
   }
-  link.bell_armed = false;
   if (reap(link) < 2 && link.in_flight.empty()) {
     set_streaming(link, false);
   }
@@ -180,8 +168,7 @@ void Scheduler::take_rung(WorkerLink& link) {
 
 TENON_HOT bool Scheduler::reap_direct(WorkerLink& link, const Call& call) {
   reap(link);
-  if (link.exited) {
-    link.direct = false;
+  if (link.reaper.exited()) {
     bury(link);
     return true;
   }
@@ -194,11 +181,11 @@ TENON_HOT bool Scheduler::reap_direct(WorkerLink& link, const Call& call) {
 }
 
 TENON_HOT void Scheduler::leave_role(WorkerLink& link) {
-  link.direct = false;
-  if (link.exited) {
+  if (link.reaper.exited()) {
     bury(link);
     return;
   }
+  link.reaper.give_back();
   steal_for(link);
   if (!queue_.empty() || slots_.pinned_calls() > 0) {
     dispatch();
@@ -210,7 +197,7 @@ void Scheduler::reap_round() {
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     reap_cursor_ = reap_cursor_ + 1 < slots_.size() ? reap_cursor_ + 1 : 0;
     WorkerLink* link = slots_[reap_cursor_].link.get();
-    if (link != nullptr && !link->direct && !link->exited && link->transport->end().has_completion()) {
+    if (link != nullptr && !link->reaper.direct() && link->transport->end().has_completion()) {
       reap(*link);
       steal_for(*link);
       dispatch();

@@ -42,9 +42,9 @@ void Scheduler::handle_invalid_reply(WorkerLink& link, CallRef call, std::uint64
 }
 
 void Scheduler::on_exit(WorkerLink& link) {
-  if (link.direct) {
+  if (link.reaper.direct()) {
     // The thread that waits directly has the reaper's role; it buries the worker.
-    link.exited = true;
+    link.reaper.note_exit();
     relist(link);
     link.transport->end().wake_host();
     return;
@@ -64,13 +64,11 @@ void Scheduler::bury(WorkerLink& link) {
   }
   const bool expected = link.dismissed || stopping_ || killing_;
   link.state = WorkerLink::State::kDead;
+  link.reaper.end();
   relist(link);
   set_streaming(link, false);
   const ExitStatus status = link.handle->exit_status().value_or(ExitStatus{});
   static_cast<void>(slots_.take(link.slot));
-  if (std::exchange(link.bell_due, false)) {
-    --bells_due_;
-  }
   effects_->buried.push_back(keep);
   effects_->changed = true;
   effects_->rearm = true;

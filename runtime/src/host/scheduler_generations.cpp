@@ -277,7 +277,8 @@ void Scheduler::switch_generation(const Switch& change) {
   for (std::uint32_t i = slots_.primary_count(); i < slots_.size(); ++i) {
     const WorkerSlot& slot = slots_[i];
     const bool loaded = (slot.role == SlotRole::kWarm || slot.role == SlotRole::kTrial) && slot.generation.get() == &to;
-    if (loaded && slot.link != nullptr && slot.link->state == WorkerLink::State::kReady && !slot.link->exited) {
+    if (loaded && slot.link != nullptr && slot.link->state == WorkerLink::State::kReady &&
+        !slot.link->reaper.exited()) {
       fresh.push_back(i);
     }
   }

@@ -183,7 +183,7 @@ void Scheduler::on_call_timer(Call& call, MonotonicNs now_ns) {
   }
   if (details.kill_at_ns <= now_ns) {
     // Asked to stop, and still here; unless its answer, or that of the call before it, waits to be read.
-    if (!link.direct) {
+    if (!link.reaper.direct()) {
       const CallRef keep = CallRef::share(&call);
       reap(link);
       if (call.phase != Call::Phase::kSent || link.kill_reason) {
@@ -255,7 +255,7 @@ void Scheduler::on_timer(MonotonicNs now_ns) {
     look_for_stalls(now_ns);
   }
   for (const WorkerSlot& slot : slots_) {
-    if (slot.link == nullptr || slot.link->exited) {
+    if (slot.link == nullptr || slot.link->reaper.exited()) {
       continue;
     }
     WorkerLink& link = *slot.link;

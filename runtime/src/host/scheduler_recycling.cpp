@@ -30,7 +30,8 @@ std::vector<Scheduler::Measured> Scheduler::take_to_measure(MonotonicNs now_ns) 
   }
   for (const WorkerSlot& slot : slots_) {
     WorkerLink* const link = slot.link.get();
-    if (link == nullptr || slot.is_extra() || link->worn || link->exited || link->state != WorkerLink::State::kReady) {
+    if (link == nullptr || slot.is_extra() || link->worn || link->reaper.exited() ||
+        link->state != WorkerLink::State::kReady) {
       continue;
     }
     const bool runs = !link->in_flight.empty();
@@ -49,7 +50,7 @@ bool Scheduler::recycle_worn() {
   bool sessions = false;
   for (const std::uint64_t id : std::exchange(worn_, {})) {
     const WorkerLink* const found = slots_.find(id);
-    if (found == nullptr || stopping_ || slots_[found->slot].is_extra() || found->exited || found->dismissed ||
+    if (found == nullptr || stopping_ || slots_[found->slot].is_extra() || found->reaper.exited() || found->dismissed ||
         found->state != WorkerLink::State::kReady) {
       continue;
     }

@@ -40,7 +40,7 @@ void Scheduler::look_for_stalls(MonotonicNs now_ns) {
   bool busy = false;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     const std::shared_ptr<WorkerLink> keep = slots_[i].link;
-    if (keep == nullptr || keep->exited || keep->distrusted ||
+    if (keep == nullptr || keep->reaper.exited() || keep->distrusted ||
         (keep->state != WorkerLink::State::kReady && keep->in_flight.empty())) {
       continue;
     }
@@ -83,7 +83,7 @@ void Scheduler::suspect(WorkerLink& link) {
   }
   const bool others = std::any_of(slots_.begin(), slots_.end(), [&](const WorkerSlot& slot) {
     return !slot.is_extra() && slot.link != nullptr && slot.link.get() != &link && !slot.link->suspected &&
-           !slot.link->exited && slot.link->state == WorkerLink::State::kReady;
+           !slot.link->reaper.exited() && slot.link->state == WorkerLink::State::kReady;
   });
   if (!others) {
     return;  // What it has not begun has nowhere else to go.
@@ -105,7 +105,7 @@ void Scheduler::suspect_at_once(WorkerLink& link) {
 
 void Scheduler::trust_again(WorkerLink& link) {
   link.suspected = false;
-  if (!link.direct) {
+  if (!link.reaper.direct()) {
     reap(link);  // What it gave back left no room in its ring.
   }
   relist(link);
@@ -136,7 +136,7 @@ void Scheduler::relieve_stalled(WorkerLink& link, bool pinned_too) {
   }
   begin_next(link);
   relist(link);
-  if (link.direct) {
+  if (link.reaper.direct()) {
     // Lets the thread that waits directly see that its call has been taken from under it.
     link.transport->end().wake_host();
   }
@@ -148,7 +148,7 @@ std::vector<Scheduler::Stalled> Scheduler::take_stalled() {
 
 void Scheduler::end_stalled(std::uint64_t link_id, bool debugged) {
   WorkerLink* link = slots_.find(link_id);
-  if (link == nullptr || link->exited || link->distrusted || link->ending_stall) {
+  if (link == nullptr || link->reaper.exited() || link->distrusted || link->ending_stall) {
     return;
   }
   link->stall.look(monotonic_now_ns(), sight_of(*link));
@@ -174,7 +174,7 @@ void Scheduler::end_stalled(std::uint64_t link_id, bool debugged) {
 
 void Scheduler::end_stopped(std::uint64_t link_id, const ProcessState& state) {
   WorkerLink* link = slots_.find(link_id);
-  if (link == nullptr || link->exited || link->kill_reason || link->ending_stall) {
+  if (link == nullptr || link->reaper.exited() || link->kill_reason || link->ending_stall) {
     return;
   }
   if (state.main_thread_ended) {

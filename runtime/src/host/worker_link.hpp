@@ -23,6 +23,7 @@
 #include "host/link_board.hpp"
 #include "host/log_budget.hpp"
 #include "host/log_line.hpp"
+#include "host/reaper.hpp"
 #include "host/stall_watch.hpp"
 #include "host/storage.hpp"
 #include "host/worker_output.hpp"
@@ -120,14 +121,8 @@ class WorkerLink {
   bool worn = false;                 ///< It is to be replaced.
   std::vector<std::shared_ptr<SessionRecord>> sessions;  ///< That are open in it.
 
-  /// A thread that made a synchronous call has the reaper's role; it also buries the worker should it die.
-  bool direct = false;
-  bool exited = false;  ///< The end has been seen while `direct`.
-  bool bell_armed = false;
-  /// The reactor is to act as if the bell had rung.
-  bool bell_due = false;
+  Reaper reaper;  ///< Who reads its completions.
   BellWatch bell_watch;
-  std::uint64_t bell_at = 0;  ///< The position that an armed bell waits for.
   /// Many short calls pass through: the worker rings for some of them together, and the reactor looks every
   /// millisecond.
   bool streaming = false;
