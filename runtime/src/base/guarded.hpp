@@ -8,12 +8,14 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <type_traits>
 #include <utility>
 
 namespace tenon::internal {
 
-/// A value together with the mutex that guards it. [any-thread]
-template <typename T>
+/// A value together with the mutex that guards it: std::mutex, or a RankedMutex where locks have an order.
+/// [any-thread]
+template <typename T, typename Mutex = std::mutex>
 class Guarded {
  public:
   /// A held lock and access to the value. Valid as long as the Guarded.
@@ -24,20 +26,51 @@ class Guarded {
     /// Waits on `condition` until `predicate()` holds; the lock is released meanwhile.
     template <typename Predicate>
     void wait(std::condition_variable& condition, Predicate predicate) {
-      condition.wait(lock_, std::move(predicate));
+      const Native native(lock_);
+      condition.wait(native.lock(), std::move(predicate));
     }
     /// Like wait, but at most until a point in time. Returns the predicate's last value.
     template <typename TimePoint, typename Predicate>
     [[nodiscard]] bool wait_until(std::condition_variable& condition, TimePoint until, Predicate predicate) {
-      return condition.wait_until(lock_, until, std::move(predicate));
+      const Native native(lock_);
+      return condition.wait_until(native.lock(), until, std::move(predicate));
     }
     /// Releases the lock before the end of the scope; the value must not be used afterwards.
     void unlock() { lock_.unlock(); }
 
    private:
     friend class Guarded;
-    Locked(std::mutex& mutex, T& value) : lock_(mutex), value_(&value) {}
-    std::unique_lock<std::mutex> lock_;
+
+    /// The lock as condition variables take it. The thread counts as holding a ranked mutex while it waits.
+    class Native {
+     public:
+      explicit Native(std::unique_lock<Mutex>& held) : held_(held) {
+        if constexpr (!std::is_same_v<Mutex, std::mutex>) {
+          native_ = std::unique_lock(held.mutex()->native(), std::adopt_lock);
+        }
+      }
+      ~Native() {
+        if constexpr (!std::is_same_v<Mutex, std::mutex>) {
+          native_.release();
+        }
+      }
+      Native(const Native&) = delete;
+      Native& operator=(const Native&) = delete;
+      [[nodiscard]] std::unique_lock<std::mutex>& lock() const noexcept {
+        if constexpr (std::is_same_v<Mutex, std::mutex>) {
+          return held_;
+        } else {
+          return native_;
+        }
+      }
+
+     private:
+      std::unique_lock<Mutex>& held_;
+      mutable std::unique_lock<std::mutex> native_;
+    };
+
+    Locked(Mutex& mutex, T& value) : lock_(mutex), value_(&value) {}
+    std::unique_lock<Mutex> lock_;
     T* value_;
   };
 
@@ -53,7 +86,7 @@ class Guarded {
   [[nodiscard]] Locked lock() { return Locked(mutex_, value_); }
 
  private:
-  std::mutex mutex_;
+  Mutex mutex_;
   T value_;
 };
 
