@@ -231,9 +231,10 @@ Result<std::shared_ptr<Pool>> Pool::start(const RuntimeOptions& options,
   std::optional<Error> unavailable;
   {
     auto scheduler = pool->scheduler_.lock();
-    scheduler.wait(pool->changed_, [&] { return scheduler->ready_count() > 0 || scheduler->unavailable(); });
-    if (scheduler->ready_count() == 0) {
-      unavailable = scheduler->unavailable();
+    scheduler.wait(pool->changed_,
+                   [&] { return scheduler->slots().ready_count() > 0 || scheduler->lives().unavailable(); });
+    if (scheduler->slots().ready_count() == 0) {
+      unavailable = scheduler->lives().unavailable();
     }
   }
   if (unavailable) {
@@ -428,9 +429,10 @@ TENON_HOT bool Pool::has_room(const Scheduler& scheduler, const Call& call) cons
   // One call is always taken, or one that is larger than the bound could never run. The reactor must never wait: a
   // continuation's call goes beyond the bound, by one for each that ended. The close of a session is never refused, or
   // the session would stay in its worker for ever.
-  return scheduler.accepted() == 0 ||
-         (scheduler.accepted() + call.counted_calls() <= max_queued_calls_ &&
-          call.counted_bytes() <= max_queued_bytes_ - std::min(max_queued_bytes_, scheduler.accepted_bytes())) ||
+  return scheduler.ledger().accepted() == 0 ||
+         (scheduler.ledger().accepted() + call.counted_calls() <= max_queued_calls_ &&
+          call.counted_bytes() <=
+              max_queued_bytes_ - std::min(max_queued_bytes_, scheduler.ledger().accepted_bytes())) ||
          call.kind == CallKind::kClose || on_reactor();
 }
 
@@ -445,9 +447,10 @@ Result<void> Pool::wait_for_room(Guarded<Scheduler>::Locked& scheduler, const Ca
     return {};
   }
   if (overflow_ == Overflow::kReject) {
-    return fail(ErrorCode::kRejected, "the queue is full: " + count_of(scheduler->accepted(), "call", "calls") +
-                                          " with " + format_size(scheduler->accepted_bytes()) +
-                                          " of arguments; call later, or raise max_queued_calls or max_queued_bytes");
+    return fail(ErrorCode::kRejected,
+                "the queue is full: " + count_of(scheduler->ledger().accepted(), "call", "calls") + " with " +
+                    format_size(scheduler->ledger().accepted_bytes()) +
+                    " of arguments; call later, or raise max_queued_calls or max_queued_bytes");
   }
   const auto may_go_on = [&] { return has_room(*scheduler, call) || !accepting_.load(std::memory_order_relaxed); };
   const CallDetails& details = call.details();
@@ -563,15 +566,15 @@ void Pool::drive(Call& call, MonotonicNs deadline_ns) {
 }
 
 bool Pool::cancel(Call& call) {
-  return with([&](Scheduler& scheduler) { return scheduler.cancel(call); });
+  return with([&](Scheduler& scheduler) { return scheduler.limits().cancel(call); });
 }
 
 bool Pool::cancel_queued(Call& call) {
-  return with([&](Scheduler& scheduler) { return scheduler.cancel_queued(call); });
+  return with([&](Scheduler& scheduler) { return scheduler.limits().cancel_queued(call); });
 }
 
 bool Pool::started(const Call& call) {
-  return scheduler_.lock()->started(call);
+  return scheduler_.lock()->limits().started(call);
 }
 
 void Pool::cancel_items(const BulkWork& work, std::uint32_t from, std::uint32_t count) {
@@ -579,11 +582,11 @@ void Pool::cancel_items(const BulkWork& work, std::uint32_t from, std::uint32_t 
 }
 
 std::optional<Progress> Pool::progress(const Call& call) {
-  return scheduler_.lock()->progress(call);
+  return scheduler_.lock()->sent().progress(call);
 }
 
 std::int32_t Pool::slot_for_session() {
-  return scheduler_.lock()->slot_for_session();
+  return scheduler_.lock()->slots().for_session();
 }
 
 RuntimeStats Pool::stats() {
@@ -596,7 +599,7 @@ RuntimeStats Pool::stats() {
 
 bool Pool::wait_until_drained(bool bounded) {
   auto scheduler = scheduler_.lock();
-  const auto drained = [&] { return scheduler->accepted() == 0; };
+  const auto drained = [&] { return scheduler->ledger().accepted() == 0; };
   if (bounded) {
     return scheduler.wait_until(changed_, std::chrono::steady_clock::now() + drain_timeout_, drained);
   }
@@ -608,7 +611,7 @@ void Pool::shutdown(Shutdown how) {
   with([&](Scheduler& scheduler) {
     accepting_.store(false, std::memory_order_release);
     if (how == Shutdown::kCancel) {
-      scheduler.cancel_all();
+      scheduler.limits().cancel_all();
     } else if (how == Shutdown::kDrainRunning && !on_reactor()) {
       scheduler.cancel_all_queued();
     } else if (how == Shutdown::kKill || on_reactor()) {
@@ -631,14 +634,14 @@ void Pool::shutdown(Shutdown how) {
   }
   if (!wait_until_drained(how == Shutdown::kDrain || how == Shutdown::kDrainRunning)) {
     with([&](Scheduler& scheduler) {
-      scheduler.effects().log.push_back(
-          {LogLevel::kWarning,
-           count_of(scheduler.accepted(), "call", "calls") + " did not end within drain_timeout and are cancelled",
-           {},
-           {},
-           0,
-           0});
-      scheduler.cancel_all();
+      scheduler.effects().log.push_back({LogLevel::kWarning,
+                                         count_of(scheduler.ledger().accepted(), "call", "calls") +
+                                             " did not end within drain_timeout and are cancelled",
+                                         {},
+                                         {},
+                                         0,
+                                         0});
+      scheduler.limits().cancel_all();
     });
     static_cast<void>(wait_until_drained(false));
   }

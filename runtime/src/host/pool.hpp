@@ -98,7 +98,9 @@ class Pool : public std::enable_shared_from_this<Pool> {
   [[nodiscard]] std::int32_t slot_for_session();
   [[nodiscard]] std::uint64_t next_session_id() noexcept { return session_ids_.next(); }
   /// Whether the worker of a session has been moved aside: it had better be opened anew elsewhere.
-  [[nodiscard]] bool should_move(const SessionRecord& session) { return scheduler_.lock()->should_move(session); }
+  [[nodiscard]] bool should_move(const SessionRecord& session) {
+    return scheduler_.lock()->placement().should_move(session);
+  }
   /// Hears of it when open sessions are to move.
   void add_session(const std::shared_ptr<SessionHandle>& session);
   /// Has open sessions move whose workers have been moved aside.

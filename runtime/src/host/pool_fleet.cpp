@@ -52,7 +52,7 @@ CallRef Pool::make_shadow(const Call& call) {
   RouteRef twin;
   {
     auto scheduler = scheduler_.lock();
-    slot = scheduler->slot_for_shadow(call);
+    slot = scheduler->trials().slot_for_shadow(call);
     twin = call.route()->trial;
   }
   if (!slot) {
@@ -126,14 +126,14 @@ class PoolFleet final : public Fleet {
 
   bool wait_drained(const GenerationRef& generation, std::chrono::milliseconds timeout) override {
     auto scheduler = pool_->scheduler_.lock();
-    const auto gone = [&] { return !scheduler->has_generation(*generation); };
+    const auto gone = [&] { return !scheduler->generations().has(*generation); };
     const auto until = std::chrono::steady_clock::time_point(std::chrono::nanoseconds(deadline_after(timeout)));
     return scheduler.wait_until(pool_->changed_, until, gone);
   }
 
   GenerationTally tally(const GenerationRef& generation) const override {
     GenerationTally tally;
-    pool_->scheduler_.lock()->fill_tally(*generation, tally);
+    pool_->scheduler_.lock()->generations().fill_tally(*generation, tally);
     return tally;
   }
 
@@ -164,8 +164,8 @@ Result<void> PoolFleet::warm(const GenerationRef& generation, std::chrono::milli
       return false;
     }
     const std::uint32_t wanted =
-        std::clamp<std::uint32_t>(scheduler.workers_with(generation->plugin->name), 1, kMostWarm);
-    for (const std::uint32_t slot : scheduler.add_warm_slots(generation, wanted)) {
+        std::clamp<std::uint32_t>(scheduler.generations().count_with(generation->plugin->name), 1, kMostWarm);
+    for (const std::uint32_t slot : scheduler.generations().add_warm_slots(generation, wanted)) {
       CallRef load = Call::create(route, pool_->call_ids_.next(), BytesView());
       load->kind = CallKind::kLoad;
       CallDetails& details = load->make_details();
@@ -193,7 +193,7 @@ Result<void> PoolFleet::warm(const GenerationRef& generation, std::chrono::milli
   }
   const bool retired = pool_->with([&](Scheduler& scheduler) {
     if (problem || generation->counts.retired()) {
-      scheduler.retire_generation(*generation);
+      scheduler.generations().retire(*generation);
     }
     return generation->counts.retired();
   });
@@ -217,7 +217,7 @@ void PoolFleet::start_trial(const GenerationRef& generation, TrialOptions option
   }
   pool_->with([&](Scheduler& scheduler) {
     pool_->routing_.begin_trial(generation);
-    scheduler.begin_trial(generation, options.share, shadow);
+    scheduler.trials().begin(generation, options.share, shadow);
   });
 }
 
@@ -236,9 +236,9 @@ GenerationRef PoolFleet::switch_to(const GenerationRef& generation, bool keeps_q
       replaced.generation->counts.set_replaced(true);
     }
     generation->counts.set_replaced(false);
-    scheduler.switch_generation({.to = generation,
-                                 .keeps_queued = keeps_queued,
-                                 .session_drain_ns = std::chrono::nanoseconds(session_drain).count()});
+    scheduler.generations().switch_to({.to = generation,
+                                       .keeps_queued = keeps_queued,
+                                       .session_drain_ns = std::chrono::nanoseconds(session_drain).count()});
   });
   end_shadow(*generation);
   pool_->move_sessions();
@@ -249,7 +249,7 @@ void PoolFleet::retire(const GenerationRef& generation) {
   pool_->with([&](Scheduler& scheduler) {
     pool_->routing_.end_trial(*generation);
     generation->counts.set_retired();
-    scheduler.retire_generation(*generation);
+    scheduler.generations().retire(*generation);
   });
   end_shadow(*generation);
 }

@@ -33,7 +33,7 @@ void Pool::react() {
     MonotonicNs deadline_ns = kNever;
     {
       auto scheduler = scheduler_.lock();
-      if (closing_ && scheduler->link_count() == 0) {
+      if (closing_ && scheduler->slots().worker_count() == 0) {
         arguments_->close();
         call_memory_->close();
         reactor_done_ = true;
@@ -58,40 +58,40 @@ void Pool::react() {
       }
     }
     auto retired = retired_->take();
-    std::vector<Scheduler::Stalled> stalled;
-    std::vector<Scheduler::Measured> to_measure;
+    std::vector<Stalls::Stalled> stalled;
+    std::vector<WearWatch::Measured> to_measure;
     bool sessions_move = false;
     with([&](Scheduler& scheduler) {
       scheduler.retire(retired);
       scheduler.flush_outboxes();
       scheduler.on_due_bells();
       scheduler.on_timer(monotonic_now_ns());
-      stalled = scheduler.take_stalled();
-      to_measure = scheduler.take_to_measure(now_ns);
-      sessions_move = scheduler.recycle_worn();
+      stalled = scheduler.stalls().take_stalled();
+      to_measure = scheduler.wear().take_to_measure(scheduler.slots(), now_ns);
+      sessions_move = scheduler.generations().recycle_worn();
     });
     if (sessions_move) {
       move_sessions();
     }
-    for (const Scheduler::Measured& each : to_measure) {
+    for (const WearWatch::Measured& each : to_measure) {
       const auto used_bytes = process_memory_bytes(each.pid, recycle_above_bytes_);
       if (used_bytes && *used_bytes > recycle_above_bytes_) {
         with([&](Scheduler& scheduler) {
-          if (WorkerLink* link = scheduler.find_link(each.link_id)) {
-            scheduler.wear_out(*link);
+          if (WorkerLink* link = scheduler.slots().find(each.link_id)) {
+            scheduler.wear().wear_out(*link);
           }
         });
       }
     }
-    for (const Scheduler::Stalled& each : stalled) {
+    for (const Stalls::Stalled& each : stalled) {
       if (each.runs) {
         if (const auto state = process_state(each.pid)) {
-          with([&](Scheduler& scheduler) { scheduler.end_stopped(each.link_id, *state); });
+          with([&](Scheduler& scheduler) { scheduler.stalls().end_stopped(each.link_id, *state); });
         }
         continue;
       }
       const bool debugged = debugger_attached(each.pid);
-      with([&](Scheduler& scheduler) { scheduler.end_stalled(each.link_id, debugged); });
+      with([&](Scheduler& scheduler) { scheduler.stalls().end_stalled(each.link_id, debugged); });
     }
   }
 }
@@ -101,7 +101,7 @@ void Pool::on_hang_up(std::uint64_t link_id) {
   with([&](Scheduler& scheduler) {
     // Only the channel's hang-up is watched. The exit handle reports the end that is near; a worker that lives on
     // without a channel is of no use.
-    if (WorkerLink* link = scheduler.find_link(link_id); link != nullptr && !link->reaper.exited()) {
+    if (WorkerLink* link = scheduler.slots().find(link_id); link != nullptr && !link->reaper.exited()) {
       poller_.remove(link->channel.descriptor());
       pid = link->handle->pid();
     }
@@ -113,12 +113,12 @@ void Pool::on_hang_up(std::uint64_t link_id) {
     state = process_state(pid);
   }
   with([&](Scheduler& scheduler) {
-    WorkerLink* link = scheduler.find_link(link_id);
+    WorkerLink* link = scheduler.slots().find(link_id);
     if (link == nullptr || link->reaper.exited()) {
       return;
     }
     if (state && !state->ending && !state->main_thread_ended) {
-      scheduler.end_disconnected(*link);
+      scheduler.roster().kill_disconnected(*link);
     } else {
       link->kill();
     }
@@ -132,7 +132,7 @@ void Pool::handle(std::uint64_t link_id, std::uint64_t kind) {
   }
   with([&](Scheduler& scheduler) {
     // An event of a link that has been buried since it was gathered.
-    WorkerLink* link = scheduler.find_link(link_id);
+    WorkerLink* link = scheduler.slots().find(link_id);
     if (link == nullptr || link->reaper.exited()) {
       return;
     }
@@ -165,7 +165,7 @@ void Pool::read_messages(Scheduler& scheduler, WorkerLink& link) {
   for (int i = 0; i < kMessagesAtOnce; ++i) {
     auto read = link.transport->end().read_message(message);
     if (!read) {
-      scheduler.break_link(link, std::move(read.error()));
+      scheduler.roster().break_link(link, std::move(read.error()));
       return;
     }
     if (!*read) {
@@ -187,7 +187,7 @@ bool Pool::start_due_worker() {
   // Outside the lock: calls go on meanwhile.
   auto link = WorkerLink::start(*launcher_, *arguments_, link_ids_.next(), *slot, link_options_);
   if (!link) {
-    with([&](Scheduler& scheduler) { scheduler.start_failed(*slot, std::move(link.error())); });
+    with([&](Scheduler& scheduler) { scheduler.lives().start_failed(*slot, std::move(link.error())); });
     return true;
   }
   const bool watched = watch(**link);
@@ -199,7 +199,7 @@ bool Pool::start_due_worker() {
   }
   with([&](Scheduler& scheduler) {
     WorkerLink& started = **link;
-    scheduler.started(*link);
+    scheduler.lives().started(*link);
     if (!watched) {
       scheduler.on_exit(started);
     }
@@ -209,7 +209,7 @@ bool Pool::start_due_worker() {
 
 void Pool::send_file(const FileRestorer::Request& request, const Result<ServedFile::Loadable>& found) {
   with([&](Scheduler& scheduler) {
-    if (WorkerLink* link = scheduler.find_link(request.link_id)) {
+    if (WorkerLink* link = scheduler.slots().find(request.link_id)) {
       link->send_file(request, found);
       scheduler.effects().rearm = true;  // It may wait for room in the channel.
     }

@@ -1,268 +1,153 @@
 #include "host/scheduler.hpp"
 
 #include <algorithm>
-#include <functional>
+#include <chrono>
 #include <utility>
 
 #include "base/hot.hpp"
-#include "base/text.hpp"
+#include "host/bulk_parts.hpp"
+#include "platform/debugger.hpp"
 
 namespace tenon::internal {
 
 namespace {
 
-constexpr std::size_t kPrioritiesWatched = 8;
-/// Calls ahead of one whose large argument still needs a segment: what a worker is given beyond costs descriptors
-/// early.
-constexpr std::size_t kPlacedAhead = 4;
-/// How soon an argument without room is tried again, and for how long while no call is in flight.
-constexpr std::int64_t kRetryPlaceNs = 20'000'000;
-constexpr std::int64_t kStarvedNs = 1'000'000'000;
-/// Calls given to a worker ahead of the one it runs, which can be taken back: some such time's worth of them.
-constexpr std::int64_t kPrefetchNs = 400'000;
-constexpr std::int64_t kLeastPrefetch = 4;
-constexpr std::int64_t kFirstPrefetch = 32;
-constexpr std::int64_t kMostPrefetch = 256;
-/// While calls take less, no more workers are woken than there are cores: a wake-up takes as long as several of them,
-/// and the worker then takes turns with the others.
-constexpr std::int64_t kShortRunNs = 20'000;
-/// Sends between two looks of a submitting thread for answers.
-constexpr std::uint32_t kSendsPerReap = 32;
-/// Sends of one round after which the worker may see them.
-constexpr std::uint32_t kSendsPerPublish = 32;
-constexpr std::uintptr_t kPrefetchedAhead = 4;
+/// Between two checks of a worker that a debugger holds.
+constexpr std::int64_t kDebugNs = 250'000'000;
+/// How soon a message that found a channel full is sent again.
+constexpr std::int64_t kRetrySendNs = 5'000'000;
 
-/// Ten millions of calls are in no cache when their turn comes. Those submitted one after another lie side by side as a
-/// rule, so that where the next one lies tells where the fourth from here does.
-void prefetch_after(const Call& call) noexcept {
-  if (call.next() != nullptr) {
-    const auto from = reinterpret_cast<std::uintptr_t>(&call);
-    const auto stride = reinterpret_cast<std::uintptr_t>(call.next()) - from;
-    const char* bytes = reinterpret_cast<const char*>(from + kPrefetchedAhead * stride);
-    __builtin_prefetch(bytes, 1);
-    __builtin_prefetch(bytes + 64, 1);
-    __builtin_prefetch(bytes + 128, 1);
-  }
+Error shut_down_error() {
+  return Error{ErrorCode::kCancelled, "the runtime was shut down before the call began", {}};
 }
 
 }  // namespace
 
 Scheduler::Scheduler(const SchedulerOptions& options, ArgumentMemory& arguments,
-                     const std::map<std::string, StoredBytes>& settings)
-    : options_(options),
-      arguments_(arguments),
-      settings_(settings),
-      slots_({.primary_slots = options.workers,
+                     const WorkerMessages::Settings& settings)
+    : slots_({.primary_slots = options.workers,
               .first_workers = options.first_workers,
-              .start_patience_ns = options.start_timeout_ns}) {}
+              .start_patience_ns = options.start_timeout_ns}),
+      trials_(slots_),
+      wear_({.recycle_after_calls = options.recycle_after_calls, .measures_memory = options.measures_memory}, effects_),
+      ledger_(timers_, effects_),
+      backlog_(slots_, timers_, ledger_, closing_, effects_),
+      roster_({.cores = options.cores, .cancel_grace_ns = options.cancel_grace_ns}, slots_, wear_, effects_),
+      sent_(options.cancel_grace_ns, slots_, roster_, backlog_),
+      recall_(slots_, roster_, backlog_, sent_),
+      bulk_(slots_, wear_, ledger_, backlog_, sent_),
+      orphans_(roster_, ledger_, backlog_, bulk_, closing_, effects_),
+      replies_({.slots = slots_,
+                .wear = wear_,
+                .roster = roster_,
+                .ledger = ledger_,
+                .backlog = backlog_,
+                .sent = sent_,
+                .recall = recall_,
+                .bulk = bulk_,
+                .orphans = orphans_,
+                .effects = effects_}),
+      stalls_(options.stall_timeout_ns, slots_, roster_, ledger_, recall_, replies_, effects_),
+      placement_(slots_, roster_, ledger_, backlog_, effects_),
+      messages_(settings, slots_, roster_, effects_),
+      dispatcher_({.slots = slots_,
+                   .roster = roster_,
+                   .ledger = ledger_,
+                   .backlog = backlog_,
+                   .sent = sent_,
+                   .placement = placement_,
+                   .replies = replies_,
+                   .stalls = stalls_,
+                   .messages = messages_,
+                   .arguments = arguments,
+                   .effects = effects_}),
+      limits_(options.cancel_grace_ns, {.slots = slots_,
+                                        .timers = timers_,
+                                        .ledger = ledger_,
+                                        .backlog = backlog_,
+                                        .sent = sent_,
+                                        .recall = recall_,
+                                        .replies = replies_,
+                                        .stalls = stalls_}),
+      lives_(options.start_timeout_ns, {.slots = slots_,
+                                        .roster = roster_,
+                                        .backlog = backlog_,
+                                        .placement = placement_,
+                                        .orphans = orphans_,
+                                        .replies = replies_,
+                                        .closing = closing_,
+                                        .effects = effects_}),
+      generations_(options.cancel_grace_ns, {.slots = slots_,
+                                             .trials = trials_,
+                                             .wear = wear_,
+                                             .roster = roster_,
+                                             .backlog = backlog_,
+                                             .ledger = ledger_,
+                                             .recall = recall_,
+                                             .placement = placement_,
+                                             .dispatcher = dispatcher_,
+                                             .limits = limits_,
+                                             .closing = closing_,
+                                             .effects = effects_}) {}
 
-// -- queueing ---------------------------------------------------------------------------------
-
-void Scheduler::accept(const Call& call) noexcept {
-  accepted_ += call.counted_calls();
-  submitted_ += call.counted_calls();
-  accepted_bytes_ += call.counted_bytes();
-}
+// -- calls --------------------------------------------------------------------------------------
 
 void Scheduler::submit(CallRef call) {
-  accept(*call);
+  ledger_.accept(*call);
   if (call->kind == CallKind::kBulk) {
     link_part(*call);
   }
-  if (unavailable_) {
-    Error error = *unavailable_;
-    error.context = context_of(*call);
-    finish(std::move(call), fail(std::move(error)));
+  if (lives_.unavailable()) {
+    Error error = *lives_.unavailable();
+    error.context = CallLedger::context_of(*call);
+    ledger_.finish(std::move(call), fail(std::move(error)));
     return;
   }
   if (!trials_.empty()) {
     trials_.divert(*call);
   }
-  if (call->details().pinned_slot >= 0 && !place_pinned(*call)) {
-    Error error = lost_session_error(*call);
-    finish(std::move(call), fail(std::move(error)));
+  if (call->details().pinned_slot >= 0 && !placement_.place_pinned(*call)) {
+    Error error = Placement::lost_call_error(*call);
+    ledger_.finish(std::move(call), fail(std::move(error)));
     return;
   }
   const int priority = call->details().priority;
-  Call& queued = *call.take();  // The queue has the reference now.
-  enqueue(queued, false);
-  if (priorities_.size() < kPrioritiesWatched && (priorities_.empty() || *priorities_.begin() != priority)) {
-    priorities_.insert(priority);
+  backlog_.enqueue(*call.take(), false);
+  if (backlog_.note_priority(priority)) {
+    recall_.take_back_lower(priority);
   }
-  if (priorities_.size() > 1) {
-    take_back_lower(priority);
-  }
-  dispatch();
-  if (!queue_.empty()) {
+  dispatcher_.dispatch();
+  if (!backlog_.empty()) {
     reap_round();
   }
 }
 
-TENON_HOT void Scheduler::enqueue(Call& call, bool at_front) {
-  if (call.details().pinned_slot >= 0) {
-    slots_.push(call, at_front);
-  } else if (at_front) {
-    queue_.push_front(call);
-  } else {
-    queue_.push_back(call);
-  }
-  call.phase = Call::Phase::kQueued;
-  call.revoke_tried = false;
-  call.moving = false;
-  set_timer(call);
-}
-
-TENON_HOT void Scheduler::dequeue(Call& call) noexcept {
-  if (call.details().pinned_slot >= 0) {
-    slots_.remove(call);
-  } else {
-    queue_.remove(call);
-  }
-}
-
-ErrorContext Scheduler::context_of(const Call& call) const {
-  return internal::context_of(*call.run_route(), call.id(), call.details().earlier_attempts + call.attempt);
-}
-
-void Scheduler::finish(CallRef call, Result<Reply> outcome) {
-  if (call->kind == CallKind::kBulk) {
-    if (!outcome) {
-      fail_items(*call, call->details().count, outcome.error());
-    }
-  } else {
-    ++(outcome ? succeeded_ : failed_);
-    call->end(std::move(outcome));
-  }
-  close(std::move(call));
-}
-
-TENON_HOT void Scheduler::close(CallRef call) {
-  timers_.remove(*call);
-  call->phase = Call::Phase::kDone;
-  accepted_ -= call->counted_calls();
-  accepted_bytes_ -= call->counted_bytes();
-  effects_->changed = true;
-  if (call->stored() != nullptr) {
-    effects_->released.push_back(call->take_stored());
-  }
-  if (call->details().checkpoint.storage != nullptr) {
-    effects_->released.push_back(std::exchange(call->make_details().checkpoint, {}));
-  }
-  if (call->kind == CallKind::kBulk) {
-    unlink_part(*call);
-  } else {
-    effects_->finished.push_back(std::move(call));
-  }
-}
-
-void Scheduler::finish_error(CallRef call, ErrorCode code, std::string message, const WorkerLink* link) {
-  ErrorContext context = context_of(*call);
-  if (link != nullptr) {
-    link->describe_output(context);
-  }
-  finish(std::move(call), fail(code, std::move(message), std::move(context)));
-}
-
-// -- giving calls to workers ------------------------------------------------------------------
-
-TENON_HOT bool Scheduler::can_take(const WorkerLink& link) const noexcept {
-  const std::int64_t prefetch = link.mean_run_ns == 0
-                                    ? kFirstPrefetch
-                                    : std::clamp(kPrefetchNs / link.mean_run_ns, kLeastPrefetch, kMostPrefetch);
-  // A worker that does not read its control channel gets nothing new: what a call refers to might never arrive.
-  return link.state == WorkerLink::State::kReady && !link.reaper.exited() && !link.held && !link.suspected &&
-         link.in_flight.size() < static_cast<std::size_t>(prefetch) && link.transport->end().free_slots() > 0 &&
-         link.outbox_empty() && (!is_worn(link) || slots_[link.slot].is_extra());
-}
-
-TENON_HOT void Scheduler::relist(WorkerLink& link) {
-  const SlotRole role = slots_[link.slot].role;
-  const bool stands_empty = link.suspected && link.in_flight.empty();
-  if (role == SlotRole::kPrimary && link.state == WorkerLink::State::kReady && !link.reaper.exited() && !stands_empty) {
-    board_.place(link, link.in_flight.size(), can_take(link), link.streaming && !link.held);
-  } else {
-    board_.remove(link);
-    dismiss_if_done(link);
-  }
-}
-
-Call* Scheduler::next_for(const WorkerLink& link) const noexcept {
-  Call* pinned = slots_[link.slot].pinned.front();
-  Call* shared = queue_.front();
-  if (pinned == nullptr || shared == nullptr || slots_[link.slot].is_extra()) {
-    return pinned;
-  }
-  return shared->details().priority > pinned->details().priority ? shared : pinned;
-}
-
-WorkerLink* Scheduler::choose_link() noexcept {
-  WorkerLink* least = board_.least();
-  // What is not known yet counts as short: a tick later the others have been woken if it was not.
-  if (least == nullptr || median_run_ns_ > kShortRunNs ||
-      board_.flowing_count() + board_.held_count() < options_.cores) {
-    return least;
-  }
-  // A stream that comes upon a long call does not flow after its next tick, and what waits behind that call is taken
-  // back. As many are woken then as have been held, so that calls that are all long soon have all workers.
-  if (least->in_flight.empty() && board_.flowing_count() < std::max(options_.cores, board_.held_count())) {
-    set_streaming(*least, true);
-    return least;
-  }
-  WorkerLink* flowing = board_.least_flowing();
-  return flowing != nullptr || least->in_flight.empty() ? flowing : least;
-}
-
-void Scheduler::dispatch() {
-  retry_place_ns_ = kNever;
-  if (slots_.pinned_calls() > 0) {
-    // By index: a call that is kept apart may add a slot.
-    for (std::size_t i = 0; i < slots_.size(); ++i) {
-      const WorkerSlot& slot = slots_[i];
-      while (slot.link != nullptr && can_take(*slot.link)) {
-        Call* call = next_for(*slot.link);
-        if (call == nullptr || send(*slot.link, *call) == Sent::kWaits) {
-          break;
-        }
-      }
-    }
-  }
-  std::uint32_t sent = 0;
-  while (Call* call = queue_.front()) {
-    WorkerLink* link = choose_link();
-    if (link == nullptr) {
-      break;
-    }
-    prefetch_after(*call);
-    if (!can_take(*link)) {
-      relist(*link);  // Its control channel has filled up, or its ring is full of calls that were taken back.
-      continue;
-    }
-    if (send(*link, *call) == Sent::kWaits) {
-      break;
-    }
-    if (++sent % kSendsPerPublish == 0) {
-      link->transport->end().publish();  // It begins while the others are being written.
-    }
-  }
-  publish();
-}
-
 TENON_HOT std::shared_ptr<WorkerLink> Scheduler::submit_direct(CallRef call) {
-  WorkerLink* link = board_.idle();
-  if (link == nullptr || !queue_.empty() || call->details().pinned_slot >= 0 || unavailable_ || link->reaper.direct() ||
-      !link->in_flight.empty() || !slots_[link->slot].pinned.empty() || !can_take(*link) ||
-      (!trials_.empty() && call->route()->trial != nullptr)) {
+  WorkerLink* link = roster_.idle();
+  if (link == nullptr || !backlog_.empty() || call->details().pinned_slot >= 0 || lives_.unavailable() ||
+      link->reaper.direct() || !link->in_flight.empty() || !slots_.of(*link).pinned.empty() ||
+      !roster_.can_take(*link) || (!trials_.empty() && call->route()->trial != nullptr)) {
     return nullptr;
   }
-  accept(*call);
+  ledger_.accept(*call);
   take_reaper(*link);
   Call& queued = *call.take();
-  enqueue(queued, false);
-  // Also when the call ended or waits instead: the role is the caller's until it gives it back.
-  static_cast<void>(send(*link, queued));
-  publish();
-  return slots_[link->slot].link;
+  backlog_.enqueue(queued, false);
+  dispatcher_.send_direct(*link, queued);
+  return slots_.of(*link).link;
 }
+
+void Scheduler::cancel_items(const BulkWork& work, std::uint32_t from, std::uint32_t count) {
+  bulk_.cancel_items(work, from, count);
+  dispatcher_.dispatch();
+}
+
+void Scheduler::cancel_all_queued() {
+  closing_.take_nothing_back();
+  limits_.cancel_all_queued();
+}
+
+// -- the reaper's role --------------------------------------------------------------------------
 
 void Scheduler::take_reaper(WorkerLink& link) {
   link.reaper.take();
@@ -282,282 +167,246 @@ std::shared_ptr<WorkerLink> Scheduler::take_role(const Call& call) {
   return link;
 }
 
-Result<bool> Scheduler::place_argument(const WorkerLink& link, Call& call) {
-  const BytesView bytes = call.stored()->bytes;
-  if (bytes.size() >= kLargeBlockBytes && link.in_flight.size() >= kPlacedAhead) {
-    return false;  // The worker's next answer brings the call its turn.
-  }
-  auto stored = arguments_.store(bytes);
-  if (!stored && bytes.size() < kLargeBlockBytes) {
-    stored = arguments_.store_apart(bytes);
-  }
-  if (stored) {
-    starved_since_ns_ = kNever;
-    effects_->released.push_back(call.take_stored());
-    call.set_stored(std::move(*stored));
+TENON_HOT bool Scheduler::reap_direct(WorkerLink& link, const Call& call) {
+  replies_.reap(link);
+  if (link.reaper.exited()) {
+    bury(link);
     return true;
   }
-  if (!is_shortage(stored.error())) {
-    return fail(std::move(stored.error()));
-  }
-  // Calls in flight give descriptors back when they end; what ended just now may not have done so yet.
-  const MonotonicNs now_ns = monotonic_now_ns();
-  const bool in_flight = std::any_of(slots_.begin(), slots_.end(), [](const WorkerSlot& slot) {
-    return slot.link != nullptr && !slot.link->in_flight.empty();
-  });
-  if (in_flight) {
-    starved_since_ns_ = kNever;
-  } else if (starved_since_ns_ == kNever) {
-    starved_since_ns_ = now_ns;
-  } else if (now_ns - starved_since_ns_ >= kStarvedNs) {
-    return fail(std::move(stored.error()));
-  }
-  retry_place_ns_ = later(now_ns, kRetryPlaceNs);
-  effects_->rearm = true;
-  return false;
-}
-
-TENON_HOT SubmissionDescriptor Scheduler::describe(WorkerLink& link, Call& call) {
-  const CallDetails& details = call.details();
-  SubmissionDescriptor descriptor;
-  descriptor.call_id = call.id();
-  descriptor.session_id = details.session != nullptr ? details.session->id : 0;
-  descriptor.route = call.run_route()->number;
-  descriptor.kind = call.kind;
-  descriptor.flags = static_cast<std::uint16_t>((details.argument_frames ? kSubmissionArgumentFrames : 0) |
-                                                (details.with_checkpoint ? kSubmissionCheckpoint : 0));
-  descriptor.attempt = details.earlier_attempts + ++call.attempt;
-  descriptor.max_results = details.max_results;
-  descriptor.deadline_ns = details.deadline_ns;
-  if (call.kind == CallKind::kBulk) {
-    descriptor.call_id = details.bulk->first_id + details.first;
-    descriptor.first_item = details.first;
-    descriptor.max_results = details.count;
-  }
-  if (details.run_timeout_ns != kNever && link.in_flight.empty()) {
-    descriptor.deadline_ns = std::min(descriptor.deadline_ns, later(monotonic_now_ns(), details.run_timeout_ns));
-  }
-  if (const StoredBytes* stored = call.stored()) {
-    // What is given as storage has a place: the submitter has seen to it.
-    descriptor.argument = stored->place().value_or(BlockRef{});
-    link.introduce_segment(stored->storage->segment());
-  }
-  if (details.checkpoint.storage != nullptr) {
-    descriptor.checkpoint = details.checkpoint.place().value_or(BlockRef{});
-    link.introduce_segment(details.checkpoint.storage->segment());
-  }
-  if (const RouteRef& route = call.run_route(); !link.knows(*route)) {
-    const auto settings = settings_.find(route->ref.plugin->name);
-    link.introduce_route(route, settings == settings_.end() ? StoredBytes{} : settings->second);
-  }
-  return descriptor;
-}
-
-TENON_HOT Scheduler::Sent Scheduler::send(WorkerLink& link, Call& queued) {
-  const bool session_lost = queued.session_bound && queued.details().session->link_id != link.id;
-  if (!queued.session_bound && keep_apart(link, queued)) {
-    return Sent::kEnded;
-  }
-  if (!session_lost && queued.stored() != nullptr && !queued.stored()->place()) {
-    auto placed = place_argument(link, queued);
-    if (!placed) {
-      dequeue(queued);
-      Error error = std::move(placed.error());
-      error.context = context_of(queued);
-      finish(CallRef::adopt(&queued), fail(std::move(error)));
-      return Sent::kEnded;
-    }
-    if (!*placed) {
-      return Sent::kWaits;
-    }
-  }
-  dequeue(queued);
-  CallRef call = CallRef::adopt(&queued);
-  if (session_lost) {
-    Error error = lost_session_error(*call);
-    finish(std::move(call), fail(std::move(error)));
-    return Sent::kEnded;
-  }
-  if (call->kind == CallKind::kBulk && call->details().bulk->abandoned()) {
-    finish_error(std::move(call), ErrorCode::kCancelled, "the call was cancelled before it began");
-    return Sent::kEnded;
-  }
-  const bool travels = call->stored() == nullptr && !call->argument_absent;
-  auto position =
-      link.transport->end().push(describe(link, *call), travels ? std::optional(call->payload()) : std::nullopt);
-  if (!position) {
-    Error error = std::move(position.error());
-    error.context = context_of(*call);
-    finish(std::move(call), fail(std::move(error)));
-    return Sent::kEnded;
-  }
-  if (call->kind == CallKind::kOpen) {
-    SessionRecord& session = *call->details().session;
-    session.link_id = link.id;
-    session.route = call->run_route();
-  } else if (call->kind == CallKind::kBulk) {
-    call->make_details().sent_ns = monotonic_now_ns();
-    call->make_details().harvested = 0;
-    call->make_details().items_revoked = false;
-    set_streaming(link, true);
-  }
-  call->phase = Call::Phase::kSent;
-  call->slot = static_cast<std::uint16_t>(link.slot);
-  call->set_position(*position);
-  if (!link.unpublished) {
-    link.unpublished = true;
-    unpublished_.push_back(&link);
-  }
-  ++link.sent_since_reap;
-  const bool idle = link.in_flight.empty();
-  link.in_flight.push_back(*position, std::move(call));
-  if (idle) {
-    begin_next(link);
-  } else {
-    set_timer(queued);
-  }
-  relist(link);
-  return Sent::kSent;
-}
-
-TENON_HOT void Scheduler::publish() {
-  if (next_look_ns_ == kNever && !unpublished_.empty()) {
-    start_looking();
-  }
-  for (WorkerLink* link : unpublished_) {
-    link->unpublished = false;
-    link->transport->end().publish();
-    if (link->sent_since_reap >= kSendsPerReap) {
-      link->sent_since_reap = 0;
-      if (!link->reaper.direct()) {
-        reap_aside(*link);
-      }
-    }
-    ensure_reaper(*link);
-  }
-  unpublished_.clear();
-}
-
-TENON_HOT void Scheduler::begin_next(WorkerLink& link) {
-  if (link.in_flight.empty()) {
-    return;
-  }
-  Call& call = link.in_flight.front();
-  if (const std::int64_t run_timeout_ns = call.details().run_timeout_ns; run_timeout_ns != kNever) {
-    call.make_details().run_deadline_ns = later(monotonic_now_ns(), run_timeout_ns);
-  }
-  if (call.stop_reason != StopReason::kNone) {
-    stop_running(link, call);  // It was asked before its turn; the word holds one call at a time.
-  }
-  set_timer(call);
-}
-
-void Scheduler::stop_running(WorkerLink& link, const Call& call) {
-  std::uint64_t id = call.id();
-  if (call.kind == CallKind::kBulk) {
-    const CallDetails& details = call.details();
-    const auto progress = link.transport->end().bulk_progress(call.position());
-    id = details.bulk->first_id + details.first - details.harvested + (progress ? progress->done : 0);
-  }
-  link.transport->end().cancel(id);
-}
-
-bool Scheduler::take_back(WorkerLink& link, Call& call) {
-  if (call.revoke_tried) {
+  // Not done, and not taken back for another worker either: it is still this worker's.
+  if (call.phase == Call::Phase::kSent && slots_[call.slot].link.get() == &link) {
     return false;
   }
-  call.revoke_tried = true;
-  return link.transport->end().revoke(call.position()) == Revoked::kTaken;
-}
-
-CallRef Scheduler::take_out(WorkerLink& link, const Call& call) {
-  const bool was_front = link.in_flight.front_position() == call.position();
-  CallRef taken = link.in_flight.take(call.position());
-  if (was_front) {
-    begin_next(link);
-  }
-  relist(link);
-  if (link.reaper.direct()) {
-    // Lets the thread that waits directly see that its call has been taken from under it.
-    link.transport->end().wake_host();
-  }
-  return taken;
-}
-
-bool Scheduler::move_back(WorkerLink& link, Call& call) {
-  if (call.revoke_tried || call.stop_reason != StopReason::kNone) {
-    return false;
-  }
-  if (!take_back(link, call)) {
-    call.moving = true;
-    return false;
-  }
-  CallRef taken = link.in_flight.take(call.position());
-  --taken->attempt;
-  enqueue(*taken.take(), true);
+  leave_role(link);
   return true;
 }
 
-TENON_HOT void Scheduler::steal_for(WorkerLink& link) {
-  // First from those that are held up: what waits behind a long call.
-  for (const bool flows : {false, true}) {
-    if (!queue_.empty() || !link.in_flight.empty() || !can_take(link) || slots_[link.slot].is_extra()) {
-      return;
-    }
-    if (WorkerLink* victim = board_.most(flows); victim != nullptr && victim != &link) {
-      steal_from(*victim);
+TENON_HOT void Scheduler::leave_role(WorkerLink& link) {
+  if (link.reaper.exited()) {
+    bury(link);
+    return;
+  }
+  link.reaper.give_back();
+  recall_.steal_for(link);
+  if (backlog_.waits()) {
+    dispatcher_.dispatch();
+  }
+  replies_.ensure_reaper(link);
+}
+
+// -- what the reactor sees ----------------------------------------------------------------------
+
+void Scheduler::start_freely(MonotonicNs from_ns) {
+  effects_->rearm = slots_.start_freely(from_ns) || effects_->rearm;
+}
+
+void Scheduler::on_bell(WorkerLink& link) {
+  link.bell_watch.rang();
+  take_rung(link);
+}
+
+void Scheduler::on_due_bells() {
+  for (const std::uint64_t id : replies_.take_due()) {
+    if (WorkerLink* link = slots_.find(id); link != nullptr && link->reaper.due()) {
+      take_rung(*link);
     }
   }
 }
 
-void Scheduler::steal_from(WorkerLink& victim) {
-  std::size_t wanted = victim.in_flight.size() / 2;
-  // From the back: what is to run last has the longest to wait. The front one runs.
-  for (std::uint64_t position = victim.in_flight.end_position();
-       wanted > 0 && --position > victim.in_flight.front_position();) {
-    Call* call = victim.in_flight.at(position);
-    if (call != nullptr && call->details().pinned_slot < 0 && !call->revoke_tried &&
-        call->stop_reason == StopReason::kNone) {
-      --wanted;
-      move_back(victim, *call);
-    }
+void Scheduler::take_rung(WorkerLink& link) {
+  if (!link.reaper.rang()) {
+    return;  // A ring from before the direct thread took the role.
   }
-  if (queue_.empty() && !victim.in_flight.empty()) {
-    split_running(victim);
+  if (replies_.reap(link) < 2 && link.in_flight.empty()) {
+    roster_.set_streaming(link, false);
   }
-  relist(victim);
+  recall_.steal_for(link);
+  dispatcher_.dispatch();
+  replies_.ensure_reaper(link);
 }
 
-void Scheduler::take_back_lower(int priority) {
+void Scheduler::reap_round() {
+  if (WorkerLink* link = replies_.next_replied()) {
+    replies_.reap(*link);
+    recall_.steal_for(*link);
+    dispatcher_.dispatch();
+    replies_.ensure_reaper(*link);
+  }
+}
+
+void Scheduler::on_exit(WorkerLink& link) {
+  if (link.reaper.direct()) {
+    // The thread that waits directly has the reaper's role; it cleans up after the worker.
+    link.reaper.note_exit();
+    roster_.relist(link);
+    link.transport->end().wake_host();
+    return;
+  }
+  bury(link);
+}
+
+void Scheduler::bury(WorkerLink& link) {
+  lives_.bury(link);
+  dispatcher_.dispatch();
+}
+
+void Scheduler::on_message(WorkerLink& link, BytesView message, const WorkerMessages::Resolve& resolve) {
+  if (!messages_.take(link, message, resolve)) {
+    return;
+  }
+  lives_.note_ready();
+  if (closing_.stopping()) {
+    stop_workers();
+    return;
+  }
+  recall_.steal_for(link);
+  dispatcher_.dispatch();
+}
+
+void Scheduler::on_timer(MonotonicNs now_ns) {
+  limits_.on_timer(now_ns);
+  if (roster_.next_tick_ns() <= now_ns) {
+    on_tick(now_ns);
+  }
+  if (replies_.next_bell_check_ns() <= now_ns) {
+    check_bells(now_ns);
+  }
+  if (stalls_.next_look_ns() <= now_ns) {
+    stalls_.look(now_ns);
+  }
   for (const WorkerSlot& slot : slots_) {
-    if (slot.link == nullptr || slot.link->in_flight.size() < 2) {
+    if (slot.link != nullptr && !slot.link->reaper.exited()) {
+      check_deadlines(*slot.link, now_ns);
+    }
+  }
+  dispatcher_.dispatch();
+}
+
+void Scheduler::on_tick(MonotonicNs now_ns) {
+  roster_.begin_tick();
+  for (const WorkerSlot& slot : slots_) {
+    if (slot.link != nullptr && slot.link->streaming) {
+      replies_.tick(*slot.link, now_ns);
+    }
+  }
+  if (WorkerLink* idle = roster_.idle()) {
+    recall_.steal_for(*idle);
+  }
+  roster_.end_tick(now_ns);
+}
+
+void Scheduler::check_bells(MonotonicNs now_ns) {
+  for (const Replies::Missed& missed : replies_.check_bells(now_ns)) {
+    take_rung(*missed.link);
+    if (missed.lost) {
+      roster_.break_link(*missed.link, Error{ErrorCode::kCorrupt, "it answers calls without ringing for them", {}});
+    }
+  }
+}
+
+void Scheduler::check_deadlines(WorkerLink& link, MonotonicNs now_ns) {
+  if (link.state == WorkerLink::State::kStarting && link.start_deadline_ns <= now_ns) {
+    const bool debugged = debugger_attached(link.handle->pid());
+    link.start_deadline_ns = debugged ? later(now_ns, kDebugNs) : kNever;
+    if (!debugged) {
+      link.refusal = "it did not answer within start_timeout";
+      link.kill();
+    }
+  }
+  if (link.stop_deadline_ns <= now_ns) {
+    const bool debugged = !closing_.stopping() && debugger_attached(link.handle->pid());
+    link.stop_deadline_ns = debugged ? later(now_ns, kDebugNs) : kNever;
+    if (!debugged) {
+      link.kill();
+    }
+  }
+  if (link.session_deadline_ns <= now_ns) {
+    generations_.end_overstayed(link, now_ns);
+  }
+  if (slots_.of(link).is_extra()) {
+    roster_.dismiss_if_done(link);
+  }
+}
+
+MonotonicNs Scheduler::next_deadline() const noexcept {
+  MonotonicNs next_ns = std::min({dispatcher_.retry_ns(), roster_.next_tick_ns(), replies_.next_bell_check_ns(),
+                                  stalls_.next_look_ns(), limits_.next_ns(), slots_.next_start_ns()});
+  for (const WorkerSlot& slot : slots_) {
+    if (slot.link == nullptr) {
       continue;
     }
-    InFlight& in_flight = slot.link->in_flight;
-    for (std::uint64_t position = in_flight.end_position(); --position > in_flight.front_position();) {
-      Call* call = in_flight.at(position);
-      // Steps of a session stay: one that comes back late would fall behind those after it.
-      if (call != nullptr && call->details().priority < priority && !call->session_bound) {
-        move_back(*slot.link, *call);
-      }
+    next_ns =
+        std::min({next_ns, slot.link->start_deadline_ns, slot.link->stop_deadline_ns, slot.link->session_deadline_ns});
+    if (!slot.link->outbox_empty()) {
+      next_ns = std::min(next_ns, later(monotonic_now_ns(), kRetrySendNs));
     }
-    relist(*slot.link);
+  }
+  return next_ns;
+}
+
+void Scheduler::retire(const Retired::Numbers& numbers) {
+  if (numbers.segments.empty() && numbers.routes.empty()) {
+    return;
+  }
+  for (const WorkerSlot& slot : slots_) {
+    if (slot.link == nullptr) {
+      continue;
+    }
+    for (const std::uint32_t number : numbers.segments) {
+      slot.link->drop_segment(number);
+    }
+    for (const std::uint32_t number : numbers.routes) {
+      slot.link->drop_route(number);
+    }
+  }
+}
+
+void Scheduler::flush_outboxes() {
+  for (const WorkerSlot& slot : slots_) {
+    if (slot.link != nullptr && !slot.link->outbox_empty()) {
+      slot.link->flush_outbox();
+      roster_.relist(*slot.link);
+    }
+  }
+  dispatcher_.dispatch();
+}
+
+// -- the end ------------------------------------------------------------------------------------
+
+void Scheduler::stop_workers() {
+  closing_.stop();
+  slots_.stop_starts();
+  effects_->rearm = true;
+  for (const WorkerSlot& slot : slots_) {
+    if (slot.link != nullptr) {
+      roster_.dismiss(*slot.link);
+    }
+  }
+}
+
+void Scheduler::kill_workers() {
+  closing_.kill();
+  slots_.stop_starts();
+  effects_->rearm = true;
+  backlog_.fail_all(shut_down_error());
+  for (const WorkerSlot& slot : slots_) {
+    if (slot.link != nullptr) {
+      slot.link->kill();
+    }
   }
 }
 
 void Scheduler::fill_stats(RuntimeStats& stats) const {
-  stats.submitted = submitted_;
-  stats.succeeded = succeeded_;
-  stats.failed = failed_;
-  stats.crashed_workers = crashed_workers_;
+  ledger_.fill_stats(stats);
+  stats.crashed_workers = lives_.crashed();
   for (const WorkerSlot& slot : slots_) {
-    if (slot.link != nullptr && slot.link->state == WorkerLink::State::kReady) {
-      stats.running += slot.link->in_flight.empty() ? 0 : 1;
-      stats.workers.push_back({slot.link->id, slot.link->handle->pid(), slot.link->calls_done,
-                               std::chrono::nanoseconds(slot.link->mean_run_ns)});
+    if (const WorkerLink* link = slot.ready_link()) {
+      stats.running += link->in_flight.empty() ? 0 : 1;
+      stats.workers.push_back(
+          {link->id, link->handle->pid(), link->calls_done, std::chrono::nanoseconds(link->mean_run_ns)});
     }
   }
-  stats.queued = accepted_ - stats.running;
+  stats.queued = ledger_.accepted() - stats.running;
 }
 
 }  // namespace tenon::internal

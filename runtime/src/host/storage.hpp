@@ -25,6 +25,9 @@
 
 namespace tenon::internal {
 
+/// Results up to this size are copied, so that small results do not occupy a worker's memory.
+inline constexpr std::uint64_t kCopiedResultBytes = 64 * 1024;
+
 /// Bytes and the object that keeps them alive.
 struct StoredBytes {
   Shared<const ReplyStorage> storage;

@@ -1,0 +1,81 @@
+/// host/dispatcher.hpp: sends queued calls to workers.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <tenon/error.hpp>
+
+#include "base/clock.hpp"
+#include "host/backlog.hpp"
+#include "host/call.hpp"
+#include "host/call_ledger.hpp"
+#include "host/effects.hpp"
+#include "host/placement.hpp"
+#include "host/replies.hpp"
+#include "host/roster.hpp"
+#include "host/sent_calls.hpp"
+#include "host/slot_table.hpp"
+#include "host/stalls.hpp"
+#include "host/storage.hpp"
+#include "host/worker_messages.hpp"
+#include "ipc/layout.hpp"
+
+namespace tenon::internal {
+
+/// Not thread-safe: guarded by the scheduler's lock.
+class Dispatcher {
+ public:
+  /// The parts of the scheduler that it works on; all outlive it.
+  struct Parts {
+    SlotTable& slots;
+    Roster& roster;
+    CallLedger& ledger;
+    Backlog& backlog;
+    SentCalls& sent;
+    Placement& placement;
+    Replies& replies;
+    Stalls& stalls;
+    WorkerMessages& messages;
+    ArgumentMemory& arguments;
+    EffectsBox& effects;
+  };
+  explicit Dispatcher(const Parts& parts) noexcept;
+
+  /// Sends waiting calls to the workers that can take them.
+  void dispatch();
+  /// Sends one queued call to the worker, whose reaper's role the calling thread has.
+  void send_direct(WorkerLink& link, Call& call);
+  /// When an argument that found no room is to be tried again; kNever if there is none.
+  [[nodiscard]] MonotonicNs retry_ns() const noexcept { return retry_place_ns_; }
+
+ private:
+  enum class Sent : std::uint8_t { kSent, kEnded, kWaits };
+  /// Takes a queued call out of its queue and gives it to the worker. kEnded: it ended instead. kWaits: it stays in the
+  /// queue, because there is no room for its argument just now.
+  Sent send(WorkerLink& link, Call& call);
+  [[nodiscard]] Call* next_for(const WorkerLink& link) const noexcept;
+  /// Makes the worker's descriptor of a call, and sends the worker what it refers to.
+  [[nodiscard]] SubmissionDescriptor describe(WorkerLink& link, Call& call);
+  /// Gives an argument that is private a place for workers. False: not now. Errors: those of ArgumentMemory::store.
+  [[nodiscard]] Result<bool> place_argument(const WorkerLink& link, Call& call);
+  /// Makes what was sent in this round visible to the workers.
+  void publish();
+
+  SlotTable& slots_;
+  Roster& roster_;
+  CallLedger& ledger_;
+  Backlog& backlog_;
+  SentCalls& sent_;
+  Placement& placement_;
+  Replies& replies_;
+  Stalls& stalls_;
+  WorkerMessages& messages_;
+  ArgumentMemory& arguments_;
+  EffectsBox& effects_;
+  std::vector<WorkerLink*> unpublished_;   // Something was pushed in this round.
+  MonotonicNs starved_since_ns_ = kNever;  // No descriptors for an argument, and no call in flight that holds some.
+  MonotonicNs retry_place_ns_ = kNever;
+};
+
+}  // namespace tenon::internal

@@ -1,0 +1,93 @@
+/// host/replies.hpp: reads what workers reply, and when the reactor does so.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <tenon/error.hpp>
+
+#include "base/clock.hpp"
+#include "host/backlog.hpp"
+#include "host/bulk_scheduler.hpp"
+#include "host/call.hpp"
+#include "host/call_ledger.hpp"
+#include "host/effects.hpp"
+#include "host/orphans.hpp"
+#include "host/recall.hpp"
+#include "host/roster.hpp"
+#include "host/sent_calls.hpp"
+#include "host/slot_table.hpp"
+#include "host/wear_watch.hpp"
+#include "ipc/host_end.hpp"
+
+namespace tenon::internal {
+
+/// Reads completions, ends the calls they are for, and sees to it that the reactor comes for those that no thread waits
+/// for. Not thread-safe: guarded by the scheduler's lock; the calling thread has the reaper's role of the worker, or no
+/// thread has (`Reaper`).
+class Replies {
+ public:
+  /// The parts of the scheduler that it works on; all outlive it.
+  struct Parts {
+    SlotTable& slots;
+    WearWatch& wear;
+    Roster& roster;
+    CallLedger& ledger;
+    Backlog& backlog;
+    SentCalls& sent;
+    Recall& recall;
+    BulkScheduler& bulk;
+    Orphans& orphans;
+    EffectsBox& effects;
+  };
+  explicit Replies(const Parts& parts) noexcept;
+
+  /// Takes what the worker has replied. Returns how many replies that was.
+  std::size_t reap(WorkerLink& link);
+  /// The same where waiting calls are not dispatched afterwards: the reactor does so then.
+  void reap_aside(WorkerLink& link);
+  /// The next worker, in turns, that has replied and whose role is the reactor's; null when there is none.
+  [[nodiscard]] WorkerLink* next_replied() noexcept;
+  /// What a tick does for a worker that streams.
+  void tick(WorkerLink& link, MonotonicNs now_ns);
+
+  /// Makes the reactor come for the worker's next reply, unless a thread has the role.
+  void ensure_reaper(WorkerLink& link);
+  /// Workers that the reactor is to come to although their bells did not ring, by id.
+  [[nodiscard]] std::vector<std::uint64_t> take_due() noexcept { return std::exchange(due_, {}); }
+  /// Workers that have replied without ringing; `lost`: as often as one whose bell is lost.
+  struct Missed {
+    std::shared_ptr<WorkerLink> link;
+    bool lost = false;
+  };
+  [[nodiscard]] std::vector<Missed> check_bells(MonotonicNs now_ns);
+  [[nodiscard]] MonotonicNs next_bell_check_ns() const noexcept { return next_bell_check_ns_; }
+
+ private:
+  void complete(WorkerLink& link, const Completion& completion);
+  /// Stores the end of a plain call. Errors: those of SegmentTable::resolve, for an invalid reply.
+  [[nodiscard]] Result<void> store_end(WorkerLink& link, Call& call, const Completion& completion);
+  /// Ends a bulk call of which no item ran. Errors: those of SegmentTable::resolve.
+  [[nodiscard]] Result<void> fail_bulk(WorkerLink& link, CallRef& call, const Completion& completion);
+  [[nodiscard]] static Error error_of(const Call& call, ErrorCode code, std::string message);
+
+  SlotTable& slots_;
+  WearWatch& wear_;
+  Roster& roster_;
+  CallLedger& ledger_;
+  Backlog& backlog_;
+  SentCalls& sent_;
+  Recall& recall_;
+  BulkScheduler& bulk_;
+  Orphans& orphans_;
+  EffectsBox& effects_;
+  std::vector<std::uint64_t> due_;
+  MonotonicNs next_bell_check_ns_ = kNever;  // While a bell is armed.
+  std::size_t cursor_ = 0;
+};
+
+}  // namespace tenon::internal
