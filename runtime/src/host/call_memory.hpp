@@ -10,6 +10,7 @@
 
 #include "base/clock.hpp"
 #include "base/guarded.hpp"
+#include "host/lock_order.hpp"
 #include "host/segment.hpp"
 
 namespace tenon::internal {
@@ -62,7 +63,7 @@ class CallMemory final : public SharedObject {
 
   const std::shared_ptr<Retired> retired_;
   // A lock of its own: calls are made before the scheduler's is taken, and end after it.
-  Guarded<State> state_;
+  Guarded<State, HostMutex<HostLock::kMemory>> state_;
 };
 
 }  // namespace tenon::internal

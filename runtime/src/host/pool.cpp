@@ -82,7 +82,7 @@ void recycle(std::vector<T>& vector) {
 
 }  // namespace
 
-TENON_HOT void Pool::give_up(Guarded<Scheduler>::Locked scheduler) {
+TENON_HOT void Pool::give_up(Locked scheduler) {
   if (scheduler->effects().empty()) {
     return;
   }
@@ -436,7 +436,7 @@ TENON_HOT bool Pool::has_room(const Scheduler& scheduler, const Call& call) cons
          call.kind == CallKind::kClose || on_reactor();
 }
 
-Result<void> Pool::wait_for_room(Guarded<Scheduler>::Locked& scheduler, const Call& call) {
+Result<void> Pool::wait_for_room(Locked& scheduler, const Call& call) {
   const auto closed = [] {
     return fail(ErrorCode::kRejected, "the runtime is shutting down and takes no further calls");
   };

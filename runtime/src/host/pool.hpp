@@ -26,6 +26,7 @@
 #include "host/file_restorer.hpp"
 #include "host/kept_catalog.hpp"
 #include "host/launcher.hpp"
+#include "host/lock_order.hpp"
 #include "host/routing_table.hpp"
 #include "host/scheduler.hpp"
 #include "host/storage.hpp"
@@ -120,13 +121,16 @@ class Pool : public std::enable_shared_from_this<Pool> {
   Pool(const RuntimeOptions& options, std::unique_ptr<Launcher> launcher, Poller poller, EventBell bell,
        std::shared_ptr<Retired> retired, std::shared_ptr<ArgumentMemory> arguments);
 
+  using LockedScheduler = Guarded<Scheduler, HostMutex<HostLock::kScheduler>>;
+  using Locked = LockedScheduler::Locked;
+
   /// Runs `action` on the scheduler under its lock, then what it left to be done outside.
   template <typename Action>
   auto with(Action action) {
     return with(scheduler_.lock(), std::move(action));
   }
   template <typename Action>
-  auto with(Guarded<Scheduler>::Locked scheduler, Action action) {
+  auto with(Locked scheduler, Action action) {
     if constexpr (std::is_void_v<std::invoke_result_t<Action, Scheduler&>>) {
       action(*scheduler);
       give_up(std::move(scheduler));
@@ -137,14 +141,14 @@ class Pool : public std::enable_shared_from_this<Pool> {
     }
   }
   /// Gives up the lock, and does what was left to be done outside.
-  void give_up(Guarded<Scheduler>::Locked scheduler);
+  void give_up(Locked scheduler);
   /// Does it, without the lock, and leaves it empty, with what it has allocated.
   void settle(Effects& effects);
   [[nodiscard]] RouteRef make_route(const GenerationRef& generation, const TaskInfo& task, StoredBytes params);
   /// A call that runs beside `call` for comparison; null when there is none. Before `call` is submitted.
   [[nodiscard]] CallRef make_shadow(const Call& call);
   /// Waits for room for one more call. Errors: why it is not accepted.
-  [[nodiscard]] Result<void> wait_for_room(Guarded<Scheduler>::Locked& scheduler, const Call& call);
+  [[nodiscard]] Result<void> wait_for_room(Locked& scheduler, const Call& call);
   [[nodiscard]] bool has_room(const Scheduler& scheduler, const Call& call) const noexcept;
   /// An argument where workers can read it, or a private copy when there is no room. Errors: kOutOfMemory; kTooLarge.
   [[nodiscard]] Result<StoredBytes> place_or_copy(BytesView argument);
@@ -205,7 +209,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   // registered under the loader's lock, which the thread that starts the runtime may hold.
   std::atomic<Effects*> spare_effects_{nullptr};
 
-  Guarded<Scheduler> scheduler_;
+  LockedScheduler scheduler_;
   std::condition_variable changed_;    // With scheduler_'s lock: room, readiness, ends.
   std::atomic<bool> accepting_{true};  // Written under scheduler_'s lock; read without it as a first look.
   bool closing_ = false;               // Guarded by scheduler_'s lock: the reactor ends once no worker is left.

@@ -21,6 +21,7 @@
 #include <tenon/error.hpp>
 
 #include "base/guarded.hpp"
+#include "host/lock_order.hpp"
 #include "host/route.hpp"
 #include "host/storage.hpp"
 #include "swap/generation.hpp"
@@ -89,7 +90,7 @@ class RoutingTable {
 
   const Make make_;
   const Store store_;
-  mutable Guarded<State> state_;
+  mutable Guarded<State, HostMutex<HostLock::kRoutes>> state_;
 };
 
 }  // namespace tenon::internal

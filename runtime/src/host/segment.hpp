@@ -14,6 +14,7 @@
 
 #include "base/clock.hpp"
 #include "base/guarded.hpp"
+#include "host/lock_order.hpp"
 #include "platform/file_descriptor.hpp"
 #include "platform/reactor/poller.hpp"
 #include "platform/shared_memory.hpp"
@@ -39,7 +40,7 @@ class Retired {
   void ring() noexcept { bell_.ring(); }
 
  private:
-  Guarded<Numbers> numbers_;
+  Guarded<Numbers, HostMutex<HostLock::kMemory>> numbers_;
   EventBell bell_;
 };
 
@@ -131,7 +132,7 @@ class SegmentCache : public std::enable_shared_from_this<SegmentCache> {
 
   const std::uint64_t limit_bytes_;
   const std::shared_ptr<Retired> retired_;
-  Guarded<Content> content_;
+  Guarded<Content, HostMutex<HostLock::kMemory>> content_;
 };
 
 /// The capacity of a large block of `size_bytes`: up to a fifth more, so that blocks of similar

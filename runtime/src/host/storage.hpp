@@ -113,7 +113,7 @@ class ArgumentMemory : public std::enable_shared_from_this<ArgumentMemory> {
   [[nodiscard]] Result<Shared<SharedSegment>> new_segment(std::uint64_t capacity_bytes, BytesView content);
   [[nodiscard]] Shared<const ReplyStorage> hold(Shared<const SharedSegment> segment);
 
-  Guarded<Arena> arena_;
+  Guarded<Arena, HostMutex<HostLock::kMemory>> arena_;
   Shared<const SharedSegment> segment_;
   std::shared_ptr<Retired> retired_;
   std::shared_ptr<SegmentCache> cache_;
@@ -145,7 +145,7 @@ class Transport : public std::enable_shared_from_this<Transport> {
   class Lease;
   HostEnd end_;
   Shared<const SharedSegment> results_;
-  std::mutex release_mutex_;  // Guards the releaser's role of end_.
+  HostMutex<HostLock::kMemory> release_mutex_;  // Guards the releaser's role of end_.
 };
 
 }  // namespace tenon::internal
