@@ -1,5 +1,11 @@
 #include "interpreter.hpp"
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <fstream>
 #include <optional>
 #include <utility>
 
@@ -19,6 +25,33 @@ namespace {
 
 [[noreturn]] void fail_with_traceback(const std::string& what) {
   throw TaskError(TENON_FAILED, what + ":\n" + take_traceback());
+}
+
+/// A file that is there while the initializer runs.
+class InitializerMark {
+ public:
+  explicit InitializerMark(const flatbuffers::String* directory) {
+    if (directory != nullptr && directory->size() > 0) {
+      file_ = std::filesystem::path(directory->str()) / std::to_string(getpid());
+      std::ofstream{file_};
+    }
+  }
+  InitializerMark(const InitializerMark&) = delete;
+  InitializerMark& operator=(const InitializerMark&) = delete;
+  ~InitializerMark() {
+    std::error_code ignored;
+    std::filesystem::remove(file_, ignored);
+  }
+
+ private:
+  std::filesystem::path file_;
+};
+
+/// Functions that look at the frame of their caller. A call of a worker has none below it.
+bool needs_frame(std::string_view name) {
+  constexpr std::array<std::string_view, 6> kNames = {"builtins:dir",  "builtins:eval",    "builtins:exec",
+                                                      "builtins:vars", "builtins:globals", "builtins:locals"};
+  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 
 StartOptions options_of(const Settings& settings) {
@@ -89,6 +122,7 @@ void Interpreter::set_up(const Settings& settings) {
   if (settings.initializer() == nullptr || settings.initializer()->size() == 0) {
     return;
   }
+  const InitializerMark mark(settings.initializing());
   const std::string name = settings.initializer()->str();
   PyObject* const initializer = function(name);
   ObjectVector arguments;
@@ -134,9 +168,16 @@ PyObject* Interpreter::function(std::string_view name) {
     }
   }
   if (PyCallable_Check(found.get()) == 0) {
-    PyErr_Format(PyExc_TypeError, "'%s' is a %s and cannot be called; pass the name of a function",
+    PyErr_Format(PyExc_TypeError, "'%s' is of type %s and cannot be called; pass the name of a function",
                  std::string(name).c_str(), Py_TYPE(found.get())->tp_name);
     return nullptr;
+  }
+  if (needs_frame(name)) {
+    const Ref names(PyImport_ImportModule("tenon._names"));
+    found = Ref(names ? PyObject_CallMethod(names.get(), "with_frame", "O", found.get()) : nullptr);
+    if (!found) {
+      return nullptr;
+    }
   }
   host_->connect_logging();
   PyObject*& kept = functions_[std::string(name)];

@@ -8,6 +8,7 @@ import enum
 import functools
 import logging
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -61,6 +62,31 @@ class Meddler:
     @classmethod
     def __from_tenon__(cls, data: int) -> int:
         return data
+
+
+class Interrupting:
+    """Presses Ctrl-C when it is made in the host for the first time."""
+
+    made = 0
+
+    def __tenon__(self) -> int:
+        return os.getpid()
+
+    @classmethod
+    def __from_tenon__(cls, data: int) -> int:
+        cls.made += 1
+        if cls.made == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+        return data
+
+
+def interrupting() -> Interrupting:
+    return Interrupting()
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt("in the task")
 
 
 @functools.lru_cache

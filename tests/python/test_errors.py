@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import copy
 import pickle
 import signal
 import unittest
@@ -82,10 +83,17 @@ class Errors(unittest.TestCase):
     def test_pickle_and_repr(self) -> None:
         for error in (self.failure(message="x"), self.failure(mode="abort"), self.failure(code=3, message="late"),
                       self.failure(code=11, message="disk")):
-            copy = pickle.loads(pickle.dumps(error))
-            self.assertIs(type(copy), type(error))
-            self.assertEqual((copy.code, copy.message, copy.context), (error.code, error.message, error.context))
+            made = pickle.loads(pickle.dumps(error))
+            self.assertIs(type(made), type(error))
+            self.assertEqual((made.code, made.message, made.context), (error.code, error.message, error.context))
             self.assertIn(type(error).__name__, repr(error))
+
+    def test_a_remote_error_is_copied_and_pickled(self) -> None:
+        error = tenon.RemoteError("work.Odd: no", "work.Odd")
+        error.add_note("why")
+        self.assertEqual(error.args, ("work.Odd: no", "work.Odd"))
+        for other in (pickle.loads(pickle.dumps(error)), copy.copy(error), type(error)(*error.args)):
+            self.assertEqual((other.message, other.type_name, other.code), (error.message, error.type_name, "failed"))
 
     def test_made_by_hand(self) -> None:
         kinds = [value for name in tenon.__all__ if isinstance(value := getattr(tenon, name), type)

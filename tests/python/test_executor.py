@@ -92,6 +92,29 @@ class Submit(Pool):
         self.assertEqual(self.executor.submit(second, 1).result(LONG), 3)
         self.assertEqual(self.executor.submit(first, 1).result(LONG), 2)
 
+    def test_built_in_functions_that_look_at_their_caller(self) -> None:
+        submit = self.executor.submit
+        self.assertEqual(submit(eval, "1 + 1").result(LONG), 2)
+        self.assertEqual(submit(eval, "a + b", {"a": 1}, {"b": 2}).result(LONG), 3)
+        self.assertIsNone(submit(exec, "import json; x = json.dumps(1)").result(LONG))
+        with self.assertRaisesRegex(NameError, "'x' is not defined"):
+            submit(eval, "x").result(LONG)
+        self.assertEqual(submit(dir).result(LONG), ["__builtins__"])
+        self.assertIn("append", submit(dir, []).result(LONG))
+        for function in (vars, locals, globals):
+            with self.subTest(function), self.assertRaisesRegex(TypeError, "cannot be sent"):
+                submit(function).result(LONG)
+        self.assertEqual(list(self.executor.map(eval, ["1", "2"])), [1, 2])
+
+    def test_words_for_types(self) -> None:
+        for value, expected in ((object(), "an object is not data"), (iter(()), "a tuple_iterator cannot be sent")):
+            with self.assertRaisesRegex(TypeError, expected):
+                self.executor.submit(tasks.same, value)
+        with self.assertRaisesRegex(TypeError, "not an int"):
+            self.executor.submit(5)  # type: ignore[arg-type]
+        with self.assertRaisesRegex(TypeError, "'math:pi' is of type float and cannot be called"):
+            self.executor.submit("math:pi").result(LONG)
+
     def test_what_is_missing_in_the_worker(self) -> None:
         with self.assertRaisesRegex(ModuleNotFoundError, "no_such_module"):
             self.executor.submit("no_such_module:f").result(LONG)
@@ -436,11 +459,15 @@ class Foreign(Pool):
         def leave(_: concurrent.futures.Future[Any]) -> None:
             raise SystemExit(3)
 
-        with self.assertLogs("concurrent.futures", "ERROR"):
+        with self.assertLogs("concurrent.futures", "ERROR") as caught:
             first = self.executor.submit(tasks.sleep, 0.1)
             first.add_done_callback(leave)
             second = self.executor.submit(tasks.sleep, 0.2, 7)
             done, _ = concurrent.futures.wait([second], timeout=LONG)
+            # The two calls may end in any order.
+            deadline = time.monotonic() + LONG
+            while not caught.records and time.monotonic() < deadline:
+                time.sleep(0.01)
         self.assertEqual([future.result() for future in done], [7])
 
     def test_a_dict_that_changes_while_it_is_sent_is_refused(self) -> None:

@@ -52,6 +52,36 @@ class Workers(unittest.TestCase):
                 self.assertIn("the model is missing", str(caught.exception))
                 self.assertIn("broken_initializer", str(caught.exception))
 
+    def test_initializer_that_ends_its_worker(self) -> None:
+        for end in ("os:_exit", "os:abort"):
+            with self.subTest(end), self.assertLogs("concurrent.futures", logging.CRITICAL), \
+                    tenon.Executor(1, initializer=end, initargs=(3,) if end == "os:_exit" else ()) as executor:
+                with self.assertRaises(BrokenProcessPool):
+                    executor.submit(pow, 2, 3).result(LONG)
+                with self.assertRaisesRegex(tenon.InitializerFailed, "the initializer ended its worker"):
+                    executor.submit(pow, 2, 3)
+
+    def test_a_task_that_ends_its_worker_breaks_nothing(self) -> None:
+        with tenon.Executor(1, initializer=tasks.prepare, initargs=("key", 1)) as executor:
+            with self.assertRaises(tenon.WorkerCrashed):
+                executor.submit("os:_exit", 3).result(LONG)
+            self.assertEqual(executor.submit(tasks.state, "key").result(LONG), 1)
+
+    def test_lines_of_messages(self) -> None:
+        with self.assertLogs("concurrent.futures", logging.CRITICAL), \
+                tenon.Executor(1, initializer=int, initargs=("x",)) as executor:
+            with self.assertRaisesRegex(tenon.InitializerFailed, "failed:\nValueError: invalid literal"):
+                executor.submit(pow, 2, 3).result(LONG)
+        done = script("""
+            import logging
+            logging.basicConfig(format='%(message)s')
+            with tenon.Executor(1) as executor:
+                executor.submit(print, 'one\\ttwo').result()
+                executor.submit('logging:warning', 'three\\nfour').result()
+        """)
+        self.assertIn("one\ttwo\n", done.stdout)
+        self.assertIn("three\nfour\n", done.stderr)
+
     def test_initializer_without_a_name(self) -> None:
         with self.assertRaisesRegex(TypeError, "bound"):
             tenon.Executor(1, initializer=tasks.Tools().method)
@@ -236,6 +266,25 @@ class Interrupts(unittest.TestCase):
             ex.kill_workers()
             """)
         self.assertEqual(done.stdout.strip(), "interrupted True", done.stderr)
+
+    def test_ctrl_c_while_a_result_is_made_is_not_the_result(self) -> None:
+        done = script("""
+            with tenon.Executor(1) as executor:
+                for wait in (lambda f: f.result(), lambda f: f.exception(),
+                             lambda f: __import__('concurrent.futures').futures.wait([f])):
+                    tasks.Interrupting.made = 0
+                    future = executor.submit(tasks.interrupting)
+                    while not future.done():
+                        pass
+                    try:
+                        wait(future)
+                    except KeyboardInterrupt:
+                        print('interrupted', end=' ')
+                    print(type(future.result()).__name__)
+                future = executor.submit(tasks.interrupt)
+                print(repr(future.exception()))
+        """)
+        self.assertEqual(done.stdout, "interrupted int\n" * 3 + "KeyboardInterrupt('in the task')\n", done.stderr)
 
     def test_ctrl_c_ends_call_and_its_task(self) -> None:
         done = script("""

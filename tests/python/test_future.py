@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import gc
+import queue
 import threading
 import time
 import unittest
@@ -120,6 +121,31 @@ class Futures(unittest.TestCase):
             event.clear()
             self.rt.submit("tenon.fail", params=params).add_done_callback(lambda f: event.set())
             self.assertTrue(event.wait(LONG))
+
+    def test_a_callback_that_waits_for_a_call_is_told(self) -> None:
+        seen: queue.Queue[str] = queue.Queue()
+        slow = self.rt.submit("tenon.sleep", duration_ms=600_000)
+        slow.add_done_callback(lambda _: None)
+
+        def wait(_: object) -> None:
+            for action in (slow.result, slow.exception, lambda: concurrent.futures.wait([slow]),
+                           lambda: next(concurrent.futures.as_completed([slow]))):
+                try:
+                    action()
+                except RuntimeError as error:
+                    seen.put(str(error))
+            try:
+                slow.result(timeout=0)
+            except TimeoutError:
+                seen.put("not yet")
+            slow.add_done_callback(lambda _: seen.put("later"))
+
+        self.rt.submit("tenon.sleep", duration_ms=10).add_done_callback(wait)
+        for _ in range(4):
+            self.assertIn("add a callback to that future", seen.get(timeout=LONG))
+        self.assertEqual(seen.get(timeout=LONG), "not yet")
+        slow.cancel()
+        self.assertEqual(seen.get(timeout=LONG), "later")
 
     def test_many_callbacks_from_many_threads(self) -> None:
         count = 0

@@ -96,7 +96,7 @@ class Pipelines(unittest.TestCase):
             tenon.run_pipeline(self.file, report=refuse)
 
     def test_values_that_toml_cannot_write(self) -> None:
-        with self.assertRaisesRegex(TypeError, "sources.tree: TOML has no way to write a object"):
+        with self.assertRaisesRegex(TypeError, "sources.tree: TOML has no way to write an object"):
             tenon.run_pipeline(self.file, sources={"tree": object()})
         with self.assertRaises(TypeError):
             tenon.run_pipeline(7)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import tempfile
+import threading
 import unittest
+import weakref
 from pathlib import Path
 
 import tenon
@@ -89,6 +92,31 @@ class Sessions(unittest.TestCase):
             self.rt.reduce("tenon.sum", (1 // 0 for _ in range(3)))
         with self.assertRaises(LookupError):
             list(self.rt.source("text.lines", path="/does/not/exist"))
+
+    def test_closed_while_a_step_is_under_way(self) -> None:
+        rt = tenon.Runtime(workers=1, cancel_grace=0.1)
+        self.addCleanup(rt.close, "kill")
+        session = rt.source("tenon.numbers", count=9)._session
+        session.wait()
+        rt.submit("tenon.sleep", duration_ms=3000)  # The step comes behind it.
+        session.start_next(1)
+        closer = threading.Timer(0.3, session.close)
+        closer.start()
+        with self.assertRaisesRegex(tenon.Unavailable, "closed while this step was under way"):
+            session.wait()
+        closer.join()
+        for action in (session.wait, lambda: session.start_next(1), lambda: session.start_feed([])):
+            with self.assertRaisesRegex(tenon.Unavailable, "the session is closed; open another one"):
+                action()
+
+    def test_a_cycle_through_a_session_goes(self) -> None:
+        rt = tenon.Runtime(workers=1)
+        rt.session = rt.source("tenon.numbers", count=9)._session
+        rt.close()
+        gone = weakref.ref(rt)
+        del rt
+        gc.collect()
+        self.assertIsNone(gone())
 
     def test_step_timeout(self) -> None:
         source = self.rt.source("tenon.numbers", count=3, step_timeout=LONG)

@@ -15,7 +15,7 @@ import tenon
 PACKAGE = Path(tenon.__file__).resolve().parent
 CHECKED = ["_aio", "_enums", "_host", "_logs", "_options", "_places", "_units", "errors", "future", "pipeline",
            "runtime", "session", "_handle", "_crashed", "_marks", "pack", "types",
-           "_packed", "_describe"]
+           "_packed", "_describe", "_initializers"]
 
 
 @unittest.skipUnless(importlib.util.find_spec("mypy"), "mypy is not installed")

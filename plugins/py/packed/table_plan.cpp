@@ -25,6 +25,28 @@ bool is_integer(reflection::BaseType type) {
 
 }  // namespace
 
+std::size_t size_of(reflection::BaseType type) noexcept {
+  switch (type) {
+    case reflection::Short:
+    case reflection::UShort:
+      return 2;
+    case reflection::Int:
+    case reflection::UInt:
+    case reflection::Float:
+      return 4;
+    case reflection::Long:
+    case reflection::ULong:
+    case reflection::Double:
+      return 8;
+    case reflection::String:
+    case reflection::Obj:
+    case reflection::Vector:
+      return sizeof(flatbuffers::uoffset_t);
+    default:
+      return 1;
+  }
+}
+
 Plans::Plans(const reflection::Schema& schema, PyObject* tables, PyObject* enums) {
   Py_ssize_t at = 0;
   PyObject* name = nullptr;

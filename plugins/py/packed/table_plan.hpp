@@ -3,6 +3,7 @@
 
 #include "python/codec/python_api.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <list>
 #include <string>
@@ -15,6 +16,9 @@
 namespace py {
 
 using tenon::python::Ref;
+
+/// Bytes of a value in a table or a vector: of a number, or of the offset of what lies elsewhere.
+[[nodiscard]] std::size_t size_of(reflection::BaseType type) noexcept;
 
 /// The value that Python gets for an absent field. WIRE: runtime/python/tenon/_packed.py has the
 /// same numbers, which are stored in packed plugins.

@@ -16,27 +16,6 @@ using reflection::BaseType;
 constexpr flatbuffers::uoffset_t kMaxDepth = 64;
 constexpr flatbuffers::uoffset_t kMaxTables = 100'000'000;
 
-std::size_t size_of(BaseType type) {
-  switch (type) {
-    case reflection::Short:
-    case reflection::UShort:
-      return 2;
-    case reflection::Int:
-    case reflection::UInt:
-    case reflection::Float:
-      return 4;
-    case reflection::Long:
-    case reflection::ULong:
-    case reflection::Double:
-      return 8;
-    case reflection::String:
-    case reflection::Obj:
-      return sizeof(uoffset_t);
-    default:
-      return 1;
-  }
-}
-
 // -- Verifying --------------------------------------------------------------------------------
 
 bool verify_scalar(const Table& table, const Verifier& verifier, const FieldPlan& field) {

@@ -17,24 +17,6 @@ bool is_outside(BaseType type) {
   return type == reflection::String || type == reflection::Obj || type == reflection::Vector;
 }
 
-std::size_t size_of(BaseType type) {
-  switch (type) {
-    case reflection::Short:
-    case reflection::UShort:
-      return 2;
-    case reflection::Int:
-    case reflection::UInt:
-    case reflection::Float:
-      return 4;
-    case reflection::Long:
-    case reflection::ULong:
-    case reflection::Double:
-      return 8;
-    default:
-      return 1;
-  }
-}
-
 template <typename T>
 T load(const std::uint8_t* bytes) {
   T value;
@@ -315,7 +297,7 @@ uoffset_t TableWriter::vector(const FieldPlan& field, PyObject* value) {
     return 0;
   }
   const auto count = static_cast<std::size_t>(PyTuple_GET_SIZE(items.get()));
-  const std::size_t size = outside ? sizeof(uoffset_t) : size_of(field.element);
+  const std::size_t size = size_of(field.element);
   if (!has_room(count * size)) {
     return 0;
   }

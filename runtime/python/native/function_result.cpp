@@ -108,7 +108,7 @@ class Result {
 
 }  // namespace
 
-PyObject* decode_function_value(PyObject* /*context*/, Reply reply) {
+PyObject* decode_function_value(PyObject* /*context*/, Reply reply, Ref& failure) {
   return guarded([&]() -> PyObject* {
     Result<py::Value> result;
     const py::Value* const value = result.open(std::move(reply));
@@ -118,14 +118,12 @@ PyObject* decode_function_value(PyObject* /*context*/, Reply reply) {
     if (value->error() == nullptr) {
       return result.decode(value->value());
     }
-    if (const Ref exception = result.decode_exception(value->error())) {
-      PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception.get())), exception.get());
-    }
+    failure = result.decode_exception(value->error());
     return nullptr;
   });
 }
 
-PyObject* decode_function_values(PyObject* /*context*/, Reply reply) {
+PyObject* decode_function_values(PyObject* /*context*/, Reply reply, Ref& /*failure*/) {
   return guarded([&]() -> PyObject* {
     Result<py::Values> result;
     const py::Values* const values = result.open(std::move(reply));

@@ -68,51 +68,44 @@ PyObject* future_new(PyTypeObject* type, PyObject* /*arguments*/, PyObject* /*ke
   return make_future(type, {}, nullptr, nullptr);
 }
 
-/// Takes the exception that is set, as an object.
-Ref take_exception() {
-  PyObject* kind = nullptr;
-  PyObject* value = nullptr;
-  PyObject* traceback = nullptr;
-  PyErr_Fetch(&kind, &value, &traceback);
-  PyErr_NormalizeException(&kind, &value, &traceback);
-  if (traceback != nullptr) {
-    PyException_SetTraceback(value, traceback);
-  }
-  Py_XDECREF(kind);
-  Py_XDECREF(traceback);
-  return Ref::steal(value);
+/// Whether the exception that is set came from the handler of a signal, as Ctrl-C, and not from what was being done.
+bool interrupted() {
+  return on_main_thread() && PyErr_Occurred() != nullptr && PyErr_ExceptionMatches(PyExc_Exception) == 0;
 }
 
 /// Makes `value` or `exception` out of the outcome of a complete future. Decoding may run other threads, of which one
-/// may do the same meanwhile; the first one's objects stay.
-void settle(FutureObject* object, const Future<Reply>& future) {
+/// may do the same meanwhile; the first one's objects stay. False with an exception set: a signal's handler raised it
+/// meanwhile, so that it is not the outcome, which can be asked for again.
+bool settle(FutureObject* object, const Future<Reply>& future) {
   if (object->value != nullptr || object->exception != nullptr) {
-    return;
+    return true;
   }
   Result<Reply> outcome = future.get();
   Ref value;
   Ref exception;
   if (!outcome) {
     exception = make_exception(outcome.error());
-    if (!exception) {
-      exception = take_exception();
-    }
-    if (object->context != nullptr && PyCallable_Check(object->context) != 0) {
-      const Ref noted = Ref::steal(PyObject_CallOneArg(object->context, exception.get()));
-      if (!noted) {
-        PyErr_WriteUnraisable(object->context);
-      }
-    }
   } else {
-    value = Ref::steal(object->decode(object->context, std::move(*outcome)));
-    if (!value) {
-      exception = take_exception();
+    value = Ref::steal(object->decode(object->context, std::move(*outcome), exception));
+  }
+  if (!value && !exception) {
+    if (interrupted()) {
+      return false;
+    }
+    exception = take_exception();
+  }
+  if (object->value != nullptr || object->exception != nullptr) {
+    return true;
+  }
+  object->value = value.release();
+  object->exception = exception.release();
+  if (!outcome && object->context != nullptr && PyCallable_Check(object->context) != 0) {
+    const Ref noted = Ref::steal(PyObject_CallOneArg(object->context, object->exception));
+    if (!noted) {
+      PyErr_WriteUnraisable(object->context);
     }
   }
-  if (object->value == nullptr && object->exception == nullptr) {
-    object->value = value.release();
-    object->exception = exception.release();
-  }
+  return true;
 }
 
 /// Waits at most so long and settles. False with an exception set: the time is over, or a signal came.
@@ -127,6 +120,13 @@ bool wait_and_settle(PyObject* self, PyObject* timeout) {
     return false;
   }
   const Future<Reply> kept = *future;
+  if (on_callback_thread() && !kept.ready() && (!limit || limit->count() > 0)) {
+    PyErr_SetString(PyExc_RuntimeError,
+                    "a callback of a future waits for a call that has not ended; callbacks run one after another on "
+                    "one thread, so that it could wait for itself; add a callback to that future, or wait on another "
+                    "thread");
+    return false;
+  }
   const Waited waited = wait_for(kept, limit ? internal::time_point_after(*limit) : std::nullopt);
   if (waited == Waited::kTimedOut) {
     PyErr_Format(PyExc_TimeoutError, "the call has not ended within %R s; it continues, unless it is cancelled",
@@ -135,8 +135,7 @@ bool wait_and_settle(PyObject* self, PyObject* timeout) {
   if (waited != Waited::kDone) {
     return false;
   }
-  settle(object, kept);
-  return true;
+  return settle(object, kept);
 }
 
 /// The one argument `timeout`, by position or by name.

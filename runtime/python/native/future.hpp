@@ -12,9 +12,10 @@
 
 namespace tenon::python {
 
-/// Makes the value of a future out of a reply. `context` is what make_future got. A new reference, or null with an
-/// exception set, which is then the outcome. With the GIL; once.
-using Decode = PyObject* (*)(PyObject* context, Reply reply);
+/// Makes the value of a future out of a reply. `context` is what make_future got. A new reference; or null with the
+/// exception that the call itself failed with in `failure`; or null with an exception set, when the reply cannot be
+/// decoded. With the GIL; again when a signal interrupted it.
+using Decode = PyObject* (*)(PyObject* context, Reply reply, Ref& failure);
 
 /// The Python object. `value` and `exception` are null until the outcome has been asked for.
 struct FutureObject {

@@ -34,6 +34,15 @@ PyObject* set_main_thread(PyObject* /*module*/, PyObject* ident) {
   Py_RETURN_NONE;
 }
 
+PyObject* set_callback_thread(PyObject* /*module*/, PyObject* ident) {
+  const unsigned long number = PyLong_AsUnsignedLong(ident);
+  if (PyErr_Occurred() != nullptr) {
+    return nullptr;
+  }
+  note_callback_thread(number);
+  Py_RETURN_NONE;
+}
+
 PyObject* set_future_class_function(PyObject* /*module*/, PyObject* type) {
   if (!PyType_Check(type)) {
     PyErr_SetString(PyExc_TypeError, "expected a class that derives from Future");
@@ -50,6 +59,7 @@ PyMethodDef module_functions[] = {
     {"array", table_array, METH_VARARGS, nullptr},
     {"_after_fork_in_child", after_fork_in_child, METH_NOARGS, nullptr},
     {"_set_main_thread", set_main_thread, METH_O, nullptr},
+    {"_set_callback_thread", set_callback_thread, METH_O, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -111,7 +111,7 @@ PyObject* runtime_submit(PyObject* self, PyObject* const* arguments, Py_ssize_t 
       return nullptr;
     }
     std::optional<Future<Reply>> future = request.submit();
-    return future ? make_future(g_future_class, std::move(*future), decode_result, request.plan()) : nullptr;
+    return future ? make_future(g_future_class, std::move(*future), decode_table, request.plan()) : nullptr;
   });
 }
 

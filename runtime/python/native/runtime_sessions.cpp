@@ -68,18 +68,14 @@ PyObject* runtime_open(PyObject* self, PyObject* arguments) {
     if (source) {
       options.argument = argument.reply() != nullptr ? argument.reply()->bytes() : argument.bytes();
     }
-    Py_buffer view{};
+    BufferView view;
     if (checkpoint != Py_None) {
-      if (PyObject_GetBuffer(checkpoint, &view, PyBUF_SIMPLE) != 0) {
+      if (!view.take(checkpoint, PyBUF_SIMPLE)) {
         return nullptr;
       }
-      options.checkpoint = {static_cast<const std::uint8_t*>(view.buf), static_cast<std::size_t>(view.len)};
+      options.checkpoint = {static_cast<const std::uint8_t*>(view->buf), static_cast<std::size_t>(view->len)};
     }
-    Future<Session> opening = core->runtime.open(task.name, options);
-    if (view.obj != nullptr) {
-      PyBuffer_Release(&view);
-    }
-    return make_session(self, plan.get(), std::move(opening));
+    return make_session(self, plan.get(), core->runtime.open(task.name, options));
   });
 }
 

@@ -32,6 +32,7 @@ using Step =
 struct State {
   std::optional<Session> session;
   Step step;
+  bool closed = false;
 };
 
 struct SessionObject {
@@ -72,10 +73,21 @@ Session* idle_session(PyObject* self) {
   return &*state->session;
 }
 
+/// Ends the step under way and the session, which takes locks and may wait for the worker.
+void end_session(State& state) {
+  State ended = std::exchange(state, State{});
+  state.closed = true;
+  const WithoutGil without_gil;
+  ended = State{};
+}
+
 void session_dealloc(PyObject* self) {
   SessionObject* const object = as_session(self);
   PyTypeObject* const type = Py_TYPE(self);
   PyObject_GC_UnTrack(self);
+  if (object->state.usable()) {
+    end_session(object->state.get());
+  }
   object->state.~ProcessBound();
   Py_CLEAR(object->runtime);
   Py_CLEAR(object->plan);
@@ -87,6 +99,19 @@ int session_traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(self));
   Py_VISIT(as_session(self)->runtime);
   Py_VISIT(as_session(self)->plan);
+  return 0;
+}
+
+/// Null with an exception set.
+RuntimeCore* core_of(PyObject* self) {
+  // The collector clears the runtime of a session that is part of a cycle which nothing else refers to.
+  PyObject* const runtime = as_session(self)->runtime;
+  return runtime != nullptr ? usable_core(runtime)
+                            : raise(ErrorCode::kUnavailable, "the session is closed; open another one");
+}
+
+int session_clear(PyObject* self) {
+  Py_CLEAR(as_session(self)->runtime);
   return 0;
 }
 
@@ -130,7 +155,7 @@ std::optional<Reply> stored(Runtime& runtime, const Argument& argument) {
 /// start_feed(list of arguments)
 PyObject* session_start_feed(PyObject* self, PyObject* given) {
   return guarded([&]() -> PyObject* {
-    RuntimeCore* const core = usable_core(as_session(self)->runtime);
+    RuntimeCore* const core = core_of(self);
     const Ref items = core == nullptr ? Ref() : Ref::steal(PySequence_Fast(given, "expected a list of arguments"));
     if (!items) {
       return nullptr;
@@ -211,6 +236,9 @@ PyObject* session_wait(PyObject* self, PyObject* /*none*/) {
     const Step step = state->step;
     PyObject* const plan = as_session(self)->plan;
     const auto settle = [&](auto&& outcome, auto value) -> PyObject* {
+      if (state->closed) {
+        return raise(ErrorCode::kUnavailable, "the session was closed while this step was under way");
+      }
       state->step = std::monostate{};
       return outcome ? value(std::forward<decltype(outcome)>(outcome)) : raise(outcome.error());
     };
@@ -239,7 +267,8 @@ PyObject* session_wait(PyObject* self, PyObject* /*none*/) {
                                          static_cast<Py_ssize_t>(bytes.size()));
       });
     }
-    return raise(ErrorCode::kUnavailable, "no step of the session is under way; it may have been closed");
+    return raise(ErrorCode::kUnavailable, state->closed ? "the session is closed; open another one"
+                                                        : "no step of the session is under way; start one first");
   });
 }
 
@@ -272,9 +301,7 @@ PyObject* session_watch(PyObject* self, PyObject* const* arguments, Py_ssize_t c
 
 PyObject* session_close(PyObject* self, PyObject* /*none*/) {
   if (as_session(self)->state.usable()) {
-    State ended_state = std::exchange(as_session(self)->state.get(), State{});
-    const WithoutGil without_gil;
-    ended_state = State{};
+    end_session(as_session(self)->state.get());
   }
   Py_RETURN_NONE;
 }
@@ -308,6 +335,7 @@ Ref make_session_type(PyObject* module) {
   PyType_Slot slots[] = {
       {Py_tp_dealloc, reinterpret_cast<void*>(session_dealloc)},
       {Py_tp_traverse, reinterpret_cast<void*>(session_traverse)},
+      {Py_tp_clear, reinterpret_cast<void*>(session_clear)},
       {Py_tp_methods, session_methods},
       {Py_tp_doc, const_cast<char*>("An open source or reduce. One step at a time: start_...(), then wait().")},
       {0, nullptr},

@@ -32,9 +32,13 @@ struct TaskPlan {
 [[nodiscard]] Ref make_task_plan(const Catalog& catalog, const std::string& name, std::uint64_t catalog_version);
 [[nodiscard]] const TaskPlan& task_plan_of(PyObject* object) noexcept;
 
-/// The result of a task as a Table. The version that made it may be another than the plan's, as during a swap. Has the
-/// form of Decode; `context` holds a TaskPlan.
+/// The result of a task as a Table. The version that made it may be another than the plan's, as during a swap.
+/// `context` holds a TaskPlan.
 [[nodiscard]] PyObject* decode_result(PyObject* context, Reply reply);
+/// The same in the form of Decode.
+[[nodiscard]] inline PyObject* decode_table(PyObject* context, Reply reply, Ref& /*failure*/) {
+  return decode_result(context, std::move(reply));
+}
 
 /// Makes the type. Null with an exception set.
 [[nodiscard]] Ref make_task_plan_type(PyObject* module);

@@ -29,6 +29,11 @@ inline constexpr std::chrono::milliseconds kSignalInterval{40};
 /// Takes note of which thread that is: at the import, and in a child.
 void note_main_thread(unsigned long ident) noexcept;
 
+/// Whether the calling thread runs the callbacks of futures, one after another. With the GIL.
+[[nodiscard]] bool on_callback_thread() noexcept;
+/// Takes note of which thread that is; 0 for none.
+void note_callback_thread(unsigned long ident) noexcept;
+
 enum class Waited {
   kDone,
   kTimedOut,

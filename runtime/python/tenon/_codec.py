@@ -45,7 +45,7 @@ def _encode_by_base(thing: Any, kind: type) -> _Parts:
     if hasattr(kind, "__tenon__"):
         if not hasattr(kind, "__from_tenon__"):
             raise Refused(
-                f"a {_type_name(kind)} has __tenon__ but no __from_tenon__; add a class method "
+                f"{_names.a(_type_name(kind))} has __tenon__ but no __from_tenon__; add a class method "
                 f"__from_tenon__(cls, data) that makes the object again"
             )
         return "object", _name_of_class(kind), thing.__tenon__()
@@ -66,7 +66,7 @@ def _encode_by_base(thing: Any, kind: type) -> _Parts:
             return "name", _name_of(thing)
         if isinstance(thing, numpy.ndarray):
             raise Refused(
-                f"a {_type_name(kind)} is a subclass of numpy.ndarray and would arrive as a plain array; send "
+                f"{_names.a(_type_name(kind))} is a subclass of numpy.ndarray and would arrive as a plain array; send "
                 f"numpy.asarray(it), and what the subclass adds (a mask, for example) as another argument"
             )
     if dataclasses.is_dataclass(kind):
@@ -81,7 +81,7 @@ def _why_refused(thing: Any, kind: type) -> str:
     for base in _BUILTIN_DATA:
         if isinstance(thing, base):
             return (
-                f"a {name} is a subclass of {base.__name__}, and what the subclass adds would be lost; send "
+                f"{_names.a(name)} is a subclass of {base.__name__}, and what the subclass adds would be lost; send "
                 f"{base.__name__}(it), or give the class __tenon__ and __from_tenon__"
             )
     if isinstance(thing, types.ModuleType):
@@ -89,15 +89,15 @@ def _why_refused(thing: Any, kind: type) -> str:
     if isinstance(thing, (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)) or (
         hasattr(thing, "__next__") and hasattr(thing, "__iter__") and not hasattr(thing, "fileno")
     ):
-        return f"a {name} cannot be sent, since it runs in this process; send a list of its elements"
+        return f"{_names.a(name)} cannot be sent, since it runs in this process; send a list of its elements"
     if hasattr(thing, "fileno") and hasattr(thing, "close"):
-        return f"a {name} belongs to this process and cannot be sent; send its path or address, and open it in the task"
+        return f"{_names.a(name)} belongs to this process and cannot be sent; send its path or address, and open it in the task"
     if name in ("_thread.lock", "_thread.RLock") or kind.__module__ == "threading":
-        return f"a {name} belongs to this process and cannot be sent; a worker runs one call at a time and needs no lock"
+        return f"{_names.a(name)} belongs to this process and cannot be sent; a worker runs one call at a time and needs no lock"
     if kind.__module__.startswith("datetime"):
-        return f"a {name} cannot be sent; use datetime.timezone or zoneinfo.ZoneInfo"
+        return f"{_names.a(name)} cannot be sent; use datetime.timezone or zoneinfo.ZoneInfo"
     return (
-        f"a {name} is not data and cannot be sent; send the data that it is made of, make it in the worker "
+        f"{_names.a(name)} is not data and cannot be sent; send the data that it is made of, make it in the worker "
         f"(tenon.worker_state), or give its class __tenon__ and __from_tenon__"
     )
 
@@ -132,7 +132,7 @@ def _dataclass_fields(kind: type) -> tuple[str, tuple[str, ...]]:
     for base in _BUILTIN_DATA:
         if issubclass(kind, base):
             raise Refused(
-                f"a {_type_name(kind)} is a dataclass and a {base.__name__} at once; give it __tenon__ and "
+                f"{_names.a(_type_name(kind))} is a dataclass and {_names.a(base.__name__)} at once; give it __tenon__ and "
                 f"__from_tenon__"
             )
     return _name_of(kind), tuple(field.name for field in dataclasses.fields(kind))
@@ -152,7 +152,7 @@ def _encode_dataclass(thing: Any, kind: type) -> _Parts:
 def _encode_namedtuple(thing: Any, kind: type) -> _Parts:
     if getattr(thing, "__dict__", None):
         raise Refused(
-            f"a {_type_name(kind)} has attributes beside the fields of its named tuple, which would be lost; give the "
+            f"{_names.a(_type_name(kind))} has attributes beside the fields of its named tuple, which would be lost; give the "
             f"class __tenon__ and __from_tenon__"
         )
     return "namedtuple", _name_of_class(kind), *thing

@@ -7,6 +7,7 @@ import sys
 import threading
 
 from . import _tenon
+from .errors import in_lines
 
 _runtime_log = logging.getLogger("tenon")
 _worker_log = logging.getLogger("tenon.worker")
@@ -45,9 +46,9 @@ def _emit(level: int, message: str, plugin: str, version: str, task: str, source
         message = f"{message} ({dropped} lines before it were dropped)"
     if source == "stdout" and sys.stdout is not None:
         # What a task prints shows where this program prints, in a notebook too.
-        print(message, file=sys.stdout, flush=True)
+        print(message.replace("\\x09", "\t"), file=sys.stdout, flush=True)
     elif log.isEnabledFor(number):
         # What a formatter can show: %(tenon_task)s ...
         extra = {"tenon_plugin": plugin, "tenon_version": version, "tenon_task": task, "tenon_source": source,
                  "tenon_worker": worker_id, "tenon_call": call_id}
-        log.log(number, "%s", message, extra=extra)
+        log.log(number, "%s", in_lines(message), extra=extra)

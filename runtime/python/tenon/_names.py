@@ -8,7 +8,7 @@ import types
 import weakref
 from typing import Any
 
-__all__ = ["known_by_source", "name_of", "resolve"]
+__all__ = ["a", "known_by_source", "name_of", "resolve", "with_frame"]
 
 # Classes of __main__ that workers got as source (tenon.source), and the names by which they know them.
 known_by_source: weakref.WeakKeyDictionary[type, str] = weakref.WeakKeyDictionary()
@@ -86,8 +86,25 @@ def resolve(name: str) -> Any:
     return found
 
 
+def with_frame(function: Any) -> Any:
+    """A built-in function that looks at its caller's frame, called from one: code has names of its own and no others."""
+    def call(*arguments: Any, **keywords: Any) -> Any:
+        if function in (eval, exec) and len(arguments) == 1 and "globals" not in keywords:
+            arguments = (*arguments, {})
+        if arguments or keywords:
+            return function(*arguments, **keywords)
+        return eval(f"{function.__name__}()", {})
+
+    return call
+
+
+def a(name: str) -> str:
+    """A name with its article: 'a list', 'an object'."""
+    return f"an {name}" if name.lstrip("_")[:1].lower() in "aeio" else f"a {name}"
+
+
 def _search_path() -> str:
-    return ", ".join(repr(entry) for entry in sys.path) or "no directory at all (sys.path is empty)"
+    return ", ".join(repr(entry) for entry in dict.fromkeys(sys.path)) or "no directory at all (sys.path is empty)"
 
 
 def _label(thing: Any) -> str:
@@ -95,7 +112,7 @@ def _label(thing: Any) -> str:
     module = getattr(thing, "__module__", None)
     if isinstance(qualname, str):
         return f"'{module}.{qualname}'" if isinstance(module, str) else f"'{qualname}'"
-    return f"a {type(thing).__module__}.{type(thing).__qualname__}"
+    return a(f"{type(thing).__module__}.{type(thing).__qualname__}")
 
 
 def _module_of(thing: Any, qualname: Any) -> str | None:

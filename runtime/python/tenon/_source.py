@@ -71,7 +71,7 @@ def make(function: Any) -> Any:
         return function
     if not isinstance(function, types.FunctionType) and not isinstance(
             getattr(function, "__wrapped__", None), types.FunctionType):
-        raise TypeError(f"tenon.source takes a function or a class, not a {type(function).__qualname__}; for a method, "
+        raise TypeError(f"tenon.source takes a function or a class, not {_names.a(type(function).__qualname__)}; for a method, "
                         f"write a function that takes the data of its object")
     return SourceFunction(function)
 

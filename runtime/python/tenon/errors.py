@@ -75,6 +75,8 @@ class RemoteError(TaskFailed):
 
     def __init__(self, message: str, type_name: str = "") -> None:
         super().__init__("failed", message)
+        # What the constructor takes, for copies and pickle.
+        self.args = (message, type_name)
         self.type_name = type_name
 
 
@@ -155,8 +157,14 @@ _CRASHED = 4
 _UNAVAILABLE = 13
 
 
+def in_lines(message: str) -> str:
+    """A message of the runtime with its line feeds and tabs, which it writes as \\x0a and \\x09."""
+    return message.replace("\\x0a", "\n").replace("\\x09", "\t") if "\\x0" in message else message
+
+
 def _from_native(number: int, message: str, context: dict[str, Any]) -> Error:
-    """The exception for an error of the runtime."""
+    """The exception for an error of the runtime, which keeps messages on one line."""
+    message = in_lines(message)
     if number == _CRASHED:
         from ._crashed import WorkerCrashed
         return WorkerCrashed("crashed", message, context)

@@ -92,6 +92,11 @@ class Executor(concurrent.futures.Executor):
         else:
             workers = _worker_count(max_workers)
             own = _plugin_settings(initializer, initargs, path, preload)
+            initializers = None
+            if initializer is not None:
+                from ._initializers import Initializers
+                initializers = Initializers()
+                own["initializing"] = initializers.directory
             self._core = _Core(Runtime(
                 workers=workers,
                 settings={**(settings or {}), _PLUGIN: own},
@@ -99,6 +104,7 @@ class Executor(concurrent.futures.Executor):
                 recycle_above=0 if max_memory_per_worker is None else max_memory_per_worker,
                 worker_environment=None if env_per_worker is None else functools.partial(_environment, env_per_worker),
                 **keywords), owned=True)
+            self._core.initializers = initializers
         self._max_workers = self._core.workers
         self._options: dict[str, Any] = {}
         self._calls = _tenon.FunctionCalls(self._core.runtime, _name_of, ExecutorFuture, self._core.on_failure, {})
@@ -244,8 +250,8 @@ def _name_of(function: Any) -> str:
         name: str = function.name
         return name
     if not callable(function):
-        raise TypeError(f"submit takes a function, or its name as 'module:function', not a "
-                        f"{type(function).__qualname__}")
+        raise TypeError(f"submit takes a function, or its name as 'module:function', not "
+                        f"{_names.a(type(function).__qualname__)}")
     return _names.name_of(function)
 
 
@@ -463,6 +469,7 @@ class _Core:
         self.workers = max(runtime._worker_count(), 1)
         self.down = False
         self.broken: BaseException | None = None
+        self.initializers: Any = None
         self.on_failure = _FailureNote(self)
         # Calls in a runtime of someone else, which shutdown waits for, even where no caller has kept their futures.
         self.pending: collections.deque[Any] = collections.deque()
@@ -583,7 +590,13 @@ class _FailureNote:
     def __call__(self, error: BaseException) -> None:
         core = self._core()
         # By its name: the class brings along modules that most programs never need.
-        if core is not None and core.owned and core.broken is None and type(error).__name__ == "InitializerFailed":
+        if core is None or not core.owned or core.broken is not None:
+            return
+        if type(error).__name__ == "WorkerCrashed" and core.initializers is not None and core.initializers.ended_one():
+            from ._crashed import InitializerFailed
+            error = InitializerFailed("unavailable", f"the initializer ended its worker, as it would end the next one: "
+                                                     f"{error}", getattr(error, "context", None))
+        if type(error).__name__ == "InitializerFailed":
             core.broken = error
             _log.critical("%s", error)
 

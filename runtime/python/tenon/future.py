@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import logging
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import _aio, _tenon
@@ -50,7 +51,22 @@ class Future(_tenon.Future, concurrent.futures.Future, Generic[T]):  # type: ign
 
     def add_done_callback(self, function: Callable[[Future[T]], object]) -> None:
         """Calls function(future) when the call has ended, at once if it has: on another thread, or on this one."""
-        concurrent.futures.Future.add_done_callback(self, function)  # type: ignore[arg-type]
+        with _drain.adding():
+            concurrent.futures.Future.add_done_callback(self, function)  # type: ignore[arg-type]
+
+    @property
+    def _condition(self) -> threading.Condition:
+        # concurrent.futures.wait and as_completed look here first.
+        if _drain.would_wait_for_itself() and not self.done():
+            raise RuntimeError("a callback of a future waits for a call that has not ended; callbacks run one after "
+                               "another on one thread, which would wait for itself; add a callback to that future, or "
+                               "wait on another thread")
+        found: Any = self.__dict__.get("_condition")
+        return found if found is not None else self.__getattr__("_condition")  # type: ignore[no-any-return]
+
+    @_condition.setter
+    def _condition(self, condition: threading.Condition) -> None:
+        self.__dict__["_condition"] = condition
 
     def __await__(self) -> Generator[Any, None, T]:
         if not self.done():
@@ -82,7 +98,12 @@ class Future(_tenon.Future, concurrent.futures.Future, Generic[T]):  # type: ign
                 concurrent.futures.Future.__init__(self)
                 ended = not self._watch(_drain.completions(), self)
         if ended:
-            self._settle()  # Without the lock: a large result takes its time, and other threads want to look too.
+            # Without the lock: a large result takes its time, and other threads want to look too.
+            try:
+                self._settle()
+            except BaseException:  # Ctrl-C. Others may wait for the state by now.
+                threading.Thread(target=self._settle, daemon=True, name="tenon-settle").start()
+                raise
         return self.__dict__[name]
 
     def _settle(self) -> None:
@@ -105,6 +126,21 @@ class _Drain:
         self._lock = threading.Lock()
         self._completions: _tenon.Completions | None = None
         self._thread: threading.Thread | None = None
+        self._adding = 0  # Only the thread itself uses it.
+
+    @contextlib.contextmanager
+    def adding(self) -> Iterator[None]:
+        """While a callback adds a callback: that waits for nothing, although it looks at the state."""
+        here = threading.current_thread() is self._thread
+        self._adding += here
+        try:
+            yield
+        finally:
+            self._adding -= here
+
+    def would_wait_for_itself(self) -> bool:
+        """Whether the caller is a callback, which must not wait for others."""
+        return self._thread is not None and threading.get_ident() == self._thread.ident and not self._adding
 
     def completions(self) -> _tenon.Completions:
         """Where such futures are to be watched; starts the thread."""
@@ -114,6 +150,7 @@ class _Drain:
                 self._thread = threading.Thread(target=_settle_all, args=(self._completions,), daemon=True,
                                                 name="tenon-completions")
                 self._thread.start()
+                _tenon._set_callback_thread(self._thread.ident or 0)
             return self._completions
 
     def close(self) -> None:
@@ -129,6 +166,7 @@ class _Drain:
         """The thread is the parent's, and so is a thread that held a lock."""
         global _making
         _making = threading.RLock()
+        _tenon._set_callback_thread(0)
         self.__init__()  # type: ignore[misc]
 
 

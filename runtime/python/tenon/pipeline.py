@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from . import _options, _tenon
+from . import _names, _options, _tenon
 from ._logs import LogThread
 from ._options import PathLike
 from .errors import Error, InvalidArgument, InvalidType
@@ -123,7 +123,7 @@ def _toml(name: str, value: Any) -> str:
         return "{" + ", ".join(f"{json.dumps(str(key))} = {_toml(name, item)}" for key, item in value.items()) + "}"
     if isinstance(value, collections.abc.Iterable):
         return "[" + ", ".join(_toml(name, item) for item in value) + "]"
-    raise InvalidType("invalid_argument", f"{name}: TOML has no way to write a {type(value).__name__}")
+    raise InvalidType("invalid_argument", f"{name}: TOML has no way to write {_names.a(type(value).__name__)}")
 
 
 def _overrides(sets: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -1,0 +1,27 @@
+"""Which workers an initializer has ended: os._exit and a crash leave no exception behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+
+
+class Initializers:
+    """A directory in which each worker of an executor has a file while its initializer runs (plugins/py/py.fbs)."""
+
+    def __init__(self) -> None:
+        self.directory = tempfile.mkdtemp(prefix="tenon-initializers-")
+        weakref.finalize(self, _remove, self.directory, os.getpid())
+
+    def ended_one(self) -> bool:
+        """Whether a process is gone whose initializer had not ended."""
+        return any(not Path("/proc", process).exists() for process in os.listdir(self.directory))
+
+
+def _remove(directory: str, owner: int) -> None:
+    # A child of os.fork() ends too, and the directory is its parent's.
+    if os.getpid() == owner:
+        shutil.rmtree(directory, ignore_errors=True)
