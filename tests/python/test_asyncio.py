@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib.util
 import threading
 import time
 import unittest
@@ -162,6 +163,24 @@ class Asyncio(unittest.TestCase):
 
 async def _await(future: tenon.Future) -> object:
     return await future
+
+
+@unittest.skipUnless(importlib.util.find_spec("uvloop"), "uvloop is not installed (python3-uvloop)")
+class Uvloop(Asyncio):
+    """The same on the loop of uvloop."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        import uvloop
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+        cls.addClassCleanup(asyncio.set_event_loop_policy, None)
+
+    def test_the_loop_is_of_uvloop(self) -> None:
+        async def main() -> str:
+            return type(asyncio.get_running_loop()).__module__
+
+        self.assertEqual(asyncio.run(main()), "uvloop")
 
 
 if __name__ == "__main__":

@@ -119,6 +119,24 @@ def _paths(name: str, values: Sequence[PathLike] | PathLike) -> list[str]:
     return [path for value in values if (path := _path(name, value)) is not None]
 
 
+def _plugin_dirs(given: Sequence[PathLike] | PathLike) -> list[str]:
+    """Plugin directories, with those that plugins in Python are packed into."""
+    directories = _paths("plugin_dirs", given)
+    if not any(_may_hold_sources(directory) for directory in directories):
+        return directories
+    from . import _plugin_sources
+    return _plugin_sources.with_packed(directories)
+
+
+def _may_hold_sources(directory: str) -> bool:
+    try:
+        with os.scandir(directory) as entries:
+            return any(entry.name.endswith(".py") or os.path.exists(os.path.join(entry.path, "__init__.py"))
+                       for entry in entries)
+    except OSError:
+        return False
+
+
 def _environments(workers: int,
                   environment: Callable[[int], Mapping[str, str]] | None) -> list[list[tuple[str, str]]] | None:
     """The variables of each worker. While workers are replaced there are more of them for a moment."""
@@ -148,7 +166,7 @@ def runtime_options(*, workers: int, plugin_dirs: Sequence[PathLike] | PathLike 
     executable = _path("worker_executable", worker_executable)
     return {
         "workers": _units.count("workers", workers, at_most=4096),
-        "plugin_dirs": _places.plugin_dirs() if plugin_dirs is None else _paths("plugin_dirs", plugin_dirs),
+        "plugin_dirs": _places.plugin_dirs() if plugin_dirs is None else _plugin_dirs(plugin_dirs),
         "worker_executable": executable or _places.worker_executable(),
         "cache_dir": _path("cache_dir", cache_dir),
         "settings": {name: bytes(value) if isinstance(value, (bytearray, memoryview)) else value

@@ -324,11 +324,15 @@ class Runtime(_tenon.Runtime):
     def swap(self, what: PathLike, options: SwapOptions | None = None) -> SwapReport:
         """Makes another version of a plugin the current one and waits until it is.
 
-        what: 'image' for what its file holds now, 'image@1.3.0' for that version, or the path of a file. The runtime
-        needs hot_swap. Raises tenon.Incompatible for a break of the schema, tenon.Rejected for what the canary turned
+        what: 'image' for what its file holds now, 'image@1.3.0' for that version, or the path of a file; that of a .py
+        or of a package is packed first, as tenon.pack does. The runtime needs hot_swap. Raises tenon.Incompatible for a break of the schema, tenon.Rejected for what the canary turned
         back; the old version then goes on.
         """
-        return _report(self._swap(os.fspath(what), (options or SwapOptions())._plain()))
+        path = os.fspath(what)
+        if path.endswith(".py") or os.path.exists(os.path.join(path, "__init__.py")):
+            from . import _plugin_sources
+            path = str(_plugin_sources.pack_source(path))
+        return _report(self._swap(path, (options or SwapOptions())._plain()))
 
     def rollback(self, plugin: str, reason: str = "") -> SwapReport:
         """Makes the version before the current one current again."""
