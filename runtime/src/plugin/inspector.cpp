@@ -70,7 +70,7 @@ const void* no_extension(const tenon_worker_t* /*worker*/, const char* /*id*/) {
 }
 
 /// Loads the plugin and lets it wind up again.
-Result<void> load_and_finish(const std::filesystem::path& file, const LoadOptions& options) {
+Result<void> load_and_finish(const std::filesystem::path& file, const LibraryOptions& options) {
   auto plugin = LoadedPlugin::load(file, options);
   if (!plugin) {
     return fail(std::move(plugin.error()));
@@ -273,7 +273,7 @@ std::optional<int> run_inspector_if_asked(int argc, const char* const* argv) {
   }
   std::uint64_t memory_limit_bytes = 0;
   constexpr std::size_t kFirstLibrary = 7;
-  LoadOptions options;
+  LibraryOptions options;
   bool well_formed = arguments.size() >= kFirstLibrary && arguments.size() % 2 == 1;
   for (std::size_t at = kFirstLibrary; well_formed && at < arguments.size(); at += 2) {
     well_formed = arguments[at] == "--library";

@@ -21,7 +21,7 @@ namespace tenon::internal {
 
 struct LoadedPlugin::Impl {
   Manifest manifest;
-  LoadOptions options;
+  LibraryOptions options;
   tenon_plugin_t descriptor{};  ///< Copy; what lies beyond the plugin's own struct is zero.
   std::vector<LoadedTask> tasks;
   void* state = nullptr;
@@ -221,7 +221,7 @@ std::string_view load_stage_text(LoadStage stage) noexcept {
 
 namespace {
 
-void report(const LoadOptions& options, LoadStage stage) {
+void report(const LibraryOptions& options, LoadStage stage) {
   if (options.on_stage) {
     options.on_stage(stage);
   }
@@ -261,7 +261,7 @@ LoadedPlugin::~LoadedPlugin() {
 }
 
 Result<std::unique_ptr<LoadedPlugin>> LoadedPlugin::load(const std::filesystem::path& file,
-                                                         const LoadOptions& options) {
+                                                         const LibraryOptions& options) {
   report(options, LoadStage::kReadManifest);
   auto descriptor = open_for_reading(file);
   if (!descriptor) {
@@ -270,7 +270,7 @@ Result<std::unique_ptr<LoadedPlugin>> LoadedPlugin::load(const std::filesystem::
   return load_open(*descriptor, file, nullptr, options);
 }
 
-Result<std::unique_ptr<LoadedPlugin>> LoadedPlugin::load(const OpenPluginFile& file, const LoadOptions& options) {
+Result<std::unique_ptr<LoadedPlugin>> LoadedPlugin::load(const OpenPluginFile& file, const LibraryOptions& options) {
   report(options, LoadStage::kReadManifest);
   return load_open(file.descriptor, file.name, &file, options);
 }
@@ -278,7 +278,7 @@ Result<std::unique_ptr<LoadedPlugin>> LoadedPlugin::load(const OpenPluginFile& f
 Result<std::unique_ptr<LoadedPlugin>> LoadedPlugin::load_open(const FileDescriptor& descriptor,
                                                               const std::filesystem::path& file,
                                                               const OpenPluginFile* inspected,
-                                                              const LoadOptions& options) {
+                                                              const LibraryOptions& options) {
   const auto stage = [&](LoadStage next) { report(options, next); };
   auto manifest = read_manifest(descriptor, file);
   if (!manifest) {

@@ -51,7 +51,7 @@ enum class LoadStage : std::uint8_t {
 /// Such as "while tenon_plugin_entry ran". Valid for ever.
 [[nodiscard]] std::string_view load_stage_text(LoadStage stage) noexcept;
 
-struct LoadOptions {
+struct LibraryOptions {
   /// The worker as the plugin sees it. Must live until the process ends.
   const tenon_worker_t* worker = nullptr;
   /// Called before each stage starts; may be empty.
@@ -76,13 +76,13 @@ class LoadedPlugin {
   /// agree with the manifest, with the difference, or if the file has changed meanwhile;
   /// kUnavailable if the entry returned no descriptor. [task-thread]
   [[nodiscard]] static Result<std::unique_ptr<LoadedPlugin>> load(const std::filesystem::path& file,
-                                                                  const LoadOptions& options);
+                                                                  const LibraryOptions& options);
   /// The same for an open file, whatever its name leads to now. After the library is loaded and
   /// before the entry is called, its content must still be the one that was inspected. The file
   /// should stay open as long as the process, because a debugger may find it only by the
   /// descriptor. [task-thread]
   [[nodiscard]] static Result<std::unique_ptr<LoadedPlugin>> load(const OpenPluginFile& file,
-                                                                  const LoadOptions& options);
+                                                                  const LibraryOptions& options);
 
   LoadedPlugin(const LoadedPlugin&) = delete;
   LoadedPlugin& operator=(const LoadedPlugin&) = delete;
@@ -113,7 +113,7 @@ class LoadedPlugin {
   [[nodiscard]] static Result<std::unique_ptr<LoadedPlugin>> load_open(const FileDescriptor& descriptor,
                                                                        const std::filesystem::path& file,
                                                                        const OpenPluginFile* inspected,
-                                                                       const LoadOptions& options);
+                                                                       const LibraryOptions& options);
   explicit LoadedPlugin(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

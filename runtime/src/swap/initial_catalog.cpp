@@ -39,7 +39,7 @@ class Starter {
   /// For a plugin that the catalog found and could use.
   PluginInfo start(const PluginInfo& found) {
     // Taken before the copy, so that the first scan finds a change in between.
-    initial.seen = plugin_state(found.file);
+    initial.seen = fingerprint_of(found.file);
     auto staged = candidates_.store().stage(found.file);
     if (!staged) {
       initial.seen.reset();
@@ -199,7 +199,7 @@ StagedCatalog stage_catalog(const Candidates& candidates, const Catalog& catalog
     } else if (!result.plugins.contains(found->name) && catalog.find_plugin(found->name) == nullptr) {
       Starter starter(candidates, found->name, found->file);
       auto& seen = starter.initial.seen;
-      seen = plugin_state(found->file);
+      seen = fingerprint_of(found->file);
       if (seen && (!found->state || seen->file != *found->state)) {
         seen.reset();
       }

@@ -9,7 +9,7 @@
 
 #include <tenon/catalog.hpp>
 
-#include "plugin/plugin_state.hpp"
+#include "plugin/plugin_fingerprint.hpp"
 #include "plugin/served_file.hpp"
 #include "swap/candidate.hpp"
 
@@ -23,7 +23,7 @@ struct InitialPlugin {
   std::filesystem::path source;
   /// The state of `file` and its libraries when they were read. Absent if it is not known; the file
   /// then counts as changed.
-  std::optional<PluginState> seen;
+  std::optional<PluginFingerprint> seen;
   /// The content of `file`; empty if it is not known.
   std::string file_sha256;
   /// The content of `file` about which the host or a person last decided. A watch still has to

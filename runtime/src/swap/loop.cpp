@@ -17,8 +17,8 @@ Error stopped_meanwhile() {
   return {ErrorCode::kCancelled, "the runtime is shutting down; the version that was current stays so", {}};
 }
 
-std::map<std::filesystem::path, PluginState> seen_files(const StagedCatalog& initial) {
-  std::map<std::filesystem::path, PluginState> seen;
+std::map<std::filesystem::path, PluginFingerprint> seen_files(const StagedCatalog& initial) {
+  std::map<std::filesystem::path, PluginFingerprint> seen;
   for (const auto& [name, plugin] : initial.plugins) {
     if (plugin.seen) {
       seen.emplace(plugin.file, *plugin.seen);

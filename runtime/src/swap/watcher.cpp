@@ -23,10 +23,10 @@ bool is_plugin_file(const fs::path& file) {
 
 }  // namespace
 
-PluginWatcher::PluginWatcher(WatcherOptions options, std::map<fs::path, PluginState> seen)
+PluginWatcher::PluginWatcher(WatcherOptions options, std::map<fs::path, PluginFingerprint> seen)
     : options_(std::move(options)), seen_(std::move(seen)) {}
 
-void PluginWatcher::watch_libraries(const PluginState& state) {
+void PluginWatcher::watch_libraries(const PluginFingerprint& state) {
   for (const fs::path& directory : state.directories) {
     if (!watch_ || !library_directories_.insert(directory).second || is_plugin_directory(directory)) {
       continue;
@@ -113,7 +113,7 @@ void PluginWatcher::look_at_libraries(MonotonicNs now_ns) {
 
 bool PluginWatcher::changed(const fs::path& file) const {
   const auto known = seen_.find(file);
-  const auto state = plugin_state(file);
+  const auto state = fingerprint_of(file);
   return known == seen_.end() ? state.has_value() : !state || !(*state == known->second);
 }
 
@@ -167,7 +167,7 @@ std::vector<PluginFileChange> PluginWatcher::take_quiet(MonotonicNs now_ns) {
     }
     const fs::path& file = it->first;
     const auto known = seen_.find(file);
-    const auto state = plugin_state(file);
+    const auto state = fingerprint_of(file);
     if (known == seen_.end() ? state.has_value() : !state || !(*state == known->second)) {
       const bool library = state && known != seen_.end() && state->file == known->second.file;
       if (state) {

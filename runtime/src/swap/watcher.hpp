@@ -15,7 +15,7 @@
 
 #include "base/clock.hpp"
 #include "platform/file_watch.hpp"
-#include "plugin/plugin_state.hpp"
+#include "plugin/plugin_fingerprint.hpp"
 
 namespace tenon::internal {
 
@@ -37,7 +37,7 @@ struct PluginFileChange {
 class PluginWatcher {
  public:
   /// `seen` has the known states of files; files without a state count as new.
-  PluginWatcher(WatcherOptions options, std::map<std::filesystem::path, PluginState> seen);
+  PluginWatcher(WatcherOptions options, std::map<std::filesystem::path, PluginFingerprint> seen);
 
   /// Starts watching. `take_messages` reports what cannot be watched; scans still find changes
   /// there.
@@ -64,7 +64,7 @@ class PluginWatcher {
   /// The same for plugins of which a library has changed.
   void look_at_libraries(MonotonicNs now_ns);
   /// Watches the directories in which the libraries of a plugin are or may appear.
-  void watch_libraries(const PluginState& state);
+  void watch_libraries(const PluginFingerprint& state);
   /// Whether a file is known as a library of a plugin, so that it is not a plugin itself.
   [[nodiscard]] bool is_library(const std::filesystem::path& file) const;
   [[nodiscard]] bool is_plugin_directory(const std::filesystem::path& directory) const;
@@ -73,7 +73,7 @@ class PluginWatcher {
   [[nodiscard]] bool changed(const std::filesystem::path& file) const;
 
   WatcherOptions options_;
-  std::map<std::filesystem::path, PluginState> seen_;
+  std::map<std::filesystem::path, PluginFingerprint> seen_;
   std::set<std::filesystem::path> library_directories_;
   std::map<std::filesystem::path, Pending> pending_;
   std::optional<FileWatch> watch_;

@@ -120,7 +120,7 @@ Result<void> RouteTable::load_libraries(PluginSlot& slot, const PluginSupplies& 
 
 Result<std::unique_ptr<LoadedPlugin>> RouteTable::load_plugin(PluginSlot& slot, const tenon_worker_t* worker,
                                                               const PluginSupplies& supplies) {
-  const LoadOptions options{.worker = worker, .on_stage = {}};
+  const LibraryOptions options{.worker = worker, .on_stage = {}};
   if (auto ready = load_libraries(slot, supplies); !ready) {
     return fail(std::move(ready.error()));
   }

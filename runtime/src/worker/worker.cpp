@@ -25,7 +25,7 @@
 #include "platform/shared_memory.hpp"
 #include "platform/thread.hpp"
 #include "worker/core.hpp"
-#include "worker/executor.hpp"
+#include "worker/task_runner.hpp"
 
 namespace tenon::internal {
 
@@ -227,7 +227,7 @@ Result<std::unique_ptr<WorkerCore>> shake_hands(ControlChannel channel, const Wo
   return core;
 }
 
-TENON_HOT WorkerExit loop(WorkerCore& core, Executor& executor, std::string& message) {
+TENON_HOT WorkerExit loop(WorkerCore& core, TaskRunner& runner, std::string& message) {
   AdaptiveSpin spin;
   MonotonicNs rung_ns = monotonic_now_ns();
   const auto gone_or_broken = [&](Error error) {
@@ -258,14 +258,14 @@ TENON_HOT WorkerExit loop(WorkerCore& core, Executor& executor, std::string& mes
     }
     if (*submission) {
       core.end.publish();  // Completions of revoked calls must not wait until this call ends.
-      if (!executor.is_short(**submission)) {
+      if (!runner.is_short(**submission)) {
         core.end.ring();  // Earlier completions must not wait either.
       }
-      if (auto executed = executor.execute(**submission); !executed) {
+      if (auto executed = runner.execute(**submission); !executed) {
         return gone_or_broken(std::move(executed.error()));
       }
       core.end.publish();
-      if (const MonotonicNs now_ns = executor.last_end_ns(); now_ns - rung_ns >= kRingPatienceNs) {
+      if (const MonotonicNs now_ns = runner.last_end_ns(); now_ns - rung_ns >= kRingPatienceNs) {
         rung_ns = now_ns;
         core.end.ring();
       }
@@ -280,7 +280,7 @@ TENON_HOT WorkerExit loop(WorkerCore& core, Executor& executor, std::string& mes
         core.log.report_dropped();
         static_cast<void>(core.end.sleep(kNever));
       }
-      executor.waited();
+      runner.waited();
     }
   }
 }
@@ -311,9 +311,9 @@ WorkerExit run_worker(ControlChannel channel, const WorkerOptions& options, std:
   view->log = &core.log;
   view->fork_guard = core.fork_guard;
   core.plugin_view = &view->worker;
-  Executor executor(core);
-  const WorkerExit how = loop(core, executor, message);
-  executor.close_sessions();
+  TaskRunner runner(core);
+  const WorkerExit how = loop(core, runner, message);
+  runner.close_sessions();
   core.routes.finish_plugins();
   core.fork_guard.end_any_child();
   {

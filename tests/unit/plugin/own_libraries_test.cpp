@@ -15,8 +15,8 @@
 #include "plugin/file_hash.hpp"
 #include "plugin/file_keeper.hpp"
 #include "plugin/library.hpp"
+#include "plugin/plugin_fingerprint.hpp"
 #include "plugin/plugin_identity.hpp"
-#include "plugin/plugin_state.hpp"
 #include "plugin/store.hpp"
 #include "support.hpp"
 
@@ -230,10 +230,10 @@ TEST_CASE("Examiner: lists libraries with their hashes; another library is anoth
   CHECK(first.libraries[0].sha256 == hash_of(place.library));
   // The file name in the store identifies a copy, so it is recognised without being read.
   CHECK(staged(place.store(), place.plugin).sha256 == first.sha256);
-  const auto before = plugin_state(place.plugin);
+  const auto before = fingerprint_of(place.plugin);
   place.put("second");
   CHECK(place.examined().sha256 != first.sha256);
-  CHECK(plugin_state(place.plugin) != before);
+  CHECK(fingerprint_of(place.plugin) != before);
 }
 
 TEST_CASE("Examiner: a plugin whose library was missing is asked again once it is there") {

@@ -121,7 +121,7 @@ tenon::Result<std::unique_ptr<LoadedPlugin>> load_changing(const fs::path& file,
   REQUIRE(opened);
   // The file is kept open, as a worker does.
   const auto kept = std::make_unique<OpenPluginFile>(std::move(*opened));
-  LoadOptions options;
+  LibraryOptions options;
   options.worker = &kWorker;
   options.on_stage = [&](LoadStage stage) {
     if (stage == LoadStage::kLoadLibrary) {

@@ -1,4 +1,4 @@
-#include "worker/executor.hpp"
+#include "worker/task_runner.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -31,7 +31,7 @@ constexpr std::size_t kCopiedResultBytes = 64 * 1024;
 
 }  // namespace
 
-TENON_HOT bool Executor::is_short(const Submission& submission) const noexcept {
+TENON_HOT bool TaskRunner::is_short(const Submission& submission) const noexcept {
   const SubmissionDescriptor& descriptor = submission.descriptor;
   if (descriptor.kind != CallKind::kCall && descriptor.kind != CallKind::kBulk) {
     return false;
@@ -41,7 +41,7 @@ TENON_HOT bool Executor::is_short(const Submission& submission) const noexcept {
   return route != nullptr && route->mean_ns <= std::max(kShortNs, kShortBulkNs * (count > 1)) / count;
 }
 
-TENON_HOT Result<void> Executor::execute(const Submission& submission) {
+TENON_HOT Result<void> TaskRunner::execute(const Submission& submission) {
   const MonotonicNs start_ns = last_end_ns_ != 0 ? last_end_ns_ : monotonic_now_ns();
   calls_run_ = submission.descriptor.kind == CallKind::kLoad ? 0 : 1;
   auto executed = dispatch(submission);
@@ -64,7 +64,7 @@ TENON_HOT Result<void> Executor::execute(const Submission& submission) {
   return executed;
 }
 
-TENON_HOT Result<void> Executor::dispatch(const Submission& submission) {
+TENON_HOT Result<void> TaskRunner::dispatch(const Submission& submission) {
   const SubmissionDescriptor& descriptor = submission.descriptor;
   if (descriptor.session_id == 0 || descriptor.kind == CallKind::kOpen) {
     auto route = core_.route(descriptor.route);
@@ -94,7 +94,7 @@ TENON_HOT Result<void> Executor::dispatch(const Submission& submission) {
   return descriptor.kind == CallKind::kStep ? step(submission, *session) : checkpoint(submission, *session);
 }
 
-TENON_HOT Result<CallContext::Options> Executor::common_options(const Submission& submission, const Route& route) {
+TENON_HOT Result<CallContext::Options> TaskRunner::common_options(const Submission& submission, const Route& route) {
   const SubmissionDescriptor& descriptor = submission.descriptor;
   CallContext::Options options;
   options.route = &route;
@@ -118,7 +118,7 @@ TENON_HOT Result<CallContext::Options> Executor::common_options(const Submission
   return options;
 }
 
-TENON_HOT Result<void> Executor::run_call(const Submission& submission, const Route& route) {
+TENON_HOT Result<void> TaskRunner::run_call(const Submission& submission, const Route& route) {
   if (route.loaded->run == nullptr) {
     return finish_error(TENON_INVALID_ARGUMENT, route.full_name + " is a streaming task; open a session of it");
   }
@@ -141,7 +141,7 @@ TENON_HOT Result<void> Executor::run_call(const Submission& submission, const Ro
   return finish_blob(completion, blob);
 }
 
-Result<void> Executor::run_bulk(const Submission& submission, Route& route) {
+Result<void> TaskRunner::run_bulk(const Submission& submission, Route& route) {
   if (route.loaded->run == nullptr) {
     return finish_error(TENON_INVALID_ARGUMENT, route.full_name + " is a streaming task; open a session of it");
   }
@@ -158,7 +158,7 @@ Result<void> Executor::run_bulk(const Submission& submission, Route& route) {
   return core_.end.finish(*completion);
 }
 
-Result<void> Executor::open(const Submission& submission, const Route& route) {
+Result<void> TaskRunner::open(const Submission& submission, const Route& route) {
   if (route.loaded->open == nullptr || route.loaded->step == nullptr) {
     return finish_error(TENON_INVALID_ARGUMENT, route.full_name + " is a plain task; call it");
   }
@@ -183,7 +183,7 @@ Result<void> Executor::open(const Submission& submission, const Route& route) {
   return core_.end.finish(CompletionDescriptor{});
 }
 
-Result<void> Executor::step(const Submission& submission, OpenSession& session) {
+Result<void> TaskRunner::step(const Submission& submission, OpenSession& session) {
   if (session.ended) {
     return finish_error(TENON_INVALID_ARGUMENT, "the session of " + session.route.full_name + " has ended");
   }
@@ -240,8 +240,8 @@ Result<void> Executor::step(const Submission& submission, OpenSession& session) 
   return core_.end.finish(CompletionDescriptor{});
 }
 
-bool Executor::add_checkpoint(const Submission& submission, OpenSession& session, std::vector<ResultBlob>& results,
-                              MonotonicNs began_ns) {
+bool TaskRunner::add_checkpoint(const Submission& submission, OpenSession& session, std::vector<ResultBlob>& results,
+                                MonotonicNs began_ns) {
   const MonotonicNs stepped_ns = monotonic_now_ns();
   session.pace.stepped(stepped_ns - began_ns);
   const bool in_place = results.size() == 1 && results.front().bytes.size() > kCopiedResultBytes;
@@ -270,7 +270,7 @@ bool Executor::add_checkpoint(const Submission& submission, OpenSession& session
   return true;
 }
 
-Result<void> Executor::checkpoint(const Submission& submission, OpenSession& session) {
+Result<void> TaskRunner::checkpoint(const Submission& submission, OpenSession& session) {
   if (session.route.loaded->checkpoint == nullptr) {
     return finish_error(TENON_UNSUPPORTED, session.route.full_name + " has no checkpoints");
   }
@@ -293,7 +293,7 @@ Result<void> Executor::checkpoint(const Submission& submission, OpenSession& ses
   return finish_blob(CompletionDescriptor{}, blob);
 }
 
-Result<void> Executor::finish_error(tenon_status_t status, std::string_view message, std::uint16_t flags) {
+Result<void> TaskRunner::finish_error(tenon_status_t status, std::string_view message, std::uint16_t flags) {
   CompletionDescriptor completion;
   completion.status = status;
   completion.flags = flags;
@@ -313,7 +313,7 @@ Result<void> Executor::finish_error(tenon_status_t status, std::string_view mess
   return core_.end.finish(completion, bytes);
 }
 
-Result<void> Executor::finish_blob(CompletionDescriptor completion, ResultBlob& blob) {
+Result<void> TaskRunner::finish_blob(CompletionDescriptor completion, ResultBlob& blob) {
   const auto give_back = [&] {
     if (blob.block) {
       static_cast<void>(core_.results.free(blob.block->ref));
@@ -342,7 +342,7 @@ Result<void> Executor::finish_blob(CompletionDescriptor completion, ResultBlob& 
   return core_.end.finish(completion);
 }
 
-Result<void> Executor::finish_frames(CompletionDescriptor completion, std::vector<ResultBlob>& blobs) {
+Result<void> TaskRunner::finish_frames(CompletionDescriptor completion, std::vector<ResultBlob>& blobs) {
   if (blobs.empty()) {
     return core_.end.finish(completion);
   }

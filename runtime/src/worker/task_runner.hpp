@@ -1,4 +1,4 @@
-/// worker/executor.hpp: runs one submission after another.
+/// worker/task_runner.hpp: runs one submission after another.
 #pragma once
 
 #include <string_view>
@@ -14,9 +14,9 @@
 namespace tenon::internal {
 
 /// [task-thread]
-class Executor {
+class TaskRunner {
  public:
-  explicit Executor(WorkerCore& core) : core_(core) {}
+  explicit TaskRunner(WorkerCore& core) : core_(core) {}
 
   /// Runs the submission and writes its completion without publishing it. Errors: host and worker
   /// do not match.

@@ -1,4 +1,4 @@
-#include "plugin/plugin_state.hpp"
+#include "plugin/plugin_fingerprint.hpp"
 
 #include <utility>
 
@@ -8,20 +8,20 @@
 
 namespace tenon::internal {
 
-std::optional<PluginState> plugin_state(const std::filesystem::path& file) {
+std::optional<PluginFingerprint> fingerprint_of(const std::filesystem::path& file) {
   const auto identity = file_identity(file);
   if (!identity || !identity->regular) {
     return std::nullopt;
   }
-  PluginState state{file_state(*identity)};
+  PluginFingerprint fingerprint{file_state(*identity)};
   OwnLibraries found = own_libraries(file);
   for (OwnLibrary& library : found.libraries) {
     if (const auto its_identity = file_identity(library.file)) {
-      state.libraries.emplace(std::move(library.file), file_state(*its_identity));
+      fingerprint.libraries.emplace(std::move(library.file), file_state(*its_identity));
     }
   }
-  state.directories = std::move(found.directories);
-  return state;
+  fingerprint.directories = std::move(found.directories);
+  return fingerprint;
 }
 
 }  // namespace tenon::internal
