@@ -102,6 +102,20 @@ class CheckLayers(unittest.TestCase):
         self.write("plugins/files/b.hpp", '#include "text/c.hpp"\n')
         self.assertEqual(len(self.findings()), 1)
 
+    def test_class_name_twice_in_one_namespace(self):
+        self.write("runtime/src/ipc/a.hpp", "namespace tenon::internal {\nclass Ring final : public Base {\n};\n}\n")
+        self.write("runtime/src/host/b.cpp", "namespace tenon {\nnamespace internal {\nenum class Ring { kOne };\n}\n}\n")
+        self.assertEqual(self.findings(), ["runtime/src/ipc/a.hpp:2: 'tenon::internal::Ring' is also defined in "
+                                           "runtime/src/host/b.cpp:3; rename one of them"])
+
+    def test_class_name_twice_where_that_is_right(self):
+        self.write("runtime/src/ipc/a.cpp", "namespace tenon::internal {\nclass Ring;\nnamespace {\nstruct Entry {};\n}\n"
+                   "struct Ring::State {};\nvoid f(struct Ring* ring) { }\n}\n")
+        self.write("runtime/src/host/b.cpp", "namespace tenon::internal {\nnamespace {\nstruct Entry {};\n}\n"
+                   "class Ring { struct Inner { }; };\nclass Pool { struct Inner { }; };\n"
+                   "// class Ring {\nconst char* text = \"class Ring {\";\n}\n")
+        self.assertEqual(self.findings(), [])
+
     def test_python_stands_above_the_runtime_and_its_codec_by_itself(self):
         self.write("runtime/python/native/a.cpp", '#include "host/pool.hpp"\n#include "python/codec/encode.hpp"\n')
         self.write("plugins/py/py.cpp", '#include "python/codec/encode.hpp"\n')
