@@ -4,12 +4,17 @@
 #include <utility>
 
 #include "base/clock.hpp"
+#include "host/bulk_limits.hpp"
 
 namespace tenon {
 
 using internal::BulkBuilder;
 using internal::BulkEnds;
 using internal::BulkWork;
+using internal::kLongestBulkNs;
+using internal::kMostBulkBytes;
+using internal::kMostBulkCalls;
+using internal::may_travel_together;
 using internal::monotonic_now_ns;
 using internal::Shared;
 
@@ -18,19 +23,11 @@ namespace {
 constexpr std::size_t kWindowPerWorker = 64;
 /// Bulk calls in flight per worker; it runs one of them.
 constexpr std::size_t kBulksPerWorker = 4;
-/// How long a bulk call should run, estimated from recent calls.
-constexpr std::int64_t kBulkRunNs = 150'000;
 /// How long the first argument of a bulk call may wait for the others.
 constexpr std::int64_t kGatherNs = 100'000;
-constexpr std::uint32_t kMostTogether = 1024;
 constexpr std::uint32_t kGrowth = 4;
-constexpr std::size_t kMostGatheredBytes = std::size_t{256} << 10;
 /// How long a stream without order drives one worker before it waits for all of them.
 constexpr std::int64_t kDriveNs = 200'000;
-
-bool is_plain(const CallOptions& options) {
-  return !options.timeout && !options.queue_timeout && !options.run_timeout && options.affinity_key.empty();
-}
 
 }  // namespace
 
@@ -87,7 +84,7 @@ MapStream::Impl::Impl(std::shared_ptr<internal::Pool> pool, std::string_view tas
       next_argument_(std::move(next_argument)),
       options_(options),
       params_(options.call.params.begin(), options.call.params.end()),
-      gathers_(pool_ != nullptr && is_plain(options.call)) {
+      gathers_(pool_ != nullptr && may_travel_together(options.call)) {
   options_.call.params = params_;
 }
 
@@ -107,11 +104,11 @@ std::size_t MapStream::Impl::window() const noexcept {
 }
 
 void MapStream::Impl::choose_bulk_size(std::int64_t gathering_ns) {
-  std::int64_t size = std::min<std::int64_t>(kMostTogether, std::int64_t{bulk_size_} * kGrowth);
+  std::int64_t size = std::min<std::int64_t>(kMostBulkCalls, std::int64_t{bulk_size_} * kGrowth);
   if (mean_run_ns_ == 0) {
     size = 1;  // Nothing is known about its calls yet.
   } else {
-    size = std::min(size, kBulkRunNs / mean_run_ns_);
+    size = std::min(size, kLongestBulkNs / mean_run_ns_);
   }
   if (const std::int64_t each_ns = gathering_ns / bulk_size_; each_ns > 0) {
     size = std::min(size, kGatherNs / each_ns);
@@ -175,7 +172,7 @@ void MapStream::Impl::submit_bulk() {
 void MapStream::Impl::fill() {
   while (!exhausted_ && in_flight_ + (gathers_ ? bulk_size_ : 1) <= std::max<std::size_t>(window(), 1)) {
     const auto start_ns = monotonic_now_ns();
-    while (gathered_.count() < bulk_size_ && gathered_.size_bytes() < kMostGatheredBytes) {
+    while (gathered_.count() < bulk_size_ && gathered_.size_bytes() < kMostBulkBytes) {
       const std::optional<BytesView> argument = next_argument_();
       if (!argument) {
         exhausted_ = true;

@@ -3,21 +3,15 @@
 #include <algorithm>
 #include <limits>
 
+#include "host/bulk_limits.hpp"
+
 namespace tenon::internal {
 namespace {
 
-/// Work that takes longer than this is shared better in several smaller bulk calls.
-constexpr std::int64_t kMostRunNs = 150'000;
 /// A bulk call that takes less time than this costs as much to send as to run.
 constexpr std::int64_t kLeastRunNs = 10'000;
 /// How many bulk calls one flush may send to each worker.
 constexpr std::uint32_t kBulksPerWorker = 2;
-constexpr std::uint32_t kMostTogether = 1024;
-constexpr std::size_t kMostBytes = std::size_t{256} << 10;
-
-bool is_plain(const CallOptions& options) {
-  return !options.timeout && !options.queue_timeout && !options.run_timeout && options.affinity_key.empty();
-}
 
 }  // namespace
 
@@ -28,7 +22,7 @@ std::uint32_t bulk_size(std::size_t waiting, std::int64_t mean_run_ns, std::uint
   const auto calls = static_cast<std::int64_t>(waiting);
   const std::int64_t shares = std::int64_t{std::max(workers, 1U)} * kBulksPerWorker;
   const std::int64_t fair = std::max((calls + shares - 1) / shares, kLeastRunNs / mean_run_ns);
-  const std::int64_t most = std::clamp<std::int64_t>(std::min(fair, kMostRunNs / mean_run_ns), 1, kMostTogether);
+  const std::int64_t most = std::clamp<std::int64_t>(std::min(fair, kLongestBulkNs / mean_run_ns), 1, kMostBulkCalls);
   // All bulk calls get about the same size; there is no small one at the end.
   const std::int64_t bulks = (calls + most - 1) / most;
   return static_cast<std::uint32_t>((calls + bulks - 1) / bulks);
@@ -52,7 +46,7 @@ BulkCalls::Stage& BulkCalls::stage_of(const CallOptions* options, const std::str
     if (last_stage_->options == nullptr) {
       last_stage_->options = options;
       last_stage_->task = &task;
-      last_stage_->gathers = pool_ != nullptr && is_plain(*options);
+      last_stage_->gathers = pool_ != nullptr && may_travel_together(*options);
     }
   }
   return *last_stage_;
@@ -101,7 +95,7 @@ void BulkCalls::flush(std::vector<Alone>& alone) {
 
 std::size_t BulkCalls::send(Stage& stage, std::size_t begin, std::size_t size, std::vector<Alone>& alone) {
   std::size_t end = begin;
-  while (end < stage.waiting.size() && end - begin < size && builder_.size_bytes() < kMostBytes) {
+  while (end < stage.waiting.size() && end - begin < size && builder_.size_bytes() < kMostBulkBytes) {
     builder_.add(places_[stage.waiting[end]].argument->bytes_in_place());
     ++end;
   }
