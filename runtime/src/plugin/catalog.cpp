@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "platform/environment.hpp"
 #include "platform/linked_worker.hpp"
 #include "platform/thread.hpp"
@@ -68,24 +69,15 @@ void run_parallel(std::size_t count, Work work) {
 }  // namespace
 
 Result<Catalog> Catalog::open(const CatalogOptions& options) {
-  auto directories = internal::plugin_directories(options);
-  if (!directories) {
-    return fail(std::move(directories.error()));
-  }
-  auto examiner = internal::Examiner::create(options);
-  if (!examiner) {
-    return fail(std::move(examiner.error()));
-  }
+  TENON_ASSIGN(auto directories, internal::plugin_directories(options));
+  TENON_ASSIGN(auto examiner, internal::Examiner::create(options));
 
   std::vector<std::shared_ptr<PluginInfo>> found;
   std::vector<PluginInfo*> to_examine;
   std::map<std::string, fs::path> first_of_name;
-  for (const fs::path& directory : *directories) {
-    auto files = internal::plugin_files(directory);
-    if (!files) {
-      return fail(std::move(files.error()));
-    }
-    for (const fs::path& file : *files) {
+  for (const fs::path& directory : directories) {
+    TENON_ASSIGN(auto files, internal::plugin_files(directory));
+    for (const fs::path& file : files) {
       auto plugin = std::make_shared<PluginInfo>();
       plugin->name = file.stem().string();
       plugin->file = file;
@@ -103,8 +95,8 @@ Result<Catalog> Catalog::open(const CatalogOptions& options) {
     }
   }
   // What is known takes less time than a thread takes to begin.
-  std::erase_if(to_examine, [&](PluginInfo* plugin) { return examiner->recall(*plugin); });
-  run_parallel(to_examine.size(), [&](std::size_t i) { examiner->examine(*to_examine[i]); });
+  std::erase_if(to_examine, [&](PluginInfo* plugin) { return examiner.recall(*plugin); });
+  run_parallel(to_examine.size(), [&](std::size_t i) { examiner.examine(*to_examine[i]); });
 
   // A library that lies beside its plugin is not a broken plugin.
   std::set<fs::path> libraries;

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/try.hpp"
 #include "platform/environment.hpp"
 #include "plugin/file_hash.hpp"
 #include "plugin/file_trust.hpp"
@@ -72,17 +73,14 @@ Examiner::Examiner(CatalogOptions options, std::filesystem::path worker, std::st
       cache_(std::move(cache)) {}
 
 Result<Examiner> Examiner::create(const CatalogOptions& options) {
-  auto worker = find_worker_executable(options.worker_executable);
-  if (!worker) {
-    return fail(std::move(worker.error()));
-  }
+  TENON_ASSIGN(auto worker, find_worker_executable(options.worker_executable));
   CatalogCache cache(options.cache_dir.empty() ? cache_directory() : options.cache_dir);
-  auto identity = file_identity(*worker);
-  auto hash = identity ? cache.hash_file(*worker, *identity) : fail(std::move(identity.error()));
+  auto identity = file_identity(worker);
+  auto hash = identity ? cache.hash_file(worker, *identity) : fail(std::move(identity.error()));
   if (!hash) {
     return fail(ErrorCode::kUnavailable, "tenon-worker cannot be read: " + hash.error().message);
   }
-  return Examiner(options, std::move(*worker), std::move(*hash), std::move(cache));
+  return Examiner(options, std::move(worker), std::move(*hash), std::move(cache));
 }
 
 std::string Examiner::verdict_key(const PluginInfo& plugin) const {
@@ -145,11 +143,8 @@ Result<void> Examiner::identify(PluginInfo& plugin, const FileIdentity& identity
       return trusted;
     }
     const auto its_identity = file_identity(library.file);
-    auto hash = its_identity ? cache_.hash_file(library.file, *its_identity) : fail(its_identity.error());
-    if (!hash) {
-      return fail(std::move(hash.error()));
-    }
-    library.sha256 = std::move(*hash);
+    TENON_ASSIGN(auto hash, its_identity ? cache_.hash_file(library.file, *its_identity) : fail(its_identity.error()));
+    library.sha256 = std::move(hash);
   }
   const std::string list = library_list(plugin.libraries);
   const std::filesystem::path stamp = stamp_name(plugin.file, list);
@@ -160,11 +155,8 @@ Result<void> Examiner::identify(PluginInfo& plugin, const FileIdentity& identity
   // Before the content is read: what changes from now on shows in the change time.
   const bool settled = has_settled(identity);
   const auto opened = open_for_reading(plugin.file);
-  auto hash = opened ? plugin_identity(*opened, list) : fail(opened.error());
-  if (!hash) {
-    return fail(std::move(hash.error()));
-  }
-  plugin.sha256 = std::move(*hash);
+  TENON_ASSIGN(auto hash, opened ? plugin_identity(*opened, list) : fail(opened.error()));
+  plugin.sha256 = std::move(hash);
   if (settled) {
     cache_.keep_hash(stamp, identity, plugin.sha256);
     if (self_contained) {

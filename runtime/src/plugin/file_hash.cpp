@@ -9,6 +9,7 @@
 #include <sodium.h>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "platform/file.hpp"
 
 namespace tenon::internal {
@@ -30,15 +31,12 @@ Result<std::string> sha256_of_file(const FileDescriptor& descriptor, std::uint64
   Buffer chunk(std::size_t{256} << 10);
   for (std::uint64_t offset_bytes = 0; offset_bytes < size_bytes;) {
     const std::uint64_t wanted = std::min<std::uint64_t>(chunk.size(), size_bytes - offset_bytes);
-    auto read = read_some_at(descriptor, offset_bytes, std::span(chunk).first(wanted));
-    if (!read) {
-      return fail(std::move(read.error()));
-    }
-    if (*read == 0) {
+    TENON_ASSIGN(auto read, read_some_at(descriptor, offset_bytes, std::span(chunk).first(wanted)));
+    if (read == 0) {
       break;
     }
-    crypto_hash_sha256_update(&state, chunk.data(), *read);
-    offset_bytes += *read;
+    crypto_hash_sha256_update(&state, chunk.data(), read);
+    offset_bytes += read;
   }
   crypto_hash_sha256_update(&state, reinterpret_cast<const unsigned char*>(suffix.data()), suffix.size());
   Digest digest;
@@ -47,11 +45,8 @@ Result<std::string> sha256_of_file(const FileDescriptor& descriptor, std::uint64
 }
 
 Result<std::string> sha256_of_file(const std::filesystem::path& file) {
-  auto descriptor = open_for_reading(file);
-  if (!descriptor) {
-    return fail(std::move(descriptor.error()));
-  }
-  return sha256_of_file(*descriptor);
+  TENON_ASSIGN(auto descriptor, open_for_reading(file));
+  return sha256_of_file(descriptor);
 }
 
 std::string sha256_of_bytes(BytesView bytes) {

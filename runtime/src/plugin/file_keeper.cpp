@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/clock.hpp"
+#include "base/try.hpp"
 #include "platform/environment.hpp"
 #include "plugin/plugin_identity.hpp"
 
@@ -107,30 +108,22 @@ Result<ServedFileRef> FileKeeper::keep(const PluginInfo& plugin) {
 }
 
 Result<ServedFileRef> FileKeeper::keep_in_memory(const PluginInfo& plugin) {
-  auto opened = open_inspected(plugin.file, plugin.state, plugin.sha256, library_list(plugin.libraries));
-  if (!opened) {
-    return fail(std::move(opened.error()));
-  }
-  std::uint64_t size_bytes = opened->identity.size_bytes;
+  TENON_ASSIGN(auto opened, open_inspected(plugin.file, plugin.state, plugin.sha256, library_list(plugin.libraries)));
+  std::uint64_t size_bytes = opened.identity.size_bytes;
   std::vector<ServedFile::Library> libraries;
   for (const PluginLibrary& library : plugin.libraries) {
     ServedFile::Library served{library, nullptr};
     if (!library.fixed) {
-      auto its_file = open_inspected(library.file, std::nullopt, library.sha256);
-      if (!its_file) {
-        return fail(std::move(its_file.error()));
-      }
-      size_bytes += its_file->identity.size_bytes;
-      served.file = ServedFile::unstored(std::move(*its_file));
+      TENON_ASSIGN(auto its_file, open_inspected(library.file, std::nullopt, library.sha256));
+      size_bytes += its_file.identity.size_bytes;
+      served.file = ServedFile::unstored(std::move(its_file));
     }
     libraries.push_back(std::move(served));
   }
-  ServedFileRef served = ServedFile::unstored(std::move(*opened), std::move(libraries));
+  ServedFileRef served = ServedFile::unstored(std::move(opened), std::move(libraries));
   if (in_memory_bytes_ + size_bytes <= kMaxEagerBytes) {
     in_memory_bytes_ += size_bytes;
-    if (auto copied = served->copy_to_memory(); !copied) {
-      return fail(std::move(copied.error()));
-    }
+    TENON_TRY(served->copy_to_memory());
   }
   return served;
 }

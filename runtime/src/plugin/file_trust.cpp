@@ -5,6 +5,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/try.hpp"
 #include "platform/environment.hpp"
 #include "platform/file.hpp"
 #include "platform/user.hpp"
@@ -16,18 +17,15 @@ constexpr std::uint32_t kOthersWrite = 0002;
 constexpr std::uint32_t kSticky = 01000;
 
 Result<void> check_place(const std::filesystem::path& place, const char* what, bool sticky_is_safe) {
-  auto identity = file_identity(place);
-  if (!identity) {
-    return fail(std::move(identity.error()));
-  }
+  TENON_ASSIGN(auto identity, file_identity(place));
   const std::string where = std::string(what) + " '" + place.string() + "'";
-  if (identity->owner != 0 && identity->owner != current_user_id()) {
-    return fail(ErrorCode::kRejected, where + " belongs to user " + std::to_string(identity->owner) +
+  if (identity.owner != 0 && identity.owner != current_user_id()) {
+    return fail(ErrorCode::kRejected, where + " belongs to user " + std::to_string(identity.owner) +
                                           ", who could change what runs here; make it your own or root's (chown)");
   }
   // In a sticky directory nobody can replace the files of others; the file's own owner is checked apart.
-  const bool sticky = sticky_is_safe && (identity->mode & kSticky) != 0;
-  if ((identity->mode & kOthersWrite) != 0 && !sticky) {
+  const bool sticky = sticky_is_safe && (identity.mode & kSticky) != 0;
+  if ((identity.mode & kOthersWrite) != 0 && !sticky) {
     return fail(ErrorCode::kRejected,
                 where + " can be written by everyone, who could change what runs here; take that away (chmod o-w)");
   }

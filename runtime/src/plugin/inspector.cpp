@@ -12,6 +12,7 @@
 
 #include "base/clock.hpp"
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "base/unique_id.hpp"
 #include "platform/environment.hpp"
 #include "platform/process.hpp"
@@ -71,14 +72,11 @@ const void* no_extension(const tenon_worker_t* /*worker*/, const char* /*id*/) {
 
 /// Loads the plugin and lets it wind up again.
 Result<void> load_and_finish(const std::filesystem::path& file, const LibraryOptions& options) {
-  auto plugin = LoadedPlugin::load(file, options);
-  if (!plugin) {
-    return fail(std::move(plugin.error()));
-  }
-  if (auto started = (*plugin)->init({}); !started) {
+  TENON_ASSIGN(auto plugin, LoadedPlugin::load(file, options));
+  if (auto started = plugin->init({}); !started) {
     log_to_stderr(nullptr, TENON_LOG_WARNING, started.error().message.c_str());
   }
-  (*plugin)->finish();
+  plugin->finish();
   options.on_stage(LoadStage::kDone);
   return {};
 }

@@ -8,6 +8,7 @@
 #include <tenon/plugin.h>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "platform/elf_section.hpp"
 #include "platform/file.hpp"
 #include "platform/file_descriptor.hpp"
@@ -95,9 +96,7 @@ Result<Manifest> parse_section(const Buffer& section, std::string_view expected_
     return fail(ErrorCode::kCorrupt,
                 "the manifest does not begin with its magic bytes; was the file changed on its way?");
   }
-  if (auto checked = check_abi_tag(manifest); !checked) {
-    return fail(std::move(checked.error()));
-  }
+  TENON_TRY(check_abi_tag(manifest));
   if (manifest.size_bytes < TENON_MANIFEST_MIN_SIZE || manifest.size_bytes > kMaxHeaderBytes ||
       manifest.size_bytes > section.size()) {
     return fail(ErrorCode::kCorrupt,
@@ -153,11 +152,8 @@ Result<Manifest> parse_section(const Buffer& section, std::string_view expected_
 }
 
 Result<Manifest> parse_source(const ByteSource& source, std::string_view expected_name, SchemaReading reading) {
-  auto section = read_elf_section(source, TENON_MANIFEST_SECTION, kMaxSchemaBytes + kMaxHeaderBytes + 16);
-  if (!section) {
-    return fail(std::move(section.error()));
-  }
-  return parse_section(*section, expected_name, reading);
+  TENON_ASSIGN(auto section, read_elf_section(source, TENON_MANIFEST_SECTION, kMaxSchemaBytes + kMaxHeaderBytes + 16));
+  return parse_section(section, expected_name, reading);
 }
 
 }  // namespace

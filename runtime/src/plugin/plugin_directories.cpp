@@ -4,6 +4,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/try.hpp"
 #include "platform/environment.hpp"
 
 namespace tenon::internal {
@@ -44,9 +45,7 @@ Result<std::vector<fs::path>> plugin_directories(const CatalogOptions& options) 
     }
   }
   for (const fs::path& directory : options.plugin_dirs) {
-    if (auto added = add(directory, true); !added) {
-      return fail(std::move(added.error()));
-    }
+    TENON_TRY(add(directory, true));
   }
   return found;
 }

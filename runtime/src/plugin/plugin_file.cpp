@@ -4,6 +4,7 @@
 
 #include "base/short_hash.hpp"
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "plugin/file_hash.hpp"
 #include "plugin/plugin_identity.hpp"
 
@@ -32,33 +33,23 @@ Error changed_since_inspection(const std::filesystem::path& file, const std::str
 
 Result<OpenPluginFile> open_inspected(const std::filesystem::path& file, const std::optional<PluginFileState>& state,
                                       const std::string& sha256, std::string_view library_list) {
-  auto descriptor = open_for_reading(file);
-  if (!descriptor) {
-    return fail(std::move(descriptor.error()));
-  }
-  return check_inspected(std::move(*descriptor), file, state, sha256, library_list);
+  TENON_ASSIGN(auto descriptor, open_for_reading(file));
+  return check_inspected(std::move(descriptor), file, state, sha256, library_list);
 }
 
 Result<OpenPluginFile> check_inspected(FileDescriptor descriptor, const std::filesystem::path& name,
                                        const std::optional<PluginFileState>& state, const std::string& sha256,
                                        std::string_view library_list) {
-  auto identity = file_identity(descriptor);
-  if (!identity) {
-    return fail(std::move(identity.error()));
-  }
-  if (!state || file_state(*identity) != *state) {
-    if (auto checked = check_plugin_size(name, *identity); !checked) {
-      return fail(std::move(checked.error()));
-    }
-    auto hash = library_list.empty() ? sha256_of_file(descriptor) : plugin_identity(descriptor, library_list);
-    if (!hash) {
-      return fail(std::move(hash.error()));
-    }
-    if (*hash != sha256) {
-      return fail(changed_since_inspection(name, "it was " + short_hash(sha256) + ", it is " + short_hash(*hash)));
+  TENON_ASSIGN(auto identity, file_identity(descriptor));
+  if (!state || file_state(identity) != *state) {
+    TENON_TRY(check_plugin_size(name, identity));
+    TENON_ASSIGN(auto hash,
+                 library_list.empty() ? sha256_of_file(descriptor) : plugin_identity(descriptor, library_list));
+    if (hash != sha256) {
+      return fail(changed_since_inspection(name, "it was " + short_hash(sha256) + ", it is " + short_hash(hash)));
     }
   }
-  return OpenPluginFile{std::move(descriptor), name, *identity, sha256};
+  return OpenPluginFile{std::move(descriptor), name, identity, sha256};
 }
 
 }  // namespace tenon::internal

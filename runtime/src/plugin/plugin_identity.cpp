@@ -6,6 +6,7 @@
 #include <span>
 #include <utility>
 
+#include "base/try.hpp"
 #include "platform/file.hpp"
 #include "plugin/file_hash.hpp"
 #include "plugin/quarantine.hpp"
@@ -29,15 +30,13 @@ Result<std::string> read_text(const FileDescriptor& file, std::uint64_t offset, 
   std::string text(size_bytes, '\0');
   std::size_t done = 0;
   while (done < text.size()) {
-    auto read = read_some_at(file, offset + done,
-                             std::span(reinterpret_cast<std::uint8_t*>(text.data()) + done, text.size() - done));
-    if (!read) {
-      return fail(std::move(read.error()));
-    }
-    if (*read == 0) {
+    TENON_ASSIGN(auto read,
+                 read_some_at(file, offset + done,
+                              std::span(reinterpret_cast<std::uint8_t*>(text.data()) + done, text.size() - done)));
+    if (read == 0) {
       return std::string();  // It has become shorter.
     }
-    done += *read;
+    done += read;
   }
   return text;
 }
@@ -101,39 +100,27 @@ std::string library_list(const std::vector<PluginLibrary>& libraries) {
 }
 
 Result<ListedContent> read_library_list(const FileDescriptor& file) {
-  const auto identity = file_identity(file);
-  if (!identity) {
-    return fail(identity.error());
-  }
-  ListedContent none{identity->size_bytes, {}};
-  if (identity->size_bytes < kLastLineBytes) {
+  TENON_ASSIGN(const auto identity, file_identity(file));
+  ListedContent none{identity.size_bytes, {}};
+  if (identity.size_bytes < kLastLineBytes) {
     return none;
   }
-  const auto last = read_text(file, identity->size_bytes - kLastLineBytes, kLastLineBytes);
-  if (!last) {
-    return fail(last.error());
-  }
+  TENON_ASSIGN(const auto last, read_text(file, identity.size_bytes - kLastLineBytes, kLastLineBytes));
   std::uint64_t size_bytes = 0;
-  if (!last->ends_with(kMark) ||
-      std::from_chars(last->data(), last->data() + kDigits, size_bytes).ptr != last->data() + kDigits ||
-      size_bytes > kMaxListBytes || size_bytes > identity->size_bytes - kLastLineBytes) {
+  if (!last.ends_with(kMark) ||
+      std::from_chars(last.data(), last.data() + kDigits, size_bytes).ptr != last.data() + kDigits ||
+      size_bytes > kMaxListBytes || size_bytes > identity.size_bytes - kLastLineBytes) {
     return none;
   }
-  const std::uint64_t content_bytes = identity->size_bytes - kLastLineBytes - size_bytes;
-  const auto text = read_text(file, content_bytes, size_bytes);
-  if (!text) {
-    return fail(text.error());
-  }
-  auto libraries = parse(*text);
+  const std::uint64_t content_bytes = identity.size_bytes - kLastLineBytes - size_bytes;
+  TENON_ASSIGN(const auto text, read_text(file, content_bytes, size_bytes));
+  auto libraries = parse(text);
   return libraries ? ListedContent{content_bytes, std::move(*libraries)} : none;
 }
 
 Result<std::string> plugin_identity(const FileDescriptor& file, std::string_view list) {
-  const auto content = read_library_list(file);
-  if (!content) {
-    return fail(content.error());
-  }
-  return sha256_of_file(file, content->content_bytes, list);
+  TENON_ASSIGN(const auto content, read_library_list(file));
+  return sha256_of_file(file, content.content_bytes, list);
 }
 
 }  // namespace tenon::internal

@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "platform/file.hpp"
 
 namespace tenon::internal {
@@ -112,9 +113,7 @@ Result<void> Quarantine::add(const std::string& sha256, const std::string& reaso
   }
   const std::vector<QuarantineRecord> records = all();
   for (std::size_t i = max_records_; i < records.size(); ++i) {
-    if (auto released = release(records[i].sha256); !released) {
-      return fail(std::move(released.error()));
-    }
+    TENON_TRY(release(records[i].sha256));
   }
   return {};
 }

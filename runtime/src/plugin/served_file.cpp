@@ -4,6 +4,7 @@
 
 #include "base/short_hash.hpp"
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "platform/shared_memory.hpp"
 #include "plugin/file_hash.hpp"
 #include "plugin/plugin_identity.hpp"
@@ -108,12 +109,9 @@ bool ServedFile::is_in_place(Kept& kept) const {
 }
 
 Result<ServedFile::Source> ServedFile::source_of(const FileDescriptor& content, bool copied) const {
-  const auto size = file_identity(content);
-  if (!size) {
-    return fail(size.error());
-  }
+  TENON_ASSIGN(const auto size, file_identity(content));
   if (copied) {
-    return Source{size->size_bytes, {}};
+    return Source{size.size_bytes, {}};
   }
   const auto listed = read_library_list(content);
   return listed ? Result<Source>(Source{listed->content_bytes, list_}) : fail(listed.error());
@@ -155,44 +153,32 @@ std::optional<FileDescriptor> ServedFile::open_source(Kept& kept, std::string& p
 }
 
 Result<void> ServedFile::put_into_store(Kept& kept, const FileDescriptor& content, bool copied) const {
-  auto staged = store_->restore(content, sha256_, name_, copied ? std::string_view() : list_);
-  if (!staged) {
-    return fail(std::move(staged.error()));
-  }
-  auto opened = hold_open(staged->file, staged->identity);
+  TENON_ASSIGN(auto staged, store_->restore(content, sha256_, name_, copied ? std::string_view() : list_));
+  auto opened = hold_open(staged.file, staged.identity);
   if (opened == nullptr) {
     // Gone again, or no descriptors are left. What is held open must not be given up for a name that may lead nowhere.
-    const auto found = file_identity(staged->file);
-    if (kept.loadable.descriptor != nullptr || !found || *found != staged->identity) {
+    const auto found = file_identity(staged.file);
+    if (kept.loadable.descriptor != nullptr || !found || *found != staged.identity) {
       return fail(ErrorCode::kUnavailable, "the copy of " + quoted(name_) + " in the plugin store was removed again");
     }
   }
   kept.where = Where::kStore;
-  kept.loadable = {staged->file, std::move(opened), staged->identity};
-  kept.pin = std::move(staged->pin);
+  kept.loadable = {staged.file, std::move(opened), staged.identity};
+  kept.pin = std::move(staged.pin);
   return {};
 }
 
 Result<void> ServedFile::put_into_memory(Kept& kept, const FileDescriptor& content, bool copied) const {
-  const auto source = source_of(content, copied);
-  if (!source) {
-    return fail(source.error());
-  }
-  const BytesView suffix(reinterpret_cast<const std::uint8_t*>(source->suffix.data()), source->suffix.size());
-  auto copy = SharedMemory::copy_of(name_.string(), content, source->bytes, suffix);
-  if (!copy) {
-    return fail(std::move(copy.error()));
-  }
-  auto identity = file_identity(copy->descriptor());
-  if (!identity) {
-    return fail(std::move(identity.error()));
-  }
+  TENON_ASSIGN(const auto source, source_of(content, copied));
+  const BytesView suffix(reinterpret_cast<const std::uint8_t*>(source.suffix.data()), source.suffix.size());
+  TENON_ASSIGN(auto copy, SharedMemory::copy_of(name_.string(), content, source.bytes, suffix));
+  TENON_ASSIGN(auto identity, file_identity(copy.descriptor()));
   // The copy is what counts: the file may have changed between its check and now.
-  if (sha256_of_file(copy->descriptor()).value_or("") != sha256_) {
+  if (sha256_of_file(copy.descriptor()).value_or("") != sha256_) {
     return fail(changed_since_inspection(source_, "it changed while it was copied"));
   }
   kept.where = Where::kMemory;
-  kept.loadable = {{}, share(copy->take_descriptor()), *identity};
+  kept.loadable = {{}, share(copy.take_descriptor()), identity};
   return {};
 }
 
@@ -235,9 +221,7 @@ Result<ServedFile::Loadable> ServedFile::restore() {
     kept.loadable.file.clear();
     return kept.loadable;
   }
-  if (auto done = put_into_memory(kept, *content, copied); !done) {
-    return fail(std::move(done.error()));
-  }
+  TENON_TRY(put_into_memory(kept, *content, copied));
   return kept.loadable;
 }
 

@@ -16,6 +16,7 @@
 #include "base/scope_guard.hpp"
 #include "base/short_hash.hpp"
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "base/unique_id.hpp"
 #include "platform/file_lock.hpp"
 #include "platform/file_source.hpp"
@@ -69,15 +70,12 @@ std::uint64_t lock_of_temporary(std::uint64_t number) {
 /// The source's state once it has been quiet for so long that the next change will show. nullopt: it keeps changing.
 Result<std::optional<FileIdentity>> quiet_identity(const FileDescriptor& source) {
   for (int look = 0; look < kMaxLooks; ++look) {
-    auto identity = file_identity(source);
-    if (!identity) {
-      return fail(std::move(identity.error()));
-    }
+    TENON_ASSIGN(auto identity, file_identity(source));
     const std::chrono::nanoseconds age =
-        std::chrono::system_clock::now().time_since_epoch() - std::chrono::nanoseconds(identity->ctime_ns);
+        std::chrono::system_clock::now().time_since_epoch() - std::chrono::nanoseconds(identity.ctime_ns);
     // A time in the future is another machine's clock, of which nothing can be told.
     if (age >= kTimeStep || age.count() < 0) {
-      return *identity;
+      return identity;
     }
     std::this_thread::sleep_for(kTimeStep - age);
   }
@@ -404,9 +402,7 @@ struct Pin::State {
   Result<StagedFile> mended(Copy copy) {
     constexpr int kMaxTries = 3;
     for (int attempt = 1;; ++attempt) {
-      if (auto whole = mend(); !whole) {
-        return fail(std::move(whole.error()));
-      }
+      TENON_TRY(mend());
       Result<StagedFile> staged = copy();
       const bool was_there = staged || (staged.error().code != ErrorCode::kNotFound && is_whole());
       if (was_there || attempt == kMaxTries) {
@@ -453,37 +449,26 @@ void Pin::reset() noexcept {
 
 /// Copies, hashes and names one file. The pin is the caller's to make: it holds a count when this succeeds.
 Result<StagedFile> Pin::State::stage(const fs::path& source, const fs::path& name, const std::string* suffix) {
-  auto from = open_for_reading(source);
-  if (!from) {
-    return fail(std::move(from.error()));
-  }
-  auto before = quiet_identity(*from);
+  TENON_ASSIGN(auto from, open_for_reading(source));
+  TENON_ASSIGN(auto before, quiet_identity(from));
   if (!before) {
-    return fail(std::move(before.error()));
-  }
-  if (!*before) {
     return fail(still_changing(source));
   }
-  std::uint64_t size_bytes = (*before)->size_bytes;
-  if (auto checked = check_plugin_size(source, **before); !checked) {
-    return fail(std::move(checked.error()));
-  }
+  std::uint64_t size_bytes = before->size_bytes;
+  TENON_TRY(check_plugin_size(source, *before));
   if (size_bytes > limits.max_bytes) {
     return fail(ErrorCode::kTooLarge, "plugin file " + quoted(source) + " has " + format_size(size_bytes) +
                                           ", the plugin store holds at most " + format_size(limits.max_bytes));
   }
 
   if (suffix != nullptr) {
-    const auto content = read_library_list(*from);
-    if (!content) {
-      return fail(content.error());
-    }
-    size_bytes = content->content_bytes;
+    TENON_ASSIGN(const auto content, read_library_list(from));
+    size_bytes = content.content_bytes;
   }
-  auto staged = take({.from = *from,
+  auto staged = take({.from = from,
                       .name = name,
                       .size_bytes = size_bytes,
-                      .unchanged = **before,
+                      .unchanged = *before,
                       .suffix = suffix == nullptr ? std::string_view() : *suffix});
   if (!staged && staged.error().code == ErrorCode::kCorrupt) {
     return fail(still_changing(source));
@@ -518,17 +503,14 @@ Result<StagedFile> Pin::State::take(const Taking& taking) {
     return fail(taken ? Error{ErrorCode::kInternal, "a new name in the plugin store is taken", {}}
                       : std::move(taken.error()));
   }
-  auto to = create_private_file(temporary);
-  if (!to) {
-    return fail(std::move(to.error()));
-  }
+  TENON_ASSIGN(auto to, create_private_file(temporary));
   const BytesView suffix(reinterpret_cast<const std::uint8_t*>(taking.suffix.data()), taking.suffix.size());
   const auto copy = [&]() -> Result<std::uint64_t> {
-    auto bytes = copy_content(from, *to, size_bytes);
+    auto bytes = copy_content(from, to, size_bytes);
     if (!bytes || suffix.empty()) {
       return bytes;
     }
-    auto written = write_at(*to, *bytes, suffix);
+    auto written = write_at(to, *bytes, suffix);
     return written ? bytes : fail(std::move(written.error()));
   };
   auto copied = copy();
@@ -538,31 +520,23 @@ Result<StagedFile> Pin::State::take(const Taking& taking) {
   if (!copied) {
     return fail(std::move(copied.error()));
   }
-  auto after = file_identity(from);
-  if (!after) {
-    return fail(std::move(after.error()));
-  }
-  if (*copied != size_bytes || (taking.unchanged && *after != *taking.unchanged)) {
+  TENON_ASSIGN(auto after, file_identity(from));
+  if (*copied != size_bytes || (taking.unchanged && after != *taking.unchanged)) {
     return fail(ErrorCode::kCorrupt, "it changed while it was copied");
   }
   // Of the copy: whatever happened to the source, this is what will be loaded.
-  auto sha256 = sha256_of_file(*to);
-  if (!sha256) {
-    return fail(std::move(sha256.error()));
-  }
-  if (!taking.sha256.empty() && *sha256 != taking.sha256) {
+  TENON_ASSIGN(auto sha256, sha256_of_file(to));
+  if (!taking.sha256.empty() && sha256 != taking.sha256) {
     return fail(ErrorCode::kCorrupt, "its content is another");
   }
-  auto finished = make_read_only(*to).and_then([&] { return close_written(std::move(*to)); });
+  auto finished = make_read_only(to).and_then([&] { return close_written(std::move(to)); });
   if (!finished) {
     return fail(std::move(finished.error()));
   }
-  if (auto pinned = acquire(*sha256); !pinned) {
-    return fail(std::move(pinned.error()));
-  }
-  auto staged = put_in_place(temporary, taking.name, *sha256, size_bytes + suffix.size());
+  TENON_TRY(acquire(sha256));
+  auto staged = put_in_place(temporary, taking.name, sha256, size_bytes + suffix.size());
   if (!staged) {
-    release(*sha256);
+    release(sha256);
   }
   return staged;
 }
@@ -584,26 +558,18 @@ Result<StagedFile> Pin::State::put_in_place(const fs::path& temporary, const fs:
   if (fs::exists(fs::symlink_status(place, failed)) && !fs::is_directory(fs::symlink_status(place, failed))) {
     fs::remove(place, failed);  // Not of the store's making.
   }
-  if (auto made = create_private_directory(place); !made) {
-    return fail(std::move(made.error()));
-  }
-  auto renamed = rename_if_free(temporary, file);
-  if (!renamed) {
-    return fail(std::move(renamed.error()));
-  }
-  if (!*renamed && !still_sound(file, sha256)) {
+  TENON_TRY(create_private_directory(place));
+  TENON_ASSIGN(auto renamed, rename_if_free(temporary, file));
+  if (!renamed && !still_sound(file, sha256)) {
     // Damaged; what runs it has the old file still.
     fs::rename(temporary, file, failed);
     if (failed) {
       return fail(os_error(failed.value(), "cannot mend the stored plugin " + quoted(file)));
     }
   }
-  auto identity = file_identity(file);
-  if (!identity) {
-    return fail(std::move(identity.error()));
-  }
-  used.lock()->verified[file] = *identity;
-  return StagedFile{file, std::move(sha256), size_bytes, *identity, Pin()};
+  TENON_ASSIGN(auto identity, file_identity(file));
+  used.lock()->verified[file] = identity;
+  return StagedFile{file, std::move(sha256), size_bytes, identity, Pin()};
 }
 
 Store::Store(std::shared_ptr<Pin::State> state) noexcept : state_(std::move(state)) {}
@@ -662,9 +628,7 @@ Result<StagedPlugin> Store::stage(const fs::path& source) const {
   if (place.parent_path() == state_->objects() && is_sha256(place.filename().string())) {
     return find(place.filename().string(), name);
   }
-  if (auto trusted = check_plugin_trust(source); !trusted) {
-    return fail(std::move(trusted.error()));
-  }
+  TENON_TRY(check_plugin_trust(source));
   auto staged = stage_with_libraries(source);
   if (!staged && !is_still_changing(staged.error())) {
     staged.error().message = "cannot stage " + quoted(source) + ": " + staged.error().message;
@@ -678,11 +642,8 @@ Result<std::vector<StagedLibrary>> Store::stage_libraries(const fs::path& source
     StagedLibrary next;
     if (library.fixed) {
       auto identity = file_identity(library.file);
-      auto sha256 = identity ? sha256_of_file(library.file) : fail(std::move(identity.error()));
-      if (!sha256) {
-        return fail(std::move(sha256.error()));
-      }
-      static_cast<StagedFile&>(next) = {library.file, std::move(*sha256), identity->size_bytes, *identity, Pin()};
+      TENON_ASSIGN(auto sha256, identity ? sha256_of_file(library.file) : fail(std::move(identity.error())));
+      static_cast<StagedFile&>(next) = {library.file, std::move(sha256), identity->size_bytes, *identity, Pin()};
     } else {
       auto copy = state_->mended([&] { return state_->stage(library.file, library.name, nullptr); });
       if (!copy) {
@@ -700,11 +661,8 @@ Result<std::vector<StagedLibrary>> Store::stage_libraries(const fs::path& source
 
 Result<StagedPlugin> Store::stage_with_libraries(const fs::path& source) const {
   StagedPlugin plugin;
-  auto libraries = stage_libraries(source);
-  if (!libraries) {
-    return fail(std::move(libraries.error()));
-  }
-  plugin.libraries = std::move(*libraries);
+  TENON_ASSIGN(auto libraries, stage_libraries(source));
+  plugin.libraries = std::move(libraries);
   const std::string list = library_list(plugin.library_infos());
   auto staged = state_->mended([&] { return state_->stage(source, source.filename(), &list); });
   if (!staged) {
@@ -732,17 +690,11 @@ Result<StagedFile> Store::restore(const FileDescriptor& content, const std::stri
   if (!is_sha256(sha256) || name.empty() || name.filename() != name) {
     return fail(ErrorCode::kInvalidArgument, "cannot store '" + printable(sha256, 80) + "' as " + quoted(name));
   }
-  auto identity = file_identity(content);
-  if (!identity) {
-    return fail(std::move(identity.error()));
-  }
-  std::uint64_t size_bytes = identity->size_bytes;
+  TENON_ASSIGN(auto identity, file_identity(content));
+  std::uint64_t size_bytes = identity.size_bytes;
   if (!suffix.empty()) {
-    const auto listed = read_library_list(content);
-    if (!listed) {
-      return fail(listed.error());
-    }
-    size_bytes = listed->content_bytes;
+    TENON_ASSIGN(const auto listed, read_library_list(content));
+    size_bytes = listed.content_bytes;
   }
   auto staged = state_->mended([&] {
     return state_->take({.from = content, .name = name, .size_bytes = size_bytes, .sha256 = sha256, .suffix = suffix});
@@ -766,13 +718,9 @@ Result<StagedFile> Store::find_file(const std::string& sha256, const fs::path& n
   if (!is_sha256(sha256)) {
     return fail(ErrorCode::kNotFound, "'" + printable(sha256, 80) + "' is no SHA-256");
   }
-  if (auto mended = state_->mend(); !mended) {
-    return fail(std::move(mended.error()));
-  }
+  TENON_TRY(state_->mend());
   // Pinned first, so that no sweep takes it away between the look and the use.
-  if (auto pinned = state_->acquire(sha256); !pinned) {
-    return fail(std::move(pinned.error()));
-  }
+  TENON_TRY(state_->acquire(sha256));
   Pin pin(state_, sha256);
   const auto identity = file_identity(file);
   if (!identity || !state_->still_sound(file, sha256)) {
@@ -783,28 +731,19 @@ Result<StagedFile> Store::find_file(const std::string& sha256, const fs::path& n
 }
 
 Result<StagedPlugin> Store::find(const std::string& sha256, const fs::path& name, bool has_no_libraries) const {
-  auto found = find_file(sha256, name);
-  if (!found) {
-    return fail(std::move(found.error()));
-  }
+  TENON_ASSIGN(auto found, find_file(sha256, name));
   StagedPlugin plugin;
-  static_cast<StagedFile&>(plugin) = std::move(*found);
+  static_cast<StagedFile&>(plugin) = std::move(found);
   if (has_no_libraries) {
     return plugin;
   }
   const auto opened = open_for_reading(plugin.file);
-  auto listed = opened ? read_library_list(*opened) : fail(opened.error());
-  if (!listed) {
-    return fail(std::move(listed.error()));
-  }
-  for (ListedLibrary& library : listed->libraries) {
+  TENON_ASSIGN(auto listed, opened ? read_library_list(*opened) : fail(opened.error()));
+  for (ListedLibrary& library : listed.libraries) {
     StagedLibrary next;
     if (library.fixed_path.empty()) {
-      auto copy = find_file(library.sha256, library.name);
-      if (!copy) {
-        return fail(std::move(copy.error()));
-      }
-      static_cast<StagedFile&>(next) = std::move(*copy);
+      TENON_ASSIGN(auto copy, find_file(library.sha256, library.name));
+      static_cast<StagedFile&>(next) = std::move(copy);
     } else {
       next.file = library.fixed_path;
       next.sha256 = library.sha256;

@@ -6,6 +6,7 @@
 #include <tenon/schema.hpp>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "schema/buffer_view.hpp"
 #include "schema/schema_model.hpp"
 
@@ -24,11 +25,8 @@ Result<FieldReader> FieldReader::make(const Schema& schema, std::string_view typ
   auto impl = std::make_shared<Impl>();
   impl->schema = schema.impl_;
   const internal::SchemaModel& model = impl->schema->model();
-  auto root = model.find_table(type);
-  if (!root) {
-    return fail(std::move(root.error()));
-  }
-  const internal::ObjectModel* object = *root;
+  TENON_ASSIGN(auto root, model.find_table(type));
+  const internal::ObjectModel* object = root;
   for (std::string_view rest = path;;) {
     const std::size_t dot = rest.find('.');
     const std::string_view name = rest.substr(0, dot);
@@ -52,7 +50,7 @@ Result<FieldReader> FieldReader::make(const Schema& schema, std::string_view typ
       return FieldReader(std::move(impl));
     }
     if (last || field->type.base != BaseType::kObject) {
-      return fail(ErrorCode::kInvalidArgument, "field '" + std::string(path) + "' of " + (*root)->name + ": '" +
+      return fail(ErrorCode::kInvalidArgument, "field '" + std::string(path) + "' of " + root->name + ": '" +
                                                    field->name + "' is " + model.type_text(field->type) +
                                                    (last ? "; only a number, a string or an enum can be read"
                                                          : ", which has no fields that a path can name"));

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/try.hpp"
 #include "schema/schema_model.hpp"
 #include "schema/schema_operations.hpp"
 
@@ -9,11 +10,8 @@ namespace tenon {
 
 Result<Schema> Schema::from_binary(BytesView binary, std::string_view plugin) {
   // A copy has the alignment of the heap, whatever alignment the caller's bytes have.
-  auto model = internal::read_schema_model(Buffer(binary.begin(), binary.end()), plugin);
-  if (!model) {
-    return fail(std::move(model.error()));
-  }
-  return Schema(std::make_shared<const Impl>(std::move(*model)));
+  TENON_ASSIGN(auto model, internal::read_schema_model(Buffer(binary.begin(), binary.end()), plugin));
+  return Schema(std::make_shared<const Impl>(std::move(model)));
 }
 
 void Schema::Impl::read_known() const {
@@ -48,11 +46,8 @@ Result<void> Schema::verify(std::string_view type, BytesView buffer) const {
   if (type == internal::kAnyTypeName) {
     return {};
   }
-  auto root = impl_->model().find_table(type);
-  if (!root) {
-    return fail(std::move(root.error()));
-  }
-  return internal::verify_buffer(impl_->model(), **root, buffer);
+  TENON_ASSIGN(auto root, impl_->model().find_table(type));
+  return internal::verify_buffer(impl_->model(), *root, buffer);
 }
 
 }  // namespace tenon

@@ -8,6 +8,7 @@
 #include <flatbuffers/reflection_generated.h>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "schema/plugin_name.hpp"
 
 namespace tenon::internal {
@@ -373,11 +374,8 @@ class Reader {
     }
     task.idempotent = find_attribute(call.attributes(), "idempotent") != nullptr;
     if (const auto* params = find_attribute(call.attributes(), "params")) {
-      auto name = resolve_table(text(params->value()), where + " (params)");
-      if (!name) {
-        return fail(name.error());
-      }
-      task.params_type = *name;
+      TENON_ASSIGN(auto name, resolve_table(text(params->value()), where + " (params)"));
+      task.params_type = name;
     }
     if (const auto* checkpoint = find_attribute(call.attributes(), "checkpoint")) {
       if (task.kind == TaskKind::kPlain) {
@@ -385,11 +383,8 @@ class Reader {
                                                   " has a checkpoint, but is a plain task; only sources and reduces "
                                                   "(streaming: \"server\" or \"client\") have one");
       }
-      auto name = resolve_table(text(checkpoint->value()), where + " (checkpoint)");
-      if (!name) {
-        return fail(name.error());
-      }
-      task.checkpoint_type = *name;
+      TENON_ASSIGN(auto name, resolve_table(text(checkpoint->value()), where + " (checkpoint)"));
+      task.checkpoint_type = name;
     }
     if (auto done = read_files(call, where, task); !done) {
       return done;
@@ -448,15 +443,12 @@ class Reader {
   }
 
   Result<void> read_settings(const reflection::KeyValue& attribute, const std::string& where) {
-    auto name = resolve_table(text(attribute.value()), where + " (settings)");
-    if (!name) {
-      return fail(name.error());
-    }
-    if (!model_.settings_type.empty() && model_.settings_type != *name) {
-      return fail(ErrorCode::kIncompatible, where + " names settings " + *name + ", another place " +
+    TENON_ASSIGN(auto name, resolve_table(text(attribute.value()), where + " (settings)"));
+    if (!model_.settings_type.empty() && model_.settings_type != name) {
+      return fail(ErrorCode::kIncompatible, where + " names settings " + name + ", another place " +
                                                 model_.settings_type + "; a plugin has one settings table");
     }
-    model_.settings_type = *name;
+    model_.settings_type = name;
     return {};
   }
 
@@ -500,9 +492,7 @@ Result<SchemaModel> read_schema_model(Buffer binary, std::string_view plugin) {
   if (model.binary.size() < 12 || !reflection::VerifySchemaBuffer(verifier)) {
     return corrupt("it does not verify as reflection.fbs; build the plugin with flatc --schema -b --bfbs-comments");
   }
-  if (auto read = Reader(*reflection::GetSchema(model.binary.data()), model).read(); !read) {
-    return fail(read.error());
-  }
+  TENON_TRY(Reader(*reflection::GetSchema(model.binary.data()), model).read());
   return model;
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "schema/schema_model.hpp"
 #include "schema/schema_operations.hpp"
 
@@ -62,19 +63,14 @@ Result<Buffer> Schema::from_json(std::string_view type, std::string_view json, J
 }
 
 Result<std::string> Schema::to_json(std::string_view type, BytesView buffer, const JsonOptions& options) const {
-  auto root = impl_->model().find_table(type);
-  if (!root) {
-    return fail(std::move(root.error()));
-  }
-  if ((*root)->is_any) {
+  TENON_ASSIGN(auto root, impl_->model().find_table(type));
+  if (root->is_any) {
     return fail(ErrorCode::kInvalidArgument,
                 "tenon.Any stands for any table, so its fields are not known; name the table that is really meant");
   }
-  if (auto verified = internal::verify_buffer(impl_->model(), **root, buffer); !verified) {
-    return fail(std::move(verified.error()));
-  }
+  TENON_TRY(internal::verify_buffer(impl_->model(), *root, buffer));
   try {
-    return internal::write_json(impl_->model(), **root, buffer, options);
+    return internal::write_json(impl_->model(), *root, buffer, options);
   } catch (const std::bad_alloc&) {
     return fail(ErrorCode::kOutOfMemory,
                 "out of memory while writing a FlatBuffer of " + internal::format_size(buffer.size()) + " as JSON");
@@ -86,15 +82,9 @@ Result<void> Schema::check_readable(const Schema& writer, std::string_view write
   if (writer_type == internal::kAnyTypeName || reader_type == internal::kAnyTypeName) {
     return {};
   }
-  auto written = writer.impl_->model().find_table(writer_type);
-  if (!written) {
-    return fail(std::move(written.error()));
-  }
-  auto read = reader.impl_->model().find_table(reader_type);
-  if (!read) {
-    return fail(std::move(read.error()));
-  }
-  return internal::check_readable(writer.impl_->model(), **written, reader.impl_->model(), **read);
+  TENON_ASSIGN(auto written, writer.impl_->model().find_table(writer_type));
+  TENON_ASSIGN(auto read, reader.impl_->model().find_table(reader_type));
+  return internal::check_readable(writer.impl_->model(), *written, reader.impl_->model(), *read);
 }
 
 }  // namespace tenon

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/short_hash.hpp"
+#include "base/try.hpp"
 #include "platform/environment.hpp"
 #include "platform/reactor/poller.hpp"
 #include "plugin/plugin_file.hpp"
@@ -43,16 +44,10 @@ Result<Candidates> open_candidates(const HotSwapOptions& options, const CatalogO
   limits.max_bytes = options.max_store_bytes;
   limits.max_files = options.max_store_files;
   limits.keep_unpinned = kKeepUnpinnedVersions;
-  auto store = Store::open(directory, limits);
-  if (!store) {
-    return fail(std::move(store.error()));
-  }
-  auto examiner = Examiner::create(inspection);
-  if (!examiner) {
-    return fail(std::move(examiner.error()));
-  }
-  HostRecords host(*store, options.instance, options.watch);
-  return Candidates(std::move(*store), std::move(*examiner), options.admit, std::move(host));
+  TENON_ASSIGN(auto store, Store::open(directory, limits));
+  TENON_ASSIGN(auto examiner, Examiner::create(inspection));
+  HostRecords host(store, options.instance, options.watch);
+  return Candidates(std::move(store), std::move(examiner), options.admit, std::move(host));
 }
 
 std::string plugin_name_of(const fs::path& file) {

@@ -3,6 +3,7 @@
 #include <future>
 #include <utility>
 
+#include "base/try.hpp"
 #include "swap/loop.hpp"
 
 namespace tenon::internal {
@@ -28,22 +29,12 @@ Result<SwapReport> run_command(Loop& loop, SwapCommand command) {
 Result<std::unique_ptr<SwapCoordinator>> SwapCoordinator::start(const HotSwapOptions& options,
                                                                 std::shared_ptr<Fleet> fleet, Candidates candidates,
                                                                 StagedCatalog initial, LogSink log) {
-  if (auto checked = check_hot_swap_options(options); !checked) {
-    return fail(std::move(checked.error()));
-  }
-  auto bell = EventBell::create();
-  if (!bell) {
-    return fail(std::move(bell.error()));
-  }
-  auto poller = Poller::create();
-  if (!poller) {
-    return fail(std::move(poller.error()));
-  }
+  TENON_TRY(check_hot_swap_options(options));
+  TENON_ASSIGN(auto bell, EventBell::create());
+  TENON_ASSIGN(auto poller, Poller::create());
   auto loop = std::make_shared<Loop>(options, std::move(fleet), std::move(candidates), std::move(initial),
-                                     std::move(log), std::make_shared<EventBell>(std::move(*bell)), std::move(*poller));
-  if (auto started = loop->start(); !started) {
-    return fail(std::move(started.error()));
-  }
+                                     std::move(log), std::make_shared<EventBell>(std::move(bell)), std::move(poller));
+  TENON_TRY(loop->start());
   return std::unique_ptr<SwapCoordinator>(new SwapCoordinator(std::move(loop)));
 }
 
@@ -67,9 +58,7 @@ void SwapCoordinator::let_go() {
 }
 
 Result<SwapReport> SwapCoordinator::swap(std::string_view what, const SwapOptions& options) {
-  if (auto checked = check_swap_options(options); !checked) {
-    return fail(std::move(checked.error()));
-  }
+  TENON_TRY(check_swap_options(options));
   return run_command(*loop_, {SwapRequest::Kind::kSwap, std::string(what), options, "asked for by command", {}});
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/clock.hpp"
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "platform/resource_limits.hpp"
 #include "schema/conformity.hpp"
 
@@ -22,11 +23,8 @@ Preparation::Preparation(SwapServices& services, PreparationOrder order, EventBe
     : services_(services), order_(std::move(order)), cancelled_(std::move(cancelled)) {}
 
 Result<std::unique_ptr<Preparation>> Preparation::start(SwapServices& services, PreparationOrder order) {
-  auto cancelled = EventBell::create();
-  if (!cancelled) {
-    return fail(std::move(cancelled.error()));
-  }
-  std::unique_ptr<Preparation> preparation(new Preparation(services, std::move(order), std::move(*cancelled)));
+  TENON_ASSIGN(auto cancelled, EventBell::create());
+  std::unique_ptr<Preparation> preparation(new Preparation(services, std::move(order), std::move(cancelled)));
   auto thread = Thread::start("tenon-prepare", [self = preparation.get()] { self->run(); });
   if (!thread) {
     return fail(std::move(thread.error()));

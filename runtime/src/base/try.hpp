@@ -1,0 +1,35 @@
+/// base/try.hpp: passes an error on to the caller.
+///
+///   Result<Manifest> read(const fs::path& file) {
+///     TENON_TRY(check_owner(file));                          // returns its error
+///     TENON_ASSIGN(const Buffer bytes, read_file(file));     // the same, or else `bytes` is the value
+///     return parse(bytes);
+///   }
+///
+/// For functions that return a Result, or another tl::expected with the same type of error.
+#pragma once
+
+#include <utility>
+
+#include <tenon/error.hpp>
+
+/// Evaluates an expression that gives a tl::expected, and returns its error if it has one. A value is dropped.
+#define TENON_TRY(...)                                              \
+  do {                                                              \
+    if (auto tenon_tried = (__VA_ARGS__); !tenon_tried) {           \
+      return ::tl::make_unexpected(std::move(tenon_tried).error()); \
+    }                                                               \
+  } while (false)
+
+/// Evaluates an expression that gives a tl::expected, returns its error if it has one, and otherwise initialises
+/// `declaration` with its value. Two statements: not to be used as the body of an `if` without braces.
+#define TENON_ASSIGN(declaration, ...) TENON_INTERNAL_ASSIGN(TENON_INTERNAL_NAME(__LINE__), declaration, __VA_ARGS__)
+
+#define TENON_INTERNAL_ASSIGN(result, declaration, ...)      \
+  auto result = (__VA_ARGS__);                               \
+  if (!result) {                                             \
+    return ::tl::make_unexpected(std::move(result).error()); \
+  }                                                          \
+  declaration = *std::move(result)
+#define TENON_INTERNAL_NAME(line) TENON_INTERNAL_JOIN(tenon_result_, line)
+#define TENON_INTERNAL_JOIN(first, second) first##second
