@@ -1,12 +1,16 @@
-"""Plugins in Python that are used as they are: in plugin directories and by swaps."""
+"""Plugins in Python that are used as they are: in plugin directories, by swaps and by the command line."""
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import subprocess
+import time
 import unittest
 from pathlib import Path
 
-from packing import PackingTest
+from packing import TENON, TIMEOUT_S, PackingTest
 
 import tenon
 
@@ -100,6 +104,97 @@ class InRuntime(Sources):
             self.write("plugins/hello.py", "def greet(name: str) -> str:\n    return name +\n")
             with self.assertRaisesRegex(tenon.InvalidArgument, "hello.py:2: invalid syntax"):
                 rt.swap(str(file))
+
+
+class OnCommandLine(Sources):
+    def test_list_and_call(self) -> None:
+        self.hello("Hello")
+        self.write("plugins/broken.py", "def f(a) -> int: ...\n")
+        said = self.tenon("list", "--plugin-dir", "plugins")
+        self.assertIn("hello 1.0.0", said)
+        self.assertIn("warning: ", said)
+        self.assertIn("broken.py:1: f() has no type hint", said)
+        self.hello("Good evening")
+        (self.directory / "plugins" / "broken.py").unlink()
+        self.assertEqual(json.loads(self.tenon("call", "hello.greet", '{"name": "you"}', "--plugin-dir", "plugins")),
+                         {"value": "Good evening, you"})
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen([str(TENON), *arguments], cwd=self.directory, env=self.environment, text=True,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+        def end() -> None:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=TIMEOUT_S)
+
+        self.addCleanup(end)
+        return process
+
+    def call_until(self, expected: str, socket: str) -> None:
+        """Calls a daemon until it gives what is expected."""
+        deadline = time.monotonic() + TIMEOUT_S
+        said = ""
+        while time.monotonic() < deadline:
+            done = subprocess.run([str(TENON), "call", "hello.greet", '{"name": "you"}', "--socket", socket],
+                                  cwd=self.directory, env=self.environment, text=True, capture_output=True,
+                                  timeout=TIMEOUT_S, check=False)
+            said = done.stdout + done.stderr
+            if done.returncode == 0 and json.loads(done.stdout) == {"value": f"{expected}, you"}:
+                return
+            time.sleep(0.1)
+        self.fail(said)
+
+    def test_serve_and_swap(self) -> None:
+        self.hello("Hello")
+        self.start("serve", "--plugin-dir", "plugins", "--socket", "a.sock")
+        self.call_until("Hello", "a.sock")
+        self.hello("Good evening")
+        self.tenon("swap", "plugins/hello.py", "--socket", "a.sock")
+        self.call_until("Good evening", "a.sock")
+        self.write("plugins/hello.py", "def greet(name: str) -> str:\n    return name +\n")
+        self.assertIn("hello.py:2: invalid syntax",
+                      self.tenon("swap", "plugins/hello.py", "--socket", "a.sock", status=78))
+
+    def test_dev(self) -> None:
+        self.hello("Hello")
+        self.start("dev", "plugins/hello.py", "--socket", "b.sock", "--workers", "1")
+        self.call_until("Hello", "b.sock")
+        self.hello("Good evening")
+        self.call_until("Good evening", "b.sock")
+
+    def test_new(self) -> None:
+        said = self.tenon("new", "plugin", "greeter", "--lang", "python")
+        self.assertIn("greeter/greeter.py", said)
+        done = subprocess.run(["/usr/bin/env", "python3", "test_greeter.py"], cwd=self.directory / "greeter", text=True,
+                              env=self.environment | {"PATH": f"{Path(os.sys.executable).parent}:/usr/bin:/bin"},
+                              capture_output=True, timeout=TIMEOUT_S, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(json.loads(self.tenon("call", "greeter.greet", '{"name": "you"}', "--plugin-dir", "greeter")),
+                         {"value": "Hello, you!"})
+        self.tenon("new", "plugin", "greeter", status=2)
+        self.tenon("new", "plugin", "Greeter", status=2)
+        self.tenon("new", "plugin", "other", "--lang", "cobol", status=2)
+        self.assertFalse((self.directory / "other").exists())
+
+
+@unittest.skipIf(os.environ.get("TENON_TEST_NO_COMPILER"), "asked to build nothing")
+class Starts(Sources):
+    def test_what_new_writes_builds_tests_and_runs(self) -> None:
+        for language, call, expected in (("cpp", ("greet", '{"text": "you"}'), {"text": "Hello, you!"}),
+                                         ("c", ("same", '{"data": "aGVsbG8="}'), {"data": "aGVsbG8="})):
+            with self.subTest(language):
+                name = f"in_{language}"
+                self.tenon("new", "plugin", name, "--lang", language)
+                build = self.directory / name / "build"
+                for command in (["cmake", "-S", name, "-B", str(build), "-G", "Ninja",
+                                 f"-Dtenon_DIR={os.environ['TENON_TEST_BUILD']}"],
+                                ["cmake", "--build", str(build)],
+                                ["ctest", "--test-dir", str(build), "--output-on-failure"]):
+                    done = subprocess.run(command, cwd=self.directory, env=self.environment, text=True,
+                                          capture_output=True, timeout=10 * TIMEOUT_S, check=False)
+                    self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+                said = self.tenon("call", f"{name}.{call[0]}", call[1], "--plugin-dir", str(build / "plugins"))
+                self.assertEqual(json.loads(said) | expected, json.loads(said))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@
 #include "base/text.hpp"
 #include "platform/resource_limits.hpp"
 #include "tools/tenon/command_text.hpp"
+#include "tools/tenon/new_plugin.hpp"
 #include "tools/tenon/version.hpp"
 
 namespace tenon::cli {
@@ -21,6 +22,7 @@ constexpr auto kCommands = std::to_array<Command>({
     {"inspect", "show documentation and types of a plugin or a task", &inspect_command},
     {"conform", "compare two versions of a plugin", &conform_command},
     {"call", "call one task", &call_command},
+    {"new", "write the start of a plugin", &new_command},
     {"dev", "build a plugin on every save and swap it in", &dev_command},
     {"serve", "run pipelines and serve calls as a daemon", &serve_command},
     {"status", "show what a daemon runs", &status_command},

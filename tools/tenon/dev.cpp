@@ -411,7 +411,9 @@ class Dev {
 };
 
 void add_options(CommandLine& line, Arguments& arguments) {
-  line.add("PLUGIN_DIR", arguments.plugin_dir, "Directory of the plugin, with its CMakeLists.txt").required();
+  line.add("PLUGIN_DIR", arguments.plugin_dir,
+           "Directory of the plugin, with its CMakeLists.txt; or a plugin in Python: a .py file or a package")
+      .required();
   line.add("--pipeline", arguments.pipeline, "Run this pipeline with the plugin").type_name("FILE");
   line.add("--build-dir", arguments.build_dir, "Build directory; default: PLUGIN_DIR/build/dev").type_name("DIR");
   line.add("--store", arguments.store, "Directory in which versions are kept").type_name("DIR");

@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "platform/environment.hpp"
 #include "platform/process.hpp"
+#include "tools/tenon/python_plugins.hpp"
 
 namespace tenon::cli {
 namespace {
@@ -86,6 +87,9 @@ std::string what_to_do(const std::string& output) {
 
 Outcome<DevBuild> DevBuild::find(const World& world, const fs::path& plugin_dir, const fs::path& build_dir) {
   std::error_code failed;
+  if (is_python_plugin(plugin_dir)) {
+    return find_python(world, plugin_dir, build_dir);
+  }
   if (!fs::is_directory(plugin_dir, failed)) {
     return usage_failure("there is no directory '" + plugin_dir.string() + "'", "name the one that holds the plugin");
   }
@@ -127,7 +131,50 @@ Outcome<DevBuild> DevBuild::find(const World& world, const fs::path& plugin_dir,
   return build;
 }
 
+Outcome<DevBuild> DevBuild::find_python(const World& world, const fs::path& source, const fs::path& build_dir) {
+  std::error_code failed;
+  DevBuild build;
+  build.python_ = fs::canonical(source, failed);
+  build.world_ = &world;
+  build.sources_ = fs::is_directory(build.python_, failed) ? build.python_ : build.python_.parent_path();
+  build.directory_ =
+      build_dir.empty() ? build.python_.parent_path() / "build" / "dev" : fs::weakly_canonical(build_dir, failed);
+  if (auto writable = prove_writable(build.directory_); !writable) {
+    return failure(ExitCode::kBadConfiguration, std::move(writable.error()), "name another one with --build-dir");
+  }
+  return build;
+}
+
+/// Packs a plugin in Python into the directory of what is built.
+Result<BuildEnd> DevBuild::pack() {
+  const internal::MonotonicNs start_ns = internal::monotonic_now_ns();
+  BuildEnd end;
+  const auto packed = pack_python_plugin(*world_, python_);
+  if (packed) {
+    std::error_code failed;
+    const fs::path target = plugins() / packed->filename();
+    fs::create_directories(plugins(), failed);
+    // Whole: a worker may be mapping the one that is there.
+    const fs::path written = target.string() + ".new";
+    fs::copy_file(*packed, written, fs::copy_options::overwrite_existing, failed);
+    if (!failed) {
+      fs::rename(written, target, failed);
+    }
+    if (failed) {
+      return fail(os_error(failed.value(), "'" + target.string() + "' cannot be written"));
+    }
+    end.good = true;
+  } else {
+    end.output = "error: " + packed.error().error.message + '\n';
+  }
+  end.took = std::chrono::nanoseconds(internal::monotonic_now_ns() - start_ns);
+  return end;
+}
+
 Result<BuildEnd> DevBuild::run(const internal::FileDescriptor& cancel) {
+  if (!python_.empty()) {
+    return pack();
+  }
   const internal::MonotonicNs start_ns = internal::monotonic_now_ns();
   std::error_code failed;
   fs::create_directories(directory_, failed);
@@ -176,6 +223,17 @@ std::string DevBuild::ask_ninja(std::vector<std::string> question) const {
 
 BuildFiles DevBuild::files() const {
   BuildFiles files;
+  if (!python_.empty()) {
+    if (python_ == sources_) {
+      std::error_code failed;
+      for (fs::recursive_directory_iterator it(sources_, failed), end; !failed && it != end; it.increment(failed)) {
+        files.read.insert(it->path());
+      }
+    } else {
+      files.read.insert(python_);
+    }
+    return files;
+  }
   // One line for each output: "../../version.h: CUSTOM_COMMAND". CMake makes a phony rule for each
   // source that might be generated.
   std::istringstream outputs(ask_ninja({"targets", "all"}));

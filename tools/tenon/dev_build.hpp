@@ -1,4 +1,4 @@
-/// Builds a plugin's directory with CMake, as its author would.
+/// Builds a plugin's directory with CMake, as its author would; packs a plugin in Python.
 #pragma once
 
 #include <chrono>
@@ -54,8 +54,13 @@ class DevBuild {
 
  private:
   DevBuild() = default;
+  [[nodiscard]] static Outcome<DevBuild> find_python(const World& world, const std::filesystem::path& source,
+                                                     const std::filesystem::path& build_dir);
+  [[nodiscard]] Result<BuildEnd> pack();
   /// Returns the output of a ninja tool; empty if it fails.
   [[nodiscard]] std::string ask_ninja(std::vector<std::string> question) const;
+  std::filesystem::path python_;  // A plugin in Python, which is packed and not built; else empty.
+  const World* world_ = nullptr;
   std::filesystem::path sources_;
   std::filesystem::path directory_;
   std::filesystem::path cmake_;

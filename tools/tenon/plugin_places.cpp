@@ -8,6 +8,7 @@
 #include "pipeline/plugin_limits.hpp"
 #include "pipeline/quantity.hpp"
 #include "platform/environment.hpp"
+#include "tools/tenon/python_plugins.hpp"
 
 namespace tenon::cli {
 namespace fs = std::filesystem;
@@ -56,6 +57,7 @@ Outcome<std::vector<fs::path>> plugin_places(const World& world, const std::vect
     add_existing(prefix / "plugins");
     add_existing(prefix / TENON_INSTALL_LIBDIR / "tenon" / "plugins");  // lib, lib64, lib/x86_64-linux-gnu ...
   }
+  add_python_plugins(world, places);
   return places;
 }
 

@@ -17,6 +17,7 @@
 #include "tools/tenon/daemon_client.hpp"
 #include "tools/tenon/daemon_text.hpp"
 #include "tools/tenon/json_output.hpp"
+#include "tools/tenon/python_plugins.hpp"
 
 namespace tenon::cli {
 namespace {
@@ -129,7 +130,7 @@ Outcome<ExitCode> swap_command(Context& context, const std::vector<std::string>&
   line.add(
           "PLUGIN", request.what,
           "A name, for the present content of its file; name@version, from plugin directories and earlier versions; or "
-          "a file")
+          "a file, which may be a .py")
       .required();
   line.add("--canary", canary, "Let the new version run this share of the calls first, as in 5%").type_name("SHARE");
   line.add_flag("--shadow", request.shadow, "Run calls on both versions first and compare the results");
@@ -153,6 +154,13 @@ Outcome<ExitCode> swap_command(Context& context, const std::vector<std::string>&
   }
   if (auto read = read_limits(limits, request); !read) {
     return tl::unexpected<Failure>(std::move(read.error()));
+  }
+  if (is_python_plugin(request.what)) {
+    auto packed = pack_python_plugin(context.world, request.what);
+    if (!packed) {
+      return tl::unexpected<Failure>(std::move(packed.error()));
+    }
+    request.what = packed->string();
   }
   auto what = settled(request.what);
   if (!what) {

@@ -99,6 +99,7 @@ class Commands(unittest.TestCase):
         (broken / "nothing.so").write_bytes(b"no plugin")
         plugins = self.document("list", "--plugin-dir", str(broken))["plugins"]
         self.assertIn("corrupt", [plugin["problem"]["code"] for plugin in plugins if not plugin["usable"]])
+        self.assertIn("fresh/fresh.py", self.document("new", "plugin", "fresh", "--lang", "python")["files"])
         self.document("inspect", "tenon")
         self.assertEqual(self.document("inspect", "tenon.sum")["tasks"][0]["kind"], "reduce")
         first, second = (str(BUILD / f"tests/swap_plugins/{name}/probe.so") for name in ("probe_1", "probe_2"))

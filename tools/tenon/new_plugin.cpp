@@ -1,0 +1,303 @@
+#include "tools/tenon/new_plugin.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "base/text.hpp"
+#include "tools/tenon/command_line.hpp"
+#include "tools/tenon/json_output.hpp"
+
+namespace tenon::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A file of a new plugin. `~` in its name and its text stands for the plugin's name, `%` in the text for that name as
+/// a type's.
+struct Start {
+  const char* name;
+  const char* text;
+};
+
+constexpr Start kCpp[] = {
+    {"CMakeLists.txt", R"(cmake_minimum_required(VERSION 3.25)
+project(~ LANGUAGES C CXX)
+find_package(tenon REQUIRED)
+tenon_add_plugin(~ VERSION 0.1.0 SCHEMA ~.fbs SOURCES ~.cpp)
+
+enable_testing()
+add_executable(~_test ~_test.cpp)
+target_link_libraries(~_test PRIVATE plugin_~_objects)
+add_test(NAME ~ COMMAND ~_test)
+)"},
+    {"~.fbs", R"(namespace ~;
+
+table Name {
+  text: string (required);
+}
+table Greeting {
+  text: string;
+}
+
+rpc_service % {
+  /// Greets someone.
+  greet(Name): Greeting (idempotent);
+}
+)"},
+    {"~.cpp", R"(#include <string>
+
+#include <tenon/plugin.hpp>
+
+#include "~_generated.h"
+
+tenon::Offset<~::Greeting> greet(tenon::Call& call, const ~::Name& name) {
+  return ~::CreateGreetingDirect(call.builder(), ("Hello, " + name.text()->str() + "!").c_str());
+}
+
+TENON_PLUGIN(~) {
+  plugin.task<greet>("greet");
+}
+)"},
+    {"~_test.cpp", R"(#include <tenon/plugin_test.hpp>
+
+#include "~_generated.h"
+
+#undef NDEBUG
+#include <cassert>
+
+int main() {
+  tenon::test::Worker worker;
+  ~::NameT name;
+  name.text = "world";
+  assert(worker.call("greet", name).as<~::Greeting>().text()->str() == "Hello, world!");
+}
+)"},
+    {"README.md", R"(# ~
+
+A plugin of tenon in C++: `~.fbs` has its tasks and their types, `~.cpp` the tasks themselves.
+
+    cmake -S . -B build -G Ninja && cmake --build build && ctest --test-dir build
+    tenon call ~.greet '{"text": "world"}' --plugin-dir build/plugins
+    tenon dev .                 # builds on every save and swaps the plugin into a running system
+)"},
+};
+
+constexpr Start kC[] = {
+    {"CMakeLists.txt", R"(cmake_minimum_required(VERSION 3.25)
+project(~ LANGUAGES C)
+find_package(tenon REQUIRED)
+tenon_add_plugin(~ VERSION 0.1.0 SCHEMA ~.fbs SOURCES ~.c)
+
+# Calls the task as a person does.
+enable_testing()
+get_target_property(worker tenon::worker IMPORTED_LOCATION)
+cmake_path(GET worker PARENT_PATH programs)
+find_program(TENON tenon HINTS ${programs} REQUIRED)
+add_test(NAME ~ COMMAND ${TENON} call ~.same "{\"data\": \"aGVsbG8=\"}" --plugin-dir ${CMAKE_BINARY_DIR}/plugins)
+set_tests_properties(~ PROPERTIES PASS_REGULAR_EXPRESSION "aGVsbG8=")
+)"},
+    {"~.fbs", R"(include "tenon/types.fbs";
+
+namespace ~;
+
+rpc_service % {
+  /// Gives its argument back.
+  same(tenon.Bytes): tenon.Bytes (idempotent);
+}
+)"},
+    {"~.c", R"(#include <string.h>
+
+#include <tenon/plugin.h>
+
+/* The argument is a FlatBuffer, and so is the result. */
+static tenon_status_t same(tenon_call_t* call) {
+  const tenon_bytes_t argument = call->argument;
+  uint8_t* result = NULL;
+  const tenon_status_t status = call->functions->reserve(call, (argument.size_bytes + 15) / 16 * 16, &result);
+  if (status != TENON_OK) {
+    return call->functions->fail(call, status, call->functions->last_error(call));
+  }
+  memcpy(result, argument.data, argument.size_bytes);
+  return call->functions->commit(call, result, argument.size_bytes);
+}
+
+static const tenon_task_t tasks[] = {
+    {.size_bytes = sizeof(tenon_task_t),
+     .kind = TENON_TASK_PLAIN,
+     .name = "same",
+     .argument_type = "tenon.Bytes",
+     .result_type = "tenon.Bytes",
+     .run = same},
+};
+
+static const tenon_plugin_t plugin = {
+    .size_bytes = sizeof(tenon_plugin_t),
+    .task_count = sizeof(tasks) / sizeof(tasks[0]),
+    .manifest = &tenon_manifest,
+    .tasks = tasks,
+};
+
+const tenon_plugin_t* tenon_plugin_entry(const tenon_worker_t* worker) {
+  (void)worker;
+  return &plugin;
+}
+)"},
+    {"README.md", R"(# ~
+
+A plugin of tenon in C: `~.fbs` has its tasks and their types, `~.c` the tasks themselves.
+
+    cmake -S . -B build -G Ninja && cmake --build build && ctest --test-dir build
+    tenon call ~.same '{"data": "aGVsbG8="}' --plugin-dir build/plugins
+    tenon dev .                 # builds on every save and swaps the plugin into a running system
+)"},
+};
+
+constexpr Start kPython[] = {
+    {"~.py",
+     R"("""A plugin of tenon: each function is a task, its hints are the types, its docstring is the documentation."""
+
+import tenon
+
+
+@tenon.task(idempotent=True)
+def greet(name: str) -> str:
+    """Greets someone."""
+    return f"Hello, {name}!"
+)"},
+    {"test_~.py", R"(import pathlib
+import unittest
+
+import tenon
+
+
+class Test(unittest.TestCase):
+    def test_greet(self):
+        with tenon.Runtime(workers=1, plugin_dirs=[pathlib.Path(__file__).parent]) as rt:
+            self.assertEqual(rt.call("~.greet", name="world").value, "Hello, world!")
+
+
+unittest.main()
+)"},
+    {"README.md", R"(# ~
+
+A plugin of tenon in Python: the annotated functions of `~.py` are its tasks. Nothing needs to be built.
+
+    python3 test_~.py
+    tenon call ~.greet '{"name": "world"}' --plugin-dir .
+    tenon serve --plugin-dir . &
+    tenon swap ~.py             # puts what the file holds now into that daemon
+)"},
+};
+
+std::string filled(std::string_view text, const std::string& name) {
+  std::string type = name;
+  type.front() = static_cast<char>(type.front() - 'a' + 'A');
+  std::string result;
+  for (const char letter : text) {
+    if (letter == '~') {
+      result += name;
+    } else if (letter == '%') {
+      result += type;
+    } else {
+      result += letter;
+    }
+  }
+  return result;
+}
+
+bool is_plugin_name(const std::string& name) {
+  return !name.empty() && name.size() <= 63 && name.front() >= 'a' && name.front() <= 'z' &&
+         std::all_of(name.begin(), name.end(),
+                     [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
+}
+
+Outcome<std::span<const Start>> start_of(const std::string& language) {
+  if (language == "cpp") {
+    return std::span<const Start>(kCpp);
+  }
+  if (language == "c") {
+    return std::span<const Start>(kC);
+  }
+  if (language == "python") {
+    return std::span<const Start>(kPython);
+  }
+  return usage_failure("--lang: there is no start in '" + internal::printable(language) + "'", "use cpp, c or python");
+}
+
+/// Writes the files. Nothing is written when the directory has anything in it.
+Outcome<void> write_start(const fs::path& directory, std::span<const Start> start, const std::string& name) {
+  std::error_code failed;
+  fs::create_directories(directory, failed);
+  if (failed) {
+    return failure(ExitCode::kFailed,
+                   os_error(failed.value(), "the directory '" + directory.string() + "' cannot be made"));
+  }
+  if (!fs::is_empty(directory, failed)) {
+    return usage_failure("the directory '" + internal::printable(directory.string()) + "' is not empty",
+                         "name another one with --directory");
+  }
+  for (const Start& file : start) {
+    const fs::path path = directory / filled(file.name, name);
+    std::ofstream out(path);
+    if (!(out << filled(file.text, name)).flush()) {
+      return failure(ExitCode::kFailed, Error{ErrorCode::kIo, "'" + path.string() + "' cannot be written", {}});
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Outcome<ExitCode> new_command(Context& context, const std::vector<std::string>& arguments) {
+  CommandLine line("Writes the start of a plugin, which can be built, tested and called at once.", "tenon new");
+  std::string kind;
+  std::string name;
+  std::string language = "cpp";
+  std::string where;
+  line.add("KIND", kind, "plugin").required();
+  line.add("NAME", name, "Name of the plugin: small letters, digits and '_'").required();
+  line.add("--lang", language, "cpp, c or python; cpp without it").type_name("LANGUAGE");
+  line.add("--directory", where, "Write into this directory; one of the plugin's name without it").type_name("DIR");
+  line.footer("Example:\n  tenon new plugin hello --lang python");
+  if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
+    return go_on.map([](bool) { return ExitCode::kDone; });
+  }
+  if (kind != "plugin") {
+    return usage_failure("tenon new makes plugins only, not '" + internal::printable(kind) + "'",
+                         "as in tenon new plugin hello");
+  }
+  if (!is_plugin_name(name)) {
+    return usage_failure("'" + internal::printable(name) + "' cannot name a plugin",
+                         "use small letters, digits and '_', a letter first, at most 63");
+  }
+  const auto start = start_of(language);
+  if (!start) {
+    return tl::unexpected<Failure>(start.error());
+  }
+  const fs::path directory = where.empty() ? fs::path(name) : fs::path(where);
+  if (auto written = write_start(directory, *start, name); !written) {
+    return tl::unexpected<Failure>(std::move(written.error()));
+  }
+  std::string text;
+  Json document;
+  document["files"] = Json::array();
+  for (const Start& file : *start) {
+    const std::string path = (directory / filled(file.name, name)).string();
+    text += path + '\n';
+    document["files"].push_back(path);
+  }
+  if (context.json) {
+    context.output.write(dump(document));
+    return ExitCode::kDone;
+  }
+  context.output.write(text);
+  context.world.write_error("tenon: '" + (directory / "README.md").string() + "' says how to go on\n");
+  return ExitCode::kDone;
+}
+
+}  // namespace tenon::cli
