@@ -183,8 +183,9 @@ TENON_HOT SubmissionDescriptor Dispatcher::describe(WorkerLink& link, Call& call
     descriptor.first_item = details.first;
     descriptor.max_results = details.count;
   }
-  if (details.run_timeout_ns != kNever && link.in_flight.empty()) {
-    descriptor.deadline_ns = std::min(descriptor.deadline_ns, later(monotonic_now_ns(), details.run_timeout_ns));
+  if (details.run_timeout_ns != kNever && later(monotonic_now_ns(), details.run_timeout_ns) < descriptor.deadline_ns) {
+    descriptor.deadline_ns = details.run_timeout_ns;
+    descriptor.flags = static_cast<std::uint16_t>(descriptor.flags | kSubmissionRunTimeout);
   }
   if (const StoredBytes* stored = call.stored()) {
     // What is given as storage has a place: the submitter has seen to it.

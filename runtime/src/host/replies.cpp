@@ -209,15 +209,20 @@ TENON_HOT void Replies::complete(WorkerLink& link, const Completion& completion)
   ledger_.close(std::move(call));
 }
 
-Error Replies::error_of(const Call& call, ErrorCode code, std::string message) {
+Error Replies::error_of(const Call& call, const CompletionDescriptor& descriptor, std::string message) {
+  auto code = static_cast<ErrorCode>(descriptor.status);
+  const CallDetails& limits = call.details();
   if (call.stop_reason == StopReason::kDeadline && code == ErrorCode::kCancelled) {
     // The worker's poll knows cancellation alone; the reason was a deadline.
     code = ErrorCode::kDeadline;
     message = call.deadline_text();
-  } else if (code == ErrorCode::kDeadline && monotonic_now_ns() >= call.details().deadline_ns) {
-    // The worker's clock was the first to see it.
+  } else if (code == ErrorCode::kDeadline && monotonic_now_ns() >= limits.deadline_ns) {
+    // The task noticed it before the host did.
     message = call.deadline_text(TimeLimit::kTimeout);
-  } else if (code == ErrorCode::kDeadline && monotonic_now_ns() >= call.details().run_deadline_ns) {
+  } else if (code == ErrorCode::kDeadline && (monotonic_now_ns() >= limits.run_deadline_ns ||
+                                              std::cmp_greater_equal(descriptor.run_ns, limits.run_timeout_ns))) {
+    // The host renews run_deadline_ns of a call that seems not to have begun, so the time that the call took counts
+    // too.
     message = call.deadline_text(TimeLimit::kRunTimeout);
   }
   ErrorContext context = CallLedger::context_of(call);
@@ -238,7 +243,7 @@ TENON_HOT Result<void> Replies::store_end(WorkerLink& link, Call& call, const Co
       link.transport->release(descriptor.payload);
     }
     ledger_.count_end(false);
-    call.end(fail(error_of(call, static_cast<ErrorCode>(descriptor.status), std::move(message))));
+    call.end(fail(error_of(call, descriptor, std::move(message))));
     return {};
   }
   ledger_.count_end(true);
@@ -272,7 +277,7 @@ Result<void> Replies::fail_bulk(WorkerLink& link, CallRef& call, const Completio
   if (!descriptor.payload.absent() && !descriptor.payload.is_inline()) {
     link.transport->release(descriptor.payload);
   }
-  Error error = error_of(*call, static_cast<ErrorCode>(descriptor.status), std::move(message));
+  Error error = error_of(*call, descriptor, std::move(message));
   ledger_.finish(std::move(call), fail(std::move(error)));
   return {};
 }

@@ -73,7 +73,7 @@ class Replies {
   [[nodiscard]] Result<void> store_end(WorkerLink& link, Call& call, const Completion& completion);
   /// Ends a bulk call of which no item ran. Errors: those of SegmentTable::resolve.
   [[nodiscard]] Result<void> fail_bulk(WorkerLink& link, CallRef& call, const Completion& completion);
-  [[nodiscard]] static Error error_of(const Call& call, ErrorCode code, std::string message);
+  [[nodiscard]] static Error error_of(const Call& call, const CompletionDescriptor& descriptor, std::string message);
 
   SlotTable& slots_;
   WearWatch& wear_;

@@ -17,7 +17,7 @@
 
 namespace tenon::internal {
 
-inline constexpr std::uint32_t kLayoutVersion = 9;
+inline constexpr std::uint32_t kLayoutVersion = 10;
 inline constexpr std::uint64_t kSubmissionMagic = 0x31627553'6e6f6e65;  // "enonSub1"
 inline constexpr std::uint64_t kCompletionMagic = 0x31706d43'6e6f6e65;  // "enonCmp1"
 
@@ -65,6 +65,8 @@ enum SubmissionFlags : std::uint16_t {
   kSubmissionArgumentFrames = 1,
   /// kStep of a source: also return a checkpoint after the results, if it is cheap.
   kSubmissionCheckpoint = 2,
+  /// `deadline_ns` is a duration: the deadline is that much later than the worker's begin of the call.
+  kSubmissionRunTimeout = 4,
 };
 
 /// One submission, as the host writes it. WIRE.

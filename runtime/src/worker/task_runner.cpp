@@ -99,7 +99,9 @@ TENON_HOT Result<CallContext::Options> TaskRunner::common_options(const Submissi
   CallContext::Options options;
   options.route = &route;
   options.call_id = descriptor.call_id;
-  options.deadline_ns = descriptor.deadline_ns;
+  options.deadline_ns = (descriptor.flags & kSubmissionRunTimeout) == 0
+                            ? descriptor.deadline_ns
+                            : later(monotonic_now_ns(), descriptor.deadline_ns);
   options.attempt = descriptor.attempt;
   options.max_results = descriptor.max_results;
   auto argument = core_.resolve(descriptor.argument, submission.inline_payload, "argument");

@@ -43,6 +43,7 @@ enum class Lie {
   kUnsealedResults,
   kNeverRings,
   kBlockingBell,
+  kRunsLong,
 };
 
 /// A worker on a thread that completes the handshake correctly and then misbehaves.
@@ -140,6 +141,10 @@ class HostileHandle final : public WorkerHandle {
         case Lie::kReadyTwice:
           say_ready(*end);
           continue;
+        case Lie::kRunsLong:
+          completion.status = TENON_DEADLINE;
+          completion.run_ns = 70'000'000'000;
+          break;
         default:
           return;
       }
@@ -281,6 +286,18 @@ TEST_CASE("hostile worker: one that answers without ringing loses no answer and 
     REQUIRE(++ended < 1000);
   }
   REQUIRE(runtime->call("tenon.whoami", argument));
+}
+
+TEST_CASE("deadline: the limit is named when the task notices first and the host took the call for waiting") {
+  auto runtime = start(Lie::kRunsLong);
+  REQUIRE(runtime);
+  const auto message = [&](const tenon::CallOptions& limits) {
+    return runtime->submit("tenon.fail", empty_argument(), limits).get().error().message;
+  };
+  CHECK(message({.run_timeout = std::chrono::seconds(60)}) == "the call passed its run_timeout of 60 s");
+  // Shorter than the limit, or without one: the task's own deadline, about which the host knows nothing.
+  CHECK(message({.run_timeout = std::chrono::seconds(80)}).find("run_timeout") == std::string::npos);
+  CHECK(message({}).find("run_timeout") == std::string::npos);
 }
 
 TEST_CASE("BulkAnswers: copies what the new entries name, and no block of a worker's choice") {
