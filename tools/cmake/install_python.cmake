@@ -1,6 +1,7 @@
-# Installs the Python package. Component `python` is the package python3-tenon: it lies in the prefix and uses the worker
-# and the plugins of the package tenon there. Component `wheel` is the tree that a wheel packs: it has worker and plugins
-# inside the package, and is installed only when it is asked for (runtime/python/build_backend).
+# Installs the Python package. The component `python` is the package python3-tenon, which is installed
+# in the prefix and uses the worker and the plugins of the package tenon there. The component `wheel` is
+# the tree that a wheel packs: it contains worker and plugins inside the package, and is only installed
+# on request (runtime/python/build_backend).
 if(NOT TENON_PYTHON)
   return()
 endif()
@@ -10,7 +11,7 @@ set(metadata ${PROJECT_BINARY_DIR}/python/METADATA)
 configure_file(${PROJECT_SOURCE_DIR}/runtime/python/METADATA.in ${metadata} @ONLY)
 file(GLOB modules CONFIGURE_DEPENDS ${package}/*.py ${package}/*.pyi ${package}/py.typed)
 
-# tenon_install_python(<directory> <install arguments>...)
+# tenon_install_python(<directory> <install arguments>...): installs the package in a directory.
 function(tenon_install_python directory)
   install(TARGETS tenon_python LIBRARY DESTINATION ${directory}/tenon ${ARGN})
   install(FILES ${modules} DESTINATION ${directory}/tenon ${ARGN})
@@ -36,6 +37,6 @@ if(TARGET plugin_py)
   list(APPEND wheel_targets tenon_python_template)
 endif()
 
-# What a wheel is made of.
+# Everything that a wheel contains.
 add_custom_target(tenon_wheel DEPENDS ${wheel_targets})
 add_dependencies(tenon_products ${wheel_targets})

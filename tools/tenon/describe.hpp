@@ -17,7 +17,7 @@ namespace tenon::cli {
 /// Describes a plugin and its tasks in a few lines, or its problem if it cannot be used. Lines of
 /// tasks are cut to `columns`, with an ellipsis; 0 does not cut them.
 [[nodiscard]] std::string summary_text(const PluginInfo& plugin, bool color, std::size_t columns);
-/// The same with everything known but the types.
+/// Returns the same with all details except the types.
 [[nodiscard]] internal::Json summary_json(const PluginInfo& plugin);
 
 /// Returns documentation and types of one task, or of all tasks of a plugin if `task` is null.

@@ -9,9 +9,9 @@ namespace tenon::cli {
 
 using internal::Json;
 
-/// A document of its own: indented, with a newline at the end. Valid UTF-8 whatever the strings hold.
+/// Returns an indented document with a newline at the end, which is valid UTF-8 for any strings.
 [[nodiscard]] std::string dump(const Json& document);
-/// The same on one line, for streams of documents.
+/// Returns the document on one line, for streams of documents.
 [[nodiscard]] std::string dump_line(const Json& document);
 
 }  // namespace tenon::cli

@@ -10,7 +10,7 @@
 namespace tenon::internal {
 namespace {
 
-/// Seconds as a number that stays short as text.
+/// Rounds seconds to whole milliseconds, so that the number is short as text.
 double to_milliseconds(double seconds) {
   return std::round(seconds * 1000) / 1000;
 }

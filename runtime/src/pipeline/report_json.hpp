@@ -1,4 +1,5 @@
-/// pipeline/report_json.hpp: what the loader and a run report, as JSON trees. See tools/tenon/JSON.md.
+/// pipeline/report_json.hpp: reports of the loader and of a run as JSON trees. See
+/// tools/tenon/JSON.md.
 #pragma once
 
 #include <tenon/pipeline.hpp>
@@ -7,12 +8,12 @@
 
 namespace tenon::internal {
 
-/// An array with one object per message.
+/// Returns an array with one object per message.
 [[nodiscard]] Json to_json(const Diagnostics& diagnostics);
 
 [[nodiscard]] Json to_json(const StageReport& stage);
 
-/// Everything but the bytes of the outputs; their size stands for them.
+/// Returns the whole report, but the outputs are represented by their sizes.
 [[nodiscard]] Json to_json(const RunReport& report);
 
 }  // namespace tenon::internal

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs each command of tenon with --json and holds what it prints to tools/tenon/json.schema.json.
+"""Runs each command of tenon with --json and checks its output against tools/tenon/json.schema.json.
 
 usage: commands_test.py SOURCE_DIR BUILD_DIR
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 from schema import Schema
 
 SOURCE, BUILD = Path(), Path()
-# Commands that print the same with --json: a text that is asked for, or a terminal's view.
+# Commands that print the same with --json: a requested text, or output for a terminal.
 WITHOUT_DOCUMENT = {"completion", "dev", "help"}
 PIPELINE = """[pipeline]
 name = "{name}"
@@ -75,7 +75,7 @@ class Commands(unittest.TestCase):
         self.assertEqual(problems, [], json.dumps(document, indent=2))
 
     def document(self, *arguments, exit_code=0):
-        """The document of a command, checked against its definition."""
+        """Returns the document of a command, after checking it against its definition."""
         ended = self.run_tenon(*arguments)
         self.assertEqual(ended.returncode, exit_code, ended.stdout + ended.stderr)
         document = json.loads(ended.stdout)

@@ -31,11 +31,11 @@ class Schema:
             return cls(json.load(file))
 
     def problems(self, value, definition):
-        """What is wrong with `value` as `definition`, a line each."""
+        """Returns the problems of `value` as `definition`, one line each."""
         return list(self._problems(value, self.definitions[definition], "$"))
 
     def _check_rule(self, rule, where):
-        """Raises for what `_problems` would not look at, and for a reference that leads nowhere."""
+        """Raises for rules that `_problems` does not check, and for references without a definition."""
         unknown = rule.keys() - KEYWORDS
         if unknown:
             raise ValueError(f"{where}: this checker does not know {sorted(unknown)}")
