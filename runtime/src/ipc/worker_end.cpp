@@ -88,7 +88,7 @@ const char* broken_field(const SubmissionDescriptor& call) noexcept {
   if ((call.kind == CallKind::kCall || call.kind == CallKind::kLoad || bulk) != (call.session_id == 0)) {
     return "session_id";
   }
-  if ((call.flags & ~(kSubmissionArgumentFrames | kSubmissionCheckpoint)) != 0) {
+  if ((call.flags & ~(kSubmissionArgumentFrames | kSubmissionCheckpoint | kSubmissionRunTimeout)) != 0) {
     return "flags";
   }
   if (call.attempt == 0) {

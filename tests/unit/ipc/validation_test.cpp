@@ -291,7 +291,7 @@ TEST_CASE("WorkerEnd: names the broken field of a submission") {
       {"kind", [](auto& d) { d.kind = static_cast<CallKind>(8); }},
       {"session_id", [](auto& d) { d.session_id = 1; }},
       {"session_id", [](auto& d) { d.kind = CallKind::kOpen; }},
-      {"flags", [](auto& d) { d.flags = 4; }},
+      {"flags", [](auto& d) { d.flags = 8; }},
       {"attempt", [](auto& d) { d.attempt = 0; }},
       {"argument", [](auto& d) { d.argument = {.segment = kInlineSegment, .size_bytes = 161}; }},
       {"argument", [](auto& d) { d.argument = {.segment = kNoSegment, .offset_bytes = 1}; }},

@@ -31,7 +31,7 @@ TEST_CASE("Schema: tells the tasks with kinds, types and documentation") {
   CHECK(echo->argument_type == "sample.All");
   CHECK(echo->result_type == "sample.All");
   CHECK(echo->params_type == "sample.EchoParams");
-  CHECK(echo->documentation == "Gives back what it gets.\n\nNothing more.");
+  CHECK(echo->documentation == "Returns its argument.\n\nIt does nothing else.");
   CHECK(schema.find_task("count")->kind == TaskKind::kSource);
   CHECK(schema.find_task("count")->params_type.empty());
   CHECK_FALSE(schema.find_task("count")->idempotent);
@@ -44,7 +44,7 @@ TEST_CASE("Schema: tells the tasks with kinds, types and documentation") {
 TEST_CASE("Schema: tells fields with types, defaults and documentation") {
   const auto all = sample_schema().find_type("sample.All");
   REQUIRE(all.has_value());
-  CHECK(all->documentation == "Everything a field can be.");
+  CHECK(all->documentation == "Fields of every type.");
   std::string listed;
   for (const auto& field : all->fields) {
     listed += field.name + ":" + field.type + (field.default_value.empty() ? "" : "=" + field.default_value) +
