@@ -95,6 +95,6 @@ TEST_CASE("tenon conform: what cannot be compared") {
   CHECK(has(broken.error, garbage));
   const Ended others = tenon::test::tenon({"conform", (kPlugins / "text.so").string(), kPlugin});
   CHECK(others.exit == 2);
-  CHECK(has(others.error, "'text' and 'tenon' are two plugins"));
+  CHECK(has(others.error, "'text' and 'tenon' are different plugins"));
   CHECK(tenon::test::tenon({"conform", kPlugin}).exit == 2);
 }
