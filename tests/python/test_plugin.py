@@ -188,7 +188,7 @@ class Calls(PackingTest):
 
     def test_a_task_that_sleeps_is_stopped(self) -> None:
         output = self.call("greeter.wait", {}, status=1, options=("--timeout", "500ms"))
-        self.assertIn("did not end within", output)
+        self.assertIn("did not finish within", output)
 
     def test_list_and_inspect_show_the_documentation(self) -> None:
         listed = self.tenon("list", "--plugin-dir", "plugins")
