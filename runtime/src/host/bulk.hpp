@@ -94,7 +94,7 @@ class BulkSink : public SharedObject {
   virtual void on_end(const Shared<const BulkWork>& work, const BulkEnds& ends) noexcept = 0;
 
   void abandon() noexcept { abandoned_.store(true, std::memory_order_relaxed); }
-  // Relaxed: whoever sees it late runs some items for nothing.
+  // Relaxed: a thread that sees it late runs some items in vain.
   [[nodiscard]] bool abandoned() const noexcept { return abandoned_.load(std::memory_order_relaxed); }
 
  private:

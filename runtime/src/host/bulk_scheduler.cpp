@@ -134,8 +134,8 @@ void BulkScheduler::cancel_part(Call& part) {
     backlog_.requeue(std::move(taken));
     return;
   }
-  // The worker has come to it, or has been told before to leave it alone. It does none but those that have begun, and
-  // what it leaves ends or goes on when its answer is there.
+  // The worker has reached the part, or was asked earlier to leave it. It runs only the items that have begun; the
+  // others end or are queued again when its reply arrives.
   const auto begun = link.transport->end().revoke_items(part.position());
   if (!begun) {
     return;
@@ -147,7 +147,7 @@ void BulkScheduler::cancel_part(Call& part) {
   }
   const auto progress = link.transport->end().bulk_progress(part.position());
   const std::uint32_t done = progress ? progress->done : 0;
-  // Asked to stop alone when it is the last one that the call still has: what is said of it is said of the call.
+  // The running item is asked to stop only if the part has no other item, because the request concerns the whole part.
   if (*begun == done + 1 && *begun == gone + details.count &&
       details.bulk->parts.cancelled[details.first + details.count - 1]) {
     sent_.ask_to_stop(link, part, StopReason::kCancelled);

@@ -54,14 +54,14 @@ class Call;
 struct CallDetails {
   // -- set by the submitter -------------------------------------------------------------------
   std::shared_ptr<SessionRecord> session;
-  StoredBytes checkpoint;  ///< Sessions' open alone.
+  StoredBytes checkpoint;  ///< Only for opening a session.
   MonotonicNs deadline_ns = kNever;
   std::int64_t run_timeout_ns = kNever;
   std::int64_t timeout_ns = kNever;        ///< As given, for messages.
   std::int64_t queue_timeout_ns = kNever;  ///< The same.
   int priority = 0;
   std::uint32_t max_results = 0;
-  std::int32_t pinned_slot = -1;  ///< Runs on that worker slot alone; -1: anywhere.
+  std::int32_t pinned_slot = -1;  ///< Runs only on that worker slot; -1: anywhere.
   Shared<const BulkWork> bulk;    ///< Of kBulk: the call is its items from `first`.
   std::uint32_t first = 0;
   std::uint32_t earlier_attempts = 0;  ///< That its submitter counts for it; see EarlierAttempts.

@@ -32,7 +32,7 @@ struct Effects {
   bool changed = false;  ///< A caller may wait for what has changed: room, a worker ready, the last one gone.
   bool again = false;    ///< The reactor is to give waiting calls to workers once more.
   bool rearm = false;    ///< The reactor's next deadline has come nearer, or there is something for it to start.
-  bool trouble = false;  ///< A call crashed, or a generation is gone: whoever swaps checks the tallies.
+  bool trouble = false;  ///< A call crashed, or a generation is gone: the thread that swaps checks the tallies.
 
   [[nodiscard]] bool empty() const noexcept {
     return finished.empty() && bulk_ends.empty() && released.empty() && log.empty() && buried.empty() &&

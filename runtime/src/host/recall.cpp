@@ -78,7 +78,7 @@ void Recall::move_back(WorkerLink& link, Call& call) {
 
 void Recall::relieve(WorkerLink& link) {
   if (link.in_flight.empty() || roster_.idle() == nullptr) {
-    return;  // Whoever becomes idle takes its share.
+    return;  // The next worker that becomes idle takes its share.
   }
   for (std::uint64_t position = link.in_flight.end_position(); --position > link.in_flight.front_position();) {
     Call* call = link.in_flight.at(position);

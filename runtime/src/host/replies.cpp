@@ -57,7 +57,7 @@ TENON_HOT void Replies::ensure_reaper(WorkerLink& link) {
       }
       return;
     }
-    // There is an answer already. After some of them the reactor goes on, as if the bell had rung.
+    // A reply has already arrived. After a few of them the reactor continues as if the bell had rung.
     if (tries == 2) {
       link.reaper.postpone();
       due_.push_back(link.id);
@@ -193,7 +193,7 @@ TENON_HOT void Replies::complete(WorkerLink& link, const Completion& completion)
     call->make_details().completion_flags = completion.descriptor.flags;
   } else if (status != TENON_OK && call->stop_reason == StopReason::kNone && call->details().diverted &&
              (completion.descriptor.flags & kCompletionUnrepeatable) == 0) {
-    // Nobody is to suffer from a trial: the version that it is tried against answers.
+    // A trial must not fail a caller, so the current version runs the call again.
     if (!completion.descriptor.payload.absent() && !completion.descriptor.payload.is_inline()) {
       link.transport->release(completion.descriptor.payload);
     }
@@ -213,7 +213,7 @@ Error Replies::error_of(const Call& call, const CompletionDescriptor& descriptor
   auto code = static_cast<ErrorCode>(descriptor.status);
   const CallDetails& limits = call.details();
   if (call.stop_reason == StopReason::kDeadline && code == ErrorCode::kCancelled) {
-    // The worker's poll knows cancellation alone; the reason was a deadline.
+    // The worker's poll reports only cancellation; the reason was a deadline.
     code = ErrorCode::kDeadline;
     message = call.deadline_text();
   } else if (code == ErrorCode::kDeadline && monotonic_now_ns() >= limits.deadline_ns) {

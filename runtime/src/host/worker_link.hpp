@@ -49,7 +49,7 @@ class WorkerLink {
  public:
   enum class State : std::uint8_t { kStarting, kReady, kStopping, kDead };
 
-  /// Starts a worker and greets it. Blocks for the spawn alone. Errors: those of the launcher and of SharedMemory.
+  /// Starts a worker and greets it. Blocks only for the spawn. Errors: those of the launcher and of SharedMemory.
   [[nodiscard]] static Result<std::shared_ptr<WorkerLink>> start(Launcher& launcher, ArgumentMemory& arguments,
                                                                  std::uint64_t id, std::uint32_t slot,
                                                                  const LinkOptions& options);
