@@ -37,6 +37,10 @@ TENON_HOT void Backlog::dequeue(Call& call) noexcept {
   }
 }
 
+bool Backlog::is_placed(const Call& call) noexcept {
+  return call.stored() == nullptr || call.stored()->place().has_value();
+}
+
 bool Backlog::note_priority(int priority) {
   if (priorities_.size() < kPrioritiesWatched && (priorities_.empty() || *priorities_.begin() != priority)) {
     priorities_.insert(priority);

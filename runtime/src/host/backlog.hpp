@@ -39,6 +39,8 @@ class Backlog {
   [[nodiscard]] bool empty() const noexcept { return queue_.empty(); }
   /// The next of them; null if there is none.
   [[nodiscard]] Call* front() const noexcept { return queue_.front(); }
+  /// The next of them that may run before calls that wait for room; null if there is none.
+  [[nodiscard]] Call* first_to_overtake() const noexcept { return queue_.find(may_overtake); }
   /// Whether any call waits, also one that is bound to a slot.
   [[nodiscard]] bool waits() const noexcept { return !queue_.empty() || slots_.pinned_calls() > 0; }
   /// Notes the priority of a call. Returns whether there have been others, so that a call may overtake those that were
@@ -52,6 +54,14 @@ class Backlog {
   void fail_pinned(std::uint32_t slot, const Error& error) { fail_all(slots_[slot].pinned, error); }
   /// Ends all that wait.
   void fail_all(const Error& error);
+
+  /// Whether a worker can be given the call as it is.
+  [[nodiscard]] static bool is_placed(const Call& call) noexcept;
+  /// Whether a call may run before those that wait for room: it is placed, and does not end a session that may have
+  /// such a call.
+  [[nodiscard]] static bool may_overtake(const Call& call) noexcept {
+    return is_placed(call) && call.kind != CallKind::kClose;
+  }
 
  private:
   void fail_all(const CallQueue& queue, const Error& error);

@@ -21,6 +21,17 @@ Call* CallQueue::front() const noexcept {
   return nullptr;
 }
 
+Call* CallQueue::find(bool (*wanted)(const Call&)) const noexcept {
+  for (const auto& [priority, lane] : lanes_) {
+    for (Call* call = lane.first; call != nullptr; call = call->next()) {
+      if (wanted(*call)) {
+        return call;
+      }
+    }
+  }
+  return nullptr;
+}
+
 TENON_HOT void CallQueue::push_back(Call& call) {
   Lane& lane = lanes_[call.details().priority];
   call.set_next(nullptr);

@@ -81,7 +81,26 @@ void Dispatcher::dispatch() {
       link->transport->end().publish();  // It begins while the others are being written.
     }
   }
+  if (retry_place_ns_ != kNever && starved_since_ns_ != kNever) {
+    send_placed();
+  }
   publish();
+}
+
+void Dispatcher::send_placed() {
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const WorkerSlot& slot = slots_[i];
+    if (slot.link == nullptr || !roster_.can_take(*slot.link)) {
+      continue;
+    }
+    Call* call = slot.pinned.find(Backlog::may_overtake);
+    if (call == nullptr && !slot.is_extra()) {
+      call = backlog_.first_to_overtake();
+    }
+    if (call != nullptr) {
+      static_cast<void>(send(*slot.link, *call));
+    }
+  }
 }
 
 TENON_HOT void Dispatcher::send_direct(WorkerLink& link, Call& call) {
@@ -104,7 +123,7 @@ TENON_HOT Dispatcher::Sent Dispatcher::send(WorkerLink& link, Call& queued) {
   if (!queued.session_bound && placement_.keep_apart(link, queued)) {
     return Sent::kEnded;
   }
-  if (!session_lost && queued.stored() != nullptr && !queued.stored()->place()) {
+  if (!session_lost && !Backlog::is_placed(queued)) {
     auto placed = place_argument(link, queued);
     if (!placed) {
       backlog_.dequeue(queued);

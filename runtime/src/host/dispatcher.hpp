@@ -54,6 +54,9 @@ class Dispatcher {
   /// Takes a queued call out of its queue and gives it to the worker. kEnded: it ended instead. kWaits: it stays in the
   /// queue, because there is no room for its argument just now.
   Sent send(WorkerLink& link, Call& call);
+  /// Gives each worker one call whose argument has its place, past those that wait for room: no call in flight will
+  /// make room for them, but these will.
+  void send_placed();
   [[nodiscard]] Call* next_for(const WorkerLink& link) const noexcept;
   /// Makes the worker's descriptor of a call, and sends the worker what it refers to.
   [[nodiscard]] SubmissionDescriptor describe(WorkerLink& link, Call& call);

@@ -134,7 +134,7 @@ class ArgumentMemory::SegmentBytes final : public ReplyStorage {
 
 Result<std::shared_ptr<ArgumentMemory>> ArgumentMemory::create(const ArgumentMemoryOptions& options,
                                                                std::shared_ptr<Retired> retired) {
-  auto arena = Arena::create("tenon arguments", options.first_segment, options.arena_bytes, true);
+  auto arena = Arena::create("arguments", options.first_segment, options.arena_bytes, true);
   if (!arena) {
     return fail(std::move(arena.error()));
   }
@@ -180,7 +180,7 @@ Result<Shared<SharedSegment>> ArgumentMemory::new_segment(std::uint64_t capacity
   if (!number) {
     return fail(std::move(number.error()));
   }
-  auto block = create_large_block("tenon argument", *number, capacity_bytes, content);
+  auto block = create_large_block("argument", *number, capacity_bytes, content);
   if (!block) {
     return fail(std::move(block.error()));
   }

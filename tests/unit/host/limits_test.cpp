@@ -1,5 +1,6 @@
 /// Calls beyond the limits of the process: they wait, or they fail with the reason.
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdint>
@@ -15,8 +16,9 @@ using tenon::ErrorCode;
 
 namespace {
 
-/// Leaves this process about `spare` descriptors in addition to the open ones; none for 0. No
-/// assertion runs meanwhile: the undefined sanitizer checks memory through a pipe.
+#if !defined(__SANITIZE_ADDRESS__)
+/// Leaves this process about `spare` descriptors in addition to the open ones; none for 0. Not in builds with the
+/// undefined sanitizer, which opens a pipe to see whether it may read an object.
 class FewDescriptors {
  public:
   explicit FewDescriptors(std::size_t spare) {
@@ -32,6 +34,31 @@ class FewDescriptors {
  private:
   rlimit before_{};
 };
+
+/// Takes all descriptors that this process may open, until it is destroyed.
+class AllDescriptors {
+ public:
+  AllDescriptors() { take(); }
+  AllDescriptors(const AllDescriptors&) = delete;
+  AllDescriptors& operator=(const AllDescriptors&) = delete;
+  ~AllDescriptors() { give_back(taken_.size()); }
+  /// Takes those that have become free.
+  void take() {
+    for (int copy = ::dup(STDERR_FILENO); copy >= 0; copy = ::dup(STDERR_FILENO)) {
+      taken_.push_back(copy);
+    }
+  }
+  void give_back(std::size_t count) {
+    for (; count > 0; --count) {
+      ::close(taken_.back());
+      taken_.pop_back();
+    }
+  }
+
+ private:
+  std::vector<int> taken_;
+};
+#endif
 
 tenon::Buffer argument(std::size_t size) {
   flatbuffers::FlatBufferBuilder builder;
@@ -59,13 +86,14 @@ tenon::Buffer sleep_ms(const tenon::Runtime& runtime, int duration_ms) {
 
 }  // namespace
 
+#if !defined(__SANITIZE_ADDRESS__)
 TEST_CASE("limits: more large arguments are queued than there are descriptors, and all calls succeed") {
   auto runtime = start(2);
+  const auto large = argument(std::size_t{1} << 20);
   std::optional<FewDescriptors> few(32);
   const auto pause = sleep_ms(runtime, 300);
   const auto first = runtime.submit("tenon.sleep", pause);
   const auto second = runtime.submit("tenon.sleep", pause);
-  const auto large = argument(std::size_t{1} << 20);
   std::vector<tenon::Future<tenon::Reply>> futures;
   for (int i = 0; i < 300; ++i) {
     futures.push_back(runtime.submit("tenon.discard", large));
@@ -84,6 +112,38 @@ TEST_CASE("limits: more large arguments are queued than there are descriptors, a
   REQUIRE(second.get());
 }
 
+TEST_CASE("limits: a call whose argument finds no descriptor does not block those behind it that have theirs") {
+  auto runtime = start(1);
+  const auto large = argument(std::size_t{1} << 20);
+  const auto pause = sleep_ms(runtime, 100);
+  std::vector<tenon::Future<tenon::Reply>> futures;
+  {
+    const FewDescriptors few(48);
+    AllDescriptors all;
+    for (int i = 0; i < 8; ++i) {
+      futures.push_back(runtime.submit("tenon.sleep", pause));  // So many that no argument behind them gets its place.
+    }
+    for (int i = 0; i < 8; ++i) {
+      futures.push_back(runtime.submit("tenon.discard", large));  // All wait in private memory.
+    }
+    all.give_back(6);
+    for (int i = 0; i < 8; ++i) {
+      futures.push_back(runtime.submit("tenon.discard", large));  // Six have descriptors, and are behind.
+    }
+    all.take();
+    for (const auto& future : futures) {
+      future.wait();
+    }
+  }
+  for (const auto& future : futures) {
+    const auto reply = future.get();
+    if (!reply) {
+      FAIL(reply.error().to_string());
+    }
+  }
+}
+#endif
+
 TEST_CASE("limits: queued large arguments leave descriptors to the rest of the process") {
   auto runtime = start(1);
   const auto busy = runtime.submit("tenon.sleep", sleep_ms(runtime, 60'000));
@@ -100,6 +160,7 @@ TEST_CASE("limits: queued large arguments leave descriptors to the rest of the p
   }
 }
 
+#if !defined(__SANITIZE_ADDRESS__)
 TEST_CASE("limits: a large argument without any descriptor left is an error in the end, not a hang") {
   auto runtime = start(1);
   const auto large = argument(std::size_t{1} << 20);
@@ -111,6 +172,7 @@ TEST_CASE("limits: a large argument without any descriptor left is an error in t
   REQUIRE(reply.error().code == ErrorCode::kUnavailable);
   REQUIRE(runtime.call("tenon.discard", large));
 }
+#endif
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 TEST_CASE("limits: an argument larger than any memory is an error") {
