@@ -86,7 +86,8 @@ tenon::Offset<tenon::File> read_content(tenon::Call& call, const tenon::File& ar
 
 tenon::Offset<tenon::Digest> digest(tenon::Call& call, const tenon::File& argument, const files::DigestParams& params) {
   Content content(argument);
-  const auto found = files::digest_content(content, params.algorithm(), params.detect_changes(), poll_of(call));
+  const auto found =
+      call.state<files::Digester>().digest(content, params.algorithm(), params.detect_changes(), poll_of(call));
   auto file = describe_argument(argument);
   if (content.is_file()) {
     tenon::plugins::describe(content.status(), file);
@@ -95,8 +96,8 @@ tenon::Offset<tenon::Digest> digest(tenon::Call& call, const tenon::File& argume
   auto& builder = call.builder(1024);
   const auto file_offset = tenon::File::Pack(builder, &file);
   const auto algorithm = builder.CreateString(files::EnumNameAlgorithm(params.algorithm()));
-  const auto value = builder.CreateVector(found.value);
-  const auto hex = builder.CreateString(files::to_hex(found.value));
+  const auto value = builder.CreateVector(found.value.bytes().data(), found.value.bytes().size());
+  const auto hex = builder.CreateString(files::to_hex(found.value.bytes()));
   return tenon::CreateDigest(builder, file_offset, algorithm, value, hex);
 }
 
@@ -177,6 +178,7 @@ tenon::Offset<tenon::File> report(tenon::Call& call, const files::Inventory& arg
 }  // namespace
 
 TENON_PLUGIN(files) {
+  plugin.state<files::Digester>();
   plugin.task<walk>("walk");
   plugin.task<read_content>("read");
   plugin.task<digest>("digest");

@@ -4,11 +4,14 @@
 #include <array>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <functional>
 #include <memory>
 #include <string>
 
 #include <tenon/plugin_test.hpp>
 
+#include "files/digest.hpp"
 #include "files_generated.h"
 #include "support.hpp"
 #include "tenon_test/catch.hpp"
@@ -116,6 +119,47 @@ TEST_CASE("Digest: fifos, directories, missing and unreadable files are errors w
   } else {
     WARN("the unreadable file is skipped: root may read every file");
   }
+}
+
+TEST_CASE("Digest: a file that shrinks, grows or is rewritten while it is read is an error if that counts") {
+  constexpr std::size_t kSize = 1u << 20;
+  const TemporaryDirectory directory;
+  const auto path = directory / "f";
+  files::Digester digester;
+  // Returns the digest of a file of kSize bytes that `change` changes after the first piece.
+  const auto digest = [&](bool detect_changes, const std::function<void()>& change) {
+    write_text(path, std::string(kSize, 'x'));
+    const tenon::test::Block file(file_at(path));
+    tenon::plugins::Content content(file.as<tenon::File>());
+    int polls = 0;
+    return digester.digest(content, files::Algorithm::sha256, detect_changes, [&] {
+      if (++polls == 2) {
+        change();
+      }
+    });
+  };
+  const auto shrink = [&] { std::filesystem::resize_file(path, kSize / 2); };
+  const auto grow = [&] { std::ofstream(path, std::ios::app | std::ios::binary) << "more"; };
+  const auto empty = [&] { std::filesystem::resize_file(path, 0); };
+  CHECK_THROWS_AS(digest(true, shrink), tenon::TaskError);
+  CHECK_THROWS_AS(digest(true, grow), tenon::TaskError);
+  CHECK_THROWS_AS(digest(true, empty), tenon::TaskError);
+  CHECK(digest(false, shrink).size_bytes == kSize / 2);
+  CHECK(digest(false, grow).size_bytes == kSize + 4);
+  // The next content is not affected by the errors.
+  CHECK(files::to_hex(digest(true, [] {}).value.bytes()) ==
+        output_of("head -c 1048576 /dev/zero | tr '\\0' x | sha256sum").substr(0, 64));
+}
+
+TEST_CASE("Digest: a file that claims to be empty is read to its end") {
+  if (!std::filesystem::exists("/proc/self/status")) {
+    WARN("skipped: there is no /proc");
+    return;
+  }
+  Worker worker;
+  const auto outcome = worker.call("digest", file_at("/proc/version"));
+  CHECK(outcome.as<tenon::Digest>().file()->size_bytes() > 0);
+  CHECK(outcome.as<tenon::Digest>().hex()->str() == output_of("sha256sum < /proc/version").substr(0, 64));
 }
 
 TEST_CASE("Digest: an unknown algorithm is an error") {
