@@ -21,15 +21,16 @@
     }                                                               \
   } while (false)
 
-/// Evaluates an expression that gives a tl::expected, returns its error if it has one, and otherwise initialises
-/// `declaration` with its value. Two statements: not to be used as the body of an `if` without braces.
-#define TENON_ASSIGN(declaration, ...) TENON_INTERNAL_ASSIGN(TENON_INTERNAL_NAME(__LINE__), declaration, __VA_ARGS__)
+/// Evaluates an expression that gives a tl::expected, returns its error if it has one, and otherwise stores its value
+/// in `target`, which is a declaration (`auto name`) or an existing object. Two statements: not to be used as the body
+/// of an `if` without braces.
+#define TENON_ASSIGN(target, ...) TENON_INTERNAL_ASSIGN(TENON_INTERNAL_NAME(__LINE__), target, __VA_ARGS__)
 
-#define TENON_INTERNAL_ASSIGN(result, declaration, ...)      \
+#define TENON_INTERNAL_ASSIGN(result, target, ...)           \
   auto result = (__VA_ARGS__);                               \
   if (!result) {                                             \
     return ::tl::make_unexpected(std::move(result).error()); \
   }                                                          \
-  declaration = *std::move(result)
+  target = *std::move(result)
 #define TENON_INTERNAL_NAME(line) TENON_INTERNAL_JOIN(tenon_result_, line)
 #define TENON_INTERNAL_JOIN(first, second) first##second

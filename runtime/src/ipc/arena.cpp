@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/checked.hpp"
+#include "base/try.hpp"
 
 namespace tenon::internal {
 
@@ -21,29 +22,16 @@ Arena::Arena(std::uint32_t segment, FileDescriptor descriptor, std::shared_ptr<M
       allocator_(mapping->size_bytes()) {}
 
 Result<Arena> Arena::create(std::string_view name, std::uint32_t segment, std::uint64_t size_bytes, bool seal_writes) {
-  auto memory = SharedMemory::create(name, size_bytes);
-  if (!memory) {
-    return fail(std::move(memory.error()));
-  }
-  auto mapping = memory->map(Access::kReadWrite);
-  if (!mapping) {
-    return fail(std::move(mapping.error()));
-  }
-  if (auto sealed = memory->seal({.shrink = true, .grow = true, .future_write = seal_writes}); !sealed) {
-    return fail(std::move(sealed.error()));
-  }
-  return Arena(segment, memory->take_descriptor(), std::make_shared<Mapping>(std::move(*mapping)));
+  TENON_ASSIGN(auto memory, SharedMemory::create(name, size_bytes));
+  TENON_ASSIGN(auto mapping, memory.map(Access::kReadWrite));
+  TENON_TRY(memory.seal({.shrink = true, .grow = true, .future_write = seal_writes}));
+  return Arena(segment, memory.take_descriptor(), std::make_shared<Mapping>(std::move(mapping)));
 }
 
 Result<Arena> Arena::over(const SharedMemory& memory, std::uint32_t segment) {
-  auto mapping = memory.map(Access::kReadWrite);
-  if (!mapping) {
-    return fail(std::move(mapping.error()));
-  }
-  if (auto sealed = memory.seal(kOneWriter); !sealed) {
-    return fail(std::move(sealed.error()));
-  }
-  return Arena(segment, FileDescriptor(), std::make_shared<Mapping>(std::move(*mapping)));
+  TENON_ASSIGN(auto mapping, memory.map(Access::kReadWrite));
+  TENON_TRY(memory.seal(kOneWriter));
+  return Arena(segment, FileDescriptor(), std::make_shared<Mapping>(std::move(mapping)));
 }
 
 Arena Arena::over_mapping(std::shared_ptr<Mapping> mapping, std::uint32_t segment) {
@@ -85,10 +73,7 @@ Result<BlockRef> Arena::keep(const ArenaBlock& block, const std::uint8_t* data, 
     // An empty result may start directly after the block.
     offset = block.ref.offset_bytes;
   }
-  auto range = allocator_.trim(block.ref.tag, offset, size_bytes);
-  if (!range) {
-    return fail(std::move(range.error()));
-  }
+  TENON_TRY(allocator_.trim(block.ref.tag, offset, size_bytes));
   return BlockRef{.segment = segment_, .tag = block.ref.tag, .offset_bytes = offset, .size_bytes = size_bytes};
 }
 
@@ -102,41 +87,25 @@ Result<void> Arena::free(const BlockRef& block) {
 
 Result<LargeBlock> create_large_block(std::string_view name, std::uint32_t segment, std::uint64_t size_bytes,
                                       BytesView content) {
-  auto memory = SharedMemory::create(name, size_bytes);
-  if (!memory) {
-    return fail(std::move(memory.error()));
-  }
-  auto mapping = memory->map(Access::kReadWrite);
-  if (!mapping) {
-    return fail(std::move(mapping.error()));
-  }
+  TENON_ASSIGN(auto memory, SharedMemory::create(name, size_bytes));
+  TENON_ASSIGN(auto mapping, memory.map(Access::kReadWrite));
   if (!content.empty()) {
     const auto room = checked_align_up<std::uint64_t>(content.size(), 16);
     if (!room || *room > size_bytes) {
       return fail(ErrorCode::kInvalidArgument, "the content of a large block is larger than the block");
     }
-    if (auto written = memory->write(size_bytes - *room, content); !written) {
-      return fail(std::move(written.error()));
-    }
+    TENON_TRY(memory.write(size_bytes - *room, content));
   }
-  if (auto sealed = memory->seal(kOneWriter); !sealed) {
-    return fail(std::move(sealed.error()));
-  }
-  return LargeBlock{.mapping = std::make_shared<Mapping>(std::move(*mapping)),
-                    .descriptor = memory->take_descriptor(),
+  TENON_TRY(memory.seal(kOneWriter));
+  return LargeBlock{.mapping = std::make_shared<Mapping>(std::move(mapping)),
+                    .descriptor = memory.take_descriptor(),
                     .ref = {.segment = segment, .tag = 0, .offset_bytes = 0, .size_bytes = size_bytes}};
 }
 
 Result<std::shared_ptr<const Mapping>> map_foreign_segment(FileDescriptor descriptor) {
-  auto memory = SharedMemory::adopt(std::move(descriptor), kOneWriter);
-  if (!memory) {
-    return fail(std::move(memory.error()));
-  }
-  auto mapping = memory->map(Access::kReadOnly);
-  if (!mapping) {
-    return fail(std::move(mapping.error()));
-  }
-  return std::make_shared<const Mapping>(std::move(*mapping));
+  TENON_ASSIGN(auto memory, SharedMemory::adopt(std::move(descriptor), kOneWriter));
+  TENON_ASSIGN(auto mapping, memory.map(Access::kReadOnly));
+  return std::make_shared<const Mapping>(std::move(mapping));
 }
 
 }  // namespace tenon::internal

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 
 namespace tenon::internal {
 
@@ -236,10 +237,7 @@ Result<ArenaRange> ArenaAllocator::find(std::uint32_t tag, std::uint64_t offset_
 
 Result<ArenaRange> ArenaAllocator::trim(std::uint32_t tag, std::uint64_t keep_offset_bytes,
                                         std::uint64_t keep_size_bytes) {
-  auto index = check(tag, keep_offset_bytes);
-  if (!index) {
-    return fail(std::move(index.error()));
-  }
+  TENON_TRY(check(tag, keep_offset_bytes));
   const std::uint64_t begin = records_[tag].offset * kGranuleBytes;
   const std::uint64_t size = records_[tag].size * kGranuleBytes;
   if (keep_size_bytes > size - (keep_offset_bytes - begin)) {

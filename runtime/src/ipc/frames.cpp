@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/checked.hpp"
+#include "base/try.hpp"
 
 namespace tenon::internal {
 
@@ -47,12 +48,9 @@ Result<std::uint64_t> frames_size_bytes(std::span<const BytesView> frames) {
 }
 
 Result<void> write_frames(std::span<const BytesView> frames, MutableBytesView target) {
-  auto total = frames_size_bytes(frames);
-  if (!total) {
-    return fail(std::move(total.error()));
-  }
-  if (*total > target.size()) {
-    return fail(ErrorCode::kInvalidArgument, "a frame sequence of " + std::to_string(*total) +
+  TENON_ASSIGN(const auto total, frames_size_bytes(frames));
+  if (total > target.size()) {
+    return fail(ErrorCode::kInvalidArgument, "a frame sequence of " + std::to_string(total) +
                                                  " bytes does not fit into " + std::to_string(target.size()));
   }
   std::uint8_t* at = target.data();

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/hot.hpp"
+#include "base/try.hpp"
 #include "ipc/host_end_impl.hpp"
 #include "ipc/sealed_count.hpp"
 
@@ -113,21 +114,12 @@ Result<HostEnd> HostEnd::create(const HostEndOptions& options) {
                                                  std::to_string(options.release_count));
   }
   const LayoutSizes sizes = layout_sizes(options.slot_count, options.release_count);
-  auto submission = SharedMemory::create(options.worker_name + " submissions", sizes.submission_bytes);
-  if (!submission) {
-    return fail(std::move(submission.error()));
-  }
-  auto completion = SharedMemory::create(options.worker_name + " completions", sizes.completion_bytes);
-  if (!completion) {
-    return fail(std::move(completion.error()));
-  }
-  auto submission_mapping = submission->map(Access::kReadWrite);
-  if (!submission_mapping) {
-    return fail(std::move(submission_mapping.error()));
-  }
+  TENON_ASSIGN(auto submission, SharedMemory::create(options.worker_name + " submissions", sizes.submission_bytes));
+  TENON_ASSIGN(auto completion, SharedMemory::create(options.worker_name + " completions", sizes.completion_bytes));
+  TENON_ASSIGN(auto submission_mapping, submission.map(Access::kReadWrite));
 
   auto impl = std::make_unique<Impl>();
-  std::uint8_t* base = submission_mapping->writable_data();
+  std::uint8_t* base = submission_mapping.writable_data();
   // The memory is all zeros, and every atomic starts at zero.
   impl->header = new (base) SubmissionHeader{};
   impl->header->fixed.magic = kSubmissionMagic;
@@ -145,11 +137,8 @@ Result<HostEnd> HostEnd::create(const HostEndOptions& options) {
   {
     // The fixed part of the worker's segment is written once, through a mapping that is removed
     // afterwards.
-    auto writable = completion->map(Access::kReadWrite);
-    if (!writable) {
-      return fail(std::move(writable.error()));
-    }
-    auto* answers = new (writable->writable_data()) CompletionHeader{};
+    TENON_ASSIGN(auto writable, completion.map(Access::kReadWrite));
+    auto* answers = new (writable.writable_data()) CompletionHeader{};
     answers->fixed.magic = kCompletionMagic;
     answers->fixed.version = kLayoutVersion;
     answers->fixed.slot_count = options.slot_count;
@@ -162,30 +151,23 @@ Result<HostEnd> HostEnd::create(const HostEndOptions& options) {
     answers->bulk.begun.store(put_seal(Seal::kItemsBegun, nowhere), std::memory_order_relaxed);
     answers->bulk.done.store(put_seal(Seal::kItemsDone, nowhere), std::memory_order_relaxed);
   }
-  auto completion_mapping = completion->map(options.in_process ? Access::kReadWrite : Access::kReadOnly);
-  if (!completion_mapping) {
-    return fail(std::move(completion_mapping.error()));
-  }
-  if (auto sealed = submission->seal({.shrink = true, .grow = true, .future_write = true}); !sealed) {
-    return fail(std::move(sealed.error()));
-  }
-  if (auto sealed = completion->seal({.shrink = true, .grow = true}); !sealed) {
-    return fail(std::move(sealed.error()));
-  }
-  impl->answers = reinterpret_cast<const CompletionHeader*>(completion_mapping->data());
+  TENON_ASSIGN(auto completion_mapping, completion.map(options.in_process ? Access::kReadWrite : Access::kReadOnly));
+  TENON_TRY(submission.seal({.shrink = true, .grow = true, .future_write = true}));
+  TENON_TRY(completion.seal({.shrink = true, .grow = true}));
+  impl->answers = reinterpret_cast<const CompletionHeader*>(completion_mapping.data());
   impl->answer_slots =
-      reinterpret_cast<const CompletionSlot*>(completion_mapping->data() + sizes.completion_slots_offset_bytes);
+      reinterpret_cast<const CompletionSlot*>(completion_mapping.data() + sizes.completion_slots_offset_bytes);
   impl->listener.messages =
-      MessageReader(impl->answers->messages.tail, completion_mapping->data() + sizes.messages_offset_bytes,
+      MessageReader(impl->answers->messages.tail, completion_mapping.data() + sizes.messages_offset_bytes,
                     impl->header->messages.head);
   impl->slot_count = options.slot_count;
   impl->release_count = options.release_count;
   impl->outstanding = std::make_unique<Outstanding[]>(options.slot_count);
   impl->in_process = options.in_process;
-  impl->submission = std::make_shared<Mapping>(std::move(*submission_mapping));
-  impl->completion = std::make_shared<Mapping>(std::move(*completion_mapping));
-  impl->submission_descriptor = submission->take_descriptor();
-  impl->completion_descriptor = completion->take_descriptor();
+  impl->submission = std::make_shared<Mapping>(std::move(submission_mapping));
+  impl->completion = std::make_shared<Mapping>(std::move(completion_mapping));
+  impl->submission_descriptor = submission.take_descriptor();
+  impl->completion_descriptor = completion.take_descriptor();
   return HostEnd(std::move(impl));
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/hot.hpp"
+#include "base/try.hpp"
 #include "ipc/arena.hpp"
 #include "ipc/host_end.hpp"
 #include "ipc/host_end_impl.hpp"
@@ -167,37 +168,20 @@ WorkerEnd& WorkerEnd::operator=(WorkerEnd&&) noexcept = default;
 WorkerEnd::~WorkerEnd() = default;
 
 Result<WorkerEnd> WorkerEnd::attach(FileDescriptor submission, FileDescriptor completion, EventBell bell) {
-  auto calls = map_foreign_segment(std::move(submission));
-  if (!calls) {
-    return fail(std::move(calls.error()));
-  }
-  auto memory = SharedMemory::adopt(std::move(completion), {.shrink = true, .grow = true});
-  if (!memory) {
-    return fail(std::move(memory.error()));
-  }
-  auto answers = memory->map(Access::kReadWrite);
-  if (!answers) {
-    return fail(std::move(answers.error()));
-  }
-  if (auto sealed = memory->seal({.future_write = true}); !sealed) {
-    return fail(std::move(sealed.error()));
-  }
-  auto impl = Impl::over(std::move(*calls), std::make_shared<Mapping>(std::move(*answers)), std::move(bell));
-  if (!impl) {
-    return fail(std::move(impl.error()));
-  }
-  return WorkerEnd(std::move(*impl));
+  TENON_ASSIGN(auto calls, map_foreign_segment(std::move(submission)));
+  TENON_ASSIGN(auto memory, SharedMemory::adopt(std::move(completion), {.shrink = true, .grow = true}));
+  TENON_ASSIGN(auto answers, memory.map(Access::kReadWrite));
+  TENON_TRY(memory.seal({.future_write = true}));
+  TENON_ASSIGN(auto impl, Impl::over(std::move(calls), std::make_shared<Mapping>(std::move(answers)), std::move(bell)));
+  return WorkerEnd(std::move(impl));
 }
 
 Result<WorkerEnd> WorkerEnd::attach_in_process(const HostEnd& host, EventBell bell) {
   if (!host.impl().in_process) {
     return fail(ErrorCode::kInvalidArgument, "the host's end was not created for a worker in its own process");
   }
-  auto impl = Impl::over(host.impl().submission, host.impl().completion, std::move(bell));
-  if (!impl) {
-    return fail(std::move(impl.error()));
-  }
-  return WorkerEnd(std::move(*impl));
+  TENON_ASSIGN(auto impl, Impl::over(host.impl().submission, host.impl().completion, std::move(bell)));
+  return WorkerEnd(std::move(impl));
 }
 
 bool WorkerEnd::has_submission() const noexcept {

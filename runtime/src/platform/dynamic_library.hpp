@@ -7,6 +7,7 @@
 
 #include <tenon/error.hpp>
 
+#include "base/try.hpp"
 #include "platform/file_descriptor.hpp"
 
 namespace tenon::internal {
@@ -34,11 +35,8 @@ class DynamicLibrary {
   /// The address as a function pointer.
   template <typename Function>
   [[nodiscard]] Result<Function> function(const std::string& name) const {
-    auto address = symbol(name);
-    if (!address) {
-      return tl::unexpected<Error>(std::move(address.error()));
-    }
-    return reinterpret_cast<Function>(*address);
+    TENON_ASSIGN(const auto address, symbol(name));
+    return reinterpret_cast<Function>(address);
   }
 
  private:

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 
 namespace tenon::internal {
 namespace {
@@ -131,29 +132,21 @@ Result<FileRange> find_elf_section(const ByteSource& source, std::string_view na
   if (source.size_bytes() == 0) {
     return fail(ErrorCode::kCorrupt, "the file is empty");
   }
-  auto ident = source.read(0, std::min<std::uint64_t>(kIdentBytes, source.size_bytes()));
-  if (!ident) {
-    return fail(std::move(ident.error()));
-  }
-  const bool has_magic = ident->size() >= 4 && std::memcmp(ident->data(),
-                                                           "\x7f"
-                                                           "ELF",
-                                                           4) == 0;
-  if (ident->size() < kIdentBytes) {
+  TENON_ASSIGN(const auto ident, source.read(0, std::min<std::uint64_t>(kIdentBytes, source.size_bytes())));
+  const bool has_magic = ident.size() >= 4 && std::memcmp(ident.data(),
+                                                          "\x7f"
+                                                          "ELF",
+                                                          4) == 0;
+  if (ident.size() < kIdentBytes) {
     return fail(ErrorCode::kCorrupt, has_magic ? "truncated: not even its header is whole"
                                                : "not a shared library (ELF); is it really a plugin?");
   }
-  if (auto checked = check_ident(*ident); !checked) {
-    return fail(std::move(checked.error()));
-  }
-  auto header = read_range(source, 0, kHeader64Bytes, "the ELF header");
-  if (!header) {
-    return fail(std::move(header.error()));
-  }
-  const auto table_offset = value_at<std::uint64_t>(*header, 40);
-  const auto entry_bytes = value_at<std::uint16_t>(*header, 58);
-  std::uint64_t count = value_at<std::uint16_t>(*header, 60);
-  std::uint64_t names_index = value_at<std::uint16_t>(*header, 62);
+  TENON_TRY(check_ident(ident));
+  TENON_ASSIGN(const auto header, read_range(source, 0, kHeader64Bytes, "the ELF header"));
+  const auto table_offset = value_at<std::uint64_t>(header, 40);
+  const auto entry_bytes = value_at<std::uint16_t>(header, 58);
+  std::uint64_t count = value_at<std::uint16_t>(header, 60);
+  std::uint64_t names_index = value_at<std::uint16_t>(header, 62);
   if (table_offset == 0) {
     return fail(ErrorCode::kCorrupt,
                 "a shared library without sections, so without a manifest; do not strip its section headers");
@@ -161,42 +154,34 @@ Result<FileRange> find_elf_section(const ByteSource& source, std::string_view na
   if (entry_bytes != kSectionHeader64Bytes) {
     return fail(ErrorCode::kCorrupt, "its section headers have an impossible size");
   }
-  auto first = read_range(source, table_offset, kSectionHeader64Bytes, "the section table");
-  if (!first) {
-    return fail(std::move(first.error()));
-  }
+  TENON_ASSIGN(const auto first, read_range(source, table_offset, kSectionHeader64Bytes, "the section table"));
   // Numbers that do not fit into the header are in the first section header.
   constexpr std::uint64_t kExtendedIndex = 0xffff;
   if (count == 0) {
-    count = value_at<std::uint64_t>(*first, 32);
+    count = value_at<std::uint64_t>(first, 32);
   }
   if (names_index == kExtendedIndex) {
-    names_index = value_at<std::uint32_t>(*first, 40);
+    names_index = value_at<std::uint32_t>(first, 40);
   }
   if (count == 0 || count > kMaxSections || names_index >= count) {
     return fail(ErrorCode::kCorrupt, "its section table has an impossible length");
   }
-  auto table = read_range(source, table_offset, count * entry_bytes, "the section table");
-  if (!table) {
-    return fail(std::move(table.error()));
-  }
+  TENON_ASSIGN(const auto table, read_range(source, table_offset, count * entry_bytes, "the section table"));
   const auto header_of = [&](std::uint64_t index) {
-    return section_header(BytesView(*table).subspan(index * entry_bytes, kSectionHeader64Bytes));
+    return section_header(BytesView(table).subspan(index * entry_bytes, kSectionHeader64Bytes));
   };
   const SectionHeader names_header = header_of(names_index);
   if (names_header.size_bytes > kMaxNameTableBytes) {
     return fail(ErrorCode::kCorrupt, "its table of section names is impossibly large");
   }
-  auto names = read_range(source, names_header.offset, names_header.size_bytes, "the table of section names");
-  if (!names) {
-    return fail(std::move(names.error()));
-  }
+  TENON_ASSIGN(const auto names,
+               read_range(source, names_header.offset, names_header.size_bytes, "the table of section names"));
   for (std::uint64_t i = 0; i < count; ++i) {
     const SectionHeader section = header_of(i);
     // The name must end with a zero inside the table.
-    if (section.name >= names->size() || names->size() - section.name <= name.size() ||
-        std::memcmp(names->data() + section.name, name.data(), name.size()) != 0 ||
-        (*names)[section.name + name.size()] != 0) {
+    if (section.name >= names.size() || names.size() - section.name <= name.size() ||
+        std::memcmp(names.data() + section.name, name.data(), name.size()) != 0 ||
+        names[section.name + name.size()] != 0) {
       continue;
     }
     if (section.type == kSectionNoBits) {
@@ -209,15 +194,12 @@ Result<FileRange> find_elf_section(const ByteSource& source, std::string_view na
 }
 
 Result<Buffer> read_elf_section(const ByteSource& source, std::string_view name, std::uint64_t max_bytes) {
-  const auto section = find_elf_section(source, name);
-  if (!section) {
-    return fail(section.error());
-  }
-  if (section->size_bytes > max_bytes) {
-    return fail(ErrorCode::kTooLarge, "its section " + std::string(name) + " has " + format_size(section->size_bytes) +
+  TENON_ASSIGN(const auto section, find_elf_section(source, name));
+  if (section.size_bytes > max_bytes) {
+    return fail(ErrorCode::kTooLarge, "its section " + std::string(name) + " has " + format_size(section.size_bytes) +
                                           "; at most " + format_size(max_bytes) + " are read");
   }
-  return read_range(source, section->offset, section->size_bytes, "the manifest's section");
+  return read_range(source, section.offset, section.size_bytes, "the manifest's section");
 }
 
 }  // namespace tenon::internal

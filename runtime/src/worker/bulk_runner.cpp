@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/checked.hpp"
+#include "base/try.hpp"
 
 namespace tenon::internal {
 
@@ -43,9 +44,7 @@ Result<void> BulkRunner::begin() {
 }
 
 Result<CompletionDescriptor> BulkRunner::run() {
-  if (auto begun = begin(); !begun) {
-    return fail(std::move(begun.error()));
-  }
+  TENON_TRY(begin());
   const MonotonicNs enough_ns = monotonic_now_ns() + kLongEnoughNs;
   std::uint32_t done = 0;
   while (done < count_ && has_room() && core_.end.begin_item(done)) {

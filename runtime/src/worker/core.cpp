@@ -7,6 +7,7 @@
 
 #include "base/hot.hpp"
 #include "base/text.hpp"
+#include "base/try.hpp"
 
 namespace tenon::internal {
 
@@ -42,11 +43,8 @@ std::string to_string(const flatbuffers::String* text) {
 
 Result<void> post_message(WorkerEnd& end, BytesView message, MonotonicNs deadline_ns) {
   for (;;) {
-    auto posted = end.post(message);
-    if (!posted) {
-      return fail(std::move(posted.error()));
-    }
-    if (*posted) {
+    TENON_ASSIGN(const auto posted, end.post(message));
+    if (posted) {
       return {};
     }
     if (monotonic_now_ns() >= deadline_ns) {
@@ -118,28 +116,20 @@ void LogSender::send_dropped() {
 
 Result<void> WorkerCore::read_control() {
   for (;;) {
-    auto taken = take_message(0);
+    TENON_ASSIGN(const auto taken, take_message(0));
     if (!taken) {
-      return fail(std::move(taken.error()));
-    }
-    if (!*taken) {
       return {};
     }
   }
 }
 
 Result<bool> WorkerCore::take_message(MonotonicNs deadline_ns) {
-  auto message = channel.receive(deadline_ns);
+  TENON_ASSIGN(auto message, channel.receive(deadline_ns));
   if (!message) {
-    return fail(std::move(message.error()));
-  }
-  if (!*message) {
     return false;
   }
   ++messages_read_;
-  if (auto handled = handle(**message); !handled) {
-    return fail(std::move(handled.error()));
-  }
+  TENON_TRY(handle(*message));
   return true;
 }
 
@@ -153,11 +143,8 @@ Result<void> WorkerCore::handle(ControlMessage& message) {
     if (message.descriptors.size() != 1) {
       return fail(ErrorCode::kCorrupt, "a segment arrived without its descriptor");
     }
-    auto mapping = map_foreign_segment(std::move(message.descriptors.front()));
-    if (!mapping) {
-      return fail(std::move(mapping.error()));
-    }
-    return segments.add(add->segment_id(), std::move(*mapping));
+    TENON_ASSIGN(auto mapping, map_foreign_segment(std::move(message.descriptors.front())));
+    return segments.add(add->segment_id(), std::move(mapping));
   }
   if (const auto* drop = envelope->message_as_DropSegment()) {
     segments.remove(drop->segment_id());
@@ -224,11 +211,7 @@ TENON_HOT Result<BytesView> WorkerCore::resolve(const BlockRef& block, BytesView
   }
   // The host sends a segment before the first slot that names it, but the channel has not been read
   // yet.
-  auto known =
-      read_control_until([&] { return segments.contains(block.segment); }, internal::deadline_after(kPatience));
-  if (!known) {
-    return fail(std::move(known.error()));
-  }
+  TENON_TRY(read_control_until([&] { return segments.contains(block.segment); }, internal::deadline_after(kPatience)));
   return segments.resolve(block, inline_bytes, what);
 }
 
@@ -269,15 +252,12 @@ bool LoadGuard::report(const HostWatch& watch) const {
 TENON_HOT Result<Route*> WorkerCore::route(std::uint32_t number) {
   Route* found = routes.find(number);
   if (found == nullptr) {
-    auto known = read_control_until(
+    TENON_TRY(read_control_until(
         [&] {
           found = routes.find(number);
           return found != nullptr;
         },
-        internal::deadline_after(kPatience));
-    if (!known) {
-      return fail(std::move(known.error()));
-    }
+        internal::deadline_after(kPatience)));
   }
   if (found->loaded == nullptr) {
     loads.began(found->slot->name, found->slot->load_limit);
@@ -301,14 +281,8 @@ Result<OpenPluginFile> WorkerCore::fetch_file(const PluginSlot& slot, const std:
     const auto need = control::CreateNeedFileDirect(builder, slot.name.c_str(), sha256.c_str());
     builder.Finish(control::CreateWorkerEnvelope(builder, control::WorkerMessage::NeedFile, need.Union()));
     file_answer_.reset();
-    if (auto posted = post_message(end, BytesView(builder.GetBufferPointer(), builder.GetSize()), deadline_ns);
-        !posted) {
-      return fail(std::move(posted.error()));
-    }
-    auto answered = read_control_until([&] { return file_answer_ && file_answer_->plugin == slot.name; }, deadline_ns);
-    if (!answered) {
-      return fail(std::move(answered.error()));
-    }
+    TENON_TRY(post_message(end, BytesView(builder.GetBufferPointer(), builder.GetSize()), deadline_ns));
+    TENON_TRY(read_control_until([&] { return file_answer_ && file_answer_->plugin == slot.name; }, deadline_ns));
     FileAnswer answer = std::move(*file_answer_);
     file_answer_.reset();
     if (answer.error) {
@@ -335,14 +309,9 @@ Result<Route*> WorkerCore::resolve_task(std::string_view full_name) {
   const auto ask = control::CreateResolve(builder, request, builder.CreateString(full_name.data(), full_name.size()));
   builder.Finish(control::CreateWorkerEnvelope(builder, control::WorkerMessage::Resolve, ask.Union()));
   const MonotonicNs deadline_ns = internal::deadline_after(kPatience);
-  if (auto posted = post_message(end, BytesView(builder.GetBufferPointer(), builder.GetSize()), deadline_ns); !posted) {
-    return fail(std::move(posted.error()));
-  }
+  TENON_TRY(post_message(end, BytesView(builder.GetBufferPointer(), builder.GetSize()), deadline_ns));
   answer_.reset();
-  auto answered = read_control_until([&] { return answer_ && answer_->request == request; }, deadline_ns);
-  if (!answered) {
-    return fail(std::move(answered.error()));
-  }
+  TENON_TRY(read_control_until([&] { return answer_ && answer_->request == request; }, deadline_ns));
   if (answer_->error) {
     return fail(*answer_->error);
   }

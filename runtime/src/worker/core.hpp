@@ -18,6 +18,7 @@
 #include <tenon/bytes.hpp>
 #include <tenon/error.hpp>
 
+#include "base/try.hpp"
 #include "ipc/arena.hpp"
 #include "ipc/segment_table.hpp"
 #include "ipc/worker_end.hpp"
@@ -137,11 +138,8 @@ struct WorkerCore {
   template <typename Done>
   [[nodiscard]] Result<void> read_control_until(Done done, MonotonicNs deadline_ns) {
     while (!done()) {
-      auto taken = take_message(deadline_ns);
-      if (!taken) {
-        return fail(std::move(taken.error()));
-      }
-      if (!*taken && !done()) {
+      TENON_ASSIGN(const auto taken, take_message(deadline_ns));
+      if (!taken && !done()) {
         return fail(ErrorCode::kDeadline, "the host did not send something that a call refers to");
       }
     }

@@ -1,6 +1,7 @@
 #include "worker/route_table.hpp"
 
 #include "base/hot.hpp"
+#include "base/try.hpp"
 #include "platform/dynamic_library.hpp"
 #include "platform/file.hpp"
 #include "plugin/file_hash.hpp"
@@ -103,12 +104,9 @@ Result<void> RouteTable::load_libraries(PluginSlot& slot, const PluginSupplies& 
     if (DynamicLibrary::is_loaded(library.name)) {
       continue;  // The worker itself has loaded it, and the loader reuses it.
     }
-    auto opened = open_library(slot, library, supplies);
-    if (!opened) {
-      return fail(std::move(opened.error()));
-    }
+    TENON_ASSIGN(auto opened, open_library(slot, library, supplies));
     libraries_.emplace(library.name, LoadedLibrary{library.sha256, slot.name});
-    library.opened = std::move(*opened);
+    library.opened = std::move(opened);
     // If the loader refuses one, loading the plugin reports it.
     static_cast<void>(load_own_library(library.opened->descriptor, library.opened->name));
     if (!is_sound(*library.opened)) {
@@ -121,29 +119,18 @@ Result<void> RouteTable::load_libraries(PluginSlot& slot, const PluginSupplies& 
 Result<std::unique_ptr<LoadedPlugin>> RouteTable::load_plugin(PluginSlot& slot, const tenon_worker_t* worker,
                                                               const PluginSupplies& supplies) {
   const LibraryOptions options{.worker = worker, .on_stage = {}};
-  if (auto ready = load_libraries(slot, supplies); !ready) {
-    return fail(std::move(ready.error()));
-  }
+  TENON_TRY(load_libraries(slot, supplies));
   auto loaded = LoadedPlugin::load(*slot.opened, options);
   if (!loaded && !is_sound(*slot.opened)) {
     // It was changed during loading, before any of its functions was called.
-    auto restored = supplies.file(slot, slot.sha256);
-    if (!restored) {
-      return fail(std::move(restored.error()));
-    }
-    slot.opened = std::move(*restored);
+    TENON_ASSIGN(slot.opened, supplies.file(slot, slot.sha256));
     loaded = LoadedPlugin::load(*slot.opened, options);
   }
   if (!loaded) {
     return loaded;
   }
-  auto bytes = supplies.settings(slot.settings);
-  if (!bytes) {
-    return fail(std::move(bytes.error()));
-  }
-  if (auto initialised = (*loaded)->init(*bytes); !initialised) {
-    return fail(std::move(initialised.error()));
-  }
+  TENON_ASSIGN(const auto bytes, supplies.settings(slot.settings));
+  TENON_TRY((*loaded)->init(bytes));
   return loaded;
 }
 
@@ -156,11 +143,7 @@ Result<void> RouteTable::load(Route& route, const tenon_worker_t* worker, const 
     return fail(*slot.problem);
   }
   if (slot.plugin == nullptr) {
-    auto opened = open_file(slot, supplies);
-    if (!opened) {
-      return fail(std::move(opened.error()));
-    }
-    slot.opened = std::move(*opened);
+    TENON_ASSIGN(slot.opened, open_file(slot, supplies));
     auto loaded = load_plugin(slot, worker, supplies);
     if (!loaded) {
       slot.problem = loaded.error();

@@ -19,6 +19,7 @@
 
 #include "base/clock.hpp"
 #include "base/hot.hpp"
+#include "base/try.hpp"
 #include "platform/host_watch.hpp"
 #include "platform/process.hpp"
 #include "platform/sandbox.hpp"
@@ -102,12 +103,9 @@ void keep_watch(HostWatch& watch, const LoadGuard& loads) {
 /// not load, even while a task runs. The thread lives as long as the process, and so must `core`.
 /// Errors: kRejected: the system cannot start another thread; kUnavailable.
 Result<void> watch_host(WorkerCore& core) {
-  auto made = HostWatch::create(core.channel);
-  if (!made) {
-    return fail(std::move(made.error()));
-  }
+  TENON_ASSIGN(auto made, HostWatch::create(core.channel));
   // Never freed: the thread uses it until the process exits.
-  auto* watch = new HostWatch(std::move(*made));
+  auto* watch = new HostWatch(std::move(made));
   core.loads.watch_with(*watch);
   static std::atomic<bool> separate{false};
   auto watcher = Thread::start("tenon-watch", [watch, &core] {
@@ -127,14 +125,11 @@ Result<void> watch_host(WorkerCore& core) {
 }
 
 Result<std::unique_ptr<WorkerCore>> shake_hands(ControlChannel channel, const WorkerOptions& options) {
-  auto received = channel.receive(deadline_after(kHelloPatience));
+  TENON_ASSIGN(auto received, channel.receive(deadline_after(kHelloPatience)));
   if (!received) {
-    return fail(std::move(received.error()));
-  }
-  if (!*received) {
     return fail(ErrorCode::kUnavailable, "the host sent no greeting");
   }
-  ControlMessage& message = **received;
+  ControlMessage& message = *received;
   // Until it exists, only stderr and the exit code reach the host.
   std::optional<WorkerEnd> end;
   const auto prepare = [&]() -> Result<std::unique_ptr<WorkerCore>> {
@@ -155,54 +150,31 @@ Result<std::unique_ptr<WorkerCore>> shake_hands(ControlChannel channel, const Wo
       return fail(ErrorCode::kCorrupt, "the host's greeting lacks descriptors");
     }
     if (options.own_process && hello->memory_limit_bytes() != 0) {
-      if (auto limited = apply_sandbox({.data_bytes = hello->memory_limit_bytes()}); !limited) {
-        return fail(std::move(limited.error()));
-      }
+      TENON_TRY(apply_sandbox({.data_bytes = hello->memory_limit_bytes()}));
     }
     if (options.own_process) {
       message.descriptors[4].move_out_of_reach();
     }
     const int bell_number = message.descriptors[4].get();
-    auto attached = WorkerEnd::attach(std::move(message.descriptors[0]), std::move(message.descriptors[1]),
-                                      EventBell(std::move(message.descriptors[4])));
-    if (!attached) {
-      return fail(std::move(attached.error()));
-    }
-    end = std::move(*attached);
-    auto results = SharedMemory::adopt(std::move(message.descriptors[2]), {.shrink = true, .grow = true});
-    if (!results) {
-      return fail(std::move(results.error()));
-    }
-    auto arena = Arena::over(*results, hello->result_segment_id());
-    if (!arena) {
-      return fail(std::move(arena.error()));
-    }
-    auto arguments = map_foreign_segment(std::move(message.descriptors[3]));
-    if (!arguments) {
-      return fail(std::move(arguments.error()));
-    }
-    auto core = std::make_unique<WorkerCore>(ControlChannel(), std::move(*end), std::move(*arena));
+    TENON_ASSIGN(end, WorkerEnd::attach(std::move(message.descriptors[0]), std::move(message.descriptors[1]),
+                                        EventBell(std::move(message.descriptors[4]))));
+    TENON_ASSIGN(auto results, SharedMemory::adopt(std::move(message.descriptors[2]), {.shrink = true, .grow = true}));
+    TENON_ASSIGN(auto arena, Arena::over(results, hello->result_segment_id()));
+    TENON_ASSIGN(auto arguments, map_foreign_segment(std::move(message.descriptors[3])));
+    auto core = std::make_unique<WorkerCore>(ControlChannel(), std::move(*end), std::move(arena));
     end.reset();
     if (options.own_process) {
       const std::array hidden = {core->end.shared_bytes(), MutableBytesView(core->results.mapping()->writable_data(),
                                                                             core->results.mapping()->size_bytes())};
       const std::array descriptors = {channel.descriptor().get(), bell_number};
-      auto guard = ForkGuard::arm({.hidden = hidden, .descriptors = descriptors});
-      if (!guard) {
-        return fail(std::move(guard.error()));
-      }
-      core->fork_guard = *guard;
+      TENON_ASSIGN(core->fork_guard, ForkGuard::arm({.hidden = hidden, .descriptors = descriptors}));
     }
     core->worker_id = hello->worker_id();
     core->result_limit_bytes = hello->result_limit_bytes();
-    if (auto added = core->segments.add(hello->argument_segment_id(), std::move(*arguments)); !added) {
-      return fail(std::move(added.error()));
-    }
+    TENON_TRY(core->segments.add(hello->argument_segment_id(), std::move(arguments)));
     // Both a nested call and the host's next call may use a result of this worker as their
     // argument.
-    if (auto added = core->segments.add(core->results.segment(), core->results.mapping()); !added) {
-      return fail(std::move(added.error()));
-    }
+    TENON_TRY(core->segments.add(core->results.segment(), core->results.mapping()));
     return core;
   };
   auto core = prepare();

@@ -15,6 +15,7 @@
 
 #include "base/scope_guard.hpp"
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "base/unique_id.hpp"
 #include "platform/resource_limits.hpp"
 
@@ -213,52 +214,41 @@ Result<FileDescriptor> open_for_reading(const std::filesystem::path& path) {
   if (!descriptor.valid()) {
     return fail(limit_error(errno, "cannot open " + quoted(path)));
   }
-  auto identity = file_identity(descriptor);
-  if (!identity) {
-    return fail(std::move(identity.error()));
-  }
-  if (!identity->regular) {
+  TENON_ASSIGN(const auto identity, file_identity(descriptor));
+  if (!identity.regular) {
     return fail(ErrorCode::kInvalidArgument, "cannot read " + quoted(path) + ": it is not a regular file");
   }
-  if (auto set = set_non_blocking(descriptor, false); !set) {
-    return fail(std::move(set.error()));
-  }
+  TENON_TRY(set_non_blocking(descriptor, false));
   return descriptor;
 }
 
 Result<Buffer> read_file(const FileDescriptor& descriptor, std::uint64_t max_bytes) {
-  auto identity = file_identity(descriptor);
-  if (!identity) {
-    return fail(std::move(identity.error()));
-  }
+  TENON_ASSIGN(const auto identity, file_identity(descriptor));
   const auto too_large = [max_bytes](std::uint64_t size_bytes) {
     return fail(ErrorCode::kTooLarge,
                 "a file of " + format_size(size_bytes) + " or more is over the limit of " + format_size(max_bytes));
   };
-  if (identity->size_bytes > max_bytes) {
-    return too_large(identity->size_bytes);
+  if (identity.size_bytes > max_bytes) {
+    return too_large(identity.size_bytes);
   }
   // The size is only a hint: a file may grow or shrink while it is read, and files in /proc report
   // 0.
   constexpr std::uint64_t kStep = 64 * 1024;
   Buffer content;
   std::size_t filled = 0;
-  std::uint64_t room = identity->size_bytes + 1;
+  std::uint64_t room = identity.size_bytes + 1;
   for (;;) {
     content.resize(static_cast<std::size_t>(std::min(room, max_bytes + 1)));
     if (filled == content.size()) {
       return too_large(filled);
     }
     const auto rest = std::span(content).subspan(filled);
-    auto count = identity->regular ? read_some(descriptor, rest) : read_waiting(descriptor, rest);
-    if (!count) {
-      return fail(std::move(count.error()));
-    }
-    if (*count == 0) {
+    TENON_ASSIGN(const auto count, identity.regular ? read_some(descriptor, rest) : read_waiting(descriptor, rest));
+    if (count == 0) {
       content.resize(filled);
       return content;
     }
-    filled += *count;
+    filled += count;
     if (filled == content.size()) {
       room = filled + std::max<std::uint64_t>(kStep, filled);
     }
@@ -266,11 +256,8 @@ Result<Buffer> read_file(const FileDescriptor& descriptor, std::uint64_t max_byt
 }
 
 Result<Buffer> read_file(const std::filesystem::path& path, std::uint64_t max_bytes, ReadFrom from) {
-  auto descriptor = from == ReadFrom::kStream ? open_stream(path) : open_for_reading(path);
-  if (!descriptor) {
-    return fail(std::move(descriptor.error()));
-  }
-  auto content = read_file(*descriptor, max_bytes);
+  TENON_ASSIGN(auto descriptor, from == ReadFrom::kStream ? open_stream(path) : open_for_reading(path));
+  auto content = read_file(descriptor, max_bytes);
   if (!content) {
     content.error().message = "cannot read " + quoted(path) + ": " + content.error().message;
   }
@@ -278,11 +265,9 @@ Result<Buffer> read_file(const std::filesystem::path& path, std::uint64_t max_by
 }
 
 Result<void> write_file(const std::filesystem::path& path, BytesView content, const WriteOptions& options) {
-  auto replacement = Replacement::begin(path, options);
-  if (!replacement) {
-    return fail(std::move(replacement.error()));
-  }
-  return replacement->write(content).and_then([&replacement] { return replacement->finish(); });
+  TENON_ASSIGN(auto replacement, Replacement::begin(path, options));
+  TENON_TRY(replacement.write(content));
+  return replacement.finish();
 }
 
 struct NamedOutput::State {
@@ -308,29 +293,19 @@ Result<NamedOutput> NamedOutput::open(const std::filesystem::path& path, const W
     return fail(ErrorCode::kInvalidArgument, state->what + ": it is a directory");
   }
   if (missing || S_ISREG(named.st_mode)) {
-    auto target = link_target(path);
-    if (!target) {
-      return fail(std::move(target.error()));
-    }
+    TENON_ASSIGN(const auto target, link_target(path));
     // Links in /proc lead to open files whose name may be gone or may belong to another file by
     // now.
     struct stat there {};
     const bool same =
-        ::stat(target->c_str(), &there) == 0 && there.st_dev == named.st_dev && there.st_ino == named.st_ino;
+        ::stat(target.c_str(), &there) == 0 && there.st_dev == named.st_dev && there.st_ino == named.st_ino;
     if (missing || same) {
-      auto replacement = Replacement::begin(*target, options);
-      if (!replacement) {
-        return fail(std::move(replacement.error()));
-      }
-      state->replacement.emplace(std::move(*replacement));
+      TENON_ASSIGN(auto replacement, Replacement::begin(target, options));
+      state->replacement.emplace(std::move(replacement));
       return NamedOutput(std::move(state));
     }
   }
-  auto descriptor = open_waiting(path, O_WRONLY, state->what);
-  if (!descriptor) {
-    return fail(std::move(descriptor.error()));
-  }
-  state->descriptor = std::move(*descriptor);
+  TENON_ASSIGN(state->descriptor, open_waiting(path, O_WRONLY, state->what));
   return NamedOutput(std::move(state));
 }
 

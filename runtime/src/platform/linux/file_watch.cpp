@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "platform/resource_limits.hpp"
 
 namespace tenon::internal {
@@ -122,16 +123,13 @@ struct FileWatch::State {
       const fs::file_type type = fs::symlink_status(next, failed).type();
       const bool present = type != fs::file_type::not_found && type != fs::file_type::none;
       if (last || !present || type == fs::file_type::symlink) {
-        auto added = watch_one(place, kNames);
-        if (!added) {
-          return fail(std::move(added.error()));
-        }
-        if (added->second == Added::kNotThere) {
+        TENON_ASSIGN(const auto added, watch_one(place, kNames));
+        if (added.second == Added::kNotThere) {
           // It disappeared since the check, or is a dangling link: the path to it is watched, so an
           // event will follow.
           return {};
         }
-        uses[added->first].names.push_back(part->string());
+        uses[added.first].names.push_back(part->string());
         // Checked again now that its creation would be noticed.
         if (!present && fs::symlink_status(next, failed).type() == fs::file_type::not_found) {
           return {};
@@ -139,12 +137,9 @@ struct FileWatch::State {
       }
       place = next;
     }
-    auto added = watch_one(directory, kContent);
-    if (!added) {
-      return fail(std::move(added.error()));
-    }
-    if (added->second == Added::kYes) {
-      uses[added->first].contents.push_back(directory);
+    TENON_ASSIGN(const auto added, watch_one(directory, kContent));
+    if (added.second == Added::kYes) {
+      uses[added.first].contents.push_back(directory);
     }
     return {};
   }
@@ -281,9 +276,7 @@ Result<FileChanges> FileWatch::drain() {
   }
   if (moved) {
     changes.rescan = true;
-    if (auto armed = state_->rearm(); !armed) {
-      return fail(std::move(armed.error()));
-    }
+    TENON_TRY(state_->rearm());
   }
   return changes;
 }

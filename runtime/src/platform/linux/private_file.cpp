@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "platform/resource_limits.hpp"
 
 namespace tenon::internal {
@@ -33,15 +34,12 @@ Result<std::uint64_t> copy_by_hand(const FileDescriptor& from, const FileDescrip
   std::array<std::uint8_t, kBufferBytes> buffer;
   while (done < size_bytes) {
     const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), size_bytes - done));
-    auto count = read_some_at(from, done, std::span(buffer).first(wanted));
-    if (!count) {
-      return fail(std::move(count.error()));
-    }
-    if (*count == 0) {
+    TENON_ASSIGN(const auto count, read_some_at(from, done, std::span(buffer).first(wanted)));
+    if (count == 0) {
       break;
     }
-    for (std::size_t written = 0; written < *count;) {
-      const ssize_t now = ::pwrite(to.get(), buffer.data() + written, *count - written, static_cast<off_t>(done));
+    for (std::size_t written = 0; written < count;) {
+      const ssize_t now = ::pwrite(to.get(), buffer.data() + written, count - written, static_cast<off_t>(done));
       if (now < 0 && errno != EINTR) {
         return fail(limit_error(errno, "cannot write " + format_size(size_bytes)));
       }

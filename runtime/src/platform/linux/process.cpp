@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "base/scope_guard.hpp"
+#include "base/try.hpp"
 #include "platform/fork_guard.hpp"
 #include "platform/resource_limits.hpp"
 
@@ -246,9 +247,7 @@ std::string ExitStatus::to_string() const {
 }
 
 Result<Process> Process::spawn(const SpawnOptions& options) {
-  if (auto checked = check(options); !checked) {
-    return fail(std::move(checked.error()));
-  }
+  TENON_TRY(check(options));
   SpawnPlan plan;
   int failed = 0;
   const auto note = [&failed](int code) {
@@ -290,31 +289,19 @@ Result<Process> Process::spawn(const SpawnOptions& options) {
     if (mode == StreamMode::kNull) {
       absent.push_back(stream);
     } else if (mode == StreamMode::kInherit) {
-      auto number = lift(stream);
-      if (!number) {
-        return fail(std::move(number.error()));
-      }
-      copies.emplace_back(*number, stream);
+      TENON_ASSIGN(const auto number, lift(stream));
+      copies.emplace_back(number, stream);
     } else {
-      auto pipe = make_pipe();
-      if (!pipe) {
-        return fail(std::move(pipe.error()));
-      }
-      child_ends.push_back(std::move(stream == 0 ? pipe->read_end : pipe->write_end));
-      parent_ends[stream] = std::move(stream == 0 ? pipe->write_end : pipe->read_end);
-      auto number = lift(child_ends.back().get());
-      if (!number) {
-        return fail(std::move(number.error()));
-      }
-      copies.emplace_back(*number, stream);
+      TENON_ASSIGN(auto pipe, make_pipe());
+      child_ends.push_back(std::move(stream == 0 ? pipe.read_end : pipe.write_end));
+      parent_ends[stream] = std::move(stream == 0 ? pipe.write_end : pipe.read_end);
+      TENON_ASSIGN(const auto number, lift(child_ends.back().get()));
+      copies.emplace_back(number, stream);
     }
   }
   for (const ChildDescriptor& child : options.descriptors) {
-    auto number = lift(child.source);
-    if (!number) {
-      return fail(std::move(number.error()));
-    }
-    copies.emplace_back(*number, child.target);
+    TENON_ASSIGN(const auto number, lift(child.source));
+    copies.emplace_back(number, child.target);
   }
   for (const int stream : absent) {
     note(::posix_spawn_file_actions_addopen(&plan.actions_, stream, "/dev/null", stream == 0 ? O_RDONLY : O_WRONLY, 0));
@@ -380,11 +367,8 @@ Result<Process> Process::spawn(const SpawnOptions& options) {
   if (handle < 0) {
     process.status_ = ExitStatus{};
     // A handle that stays readable forever, so that a poller sees the exit.
-    auto ended = make_pipe();
-    if (!ended) {
-      return fail(std::move(ended.error()));
-    }
-    process.exit_handle_ = std::move(ended->read_end);
+    TENON_ASSIGN(auto ended, make_pipe());
+    process.exit_handle_ = std::move(ended.read_end);
   }
   process.standard_input_ = std::move(parent_ends[0]);
   process.standard_output_ = std::move(parent_ends[1]);
@@ -491,11 +475,7 @@ Result<CapturedRun> run_captured(SpawnOptions options, MonotonicNs deadline_ns, 
                                  const FileDescriptor* cancel, std::chrono::milliseconds grace) {
   options.standard_output = StreamMode::kPipe;
   options.standard_error = StreamMode::kPipe;
-  auto spawned = Process::spawn(options);
-  if (!spawned) {
-    return fail(std::move(spawned.error()));
-  }
-  Process child = std::move(*spawned);
+  TENON_ASSIGN(Process child, Process::spawn(options));
   ScopeGuard end_child([&child, grace] {
     if (grace.count() > 0) {
       child.terminate_group();
@@ -513,9 +493,7 @@ Result<CapturedRun> run_captured(SpawnOptions options, MonotonicNs deadline_ns, 
   std::array<Stream, 2> streams = {Stream{std::move(child.standard_output()), &run.standard_output},
                                    Stream{std::move(child.standard_error()), &run.standard_error}};
   for (Stream& stream : streams) {
-    if (auto set = set_non_blocking(stream.descriptor, true); !set) {
-      return fail(std::move(set.error()));
-    }
+    TENON_TRY(set_non_blocking(stream.descriptor, true));
   }
   std::vector<std::uint8_t> buffer(64 * 1024);
   // Reads available data; closes the stream at its end.
@@ -553,15 +531,12 @@ Result<CapturedRun> run_captured(SpawnOptions options, MonotonicNs deadline_ns, 
     }
     drain(streams[0]);
     drain(streams[1]);
-    auto status = child.wait(monotonic_now_ns());
-    if (!status) {
-      return fail(std::move(status.error()));
-    }
-    if (*status) {
+    TENON_ASSIGN(const auto status, child.wait(monotonic_now_ns()));
+    if (status) {
       drain(streams[0]);
       drain(streams[1]);
       end_child.dismiss();
-      run.status = *status;
+      run.status = status;
       return run;
     }
     if (remaining_ms(deadline_ns) == 0) {

@@ -7,6 +7,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "base/try.hpp"
+
 namespace tenon::internal {
 
 namespace {
@@ -36,20 +38,12 @@ Result<void> apply_sandbox(const SandboxOptions& options) {
   if (options.no_new_privileges && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
     return fail(os_error(errno, "cannot set no_new_privs"));
   }
-  if (auto set = lower(RLIMIT_CORE, "RLIMIT_CORE", options.core_bytes); !set) {
-    return set;
-  }
+  TENON_TRY(lower(RLIMIT_CORE, "RLIMIT_CORE", options.core_bytes));
   // The hard limit is one second higher: the soft limit sends SIGXCPU, which is more informative
   // than SIGKILL.
-  if (auto set = lower(RLIMIT_CPU, "RLIMIT_CPU", options.cpu_seconds, 1); !set) {
-    return set;
-  }
-  if (auto set = lower(RLIMIT_FSIZE, "RLIMIT_FSIZE", options.file_size_bytes); !set) {
-    return set;
-  }
-  if (auto set = lower(RLIMIT_DATA, "RLIMIT_DATA", options.data_bytes); !set) {
-    return set;
-  }
+  TENON_TRY(lower(RLIMIT_CPU, "RLIMIT_CPU", options.cpu_seconds, 1));
+  TENON_TRY(lower(RLIMIT_FSIZE, "RLIMIT_FSIZE", options.file_size_bytes));
+  TENON_TRY(lower(RLIMIT_DATA, "RLIMIT_DATA", options.data_bytes));
   return lower(RLIMIT_AS, "RLIMIT_AS", options.address_space_bytes);
 }
 

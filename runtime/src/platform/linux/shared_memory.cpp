@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "platform/private_file.hpp"
 #include "platform/resource_limits.hpp"
 
@@ -171,10 +172,7 @@ Result<SharedMemory> sealed_copy(std::string_view name, std::uint64_t size_bytes
     }
     return fail(std::move(written.error()));
   }
-  if (auto sealed = memory->seal({.shrink = true, .grow = true, .future_write = false, .write = true, .seal = true});
-      !sealed) {
-    return fail(std::move(sealed.error()));
-  }
+  TENON_TRY(memory->seal({.shrink = true, .grow = true, .future_write = false, .write = true, .seal = true}));
   return memory;
 }
 
@@ -187,11 +185,8 @@ Result<SharedMemory> SharedMemory::copy_of(std::string_view name, BytesView byte
 Result<SharedMemory> SharedMemory::copy_of(std::string_view name, const FileDescriptor& file, std::uint64_t size_bytes,
                                            BytesView suffix) {
   return sealed_copy(name, size_bytes + suffix.size(), [&](const FileDescriptor& to) -> Result<void> {
-    auto copied = copy_content(file, to, size_bytes);
-    if (!copied) {
-      return fail(std::move(copied.error()));
-    }
-    if (*copied != size_bytes) {
+    TENON_ASSIGN(const auto copied, copy_content(file, to, size_bytes));
+    if (copied != size_bytes) {
       return fail(ErrorCode::kCorrupt, "the file became shorter while it was copied");
     }
     return write_at(to, size_bytes, suffix);
@@ -213,9 +208,7 @@ Result<SharedMemory> SharedMemory::adopt(FileDescriptor descriptor, const Seals&
   if (status.st_size <= 0) {
     return fail(ErrorCode::kCorrupt, "shared memory from another process is empty");
   }
-  if (auto checked = check_seals(descriptor, required); !checked) {
-    return fail(std::move(checked.error()));
-  }
+  TENON_TRY(check_seals(descriptor, required));
   return SharedMemory(std::move(descriptor), static_cast<std::uint64_t>(status.st_size));
 }
 

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "platform/resource_limits.hpp"
 
 namespace tenon::internal {
@@ -175,17 +176,14 @@ Error taken(const fs::path& path, std::optional<std::int64_t> process_id) {
 
 /// The process that listens on the socket; nullopt if there is none.
 Result<std::optional<PeerCredentials>> live_listener(const fs::path& path, const sockaddr_un& address) {
-  auto probe = make_socket();
-  if (!probe) {
-    return fail(std::move(probe.error()));
-  }
-  const int code = try_connect(*probe, address);
+  TENON_ASSIGN(const auto probe, make_socket());
+  const int code = try_connect(probe, address);
   if (code == ECONNREFUSED || code == ENOENT) {
     return std::optional<PeerCredentials>();
   }
   // EAGAIN: the backlog is full, so there is a listener.
   if (code == 0 || code == EAGAIN) {
-    return code == 0 ? std::optional(peer_credentials(*probe).value_or(PeerCredentials{})) : PeerCredentials{};
+    return code == 0 ? std::optional(peer_credentials(probe).value_or(PeerCredentials{})) : PeerCredentials{};
   }
   if (code == EPROTOTYPE) {
     return fail(ErrorCode::kInvalidArgument,
@@ -243,10 +241,7 @@ const FileDescriptor& UnixListener::descriptor() const noexcept {
 }
 
 Result<UnixListener> UnixListener::listen(const fs::path& path) {
-  const auto address = address_of(path);
-  if (!address) {
-    return fail(address.error());
-  }
+  TENON_ASSIGN(const auto address, address_of(path));
   const fs::path directory = path.has_parent_path() ? path.parent_path() : fs::path(".");
   struct stat there {};
   const bool found = ::stat(directory.c_str(), &there) == 0;
@@ -260,19 +255,13 @@ Result<UnixListener> UnixListener::listen(const fs::path& path) {
   auto state = std::make_unique<State>(path, fs::path(path.native() + ".lock"));
   const auto give_up = std::chrono::steady_clock::now() + kStartingOrEnding;
   for (;;) {
-    auto locked = state->lock.try_take();
-    if (!locked) {
-      return fail(std::move(locked.error()));
-    }
-    if (*locked) {
+    TENON_ASSIGN(const auto locked, state->lock.try_take());
+    if (locked) {
       break;
     }
-    auto live = live_listener(path, *address);
-    if (!live) {
-      return fail(std::move(live.error()));
-    }
-    if (*live) {
-      return fail(taken(path, known_process(**live)));
+    TENON_ASSIGN(const auto live, live_listener(path, address));
+    if (live) {
+      return fail(taken(path, known_process(*live)));
     }
     if (std::chrono::steady_clock::now() >= give_up) {
       return fail(taken(path, state->lock.holder()));
@@ -285,26 +274,20 @@ Result<UnixListener> UnixListener::listen(const fs::path& path) {
       return fail(ErrorCode::kInvalidArgument,
                   quoted(path) + " exists and is not a socket; remove it or choose another path");
     }
-    auto live = live_listener(path, *address);
-    if (!live) {
-      return fail(std::move(live.error()));
-    }
-    if (*live) {
-      return fail(taken(path, known_process(**live)));
+    TENON_ASSIGN(const auto live, live_listener(path, address));
+    if (live) {
+      return fail(taken(path, known_process(*live)));
     }
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
       return fail(os_error(errno, "cannot remove the socket " + quoted(path) + " that a dead process left behind"));
     }
   }
-  auto descriptor = make_socket();
-  if (!descriptor) {
-    return fail(std::move(descriptor.error()));
-  }
+  TENON_ASSIGN(auto descriptor, make_socket());
   // The file gets the mode of the socket, so it is never accessible to others, not even briefly.
-  if (::fchmod(descriptor->get(), 0600) != 0) {
+  if (::fchmod(descriptor.get(), 0600) != 0) {
     return fail(os_error(errno, "cannot restrict access to the socket " + quoted(path)));
   }
-  if (::bind(descriptor->get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) {
+  if (::bind(descriptor.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     return fail(os_error(errno, "cannot create the socket " + quoted(path)));
   }
   if (::lstat(path.c_str(), &there) != 0) {
@@ -316,10 +299,10 @@ Result<UnixListener> UnixListener::listen(const fs::path& path) {
   if ((there.st_mode & 0777) != 0600 && ::chmod(path.c_str(), 0600) != 0) {
     return fail(os_error(errno, "cannot restrict access to the socket " + quoted(path)));
   }
-  if (::listen(descriptor->get(), kBacklog) != 0) {
+  if (::listen(descriptor.get(), kBacklog) != 0) {
     return fail(os_error(errno, "cannot listen on the socket " + quoted(path)));
   }
-  state->descriptor = std::move(*descriptor);
+  state->descriptor = std::move(descriptor);
   return UnixListener(std::move(state));
 }
 
@@ -340,16 +323,13 @@ Result<FileDescriptor> UnixListener::accept() {
 }
 
 Result<FileDescriptor> connect_unix(const fs::path& path, MonotonicNs deadline_ns) {
-  const auto address = address_of(path);
-  if (!address) {
-    return fail(address.error());
-  }
+  TENON_ASSIGN(const auto address, address_of(path));
   auto descriptor = make_socket();
   if (!descriptor) {
     return descriptor;
   }
   for (;;) {
-    const int code = try_connect(*descriptor, *address);
+    const int code = try_connect(*descriptor, address);
     switch (code) {
       case 0:
         return descriptor;
