@@ -8,6 +8,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -70,6 +71,7 @@ class Guarded {
     };
 
     Locked(Mutex& mutex, T& value) : lock_(mutex), value_(&value) {}
+    Locked(std::unique_lock<Mutex> lock, T& value) : lock_(std::move(lock)), value_(&value) {}
     std::unique_lock<Mutex> lock_;
     T* value_;
   };
@@ -84,6 +86,11 @@ class Guarded {
   Guarded& operator=(const Guarded&) = delete;
 
   [[nodiscard]] Locked lock() { return Locked(mutex_, value_); }
+  /// The same if no other thread holds the lock just now.
+  [[nodiscard]] std::optional<Locked> try_lock() {
+    std::unique_lock<Mutex> lock(mutex_, std::try_to_lock);
+    return lock.owns_lock() ? std::optional(Locked(std::move(lock), value_)) : std::nullopt;
+  }
 
  private:
   Mutex mutex_;

@@ -48,16 +48,17 @@ class RankedMutex {
   static_assert(kNumber < 64);
 
   void lock() {
-    if constexpr (kChecked) {
-      HeldRanks& held = HeldRanks::of_this_thread();
-      if (!held.allow(kNumber)) {
-        std::fprintf(stderr, "a lock of rank %u is taken while locks of the ranks 0x%llx are held (bit per rank)\n",
-                     kNumber, static_cast<unsigned long long>(held.bits()));
-        std::abort();
-      }
-      held.add(kNumber);
-    }
+    check();
     mutex_.lock();
+    note_held();
+  }
+  [[nodiscard]] bool try_lock() {
+    check();
+    const bool locked = mutex_.try_lock();
+    if (locked) {
+      note_held();
+    }
+    return locked;
   }
   void unlock() {
     mutex_.unlock();
@@ -69,6 +70,22 @@ class RankedMutex {
   [[nodiscard]] std::mutex& native() noexcept { return mutex_; }
 
  private:
+  static void check() {
+    if constexpr (kChecked) {
+      const HeldRanks& held = HeldRanks::of_this_thread();
+      if (!held.allow(kNumber)) {
+        std::fprintf(stderr, "a lock of rank %u is taken while locks of the ranks 0x%llx are held (bit per rank)\n",
+                     kNumber, static_cast<unsigned long long>(held.bits()));
+        std::abort();
+      }
+    }
+  }
+  static void note_held() noexcept {
+    if constexpr (kChecked) {
+      HeldRanks::of_this_thread().add(kNumber);
+    }
+  }
+
   std::mutex mutex_;
 };
 

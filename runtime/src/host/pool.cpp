@@ -19,6 +19,11 @@ constexpr std::uint64_t kMinArenaBytes = std::uint64_t{1} << 20;
 /// Large arguments that have a segment, and with it a descriptor, before their call's turn; the usual limit of a
 /// process is 1024.
 constexpr std::uint64_t kMaxHeldApart = 256;
+/// Calls that one holder of the lock takes in, so that the holder is not kept for long, and the bytes of the argument
+/// of each.
+constexpr std::uint32_t kMostLeft = 256;
+constexpr std::uint64_t kMostLeftBytes = 4096;
+constexpr std::string_view kClosedText = "the runtime is shutting down and takes no further calls";
 constexpr std::uint32_t kMaxWorkers = 4096;
 constexpr std::uint32_t kMostAttempts = 250;
 /// Between two looks of a thread that waits for a call which is not its worker's next.
@@ -82,7 +87,37 @@ void recycle(std::vector<T>& vector) {
 
 }  // namespace
 
+TENON_HOT void Pool::open_intake(const Scheduler& scheduler, std::uint32_t spare) noexcept {
+  if (!intake_.wanted() || shadowing_.load(std::memory_order_relaxed) != 0 ||
+      !accepting_.load(std::memory_order_relaxed)) {
+    return;
+  }
+  const std::uint64_t taken = scheduler.ledger().accepted() + spare;
+  if (taken < max_queued_calls_ &&
+      scheduler.ledger().accepted_bytes() + kMostLeft * kMostLeftBytes <= max_queued_bytes_) {
+    intake_.open(static_cast<std::uint32_t>(std::min<std::uint64_t>(max_queued_calls_ - taken, kMostLeft)));
+  }
+}
+
+void Pool::take_in(Scheduler& scheduler) {
+  if (!intake_.is_open()) {
+    return;
+  }
+  while (Call* first = intake_.take_or_close()) {
+    if (accepting_.load(std::memory_order_relaxed)) {
+      scheduler.submit_all(first);
+      continue;
+    }
+    while (first != nullptr) {
+      Call* next = first->next();
+      scheduler.refuse(CallRef::adopt(first), ErrorCode::kRejected, std::string(kClosedText));
+      first = next;
+    }
+  }
+}
+
 TENON_HOT void Pool::give_up(Locked scheduler) {
+  take_in(*scheduler);
   if (scheduler->effects().empty()) {
     return;
   }
@@ -437,9 +472,7 @@ TENON_HOT bool Pool::has_room(const Scheduler& scheduler, const Call& call) cons
 }
 
 Result<void> Pool::wait_for_room(Locked& scheduler, const Call& call) {
-  const auto closed = [] {
-    return fail(ErrorCode::kRejected, "the runtime is shutting down and takes no further calls");
-  };
+  const auto closed = [] { return fail(ErrorCode::kRejected, std::string(kClosedText)); };
   if (!accepting_.load(std::memory_order_relaxed)) {
     return closed();
   }
@@ -470,8 +503,19 @@ Result<void> Pool::wait_for_room(Locked& scheduler, const Call& call) {
   return {};
 }
 
+TENON_HOT bool Pool::leave(CallRef& call) noexcept {
+  return call->kind == CallKind::kCall && call->counted_bytes() <= kMostLeftBytes && intake_.leave(call);
+}
+
 void Pool::submit(CallRef call) {
-  auto scheduler = scheduler_.lock();
+  if (leave(call)) {
+    return;
+  }
+  auto free = scheduler_.try_lock();
+  if (!free) {
+    intake_.note_contention();
+  }
+  auto scheduler = free ? std::move(*free) : scheduler_.lock();
   if (auto room = wait_for_room(scheduler, *call); !room) {
     scheduler.unlock();
     Error error = std::move(room.error());
@@ -486,6 +530,7 @@ void Pool::submit(CallRef call) {
     shadow = make_shadow(*call);
     scheduler = scheduler_.lock();
   }
+  open_intake(*scheduler, 2);
   with(std::move(scheduler), [&](Scheduler& locked) {
     locked.submit(std::move(call));
     if (shadow != nullptr) {

@@ -24,6 +24,7 @@
 #include "base/unique_id.hpp"
 #include "host/call.hpp"
 #include "host/file_restorer.hpp"
+#include "host/intake.hpp"
 #include "host/kept_catalog.hpp"
 #include "host/launcher.hpp"
 #include "host/lock_order.hpp"
@@ -124,22 +125,38 @@ class Pool : public std::enable_shared_from_this<Pool> {
   using LockedScheduler = Guarded<Scheduler, HostMutex<HostLock::kScheduler>>;
   using Locked = LockedScheduler::Locked;
 
-  /// Runs `action` on the scheduler under its lock, then what it left to be done outside.
+  /// Runs `action` on the scheduler under its lock, then what it left to be done outside. The action submits one call
+  /// at most.
   template <typename Action>
   auto with(Action action) {
-    return with(scheduler_.lock(), std::move(action));
+    Locked scheduler = scheduler_.lock();
+    open_intake(*scheduler, 1);
+    return with(std::move(scheduler), std::move(action));
   }
   template <typename Action>
   auto with(Locked scheduler, Action action) {
+    const auto act = [&] {
+      try {
+        return action(*scheduler);
+      } catch (...) {
+        take_in(*scheduler);
+        throw;
+      }
+    };
     if constexpr (std::is_void_v<std::invoke_result_t<Action, Scheduler&>>) {
-      action(*scheduler);
+      act();
       give_up(std::move(scheduler));
     } else {
-      auto value = action(*scheduler);
+      auto value = act();
       give_up(std::move(scheduler));
       return value;
     }
   }
+  /// Lets other threads leave calls while this one holds the lock, if they have met at it. `spare`: calls that this
+  /// thread may submit itself.
+  void open_intake(const Scheduler& scheduler, std::uint32_t spare) noexcept;
+  /// Submits what was left, and closes the intake.
+  void take_in(Scheduler& scheduler);
   /// Gives up the lock, and does what was left to be done outside.
   void give_up(Locked scheduler);
   /// Does it, without the lock, and leaves it empty, with what it has allocated.
@@ -147,6 +164,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
   [[nodiscard]] RouteRef make_route(const GenerationRef& generation, const TaskInfo& task, StoredBytes params);
   /// A call that runs beside `call` for comparison; null when there is none. Before `call` is submitted.
   [[nodiscard]] CallRef make_shadow(const Call& call);
+  /// Leaves a small call with the thread that holds the lock, if that takes calls in; the caller still has it if not.
+  [[nodiscard]] bool leave(CallRef& call) noexcept;
   /// Waits for room for one more call. Errors: why it is not accepted.
   [[nodiscard]] Result<void> wait_for_room(Locked& scheduler, const Call& call);
   [[nodiscard]] bool has_room(const Scheduler& scheduler, const Call& call) const noexcept;
@@ -210,6 +229,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   std::atomic<Effects*> spare_effects_{nullptr};
 
   LockedScheduler scheduler_;
+  Intake intake_;                      // Closed whenever no thread holds scheduler_'s lock.
   std::condition_variable changed_;    // With scheduler_'s lock: room, readiness, ends.
   std::atomic<bool> accepting_{true};  // Written under scheduler_'s lock; read without it as a first look.
   bool closing_ = false;               // Guarded by scheduler_'s lock: the reactor ends once no worker is left.

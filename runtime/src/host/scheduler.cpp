@@ -93,6 +93,25 @@ Scheduler::Scheduler(const SchedulerOptions& options, ArgumentMemory& arguments,
 // -- calls --------------------------------------------------------------------------------------
 
 void Scheduler::submit(CallRef call) {
+  accept(std::move(call));
+  serve_queue();
+}
+
+void Scheduler::submit_all(Call* first) {
+  while (first != nullptr) {
+    Call* next = first->next();
+    accept(CallRef::adopt(first));
+    first = next;
+  }
+  serve_queue();
+}
+
+void Scheduler::refuse(CallRef call, ErrorCode code, std::string message) {
+  ledger_.accept(*call);
+  ledger_.finish_error(std::move(call), code, std::move(message));
+}
+
+void Scheduler::accept(CallRef call) {
   ledger_.accept(*call);
   if (call->kind == CallKind::kBulk) {
     link_part(*call);
@@ -116,6 +135,9 @@ void Scheduler::submit(CallRef call) {
   if (backlog_.note_priority(priority)) {
     recall_.take_back_lower(priority);
   }
+}
+
+void Scheduler::serve_queue() {
   dispatcher_.dispatch();
   if (!backlog_.empty()) {
     reap_round();

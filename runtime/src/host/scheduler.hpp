@@ -87,6 +87,10 @@ class Scheduler {
 
   /// Takes a call. It runs, or ends, later.
   void submit(CallRef call);
+  /// Takes calls that are linked by Call::next; the references are the scheduler's from then on.
+  void submit_all(Call* first);
+  /// Takes a call and ends it at once.
+  void refuse(CallRef call, ErrorCode code, std::string message);
   /// Takes a call for an idle worker whose completions the calling thread will reap itself. Null when there is none,
   /// or others wait already: submit it then.
   [[nodiscard]] std::shared_ptr<WorkerLink> submit_direct(CallRef call);
@@ -132,6 +136,10 @@ class Scheduler {
   void fill_stats(RuntimeStats& stats) const;
 
  private:
+  /// Queues a call, or ends it.
+  void accept(CallRef call);
+  /// Gives queued calls to the workers.
+  void serve_queue();
   void take_reaper(WorkerLink& link);
   /// What a ring asks for: takes the replies and arms the bell anew.
   void take_rung(WorkerLink& link);
