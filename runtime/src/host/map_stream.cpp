@@ -125,7 +125,7 @@ void MapStream::Impl::submit_single(BytesView argument) {
   if (pool_ == nullptr) {
     group.single = internal::completed_future<Reply>(
         fail(ErrorCode::kInvalidArgument, "this runtime has been moved away; use the one it was moved to"));
-  } else if (auto call = pool_->make_call(task_, argument, options_.call)) {
+  } else if (auto call = pool_->calls().make(task_, argument, options_.call)) {
     group.single = Future<Reply>(Shared<internal::TypedState<Reply>>(*call));
     pool_->submit(std::move(*call));
   } else {
@@ -150,7 +150,7 @@ void MapStream::Impl::submit_bulk() {
   gathered_.finish(block_);
   Group group;
   group.end_index = next_index_ + count;
-  auto work = pool_->make_bulk(inbox_, task_, options_.call.params, block_, count, next_index_);
+  auto work = pool_->calls().make_bulk(inbox_, task_, options_.call.params, block_, count, next_index_);
   auto submitted = work ? pool_->submit_bulk(*work, options_.call) : Result<internal::CallRef>(fail(work.error()));
   if (submitted) {
     group.bulk = std::move(*submitted);

@@ -16,16 +16,12 @@ namespace tenon::internal {
 namespace {
 
 constexpr std::uint64_t kMinArenaBytes = std::uint64_t{1} << 20;
-/// Large arguments that have a segment, and with it a descriptor, before their call's turn; the usual limit of a
-/// process is 1024.
-constexpr std::uint64_t kMaxHeldApart = 256;
 /// Calls that one holder of the lock takes in, so that the holder is not kept for long, and the bytes of the argument
 /// of each.
 constexpr std::uint32_t kMostLeft = 256;
 constexpr std::uint64_t kMostLeftBytes = 4096;
 constexpr std::string_view kClosedText = "the runtime is shutting down and takes no further calls";
 constexpr std::uint32_t kMaxWorkers = 4096;
-constexpr std::uint32_t kMostAttempts = 250;
 /// Between two looks of a thread that waits for a call which is not its worker's next.
 constexpr std::int64_t kLookNs = 1'000'000;
 /// Who has started a runtime calls it next. On a few cores the other workers, whose start takes a core for half a
@@ -60,22 +56,8 @@ Result<void> check(const RuntimeOptions& options) {
   return {};
 }
 
-}  // namespace
-
-namespace {
-
 /// Beyond it the memory goes back.
 constexpr std::size_t kMostSpare = 4096;
-
-/// Runs `make`; a caller of the library gets an error where memory is short, not an exception.
-template <typename Make>
-auto or_out_of_memory(Make make) -> decltype(make()) {
-  try {
-    return make();
-  } catch (const std::bad_alloc&) {
-    return fail(ErrorCode::kOutOfMemory, "no memory is left for a further call" + memory_limit_text());
-  }
-}
 
 template <typename T>
 void recycle(std::vector<T>& vector) {
@@ -88,8 +70,7 @@ void recycle(std::vector<T>& vector) {
 }  // namespace
 
 TENON_HOT void Pool::open_intake(const Scheduler& scheduler, std::uint32_t spare) noexcept {
-  if (!intake_.wanted() || shadowing_.load(std::memory_order_relaxed) != 0 ||
-      !accepting_.load(std::memory_order_relaxed)) {
+  if (!intake_.wanted() || swap_hooks_.shadowing() || !accepting_.load(std::memory_order_relaxed)) {
     return;
   }
   const std::uint64_t taken = scheduler.ledger().accepted() + spare;
@@ -184,9 +165,7 @@ TENON_HOT void Pool::settle(Effects& effects) {
     end.work->sink->on_end(end.work, end.ends);
   }
   if (effects.trouble) {
-    if (const auto* trouble = trouble_.load(std::memory_order_acquire)) {
-      (*trouble)();
-    }
+    swap_hooks_.report_trouble();
   }
   effects.log.clear();
   effects.trouble = false;
@@ -231,7 +210,7 @@ Result<std::shared_ptr<Pool>> Pool::start(const RuntimeOptions& options,
   const std::shared_ptr<Pool> pool(new Pool(options, std::move(launcher), std::move(*poller), std::move(*bell),
                                             std::move(retired), std::move(*arguments)));
   for (const auto& [name, settings] : options.plugin_settings) {
-    auto stored = pool->store(settings);
+    auto stored = pool->calls_.store(settings);
     if (!stored) {
       return fail(std::move(stored.error()));
     }
@@ -257,9 +236,8 @@ Result<std::shared_ptr<Pool>> Pool::start(const RuntimeOptions& options,
   std::vector<GenerationRef> current;
   for (const auto& plugin : catalog->catalog.plugins()) {
     if (plugin->usable()) {
-      current.push_back(make_shared_object<const Generation>(pool->generation_numbers_.next(), plugin,
-                                                             catalog->files[plugin->name],
-                                                             options.limits_for(plugin->name).start_timeout));
+      current.push_back(
+          pool->make_generation(plugin, catalog->files[plugin->name], options.limits_for(plugin->name).start_timeout));
     }
   }
   pool->routing_.open(std::move(catalog->catalog), current);
@@ -299,7 +277,8 @@ Pool::Pool(const RuntimeOptions& options, std::unique_ptr<Launcher> launcher, Po
       arguments_(std::move(arguments)),
       routing_([this](const GenerationRef& generation, const TaskInfo& task,
                       StoredBytes params) { return make_route(generation, task, std::move(params)); },
-               [this](BytesView params) { return store(params); }),
+               [this](BytesView params) { return calls_.store(params); }),
+      calls_(workers_, routing_, arguments_),
       scheduler_(std::in_place,
                  SchedulerOptions{.workers = workers_,
                                   .cores = usable_core_count(),
@@ -319,143 +298,18 @@ Pool::~Pool() {
   delete spare_effects_.load(std::memory_order_relaxed);
 }
 
-// -- making calls -----------------------------------------------------------------------------
+// -- routes and generations -----------------------------------------------------------------------------
+
+GenerationRef Pool::make_generation(std::shared_ptr<const PluginInfo> plugin, ServedFileRef file,
+                                    std::chrono::milliseconds load_limit) {
+  return make_shared_object<const Generation>(generation_numbers_.next(), std::move(plugin), std::move(file),
+                                              load_limit);
+}
 
 RouteRef Pool::make_route(const GenerationRef& generation, const TaskInfo& task, StoredBytes params) {
   return make_shared_object<const HostRoute>(static_cast<std::uint32_t>(route_numbers_.next()), generation,
                                              TaskRef{generation->plugin, &task}, std::move(params), weak_from_this(),
                                              call_memory_, retired_);
-}
-
-TENON_HOT void Pool::fill_options(Call& call, const CallOptions& options) {
-  call.max_attempts = static_cast<std::uint8_t>(std::clamp<std::uint32_t>(options.max_attempts, 1, kMostAttempts));
-  if (options.priority != 0) {
-    call.make_details().priority = options.priority;
-  }
-  if (options.timeout) {
-    CallDetails& details = call.make_details();
-    details.deadline_ns = deadline_after(*options.timeout);
-    details.timeout_ns = std::max<std::int64_t>(options.timeout->count(), 0);
-  }
-  if (options.queue_timeout) {
-    CallDetails& details = call.make_details();
-    details.queue_deadline_ns = deadline_after(*options.queue_timeout);
-    details.queue_timeout_ns = std::max<std::int64_t>(options.queue_timeout->count(), 0);
-  }
-  if (options.run_timeout) {
-    call.make_details().run_timeout_ns = std::max<std::int64_t>(options.run_timeout->count(), 0);
-  }
-  if (!options.affinity_key.empty()) {
-    call.make_details().pinned_slot = slot_of_key(options.affinity_key, workers_);
-  }
-}
-
-TENON_HOT Result<RouteRef> Pool::plain_route(std::string_view task, BytesView params) {
-  auto found = routing_.route(task, params);
-  if (found && (*found)->ref.task->kind != TaskKind::kPlain) {
-    return fail(ErrorCode::kInvalidArgument,
-                (*found)->ref.task->full_name + " is a streaming task; open a session of it");
-  }
-  return found;
-}
-
-TENON_HOT Result<CallRef> Pool::make_call(std::string_view task, BytesView argument, const CallOptions& options) {
-  return or_out_of_memory([&]() -> Result<CallRef> {
-    auto found = plain_route(task, options.params);
-    if (!found) {
-      return fail(std::move(found.error()));
-    }
-    CallRef call;
-    if (argument.size() > kSubmissionInlineBytes) {
-      auto placed = place_or_copy(argument);
-      if (!placed) {
-        return fail(std::move(placed.error()));
-      }
-      call = Call::create(std::move(*found), call_ids_.next(), std::move(*placed));
-    } else {
-      call = Call::create(std::move(*found), call_ids_.next(), argument);
-    }
-    fill_options(*call, options);
-    return call;
-  });
-}
-
-TENON_HOT Result<CallRef> Pool::make_call(std::string_view task, const Reply& argument, const CallOptions& options) {
-  return or_out_of_memory([&]() -> Result<CallRef> {
-    if (argument.storage() == nullptr || argument.storage()->segment() == nullptr) {
-      return make_call(task, argument.bytes(), options);
-    }
-    auto found = plain_route(task, options.params);
-    if (!found) {
-      return fail(std::move(found.error()));
-    }
-    auto shared = share(argument);
-    if (!shared) {
-      return fail(std::move(shared.error()));
-    }
-    CallRef call = Call::create(std::move(*found), call_ids_.next(), std::move(*shared));
-    fill_options(*call, options);
-    return call;
-  });
-}
-
-Result<Shared<const BulkWork>> Pool::make_bulk(Shared<BulkSink> sink, std::string_view task, BytesView params,
-                                               BytesView block, std::uint32_t count, std::uint64_t tag) {
-  return or_out_of_memory([&]() -> Result<Shared<const BulkWork>> {
-    auto found = plain_route(task, params);
-    if (!found) {
-      return fail(std::move(found.error()));
-    }
-    auto placed = place_or_copy(block);
-    if (!placed) {
-      return fail(std::move(placed.error()));
-    }
-    return Shared<const BulkWork>(make_shared_object<BulkWork>(std::move(sink), std::move(*found), std::move(*placed),
-                                                               count, call_ids_.next(count), tag));
-  });
-}
-
-CallRef Pool::make_session_call(const std::shared_ptr<SessionRecord>& session, CallKind kind, BytesView payload) {
-  CallRef call = Call::create(session->route, call_ids_.next(), payload);
-  CallDetails& details = call->make_details();
-  details.session = session;
-  call->kind = kind;
-  call->session_bound = kind != CallKind::kOpen;
-  if (kind != CallKind::kClose) {
-    details.run_timeout_ns = session->step_timeout_ns;
-  }
-  details.pinned_slot = call->session_bound ? 0 : session->slot;  // Of an open one the scheduler knows where it is.
-  return call;
-}
-
-Result<StoredBytes> Pool::store(BytesView bytes) {
-  auto stored = arguments_->store(bytes);
-  return stored ? std::move(stored) : arguments_->store_apart(bytes);
-}
-
-Result<StoredBytes> Pool::place_or_copy(BytesView argument) {
-  // A full arena is no error, nor are many large arguments: the bytes then wait in private memory until the call's turn
-  // comes, so that a long queue does not take the descriptors of the whole process.
-  if (argument.size() < kLargeBlockBytes || arguments_->held_apart() < kMaxHeldApart) {
-    auto placed = arguments_->store(argument);
-    if (placed || !is_shortage(placed.error())) {
-      return placed;
-    }
-  }
-  try {
-    return copy_to_host(argument);
-  } catch (const std::bad_alloc&) {
-    return fail(ErrorCode::kOutOfMemory,
-                "no memory is left for an argument of " + format_size(argument.size()) + "; call with fewer at a time");
-  }
-}
-
-Result<StoredBytes> Pool::share(const Reply& reply) {
-  StoredBytes stored{reply.storage(), reply.bytes_in_place()};
-  if (knows(stored)) {
-    return stored;
-  }
-  return store(reply.bytes_in_place());
 }
 
 // -- running calls ----------------------------------------------------------------------------
@@ -525,7 +379,7 @@ void Pool::submit(CallRef call) {
     return;
   }
   CallRef shadow;
-  if (shadowing_.load(std::memory_order_relaxed) != 0) {
+  if (swap_hooks_.shadowing()) {
     scheduler.unlock();
     shadow = make_shadow(*call);
     scheduler = scheduler_.lock();
@@ -540,8 +394,7 @@ void Pool::submit(CallRef call) {
 }
 
 Result<CallRef> Pool::submit_bulk(const Shared<const BulkWork>& work, const CallOptions& options) {
-  CallRef call = Call::create_bulk(work->route, work, 0, work->count);
-  fill_options(*call, options);
+  CallRef call = calls_.make_bulk_call(work, options);
   auto scheduler = scheduler_.lock();
   if (auto room = wait_for_room(scheduler, *call); !room) {
     return fail(std::move(room.error()));

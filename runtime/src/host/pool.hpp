@@ -23,6 +23,7 @@
 #include "base/guarded.hpp"
 #include "base/unique_id.hpp"
 #include "host/call.hpp"
+#include "host/call_factory.hpp"
 #include "host/file_restorer.hpp"
 #include "host/intake.hpp"
 #include "host/kept_catalog.hpp"
@@ -31,13 +32,13 @@
 #include "host/routing_table.hpp"
 #include "host/scheduler.hpp"
 #include "host/storage.hpp"
+#include "host/swap_hooks.hpp"
 #include "platform/reactor/poller.hpp"
 #include "platform/thread.hpp"
 #include "swap/fleet.hpp"
 
 namespace tenon::internal {
 
-class PoolFleet;
 class SessionHandle;
 
 /// A running pool of workers. [any-thread]
@@ -58,23 +59,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
 
   /// The route of a task with params. Errors: kNotFound; kInvalidArgument params for a task that has none.
   [[nodiscard]] Result<RouteRef> route(std::string_view task, BytesView params) { return routing_.route(task, params); }
-  /// The same of a plain task. Errors: kInvalidArgument a streaming task.
-  [[nodiscard]] Result<RouteRef> plain_route(std::string_view task, BytesView params);
-  /// A call of a plain task, ready to be run. Errors: those of route; kInvalidArgument a streaming task.
-  [[nodiscard]] Result<CallRef> make_call(std::string_view task, BytesView argument, const CallOptions& options);
-  [[nodiscard]] Result<CallRef> make_call(std::string_view task, const Reply& argument, const CallOptions& options);
-  /// An operation of a session.
-  [[nodiscard]] CallRef make_session_call(const std::shared_ptr<SessionRecord>& session, CallKind kind,
-                                          BytesView payload = {});
-
-  /// Bytes where workers can read them: where they lie if that is in shared memory, else a copy. Errors: kOutOfMemory.
-  [[nodiscard]] Result<StoredBytes> share(const Reply& reply);
-  [[nodiscard]] Result<StoredBytes> store(BytesView bytes);
-  [[nodiscard]] const std::shared_ptr<ArgumentMemory>& arguments() const noexcept { return arguments_; }
-  /// Whether the workers of this pool can read bytes where they lie: a result of another runtime they cannot.
-  [[nodiscard]] bool knows(const StoredBytes& bytes) const noexcept {
-    return arguments_->owns(bytes) && bytes.place().has_value();
-  }
+  /// Makes what submit, run and submit_bulk take.
+  [[nodiscard]] CallFactory& calls() noexcept { return calls_; }
 
   /// Runs a call; its future completes in any case. May wait for room in the queue.
   void submit(CallRef call);
@@ -86,10 +72,6 @@ class Pool : public std::enable_shared_from_this<Pool> {
   /// Runs the items of a bulk call; `work` tells its sink of each one's end. May wait for room in the queue. Errors:
   /// the call is refused, and the sink will hear of none.
   [[nodiscard]] Result<CallRef> submit_bulk(const Shared<const BulkWork>& work, const CallOptions& options);
-  /// What submit_bulk takes, from an argument block with `count` items. `tag` is the sink's. Errors: those of
-  /// make_call.
-  [[nodiscard]] Result<Shared<const BulkWork>> make_bulk(Shared<BulkSink> sink, std::string_view task, BytesView params,
-                                                         BytesView block, std::uint32_t count, std::uint64_t tag);
   bool cancel(Call& call);
   /// See Future::cancel_queued and Future::started.
   bool cancel_queued(Call& call);
@@ -116,11 +98,15 @@ class Pool : public std::enable_shared_from_this<Pool> {
   /// See Runtime::shutdown.
   void shutdown(Shutdown how);
 
- private:
-  friend class PoolFleet;
+  // -- for a swap -------------------------------------------------------------------------------
 
-  Pool(const RuntimeOptions& options, std::unique_ptr<Launcher> launcher, Poller poller, EventBell bell,
-       std::shared_ptr<Retired> retired, std::shared_ptr<ArgumentMemory> arguments);
+  [[nodiscard]] RoutingTable& routing() noexcept { return routing_; }
+  [[nodiscard]] SwapHooks& swap_hooks() noexcept { return swap_hooks_; }
+  [[nodiscard]] GenerationRef make_generation(std::shared_ptr<const PluginInfo> plugin, ServedFileRef file,
+                                              std::chrono::milliseconds load_limit);
+  [[nodiscard]] RouteRef make_route(const GenerationRef& generation, const TaskInfo& task, StoredBytes params);
+  /// Waits until the workers have all left a generation, or a point in time. Returns whether they have.
+  [[nodiscard]] bool wait_left(const Generation& generation, MonotonicNs until_ns);
 
   using LockedScheduler = Guarded<Scheduler, HostMutex<HostLock::kScheduler>>;
   using Locked = LockedScheduler::Locked;
@@ -152,6 +138,11 @@ class Pool : public std::enable_shared_from_this<Pool> {
       return value;
     }
   }
+
+ private:
+  Pool(const RuntimeOptions& options, std::unique_ptr<Launcher> launcher, Poller poller, EventBell bell,
+       std::shared_ptr<Retired> retired, std::shared_ptr<ArgumentMemory> arguments);
+
   /// Lets other threads leave calls while this one holds the lock, if they have met at it. `spare`: calls that this
   /// thread may submit itself.
   void open_intake(const Scheduler& scheduler, std::uint32_t spare) noexcept;
@@ -161,7 +152,6 @@ class Pool : public std::enable_shared_from_this<Pool> {
   void give_up(Locked scheduler);
   /// Does it, without the lock, and leaves it empty, with what it has allocated.
   void settle(Effects& effects);
-  [[nodiscard]] RouteRef make_route(const GenerationRef& generation, const TaskInfo& task, StoredBytes params);
   /// A call that runs beside `call` for comparison; null when there is none. Before `call` is submitted.
   [[nodiscard]] CallRef make_shadow(const Call& call);
   /// Leaves a small call with the thread that holds the lock, if that takes calls in; the caller still has it if not.
@@ -169,9 +159,6 @@ class Pool : public std::enable_shared_from_this<Pool> {
   /// Waits for room for one more call. Errors: why it is not accepted.
   [[nodiscard]] Result<void> wait_for_room(Locked& scheduler, const Call& call);
   [[nodiscard]] bool has_room(const Scheduler& scheduler, const Call& call) const noexcept;
-  /// An argument where workers can read it, or a private copy when there is no room. Errors: kOutOfMemory; kTooLarge.
-  [[nodiscard]] Result<StoredBytes> place_or_copy(BytesView argument);
-  void fill_options(Call& call, const CallOptions& options);
   /// The reaper's role is the calling thread's: reaps until `call` is done or another worker's. False: the deadline has
   /// passed before. Gives the role back in any case.
   bool reap_for(WorkerLink& link, const Call& call, MonotonicNs deadline_ns);
@@ -209,20 +196,14 @@ class Pool : public std::enable_shared_from_this<Pool> {
   const Shared<CallMemory> call_memory_ = make_shared_object<CallMemory>(retired_);
   const std::shared_ptr<ArgumentMemory> arguments_;
   std::map<std::string, StoredBytes> settings_;  // Constant once started.
-  IdSequence call_ids_;
   IdSequence session_ids_;
   IdSequence link_ids_;
   IdSequence route_numbers_;
   IdSequence generation_numbers_;
   RoutingTable routing_;
+  CallFactory calls_;
   Guarded<std::vector<std::weak_ptr<SessionHandle>>> sessions_;
-  using ShadowSink = decltype(TrialOptions::shadow);
-  Guarded<std::map<std::uint64_t, std::shared_ptr<const ShadowSink>>> shadow_sinks_;  // By generation.
-  // Relaxed: a first look; what is seen late gets no shadow.
-  std::atomic<std::uint32_t> shadowing_{0};
-  // Set once; acquire and release, as the function lies behind it.
-  std::atomic<const std::function<void()>*> trouble_{nullptr};
-  std::unique_ptr<const std::function<void()>> trouble_storage_;
+  SwapHooks swap_hooks_;
 
   // Between two uses, so that a small call allocates nothing. Not a thread's own: its destructor would have to be
   // registered under the loader's lock, which the thread that starts the runtime may hold.

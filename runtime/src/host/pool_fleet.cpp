@@ -58,28 +58,23 @@ CallRef Pool::make_shadow(const Call& call) {
   if (!slot) {
     return nullptr;
   }
-  std::shared_ptr<const ShadowSink> sink;
-  {
-    auto sinks = shadow_sinks_.lock();
-    const auto found = sinks->find(twin->generation->number);
-    if (found == sinks->end()) {
-      return nullptr;
-    }
-    sink = found->second;
+  std::shared_ptr<const SwapHooks::ShadowSink> sink = swap_hooks_.shadow_sink(twin->generation->number);
+  if (sink == nullptr) {
+    return nullptr;
   }
-  CallRef shadow = call.stored() != nullptr ? Call::create(twin, call_ids_.next(), *call.stored())
-                                            : Call::create(twin, call_ids_.next(), call.payload());
-  CallDetails& details = shadow->make_details();
-  details.shadow = true;
-  details.pinned_slot = static_cast<std::int32_t>(*slot);
-  details.deadline_ns = call.details().deadline_ns;
-  details.run_timeout_ns = call.details().run_timeout_ns;
+  CallRef shadow = calls_.make_shadow(call, twin, *slot);
   auto pair = std::make_shared<ShadowPair>(call.route(), std::move(sink));
   const Future<Reply> old_end{Shared<TypedState<Reply>>(CallRef::share(const_cast<Call*>(&call)))};
   const Future<Reply> new_end{Shared<TypedState<Reply>>(shadow)};
   static_cast<void>(old_end.then([pair](Result<Reply> end) { pair->set_old(std::move(end)); }));
   static_cast<void>(new_end.then([pair](Result<Reply> end) { pair->set_new(std::move(end)); }));
   return shadow;
+}
+
+bool Pool::wait_left(const Generation& generation, MonotonicNs until_ns) {
+  auto scheduler = scheduler_.lock();
+  return scheduler.wait_until(changed_, std::chrono::steady_clock::time_point(std::chrono::nanoseconds(until_ns)),
+                              [&] { return !scheduler->generations().has(generation); });
 }
 
 void Pool::move_sessions() {
@@ -110,12 +105,11 @@ class PoolFleet final : public Fleet {
 
   Catalog catalog() const override { return pool_->catalog(); }
 
-  GenerationRef current(std::string_view plugin) const override { return pool_->routing_.current(plugin); }
+  GenerationRef current(std::string_view plugin) const override { return pool_->routing().current(plugin); }
 
   GenerationRef add(std::shared_ptr<const PluginInfo> plugin, ServedFileRef file,
                     std::chrono::milliseconds load_limit) override {
-    return make_shared_object<const Generation>(pool_->generation_numbers_.next(), std::move(plugin), std::move(file),
-                                                load_limit);
+    return pool_->make_generation(std::move(plugin), std::move(file), load_limit);
   }
 
   Result<void> warm(const GenerationRef& generation, std::chrono::milliseconds timeout) override;
@@ -125,26 +119,18 @@ class PoolFleet final : public Fleet {
   void retire(const GenerationRef& generation) override;
 
   bool wait_drained(const GenerationRef& generation, std::chrono::milliseconds timeout) override {
-    auto scheduler = pool_->scheduler_.lock();
-    const auto gone = [&] { return !scheduler->generations().has(*generation); };
-    const auto until = std::chrono::steady_clock::time_point(std::chrono::nanoseconds(deadline_after(timeout)));
-    return scheduler.wait_until(pool_->changed_, until, gone);
+    return pool_->wait_left(*generation, deadline_after(timeout));
   }
 
   GenerationTally tally(const GenerationRef& generation) const override {
     GenerationTally tally;
-    pool_->scheduler_.lock()->generations().fill_tally(*generation, tally);
+    pool_->with([&](Scheduler& scheduler) { scheduler.generations().fill_tally(*generation, tally); });
     return tally;
   }
 
-  void set_listener(std::function<void()> trouble) override {
-    pool_->trouble_storage_ = std::make_unique<const std::function<void()>>(std::move(trouble));
-    pool_->trouble_.store(pool_->trouble_storage_.get(), std::memory_order_release);
-  }
+  void set_listener(std::function<void()> trouble) override { pool_->swap_hooks().set_listener(std::move(trouble)); }
 
  private:
-  void end_shadow(const Generation& generation);
-
   std::shared_ptr<Pool> pool_;
 };
 
@@ -166,12 +152,7 @@ Result<void> PoolFleet::warm(const GenerationRef& generation, std::chrono::milli
     const std::uint32_t wanted =
         std::clamp<std::uint32_t>(scheduler.generations().count_with(generation->plugin->name), 1, kMostWarm);
     for (const std::uint32_t slot : scheduler.generations().add_warm_slots(generation, wanted)) {
-      CallRef load = Call::create(route, pool_->call_ids_.next(), BytesView());
-      load->kind = CallKind::kLoad;
-      CallDetails& details = load->make_details();
-      details.pinned_slot = static_cast<std::int32_t>(slot);
-      details.deadline_ns = deadline_ns;
-      details.timeout_ns = std::chrono::nanoseconds(timeout).count();
+      CallRef load = pool_->calls().make_load(route, slot, deadline_ns, std::chrono::nanoseconds(timeout).count());
       loads.push_back(load);
       scheduler.submit(load);
     }
@@ -211,27 +192,19 @@ Result<void> PoolFleet::warm(const GenerationRef& generation, std::chrono::milli
 void PoolFleet::start_trial(const GenerationRef& generation, TrialOptions options) {
   const bool shadow = static_cast<bool>(options.shadow);
   if (shadow) {
-    pool_->shadow_sinks_.lock()->emplace(generation->number,
-                                         std::make_shared<const Pool::ShadowSink>(std::move(options.shadow)));
-    pool_->shadowing_.fetch_add(1, std::memory_order_relaxed);
+    pool_->swap_hooks().add_shadow_sink(generation->number, std::move(options.shadow));
   }
   pool_->with([&](Scheduler& scheduler) {
-    pool_->routing_.begin_trial(generation);
+    pool_->routing().begin_trial(generation);
     scheduler.trials().begin(generation, options.share, shadow);
   });
-}
-
-void PoolFleet::end_shadow(const Generation& generation) {
-  if (pool_->shadow_sinks_.lock()->erase(generation.number) != 0) {
-    pool_->shadowing_.fetch_sub(1, std::memory_order_relaxed);
-  }
 }
 
 GenerationRef PoolFleet::switch_to(const GenerationRef& generation, bool keeps_queued,
                                    std::chrono::milliseconds session_drain) {
   RoutingTable::Replaced replaced;  // Destroyed outside the locks.
   pool_->with([&](Scheduler& scheduler) {
-    replaced = pool_->routing_.switch_to(generation, keeps_queued);
+    replaced = pool_->routing().switch_to(generation, keeps_queued);
     if (replaced.generation != nullptr) {
       replaced.generation->counts.set_replaced(true);
     }
@@ -240,18 +213,18 @@ GenerationRef PoolFleet::switch_to(const GenerationRef& generation, bool keeps_q
                                        .keeps_queued = keeps_queued,
                                        .session_drain_ns = std::chrono::nanoseconds(session_drain).count()});
   });
-  end_shadow(*generation);
+  pool_->swap_hooks().remove_shadow_sink(generation->number);
   pool_->move_sessions();
   return std::move(replaced.generation);
 }
 
 void PoolFleet::retire(const GenerationRef& generation) {
   pool_->with([&](Scheduler& scheduler) {
-    pool_->routing_.end_trial(*generation);
+    pool_->routing().end_trial(*generation);
     generation->counts.set_retired();
     scheduler.generations().retire(*generation);
   });
-  end_shadow(*generation);
+  pool_->swap_hooks().remove_shadow_sink(generation->number);
 }
 
 std::shared_ptr<Fleet> make_fleet(const std::shared_ptr<Pool>& pool) {

@@ -199,7 +199,7 @@ TENON_HOT Result<Reply> Runtime::call(std::string_view task, BytesView argument,
   if (impl_ == nullptr) {
     return fail(moved_from());
   }
-  auto call = impl_->pool()->make_call(task, argument, options);
+  auto call = impl_->pool()->calls().make(task, argument, options);
   if (!call) {
     return fail(std::move(call.error()));
   }
@@ -210,7 +210,7 @@ TENON_HOT Result<Reply> Runtime::call(std::string_view task, const Reply& argume
   if (impl_ == nullptr) {
     return fail(moved_from());
   }
-  auto call = impl_->pool()->make_call(task, argument, options);
+  auto call = impl_->pool()->calls().make(task, argument, options);
   if (!call) {
     return fail(std::move(call.error()));
   }
@@ -221,14 +221,14 @@ Result<ArgumentBuilder> Runtime::build_argument(std::size_t size_hint_bytes) {
   if (impl_ == nullptr) {
     return fail(moved_from());
   }
-  return ArgumentBuilder::create(impl_->pool()->arguments(), size_hint_bytes);
+  return ArgumentBuilder::create(impl_->pool()->calls().arguments(), size_hint_bytes);
 }
 
 Future<Reply> Runtime::submit(std::string_view task, BytesView argument, const CallOptions& options) {
   if (impl_ == nullptr) {
     return internal::completed_future<Reply>(fail(moved_from()));
   }
-  auto call = impl_->pool()->make_call(task, argument, options);
+  auto call = impl_->pool()->calls().make(task, argument, options);
   if (!call) {
     return internal::completed_future<Reply>(fail(std::move(call.error())));
   }
@@ -246,7 +246,7 @@ Future<Reply> internal::RuntimeAccess::submit(Runtime& runtime, std::string_view
   if (runtime.impl_ == nullptr) {
     return completed_future<Reply>(fail(moved_from()));
   }
-  auto call = runtime.impl_->pool()->make_call(task, argument, options);
+  auto call = runtime.impl_->pool()->calls().make(task, argument, options);
   if (!call) {
     return completed_future<Reply>(fail(std::move(call.error())));
   }

@@ -51,7 +51,7 @@ namespace {
 Result<CallRef> make_open_call(Pool& pool, const std::shared_ptr<SessionRecord>& record, const StoredBytes& argument,
                                StoredBytes checkpoint) {
   const bool travels = !argument.place();
-  CallRef call = pool.make_session_call(record, CallKind::kOpen, travels ? argument.bytes : BytesView());
+  CallRef call = pool.calls().make_session_call(record, CallKind::kOpen, travels ? argument.bytes : BytesView());
   if (!travels) {
     call->set_stored(argument);
   }
@@ -83,7 +83,7 @@ Future<std::shared_ptr<SessionHandle>> open_session(const std::shared_ptr<Pool>&
   }
   StoredBytes argument;
   if (options.argument.size() > kSubmissionInlineBytes) {
-    auto stored = pool->store(options.argument);
+    auto stored = pool->calls().store(options.argument);
     if (!stored) {
       return failed(std::move(stored.error()));
     }
@@ -93,7 +93,7 @@ Future<std::shared_ptr<SessionHandle>> open_session(const std::shared_ptr<Pool>&
   }
   StoredBytes checkpoint;
   if (!options.checkpoint.empty()) {
-    auto stored = pool->store(options.checkpoint);
+    auto stored = pool->calls().store(options.checkpoint);
     if (!stored) {
       return failed(std::move(stored.error()));
     }
@@ -119,7 +119,7 @@ Future<std::shared_ptr<SessionHandle>> open_session(const std::shared_ptr<Pool>&
 
 SessionHandle::~SessionHandle() {
   // The result is ignored: a worker that is gone has closed the session too.
-  pool_->submit(pool_->make_session_call(record(), CallKind::kClose));
+  pool_->submit(pool_->calls().make_session_call(record(), CallKind::kClose));
 }
 
 // -- moving -----------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ void SessionHandle::move_if_idle() {
 
 void SessionHandle::move_now() {
   const RecordRef from = record();
-  static_cast<void>(submit(pool_->make_session_call(from, CallKind::kCheckpoint))
+  static_cast<void>(submit(pool_->calls().make_session_call(from, CallKind::kCheckpoint))
                         .then([self = shared_from_this(), from](const Result<Reply>& checkpoint) {
                           self->open_elsewhere(from, checkpoint);
                         }));
@@ -227,7 +227,7 @@ void SessionHandle::open_elsewhere(const RecordRef& from, const Result<Reply>& c
     return;
   }
   auto route = pool_->current_route(*from->route);
-  auto stored = pool_->share(*checkpoint);
+  auto stored = pool_->calls().share(*checkpoint);
   if (!route || !stored) {
     end_move(from);
     return;
@@ -244,7 +244,7 @@ void SessionHandle::open_elsewhere(const RecordRef& from, const Result<Reply>& c
   }
   static_cast<void>(submit(std::move(*call)).then([self = shared_from_this(), from, to](const Result<Reply>& opened) {
     if (opened) {
-      self->pool_->submit(self->pool_->make_session_call(from, CallKind::kClose));
+      self->pool_->submit(self->pool_->calls().make_session_call(from, CallKind::kClose));
     }
     self->end_move(opened ? to : from);
   }));
@@ -306,7 +306,7 @@ Future<Session::Batch> SessionHandle::next(std::uint32_t max_results, bool with_
 
 Future<Session::Batch> SessionHandle::begin_next(const RecordRef& record, std::uint32_t max_results,
                                                  bool with_checkpoint) {
-  CallRef call = pool_->make_session_call(record, CallKind::kStep);
+  CallRef call = pool_->calls().make_session_call(record, CallKind::kStep);
   call->make_details().max_results = std::clamp<std::uint32_t>(max_results, 1, kMaxFrames);
   call->make_details().with_checkpoint = with_checkpoint;
   const Future<Reply> stepped{Shared<TypedState<Reply>>(call)};
@@ -356,7 +356,7 @@ Future<void> SessionHandle::begin_feed(const RecordRef& record, const std::vecto
   std::vector<BytesView> gathered;
   std::uint64_t gathered_bytes = 0;
   const auto add_step = [&](StoredBytes stored, bool frames) {
-    CallRef call = pool_->make_session_call(record, CallKind::kStep);
+    CallRef call = pool_->calls().make_session_call(record, CallKind::kStep);
     call->set_stored(std::move(stored));
     call->make_details().argument_frames = frames;
     steps.push_back(std::move(call));
@@ -373,7 +373,7 @@ Future<void> SessionHandle::begin_feed(const RecordRef& record, const std::vecto
     if (auto written = write_frames(gathered, sequence); !written) {
       return written;
     }
-    auto stored = pool_->store(sequence);
+    auto stored = pool_->calls().store(sequence);
     if (!stored) {
       return fail(std::move(stored.error()));
     }
@@ -385,7 +385,7 @@ Future<void> SessionHandle::begin_feed(const RecordRef& record, const std::vecto
   const auto add_all = [&]() -> Result<void> {
     for (const Reply& argument : arguments) {
       StoredBytes in_place{argument.storage(), argument.bytes_in_place()};
-      if (argument.bytes_in_place().size() < kGatheredBytes || !pool_->knows(in_place)) {
+      if (argument.bytes_in_place().size() < kGatheredBytes || !pool_->calls().knows(in_place)) {
         if (gathered_bytes + argument.bytes_in_place().size() > kStepBytes) {
           if (auto flushed = flush(); !flushed) {
             return flushed;
@@ -423,12 +423,13 @@ Future<Reply> SessionHandle::finish() {
     return completed_future<Reply>(fail(std::move(checked.error())));
   }
   return operate<Reply>(
-      [this](const RecordRef& record) { return submit(pool_->make_session_call(record, CallKind::kStep)); });
+      [this](const RecordRef& record) { return submit(pool_->calls().make_session_call(record, CallKind::kStep)); });
 }
 
 Future<Reply> SessionHandle::checkpoint() {
-  return operate<Reply>(
-      [this](const RecordRef& record) { return submit(pool_->make_session_call(record, CallKind::kCheckpoint)); });
+  return operate<Reply>([this](const RecordRef& record) {
+    return submit(pool_->calls().make_session_call(record, CallKind::kCheckpoint));
+  });
 }
 
 }  // namespace tenon::internal

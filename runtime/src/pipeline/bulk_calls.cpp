@@ -111,7 +111,7 @@ std::size_t BulkCalls::send(Stage& stage, std::size_t begin, std::size_t size, s
     places_[slot].bulk = index;
     places_[slot].item = item;
   }
-  auto work = pool_->make_bulk(sink_, *stage.task, stage.options->params, block_, count, index);
+  auto work = pool_->calls().make_bulk(sink_, *stage.task, stage.options->params, block_, count, index);
   if (work) {
     bulk.work = *work;
   }

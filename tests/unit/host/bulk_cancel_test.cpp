@@ -101,7 +101,7 @@ Submitted submit(Pool& pool, const std::string& task, const std::vector<tenon::B
   tenon::Buffer block;
   builder.finish(block);
   Submitted submitted{make_shared_object<Ends>(count), nullptr};
-  auto work = pool.make_bulk(submitted.ends, task, options.params, block, count, 0);
+  auto work = pool.calls().make_bulk(submitted.ends, task, options.params, block, count, 0);
   REQUIRE(work);
   submitted.work = *work;
   REQUIRE(pool.submit_bulk(*work, options));
