@@ -1,9 +1,11 @@
 /// Counts of a text.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
+#include "common/byte_block.hpp"
 #include "text_generated.h"
 
 namespace text {
@@ -15,6 +17,9 @@ namespace text {
 /// consist only of control characters). White space: U+0009 to U+000D, U+0020, U+00A0, U+1680,
 /// U+2000 to U+200A, U+2028, U+2029, U+202F, U+205F, U+2060, U+3000. Control characters and
 /// unassigned ones are not printable. Bytes that are not UTF-8 count as printable characters.
+///
+/// Runs of printable ASCII and white space are counted 64 bytes at a time; control characters and
+/// UTF-8 sequences byte by byte.
 class Counter {
  public:
   void add(std::span<const std::uint8_t> bytes);
@@ -27,6 +32,10 @@ class Counter {
     in_word_ = true;
   }
   void take_character(char32_t character) noexcept;
+  void take_byte(std::uint8_t byte) noexcept;
+  /// Counts the first bytes of a block that are printable ASCII or white space; returns their
+  /// number. Not inside a UTF-8 sequence.
+  std::size_t take_plain(const tenon::plugins::ByteBlock& block) noexcept;
 
   CountsT counts_;
   std::uint64_t line_bytes_ = 0;

@@ -1,4 +1,6 @@
+#include <random>
 #include <string>
+#include <vector>
 
 #include <tenon/plugin_test.hpp>
 
@@ -108,6 +110,30 @@ TEST_CASE("Count: words are runs between white space of all kinds, and one chara
     for (const std::size_t piece : {1u, 2u, 3u, 100u}) {
       INFO(row.text << " in pieces of " << piece);
       CHECK(count_in_pieces(row.text, piece).words == row.words);
+    }
+  }
+}
+
+TEST_CASE("Count: blocks and single bytes give the same counts for any bytes") {
+  const std::vector<std::string> units{"a",    "word", " ",    "\n",   "\r\n",     "\t",           std::string(1, '\0'),
+                                       "\x7F", "\x1B", "\xFF", "\xC3", "\xC3\xBC", "\xE6\x97\xA5", "\xE2\x80\xA8",
+                                       "\xA5", "~",    "!",    "\v"};
+  std::minstd_rand random(14);
+  for (int round = 0; round < 2000; ++round) {
+    std::string text;
+    // Some texts are only ASCII, some only printable.
+    const std::size_t kinds = round % 3 == 0 ? 5 : round % 3 == 1 ? 9 : units.size();
+    for (std::size_t i = random() % 300; i != 0; --i) {
+      text += units[random() % kinds];
+    }
+    const auto expected = count_in_pieces(text, 1);
+    for (const std::size_t piece : {63u, 64u, 65u, 100u, 100000u}) {
+      const auto counts = count_in_pieces(text, piece);
+      REQUIRE(counts.lines == expected.lines);
+      REQUIRE(counts.words == expected.words);
+      REQUIRE(counts.characters == expected.characters);
+      REQUIRE(counts.longest_line_bytes == expected.longest_line_bytes);
+      REQUIRE(counts.size_bytes == text.size());
     }
   }
 }
