@@ -22,8 +22,6 @@ using tenon::plugins::Content;
 using tenon::plugins::view;
 
 constexpr std::size_t kChunkBytes = 256u << 10;
-/// Number of lines between two polls; most lines are short.
-constexpr std::uint64_t kLinesPerPoll = 4096;
 
 tenon::plugins::Poll poll_of(const tenon::Call& call) {
   return [&call] { call.check(); };
@@ -85,43 +83,55 @@ text::MatchesT grep(tenon::Call& call, const tenon::File& argument, const text::
   const auto poll = poll_of(call);
   Content content(argument);
   text::TextReader reader(content, params.max_size_bytes());
-  text::LineSplitter splitter(reader, content.path(), params.max_line_bytes(), text::LongLines::cut);
+  text::LineSearch search(reader, pattern, params.max_line_bytes(), params.invert());
   text::MatchesT matches;
   matches.path = content.path();
-  for (std::uint64_t number = 1; splitter.next(poll); ++number) {
-    if (number % kLinesPerPoll == 0) {
-      call.check();
-    }
-    const auto range = pattern.find(splitter.line());
-    if (range.has_value() == params.invert()) {
-      continue;
-    }
+  while (const auto hit = search.next(poll)) {
     if (++matches.total > params.max_matches()) {
       continue;
     }
     auto match = std::make_unique<text::MatchT>();
-    match->number = number;
-    match->text = splitter.line();
-    match->begin = range ? static_cast<std::uint32_t>(range->begin) : 0;
-    match->end = range ? static_cast<std::uint32_t>(range->end) : 0;
+    match->number = hit->number;
+    match->text = hit->line;
+    match->begin = static_cast<std::uint32_t>(hit->range.begin);
+    match->end = static_cast<std::uint32_t>(hit->range.end);
     matches.matches.push_back(std::move(match));
   }
   return matches;
 }
 
-void add_words(text::WordTally& tally, std::string_view text, const text::WordsParams& params) {
-  text::for_each_word(text, params.ignore_case(), [&](const std::string& word) {
-    if (word.size() >= params.min_word_bytes()) {
-      tally.add(word);
-    }
-  });
-}
+/// Adds the words of texts to a tally.
+class WordAdder {
+ public:
+  WordAdder(text::WordTally& tally, const text::WordsParams& params)
+      : tally_(tally), min_word_bytes_(params.min_word_bytes()), splitter_(params.ignore_case()) {}
+
+  void add(std::string_view text) {
+    splitter_.split(text, [this](std::span<const std::string_view> words) {
+      if (min_word_bytes_ <= 1) {
+        tally_.add(words);
+        return;
+      }
+      for (const std::string_view word : words) {
+        if (word.size() >= min_word_bytes_) {
+          tally_.add(word);
+        }
+      }
+    });
+  }
+
+ private:
+  text::WordTally& tally_;
+  std::size_t min_word_bytes_;
+  text::WordSplitter splitter_;
+};
 
 text::WordCountsT words(tenon::Call& call, const tenon::File& argument, const text::WordsParams& params) {
   Content content(argument);
   text::TextReader reader(content, params.max_size_bytes());
   text::WordTally tally;
   tally.set_capacity(params.capacity());
+  WordAdder adder(tally, params);
   std::vector<std::uint8_t> buffer(kChunkBytes);
   std::size_t kept = 0;
   for (;;) {
@@ -129,7 +139,7 @@ text::WordCountsT words(tenon::Call& call, const tenon::File& argument, const te
     const std::size_t size = reader.read(std::span(buffer).subspan(kept));
     const std::string_view text(reinterpret_cast<const char*>(buffer.data()), kept + size);
     if (size == 0) {
-      add_words(tally, text, params);
+      adder.add(text);
       return tally.all();
     }
     // Text after the last white space may continue in the next piece; text without white space is
@@ -137,7 +147,7 @@ text::WordCountsT words(tenon::Call& call, const tenon::File& argument, const te
     const auto space = text.find_last_of(" \n\t\r");
     const std::size_t whole =
         space != std::string_view::npos ? space + 1 : (text.size() == buffer.size() ? text.size() : 0);
-    add_words(tally, text.substr(0, whole), params);
+    adder.add(text.substr(0, whole));
     kept = text.size() - whole;
     std::copy(buffer.begin() + static_cast<std::ptrdiff_t>(whole),
               buffer.begin() + static_cast<std::ptrdiff_t>(whole + kept), buffer.begin());
@@ -156,8 +166,9 @@ tenon::Reduce<text::WordCounts> top(tenon::ReduceContext<text::WordCounts>& s, c
 tenon::Reduce<text::WordCounts> word_count(tenon::ReduceContext<tenon::Line>& s, const text::WordsParams& params) {
   auto& tally = s.state<text::WordTally>();
   tally.set_capacity(params.capacity());
+  WordAdder adder(tally, params);
   while (const tenon::Line* line = co_await s.next()) {
-    add_words(tally, view(line->text()), params);
+    adder.add(view(line->text()));
   }
   co_return tally.top(params.k());
 }

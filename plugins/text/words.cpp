@@ -33,13 +33,45 @@ bool is_word_character(char32_t c) {
 
 }  // namespace
 
-void for_each_word(std::string_view text, bool ignore_case, const std::function<void(const std::string&)>& take) {
+WordSplitter::Words WordSplitter::words_of(const tenon::plugins::ByteBlock& block) noexcept {
+  constexpr std::size_t kBlock = tenon::plugins::ByteBlock::kSize;
+  const std::uint64_t other = block.not_ascii();
+  const std::uint64_t letters = block.letters() | block.between('0', '9') | block.equal('_');
+  const std::uint64_t apostrophes = block.equal('\'');
+  const std::uint64_t inside = letters | (apostrophes & (letters << 1) & (letters >> 1));
+  Words words;
+  // A word that touches the end of what is known may continue there, also behind an apostrophe.
+  const auto known = static_cast<std::size_t>(std::countr_zero(other));
+  const std::uint64_t touching = inside | (apostrophes & (letters << 1));
+  words.size_bytes = known;
+  if (known != 0) {
+    words.size_bytes -= static_cast<std::size_t>(std::countl_one(touching << (kBlock - known)));
+  }
+  // A word that fills the whole block, or a character that is not ASCII.
+  words.is_hard = words.size_bytes == 0 || known < kBlock;
+  if (words.size_bytes == 0) {
+    return words;
+  }
+  const std::uint64_t before =
+      words.size_bytes == kBlock ? ~std::uint64_t{0} : (std::uint64_t{1} << words.size_bytes) - 1;
+  const std::uint64_t whole = inside & before;
+  words.starts = whole & ~(whole << 1);
+  words.ends = ~whole & (whole << 1);
+  return words;
+}
+
+std::size_t WordSplitter::split_slowly(std::string_view text, std::size_t at) {
+  words_.clear();
+  const std::size_t start = at;
   std::string word;
   bool full = false;
-  for (std::size_t at = 0; at <= text.size();) {
+  for (;;) {
     const std::size_t begin = at;
     bool belongs = false;
     if (at < text.size()) {
+      if (at != start && word.empty() && static_cast<unsigned char>(text[at]) < 0x80) {
+        return at;
+      }
       const auto character = tenon::plugins::decode_utf8(text, at);
       belongs = character && is_word_character(*character);
       if (character == U'\'' && !word.empty() && at < text.size()) {
@@ -47,21 +79,22 @@ void for_each_word(std::string_view text, bool ignore_case, const std::function<
         const auto next = tenon::plugins::decode_utf8(text, ahead);
         belongs = next && is_word_character(*next);
       }
-    } else {
-      ++at;
     }
     if (!belongs) {
       if (!word.empty()) {
-        take(word);
+        words_.push_back(std::move(word));
       }
       word.clear();
       full = false;
+      if (begin == text.size()) {
+        return at;
+      }
       continue;
     }
     full = full || word.size() + (at - begin) > kMaxWordBytes;
     for (std::size_t i = begin; i < at && !full; ++i) {
       const char c = text[i];
-      word += ignore_case && c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+      word += ignore_case_ && c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     }
   }
 }
@@ -70,14 +103,34 @@ void WordTally::set_capacity(std::uint32_t capacity) {
   capacity_ = std::max<std::size_t>(capacity, 2);
 }
 
-void WordTally::add(const std::string& word) {
-  ++total_;
-  const auto [found, is_new] = words_.try_emplace(word);
-  ++found->second.count;
+void WordTally::count_one(WordTable::Entry& entry, bool is_new) {
+  ++entry.count;
   if (is_new) {
-    found->second.error = missed_at_most_;
+    entry.error = missed_at_most_;
     if (words_.size() > capacity_) {
       drop_rare();
+    }
+  }
+}
+
+void WordTally::add(std::string_view word) {
+  ++total_;
+  const auto [entry, is_new] = words_.insert(word);
+  count_one(entry, is_new);
+}
+
+void WordTally::add(std::span<const std::string_view> words) {
+  constexpr std::size_t kAtOnce = 32;
+  std::array<WordTable::Search, kAtOnce> searches;
+  for (; !words.empty(); words = words.subspan(std::min(kAtOnce, words.size()))) {
+    const std::size_t count = std::min(kAtOnce, words.size());
+    for (std::size_t i = 0; i < count; ++i) {
+      searches[i] = words_.prepare(words[i]);
+    }
+    total_ += count;
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto [entry, is_new] = words_.insert(searches[i]);
+      count_one(entry, is_new);
     }
   }
 }
@@ -88,18 +141,15 @@ void WordTally::merge(const WordCounts& counts) {
   total_ += counts.total();
   // Words not listed there may still occur in that text.
   if (missed != 0) {
-    for (auto& [word, count] : words_) {
-      count.error += missed;
-    }
+    words_.add_error(missed);
   }
   const std::uint64_t missed_before = missed_at_most_;
   missed_at_most_ += missed;
   for (const WordCount* other : *counts.words()) {
-    const auto [found, is_new] = words_.try_emplace(std::string(view(other->word())));
-    Count& count = found->second;
+    const auto [entry, is_new] = words_.insert(view(other->word()));
     // A malformed argument may list a word twice; its error is then unchanged.
-    count.error = (is_new ? missed_before : count.error - std::min(count.error, missed)) + other->error();
-    count.count += other->count();
+    entry.error = (is_new ? missed_before : entry.error - std::min(entry.error, missed)) + other->error();
+    entry.count += other->count();
     if (words_.size() > 2 * capacity_) {
       drop_rare();
     }
@@ -112,43 +162,38 @@ void WordTally::merge(const WordCounts& counts) {
 void WordTally::drop_rare() {
   std::vector<std::uint64_t> bounds;
   bounds.reserve(words_.size());
-  for (const auto& [word, count] : words_) {
-    bounds.push_back(count.count + count.error);
-  }
+  words_.for_each([&](const WordTable::Entry& entry) { bounds.push_back(entry.count + entry.error); });
   const auto middle = bounds.begin() + static_cast<std::ptrdiff_t>((bounds.size() - 1) / 2);
   std::nth_element(bounds.begin(), middle, bounds.end());
   const std::uint64_t limit = *middle;
-  std::erase_if(words_, [limit](const auto& item) { return item.second.count + item.second.error <= limit; });
+  words_.erase_up_to(limit);
   missed_at_most_ = std::max(missed_at_most_, limit);
   dropped_ = true;
 }
 
 WordCountsT WordTally::top(std::size_t k) const {
-  using Item = std::unordered_map<std::string, Count>::value_type;
-  std::vector<const Item*> order;
+  std::vector<const WordTable::Entry*> order;
   order.reserve(words_.size());
-  for (const auto& item : words_) {
-    order.push_back(&item);
-  }
+  words_.for_each([&](const WordTable::Entry& entry) { order.push_back(&entry); });
   const std::size_t kept = std::min(k, order.size());
-  std::partial_sort(
-      order.begin(), order.begin() + static_cast<std::ptrdiff_t>(kept), order.end(), [](const Item* a, const Item* b) {
-        return a->second.count != b->second.count ? a->second.count > b->second.count : a->first < b->first;
-      });
+  const auto is_before = [](const WordTable::Entry* a, const WordTable::Entry* b) {
+    return a->count != b->count ? a->count > b->count : a->word() < b->word();
+  };
+  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(kept), order.end(), is_before);
   WordCountsT counts;
   counts.total = total_;
   counts.exact = !dropped_;
   counts.missed_at_most = missed_at_most_;
   for (std::size_t i = 0; i < order.size(); ++i) {
-    const Count& count = order[i]->second;
+    const WordTable::Entry& entry = *order[i];
     if (i >= kept) {
-      counts.missed_at_most = std::max(counts.missed_at_most, count.count + count.error);
+      counts.missed_at_most = std::max(counts.missed_at_most, entry.count + entry.error);
       continue;
     }
     auto out = std::make_unique<WordCountT>();
-    out->word = order[i]->first;
-    out->count = count.count;
-    out->error = count.error;
+    out->word = entry.word();
+    out->count = entry.count;
+    out->error = entry.error;
     counts.words.push_back(std::move(out));
   }
   return counts;
@@ -174,7 +219,9 @@ WordTally WordTally::load(std::span<const std::uint8_t> bytes) {
   tally.dropped_ = state.dropped();
   if (state.words() != nullptr) {
     for (const WordCount* word : *state.words()) {
-      tally.words_[std::string(view(word->word()))] = {word->count(), word->error()};
+      WordTable::Entry& entry = tally.words_.insert(view(word->word())).first;
+      entry.count = word->count();
+      entry.error = word->error();
     }
   }
   return tally;

@@ -1,9 +1,13 @@
 #include <sys/stat.h>
 
+#include <array>
 #include <string>
+#include <string_view>
 
 #include <tenon/plugin.hpp>
 
+#include "common/byte_block.hpp"
+#include "common/byte_finder.hpp"
 #include "common/content.hpp"
 #include "common/file_name.hpp"
 #include "common/utf8.hpp"
@@ -107,5 +111,46 @@ TEST_CASE("Content: a zero byte in a path is an error, not its end") {
   } catch (const tenon::TaskError& error) {
     CHECK(error.code() == TENON_INVALID_ARGUMENT);
     CHECK(std::string(error.what()).find("a\\x00.txt': the path contains a zero byte") != std::string::npos);
+  }
+}
+
+TEST_CASE("ByteFinder: finds the first occurrence at every place") {
+  for (const std::string wanted : {"a", "ab", "needle", "aaaa", "\n", "zz top and more than sixteen bytes"}) {
+    const tenon::plugins::ByteFinder finder(wanted);
+    CHECK(finder.find("") == std::string_view::npos);
+    for (std::size_t before = 0; before < 200; ++before) {
+      for (const std::size_t after : {0u, 1u, 70u}) {
+        const std::string text = std::string(before, 'x') + wanted + std::string(after, 'a');
+        CHECK(finder.find(text) == text.find(wanted));
+        CHECK(finder.find(std::string(before, wanted[0])) == std::string(before, wanted[0]).find(wanted));
+      }
+    }
+  }
+}
+
+TEST_CASE("ByteBlock: masks say what the bytes are") {
+  std::array<unsigned char, 64> bytes{};
+  for (int start = 0; start < 256; start += 64) {
+    for (int i = 0; i < 64; ++i) {
+      bytes[static_cast<std::size_t>(i)] = static_cast<unsigned char>(start + i);
+    }
+    const tenon::plugins::ByteBlock block(bytes.data());
+    std::array<unsigned char, 64> lower{};
+    block.copy_lower(lower.data());
+    for (std::size_t i = 0; i < 64; ++i) {
+      const unsigned char byte = bytes[i];
+      const bool capital = byte >= 'A' && byte <= 'Z';
+      CHECK(((block.equal('x') >> i) & 1) == (byte == 'x' ? 1u : 0u));
+      CHECK(((block.between('!', '~') >> i) & 1) == (byte >= '!' && byte <= '~' ? 1u : 0u));
+      CHECK(((block.not_ascii() >> i) & 1) == (byte >= 0x80 ? 1u : 0u));
+      CHECK(((block.letters() >> i) & 1) == (capital || (byte >= 'a' && byte <= 'z') ? 1u : 0u));
+      CHECK(lower[i] == (capital ? byte + 32 : byte));
+    }
+  }
+  const std::string many(10000, 'n');
+  const auto* data = reinterpret_cast<const std::uint8_t*>(many.data());
+  for (const std::size_t size : {0u, 1u, 15u, 16u, 4079u, 4080u, 4096u, 10000u}) {
+    CHECK(tenon::plugins::count_bytes(data, data + size, 'n') == size);
+    CHECK(tenon::plugins::count_bytes(data, data + size, 'm') == 0);
   }
 }

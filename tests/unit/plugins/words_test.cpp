@@ -1,6 +1,9 @@
 #include <algorithm>
 #include <map>
+#include <random>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <tenon/plugin_test.hpp>
@@ -18,7 +21,8 @@ namespace {
 
 std::vector<std::string> words_in(const std::string& text) {
   std::vector<std::string> words;
-  text::for_each_word(text, true, [&](const std::string& word) { words.push_back(word); });
+  text::WordSplitter(true).split(
+      text, [&](std::span<const std::string_view> found) { words.insert(words.end(), found.begin(), found.end()); });
   return words;
 }
 
@@ -64,6 +68,102 @@ TEST_CASE("Words: what a word is") {
   CHECK(words_in("").empty());
   REQUIRE(words_in(std::string(5000, 'x')).size() == 1);
   CHECK(words_in(std::string(5000, 'x')).front().size() == text::kMaxWordBytes);
+}
+
+TEST_CASE("Words: are the same wherever they lie in a block of 64 bytes") {
+  struct Unit {
+    std::string text;
+    bool is_word;
+  };
+  // Apostrophes are decided by their neighbours.
+  const std::vector<Unit> units{{"a", true},
+                                {"Z", true},
+                                {"_", true},
+                                {"7", true},
+                                {" ", false},
+                                {"\n", false},
+                                {"'", false},
+                                {"-", false},
+                                {"\0", false},
+                                {"\xC3\xBC", true},
+                                {"\xE6\x97\xA5", true},
+                                {"\xE2\x80\x94", false},
+                                {"\xFF", false},
+                                {"\xC3", false},
+                                {"long", true},
+                                {"'", false}};
+  std::minstd_rand random(14);
+  for (int round = 0; round < 3000; ++round) {
+    std::vector<Unit> chosen;
+    // Some texts are mostly letters, so that words cross many blocks.
+    const std::size_t kinds = round % 3 == 0 ? 5 : round % 3 == 1 ? 9 : units.size();
+    for (std::size_t i = random() % 200; i != 0; --i) {
+      const Unit& unit = round % 4 == 0 && random() % 8 != 0 ? units[random() % 4] : units[random() % kinds];
+      // A lone lead byte is one only if no continuation follows.
+      chosen.push_back(unit);
+    }
+    std::string text;
+    Words expected;
+    std::string word;
+    const auto end_word = [&] {
+      if (!word.empty()) {
+        expected.push_back(word);
+      }
+      word.clear();
+    };
+    for (std::size_t i = 0; i < chosen.size(); ++i) {
+      const Unit& unit = chosen[i];
+      const std::string bytes = unit.text.empty() ? std::string(1, '\0') : unit.text;
+      text += bytes;
+      const bool joins = bytes == "'" && !word.empty() && i + 1 < chosen.size() && chosen[i + 1].is_word;
+      if (!unit.is_word && !joins) {
+        end_word();
+        continue;
+      }
+      for (const char c : bytes) {
+        word += c == 'Z' ? 'z' : c;
+      }
+    }
+    end_word();
+    for (auto& each : expected) {
+      if (each.size() > text::kMaxWordBytes) {
+        each.clear();
+      }
+    }
+    auto found = words_in(text);
+    REQUIRE(found.size() == expected.size());
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      if (!expected[i].empty()) {
+        REQUIRE(found[i] == expected[i]);
+      }
+    }
+  }
+}
+
+TEST_CASE("WordTable: finds what was inserted, and only that, while it grows and shrinks") {
+  text::WordTable table;
+  std::map<std::string, std::uint64_t> truth;
+  for (int i = 0; i < 20000; ++i) {
+    const std::string word = std::string(static_cast<std::size_t>(i % 40), 'x') + std::to_string(i % 7000);
+    const auto [entry, is_new] = table.insert(word);
+    CHECK(is_new == (truth.count(word) == 0));
+    ++entry.count;
+    ++truth[word];
+  }
+  CHECK(table.insert("").second);
+  CHECK_FALSE(table.insert("").second);
+  CHECK_FALSE(table.insert(std::string_view("\0", 0)).second);
+  CHECK(table.insert(std::string_view("\0", 1)).second);
+  CHECK(table.size() == truth.size() + 2);
+  table.erase_up_to(1);
+  std::erase_if(truth, [](const auto& item) { return item.second <= 1; });
+  CHECK(table.size() == truth.size());
+  std::size_t visited = 0;
+  table.for_each([&](const text::WordTable::Entry& entry) {
+    ++visited;
+    CHECK(truth.at(std::string(entry.word())) == entry.count);
+  });
+  CHECK(visited == truth.size());
 }
 
 TEST_CASE("WordTally: exact below its capacity") {
