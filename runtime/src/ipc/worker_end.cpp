@@ -2,10 +2,10 @@
 
 #include <bit>
 #include <cstring>
-#include <mutex>
 #include <string>
 #include <utility>
 
+#include "base/guarded.hpp"
 #include "base/hot.hpp"
 #include "base/try.hpp"
 #include "ipc/arena.hpp"
@@ -51,8 +51,7 @@ struct WorkerEnd::Impl {
   std::uint32_t bell_seen = 0;
   std::uint64_t release_head = 0;
 
-  std::mutex messages_mutex;  // Guards `messages`.
-  MessageWriter messages;
+  Guarded<MessageWriter> messages;
 
   void ring_event_bell() noexcept;
   /// Whether the host has rung since the last take_ring().
@@ -154,8 +153,9 @@ Result<std::unique_ptr<WorkerEnd::Impl>> WorkerEnd::Impl::over(std::shared_ptr<c
   impl->slots = reinterpret_cast<const SubmissionSlot*>(submission->data() + sizes.slots_offset_bytes);
   impl->answer_slots =
       reinterpret_cast<CompletionSlot*>(completion->writable_data() + sizes.completion_slots_offset_bytes);
-  impl->messages = MessageWriter(impl->header->messages.tail, completion->writable_data() + sizes.messages_offset_bytes,
-                                 impl->calls->messages.head);
+  *impl->messages.lock() =
+      MessageWriter(impl->header->messages.tail, completion->writable_data() + sizes.messages_offset_bytes,
+                    impl->calls->messages.head);
   impl->submission = std::move(submission);
   impl->completion = std::move(completion);
   impl->event_bell = BellRinger(std::move(bell));
@@ -449,12 +449,8 @@ MutableBytesView WorkerEnd::shared_bytes() const noexcept {
 
 Result<bool> WorkerEnd::post(BytesView message) {
   Impl& own = *impl_;
-  {
-    const std::lock_guard lock(own.messages_mutex);
-    auto written = own.messages.write(message);
-    if (!written || !*written) {
-      return written;
-    }
+  if (auto written = own.messages.lock()->write(message); !written || !*written) {
+    return written;
   }
   // The host's poller waits for the bell whether or not the host has armed it.
   own.ring_event_bell();

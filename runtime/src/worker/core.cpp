@@ -70,15 +70,15 @@ void LogSender::send(tenon_log_level_t level, std::string_view message, std::str
                      std::uint64_t call_id) {
   bool new_second = false;
   {
-    const std::lock_guard lock(mutex_);
+    const auto counts = counts_.lock();
     const MonotonicNs now_ns = monotonic_now_ns();
-    if (now_ns - second_began_ns_ >= kSecondNs) {
-      second_began_ns_ = now_ns;
-      lines_ = 0;
+    if (now_ns - counts->second_began_ns >= kSecondNs) {
+      counts->second_began_ns = now_ns;
+      counts->lines = 0;
       new_second = true;
     }
-    if (++lines_ > kLogLinesPerSecond) {
-      ++dropped_;
+    if (++counts->lines > kLogLinesPerSecond) {
+      ++counts->dropped;
       has_dropped_.store(true, std::memory_order_relaxed);
       return;
     }
@@ -87,17 +87,21 @@ void LogSender::send(tenon_log_level_t level, std::string_view message, std::str
     report_dropped();
   }
   if (!send_line(level, message, plugin, task, call_id)) {
-    const std::lock_guard lock(mutex_);
-    ++dropped_;
-    has_dropped_.store(true, std::memory_order_relaxed);
+    note_dropped(1);
   }
+}
+
+void LogSender::note_dropped(std::uint64_t lines) {
+  const auto counts = counts_.lock();
+  counts->dropped += lines;
+  has_dropped_.store(true, std::memory_order_relaxed);
 }
 
 void LogSender::send_dropped() {
   std::uint64_t dropped = 0;
   {
-    const std::lock_guard lock(mutex_);
-    dropped = std::exchange(dropped_, 0);
+    const auto counts = counts_.lock();
+    dropped = std::exchange(counts->dropped, 0);
     has_dropped_.store(false, std::memory_order_relaxed);
   }
   if (dropped == 0) {
@@ -108,9 +112,7 @@ void LogSender::send_dropped() {
                                   std::to_string(kLogLinesPerSecond) + " in a second, or the host was slow",
                               {}, {}, 0);
   if (!sent) {
-    const std::lock_guard lock(mutex_);
-    dropped_ += dropped;
-    has_dropped_.store(true, std::memory_order_relaxed);
+    note_dropped(dropped);
   }
 }
 

@@ -18,6 +18,7 @@
 #include <tenon/bytes.hpp>
 #include <tenon/error.hpp>
 
+#include "base/guarded.hpp"
 #include "base/try.hpp"
 #include "ipc/arena.hpp"
 #include "ipc/segment_table.hpp"
@@ -49,16 +50,20 @@ class LogSender {
   }
 
  private:
+  struct Counts {
+    MonotonicNs second_began_ns = 0;
+    int lines = 0;  ///< In the current second.
+    std::uint64_t dropped = 0;
+  };
+
+  void note_dropped(std::uint64_t lines);
   void send_dropped();
   [[nodiscard]] bool send_line(tenon_log_level_t level, std::string_view message, std::string_view plugin,
                                std::string_view task, std::uint64_t call_id);
 
   WorkerEnd& end_;
-  std::mutex mutex_;  // Guards the members below, except has_dropped_.
-  MonotonicNs second_began_ns_ = 0;
-  int lines_ = 0;
-  std::uint64_t dropped_ = 0;
-  std::atomic<bool> has_dropped_{false};  // Whether dropped_ is not 0, readable without the lock.
+  Guarded<Counts> counts_;
+  std::atomic<bool> has_dropped_{false};  // Whether Counts::dropped is not 0. Written with the lock held.
 };
 
 /// Limits how long a plugin's code may take to load. [task-thread], except report().
@@ -115,7 +120,8 @@ struct WorkerCore {
   /// measures from it.
   const char* stack_base = nullptr;
   std::uint64_t next_request = 1;
-  std::mutex progress_mutex;  // Several threads of a task may report.
+  /// Several threads of a task may report. Bare, because a thread that finds it taken does not wait.
+  std::mutex progress_mutex;
   /// The view that plugins get; must live as long as the process, see tenon_worker_t.
   const tenon_worker_t* plugin_view = nullptr;
   bool stopping = false;

@@ -18,6 +18,7 @@
 #endif
 
 #include "base/clock.hpp"
+#include "base/guarded.hpp"
 #include "base/hot.hpp"
 #include "base/try.hpp"
 #include "platform/host_watch.hpp"
@@ -46,16 +47,15 @@ constexpr std::string_view kBellLost =
 /// The plugins' view of the worker. Never freed: a plugin may keep it for the life of the process.
 struct PluginView {
   tenon_worker_t worker{};
-  LogSender* log = nullptr;
   ForkGuard fork_guard;
-  std::mutex mutex;  // Guards `log`, which is reset when the worker stops.
+  Guarded<LogSender*> log{nullptr};  // Null once the worker has stopped.
 
   static void log_line(const tenon_worker_t* worker, tenon_log_level_t level, const char* message) {
     auto* view = static_cast<PluginView*>(worker->worker_data);
     view->fork_guard.end_child();
-    const std::lock_guard lock(view->mutex);
-    if (view->log != nullptr && message != nullptr) {
-      view->log->send(level, std::string_view(message).substr(0, 4096), {}, {}, 0);
+    const auto log = view->log.lock();
+    if (*log != nullptr && message != nullptr) {
+      (*log)->send(level, std::string_view(message).substr(0, 4096), {}, {}, 0);
     }
   }
   static const void* extension(const tenon_worker_t*, const char*) { return nullptr; }
@@ -280,7 +280,7 @@ WorkerExit run_worker(ControlChannel channel, const WorkerOptions& options, std:
                   .log = PluginView::log_line,
                   .extension = PluginView::extension,
                   .worker_data = view};
-  view->log = &core.log;
+  *view->log.lock() = &core.log;
   view->fork_guard = core.fork_guard;
   core.plugin_view = &view->worker;
   TaskRunner runner(core);
@@ -288,10 +288,7 @@ WorkerExit run_worker(ControlChannel channel, const WorkerOptions& options, std:
   runner.close_sessions();
   core.routes.finish_plugins();
   core.fork_guard.end_any_child();
-  {
-    const std::lock_guard lock(view->mutex);
-    view->log = nullptr;
-  }
+  *view->log.lock() = nullptr;
   if (options.own_process) {
     // The watching thread uses it until the process exits.
     static_cast<void>(shaken->release());
