@@ -79,6 +79,14 @@ Content::Content(const tenon::File& file) : path_(view(file.path())) {
   if (path_.empty()) {
     throw TaskError(TENON_INVALID_ARGUMENT, "the file has neither a path nor data; set its `path`");
   }
+  open();
+}
+
+Content::Content(std::string path) : path_(std::move(path)) {
+  open();
+}
+
+void Content::open() {
   file_ = open_regular(path_, status_);
   if (size_bytes() >= kLargeBytes) {
     // Doubles the kernel's read-ahead. It is advice: what fails or changes nothing does no harm.

@@ -48,6 +48,8 @@ class Content {
  public:
   /// Throws TaskError as open_regular; TENON_INVALID_ARGUMENT for a File without path and data.
   explicit Content(const tenon::File& file);
+  /// The file at a path. Throws TaskError as open_regular.
+  explicit Content(std::string path);
   /// Content that is already in memory.
   Content(std::string path, std::span<const std::uint8_t> data);
 
@@ -69,6 +71,8 @@ class Content {
   [[nodiscard]] bool has_changed() const;
 
  private:
+  void open();
+
   std::string path_;
   std::span<const std::uint8_t> data_;
   std::size_t position_ = 0;

@@ -80,7 +80,8 @@ std::vector<std::unique_ptr<EntryT>> largest_entries(const std::vector<EntryT>& 
   return largest;
 }
 
-/// `entries` are sorted by path, so the paths of a group are sorted too.
+}  // namespace
+
 DuplicatesT find_duplicates(const std::vector<EntryT>& entries, std::string algorithm, std::uint64_t min_size_bytes) {
   std::vector<const EntryT*> order;
   for (const EntryT& entry : entries) {
@@ -115,8 +116,6 @@ DuplicatesT find_duplicates(const std::vector<EntryT>& entries, std::string algo
                    [](const auto& a, const auto& b) { return a->wasted_bytes > b->wasted_bytes; });
   return duplicates;
 }
-
-}  // namespace
 
 void DigestCollection::add(const tenon::Digest& digest, std::uint64_t max_files) {
   const tenon::File& file = *digest.file();
@@ -175,8 +174,19 @@ DuplicatesT DigestCollection::take_duplicates(std::uint64_t min_size_bytes) {
   return find_duplicates(take_entries(), algorithm_, min_size_bytes);
 }
 
+std::size_t DigestCollection::packed_bytes() const noexcept {
+  constexpr std::size_t kBytesPerEntry = 256;
+  std::size_t size = 1024 + entries_.size() * kBytesPerEntry;
+  for (const EntryT& entry : entries_) {
+    size += entry.path.size() + entry.relative_path.size();
+  }
+  constexpr std::size_t kMost = 256u << 20;
+  return std::min(size, kMost);
+}
+
 std::vector<std::uint8_t> DigestCollection::save() const {
-  flatbuffers::FlatBufferBuilder builder;
+  // Large enough at once, so that nothing is copied while it grows.
+  flatbuffers::FlatBufferBuilder builder(packed_bytes());
   std::vector<flatbuffers::Offset<Entry>> offsets;
   offsets.reserve(entries_.size());
   for (const EntryT& entry : entries_) {

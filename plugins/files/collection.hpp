@@ -10,6 +10,9 @@
 
 namespace files {
 
+/// Groups entries of the same size and digest. `entries` are sorted by path.
+DuplicatesT find_duplicates(const std::vector<EntryT>& entries, std::string algorithm, std::uint64_t min_size_bytes);
+
 /// All digests that a reduce has taken, which is also its checkpoint. Memory: about 300 bytes per
 /// file, and its paths.
 class DigestCollection {
@@ -24,6 +27,8 @@ class DigestCollection {
   /// Returns only the duplicates. The collection is empty afterwards.
   [[nodiscard]] DuplicatesT take_duplicates(std::uint64_t min_size_bytes);
 
+  /// About as many bytes as all entries have in a table, at most 256 MiB.
+  [[nodiscard]] std::size_t packed_bytes() const noexcept;
   /// Saves the checkpoint.
   [[nodiscard]] std::vector<std::uint8_t> save() const;
   static DigestCollection load(std::span<const std::uint8_t> bytes);

@@ -11,6 +11,7 @@
 #include "common/utf8.hpp"
 #include "files/collection.hpp"
 #include "files/digest.hpp"
+#include "files/duplicate_finder.hpp"
 #include "files/json.hpp"
 #include "files/report.hpp"
 #include "files/walk.hpp"
@@ -124,7 +125,9 @@ tenon::Reduce<files::Inventory> inventory(tenon::ReduceContext<tenon::Digest>& s
     collection.add(*digest, params.max_files());
   }
   const auto title = view(params.title());
-  co_return collection.take_inventory(title.empty() ? "Inventory" : std::string(title), params.largest());
+  const std::size_t size_bytes = collection.packed_bytes();
+  const auto inventory = collection.take_inventory(title.empty() ? "Inventory" : std::string(title), params.largest());
+  co_return files::Inventory::Pack(s.builder(size_bytes), &inventory);
 }
 
 tenon::Reduce<files::Duplicates> duplicates(tenon::ReduceContext<tenon::Digest>& s,
@@ -134,6 +137,25 @@ tenon::Reduce<files::Duplicates> duplicates(tenon::ReduceContext<tenon::Digest>&
     collection.add(*digest, params.max_files());
   }
   co_return collection.take_duplicates(params.min_size_bytes());
+}
+
+tenon::Reduce<files::Duplicates> find_duplicates(tenon::ReduceContext<tenon::File>& s,
+                                                 const files::FindDuplicatesParams& params) {
+  auto& finder = s.state<files::DuplicateFinder>();
+  files::DuplicateFinder::Options options;
+  options.algorithm = params.algorithm();
+  options.min_size_bytes = params.min_size_bytes();
+  options.max_files = params.max_files();
+  options.warn = [&s](const std::string& message) { s.log(TENON_LOG_WARNING, message); };
+  options.poll = poll_of(s);
+  while (const tenon::File* file = co_await s.next()) {
+    finder.add(*file, options);
+  }
+  auto duplicates = finder.take(options);
+  if (finder.unreadable() != 0) {
+    s.log(TENON_LOG_WARNING, std::to_string(finder.unreadable()) + " files could not be read and were left out");
+  }
+  co_return duplicates;
 }
 
 /// A file that exists only as an item.
@@ -185,6 +207,7 @@ TENON_PLUGIN(files) {
   plugin.task<write_content>("write");
   plugin.task<inventory>("inventory");
   plugin.task<duplicates>("duplicates");
+  plugin.task<find_duplicates>("find_duplicates");
   plugin.task<inventory_json>("inventory_json");
   plugin.task<duplicates_json>("duplicates_json");
   plugin.task<report>("report");
