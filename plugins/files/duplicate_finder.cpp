@@ -162,25 +162,61 @@ DuplicatesT DuplicateFinder::take(const Options& options) {
 }
 
 std::vector<std::uint8_t> DuplicateFinder::save() const {
-  // Few long vectors are written much faster than a table for each file.
-  FoundFilesT saved;
-  saved.unreadable = unreadable_;
+  std::size_t path_bytes = 0;
+  std::size_t digest_bytes = 0;
   for (const Found& file : files_) {
-    saved.paths.insert(saved.paths.end(), file.path.begin(), file.path.end());
-    saved.path_ends.push_back(saved.paths.size());
-    saved.sizes.push_back(file.size_bytes);
-    saved.known.push_back(static_cast<std::uint8_t>(file.known));
-    saved.ends.push_back(file.ends);
-    saved.read_bytes.push_back(file.read_bytes);
-    const auto digest = file.digest.bytes();
-    saved.digests.insert(saved.digests.end(), digest.begin(), digest.end());
-    saved.digest_ends.push_back(saved.digests.size());
+    path_bytes += file.path.size();
+    digest_bytes += file.digest.bytes().size();
   }
-  // Large enough at once, so that nothing is copied while it grows.
-  constexpr std::size_t kBytesPerFile = 48;
-  flatbuffers::FlatBufferBuilder builder(1024 + files_.size() * kBytesPerFile + saved.paths.size() +
-                                         saved.digests.size());
-  builder.Finish(FoundFiles::Pack(builder, &saved));
+  // Few long vectors are written much faster than a table for each file; a builder that is large
+  // enough at once copies nothing while it grows.
+  constexpr std::size_t kBytesPerFile = 5 * sizeof(std::uint64_t) + 1;
+  flatbuffers::FlatBufferBuilder builder(1024 + files_.size() * kBytesPerFile + path_bytes + digest_bytes);
+  const auto column = [&](auto value_of) {
+    std::uint64_t* values = nullptr;
+    const auto offset = builder.CreateUninitializedVector<std::uint64_t>(files_.size(), &values);
+    for (const Found& file : files_) {
+      *values++ = value_of(file);
+    }
+    return offset;
+  };
+  const auto bytes = [&](std::size_t size, const auto& append) {
+    std::uint8_t* values = nullptr;
+    const auto offset = builder.CreateUninitializedVector<std::uint8_t>(size, &values);
+    for (const Found& file : files_) {
+      values = append(file, values);
+    }
+    return offset;
+  };
+  const auto paths = bytes(path_bytes, [](const Found& file, std::uint8_t* to) {
+    return std::copy(file.path.begin(), file.path.end(), to);
+  });
+  const auto digests = bytes(digest_bytes, [](const Found& file, std::uint8_t* to) {
+    const auto digest = file.digest.bytes();
+    return std::copy(digest.begin(), digest.end(), to);
+  });
+  const auto known = bytes(files_.size(), [](const Found& file, std::uint8_t* to) {
+    *to = static_cast<std::uint8_t>(file.known);
+    return to + 1;
+  });
+  const auto path_ends =
+      column([end = std::uint64_t{0}](const Found& file) mutable { return end += file.path.size(); });
+  const auto digest_ends =
+      column([end = std::uint64_t{0}](const Found& file) mutable { return end += file.digest.bytes().size(); });
+  const auto sizes = column([](const Found& file) { return file.size_bytes; });
+  const auto ends = column([](const Found& file) { return file.ends; });
+  const auto read_bytes = column([](const Found& file) { return file.read_bytes; });
+  FoundFilesBuilder saved(builder);
+  saved.add_paths(paths);
+  saved.add_path_ends(path_ends);
+  saved.add_sizes(sizes);
+  saved.add_known(known);
+  saved.add_ends(ends);
+  saved.add_read_bytes(read_bytes);
+  saved.add_digests(digests);
+  saved.add_digest_ends(digest_ends);
+  saved.add_unreadable(unreadable_);
+  builder.Finish(saved.Finish());
   return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
 }
 
