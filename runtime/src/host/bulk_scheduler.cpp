@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/try.hpp"
 #include "host/bulk_parts.hpp"
 
 namespace tenon::internal {
@@ -56,28 +57,23 @@ Result<void> BulkScheduler::end_items(WorkerLink& link, Call& call, std::uint32_
   if (done <= first) {
     return {};
   }
-  auto block = link.segments.resolve(answers, {}, "result");
-  if (!block) {
-    return fail(std::move(block.error()));
-  }
+  TENON_ASSIGN(const auto block, link.segments.resolve(answers, {}, "result"));
   const GenerationRef& generation = call.run_route()->generation;
   std::uint64_t copied_bytes = 0;
-  auto copied = BulkAnswers::copy(*block, first, done, *call.details().bulk, generation, [&](const BlockRef& ref) {
-    return lease_result(link, ref, generation, copied_bytes);
-  });
-  if (!copied) {
-    return fail(std::move(copied.error()));
-  }
+  TENON_ASSIGN(auto copied,
+               BulkAnswers::copy(block, first, done, *call.details().bulk, generation, [&](const BlockRef& ref) {
+                 return lease_result(link, ref, generation, copied_bytes);
+               }));
   std::uint32_t succeeded = 0;
   for (std::uint32_t i = first; i < done; ++i) {
-    succeeded += (*copied)->ok(i) ? 1 : 0;
+    succeeded += copied->ok(i) ? 1 : 0;
   }
   generation->counts.add(done - first, done - first - succeeded, mean_run_ns);
   link.calls_done += done - first;
   wear_.note_calls(link, done - first);
   details.harvested = done;
   Effects::BulkEnd end;
-  end.answers = std::move(*copied);
+  end.answers = std::move(copied);
   end.ends.offset = first;
   end.ends.mean_run_ns = mean_run_ns;
   ledger_.note_items(call, done - first, succeeded, std::move(end));

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/try.hpp"
 #include "plugin/examiner.hpp"
 #include "plugin/file_keeper.hpp"
 
@@ -23,10 +24,7 @@ PluginInfo with_problem(const PluginInfo& plugin, Error problem) {
 
 /// `plugin` with the current content of its file, inspected through `file`.
 Result<PluginInfo> examined_again(const PluginInfo& plugin, const ServedFile* kept, const CatalogOptions& inspection) {
-  auto examiner = Examiner::create(inspection);
-  if (!examiner) {
-    return fail(std::move(examiner.error()));
-  }
+  TENON_ASSIGN(auto examiner, Examiner::create(inspection));
   PluginInfo now;
   now.name = plugin.name;
   now.file = plugin.file;
@@ -39,7 +37,7 @@ Result<PluginInfo> examined_again(const PluginInfo& plugin, const ServedFile* ke
     }
     now.state = file_state(copy.identity);
   }
-  examiner->examine(now);
+  examiner.examine(now);
   if (kept != nullptr) {
     now.file = plugin.file;
     now.state.reset();  // It described the copy.

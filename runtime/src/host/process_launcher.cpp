@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/clock.hpp"
+#include "base/try.hpp"
 #include "host/launcher.hpp"
 #include "host/memory_watch.hpp"
 #include "host/worker_index.hpp"
@@ -127,11 +128,8 @@ class ProcessLauncher final : public Launcher {
       options.environment = environment_(index.number());
     }
     options.environment.emplace_back("TENON_WORKER_INDEX", std::to_string(index.number()));
-    auto process = Process::spawn(options);
-    if (!process) {
-      return fail(std::move(process.error()));
-    }
-    return std::make_unique<ProcessHandle>(std::move(*process), std::move(index), kills_, memory_);
+    TENON_ASSIGN(auto process, Process::spawn(options));
+    return std::make_unique<ProcessHandle>(std::move(process), std::move(index), kills_, memory_);
   }
   [[nodiscard]] MonotonicNs look_after(MonotonicNs now_ns) override { return memory_.look_after(now_ns); }
 

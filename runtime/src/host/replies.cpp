@@ -7,6 +7,7 @@
 
 #include "base/hot.hpp"
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "host/trials.hpp"
 
 namespace tenon::internal {
@@ -269,11 +270,8 @@ TENON_HOT Result<void> Replies::store_end(WorkerLink& link, Call& call, const Co
 
 Result<void> Replies::fail_bulk(WorkerLink& link, CallRef& call, const Completion& completion) {
   const CompletionDescriptor& descriptor = completion.descriptor;
-  auto bytes = link.segments.resolve(descriptor.payload, completion.inline_payload(), "result");
-  if (!bytes) {
-    return fail(std::move(bytes.error()));
-  }
-  std::string message = message_of(*bytes);
+  TENON_ASSIGN(const auto bytes, link.segments.resolve(descriptor.payload, completion.inline_payload(), "result"));
+  std::string message = message_of(bytes);
   if (!descriptor.payload.absent() && !descriptor.payload.is_inline()) {
     link.transport->release(descriptor.payload);
   }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/hot.hpp"
+#include "base/try.hpp"
 #include "host/kept_catalog.hpp"
 #include "host/log_delivery.hpp"
 #include "host/map_stream.hpp"
@@ -86,35 +87,23 @@ struct Staged {
 
 Result<Staged> open_staged(const RuntimeOptions& options) {
   const CatalogOptions inspection = catalog_options(options);
-  auto candidates = internal::open_candidates(*options.hot_swap, inspection);
-  if (!candidates) {
-    return fail(std::move(candidates.error()));
-  }
-  auto catalog = open_catalog(options);
-  if (!catalog) {
-    return fail(std::move(catalog.error()));
-  }
+  TENON_ASSIGN(auto candidates, internal::open_candidates(*options.hot_swap, inspection));
+  TENON_ASSIGN(const auto catalog, open_catalog(options));
   std::vector<std::filesystem::path> directories;
   if (!options.catalog || !options.plugin_dirs.empty()) {
     CatalogOptions places = inspection;
     places.use_environment = inspection.use_environment && !options.catalog;
-    auto searched = internal::plugin_directories(places);
-    if (!searched) {
-      return fail(std::move(searched.error()));
-    }
-    directories = std::move(*searched);
+    TENON_ASSIGN(directories, internal::plugin_directories(places));
   }
-  auto staged = internal::stage_catalog(*candidates, *catalog, std::move(directories));
-  return Staged{std::move(*candidates), std::move(staged)};
+  auto staged = internal::stage_catalog(candidates, catalog, std::move(directories));
+  return Staged{std::move(candidates), std::move(staged)};
 }
 
 }  // namespace
 
 Result<Runtime> internal::RuntimeAccess::start(RuntimeOptions options, std::unique_ptr<Launcher> launcher) {
   if (options.hot_swap) {
-    if (auto checked = check_hot_swap_options(*options.hot_swap); !checked) {
-      return fail(std::move(checked.error()));
-    }
+    TENON_TRY(check_hot_swap_options(*options.hot_swap));
   }
   const auto log = std::make_shared<LogDelivery>(std::move(options.log));
   options.log = LogDelivery::sink(log);
@@ -132,32 +121,26 @@ Result<Runtime> internal::RuntimeAccess::start(RuntimeOptions options, std::uniq
         });
       });
     }
-    auto opened = open_staged(options);
-    if (!opened) {
-      return fail(std::move(opened.error()));
-    }
-    staged.emplace(std::move(*opened));
+    TENON_ASSIGN(auto opened, open_staged(options));
+    staged.emplace(std::move(opened));
     OpenedCatalog catalog{staged->catalog.catalog};
     for (const auto& [name, plugin] : staged->catalog.plugins) {
       catalog.files.emplace(name, plugin.served);
     }
     return catalog;
   };
-  auto pool = Pool::start(options, open, std::move(launcher));
-  if (!pool) {
-    return fail(std::move(pool.error()));
-  }
+  TENON_ASSIGN(auto pool, Pool::start(options, open, std::move(launcher)));
   std::unique_ptr<SwapCoordinator> coordinator;
   if (staged) {
-    auto started = SwapCoordinator::start(*options.hot_swap, make_fleet(*pool), std::move(staged->candidates),
+    auto started = SwapCoordinator::start(*options.hot_swap, make_fleet(pool), std::move(staged->candidates),
                                           std::move(staged->catalog), options.log);
     if (!started) {
-      (*pool)->shutdown(Shutdown::kKill);
+      pool->shutdown(Shutdown::kKill);
       return fail(std::move(started.error()));
     }
     coordinator = std::move(*started);
   }
-  return Runtime(std::make_shared<Runtime::Impl>(std::move(*pool), std::move(coordinator), log));
+  return Runtime(std::make_shared<Runtime::Impl>(std::move(pool), std::move(coordinator), log));
 }
 
 std::shared_ptr<internal::Pool> internal::RuntimeAccess::pool(const Runtime& runtime) {
@@ -165,13 +148,10 @@ std::shared_ptr<internal::Pool> internal::RuntimeAccess::pool(const Runtime& run
 }
 
 Result<Runtime> Runtime::start(RuntimeOptions options) {
-  auto worker = find_worker_executable(options.worker_executable);
-  if (!worker) {
-    return fail(std::move(worker.error()));
-  }
-  options.worker_executable = *worker;
+  TENON_ASSIGN(auto worker, find_worker_executable(options.worker_executable));
+  options.worker_executable = worker;
   auto launcher = internal::make_process_launcher(
-      std::move(*worker),
+      std::move(worker),
       {.memory_limit_bytes = options.worker_memory_limit_bytes, .environment = options.worker_environment});
   return internal::RuntimeAccess::start(std::move(options), std::move(launcher));
 }

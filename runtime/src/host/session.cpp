@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/checked.hpp"
+#include "base/try.hpp"
 #include "ipc/frames.hpp"
 
 namespace tenon::internal {
@@ -365,19 +366,11 @@ Future<void> SessionHandle::begin_feed(const RecordRef& record, const std::vecto
     if (gathered.empty()) {
       return {};
     }
-    auto size_bytes = frames_size_bytes(gathered);
-    if (!size_bytes) {
-      return fail(std::move(size_bytes.error()));
-    }
-    Buffer sequence(*size_bytes);
-    if (auto written = write_frames(gathered, sequence); !written) {
-      return written;
-    }
-    auto stored = pool_->calls().store(sequence);
-    if (!stored) {
-      return fail(std::move(stored.error()));
-    }
-    add_step(std::move(*stored), true);
+    TENON_ASSIGN(const auto size_bytes, frames_size_bytes(gathered));
+    Buffer sequence(size_bytes);
+    TENON_TRY(write_frames(gathered, sequence));
+    TENON_ASSIGN(auto stored, pool_->calls().store(sequence));
+    add_step(std::move(stored), true);
     gathered.clear();
     gathered_bytes = 0;
     return {};
@@ -387,17 +380,13 @@ Future<void> SessionHandle::begin_feed(const RecordRef& record, const std::vecto
       StoredBytes in_place{argument.storage(), argument.bytes_in_place()};
       if (argument.bytes_in_place().size() < kGatheredBytes || !pool_->calls().knows(in_place)) {
         if (gathered_bytes + argument.bytes_in_place().size() > kStepBytes) {
-          if (auto flushed = flush(); !flushed) {
-            return flushed;
-          }
+          TENON_TRY(flush());
         }
         gathered.push_back(argument.bytes_in_place());
         gathered_bytes += argument.bytes_in_place().size();
         continue;
       }
-      if (auto flushed = flush(); !flushed) {
-        return flushed;
-      }
+      TENON_TRY(flush());
       add_step(std::move(in_place), false);
     }
     return flush();

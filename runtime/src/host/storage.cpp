@@ -7,6 +7,7 @@
 #include "base/checked.hpp"
 #include "base/hot.hpp"
 #include "base/text.hpp"
+#include "base/try.hpp"
 
 namespace tenon::internal {
 
@@ -134,17 +135,11 @@ class ArgumentMemory::SegmentBytes final : public ReplyStorage {
 
 Result<std::shared_ptr<ArgumentMemory>> ArgumentMemory::create(const ArgumentMemoryOptions& options,
                                                                std::shared_ptr<Retired> retired) {
-  auto arena = Arena::create("arguments", options.first_segment, options.arena_bytes, true);
-  if (!arena) {
-    return fail(std::move(arena.error()));
-  }
-  auto descriptor = arena->descriptor().duplicate();
-  if (!descriptor) {
-    return fail(std::move(descriptor.error()));
-  }
+  TENON_ASSIGN(auto arena, Arena::create("arguments", options.first_segment, options.arena_bytes, true));
+  TENON_ASSIGN(auto descriptor, arena.descriptor().duplicate());
   auto segment =
-      make_shared_object<const SharedSegment>(options.first_segment, std::move(*descriptor), arena->mapping(), retired);
-  return std::make_shared<ArgumentMemory>(options, std::move(*arena), std::move(segment), std::move(retired));
+      make_shared_object<const SharedSegment>(options.first_segment, std::move(descriptor), arena.mapping(), retired);
+  return std::make_shared<ArgumentMemory>(options, std::move(arena), std::move(segment), std::move(retired));
 }
 
 ArgumentMemory::ArgumentMemory(const ArgumentMemoryOptions& options, Arena arena, Shared<const SharedSegment> segment,
@@ -176,15 +171,9 @@ bool ArgumentMemory::owns(const StoredBytes& bytes) const noexcept {
 }
 
 Result<Shared<SharedSegment>> ArgumentMemory::new_segment(std::uint64_t capacity_bytes, BytesView content) {
-  auto number = next_segment_number();
-  if (!number) {
-    return fail(std::move(number.error()));
-  }
-  auto block = create_large_block("argument", *number, capacity_bytes, content);
-  if (!block) {
-    return fail(std::move(block.error()));
-  }
-  return make_shared_object<SharedSegment>(*number, std::move(block->descriptor), std::move(block->mapping), retired_);
+  TENON_ASSIGN(const auto number, next_segment_number());
+  TENON_ASSIGN(auto block, create_large_block("argument", number, capacity_bytes, content));
+  return make_shared_object<SharedSegment>(number, std::move(block.descriptor), std::move(block.mapping), retired_);
 }
 
 Result<Shared<SharedSegment>> ArgumentMemory::large_segment(std::uint64_t size_bytes, BytesView content) {
@@ -233,13 +222,10 @@ Result<StoredBytes> ArgumentMemory::store_apart(BytesView bytes) {
     return fail(ErrorCode::kTooLarge, "an argument of " + format_size(bytes.size()) + " is more than memory can hold");
   }
   // At the end of the segment, where builders put their content: the same pages are warm for both.
-  auto segment = large_segment(*room, bytes);
-  if (!segment) {
-    return fail(std::move(segment.error()));
-  }
-  const Mapping& mapping = *(*segment)->mapping();
+  TENON_ASSIGN(auto segment, large_segment(*room, bytes));
+  const Mapping& mapping = *segment->mapping();
   const BytesView stored(mapping.data() + (mapping.size_bytes() - *room), bytes.size());
-  return StoredBytes{hold(std::move(*segment)), stored};
+  return StoredBytes{hold(std::move(segment)), stored};
 }
 
 Result<ArgumentMemory::Block> ArgumentMemory::reserve(std::uint64_t size_bytes) {
@@ -254,13 +240,10 @@ Result<ArgumentMemory::Block> ArgumentMemory::reserve(std::uint64_t size_bytes) 
       return Block{std::move(storage), block->bytes.last(*room), arena, nullptr};
     }
   }
-  auto segment = large_segment(*room, {});
-  if (!segment) {
-    return fail(std::move(segment.error()));
-  }
-  SharedSegment* own = segment->get();
+  TENON_ASSIGN(auto segment, large_segment(*room, {}));
+  SharedSegment* own = segment.get();
   std::uint8_t* end = own->mapping()->writable_data() + own->mapping()->size_bytes();
-  return Block{hold(std::move(*segment)), MutableBytesView(end - *room, *room), nullptr, own};
+  return Block{hold(std::move(segment)), MutableBytesView(end - *room, *room), nullptr, own};
 }
 
 bool ArgumentMemory::extend(Block& block, std::uint64_t size_bytes) {

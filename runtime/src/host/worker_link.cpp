@@ -9,6 +9,7 @@
 
 #include "base/scope_guard.hpp"
 #include "base/text.hpp"
+#include "base/try.hpp"
 
 namespace tenon::internal {
 
@@ -26,18 +27,12 @@ Result<std::shared_ptr<WorkerLink>> WorkerLink::start(Launcher& launcher, Argume
   link->id = id;
   link->slot = slot;
   link->in_flight = InFlight(options.slot_count);
-  auto ends = ControlChannel::create_pair();
-  if (!ends) {
-    return fail(std::move(ends.error()));
-  }
-  link->channel = std::move(ends->first);
+  TENON_ASSIGN(auto ends, ControlChannel::create_pair());
+  link->channel = std::move(ends.first);
   // Before the worker is there: a message of its could carry a descriptor whose closing blocks this process.
   link->channel.stop_receiving();
-  auto handle = launcher.launch(std::move(ends->second), id);
-  if (!handle) {
-    return fail(std::move(handle.error()));
-  }
-  link->handle = std::move(*handle);
+  TENON_ASSIGN(auto handle, launcher.launch(std::move(ends.second), id));
+  link->handle = std::move(handle);
   // The system starts the process while the rest is made; the worker waits for its greeting.
   ScopeGuard end_unused([&link] {
     link->channel = ControlChannel();
@@ -46,46 +41,23 @@ Result<std::shared_ptr<WorkerLink>> WorkerLink::start(Launcher& launcher, Argume
     link->handle.reset();
   });
   const std::string name = "tenon worker " + std::to_string(id);
-  auto end = HostEnd::create({.worker_name = name, .slot_count = options.slot_count, .release_count = 256});
-  if (!end) {
-    return fail(std::move(end.error()));
-  }
-  auto memory = SharedMemory::create(name + " results", options.result_arena_bytes);
-  if (!memory) {
-    return fail(std::move(memory.error()));
-  }
-  auto mapping = memory->map(Access::kReadOnly);
-  if (!mapping) {
-    return fail(std::move(mapping.error()));
-  }
-  if (auto sealed = memory->seal({.shrink = true, .grow = true}); !sealed) {
-    return fail(std::move(sealed.error()));
-  }
-  auto descriptor = memory->descriptor().duplicate();
-  if (!descriptor) {
-    return fail(std::move(descriptor.error()));
-  }
-  const auto given = arguments.next_segment_number();
-  if (!given) {
-    return fail(given.error());
-  }
-  const std::uint32_t number = *given;
+  TENON_ASSIGN(auto end,
+               HostEnd::create({.worker_name = name, .slot_count = options.slot_count, .release_count = 256}));
+  TENON_ASSIGN(auto memory, SharedMemory::create(name + " results", options.result_arena_bytes));
+  TENON_ASSIGN(auto mapping, memory.map(Access::kReadOnly));
+  TENON_TRY(memory.seal({.shrink = true, .grow = true}));
+  TENON_ASSIGN(auto descriptor, memory.descriptor().duplicate());
+  TENON_ASSIGN(const std::uint32_t number, arguments.next_segment_number());
   auto results = make_shared_object<const SharedSegment>(
-      number, std::move(*descriptor), std::make_shared<const Mapping>(std::move(*mapping)), arguments.retired());
-  if (auto added = link->segments.add(number, results->mapping()); !added) {
-    return fail(std::move(added.error()));
-  }
+      number, std::move(descriptor), std::make_shared<const Mapping>(std::move(mapping)), arguments.retired());
+  TENON_TRY(link->segments.add(number, results->mapping()));
   link->known_segments_ = {number, arguments.segment()->number()};
-  auto bell = EventBell::create();
-  if (!bell) {
-    return fail(std::move(bell.error()));
-  }
-  link->bell = std::move(*bell);
+  TENON_ASSIGN(link->bell, EventBell::create());
   flatbuffers::FlatBufferBuilder builder;
   const auto hello = control::CreateHello(builder, kLayoutVersion, id, number, arguments.segment()->number(),
                                           options.memory_limit_bytes, options.result_arena_bytes);
   builder.Finish(control::CreateHostEnvelope(builder, control::HostMessage::Hello, hello.Union()));
-  const std::array<int, 5> descriptors = {end->submission_descriptor().get(), end->completion_descriptor().get(),
+  const std::array<int, 5> descriptors = {end.submission_descriptor().get(), end.completion_descriptor().get(),
                                           results->descriptor().get(), arguments.segment()->descriptor().get(),
                                           link->bell.descriptor().get()};
   auto sent = link->channel.send(BytesView(builder.GetBufferPointer(), builder.GetSize()), descriptors, 0);
@@ -94,8 +66,8 @@ Result<std::shared_ptr<WorkerLink>> WorkerLink::start(Launcher& launcher, Argume
   if (!sent && !ended) {
     return fail(std::move(sent.error()));
   }
-  end->close_descriptors();
-  link->transport = std::make_shared<Transport>(std::move(*end), std::move(results));
+  end.close_descriptors();
+  link->transport = std::make_shared<Transport>(std::move(end), std::move(results));
   end_unused.dismiss();
   return link;
 }

@@ -6,6 +6,7 @@
 
 #include <tenon/catalog.hpp>
 
+#include "base/try.hpp"
 #include "schema/schema_model.hpp"
 #include "schema/schema_operations.hpp"
 
@@ -94,12 +95,9 @@ class CatalogDirectory final : public TaskDirectory {
       return missing(plugin);
     }
     const SchemaModel& model = SchemaAccess::model(*schema);
-    const auto root = model.find_table(type);
-    if (!root) {
-      return fail(root.error());
-    }
+    TENON_ASSIGN(const auto root, model.find_table(type));
     try {
-      return encode_tree(model, **root, tree, problem);
+      return encode_tree(model, *root, tree, problem);
     } catch (const std::bad_alloc&) {
       problem = {};
       return fail(ErrorCode::kOutOfMemory, "out of memory while encoding a " + std::string(type));
@@ -122,18 +120,13 @@ class CatalogDirectory final : public TaskDirectory {
     if (schema == nullptr) {
       return missing(plugin);
     }
-    Result<FieldReader> reader = FieldReader::make(*schema, type, path);
-    if (!reader) {
-      return fail(std::move(reader.error()));
-    }
-    return ItemReader([schema = *schema, type = std::string(type),
-                       field = std::move(*reader)](BytesView item) -> Result<std::string> {
-      // Items come from workers, so an item must verify before anything is read from it.
-      if (Result<void> verified = schema.verify(type, item); !verified) {
-        return fail(std::move(verified.error()));
-      }
-      return field.read(item);
-    });
+    TENON_ASSIGN(auto reader, FieldReader::make(*schema, type, path));
+    return ItemReader(
+        [schema = *schema, type = std::string(type), field = std::move(reader)](BytesView item) -> Result<std::string> {
+          // Items come from workers, so an item must verify before anything is read from it.
+          TENON_TRY(schema.verify(type, item));
+          return field.read(item);
+        });
   }
 
   Result<ItemRenamer> renamer(std::string_view plugin, std::string_view type, std::string_view field) const override {
@@ -149,9 +142,7 @@ class CatalogDirectory final : public TaskDirectory {
     // `root` and `found` point into the schema, which this copy keeps alive.
     return ItemRenamer([schema = *schema, type = std::string(type), root, found](
                            BytesView item, std::string_view value) -> Result<Buffer> {
-      if (Result<void> verified = schema.verify(type, item); !verified) {
-        return fail(std::move(verified.error()));
-      }
+      TENON_TRY(schema.verify(type, item));
       return replace_string(*root, *found, SchemaAccess::model(schema), item, value);
     });
   }

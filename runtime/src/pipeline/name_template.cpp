@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include "base/try.hpp"
+
 namespace tenon::internal {
 
 NameParts split_name(std::string_view path) noexcept {
@@ -54,11 +56,7 @@ Result<NameTemplate> NameTemplate::parse(std::string_view text, const MakeReader
       piece.kind = known == name ? kind : piece.kind;
     }
     if (piece.kind == Kind::kField) {
-      Result<ItemReader> reader = make_reader(name);
-      if (!reader) {
-        return fail(std::move(reader.error()));
-      }
-      piece.reader = std::move(*reader);
+      TENON_ASSIGN(piece.reader, make_reader(name));
     }
     made.pieces_.push_back(std::move(piece));
   }
@@ -93,11 +91,8 @@ Result<std::string> NameTemplate::render(std::string_view own, std::uint64_t ind
         out += std::to_string(index);
         break;
       case Kind::kField: {
-        Result<std::string> value = piece.reader(item);
-        if (!value) {
-          return fail(std::move(value.error()));
-        }
-        out += *value;
+        TENON_ASSIGN(const auto value, piece.reader(item));
+        out += value;
         break;
       }
     }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "platform/unix_socket.hpp"
 #include "platform/user.hpp"
 #include "serve/protocol.hpp"
@@ -13,37 +14,28 @@ namespace tenon::internal {
 
 Result<Client> Client::connect(const std::filesystem::path& path, std::string_view release, MonotonicNs deadline_ns) {
   const std::string name = "'" + printable(path.string(), 400) + "'";
-  auto socket = connect_unix(path, deadline_ns);
-  if (!socket) {
-    return fail(std::move(socket.error()));
-  }
-  const auto peer = peer_credentials(*socket);
-  if (!peer) {
-    return fail(peer.error());
-  }
+  TENON_ASSIGN(auto socket, connect_unix(path, deadline_ns));
+  TENON_ASSIGN(const auto peer, peer_credentials(socket));
   // In a directory that others may write to, such as /tmp, any user can own the socket: nothing is
   // sent to a socket of another user.
   const std::uint32_t own_user = current_user_id();
-  if (peer->user_id != own_user && peer->user_id != 0 && own_user != 0) {
-    return fail(ErrorCode::kRejected, "the socket " + name + " belongs to user " + std::to_string(peer->user_id) +
+  if (peer.user_id != own_user && peer.user_id != 0 && own_user != 0) {
+    return fail(ErrorCode::kRejected, "the socket " + name + " belongs to user " + std::to_string(peer.user_id) +
                                           " and not to you (user " + std::to_string(own_user) +
                                           "); start your own daemon");
   }
-  Client client(std::move(*socket));
+  Client client(std::move(socket));
   const serve::HelloT own = make_hello(release);
-  const auto frame = pack(own);
-  if (!frame) {
-    return fail(frame.error());
-  }
+  TENON_ASSIGN(const auto frame, pack(own));
   // A daemon that refuses the client may already have closed the connection; its reply must still
   // be read.
-  if (auto sent = client.send_all(*frame, deadline_ns); !sent && sent.error().code != ErrorCode::kUnavailable) {
+  if (auto sent = client.send_all(frame, deadline_ns); !sent && sent.error().code != ErrorCode::kUnavailable) {
     return fail(std::move(sent.error()));
   }
   auto greeting = client.receive_frame(deadline_ns);
   if (!greeting) {
     if (greeting.error().code == ErrorCode::kCorrupt || greeting.error().code == ErrorCode::kTooLarge) {
-      return fail(ErrorCode::kCorrupt, "what listens on " + name + " (process " + std::to_string(peer->process_id) +
+      return fail(ErrorCode::kCorrupt, "what listens on " + name + " (process " + std::to_string(peer.process_id) +
                                            ") is not a tenon daemon: " + greeting.error().message);
     }
     return fail(std::move(greeting.error()));
@@ -51,18 +43,16 @@ Result<Client> Client::connect(const std::filesystem::path& path, std::string_vi
   if (!*greeting) {
     const bool late = remaining_ms(deadline_ns) == 0;
     return fail(late ? ErrorCode::kDeadline : ErrorCode::kCancelled,
-                late ? "the daemon on " + name + " (process " + std::to_string(peer->process_id) +
+                late ? "the daemon on " + name + " (process " + std::to_string(peer.process_id) +
                            ") does not reply; it is stopped or stuck"
                      : "interrupted");
   }
   auto hello = read_hello(**greeting);
   if (!hello) {
-    return fail(ErrorCode::kCorrupt, "what listens on " + name + " (process " + std::to_string(peer->process_id) +
+    return fail(ErrorCode::kCorrupt, "what listens on " + name + " (process " + std::to_string(peer.process_id) +
                                          ") is not a tenon daemon: " + hello.error().message);
   }
-  if (auto fits = check_daemon(*hello, own); !fits) {
-    return fail(std::move(fits.error()));
-  }
+  TENON_TRY(check_daemon(*hello, own));
   client.daemon_ = std::move(*hello);
   return client;
 }
@@ -87,40 +77,29 @@ Result<std::uint64_t> Client::send(serve::RequestBodyUnion body, MonotonicNs dea
   serve::RequestT request;
   request.number = next_number_++;
   request.body = std::move(body);
-  const auto frame = pack(request);
-  if (!frame) {
-    return fail(frame.error());
-  }
-  if (auto sent = send_all(*frame, deadline_ns); !sent) {
-    return fail(std::move(sent.error()));
-  }
+  TENON_ASSIGN(const auto frame, pack(request));
+  TENON_TRY(send_all(frame, deadline_ns));
   return request.number;
 }
 
 Result<std::optional<Buffer>> Client::receive_frame(MonotonicNs deadline_ns) {
   while (frames_.empty()) {
     std::array<std::uint8_t, 65536> buffer;
-    const auto received = receive_some(socket_, buffer);
-    if (!received) {
-      return fail(received.error());
-    }
-    if (received->ended) {
+    TENON_ASSIGN(const auto received, receive_some(socket_, buffer));
+    if (received.ended) {
       return fail(ErrorCode::kUnavailable, "the daemon has closed the connection");
     }
-    if (received->size_bytes == 0) {
+    if (received.size_bytes == 0) {
       if (!wait_readable(socket_, deadline_ns)) {
         return std::optional<Buffer>();
       }
       continue;
     }
-    BytesView input(buffer.data(), received->size_bytes);
+    BytesView input(buffer.data(), received.size_bytes);
     while (!input.empty()) {
-      auto frame = reader_.next(input);
-      if (!frame) {
-        return fail(std::move(frame.error()));
-      }
-      if (*frame) {
-        frames_.push_back(std::move(**frame));
+      TENON_ASSIGN(auto frame, reader_.next(input));
+      if (frame) {
+        frames_.push_back(std::move(*frame));
       }
     }
   }
@@ -130,18 +109,12 @@ Result<std::optional<Buffer>> Client::receive_frame(MonotonicNs deadline_ns) {
 }
 
 Result<std::optional<serve::AnswerT>> Client::receive(MonotonicNs deadline_ns) {
-  auto frame = receive_frame(deadline_ns);
+  TENON_ASSIGN(const auto frame, receive_frame(deadline_ns));
   if (!frame) {
-    return fail(std::move(frame.error()));
-  }
-  if (!*frame) {
     return std::optional<serve::AnswerT>();
   }
-  auto answer = read_answer(**frame);
-  if (!answer) {
-    return fail(std::move(answer.error()));
-  }
-  return std::optional(std::move(*answer));
+  TENON_ASSIGN(auto answer, read_answer(*frame));
+  return std::optional(std::move(answer));
 }
 
 }  // namespace tenon::internal

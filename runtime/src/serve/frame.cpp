@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 
 namespace tenon::internal {
 namespace {
@@ -56,9 +57,7 @@ Result<std::optional<Buffer>> FrameReader::next(BytesView& input) {
     if (header_size_ < kFrameHeaderBytes) {
       return std::optional<Buffer>();
     }
-    if (auto good = read_header(); !good) {
-      return fail(std::move(good.error()));
-    }
+    TENON_TRY(read_header());
   }
   const std::size_t count = std::min(content_size_ - content_.size(), input.size());
   content_.insert(content_.end(), input.begin(), input.begin() + static_cast<std::ptrdiff_t>(count));

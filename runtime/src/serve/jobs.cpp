@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/try.hpp"
+
 namespace tenon::internal {
 
 Jobs::Jobs(const char* name, unsigned threads, std::size_t max_waiting)
@@ -9,11 +11,8 @@ Jobs::Jobs(const char* name, unsigned threads, std::size_t max_waiting)
 
 Result<void> Jobs::start() {
   while (threads_.size() < thread_count_) {
-    auto thread = Thread::start(name_, [this] { work(); });
-    if (!thread) {
-      return fail(std::move(thread.error()));
-    }
-    threads_.push_back(std::move(*thread));
+    TENON_ASSIGN(auto thread, Thread::start(name_, [this] { work(); }));
+    threads_.push_back(std::move(thread));
   }
   return {};
 }

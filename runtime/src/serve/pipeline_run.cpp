@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/try.hpp"
 #include "serve/protocol.hpp"
 
 namespace tenon::internal {
@@ -24,11 +25,7 @@ PipelineRun::~PipelineRun() {
 }
 
 Result<void> PipelineRun::start() {
-  auto thread = Thread::start("tenon-pipeline", [this] { run(); });
-  if (!thread) {
-    return fail(std::move(thread.error()));
-  }
-  thread_ = std::move(*thread);
+  TENON_ASSIGN(thread_, Thread::start("tenon-pipeline", [this] { run(); }));
   return {};
 }
 

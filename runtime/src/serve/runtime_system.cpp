@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "host/storage.hpp"
 #include "platform/memory_limit.hpp"
 
@@ -90,9 +91,7 @@ RuntimeSystem::RuntimeSystem(Runtime runtime, std::vector<ServedPipeline> pipeli
 
 Result<void> RuntimeSystem::start() {
   for (const auto& pipeline : pipelines_) {
-    if (auto started = pipeline->start(); !started) {
-      return started;
-    }
+    TENON_TRY(pipeline->start());
   }
   return {};
 }
@@ -157,11 +156,8 @@ void RuntimeSystem::fill_status(serve::StatusT& status) {
 
 Result<serve::TaskSchemaT> RuntimeSystem::task_schema(const std::string& task) {
   const Catalog catalog = runtime_.catalog();
-  const auto found = catalog.find_task(task);
-  if (!found) {
-    return fail(found.error());
-  }
-  const PluginInfo& plugin = *found->plugin;
+  TENON_ASSIGN(const auto found, catalog.find_task(task));
+  const PluginInfo& plugin = *found.plugin;
   serve::TaskSchemaT schema;
   schema.plugin = plugin.name;
   schema.version = plugin.version;
@@ -242,12 +238,9 @@ Result<std::vector<PipelineRun*>> RuntimeSystem::select(const std::string& pipel
 }
 
 Result<serve::PipelinesT> RuntimeSystem::for_running(const std::string& pipeline, void (RunControl::*action)()) {
-  const auto selected = select(pipeline);
-  if (!selected) {
-    return fail(selected.error());
-  }
+  TENON_ASSIGN(const auto selected, select(pipeline));
   serve::PipelinesT done;
-  for (PipelineRun* const run : *selected) {
+  for (PipelineRun* const run : selected) {
     if (run->ended()) {
       if (!pipeline.empty()) {
         return fail(ErrorCode::kRejected, "the pipeline '" + pipeline + "' has ended (" + run->describe().state + ")");

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "serve/protocol.hpp"
 #include "serve/runtime_system.hpp"
 
@@ -117,17 +118,14 @@ Result<serve::ReloadedT> RuntimeSystem::reload() {
   options.limits = options_.limits;
   options.limits_of = options_.limits_of;
   options.use_environment = false;
-  const auto found = Catalog::open(options);
-  if (!found) {
-    return fail(found.error());
-  }
+  TENON_ASSIGN(const auto found, Catalog::open(options));
   serve::ReloadedT reloaded;
   const Catalog current = runtime_.catalog();
-  for (const auto& plugin : found->plugins()) {
+  for (const auto& plugin : found.plugins()) {
     const auto known = current.find_plugin(plugin->name);
     if (!plugin->usable()) {
       // A plugin that is shadowed by another file, or was broken from the start, is not reported.
-      if (known != nullptr && found->find_plugin(plugin->name) == nullptr) {
+      if (known != nullptr && found.find_plugin(plugin->name) == nullptr) {
         reloaded.lines.push_back(plugin_label(plugin->name, plugin->version, plugin->sha256) +
                                  " cannot be used: " + plugin->problem->message);
       }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "platform/service_manager.hpp"
 
 namespace tenon::internal {
@@ -47,23 +48,13 @@ bool older_than(MonotonicNs since_ns, std::chrono::nanoseconds age) noexcept {
 
 Result<std::unique_ptr<Server>> Server::create(UnixListener listener, const ServiceSignals* signals,
                                                ServedSystem& system, ServerOptions options) {
-  auto poller = Poller::create();
-  if (!poller) {
-    return fail(std::move(poller.error()));
-  }
-  auto mailbox = Mailbox::create();
-  if (!mailbox) {
-    return fail(std::move(mailbox.error()));
-  }
+  TENON_ASSIGN(auto poller, Poller::create());
+  TENON_ASSIGN(auto mailbox, Mailbox::create());
   std::unique_ptr<Server> server(
-      new Server(std::move(listener), signals, system, std::move(options), std::move(*poller), std::move(*mailbox)));
-  if (auto watched = server->watch(); !watched) {
-    return fail(std::move(watched.error()));
-  }
+      new Server(std::move(listener), signals, system, std::move(options), std::move(poller), std::move(mailbox)));
+  TENON_TRY(server->watch());
   for (Jobs* jobs : {&server->calls_, &server->changes_, &server->rollbacks_}) {
-    if (auto started = jobs->start(); !started) {
-      return fail(std::move(started.error()));
-    }
+    TENON_TRY(jobs->start());
   }
   return server;
 }
@@ -114,9 +105,7 @@ Result<void> Server::watch() {
        {std::pair(&listener_.descriptor(), kListenerToken), std::pair(&mailbox_->descriptor(), kMailboxToken),
         std::pair(signals_ != nullptr ? &signals_->descriptor() : nullptr, kSignalsToken)}) {
     if (descriptor != nullptr) {
-      if (auto added = poller_.add(*descriptor, token); !added) {
-        return added;
-      }
+      TENON_TRY(poller_.add(*descriptor, token));
     }
   }
   listener_watched_ = true;
@@ -167,11 +156,8 @@ Result<void> Server::run() {
   }
   notify([line = status_line()] { ServiceManager::ready(line); });
   while (!may_end()) {
-    const auto events = poller_.wait(next_deadline());
-    if (!events) {
-      return fail(events.error());
-    }
-    for (const PollEvent& event : *events) {
+    TENON_ASSIGN(const auto events, poller_.wait(next_deadline()));
+    for (const PollEvent& event : events) {
       handle(event);
     }
     sweep();
