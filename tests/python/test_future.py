@@ -49,7 +49,7 @@ class Futures(unittest.TestCase):
 
     def test_timeout_of_the_wait(self) -> None:
         future = self.sleep(LONG)
-        for timeout in (0, 0.01):
+        for timeout in (0, 0.01, -1, -float("inf")):
             with self.assertRaises(TimeoutError) as caught:
                 future.result(timeout)
             self.assertNotIsInstance(caught.exception, tenon.Error)
@@ -59,7 +59,7 @@ class Futures(unittest.TestCase):
         future.cancel()
         with self.assertRaises(concurrent.futures.CancelledError):
             future.result(LONG)
-        for wrong in ("1", -1, []):
+        for wrong in ("1", float("nan"), []):
             with self.assertRaises((TypeError, ValueError)):
                 self.sleep(0).result(wrong)
 

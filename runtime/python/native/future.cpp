@@ -116,7 +116,7 @@ bool wait_and_settle(PyObject* self, PyObject* timeout) {
   }
   const Future<Reply>* const future = usable_future(self);
   std::optional<std::chrono::nanoseconds> limit;
-  if (future == nullptr || !read_seconds("timeout", timeout, limit)) {
+  if (future == nullptr || !read_wait("timeout", timeout, limit)) {
     return false;
   }
   const Future<Reply> kept = *future;

@@ -12,9 +12,7 @@ std::string type_name(PyObject* value) {
   return Py_TYPE(value)->tp_name;
 }
 
-}  // namespace
-
-bool read_seconds(const char* name, PyObject* value, std::optional<std::chrono::nanoseconds>& result) {
+bool read_duration(const char* name, PyObject* value, bool clamps, std::optional<std::chrono::nanoseconds>& result) {
   result.reset();
   if (value == Py_None) {
     return true;
@@ -23,13 +21,16 @@ bool read_seconds(const char* name, PyObject* value, std::optional<std::chrono::
     raise_type(std::string(name) + ": a duration is a number of seconds, not " + type_name(value));
     return false;
   }
-  const double seconds = PyFloat_AsDouble(value);
+  double seconds = PyFloat_AsDouble(value);
   if (seconds == -1.0 && PyErr_Occurred() != nullptr) {
     if (PyErr_ExceptionMatches(PyExc_TypeError)) {
       PyErr_Clear();
       raise_type(std::string(name) + ": a duration is a number of seconds, not " + type_name(value));
     }
     return false;
+  }
+  if (clamps && seconds < 0) {
+    seconds = 0;
   }
   if (std::isnan(seconds) || seconds < 0) {
     raise(ErrorCode::kInvalidArgument,
@@ -41,6 +42,16 @@ bool read_seconds(const char* name, PyObject* value, std::optional<std::chrono::
     result = std::chrono::nanoseconds(static_cast<std::int64_t>(std::ceil(seconds * 1e9)));
   }
   return true;
+}
+
+}  // namespace
+
+bool read_seconds(const char* name, PyObject* value, std::optional<std::chrono::nanoseconds>& result) {
+  return read_duration(name, value, false, result);
+}
+
+bool read_wait(const char* name, PyObject* value, std::optional<std::chrono::nanoseconds>& result) {
+  return read_duration(name, value, true, result);
 }
 
 bool read_integer(const char* name, PyObject* value, std::int64_t from, std::int64_t to, std::int64_t& result) {
