@@ -258,9 +258,9 @@ TEST_CASE("run_captured: with a grace a child ends what it has put into groups o
 }
 
 TEST_CASE("run_captured: a child that does not end within its grace is killed") {
-  const CapturedRun run =
-      *run_captured({.executable = child_executable(), .arguments = {"ignores_term"}},
-                    deadline_after(std::chrono::milliseconds(200)), 4096, nullptr, std::chrono::milliseconds(50));
+  const CapturedRun run = *run_until(
+      {"ignores_term"}, [](const CapturedRun& captured) { return captured.standard_output.ends_with('\n'); },
+      std::chrono::milliseconds(50));
   CHECK_FALSE(run.status.has_value());
   CHECK(run.standard_output == "ready\n");
 }
