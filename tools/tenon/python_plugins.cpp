@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <optional>
+#include <set>
 #include <sstream>
 #include <string>
 #include <system_error>
@@ -10,7 +12,10 @@
 
 #include "base/clock.hpp"
 #include "base/text.hpp"
+#include "platform/file_watch.hpp"
 #include "platform/process.hpp"
+#include "platform/reactor/poller.hpp"
+#include "platform/thread.hpp"
 
 namespace tenon::cli {
 namespace {
@@ -19,6 +24,8 @@ namespace fs = std::filesystem;
 
 /// Packing imports the modules, each of which has two minutes.
 constexpr std::chrono::minutes kLongestPacking{30};
+/// After the last change of a source, so that a package that is being copied is complete.
+constexpr std::chrono::milliseconds kQuiet{100};
 constexpr std::size_t kMaxOutputBytes = std::size_t{1} << 20;
 constexpr const char* kMissing = "this tenon has no Python package, which plugins in Python need";
 constexpr const char* kInstall = "install python3-tenon, or build tenon with -DTENON_PYTHON=ON";
@@ -35,7 +42,9 @@ std::optional<fs::path> find_package(const World& world) {
   return std::nullopt;
 }
 
-Result<internal::CapturedRun> run_packing(const fs::path& package, std::vector<std::string> arguments) {
+/// `cancel`: ends it when readable; may be null.
+Result<internal::CapturedRun> run_packing(const fs::path& package, std::vector<std::string> arguments,
+                                          const internal::FileDescriptor* cancel = nullptr) {
   // -P: modules of the current directory are not for the packing. The package is put in front of the path by hand,
   // since plugins may need what PYTHONPATH names.
   std::vector<std::string> all = {"-P", "-c",
@@ -44,7 +53,7 @@ Result<internal::CapturedRun> run_packing(const fs::path& package, std::vector<s
                                   package.string()};
   all.insert(all.end(), arguments.begin(), arguments.end());
   return internal::run_captured({.executable = TENON_PYTHON_EXECUTABLE, .arguments = std::move(all)},
-                                internal::deadline_after(kLongestPacking), kMaxOutputBytes);
+                                internal::deadline_after(kLongestPacking), kMaxOutputBytes, cancel);
 }
 
 std::vector<std::string> lines_of(const std::string& text) {
@@ -122,5 +131,139 @@ Outcome<fs::path> pack_python_plugin(const World& world, const fs::path& source)
   }
   return fs::path(lines.back());
 }
+
+class PythonSourceWatch::Worker {
+ public:
+  Worker(fs::path package, std::vector<fs::path> places, internal::FileWatch watch, internal::Poller poller,
+         internal::EventBell stop, Log log)
+      : package_(std::move(package)),
+        places_(std::move(places)),
+        watch_(std::move(watch)),
+        poller_(std::move(poller)),
+        stop_(std::move(stop)),
+        log_(std::move(log)) {}
+  ~Worker() {
+    stop_.ring();
+    thread_.join();
+  }
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  Result<void> start() {
+    for (const internal::FileDescriptor* descriptor : {&watch_.descriptor(), &stop_.descriptor()}) {
+      if (auto added = poller_.add(*descriptor, 0); !added) {
+        return added;
+      }
+    }
+    for (const fs::path& place : places_) {
+      add_directories(place);
+    }
+    auto thread = internal::Thread::start("tenon-python", [this] { work(); });
+    if (!thread) {
+      return tl::unexpected<Error>(std::move(thread.error()));
+    }
+    thread_ = std::move(*thread);
+    return {};
+  }
+
+ private:
+  /// Watches a directory of plugins and the packages in it.
+  void add_directories(const fs::path& place) {
+    add(place);
+    std::error_code failed;
+    for (fs::recursive_directory_iterator it(place, failed), end; !failed && it != end; it.increment(failed)) {
+      std::error_code ignored;
+      if (!it->is_directory(ignored)) {
+        continue;
+      }
+      const std::string name = it->path().filename().string();
+      const bool in_package = it.depth() > 0 || is_python_plugin(it->path());
+      if (name.starts_with('.') || name == "__pycache__" || !in_package) {
+        it.disable_recursion_pending();
+      } else {
+        add(it->path());
+      }
+    }
+  }
+  void add(const fs::path& directory) {
+    if (!watched_.insert(directory).second) {
+      return;
+    }
+    if (auto added = watch_.add(directory); !added) {
+      log_(LogLevel::kWarning, "plugins in Python: '" + internal::printable(directory.string()) +
+                                   "' is not watched: " + added.error().message);
+    }
+  }
+
+  void work() {
+    internal::MonotonicNs due_ns = internal::kNever;
+    while (!stop_.drain()) {
+      const auto events = poller_.wait(due_ns);
+      const auto changes = watch_.drain();
+      const bool changed = !changes || changes->rescan ||
+                           std::any_of(changes->files.begin(), changes->files.end(), [](const fs::path& file) {
+                             return file.extension() != ".so" && !file.filename().string().starts_with('.');
+                           });
+      if (changed) {
+        due_ns = internal::deadline_after(kQuiet);
+      }
+      if (!events || internal::monotonic_now_ns() < due_ns) {
+        continue;
+      }
+      due_ns = internal::kNever;
+      for (const fs::path& place : places_) {
+        add_directories(place);
+        pack(place);
+      }
+    }
+  }
+  void pack(const fs::path& place) {
+    const auto run = run_packing(package_, {place.string()}, &stop_.descriptor());
+    if (!run) {
+      if (run.error().code != ErrorCode::kCancelled) {
+        log_(LogLevel::kError, "plugins in Python cannot be packed: " + run.error().message);
+      }
+      return;
+    }
+    for (const std::string& line : lines_of(run->standard_error)) {
+      log_(LogLevel::kError, internal::printable(line, 1000));
+    }
+  }
+
+  const fs::path package_;
+  const std::vector<fs::path> places_;
+  internal::FileWatch watch_;
+  internal::Poller poller_;
+  const internal::EventBell stop_;
+  const Log log_;
+  std::set<fs::path> watched_;
+  internal::Thread thread_;
+};
+
+PythonSourceWatch::PythonSourceWatch(const World& world, const std::vector<fs::path>& places, Log log) {
+  std::vector<fs::path> with_python;
+  std::copy_if(places.begin(), places.end(), std::back_inserter(with_python), holds_python);
+  const auto package = with_python.empty() ? std::nullopt : find_package(world);
+  if (!package) {
+    return;
+  }
+  auto watch = internal::FileWatch::create();
+  auto poller = internal::Poller::create();
+  auto stop = internal::EventBell::create();
+  Result<void> started;
+  if (!watch || !poller || !stop) {
+    started = tl::unexpected<Error>(!watch ? watch.error() : !poller ? poller.error() : stop.error());
+  } else {
+    worker_ = std::make_unique<Worker>(*package, std::move(with_python), std::move(*watch), std::move(*poller),
+                                       std::move(*stop), log);
+    started = worker_->start();
+  }
+  if (!started) {
+    worker_.reset();
+    log(LogLevel::kWarning, "plugins in Python are not watched: " + started.error().message);
+  }
+}
+
+PythonSourceWatch::~PythonSourceWatch() = default;
 
 }  // namespace tenon::cli

@@ -11,6 +11,7 @@
 #include "tools/tenon/pipeline_file.hpp"
 #include "tools/tenon/plugin_places.hpp"
 #include "tools/tenon/progress.hpp"
+#include "tools/tenon/python_plugins.hpp"
 #include "tools/tenon/run_report.hpp"
 #include "tools/tenon/staged_plugins.hpp"
 #include "tools/tenon/swap_lines.hpp"
@@ -180,8 +181,18 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
     return tl::unexpected<Failure>(std::move(fits.error()));
   }
   std::optional<SwapLines> swap_lines;
+  std::optional<PythonSourceWatch> python_watch;
   if (asked.watch) {
     swap_lines.emplace(*runtime, *catalog, status, asked.quiet);
+    const auto places = plugin_places(context.world, asked.plugin_dirs, internal::read_plugin_dirs(asked.file, load));
+    if (places) {
+      python_watch.emplace(context.world, *places, [sink = log.sink()](LogLevel level, const std::string& text) {
+        LogRecord record;
+        record.level = level;
+        record.message = text;
+        sink(record);
+      });
+    }
   }
 
   RunOptions run_options;

@@ -24,6 +24,7 @@
 #include "tools/tenon/daemon_client.hpp"
 #include "tools/tenon/pipeline_file.hpp"
 #include "tools/tenon/plugin_places.hpp"
+#include "tools/tenon/python_plugins.hpp"
 #include "tools/tenon/result_stream.hpp"
 #include "tools/tenon/run_report.hpp"
 #include "tools/tenon/service_log.hpp"
@@ -388,6 +389,11 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
       return tl::unexpected<Failure>(std::move(usable.error()));
     }
   }
+  std::optional<PythonSourceWatch> python_watch;
+  if (!asked.no_watch) {
+    python_watch.emplace(context.world, *places,
+                         [&log](LogLevel level, const std::string& text) { log.line(level, text); });
+  }
   PipelineEnds ends(context, log, started->catalog);
   internal::RuntimeSystemOptions system_options;
   system_options.plugin_dirs = std::move(*places);
@@ -421,6 +427,7 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
     log.line(LogLevel::kWarning, "--ready-fd: " + told.error().message);
   }
   auto served = (*server)->run();
+  python_watch.reset();
   // The sockets close when no worker is left: a client that requested the stop takes that as the
   // end.
   system.shutdown();
