@@ -30,7 +30,8 @@ Result<int> sum(int first, int second) {
 
 tl::expected<std::pair<int, int>, std::string> pair_of(bool good) {
   const auto make = [&]() -> tl::expected<std::pair<int, int>, std::string> {
-    return good ? tl::expected<std::pair<int, int>, std::string>(std::pair(1, 2)) : tl::make_unexpected(std::string("bad"));
+    return good ? tl::expected<std::pair<int, int>, std::string>(std::pair(1, 2))
+                : tl::make_unexpected(std::string("bad"));
   };
   TENON_ASSIGN(const auto both, make());
   return std::pair<int, int>(both.second, both.first);
