@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "host/runtime_access.hpp"
 #include "pipeline/quantity.hpp"
 #include "platform/debugger.hpp"
@@ -93,9 +94,7 @@ class ArgumentSequence {
         }
         const std::string& word = words_[at_++];
         if (word == "-" || word.starts_with('@')) {
-          if (auto opened = open(word); !opened) {
-            return tl::unexpected<Failure>(std::move(opened.error()));
-          }
+          TENON_TRY(open(word));
           continue;
         }
         return encode_one({word, "argument " + std::to_string(at_)});
@@ -124,12 +123,9 @@ class ArgumentSequence {
       lines_.emplace(world_.read_input);
       return {};
     }
-    auto text = read_text(world_, word, {});
-    if (!text) {
-      return tl::unexpected<Failure>(std::move(text.error()));
-    }
-    origin_ = text->name;
-    lines_.emplace([content = std::move(text->text), given = std::size_t{0}](MutableBytesView buffer) mutable {
+    TENON_ASSIGN(auto text, read_text(world_, word, {}));
+    origin_ = text.name;
+    lines_.emplace([content = std::move(text.text), given = std::size_t{0}](MutableBytesView buffer) mutable {
       const std::size_t size = content.copy(reinterpret_cast<char*>(buffer.data()), buffer.size(), given);
       given += size;
       return Result<std::size_t>(size);
@@ -182,9 +178,7 @@ class ResultOutput {
     if (!file_) {
       return ExitCode::kDone;
     }
-    if (auto flushed = flush(); !flushed) {
-      return tl::unexpected<Failure>(std::move(flushed.error()));
-    }
+    TENON_TRY(flush());
     if (auto finished = file_->finish(); !finished) {
       return file_failure(std::move(finished.error()));
     }
@@ -271,28 +265,17 @@ Outcome<std::string> result_text(const TaskRef& task, const Arguments& asked, co
 }
 
 Outcome<ExitCode> deliver(Context& context, const TaskRef& task, const Arguments& asked, const Reply& reply) {
-  auto text = result_text(task, asked, reply);
-  if (!text) {
-    return tl::unexpected<Failure>(std::move(text.error()));
-  }
-  auto output = ResultOutput::open(context, asked.out);
-  if (!output) {
-    return tl::unexpected<Failure>(std::move(output.error()));
-  }
-  if (auto written = output->write(*text); !written) {
-    return tl::unexpected<Failure>(std::move(written.error()));
-  }
-  return output->finish();
+  TENON_ASSIGN(const auto text, result_text(task, asked, reply));
+  TENON_ASSIGN(auto output, ResultOutput::open(context, asked.out));
+  TENON_TRY(output.write(text));
+  return output.finish();
 }
 
 /// Writes the results of a source, as one JSON line each.
 Outcome<ExitCode> stream(Context& context, TaskCaller& caller, const TaskRef& task, const Arguments& asked,
                          BytesView params, BytesView argument) {
   const Schema& schema = *task.plugin->schema;
-  auto output = ResultOutput::open(context, asked.out);
-  if (!output) {
-    return tl::unexpected<Failure>(std::move(output.error()));
-  }
+  TENON_ASSIGN(auto output, ResultOutput::open(context, asked.out));
   MakerLines makers(context.world, asked.verbose);
   auto done = caller.source(task, params, argument, [&](const Reply& result) -> Outcome<bool> {
     makers.take(result);
@@ -304,12 +287,12 @@ Outcome<ExitCode> stream(Context& context, TaskCaller& caller, const TaskRef& ta
       json->pop_back();
     }
     *json += '\n';
-    return output->write(*json);
+    return output.write(*json);
   });
   if (!done) {
     return tl::unexpected<Failure>(std::move(done.error()));
   }
-  return output->finish();
+  return output.finish();
 }
 
 /// The encoded parts of a call.
@@ -337,19 +320,11 @@ Outcome<Encoded> encode_all(const World& world, const TaskRef& task, const Argum
       return usage_failure("'" + asked.task + "' has no params",
                            "'tenon inspect " + asked.task + "' shows what it takes");
     }
-    auto params = encode_word(world, schema, task.task->params_type, asked.params, "params");
-    if (!params) {
-      return tl::unexpected<Failure>(std::move(params.error()));
-    }
-    encoded.params = std::move(*params);
+    TENON_ASSIGN(encoded.params, encode_word(world, schema, task.task->params_type, asked.params, "params"));
   }
   if (!reduce) {
-    auto argument = encode_word(world, schema, task.task->argument_type, asked.json.empty() ? "{}" : asked.json.front(),
-                                "argument");
-    if (!argument) {
-      return tl::unexpected<Failure>(std::move(argument.error()));
-    }
-    encoded.argument = std::move(*argument);
+    TENON_ASSIGN(encoded.argument, encode_word(world, schema, task.task->argument_type,
+                                               asked.json.empty() ? "{}" : asked.json.front(), "argument"));
   }
   return encoded;
 }
@@ -371,15 +346,12 @@ Outcome<ExitCode> make_call(Context& context, TaskCaller& caller, const TaskRef&
     return streamed;
   }
   ArgumentSequence sequence(context.world, task, asked.json);
-  auto reply = task.task->kind == TaskKind::kReduce
-                   ? caller.reduce(task, encoded.params, [&sequence] { return sequence.next(); })
-                   : caller.plain(task, encoded.params, encoded.argument);
-  if (!reply) {
-    return tl::unexpected<Failure>(std::move(reply.error()));
-  }
+  TENON_ASSIGN(const auto reply, task.task->kind == TaskKind::kReduce
+                                     ? caller.reduce(task, encoded.params, [&sequence] { return sequence.next(); })
+                                     : caller.plain(task, encoded.params, encoded.argument));
   caller.finish();
-  MakerLines(context.world, asked.verbose).take(*reply);
-  return deliver(context, task, asked, *reply);
+  MakerLines(context.world, asked.verbose).take(reply);
+  return deliver(context, task, asked, reply);
 }
 
 Outcome<ExitCode> call_in_daemon(Context& context, const Arguments& asked) {
@@ -394,20 +366,11 @@ Outcome<ExitCode> call_in_daemon(Context& context, const Arguments& asked) {
   if (!asked.settings.empty()) {
     return usage_failure("--settings and --socket cannot be combined: a daemon uses its own settings");
   }
-  auto daemon = DaemonClient::connect(context.world, asked.socket);
-  if (!daemon) {
-    return tl::unexpected<Failure>(std::move(daemon.error()));
-  }
-  RemoteCaller caller(context.world, std::move(*daemon));
-  const auto task = caller.find(asked.task);
-  if (!task) {
-    return tl::unexpected<Failure>(task.error());
-  }
-  const auto encoded = encode_all(context.world, *task, asked);
-  if (!encoded) {
-    return tl::unexpected<Failure>(encoded.error());
-  }
-  return make_call(context, caller, *task, asked, *encoded);
+  TENON_ASSIGN(auto daemon, DaemonClient::connect(context.world, asked.socket));
+  RemoteCaller caller(context.world, std::move(daemon));
+  TENON_ASSIGN(const auto task, caller.find(asked.task));
+  TENON_ASSIGN(const auto encoded, encode_all(context.world, task, asked));
+  return make_call(context, caller, task, asked, encoded);
 }
 
 /// The call runs after a debugger has attached to the worker and the user lets it continue.
@@ -425,10 +388,7 @@ Outcome<ExitCode> call_debugged(Context& context, RuntimeOptions options, Status
   context.world.write_error("tenon: worker process " + std::to_string(workers.front().pid) + " runs " +
                             task.task->full_name +
                             " when you let it continue; the plugin is loaded then, so breakpoints in it are pending\n");
-  auto debugger = DebuggerRun::start(asked.debugger, workers.front().pid);
-  if (!debugger) {
-    return tl::unexpected<Failure>(std::move(debugger.error()));
-  }
+  TENON_ASSIGN(auto debugger, DebuggerRun::start(asked.debugger, workers.front().pid));
   // Ctrl-C goes to the debugger.
   static const std::atomic<int> kNone{0};
   World world = context.world;
@@ -436,47 +396,32 @@ Outcome<ExitCode> call_debugged(Context& context, RuntimeOptions options, Status
   LocalCaller caller(world, std::move(*runtime), status, {.max_attempts = 1});
   auto outcome = make_call(context, caller, task, asked, encoded);
   caller.finish();  // The worker exits, so the debugger has no process left to hold.
-  debugger->reset();
+  debugger.reset();
   return outcome;
 }
 
 Outcome<ExitCode> call_here(Context& context, const Arguments& asked) {
-  auto limits = read_limits(asked.limits);
-  if (!limits) {
-    return tl::unexpected<Failure>(std::move(limits.error()));
-  }
-  auto catalog = open_catalog(context.world, asked.plugin_dirs, *limits);
-  if (!catalog) {
-    return tl::unexpected<Failure>(std::move(catalog.error()));
-  }
-  auto task = find_task(*catalog, asked.task);
-  if (!task) {
-    return tl::unexpected<Failure>(std::move(task.error()));
-  }
-  const auto encoded = encode_all(context.world, *task, asked);
-  if (!encoded) {
-    return tl::unexpected<Failure>(encoded.error());
-  }
+  TENON_ASSIGN(auto limits, read_limits(asked.limits));
+  TENON_ASSIGN(const auto catalog, open_catalog(context.world, asked.plugin_dirs, limits));
+  TENON_ASSIGN(auto task, find_task(catalog, asked.task));
+  TENON_ASSIGN(const auto encoded, encode_all(context.world, task, asked));
   StatusLine status(context.world, true);
   LogLines log(status, asked.verbose ? LogLevel::kDebug : LogLevel::kWarning, context.color_error);
   RuntimeOptions options;
   options.workers = 1;
-  options.catalog = *catalog;
-  limits->set(options);
+  options.catalog = catalog;
+  limits.set(options);
   options.log = log.sink();
   if (!asked.settings.empty()) {
-    const std::string& type = task->plugin->schema->settings_type();
+    const std::string& type = task.plugin->schema->settings_type();
     if (type.empty()) {
-      return usage_failure("plugin '" + task->plugin->name + "' has no settings");
+      return usage_failure("plugin '" + task.plugin->name + "' has no settings");
     }
-    auto settings = encode_word(context.world, *task->plugin->schema, type, asked.settings, "settings");
-    if (!settings) {
-      return tl::unexpected<Failure>(std::move(settings.error()));
-    }
-    options.plugin_settings[task->plugin->name] = std::move(*settings);
+    TENON_ASSIGN(options.plugin_settings[task.plugin->name],
+                 encode_word(context.world, *task.plugin->schema, type, asked.settings, "settings"));
   }
   if (!asked.debugger.empty()) {
-    return call_debugged(context, std::move(options), status, *task, asked, *encoded);
+    return call_debugged(context, std::move(options), status, task, asked, encoded);
   }
   auto runtime = asked.in_process ? internal::RuntimeAccess::start(options, internal::make_in_process_launcher())
                                   : Runtime::start(options);
@@ -484,7 +429,7 @@ Outcome<ExitCode> call_here(Context& context, const Arguments& asked) {
     return failure(ExitCode::kBadConfiguration, std::move(runtime.error()));
   }
   LocalCaller caller(context.world, std::move(*runtime), status);
-  return make_call(context, caller, *task, asked, *encoded);
+  return make_call(context, caller, task, asked, encoded);
 }
 
 }  // namespace

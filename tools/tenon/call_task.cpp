@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/try.hpp"
 #include "host/storage.hpp"
 
 namespace tenon::cli {
@@ -98,25 +99,16 @@ Outcome<void> LocalCaller::source(const TaskRef& task, BytesView params, BytesVi
   SessionOptions options;
   options.params = params;
   options.argument = argument;
-  auto session = wait(task, runtime_.open(task.task->full_name, options));
-  if (!session) {
-    return tl::unexpected<Failure>(std::move(session.error()));
-  }
+  TENON_ASSIGN(auto session, wait(task, runtime_.open(task.task->full_name, options)));
   for (;;) {
-    auto batch = wait(task, session->next(kResultsPerStep));
-    if (!batch) {
-      return tl::unexpected<Failure>(std::move(batch.error()));
-    }
-    for (const Reply& result : batch->results) {
-      auto more = take(result);
+    TENON_ASSIGN(const auto batch, wait(task, session.next(kResultsPerStep)));
+    for (const Reply& result : batch.results) {
+      TENON_ASSIGN(const auto more, take(result));
       if (!more) {
-        return tl::unexpected<Failure>(std::move(more.error()));
-      }
-      if (!*more) {
         return {};
       }
     }
-    if (batch->ended) {
+    if (batch.ended) {
       return {};
     }
     if (interrupted()) {
@@ -129,34 +121,26 @@ Outcome<Reply> LocalCaller::reduce(const TaskRef& task, BytesView params, const 
   constexpr std::size_t kArgumentsPerStep = 64;
   SessionOptions options;
   options.params = params;
-  auto session = wait(task, runtime_.open(task.task->full_name, options));
-  if (!session) {
-    return tl::unexpected<Failure>(std::move(session.error()));
-  }
+  TENON_ASSIGN(auto session, wait(task, runtime_.open(task.task->full_name, options)));
   for (bool more = true; more;) {
     std::vector<Reply> arguments;
     while (arguments.size() < kArgumentsPerStep) {
-      auto argument = next();
+      TENON_ASSIGN(const auto argument, next());
       if (!argument) {
-        return tl::unexpected<Failure>(std::move(argument.error()));
-      }
-      if (!*argument) {
         more = false;
         break;
       }
-      internal::StoredBytes stored = internal::copy_to_host(**argument);
+      internal::StoredBytes stored = internal::copy_to_host(*argument);
       arguments.emplace_back(std::move(stored.storage), stored.bytes);
     }
     if (!arguments.empty()) {
-      if (auto fed = wait(task, session->feed(arguments)); !fed) {
-        return tl::unexpected<Failure>(std::move(fed.error()));
-      }
+      TENON_TRY(wait(task, session.feed(arguments)));
     }
     if (interrupted()) {
       return tl::unexpected<Failure>(call_failure(task, Error{}));
     }
   }
-  return wait(task, session->finish());
+  return wait(task, session.finish());
 }
 
 }  // namespace tenon::cli

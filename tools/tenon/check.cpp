@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/try.hpp"
 #include "pipeline/plugin_dirs.hpp"
 #include "pipeline/report_json.hpp"
 #include "tools/tenon/command.hpp"
@@ -18,9 +19,7 @@ namespace {
 /// file does not exist; those of open_catalog.
 Outcome<Catalog> catalog_for(Context& context, const std::string& file, const std::vector<std::string>& plugin_dirs,
                              const LoadOptions& options, const CatalogLimits& limits, const Catalog& shared) {
-  if (auto there = require_file(file); !there) {
-    return tl::unexpected<Failure>(std::move(there.error()));
-  }
+  TENON_TRY(require_file(file));
   const auto of_file = internal::read_plugin_dirs(file, options);
   return of_file.empty() ? Outcome<Catalog>(shared) : open_catalog(context.world, plugin_dirs, limits, of_file);
 }
@@ -47,27 +46,18 @@ Outcome<ExitCode> check_command(Context& context, const std::vector<std::string>
   if (auto proceed = line.parse(context, arguments); !proceed || !*proceed) {
     return proceed.map([](bool) { return ExitCode::kDone; });
   }
-  auto overrides = parse_overrides(settings);
-  if (!overrides) {
-    return tl::unexpected<Failure>(std::move(overrides.error()));
-  }
-  auto limits = read_limits(limit_options);
-  if (!limits) {
-    return tl::unexpected<Failure>(std::move(limits.error()));
-  }
+  TENON_ASSIGN(auto overrides, parse_overrides(settings));
+  TENON_ASSIGN(auto limits, read_limits(limit_options));
   LoadOptions options;
-  options.overrides = std::move(*overrides);
+  options.overrides = std::move(overrides);
   options.streams = true;
   for (const std::string& file : files) {
-    limits->add_file(file, options);
+    limits.add_file(file, options);
   }
-  auto shared_catalog = open_catalog(context.world, plugin_dirs, *limits);
-  if (!shared_catalog) {
-    return tl::unexpected<Failure>(std::move(shared_catalog.error()));
-  }
+  TENON_ASSIGN(const auto shared_catalog, open_catalog(context.world, plugin_dirs, limits));
   CatalogOptions inspection;
-  inspection.limits = limits->usual;
-  inspection.limits_of = limits->of;
+  inspection.limits = limits.usual;
+  inspection.limits_of = limits.of;
   auto results = Json::array();
   ExitCode exit = ExitCode::kDone;
   const auto worsen = [&exit](ExitCode other) { exit = std::max(exit, other); };
@@ -75,7 +65,7 @@ Outcome<ExitCode> check_command(Context& context, const std::vector<std::string>
     if (context.world.interrupts->load(std::memory_order_relaxed) > 0) {
       return ExitCode::kInterrupted;
     }
-    auto catalog = catalog_for(context, file, plugin_dirs, options, *limits, *shared_catalog);
+    auto catalog = catalog_for(context, file, plugin_dirs, options, limits, shared_catalog);
     if (!catalog) {
       const auto& there = catalog;
       worsen(there.error().exit);

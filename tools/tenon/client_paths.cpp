@@ -8,6 +8,7 @@
 #include <flatbuffers/reflection_generated.h>
 #include <nlohmann/json.hpp>
 
+#include "base/try.hpp"
 #include "base/utf8.hpp"
 
 namespace tenon::cli {
@@ -154,11 +155,8 @@ Result<Buffer> with_absolute_paths(const Schema& schema, const TaskInfo& task, C
                                                            : std::vector<const char*>{"output_directory"}) {
     named.push_back(attribute_of(types, method, attribute));
   }
-  auto text = schema.to_json(type, bytes, {.indent = -1});
-  if (!text) {
-    return fail(std::move(text.error()));
-  }
-  auto document = ordered_json::parse(*text, nullptr, false);
+  TENON_ASSIGN(const auto text, schema.to_json(type, bytes, {.indent = -1}));
+  auto document = ordered_json::parse(text, nullptr, false);
   Walk walk(types, directory);
   walk.object(*root, document, named);
   if (!walk.changed()) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "platform/resource_limits.hpp"
 #include "tools/tenon/command_text.hpp"
 #include "tools/tenon/new_plugin.hpp"
@@ -206,11 +207,8 @@ Outcome<ExitCode> dispatch(Context& context, const std::vector<std::string>& arg
   if (arguments[at] == kComplete) {
     return complete_command(context, {arguments.begin() + static_cast<std::ptrdiff_t>(at) + 1, arguments.end()});
   }
-  auto command = find_command(arguments[at]);
-  if (!command) {
-    return tl::unexpected<Failure>(std::move(command.error()));
-  }
-  return (*command)->run(context, {arguments.begin() + static_cast<std::ptrdiff_t>(at) + 1, arguments.end()});
+  TENON_ASSIGN(auto command, find_command(arguments[at]));
+  return command->run(context, {arguments.begin() + static_cast<std::ptrdiff_t>(at) + 1, arguments.end()});
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "plugin/manifest_reader.hpp"
 #include "schema/conformity.hpp"
 #include "tools/tenon/command.hpp"
@@ -12,9 +13,7 @@ namespace tenon::cli {
 namespace {
 
 Outcome<internal::Manifest> read_plugin(const std::string& file) {
-  if (auto there = require_file(file); !there) {
-    return tl::unexpected<Failure>(std::move(there.error()));
-  }
+  TENON_TRY(require_file(file));
   auto manifest = internal::read_manifest(file);
   if (!manifest) {
     return failure(ExitCode::kBadConfiguration, std::move(manifest.error()));
@@ -64,22 +63,19 @@ Outcome<ExitCode> conform_command(Context& context, const std::vector<std::strin
   if (auto proceed = line.parse(context, arguments); !proceed || !*proceed) {
     return proceed.map([](bool) { return ExitCode::kDone; });
   }
-  const auto before = read_plugin(old_file);
-  const auto now = before ? read_plugin(new_file) : before;
-  if (!now) {
-    return tl::unexpected<Failure>(now.error());
-  }
-  if (before->name != now->name) {
+  TENON_ASSIGN(const auto before, read_plugin(old_file));
+  TENON_ASSIGN(const auto now, read_plugin(new_file));
+  if (before.name != now.name) {
     return usage_failure(
-        "'" + before->name + "' and '" + now->name + "' are different plugins, not two versions of one plugin",
+        "'" + before.name + "' and '" + now.name + "' are different plugins, not two versions of one plugin",
         "name the files of an old and a new version of the same plugin");
   }
-  const auto breaks = internal::check_conformity(*before->parsed_schema, *now->parsed_schema);
+  const auto breaks = internal::check_conformity(*before.parsed_schema, *now.parsed_schema);
   if (context.json) {
     Json document;
-    document["plugin"] = now->name;
-    document["old"] = version_json(*before, old_file);
-    document["new"] = version_json(*now, new_file);
+    document["plugin"] = now.name;
+    document["old"] = version_json(before, old_file);
+    document["new"] = version_json(now, new_file);
     document["conforms"] = breaks.empty();
     document["breaks"] = breaks_json(breaks);
     context.output.write(dump(document));
@@ -89,7 +85,7 @@ Outcome<ExitCode> conform_command(Context& context, const std::vector<std::strin
     }
     const std::string verdict =
         breaks.empty() ? " conforms to " : " has " + internal::count_of(breaks.size(), "break", "breaks") + " with ";
-    context.output.write(now->name + ' ' + now->version + verdict + before->version + '\n');
+    context.output.write(now.name + ' ' + now.version + verdict + before.version + '\n');
   }
   return breaks.empty() ? ExitCode::kDone : ExitCode::kFailed;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "serve/protocol.hpp"
 #include "tools/tenon/version.hpp"
 
@@ -74,13 +75,10 @@ tl::unexpected<Failure> unexpected_answer() {
 }
 
 Outcome<DaemonClient> DaemonClient::connect(const World& world, const std::string& asked_socket) {
-  auto path = socket_path(world, asked_socket);
-  if (!path) {
-    return tl::unexpected<Failure>(std::move(path.error()));
-  }
-  auto client = internal::Client::connect(*path, kVersion, internal::deadline_after(kConnectPatience));
+  TENON_ASSIGN(auto path, socket_path(world, asked_socket));
+  auto client = internal::Client::connect(path, kVersion, internal::deadline_after(kConnectPatience));
   if (!client) {
-    return tl::unexpected<Failure>(connect_failure(std::move(client.error()), *path));
+    return tl::unexpected<Failure>(connect_failure(std::move(client.error()), path));
   }
   return DaemonClient(world, std::move(*client));
 }
@@ -117,29 +115,21 @@ Outcome<std::optional<serve::AnswerT>> DaemonClient::receive_or_interrupt(
 }
 
 Outcome<serve::AnswerT> DaemonClient::receive(std::optional<std::chrono::milliseconds> patience) {
-  auto answer = receive_or_interrupt(patience);
+  TENON_ASSIGN(auto answer, receive_or_interrupt(patience));
   if (!answer) {
-    return tl::unexpected<Failure>(std::move(answer.error()));
-  }
-  if (!*answer) {
     return interrupted();
   }
-  return std::move(**answer);
+  return std::move(*answer);
 }
 
 Outcome<serve::AnswerBodyUnion> DaemonClient::ask_any(serve::RequestBodyUnion request,
                                                       std::optional<std::chrono::milliseconds> patience) {
-  if (auto sent = send(std::move(request)); !sent) {
-    return tl::unexpected<Failure>(std::move(sent.error()));
-  }
-  auto answer = receive(patience);
-  if (!answer) {
-    return tl::unexpected<Failure>(std::move(answer.error()));
-  }
-  if (const serve::FailureT* const failed = answer->body.AsFailure()) {
+  TENON_TRY(send(std::move(request)));
+  TENON_ASSIGN(auto answer, receive(patience));
+  if (const serve::FailureT* const failed = answer.body.AsFailure()) {
     return tl::unexpected<Failure>(answered_failure(*failed));
   }
-  return std::move(answer->body);
+  return std::move(answer.body);
 }
 
 }  // namespace tenon::cli

@@ -17,6 +17,7 @@
 #include "base/clock.hpp"
 #include "base/short_hash.hpp"
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "platform/environment.hpp"
 #include "platform/file_watch.hpp"
 #include "platform/reactor/poller.hpp"
@@ -91,11 +92,8 @@ class Served {
     if (!asked_.pipeline.empty()) {
       limits.add_file(asked_.pipeline, LoadOptions{});
     }
-    auto catalog = open_catalog(context_.world, {build.plugins().string()}, limits);
-    if (!catalog) {
-      return tl::unexpected<Failure>(std::move(catalog.error()));
-    }
-    for (const auto& plugin : catalog->plugins()) {
+    TENON_ASSIGN(const auto catalog, open_catalog(context_.world, {build.plugins().string()}, limits));
+    for (const auto& plugin : catalog.plugins()) {
       if (plugin->problem && plugin->file.parent_path() == build.plugins()) {
         return failure(ExitCode::kBadConfiguration, *plugin->problem);
       }
@@ -105,7 +103,7 @@ class Served {
     if (!asked_.pipeline.empty()) {
       Diagnostics diagnostics;
       pipeline_time_ = pipeline_time();
-      graph_ = Graph::load(asked_.pipeline, *catalog, {}, diagnostics);
+      graph_ = Graph::load(asked_.pipeline, catalog, {}, diagnostics);
       status_.print(diagnostics.to_text(context_.color_error));
       if (!graph_) {
         return failure(ExitCode::kBadConfiguration,
@@ -114,7 +112,7 @@ class Served {
       options.plugin_settings = graph_->plugin_settings();
     }
     options.workers = asked_.workers;
-    options.catalog = *catalog;
+    options.catalog = catalog;
     limits.set(options);
     options.log = without_swap_lines(log_.sink());
     options.hot_swap.emplace();
@@ -285,9 +283,7 @@ class Dev {
       return failure(ExitCode::kFailed, std::move(watched.error()));
     }
     for (;;) {
-      if (auto made = make(); !made) {
-        return tl::unexpected<Failure>(std::move(made.error()));
-      }
+      TENON_TRY(make());
       if (!wait_for_change()) {
         const bool asked = served_.asked_to_stop();
         served_.end();
@@ -325,11 +321,7 @@ class Dev {
   [[nodiscard]] Outcome<void> make() {
     std::optional<Result<BuildEnd>> built;
     sources_.begin_build();
-    if (auto done =
-            do_until_interrupt([&] { built.emplace(build_.run(stop_.descriptor())); }, [this] { stop_.ring(); });
-        !done) {
-      return done;
-    }
+    TENON_TRY(do_until_interrupt([&] { built.emplace(build_.run(stop_.descriptor())); }, [this] { stop_.ring(); }));
     if (interrupted()) {
       return {};
     }
@@ -361,9 +353,7 @@ class Dev {
       status_.print("tenon: waiting for a change\n");
       return {};
     }
-    if (auto opened = served_.open_socket(build_); !opened) {
-      return opened;
-    }
+    TENON_TRY(served_.open_socket(build_));
     for (const fs::path& file : files) {
       const std::string name = file.stem().string();
       status_.print("tenon: built in " + seconds_text(end.took) + "; " + served_.describe(name) +
@@ -438,14 +428,9 @@ Outcome<ExitCode> dev_command(Context& context, const std::vector<std::string>& 
     return proceed.map([](bool) { return ExitCode::kDone; });
   }
   if (!asked.pipeline.empty()) {
-    if (auto there = require_file(asked.pipeline); !there) {
-      return tl::unexpected<Failure>(std::move(there.error()));
-    }
+    TENON_TRY(require_file(asked.pipeline));
   }
-  auto build = DevBuild::find(context.world, asked.plugin_dir, asked.build_dir);
-  if (!build) {
-    return tl::unexpected<Failure>(std::move(build.error()));
-  }
+  TENON_ASSIGN(auto build, DevBuild::find(context.world, asked.plugin_dir, asked.build_dir));
   auto watch = internal::FileWatch::create();
   auto poller = internal::Poller::create();
   auto stop = internal::EventBell::create();
@@ -453,8 +438,8 @@ Outcome<ExitCode> dev_command(Context& context, const std::vector<std::string>& 
     return failure(ExitCode::kFailed, !watch ? watch.error() : !poller ? poller.error() : stop.error());
   }
   const fs::path pipeline = asked.pipeline.empty() ? fs::path() : fs::absolute(asked.pipeline).lexically_normal();
-  DevSources sources(build->sources(), build->directory(), pipeline, std::move(*watch));
-  return Dev(context, asked, std::move(*build), std::move(sources), std::move(*poller), std::move(*stop)).run();
+  DevSources sources(build.sources(), build.directory(), pipeline, std::move(*watch));
+  return Dev(context, asked, std::move(build), std::move(sources), std::move(*poller), std::move(*stop)).run();
 }
 
 }  // namespace tenon::cli

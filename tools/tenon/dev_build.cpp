@@ -9,6 +9,7 @@
 
 #include "base/clock.hpp"
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "platform/environment.hpp"
 #include "platform/process.hpp"
 #include "tools/tenon/python_plugins.hpp"
@@ -183,16 +184,14 @@ Result<BuildEnd> DevBuild::run(const internal::FileDescriptor& cancel) {
   }
   BuildEnd end;
   const auto step = [&](const fs::path& tool, std::vector<std::string> arguments) -> Result<bool> {
-    auto run = internal::run_captured({.executable = tool, .arguments = std::move(arguments)},
-                                      internal::deadline_after(kLongestBuild), kMaxOutputBytes, &cancel, kGrace);
-    if (!run) {
-      return fail(std::move(run.error()));
-    }
-    end.output += run->standard_output + run->standard_error;
-    if (!run->status) {
+    TENON_ASSIGN(auto run,
+                 internal::run_captured({.executable = tool, .arguments = std::move(arguments)},
+                                        internal::deadline_after(kLongestBuild), kMaxOutputBytes, &cancel, kGrace));
+    end.output += run.standard_output + run.standard_error;
+    if (!run.status) {
       end.output += "the build took longer than 30 minutes and was ended\n";
     }
-    return run->status && run->status->success();
+    return run.status && run.status->success();
   };
   Result<bool> good = true;
   if (!configured_ || !fs::is_regular_file(directory_ / "build.ninja", failed)) {

@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/try.hpp"
 #include "platform/unix_socket.hpp"
 #include "tools/tenon/version.hpp"
 
@@ -42,17 +43,11 @@ std::string in_shell(const std::string& word) {
 }
 
 Result<std::unique_ptr<DevSocket>> DevSocket::open(const std::filesystem::path& path, internal::RuntimeSystem& system) {
-  auto listener = internal::UnixListener::listen(path);
-  if (!listener) {
-    return fail(std::move(listener.error()));
-  }
+  TENON_ASSIGN(auto listener, internal::UnixListener::listen(path));
   internal::ServerOptions options;
   options.release = kVersion;
-  auto server = internal::Server::create(std::move(*listener), nullptr, system, std::move(options));
-  if (!server) {
-    return fail(std::move(server.error()));
-  }
-  std::unique_ptr<DevSocket> socket(new DevSocket(std::move(*server)));
+  TENON_ASSIGN(auto server, internal::Server::create(std::move(listener), nullptr, system, std::move(options)));
+  std::unique_ptr<DevSocket> socket(new DevSocket(std::move(server)));
   auto thread = internal::Thread::start("tenon-dev-sock", [&served = *socket] {
     static_cast<void>(served.server_->run());
     // Release: a thread that reads true also sees that the server has ended.

@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "tools/tenon/command.hpp"
 #include "tools/tenon/command_line.hpp"
 #include "tools/tenon/daemon_client.hpp"
@@ -38,15 +39,9 @@ Outcome<ExitCode> events_command(Context& context, const std::vector<std::string
     return proceed.map([](bool) { return ExitCode::kDone; });
   }
   const bool follow = request.follow;
-  auto daemon = DaemonClient::connect(context.world, socket);
-  if (!daemon) {
-    return tl::unexpected<Failure>(std::move(daemon.error()));
-  }
-  auto answer = daemon->ask(request, kDaemonPatience);
-  if (!answer) {
-    return tl::unexpected<Failure>(std::move(answer.error()));
-  }
-  const serve::EventsT* events = answer->AsEvents();
+  TENON_ASSIGN(auto daemon, DaemonClient::connect(context.world, socket));
+  TENON_ASSIGN(const auto answer, daemon.ask(request, kDaemonPatience));
+  const serve::EventsT* events = answer.AsEvents();
   serve::AnswerT next;
   for (;;) {
     if (events == nullptr) {
@@ -55,7 +50,7 @@ Outcome<ExitCode> events_command(Context& context, const std::vector<std::string
     if (!write_events(context, *events) || !follow) {
       return ExitCode::kDone;
     }
-    auto more = daemon->receive_or_interrupt(std::nullopt);
+    auto more = daemon.receive_or_interrupt(std::nullopt);
     if (!more) {
       // The daemon has ended, and so have its events.
       return more.error().error.code == ErrorCode::kUnavailable

@@ -1,4 +1,5 @@
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "pipeline/plugin_dirs.hpp"
 #include "tools/tenon/command.hpp"
 #include "tools/tenon/command_line.hpp"
@@ -33,27 +34,17 @@ Outcome<ExitCode> graph_command(Context& context, const std::vector<std::string>
     return usage_failure("--format takes dot, mermaid or json, not '" + internal::printable(format) + "'",
                          internal::did_you_mean(format, kFormats, 1));
   }
-  auto overrides = parse_overrides(settings);
-  if (!overrides) {
-    return tl::unexpected<Failure>(std::move(overrides.error()));
-  }
-  if (auto there = require_file(file); !there) {
-    return tl::unexpected<Failure>(std::move(there.error()));
-  }
+  TENON_ASSIGN(auto overrides, parse_overrides(settings));
+  TENON_TRY(require_file(file));
   LoadOptions options;
-  options.overrides = std::move(*overrides);
+  options.overrides = std::move(overrides);
   options.streams = true;
-  auto limits = read_limits(limit_options);
-  if (!limits) {
-    return tl::unexpected<Failure>(std::move(limits.error()));
-  }
-  limits->add_file(file, options);
-  auto catalog = open_catalog(context.world, plugin_dirs, *limits, internal::read_plugin_dirs(file, options));
-  if (!catalog) {
-    return tl::unexpected<Failure>(std::move(catalog.error()));
-  }
+  TENON_ASSIGN(auto limits, read_limits(limit_options));
+  limits.add_file(file, options);
+  TENON_ASSIGN(const auto catalog,
+               open_catalog(context.world, plugin_dirs, limits, internal::read_plugin_dirs(file, options)));
   Diagnostics diagnostics;
-  const auto graph = Graph::load(file, *catalog, options, diagnostics);
+  const auto graph = Graph::load(file, catalog, options, diagnostics);
   if (!graph) {
     write_errors(context, diagnostics);
     return ExitCode::kBadConfiguration;

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "tools/tenon/command.hpp"
 #include "tools/tenon/command_line.hpp"
 #include "tools/tenon/command_text.hpp"
@@ -25,15 +26,12 @@ Outcome<ExitCode> help_command(Context& context, const std::vector<std::string>&
     context.output.write(man ? main_manual_page() : main_help());
     return ExitCode::kDone;
   }
-  auto command = find_command(name);
-  if (!command) {
-    return tl::unexpected<Failure>(std::move(command.error()));
-  }
+  TENON_ASSIGN(auto command, find_command(name));
   if (man) {
-    context.output.write(manual_page(describe(context.world, **command), (*command)->summary));
+    context.output.write(manual_page(describe(context.world, *command), command->summary));
     return ExitCode::kDone;
   }
-  return (*command)->run(context, {"--help"});
+  return command->run(context, {"--help"});
 }
 
 Outcome<ExitCode> completion_command(Context& context, const std::vector<std::string>& arguments) {

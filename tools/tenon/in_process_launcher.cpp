@@ -5,6 +5,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/try.hpp"
 #include "platform/reactor/poller.hpp"
 #include "worker/worker.hpp"
 
@@ -46,11 +47,8 @@ class ThreadHandle final : public WorkerHandle {
 class InProcessLauncher final : public Launcher {
  public:
   [[nodiscard]] Result<std::unique_ptr<WorkerHandle>> launch(ControlChannel channel, std::uint64_t) override {
-    auto ended = EventBell::create();
-    if (!ended) {
-      return fail(std::move(ended.error()));
-    }
-    return std::make_unique<ThreadHandle>(std::move(channel), std::move(*ended));
+    TENON_ASSIGN(auto ended, EventBell::create());
+    return std::make_unique<ThreadHandle>(std::move(channel), std::move(ended));
   }
 };
 

@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "tools/tenon/command.hpp"
 #include "tools/tenon/command_line.hpp"
 #include "tools/tenon/describe.hpp"
@@ -21,29 +22,20 @@ Outcome<ExitCode> inspect_command(Context& context, const std::vector<std::strin
   if (auto proceed = line.parse(context, arguments); !proceed || !*proceed) {
     return proceed.map([](bool) { return ExitCode::kDone; });
   }
-  auto limits = read_limits(limit_options);
-  if (!limits) {
-    return tl::unexpected<Failure>(std::move(limits.error()));
-  }
-  auto catalog = open_catalog(context.world, plugin_dirs, *limits);
-  if (!catalog) {
-    return tl::unexpected<Failure>(std::move(catalog.error()));
-  }
+  TENON_ASSIGN(const auto limits, read_limits(limit_options));
+  TENON_ASSIGN(const auto catalog, open_catalog(context.world, plugin_dirs, limits));
   std::shared_ptr<const PluginInfo> plugin;
   const TaskInfo* task = nullptr;
   if (name.find('.') != std::string::npos) {
-    auto found = find_task(*catalog, name);
-    if (!found) {
-      return tl::unexpected<Failure>(std::move(found.error()));
-    }
-    plugin = found->plugin;
-    task = found->task;
+    TENON_ASSIGN(const auto found, find_task(catalog, name));
+    plugin = found.plugin;
+    task = found.task;
   } else {
-    plugin = catalog->find_plugin(name);
+    plugin = catalog.find_plugin(name);
   }
   if (plugin == nullptr) {
     std::vector<std::string> names;
-    for (const auto& known : catalog->plugins()) {
+    for (const auto& known : catalog.plugins()) {
       if (known->name == name && known->problem) {
         return failure(ExitCode::kBadConfiguration, *known->problem);
       }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "platform/file.hpp"
 
 namespace tenon::cli {
@@ -30,12 +31,9 @@ Result<bool> LineReader::fill() {
   scanned_ -= begin_;
   begin_ = 0;
   std::array<std::uint8_t, 65536> block;
-  auto count = read_(block);
-  if (!count) {
-    return fail(std::move(count.error()));
-  }
-  ended_ = *count == 0;
-  pending_.append(reinterpret_cast<const char*>(block.data()), *count);
+  TENON_ASSIGN(const auto count, read_(block));
+  ended_ = count == 0;
+  pending_.append(reinterpret_cast<const char*>(block.data()), count);
   return !ended_;
 }
 
@@ -49,11 +47,8 @@ Result<std::optional<std::string>> LineReader::next() {
       return std::optional(std::move(line));
     }
     scanned_ = pending_.size();
-    auto more = fill();
+    TENON_ASSIGN(const auto more, fill());
     if (!more) {
-      return fail(std::move(more.error()));
-    }
-    if (!*more) {
       if (begin_ == pending_.size()) {
         return std::optional<std::string>();
       }
@@ -67,11 +62,8 @@ Result<std::optional<std::string>> LineReader::next() {
 
 Result<std::string> LineReader::rest() {
   for (;;) {
-    auto more = fill();
+    TENON_ASSIGN(const auto more, fill());
     if (!more) {
-      return fail(std::move(more.error()));
-    }
-    if (!*more) {
       std::string text = pending_.substr(begin_);
       begin_ = pending_.size();
       scanned_ = begin_;

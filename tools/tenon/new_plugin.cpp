@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "tools/tenon/command_line.hpp"
 #include "tools/tenon/json_output.hpp"
 
@@ -275,18 +276,13 @@ Outcome<ExitCode> new_command(Context& context, const std::vector<std::string>& 
     return usage_failure("'" + internal::printable(name) + "' cannot name a plugin",
                          "use small letters, digits and '_', a letter first, at most 63");
   }
-  const auto start = start_of(language);
-  if (!start) {
-    return tl::unexpected<Failure>(start.error());
-  }
+  TENON_ASSIGN(const auto start, start_of(language));
   const fs::path directory = where.empty() ? fs::path(name) : fs::path(where);
-  if (auto written = write_start(directory, *start, name); !written) {
-    return tl::unexpected<Failure>(std::move(written.error()));
-  }
+  TENON_TRY(write_start(directory, start, name));
   std::string text;
   Json document;
   document["files"] = Json::array();
-  for (const Start& file : *start) {
+  for (const Start& file : start) {
     const std::string path = (directory / filled(file.name, name)).string();
     text += path + '\n';
     document["files"].push_back(path);

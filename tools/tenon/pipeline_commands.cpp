@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/try.hpp"
 #include "tools/tenon/command.hpp"
 #include "tools/tenon/command_line.hpp"
 #include "tools/tenon/daemon_client.hpp"
@@ -23,15 +24,9 @@ Outcome<ExitCode> steer(Context& context, const std::vector<std::string>& argume
   if (auto proceed = line.parse(context, arguments); !proceed || !*proceed) {
     return proceed.map([](bool) { return ExitCode::kDone; });
   }
-  auto daemon = DaemonClient::connect(context.world, socket);
-  if (!daemon) {
-    return tl::unexpected<Failure>(std::move(daemon.error()));
-  }
-  auto answer = daemon->ask(std::move(request), patience);
-  if (!answer) {
-    return tl::unexpected<Failure>(std::move(answer.error()));
-  }
-  const serve::PipelinesT* const steered = answer->AsPipelines();
+  TENON_ASSIGN(auto daemon, DaemonClient::connect(context.world, socket));
+  TENON_ASSIGN(const auto answer, daemon.ask(std::move(request), patience));
+  const serve::PipelinesT* const steered = answer.AsPipelines();
   if (steered == nullptr) {
     return unexpected_answer();
   }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "pipeline/plugin_limits.hpp"
 #include "pipeline/quantity.hpp"
 #include "platform/environment.hpp"
@@ -112,12 +113,9 @@ Outcome<CatalogLimits> read_limits(const LimitOptions& options) {
 
 Outcome<Catalog> open_catalog(const World& world, const std::vector<std::string>& asked, const CatalogLimits& limits,
                               const std::vector<fs::path>& of_file) {
-  auto places = plugin_places(world, asked, of_file);
-  if (!places) {
-    return tl::unexpected<Failure>(std::move(places.error()));
-  }
+  TENON_ASSIGN(auto places, plugin_places(world, asked, of_file));
   CatalogOptions options;
-  options.plugin_dirs = std::move(*places);
+  options.plugin_dirs = std::move(places);
   options.limits = limits.usual;
   options.limits_of = limits.of;
   // plugin_places has added the environment's directories after those of the command line.

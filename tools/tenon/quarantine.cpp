@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "platform/environment.hpp"
 #include "plugin/store.hpp"
 #include "serve/plugin_labels.hpp"
@@ -53,11 +54,8 @@ Outcome<fs::path> store_directory(const Context& context, const Arguments& asked
       return tl::unexpected<Failure>(std::move(daemon.error()));
     }
     if (daemon) {
-      auto answer = daemon->ask(serve::GetStatusT(), kDaemonPatience);
-      if (!answer) {
-        return tl::unexpected<Failure>(std::move(answer.error()));
-      }
-      if (const serve::StatusT* const status = answer->AsStatus(); status != nullptr && !status->store.empty()) {
+      TENON_ASSIGN(const auto answer, daemon->ask(serve::GetStatusT(), kDaemonPatience));
+      if (const serve::StatusT* const status = answer.AsStatus(); status != nullptr && !status->store.empty()) {
         return fs::path(status->store);
       }
     }
@@ -208,11 +206,8 @@ Outcome<ExitCode> quarantine_command(Context& context, const std::vector<std::st
   if (!lists && asked.what.empty()) {
     return usage_failure("'" + asked.action + "' needs a plugin or a hash", "'tenon quarantine list' shows them");
   }
-  auto directory = store_directory(context, asked);
-  if (!directory) {
-    return tl::unexpected<Failure>(std::move(directory.error()));
-  }
-  auto entries = entries_of(*directory);
+  TENON_ASSIGN(const auto directory, store_directory(context, asked));
+  auto entries = entries_of(directory);
   if (!entries) {
     return tl::unexpected<Failure>(std::move(entries.error()));
   }
@@ -227,7 +222,7 @@ Outcome<ExitCode> quarantine_command(Context& context, const std::vector<std::st
   }
   show(context, *entries, !lists);
   if (entries->empty() && !context.json) {
-    context.output.write("nothing is in quarantine in '" + internal::printable(directory->string(), 4096) + "'\n");
+    context.output.write("nothing is in quarantine in '" + internal::printable(directory.string(), 4096) + "'\n");
   }
   return ExitCode::kDone;
 }

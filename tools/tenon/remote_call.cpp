@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "host/storage.hpp"
 #include "serve/frame.hpp"
 #include "serve/protocol.hpp"
@@ -59,11 +60,8 @@ bool RemoteCaller::interrupted() const {
 Outcome<TaskRef> RemoteCaller::find(const std::string& full_name) {
   serve::GetTaskT request;
   request.task = full_name;
-  auto answer = client_.ask(std::move(request), kDaemonPatience);
-  if (!answer) {
-    return tl::unexpected<Failure>(std::move(answer.error()));
-  }
-  serve::TaskSchemaT* const known = answer->AsTaskSchema();
+  TENON_ASSIGN(auto answer, client_.ask(std::move(request), kDaemonPatience));
+  serve::TaskSchemaT* const known = answer.AsTaskSchema();
   if (known == nullptr) {
     return unexpected_answer();
   }
@@ -109,9 +107,7 @@ Outcome<serve::AnswerBodyUnion> RemoteCaller::wait(std::uint64_t number) {
       cancel.request = number;
       serve::RequestBodyUnion request;
       request.Set(cancel);
-      if (auto sent = client_.send(std::move(request)); !sent) {
-        return tl::unexpected<Failure>(std::move(sent.error()));
-      }
+      TENON_TRY(client_.send(std::move(request)));
       continue;
     }
     if (const serve::FailureT* const failed = (*answer)->body.AsFailure()) {
@@ -143,11 +139,8 @@ template <typename Body>
 Outcome<serve::AnswerBodyUnion> RemoteCaller::ask(Body body) {
   serve::RequestBodyUnion request;
   request.Set(std::move(body));
-  auto number = client_.send(std::move(request));
-  if (!number) {
-    return tl::unexpected<Failure>(std::move(number.error()));
-  }
-  return wait(*number);
+  TENON_ASSIGN(const auto number, client_.send(std::move(request)));
+  return wait(number);
 }
 
 Outcome<Buffer> RemoteCaller::with_own_paths(const TaskRef& task, CallPart part, BytesView bytes) const {
@@ -161,82 +154,50 @@ Outcome<Buffer> RemoteCaller::with_own_paths(const TaskRef& task, CallPart part,
 
 template <typename Request>
 Outcome<Request> RemoteCaller::make(const TaskRef& task, BytesView given_params, BytesView given_argument) const {
-  auto params = with_own_paths(task, CallPart::kParams, given_params);
-  if (!params) {
-    return tl::unexpected<Failure>(std::move(params.error()));
-  }
-  auto argument = with_own_paths(task, CallPart::kArgument, given_argument);
-  if (!argument) {
-    return tl::unexpected<Failure>(std::move(argument.error()));
-  }
-  if (auto fits = check_size(params->size() + argument->size()); !fits) {
-    return tl::unexpected<Failure>(std::move(fits.error()));
-  }
+  TENON_ASSIGN(auto params, with_own_paths(task, CallPart::kParams, given_params));
+  TENON_ASSIGN(auto argument, with_own_paths(task, CallPart::kArgument, given_argument));
+  TENON_TRY(check_size(params.size() + argument.size()));
   Request request;
   request.task = task.task->full_name;
   request.sha256 = task.plugin->sha256;
-  request.params = std::move(*params);
-  request.argument = std::move(*argument);
+  request.params = std::move(params);
+  request.argument = std::move(argument);
   return request;
 }
 
 Outcome<Reply> RemoteCaller::plain(const TaskRef& task, BytesView params, BytesView argument) {
-  auto request = make<serve::CallT>(task, params, argument);
-  if (!request) {
-    return tl::unexpected<Failure>(std::move(request.error()));
-  }
-  auto answer = ask(std::move(*request));
-  if (!answer) {
-    return tl::unexpected<Failure>(std::move(answer.error()));
-  }
-  const serve::CallResultT* const result = answer->AsCallResult();
+  TENON_ASSIGN(auto request, make<serve::CallT>(task, params, argument));
+  TENON_ASSIGN(auto answer, ask(std::move(request)));
+  const serve::CallResultT* const result = answer.AsCallResult();
   return result != nullptr ? Outcome<Reply>(reply_of(result->result, task, result->version, result->sha256))
                            : unexpected_answer();
 }
 
 Outcome<std::uint64_t> RemoteCaller::open(const TaskRef& task, BytesView params, BytesView argument) {
-  auto request = make<serve::OpenT>(task, params, argument);
-  if (!request) {
-    return tl::unexpected<Failure>(std::move(request.error()));
-  }
-  auto answer = ask(std::move(*request));
-  if (!answer) {
-    return tl::unexpected<Failure>(std::move(answer.error()));
-  }
-  const serve::OpenedT* const opened = answer->AsOpened();
+  TENON_ASSIGN(auto request, make<serve::OpenT>(task, params, argument));
+  TENON_ASSIGN(auto answer, ask(std::move(request)));
+  const serve::OpenedT* const opened = answer.AsOpened();
   return opened != nullptr ? Outcome<std::uint64_t>(opened->session) : unexpected_answer();
 }
 
 Outcome<void> RemoteCaller::source(const TaskRef& task, BytesView params, BytesView argument, const TakeResult& take) {
-  const auto session = open(task, params, argument);
-  if (!session) {
-    return tl::unexpected<Failure>(session.error());
-  }
+  TENON_ASSIGN(const auto session, open(task, params, argument));
   for (;;) {
     serve::RequestBodyUnion request;
     serve::NextT next;
-    next.session = *session;
+    next.session = session;
     next.max_results = kResultsPerStep;
     request.Set(next);
-    const auto number = client_.send(std::move(request));
-    if (!number) {
-      return tl::unexpected<Failure>(number.error());
-    }
+    TENON_ASSIGN(const auto number, client_.send(std::move(request)));
     for (bool last = false; !last;) {
-      auto answer = wait(*number);
-      if (!answer) {
-        return tl::unexpected<Failure>(std::move(answer.error()));
-      }
-      const serve::ResultsT* const results = answer->AsResults();
+      TENON_ASSIGN(auto answer, wait(number));
+      const serve::ResultsT* const results = answer.AsResults();
       if (results == nullptr) {
         return unexpected_answer();
       }
       for (const auto& result : results->results) {
-        auto more = take(reply_of(result->data, task, results->version, results->sha256));
+        TENON_ASSIGN(const auto more, take(reply_of(result->data, task, results->version, results->sha256)));
         if (!more) {
-          return tl::unexpected<Failure>(std::move(more.error()));
-        }
-        if (!*more) {
           return {};
         }
       }
@@ -252,36 +213,24 @@ Outcome<void> RemoteCaller::source(const TaskRef& task, BytesView params, BytesV
 }
 
 Outcome<Reply> RemoteCaller::reduce(const TaskRef& task, BytesView params, const NextArgument& next) {
-  const auto session = open(task, params, {});
-  if (!session) {
-    return tl::unexpected<Failure>(session.error());
-  }
+  TENON_ASSIGN(const auto session, open(task, params, {}));
   std::optional<Buffer> kept;  // The argument that did not fit into the previous step.
   for (bool more = true; more || kept;) {
     serve::FeedT feed;
-    feed.session = *session;
+    feed.session = session;
     std::size_t size_bytes = 0;
     while (feed.arguments.size() < kArgumentsPerStep && size_bytes < kBytesPerStep) {
       if (!kept && more) {
-        auto argument = next();
-        if (!argument) {
-          return tl::unexpected<Failure>(std::move(argument.error()));
-        }
-        more = argument->has_value();
+        TENON_ASSIGN(auto argument, next());
+        more = argument.has_value();
         if (more) {
-          auto own = with_own_paths(task, CallPart::kArgument, **argument);
-          if (!own) {
-            return tl::unexpected<Failure>(std::move(own.error()));
-          }
-          kept = std::move(*own);
+          TENON_ASSIGN(kept, with_own_paths(task, CallPart::kArgument, *argument));
         }
       }
       if (!kept) {
         break;
       }
-      if (auto fits = check_size(kept->size()); !fits) {
-        return tl::unexpected<Failure>(std::move(fits.error()));
-      }
+      TENON_TRY(check_size(kept->size()));
       if (size_bytes + kept->size() > internal::kMaxPayloadBytes) {
         break;
       }
@@ -291,21 +240,16 @@ Outcome<Reply> RemoteCaller::reduce(const TaskRef& task, BytesView params, const
       kept.reset();
     }
     if (!feed.arguments.empty()) {
-      if (auto fed = ask(std::move(feed)); !fed) {
-        return tl::unexpected<Failure>(std::move(fed.error()));
-      }
+      TENON_TRY(ask(std::move(feed)));
     }
     if (interrupted()) {
       return tl::unexpected<Failure>(interrupted_failure());
     }
   }
   serve::GetResultT get;
-  get.session = *session;
-  auto answer = ask(get);
-  if (!answer) {
-    return tl::unexpected<Failure>(std::move(answer.error()));
-  }
-  const serve::CallResultT* const result = answer->AsCallResult();
+  get.session = session;
+  TENON_ASSIGN(auto answer, ask(get));
+  const serve::CallResultT* const result = answer.AsCallResult();
   return result != nullptr ? Outcome<Reply>(reply_of(result->result, task, result->version, result->sha256))
                            : unexpected_answer();
 }

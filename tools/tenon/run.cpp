@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/try.hpp"
 #include "pipeline/plugin_dirs.hpp"
 #include "pipeline/quantity.hpp"
 #include "tools/tenon/command.hpp"
@@ -106,10 +107,7 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
   if (auto proceed = line.parse(context, arguments); !proceed || !*proceed) {
     return proceed.map([](bool) { return ExitCode::kDone; });
   }
-  auto overrides = parse_overrides(asked.settings);
-  if (!overrides) {
-    return tl::unexpected<Failure>(std::move(overrides.error()));
-  }
+  TENON_ASSIGN(auto overrides, parse_overrides(asked.settings));
   std::optional<std::chrono::nanoseconds> drain_timeout;
   if (!asked.drain_timeout.empty()) {
     const auto parsed = internal::parse_duration(asked.drain_timeout);
@@ -118,35 +116,25 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
     }
     drain_timeout = *parsed;
   }
-  if (auto there = require_file(asked.file); !there) {
-    return tl::unexpected<Failure>(std::move(there.error()));
-  }
-  auto limits = read_limits(asked.limits);
-  if (!limits) {
-    return tl::unexpected<Failure>(std::move(limits.error()));
-  }
+  TENON_TRY(require_file(asked.file));
+  TENON_ASSIGN(auto limits, read_limits(asked.limits));
   LoadOptions load;
-  load.overrides = std::move(*overrides);
+  load.overrides = std::move(overrides);
   load.streams = true;
-  limits->add_file(asked.file, load);
-  auto catalog = open_catalog(context.world, asked.plugin_dirs, *limits, internal::read_plugin_dirs(asked.file, load));
-  if (!catalog) {
-    return tl::unexpected<Failure>(std::move(catalog.error()));
-  }
+  limits.add_file(asked.file, load);
+  TENON_ASSIGN(const auto catalog,
+               open_catalog(context.world, asked.plugin_dirs, limits, internal::read_plugin_dirs(asked.file, load)));
   CatalogOptions inspection;
-  inspection.limits = limits->usual;
-  inspection.limits_of = limits->of;
+  inspection.limits = limits.usual;
+  inspection.limits_of = limits.of;
   HotSwapOptions hot_swap;
   hot_swap.store_dir = asked.store;
   hot_swap.watch = true;
-  auto usable =
-      asked.watch ? started_catalog(*catalog, hot_swap, {}, inspection)
-                  : Outcome<StartedCatalog>(StartedCatalog{without_quarantined(*catalog, asked.store, inspection), {}});
-  if (!usable) {
-    return tl::unexpected<Failure>(std::move(usable.error()));
-  }
+  TENON_ASSIGN(const auto usable, asked.watch ? started_catalog(catalog, hot_swap, {}, inspection)
+                                              : Outcome<StartedCatalog>(StartedCatalog{
+                                                    without_quarantined(catalog, asked.store, inspection), {}}));
   Diagnostics diagnostics;
-  const auto graph = Graph::load(asked.file, usable->catalog, load, diagnostics);
+  const auto graph = Graph::load(asked.file, usable.catalog, load, diagnostics);
   if (!graph) {
     write_errors(context, diagnostics);
     const bool stopped = context.world.interrupts->load(std::memory_order_relaxed) > 0;
@@ -163,8 +151,8 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
   LogLines log(status, asked.verbose ? LogLevel::kDebug : LogLevel::kWarning, context.color_error);
   RuntimeOptions options;
   options.workers = asked.workers;
-  options.catalog = *catalog;
-  limits->set(options);
+  options.catalog = catalog;
+  limits.set(options);
   options.plugin_settings = graph->plugin_settings();
   options.log = log.sink();
   if (asked.watch) {
@@ -177,13 +165,11 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
   if (!runtime) {
     return failure(ExitCode::kBadConfiguration, std::move(runtime.error()));
   }
-  if (auto fits = check_plugins(*graph, runtime->catalog()); !fits) {
-    return tl::unexpected<Failure>(std::move(fits.error()));
-  }
+  TENON_TRY(check_plugins(*graph, runtime->catalog()));
   std::optional<SwapLines> swap_lines;
   std::optional<PythonSourceWatch> python_watch;
   if (asked.watch) {
-    swap_lines.emplace(*runtime, *catalog, status, asked.quiet);
+    swap_lines.emplace(*runtime, catalog, status, asked.quiet);
     const auto places = plugin_places(context.world, asked.plugin_dirs, internal::read_plugin_dirs(asked.file, load));
     if (places) {
       python_watch.emplace(context.world, *places, [sink = log.sink()](LogLevel level, const std::string& text) {

@@ -9,6 +9,7 @@
 
 #include "base/scope_guard.hpp"
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "pipeline/failure_notices.hpp"
 #include "pipeline/plugin_dirs.hpp"
 #include "pipeline/quantity.hpp"
@@ -141,9 +142,7 @@ Outcome<std::optional<Loaded>> load(Context& context, const std::vector<std::str
   Loaded loaded;
   Diagnostics all;
   for (const std::string& file : files) {
-    if (auto there = require_file(file); !there) {
-      return tl::unexpected<Failure>(std::move(there.error()));
-    }
+    TENON_TRY(require_file(file));
     LoadOptions options;
     options.streams = true;
     Diagnostics diagnostics;
@@ -170,9 +169,7 @@ Outcome<std::optional<Loaded>> load(Context& context, const std::vector<std::str
                            {}},
                      "give each a different name ([pipeline] name)");
     }
-    if (auto added = add_settings(loaded, pipeline, given_by); !added) {
-      return tl::unexpected<Failure>(std::move(added.error()));
-    }
+    TENON_TRY(add_settings(loaded, pipeline, given_by));
   }
   return loaded;
 }
@@ -220,9 +217,7 @@ RuntimeOptions runtime_options(const Arguments& asked, HotSwapOptions swaps, con
   }
   swaps.admit = [graphs = std::move(graphs)](const PluginInfo& candidate) -> Result<void> {
     for (const Graph& graph : graphs) {
-      if (auto admitted = graph.admits(candidate); !admitted) {
-        return admitted;
-      }
+      TENON_TRY(graph.admits(candidate));
     }
     return {};
   };
@@ -304,52 +299,29 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
     return usage_failure("--drain-timeout: " + drain_timeout.error().message);
   }
   internal::ServerOptions options;
-  if (auto set = set_places(options, asked.max_clients); !set) {
-    return tl::unexpected<Failure>(std::move(set.error()));
-  }
-  auto path = socket_path(context.world, asked.socket);
-  if (!path) {
-    return tl::unexpected<Failure>(std::move(path.error()));
-  }
-  auto limits = read_limits(asked.limits);
-  if (!limits) {
-    return tl::unexpected<Failure>(std::move(limits.error()));
-  }
+  TENON_TRY(set_places(options, asked.max_clients));
+  TENON_ASSIGN(const auto path, socket_path(context.world, asked.socket));
+  TENON_ASSIGN(auto limits, read_limits(asked.limits));
   for (const std::string& file : asked.files) {
-    limits->add_file(file, LoadOptions{});
+    limits.add_file(file, LoadOptions{});
   }
   const std::vector<std::filesystem::path> of_files = plugin_dirs_of(asked.files);
-  auto catalog = open_catalog(context.world, asked.plugin_dirs, *limits, of_files);
-  if (!catalog) {
-    return tl::unexpected<Failure>(std::move(catalog.error()));
-  }
-  auto places = plugin_places(context.world, asked.plugin_dirs, of_files);
-  if (!places) {
-    return tl::unexpected<Failure>(std::move(places.error()));
-  }
-  for (std::filesystem::path& place : *places) {
+  TENON_ASSIGN(const auto catalog, open_catalog(context.world, asked.plugin_dirs, limits, of_files));
+  TENON_ASSIGN(auto places, plugin_places(context.world, asked.plugin_dirs, of_files));
+  for (std::filesystem::path& place : places) {
     place = std::filesystem::absolute(place).lexically_normal();
   }
-  auto ready = ready_descriptor(asked.ready_fd);
-  if (!ready) {
-    return tl::unexpected<Failure>(std::move(ready.error()));
-  }
-  HotSwapOptions swaps = swap_options(asked, *path);
+  TENON_ASSIGN(auto ready, ready_descriptor(asked.ready_fd));
+  HotSwapOptions swaps = swap_options(asked, path);
   CatalogOptions inspection;
-  inspection.limits = limits->usual;
-  inspection.limits_of = limits->of;
+  inspection.limits = limits.usual;
+  inspection.limits_of = limits.of;
   // A problem of a plugin that a pipeline needs is reported before anything runs.
-  auto started = started_catalog(*catalog, swaps, *places, inspection);
-  if (!started) {
-    return tl::unexpected<Failure>(std::move(started.error()));
-  }
-  auto loaded = load(context, asked.files, started->catalog);
+  TENON_ASSIGN(const auto started, started_catalog(catalog, swaps, places, inspection));
+  TENON_ASSIGN(auto loaded, load(context, asked.files, started.catalog));
   if (!loaded) {
-    return tl::unexpected<Failure>(std::move(loaded.error()));
-  }
-  if (!*loaded) {
     // The files may be valid for the versions that the plugin files hold.
-    for (const std::string& note : started->notes) {
+    for (const std::string& note : started.notes) {
       context.world.log("tenon: note: " + internal::printable(note, 4096) + '\n');
     }
   }
@@ -361,10 +333,10 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
   if (context.world.interrupts->load(std::memory_order_relaxed) > 0) {
     return ExitCode::kInterrupted;
   }
-  if (!*loaded) {
+  if (!loaded) {
     return ExitCode::kBadConfiguration;
   }
-  auto listener = internal::UnixListener::listen(*path);
+  auto listener = internal::UnixListener::listen(path);
   if (!listener) {
     const bool usage =
         listener.error().code == ErrorCode::kTooLarge || listener.error().code == ErrorCode::kInvalidArgument;
@@ -378,27 +350,25 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
       context.world.flush_error(kLogPatience);
     }
   });
-  RuntimeOptions start = runtime_options(asked, swaps, *catalog, *places, **loaded, log);
-  limits->set(start);
+  RuntimeOptions start = runtime_options(asked, swaps, catalog, places, *loaded, log);
+  limits.set(start);
   auto runtime = Runtime::start(std::move(start));
   if (!runtime) {
     return failure(ExitCode::kBadConfiguration, std::move(runtime.error()));
   }
-  for (const internal::ServedPipeline& pipeline : (*loaded)->pipelines) {
-    if (auto usable = check_plugins(pipeline.graph, runtime->catalog()); !usable) {
-      return tl::unexpected<Failure>(std::move(usable.error()));
-    }
+  for (const internal::ServedPipeline& pipeline : loaded->pipelines) {
+    TENON_TRY(check_plugins(pipeline.graph, runtime->catalog()));
   }
   std::optional<PythonSourceWatch> python_watch;
   if (!asked.no_watch) {
-    python_watch.emplace(context.world, *places,
+    python_watch.emplace(context.world, places,
                          [&log](LogLevel level, const std::string& text) { log.line(level, text); });
   }
-  PipelineEnds ends(context, log, started->catalog);
+  PipelineEnds ends(context, log, started.catalog);
   internal::RuntimeSystemOptions system_options;
-  system_options.plugin_dirs = std::move(*places);
-  system_options.limits = limits->usual;
-  system_options.limits_of = limits->of;
+  system_options.plugin_dirs = std::move(places);
+  system_options.limits = limits.usual;
+  system_options.limits_of = limits.of;
   system_options.labels = log.labels();
   system_options.store = swaps.store_dir.empty() ? internal::cache_directory() / "store"
                                                  : std::filesystem::absolute(swaps.store_dir).lexically_normal();
@@ -408,8 +378,8 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
   system_options.on_pipeline_end = [&ends](const std::string& name, const RunReport& report) {
     ends.take(name, report);
   };
-  const std::size_t pipelines = (*loaded)->pipelines.size();
-  internal::RuntimeSystem system(std::move(*runtime), std::move((*loaded)->pipelines), std::move(system_options));
+  const std::size_t pipelines = loaded->pipelines.size();
+  internal::RuntimeSystem system(std::move(*runtime), std::move(loaded->pipelines), std::move(system_options));
   if (auto running = system.start(); !running) {
     return failure(ExitCode::kFailed, std::move(running.error()));
   }
@@ -422,8 +392,8 @@ Outcome<ExitCode> serve_command(Context& context, const std::vector<std::string>
     return failure(ExitCode::kFailed, std::move(server.error()));
   }
   log.line(LogLevel::kInfo, "serving " + internal::count_of(pipelines, "pipeline", "pipelines") + " on '" +
-                                internal::printable(path->string(), 400) + "'");
-  if (auto told = tell_ready(std::move(*ready)); !told) {
+                                internal::printable(path.string(), 400) + "'");
+  if (auto told = tell_ready(std::move(ready)); !told) {
     log.line(LogLevel::kWarning, "--ready-fd: " + told.error().message);
   }
   auto served = (*server)->run();

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/clock.hpp"
+#include "base/try.hpp"
 #include "pipeline/quantity.hpp"
 #include "tools/tenon/command.hpp"
 #include "tools/tenon/command_line.hpp"
@@ -60,11 +61,8 @@ Outcome<ExitCode> status_command(Context& context, const std::vector<std::string
     }
     patience = std::chrono::duration_cast<std::chrono::milliseconds>(*parsed);
   }
-  auto answer = ask_when_there(context.world, socket, patience);
-  if (!answer) {
-    return tl::unexpected<Failure>(std::move(answer.error()));
-  }
-  const serve::StatusT* const status = answer->AsStatus();
+  TENON_ASSIGN(const auto answer, ask_when_there(context.world, socket, patience));
+  const serve::StatusT* const status = answer.AsStatus();
   if (status == nullptr) {
     return unexpected_answer();
   }

@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "base/try.hpp"
 #include "tools/tenon/command.hpp"
 #include "tools/tenon/command_line.hpp"
 #include "tools/tenon/daemon_client.hpp"
@@ -19,20 +20,15 @@ Outcome<ExitCode> stop_command(Context& context, const std::vector<std::string>&
   if (auto proceed = line.parse(context, arguments); !proceed || !*proceed) {
     return proceed.map([](bool) { return ExitCode::kDone; });
   }
-  auto daemon = DaemonClient::connect(context.world, socket);
-  if (!daemon) {
-    return tl::unexpected<Failure>(std::move(daemon.error()));
-  }
-  if (auto answer = daemon->ask(request, kDaemonPatience); !answer) {
-    return tl::unexpected<Failure>(std::move(answer.error()));
-  }
+  TENON_ASSIGN(auto daemon, DaemonClient::connect(context.world, socket));
+  TENON_TRY(daemon.ask(request, kDaemonPatience));
   // The connection closes after the last worker has exited.
-  const auto end = daemon->receive(std::nullopt);
+  const auto end = daemon.receive(std::nullopt);
   if (end || end.error().error.code != ErrorCode::kUnavailable) {
     return end ? unexpected_answer() : tl::unexpected<Failure>(end.error());
   }
   if (context.json) {
-    context.output.write(dump({{"stopped", daemon->daemon().process_id}}));
+    context.output.write(dump({{"stopped", daemon.daemon().process_id}}));
   }
   return ExitCode::kDone;
 }

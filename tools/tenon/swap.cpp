@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
+#include "base/try.hpp"
 #include "pipeline/quantity.hpp"
 #include "plugin/plugin_directories.hpp"
 #include "tools/tenon/command.hpp"
@@ -146,33 +147,17 @@ Outcome<ExitCode> swap_command(Context& context, const std::vector<std::string>&
     return proceed.map([](bool) { return ExitCode::kDone; });
   }
   if (!canary.empty()) {
-    auto share = parse_share(canary);
-    if (!share) {
-      return tl::unexpected<Failure>(std::move(share.error()));
-    }
-    request.canary_share = *share;
+    TENON_ASSIGN(request.canary_share, parse_share(canary));
   }
-  if (auto read = read_limits(limits, request); !read) {
-    return tl::unexpected<Failure>(std::move(read.error()));
-  }
+  TENON_TRY(read_limits(limits, request));
   if (is_python_plugin(request.what)) {
-    auto packed = pack_python_plugin(context.world, request.what);
-    if (!packed) {
-      return tl::unexpected<Failure>(std::move(packed.error()));
-    }
-    request.what = packed->string();
+    TENON_ASSIGN(const auto packed, pack_python_plugin(context.world, request.what));
+    request.what = packed.string();
   }
-  auto what = settled(request.what);
-  if (!what) {
-    return tl::unexpected<Failure>(std::move(what.error()));
-  }
-  request.what = std::move(*what);
-  auto daemon = DaemonClient::connect(context.world, socket);
-  if (!daemon) {
-    return tl::unexpected<Failure>(std::move(daemon.error()));
-  }
+  TENON_ASSIGN(request.what, settled(request.what));
+  TENON_ASSIGN(auto daemon, DaemonClient::connect(context.world, socket));
   const bool shadow = request.shadow;
-  return show_swapped(context, daemon->ask(std::move(request), std::nullopt), shadow);
+  return show_swapped(context, daemon.ask(std::move(request), std::nullopt), shadow);
 }
 
 Outcome<ExitCode> rollback_command(Context& context, const std::vector<std::string>& arguments) {
@@ -191,11 +176,8 @@ Outcome<ExitCode> rollback_command(Context& context, const std::vector<std::stri
     return usage_failure("a rollback takes only the name of a plugin, and returns to the previous version",
                          "to choose a version: tenon swap " + internal::printable(request.plugin));
   }
-  auto daemon = DaemonClient::connect(context.world, socket);
-  if (!daemon) {
-    return tl::unexpected<Failure>(std::move(daemon.error()));
-  }
-  return show_swapped(context, daemon->ask(std::move(request), std::nullopt));
+  TENON_ASSIGN(auto daemon, DaemonClient::connect(context.world, socket));
+  return show_swapped(context, daemon.ask(std::move(request), std::nullopt));
 }
 
 Outcome<ExitCode> generations_command(Context& context, const std::vector<std::string>& arguments) {
@@ -206,15 +188,9 @@ Outcome<ExitCode> generations_command(Context& context, const std::vector<std::s
   if (auto proceed = line.parse(context, arguments); !proceed || !*proceed) {
     return proceed.map([](bool) { return ExitCode::kDone; });
   }
-  auto daemon = DaemonClient::connect(context.world, socket);
-  if (!daemon) {
-    return tl::unexpected<Failure>(std::move(daemon.error()));
-  }
-  auto answer = daemon->ask(serve::GetGenerationsT(), kDaemonPatience);
-  if (!answer) {
-    return tl::unexpected<Failure>(std::move(answer.error()));
-  }
-  const serve::GenerationsT* const all = answer->AsGenerations();
+  TENON_ASSIGN(auto daemon, DaemonClient::connect(context.world, socket));
+  TENON_ASSIGN(const auto answer, daemon.ask(serve::GetGenerationsT(), kDaemonPatience));
+  const serve::GenerationsT* const all = answer.AsGenerations();
   if (all == nullptr) {
     return unexpected_answer();
   }
