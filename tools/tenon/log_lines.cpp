@@ -1,9 +1,9 @@
 #include "tools/tenon/log_lines.hpp"
 
 #include <cstdint>
-#include <mutex>
 #include <utility>
 
+#include "base/guarded.hpp"
 #include "base/short_hash.hpp"
 #include "base/text.hpp"
 
@@ -54,24 +54,27 @@ std::string to_text(const LogRecord& record, bool color) {
 }
 
 struct LogLines::State {
+  struct Last {
+    std::string line;
+    std::uint64_t repeats = 0;  ///< Repetitions of `line` that have not been written yet.
+  };
+
   StatusLine& status;
   LogLevel least;
   bool color;
-  std::mutex mutex;
-  std::string last{};         // Guarded by mutex, like the members below.
-  std::uint64_t repeats = 0;  // Repetitions of `last` that have not been written yet.
+  internal::Guarded<Last> last{};
 
-  void flush_locked() {
-    if (repeats > 0) {
-      status.print("tenon: the last message was repeated " + group_digits(repeats) +
-                   (repeats == 1 ? " time\n" : " times\n"));
+  void flush(Last& written) const {
+    if (written.repeats > 0) {
+      status.print("tenon: the last message was repeated " + group_digits(written.repeats) +
+                   (written.repeats == 1 ? " time\n" : " times\n"));
     }
-    repeats = 0;
+    written.repeats = 0;
   }
 };
 
 LogLines::LogLines(StatusLine& status, LogLevel least, bool color)
-    : state_(new State{.status = status, .least = least, .color = color, .mutex = {}}) {}
+    : state_(new State{.status = status, .least = least, .color = color}) {}
 
 LogLines::~LogLines() {
   flush();
@@ -83,20 +86,19 @@ LogSink LogLines::sink() const {
       return;
     }
     std::string line = to_text(record, state->color);
-    const std::lock_guard lock(state->mutex);
-    if (line == state->last) {
-      ++state->repeats;
+    const auto last = state->last.lock();
+    if (line == last->line) {
+      ++last->repeats;
       return;
     }
-    state->flush_locked();
+    state->flush(*last);
     state->status.print(line);
-    state->last = std::move(line);
+    last->line = std::move(line);
   };
 }
 
 void LogLines::flush() {
-  const std::lock_guard lock(state_->mutex);
-  state_->flush_locked();
+  state_->flush(*state_->last.lock());
 }
 
 }  // namespace tenon::cli

@@ -123,31 +123,31 @@ void StatusLine::update(std::string_view line) {
   }
   const unsigned width = std::max(world_.error_width(), 2U);
   // One column stays free: a full line would wrap and could not be overwritten.
-  std::string shown = cut_to_columns(line, width - 1);
-  const std::lock_guard lock(mutex_);
-  if (shown == shown_) {
+  std::string next = cut_to_columns(line, width - 1);
+  const auto shown = shown_.lock();
+  if (next == *shown) {
     return;
   }
-  world_.log("\r" + shown + "\x1b[K");
-  shown_ = std::move(shown);
+  world_.log("\r" + next + "\x1b[K");
+  *shown = std::move(next);
 }
 
 void StatusLine::clear() {
-  const std::lock_guard lock(mutex_);
-  if (!shown_.empty()) {
+  const auto shown = shown_.lock();
+  if (!shown->empty()) {
     world_.log("\r\x1b[K");
-    shown_.clear();
+    shown->clear();
   }
 }
 
 void StatusLine::print(std::string_view text) {
-  const std::lock_guard lock(mutex_);
+  const auto shown = shown_.lock();
   std::string all;
-  if (!shown_.empty()) {
+  if (!shown->empty()) {
     all = "\r\x1b[K";
   }
   all += text;
-  all += shown_;
+  all += *shown;
   world_.log(all);
 }
 

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +11,7 @@
 
 #include <tenon/pipeline.hpp>
 
+#include "base/guarded.hpp"
 #include "tools/tenon/world.hpp"
 
 namespace tenon::cli {
@@ -75,8 +75,7 @@ class StatusLine {
  private:
   const World& world_;
   const bool enabled_;
-  std::mutex mutex_;
-  std::string shown_;  // Guarded by mutex_.
+  internal::Guarded<std::string> shown_;
 };
 
 /// Shows the progress of a run, on a terminal as a line that is overwritten. The first interrupt is

@@ -1,12 +1,12 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
+#include "base/guarded.hpp"
 #include "base/scope_guard.hpp"
 #include "base/text.hpp"
 #include "base/try.hpp"
@@ -249,13 +249,13 @@ Result<void> tell_ready(internal::FileDescriptor descriptor) {
 class PipelineEnds {
  public:
   PipelineEnds(Context& context, const ServiceLog& log, const Catalog& catalog)
-      : context_(context), log_(log), catalog_(catalog), results_(context.world) {}
+      : context_(context), log_(log), catalog_(catalog), results_(std::in_place, context.world) {}
 
   void take(const std::string& name, const RunReport& report) {
     std::string problems;
     std::string outputs = outputs_text(report, catalog_, problems);
-    const std::lock_guard lock(mutex_);
-    if (auto written = results_.write(std::move(outputs)); !written) {
+    const auto results = results_.lock();
+    if (auto written = results->write(std::move(outputs)); !written) {
       log_.line(LogLevel::kError, "pipeline '" + name + "': " + written.error().message);
     }
     if (!problems.empty()) {
@@ -265,7 +265,7 @@ class PipelineEnds {
 
   /// Waits for the reader of standard output, within limits. No pipeline runs any more.
   void finish() {
-    auto written = results_.close(kResultPatience);
+    auto written = results_.lock()->close(kResultPatience);
     if (written) {
       return;
     }
@@ -281,8 +281,7 @@ class PipelineEnds {
   Context& context_;
   const ServiceLog& log_;
   const Catalog& catalog_;
-  ResultStream results_;
-  std::mutex mutex_;
+  internal::Guarded<ResultStream> results_;
 };
 
 }  // namespace

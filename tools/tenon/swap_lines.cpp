@@ -91,54 +91,49 @@ LogSink without_swap_lines(LogSink sink) {
 
 SwapLines::SwapLines(Runtime& runtime, const Catalog& initial, StatusLine& status, bool quiet)
     : runtime_(runtime), status_(status), quiet_(quiet) {
+  // The lock makes the listener wait, so that events keep their order.
+  const auto seen = seen_.lock();
   for (const auto& plugin : initial.plugins()) {
     if (plugin->usable()) {
       // The first plugin of a name is the one that receives calls.
-      versions_.emplace(plugin->name, plugin->version);
+      seen->versions.emplace(plugin->name, plugin->version);
     }
   }
-  // The lock makes the listener wait, so that events keep their order.
-  const std::lock_guard lock(mutex_);
-  subscription_ = runtime.on_event([this](const SwapEvent& event) { take(event); });
+  subscription_ = runtime.on_event([this](const SwapEvent& event) { take(*seen_.lock(), event); });
   for (const SwapEvent& event : runtime.events_since(0)) {
-    take_locked(event);
+    take(*seen, event);
   }
 }
 
 std::vector<SwapEvent> SwapLines::end() {
   // Waits for a running listener, which takes the lock.
   subscription_ = EventSubscription();
-  const std::lock_guard lock(mutex_);
-  for (const SwapEvent& event : runtime_.events_since(last_)) {
-    take_locked(event);
+  const auto seen = seen_.lock();
+  for (const SwapEvent& event : runtime_.events_since(seen->last)) {
+    take(*seen, event);
   }
-  return std::move(reported_);
+  return std::move(seen->reported);
 }
 
-void SwapLines::take(const SwapEvent& event) {
-  const std::lock_guard lock(mutex_);
-  take_locked(event);
-}
-
-void SwapLines::take_locked(const SwapEvent& event) {
-  if (event.number <= last_) {
+void SwapLines::take(Seen& seen, const SwapEvent& event) const {
+  if (event.number <= seen.last) {
     return;
   }
-  last_ = event.number;
+  seen.last = event.number;
   if (!is_reported(event.kind)) {
     return;
   }
   std::string before;
-  if (const auto known = versions_.find(event.plugin); known != versions_.end()) {
+  if (const auto known = seen.versions.find(event.plugin); known != seen.versions.end()) {
     before = known->second;
   }
   if (event.kind == SwapEvent::Kind::kSwitched || event.kind == SwapEvent::Kind::kRolledBack) {
-    versions_[event.plugin] = event.version;
+    seen.versions[event.plugin] = event.version;
   }
   if (!quiet_ || event.kind != SwapEvent::Kind::kSwitched) {
     status_.print(swap_line(event, before));
   }
-  reported_.push_back(event);
+  seen.reported.push_back(event);
 }
 
 }  // namespace tenon::cli

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -11,6 +10,7 @@
 #include <tenon/runtime.hpp>
 #include <tenon/swap.hpp>
 
+#include "base/guarded.hpp"
 #include "tools/tenon/progress.hpp"
 
 namespace tenon::cli {
@@ -41,17 +41,18 @@ class SwapLines {
   [[nodiscard]] std::vector<SwapEvent> end();
 
  private:
-  void take(const SwapEvent& event);
-  void take_locked(const SwapEvent& event);
+  struct Seen {
+    std::map<std::string, std::string> versions;  ///< The current version of each plugin.
+    std::vector<SwapEvent> reported;
+    std::uint64_t last = 0;  ///< The number of the latest event that was taken.
+  };
+
+  void take(Seen& seen, const SwapEvent& event) const;
 
   Runtime& runtime_;
   StatusLine& status_;
   const bool quiet_;
-  std::mutex mutex_;
-  // The current version of each plugin. Guarded by mutex_, like the members below.
-  std::map<std::string, std::string> versions_;
-  std::vector<SwapEvent> reported_;
-  std::uint64_t last_ = 0;  // The number of the latest event that was taken.
+  internal::Guarded<Seen> seen_;
   // Declared last, so that it is destroyed first: the listener uses all other members.
   EventSubscription subscription_;
 };

@@ -4,10 +4,10 @@
 #include <chrono>
 #include <condition_variable>
 #include <iterator>
-#include <mutex>
 #include <utility>
 #include <vector>
 
+#include "base/guarded.hpp"
 #include "host/bulk.hpp"
 #include "pipeline/executor.hpp"
 
@@ -25,42 +25,49 @@ class EndQueue {
   /// [any-thread] SUBTLE: notifies inside the lock. The waiter may destroy the queue as soon as it
   /// has the last element, and it gets that element only after this thread has released the lock.
   void push(const Ended& ended) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    ended_.push_back(ended);
-    notify();
+    const auto queue = queue_.lock();
+    queue->ended.push_back(ended);
+    notify(*queue);
   }
   /// [any-thread] Does the same for many completions at once.
   void push(BulkEnded ended) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    bulks_.push_back(std::move(ended));
-    notify();
+    const auto queue = queue_.lock();
+    queue->bulks.push_back(std::move(ended));
+    notify(*queue);
   }
   /// [any-thread] Ends the current wait or, if no thread waits, the next one.
   void wake() {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    woken_ = true;
-    notify();
+    const auto queue = queue_.lock();
+    queue->woken = true;
+    notify(*queue);
   }
 
   /// Appends all completions. Waits for a completion or a wake until `deadline`.
   void wait(std::chrono::steady_clock::time_point deadline, std::vector<Ended>& ended, std::vector<BulkEnded>& bulks) {
-    std::unique_lock<std::mutex> lock(mutex_);
-    if (is_idle()) {
-      asleep_ = true;
-      wake_.wait_until(lock, deadline, [&] { return !is_idle(); });
-      asleep_ = false;
+    auto queue = queue_.lock();
+    if (queue->is_idle()) {
+      queue->asleep = true;
+      static_cast<void>(queue.wait_until(wake_, deadline, [&] { return !queue->is_idle(); }));
+      queue->asleep = false;
     }
-    woken_ = false;
-    move_to(ended, ended_);
-    move_to(bulks, bulks_);
+    queue->woken = false;
+    move_to(ended, queue->ended);
+    move_to(bulks, queue->bulks);
   }
 
  private:
-  [[nodiscard]] bool is_idle() const noexcept { return ended_.empty() && bulks_.empty() && !woken_; }
+  struct Queue {
+    bool asleep = false;  ///< The waiting thread sleeps and has not been notified.
+    bool woken = false;
+    std::vector<Ended> ended;
+    std::vector<BulkEnded> bulks;
 
-  void notify() {
-    if (asleep_) {
-      asleep_ = false;
+    [[nodiscard]] bool is_idle() const noexcept { return ended.empty() && bulks.empty() && !woken; }
+  };
+
+  void notify(Queue& queue) {
+    if (queue.asleep) {
+      queue.asleep = false;
       wake_.notify_one();
     }
   }
@@ -76,12 +83,8 @@ class EndQueue {
     }
   }
 
-  std::mutex mutex_;
   std::condition_variable wake_;
-  bool asleep_ = false;  // Guarded by mutex_, like the members around it.
-  bool woken_ = false;
-  std::vector<Ended> ended_;
-  std::vector<BulkEnded> bulks_;
+  Guarded<Queue> queue_;
 };
 
 }  // namespace tenon::internal

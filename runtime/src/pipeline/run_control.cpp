@@ -29,15 +29,15 @@ void take_over(RunReport& target, const RunReport& report) {
 }  // namespace
 
 void Steering::change(std::uint32_t set, std::uint32_t clear) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto run = run_.lock();
   const std::uint32_t before = requests_.load(std::memory_order_relaxed);
   const std::uint32_t requests = (before & ~clear) | set;
   if (requests == before) {
     return;
   }
   requests_.store(requests, std::memory_order_relaxed);
-  if (executor_ != nullptr) {
-    executor_->wake();
+  if (run->executor != nullptr) {
+    run->executor->wake();
   }
 }
 
@@ -50,42 +50,41 @@ void Steering::stop(int stop) {
 }
 
 RunControl::State Steering::state() const {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto run = run_.lock();
   const Requests requests = this->requests();
-  if (ended_) {
+  if (run->ended) {
     return RunControl::State::kEnded;
   }
-  if (!begun_) {
+  if (!run->begun) {
     return RunControl::State::kReady;
   }
   if (requests.stop >= 2) {
     return RunControl::State::kCancelling;
   }
   if (requests.paused) {
-    return quiet_ ? RunControl::State::kPaused : RunControl::State::kPausing;
+    return run->quiet ? RunControl::State::kPaused : RunControl::State::kPausing;
   }
   return requests.stop == 1 ? RunControl::State::kDraining : RunControl::State::kRunning;
 }
 
 RunReport Steering::report() const {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  return report_;
+  return run_.lock()->report;
 }
 
 bool Steering::attach(Executor& executor) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  if (begun_) {
+  const auto run = run_.lock();
+  if (run->begun) {
     return false;
   }
-  begun_ = true;
-  executor_ = &executor;
+  run->begun = true;
+  run->executor = &executor;
   return true;
 }
 
 void Steering::detach() {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  executor_ = nullptr;
-  ended_ = true;
+  const auto run = run_.lock();
+  run->executor = nullptr;
+  run->ended = true;
 }
 
 Steering::Requests Steering::requests() const noexcept {
@@ -94,15 +93,15 @@ Steering::Requests Steering::requests() const noexcept {
 }
 
 void Steering::publish(const RunReport& report, bool quiet) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  take_over(report_, report);
-  quiet_ = quiet;
+  const auto run = run_.lock();
+  take_over(run->report, report);
+  run->quiet = quiet;
 }
 
 void Steering::end(const RunReport& report) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  take_over(report_, report);
-  ended_ = true;
+  const auto run = run_.lock();
+  take_over(run->report, report);
+  run->ended = true;
 }
 
 }  // namespace internal

@@ -3,10 +3,10 @@
 
 #include <atomic>
 #include <cstdint>
-#include <mutex>
 
 #include <tenon/pipeline.hpp>
 
+#include "base/guarded.hpp"
 #include "pipeline/executor.hpp"
 
 namespace tenon::internal {
@@ -36,18 +36,21 @@ class Steering {
   void end(const RunReport& report);
 
  private:
+  struct Run {
+    Executor* executor = nullptr;  ///< While a run is attached.
+    bool begun = false;
+    bool ended = false;
+    bool quiet = false;
+    RunReport report;
+  };
+
   void change(std::uint32_t set, std::uint32_t clear);
 
   // One word, so that the engine reads all requests in each round without a lock. Relaxed ordering
   // is enough: the word hands over no other data, and the wake after each change notifies a
   // sleeping engine.
   std::atomic<std::uint32_t> requests_{0};
-  mutable std::mutex mutex_;
-  Executor* executor_ = nullptr;  // Guarded by mutex_, like the members below.
-  bool begun_ = false;
-  bool ended_ = false;
-  bool quiet_ = false;
-  RunReport report_;
+  mutable Guarded<Run> run_;
 };
 
 /// Attaches an engine to a control, which may be null, for the duration of a run.
