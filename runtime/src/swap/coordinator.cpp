@@ -9,9 +9,9 @@
 namespace tenon::internal {
 namespace {
 
-/// Gives a command to the thread and waits for its end.
+/// Hands a request to the thread and waits for its outcome.
 template <typename Loop>
-Result<SwapReport> run_command(Loop& loop, SwapCommand command) {
+Result<SwapReport> run_request(Loop& loop, SwapRequest request) {
   if (loop.on_own_thread()) {
     return fail(ErrorCode::kInvalidArgument,
                 "a listener of events cannot wait for a swap, as it holds up the thread that makes it; swap from "
@@ -19,8 +19,8 @@ Result<SwapReport> run_command(Loop& loop, SwapCommand command) {
   }
   const auto promise = std::make_shared<std::promise<Result<SwapReport>>>();
   auto answer = promise->get_future();
-  command.done = [promise](Result<SwapReport> result) { promise->set_value(std::move(result)); };
-  loop.give(std::move(command));
+  request.done = [promise](Result<SwapReport> result) { promise->set_value(std::move(result)); };
+  loop.give(std::move(request));
   return answer.get();
 }
 
@@ -59,15 +59,18 @@ void SwapCoordinator::let_go() {
 
 Result<SwapReport> SwapCoordinator::swap(std::string_view what, const SwapOptions& options) {
   TENON_TRY(check_swap_options(options));
-  return run_command(*loop_, {SwapRequest::Kind::kSwap, std::string(what), options, "asked for by command", {}});
+  return run_request(*loop_, {.kind = SwapRequest::Kind::kSwap,
+                              .what = std::string(what),
+                              .options = options,
+                              .reason = "asked for by command",
+                              .by_person = true});
 }
 
 Result<SwapReport> SwapCoordinator::rollback(std::string_view plugin, std::string_view reason) {
-  return run_command(*loop_, {SwapRequest::Kind::kRollBack,
-                              std::string(plugin),
-                              {},
-                              reason.empty() ? "rolled back by command" : std::string(reason),
-                              {}});
+  return run_request(*loop_, {.kind = SwapRequest::Kind::kRollBack,
+                              .what = std::string(plugin),
+                              .reason = reason.empty() ? "rolled back by command" : std::string(reason),
+                              .by_person = true});
 }
 
 std::vector<GenerationInfo> SwapCoordinator::generations() const {

@@ -137,17 +137,17 @@ void Lane::begin(SwapRequest request) {
   SwapEvent event;
   event.kind = SwapEvent::Kind::kDetected;
   event.plugin = name_;
-  event.message = request.file.string() + ": " + request.reason;
+  event.message = request.target.file.string() + ": " + request.reason;
   services_.events.add(std::move(event));
   PreparationOrder order;
   order.plugin = name_;
-  order.file = request.file;
-  order.source = request.source;
-  order.expected_version = request.expected_version;
+  order.file = request.target.file;
+  order.source = request.target.source;
+  order.expected_version = request.target.version;
   order.options = request.options;
-  order.named_file = request.named_file;
+  order.named_file = request.target.named_file;
   if (own_file_.empty()) {
-    own_file_ = request.source;
+    own_file_ = request.target.source;
   }
   order.own_file = own_file_;
   order.current = current();
@@ -282,17 +282,17 @@ void Lane::make_current() {
   if (active_->target != nullptr && active_->target->generation.get() == prepared.generation.get()) {
     current_ = active_->target;
   } else {
-    const std::filesystem::path source = back ? active_->target->source : active_->request.source;
+    const std::filesystem::path source = back ? active_->target->source : active_->request.target.source;
     current_ =
         std::make_shared<Version>(Version{prepared.record, prepared.plugin, prepared.generation, source, nullptr});
   }
   if (back) {
     past_.pop_back();
   } else {
-    source_ = active_->request.source;
+    source_ = active_->request.target.source;
   }
   why_ = back ? "rolled back to it: " + active_->request.reason
-              : active_->request.reason + " ('" + active_->request.source.string() + "')";
+              : active_->request.reason + " ('" + active_->request.target.source.string() + "')";
   forced_ = !prepared.objection.empty();
   if (forced_) {
     services_.candidates.host().let_in(prepared.sha256, own_file_);
@@ -367,7 +367,7 @@ void Lane::refuse(Error error) {
   const PreparationResult& prepared = active_->prepared;
   const bool back = active_->request.kind == SwapRequest::Kind::kRollBack;
   const PluginInfo* plugin = prepared.plugin.get();
-  if (!back && active_->request.file == own_file_ && !prepared.sha256.empty()) {
+  if (!back && active_->request.target.file == own_file_ && !prepared.sha256.empty()) {
     own_refusal_ = error.message;
     explain();
     remember();
@@ -376,7 +376,7 @@ void Lane::refuse(Error error) {
   std::string subject = plugin != nullptr ? described(*plugin) : "plugin '" + name_ + "'";
   error.context.plugin = subject;
   if (!back) {
-    subject += " of " + active_->request.source.string();
+    subject += " of " + active_->request.target.source.string();
   }
   error.message =
       (back ? "cannot go back to " + subject + ": " : subject + " does not become current: ") + error.message;
@@ -435,7 +435,7 @@ void Lane::keep_away(const Version& version, const std::string& reason) {
 
 void Lane::note_own_file() {
   const PreparationResult& prepared = active_->prepared;
-  if (active_->request.kind == SwapRequest::Kind::kSwap && active_->request.file == own_file_ &&
+  if (active_->request.kind == SwapRequest::Kind::kSwap && active_->request.target.file == own_file_ &&
       !prepared.sha256.empty()) {
     own_sha256_ = prepared.sha256;
     decided_sha256_ = prepared.sha256;

@@ -20,30 +20,11 @@
 #include "swap/initial_catalog.hpp"
 #include "swap/judge.hpp"
 #include "swap/preparation.hpp"
+#include "swap/request.hpp"
 #include "swap/services.hpp"
 #include "swap/shadow.hpp"
 
 namespace tenon::internal {
-
-/// A requested change.
-struct SwapRequest {
-  enum class Kind : std::uint8_t { kSwap, kRollBack };
-  Kind kind = Kind::kSwap;
-  /// The file to stage, and where its content came from first. For a roll-back, the lane finds
-  /// both.
-  std::filesystem::path file = {};
-  std::filesystem::path source = {};
-  std::string expected_version = {};
-  /// The request named `file` by its path.
-  bool named_file = false;
-  /// The request comes from a person, not from the watch or the judge.
-  bool by_person = false;
-  SwapOptions options = {};
-  /// The reason, such as "the file has changed"; for a roll-back, the reason that the event shows.
-  std::string reason = {};
-  /// Called once, with the outcome.
-  std::function<void(Result<SwapReport>)> done = {};
-};
 
 /// The versions of one plugin. Used only by the coordinator's thread.
 class Lane {

@@ -106,10 +106,10 @@ void Lane::end_trial(const SwapRequest& rollback) {
   report.now = services_.records.info(current_->record);
   report.tried = since(active_->trial_start_ns, monotonic_now_ns());
   prepared.kept_away = true;
-  prepared.quarantined =
-      services_.candidates.host()
-          .roll_back({prepared.sha256, prepared.plugin->version, active_->request.source}, name_, own_file_, reason)
-          .has_value();
+  prepared.quarantined = services_.candidates.host()
+                             .roll_back({prepared.sha256, prepared.plugin->version, active_->request.target.source},
+                                        name_, own_file_, reason)
+                             .has_value();
   refuse({ErrorCode::kCancelled, reason, {}});
   if (rollback.done) {
     rollback.done(std::move(report));

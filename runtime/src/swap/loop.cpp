@@ -67,16 +67,16 @@ Result<void> SwapCoordinator::Loop::start() {
   return {};
 }
 
-void SwapCoordinator::Loop::give(SwapCommand command) {
+void SwapCoordinator::Loop::give(SwapRequest request) {
   {
     auto inbox = inbox_.lock();
     if (!inbox->stopping) {
-      inbox->commands.push_back(std::move(command));
+      inbox->requests.push_back(std::move(request));
       bell_->ring();
       return;
     }
   }
-  command.done(fail(stopping()));
+  request.done(fail(stopping()));
 }
 
 void SwapCoordinator::Loop::stop_soon() {
@@ -109,13 +109,13 @@ void SwapCoordinator::Loop::run() {
   for (auto& [name, lane] : lanes_) {
     lane->stop(stopped_meanwhile());
   }
-  std::vector<SwapCommand> commands;
+  std::vector<SwapRequest> requests;
   {
     auto inbox = inbox_.lock();
-    commands = std::exchange(inbox->commands, {});
+    requests = std::exchange(inbox->requests, {});
   }
-  for (SwapCommand& command : commands) {
-    command.done(fail(stopping()));
+  for (SwapRequest& request : requests) {
+    request.done(fail(stopping()));
   }
   lanes_.clear();
   services_.events.deliver();
@@ -128,16 +128,16 @@ bool SwapCoordinator::Loop::turn() {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   bell_->drain();
-  std::vector<SwapCommand> commands;
+  std::vector<SwapRequest> requests;
   {
     auto inbox = inbox_.lock();
     if (inbox->stopping) {
       return false;
     }
-    commands = std::exchange(inbox->commands, {});
+    requests = std::exchange(inbox->requests, {});
   }
-  for (SwapCommand& command : commands) {
-    take_command(std::move(command));
+  for (SwapRequest& request : requests) {
+    take_request(std::move(request));
   }
   if (watcher_ != nullptr) {
     watch();
@@ -147,42 +147,32 @@ bool SwapCoordinator::Loop::turn() {
   return true;
 }
 
-void SwapCoordinator::Loop::take_command(SwapCommand command) {
-  SwapRequest request;
-  request.kind = command.kind;
-  request.options = command.options;
-  request.reason = std::move(command.reason);
-  request.by_person = true;
-  if (command.kind == SwapRequest::Kind::kRollBack) {
-    const auto found = lanes_.find(command.what);
+void SwapCoordinator::Loop::take_request(SwapRequest request) {
+  const std::vector<KnownPlugin> known = known_plugins();
+  if (request.kind == SwapRequest::Kind::kRollBack) {
+    const auto found = lanes_.find(request.what);
     if (found == lanes_.end()) {
       // This does not find the plugin either, and its error suggests similar names.
-      const std::vector<KnownPlugin> known = known_plugins();
       const std::vector<std::filesystem::path> nowhere;
-      auto target = find_swap_target(command.what,
+      auto target = find_swap_target(request.what,
                                      {nowhere, known, [](const std::string&) { return std::vector<StoredVersion>(); }});
-      command.done(target ? fail(ErrorCode::kNotFound, "there is no plugin '" + target->plugin + "' in this runtime")
+      request.done(target ? fail(ErrorCode::kNotFound, "there is no plugin '" + target->plugin + "' in this runtime")
                           : fail(std::move(target.error())));
       return;
     }
-    request.done = std::move(command.done);
     found->second->ask(std::move(request));
     return;
   }
-  const std::vector<KnownPlugin> known = known_plugins();
-  auto target = find_swap_target(command.what, {services_.directories, known, [this](const std::string& plugin) {
+  auto target = find_swap_target(request.what, {services_.directories, known, [this](const std::string& plugin) {
                                                   return services_.records.stored(plugin);
                                                 }});
   if (!target) {
-    command.done(fail(std::move(target.error())));
+    request.done(fail(std::move(target.error())));
     return;
   }
-  request.file = std::move(target->file);
-  request.source = std::move(target->source);
-  request.expected_version = std::move(target->version);
-  request.named_file = target->named_file;
-  request.done = std::move(command.done);
-  lane(target->plugin).ask(std::move(request));
+  request.target = std::move(*target);
+  Lane& asked = lane(request.target.plugin);
+  asked.ask(std::move(request));
 }
 
 void SwapCoordinator::Loop::watch() {
@@ -214,8 +204,9 @@ void SwapCoordinator::Loop::on_change(const PluginFileChange& change) {
     return;
   }
   SwapRequest request;
-  request.file = change.file;
-  request.source = change.file;
+  request.target.plugin = name;
+  request.target.file = change.file;
+  request.target.source = change.file;
   request.options = options_.swaps;
   request.reason = change.library ? "one of its libraries has changed" : "the file has changed";
   request.done = [this, file = change.file](const Result<SwapReport>& result) {

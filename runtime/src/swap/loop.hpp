@@ -2,7 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -14,20 +13,12 @@
 #include "platform/thread.hpp"
 #include "swap/coordinator.hpp"
 #include "swap/lane.hpp"
+#include "swap/request.hpp"
 #include "swap/services.hpp"
 #include "swap/target.hpp"
 #include "swap/watcher.hpp"
 
 namespace tenon::internal {
-
-/// A request to the thread.
-struct SwapCommand {
-  SwapRequest::Kind kind = SwapRequest::Kind::kSwap;
-  std::string what;  ///< As Runtime::swap takes it; for a roll-back, the plugin.
-  SwapOptions options;
-  std::string reason;
-  std::function<void(Result<SwapReport>)> done;
-};
 
 /// All lanes and the watch, served by one thread. The thread also owns this object, so that the
 /// order in which owners release it does not matter.
@@ -38,8 +29,8 @@ class SwapCoordinator::Loop : public std::enable_shared_from_this<Loop> {
 
   /// Starts the thread. Errors: kUnavailable if no thread or descriptor is left.
   [[nodiscard]] Result<void> start();
-  /// Hands a command to the thread. It always gets an outcome.
-  void give(SwapCommand command);
+  /// Hands a person's request, without a target, to the thread. It always gets an outcome.
+  void give(SwapRequest request);
   void stop();
   /// The same without waiting for the end of the thread.
   void stop_soon();
@@ -53,14 +44,15 @@ class SwapCoordinator::Loop : public std::enable_shared_from_this<Loop> {
 
  private:
   struct Inbox {
-    std::vector<SwapCommand> commands;
+    std::vector<SwapRequest> requests;
     bool stopping = false;
   };
 
   void run();
   /// One round. False if the thread must stop.
   [[nodiscard]] bool turn();
-  void take_command(SwapCommand command);
+  /// Finds the target and hands the request to its lane.
+  void take_request(SwapRequest request);
   void watch();
   void on_change(const PluginFileChange& change);
   void step_lanes();
