@@ -12,7 +12,9 @@ namespace tenon::internal {
 
 namespace {
 
-/// A session can wait for a worker that is not there yet, but any other one is better.
+/// What a session counts, where a call in flight counts 1.
+constexpr std::size_t kLoadOfSession = 2;
+/// A session can wait for a worker whose start fails, but any other one is better.
 constexpr std::size_t kLoadWithoutWorker = 1000;
 
 std::size_t pinned_slot_of(const Call& call) noexcept {
@@ -51,15 +53,19 @@ std::uint32_t SlotTable::worker_count() const noexcept {
       slots_.begin(), slots_.end(), [](const WorkerSlot& slot) { return slot.link != nullptr || slot.starting; }));
 }
 
+std::size_t SlotTable::load_of(const WorkerSlot& slot) noexcept {
+  if (const WorkerLink* link = slot.ready_link()) {
+    return link->sessions.size() * kLoadOfSession + link->in_flight.size();
+  }
+  return slot.starts.failed() ? kLoadWithoutWorker : kLoadOfSession - 1;
+}
+
 std::int32_t SlotTable::for_session() const noexcept {
   std::size_t best = 0;
   std::size_t best_load = SIZE_MAX;
   for (std::size_t i = 0; i < options_.primary_slots; ++i) {
     const WorkerSlot& slot = slots_[i];
-    const WorkerLink* link = slot.ready_link();
-    const std::size_t load =
-        (link == nullptr ? kLoadWithoutWorker : link->sessions.size() * 2 + link->in_flight.size()) +
-        slot.pinned.size();
+    const std::size_t load = load_of(slot) + slot.pinned.size();
     if (load < best_load) {
       best_load = load;
       best = i;

@@ -84,7 +84,8 @@ class SlotTable {
   [[nodiscard]] std::uint32_t ready_count() const noexcept;
   /// Workers there are, and those being started.
   [[nodiscard]] std::uint32_t worker_count() const noexcept;
-  /// A slot for a session: the least loaded.
+  /// A slot for a session: the least loaded. One whose worker is still to start is better than one with a session:
+  /// sessions last, and a worker starts in a millisecond.
   [[nodiscard]] std::int32_t for_session() const noexcept;
 
   // -- calls that are bound to a slot -----------------------------------------------------------
@@ -141,6 +142,7 @@ class SlotTable {
   void set_aside(std::uint32_t slot) noexcept;
 
  private:
+  [[nodiscard]] static std::size_t load_of(const WorkerSlot& slot) noexcept;
   [[nodiscard]] bool wants_start(const WorkerSlot& slot) const noexcept;
   [[nodiscard]] bool may_start() const noexcept;
 

@@ -35,6 +35,8 @@ class StartHistory {
 
   void delay_until(MonotonicNs from_ns) noexcept { due_ns_ = std::max(due_ns_, from_ns); }
   [[nodiscard]] MonotonicNs due_ns() const noexcept { return due_ns_; }
+  /// Whether the last worker, or the last start, was a failure.
+  [[nodiscard]] bool failed() const noexcept { return failures_ != 0 || failing_since_ns_ != kNever; }
   /// Whether starts have failed several times in a row.
   [[nodiscard]] bool failed_often() const noexcept { return failures_ >= kPatientStarts; }
   /// Whether no start has succeeded for `patience_ns`.

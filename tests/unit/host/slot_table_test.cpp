@@ -116,7 +116,7 @@ TEST_CASE("SlotTable: slots take turns, so that one whose workers die at once do
   REQUIRE(slots.next_start(0) == 1);
 }
 
-TEST_CASE("SlotTable: a session goes to the least loaded worker, and to a missing one last") {
+TEST_CASE("SlotTable: a session goes to the least loaded worker, and to one whose start fails last") {
   SlotTable slots({.primary_slots = 3});
   REQUIRE(slots.for_session() == 0);
   fill(slots);
@@ -125,7 +125,19 @@ TEST_CASE("SlotTable: a session goes to the least loaded worker, and to a missin
   static_cast<void>(slots.take(1));
   REQUIRE(slots.for_session() == 2);
   static_cast<void>(slots.take(2));
+  slots.note_exit(1, true, 0);
+  slots.note_exit(2, true, 0);
   REQUIRE(slots.for_session() == 0);
+}
+
+TEST_CASE("SlotTable: sessions that are opened before all workers are there are spread over all") {
+  SlotTable slots({.primary_slots = 2, .first_workers = 1});
+  REQUIRE(start_all(slots) == std::vector<std::uint32_t>{0});
+  slots.put(ready_worker(1, 0));
+  slots.note_ready(0);
+  REQUIRE(slots.for_session() == 0);
+  slots[0].link->sessions.push_back(std::make_shared<SessionRecord>());
+  REQUIRE(slots.for_session() == 1);
 }
 
 TEST_CASE("SlotTable: a key always has the same primary slot") {
