@@ -57,7 +57,9 @@ std::size_t SlotTable::load_of(const WorkerSlot& slot) noexcept {
   if (const WorkerLink* link = slot.ready_link()) {
     return link->sessions.size() * kLoadOfSession + link->in_flight.size();
   }
-  return slot.starts.failed() ? kLoadWithoutWorker : kLoadOfSession - 1;
+  // One that is being ended may take long about it.
+  const bool comes = slot.link == nullptr || slot.link->state == WorkerLink::State::kStarting;
+  return comes && !slot.starts.failed() ? kLoadOfSession - 1 : kLoadWithoutWorker;
 }
 
 std::int32_t SlotTable::for_session() const noexcept {
