@@ -9,6 +9,8 @@ namespace {
 
 /// Lanes kept although they are empty, so that a queue that is now and then empty does not allocate each time.
 constexpr std::size_t kKeptLanes = 16;
+/// Calls that find() looks at: the lock is held meanwhile.
+constexpr std::size_t kLookedAt = 4096;
 
 }  // namespace
 
@@ -22,8 +24,9 @@ Call* CallQueue::front() const noexcept {
 }
 
 Call* CallQueue::find(bool (*wanted)(const Call&)) const noexcept {
+  std::size_t left = kLookedAt;
   for (const auto& [priority, lane] : lanes_) {
-    for (Call* call = lane.first; call != nullptr; call = call->next()) {
+    for (Call* call = lane.first; call != nullptr && left > 0; call = call->next(), --left) {
       if (wanted(*call)) {
         return call;
       }

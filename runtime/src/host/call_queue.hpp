@@ -17,7 +17,7 @@ class CallQueue {
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   /// The next to run; nullptr when empty.
   [[nodiscard]] Call* front() const noexcept;
-  /// The first of those that `wanted` accepts, in the order in which they would run; nullptr if there is none.
+  /// The first of the next few thousand that `wanted` accepts, in the order in which they would run; nullptr if none.
   [[nodiscard]] Call* find(bool (*wanted)(const Call&)) const noexcept;
   void push_back(Call& call);
   /// For calls that come back from a worker: before those of the same priority.

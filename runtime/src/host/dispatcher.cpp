@@ -34,6 +34,21 @@ void prefetch_after(const Call& call) noexcept {
   }
 }
 
+/// Whether a call in flight in this slot gives a descriptor back when it ends.
+bool gives_room(const WorkerSlot& slot) noexcept {
+  if (slot.link == nullptr || slot.link->in_flight.empty()) {
+    return false;
+  }
+  const InFlight& calls = slot.link->in_flight;
+  for (std::uint64_t position = calls.front_position(); position < calls.end_position(); ++position) {
+    const Call* call = calls.at(position);
+    if (call != nullptr && call->stored() != nullptr && call->stored()->bytes.size() >= kLargeBlockBytes) {
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 Dispatcher::Dispatcher(const Parts& parts) noexcept
@@ -239,12 +254,9 @@ Result<bool> Dispatcher::place_argument(const WorkerLink& link, Call& call) {
   if (!is_shortage(stored.error())) {
     return fail(std::move(stored.error()));
   }
-  // Calls in flight give descriptors back when they end; what ended just now may not have done so yet.
+  // What ended just now may not have given its descriptor back yet.
   const MonotonicNs now_ns = monotonic_now_ns();
-  const bool in_flight = std::any_of(slots_.begin(), slots_.end(), [](const WorkerSlot& slot) {
-    return slot.link != nullptr && !slot.link->in_flight.empty();
-  });
-  if (in_flight) {
+  if (std::any_of(slots_.begin(), slots_.end(), gives_room)) {
     starved_since_ns_ = kNever;
   } else if (starved_since_ns_ == kNever) {
     starved_since_ns_ = now_ns;

@@ -144,6 +144,35 @@ TEST_CASE("limits: a call whose argument finds no descriptor does not block thos
 }
 #endif
 
+#if !defined(__SANITIZE_ADDRESS__)
+TEST_CASE("limits: an argument that finds no descriptor for a second is refused, and calls behind it go on meanwhile") {
+  auto runtime = start(2);
+  const auto large = argument(std::size_t{1} << 20);
+  const auto pause = sleep_ms(runtime, 1);
+  tenon::Result<tenon::Reply> refused = tenon::fail(ErrorCode::kInternal, "nothing came");
+  std::uint64_t ended = 0;
+  {
+    const FewDescriptors few(48);
+    const AllDescriptors all;
+    const auto waits = runtime.submit("tenon.discard", large);
+    const auto end = std::chrono::steady_clock::now() + 60s;
+    while (!waits.ready() && std::chrono::steady_clock::now() < end) {
+      std::vector<tenon::Future<tenon::Reply>> others;
+      for (int i = 0; i < 8; ++i) {
+        others.push_back(runtime.submit("tenon.sleep", pause));
+      }
+      for (const auto& other : others) {
+        ended += other.get().has_value() ? 1 : 0;
+      }
+    }
+    refused = waits.ready() ? waits.get() : refused;
+  }
+  REQUIRE_FALSE(refused);
+  REQUIRE(refused.error().code == ErrorCode::kUnavailable);
+  REQUIRE(ended > 16);
+}
+#endif
+
 TEST_CASE("limits: queued large arguments leave descriptors to the rest of the process") {
   auto runtime = start(1);
   const auto busy = runtime.submit("tenon.sleep", sleep_ms(runtime, 60'000));
