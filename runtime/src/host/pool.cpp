@@ -91,7 +91,12 @@ void Pool::take_in(Scheduler& scheduler) {
     }
     while (first != nullptr) {
       Call* next = first->next();
-      scheduler.refuse(CallRef::adopt(first), ErrorCode::kRejected, std::string(kClosedText));
+      CallRef call = CallRef::adopt(first);
+      try {
+        scheduler.refuse(call, ErrorCode::kRejected, std::string(kClosedText));
+      } catch (const std::bad_alloc&) {
+        scheduler.end_without_memory(std::move(call));
+      }
       first = next;
     }
   }
@@ -383,6 +388,17 @@ void Pool::submit(CallRef call) {
     scheduler.unlock();
     shadow = make_shadow(*call);
     scheduler = scheduler_.lock();
+    if (!accepting_.load(std::memory_order_relaxed)) {
+      // It was shut down meanwhile.
+      with(std::move(scheduler), [&](Scheduler& locked) {
+        for (CallRef* each : {&call, &shadow}) {
+          if (*each != nullptr) {
+            locked.refuse(std::move(*each), ErrorCode::kRejected, std::string(kClosedText));
+          }
+        }
+      });
+      return;
+    }
   }
   open_intake(*scheduler, 2);
   with(std::move(scheduler), [&](Scheduler& locked) {

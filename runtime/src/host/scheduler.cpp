@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <new>
 #include <utility>
 
 #include "base/hot.hpp"
@@ -100,10 +101,30 @@ void Scheduler::submit(CallRef call) {
 void Scheduler::submit_all(Call* first) {
   while (first != nullptr) {
     Call* next = first->next();
-    accept(CallRef::adopt(first));
+    CallRef call = CallRef::adopt(first);
+    try {
+      accept(call);
+    } catch (const std::bad_alloc&) {
+      end_without_memory(std::move(call));
+    }
     first = next;
   }
-  serve_queue();
+  try {
+    serve_queue();
+  } catch (const std::bad_alloc&) {
+    effects_->again = true;  // They are other threads' calls, and stay queued: the reactor tries later.
+  }
+}
+
+void Scheduler::end_without_memory(CallRef call) noexcept {
+  if (call->phase != Call::Phase::kNew) {
+    return;  // It is queued, or has ended.
+  }
+  try {
+    ledger_.finish(call, fail(ErrorCode::kOutOfMemory, "no memory left"));
+  } catch (const std::bad_alloc&) {
+    call->announce();  // Under the lock: there is no memory to note it for later either.
+  }
 }
 
 void Scheduler::refuse(CallRef call, ErrorCode code, std::string message) {

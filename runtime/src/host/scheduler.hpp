@@ -91,6 +91,8 @@ class Scheduler {
   void submit_all(Call* first);
   /// Takes a call and ends it at once.
   void refuse(CallRef call, ErrorCode code, std::string message);
+  /// Ends a call for which there was no memory, unless it is queued already.
+  void end_without_memory(CallRef call) noexcept;
   /// Takes a call for an idle worker whose completions the calling thread will reap itself. Null when there is none,
   /// or others wait already: submit it then.
   [[nodiscard]] std::shared_ptr<WorkerLink> submit_direct(CallRef call);
