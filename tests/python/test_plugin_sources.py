@@ -171,6 +171,8 @@ class OnCommandLine(Sources):
         self.call_until("one", "w.sock", "parts.say", "{}")
         self.write("plugins/parts/words.py", "def word() -> str:\n    return 'two'\n")
         self.call_until("two", "w.sock", "parts.say", "{}")
+        self.write("plugins/later/__init__.py", "def say() -> str:\n    return 'later'\n")
+        self.call_until("later", "w.sock", "later.say", "{}")
 
     def test_dev(self) -> None:
         self.hello("Hello")

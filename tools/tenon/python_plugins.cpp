@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <set>
 #include <sstream>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include "base/clock.hpp"
@@ -24,8 +27,12 @@ namespace fs = std::filesystem;
 
 /// Packing imports the modules, each of which has two minutes.
 constexpr std::chrono::minutes kLongestPacking{30};
-/// After the last change of a source, so that a package that is being copied is complete.
+/// After the last change of a source, so that a package that is being copied is complete; but sources that change all
+/// the time are packed too.
 constexpr std::chrono::milliseconds kQuiet{100};
+constexpr std::chrono::nanoseconds kLongestChange{std::chrono::seconds(2)};
+/// The watch does not report new directories.
+constexpr std::chrono::seconds kRescan{5};
 constexpr std::size_t kMaxOutputBytes = std::size_t{1} << 20;
 constexpr const char* kMissing = "this tenon has no Python package, which plugins in Python need";
 constexpr const char* kInstall = "install python3-tenon, or build tenon with -DTENON_PYTHON=ON";
@@ -155,9 +162,6 @@ class PythonSourceWatch::Worker {
         return added;
       }
     }
-    for (const fs::path& place : places_) {
-      add_directories(place);
-    }
     auto thread = internal::Thread::start("tenon-python", [this] { work(); });
     if (!thread) {
       return tl::unexpected<Error>(std::move(thread.error()));
@@ -167,23 +171,32 @@ class PythonSourceWatch::Worker {
   }
 
  private:
-  /// Watches a directory of plugins and the packages in it.
-  void add_directories(const fs::path& place) {
-    add(place);
-    std::error_code failed;
-    for (fs::recursive_directory_iterator it(place, failed), end; !failed && it != end; it.increment(failed)) {
-      std::error_code ignored;
-      if (!it->is_directory(ignored)) {
-        continue;
-      }
-      const std::string name = it->path().filename().string();
-      const bool in_package = it.depth() > 0 || is_python_plugin(it->path());
-      if (name.starts_with('.') || name == "__pycache__" || !in_package) {
-        it.disable_recursion_pending();
-      } else {
-        add(it->path());
+  /// The files that plugins in Python consist of, by the time of their last write and their size.
+  using State = std::map<fs::path, std::pair<fs::file_time_type, std::uintmax_t>>;
+
+  /// Looks at all sources, and watches the directories that they are in.
+  State look() {
+    State state;
+    for (const fs::path& place : places_) {
+      add(place);
+      std::error_code failed;
+      for (fs::recursive_directory_iterator it(place, failed), end; !failed && it != end; it.increment(failed)) {
+        std::error_code ignored;
+        const std::string name = it->path().filename().string();
+        if (it->is_directory(ignored)) {
+          const bool in_package = it.depth() > 0 || is_python_plugin(it->path());
+          if (name.starts_with('.') || name == "__pycache__" || !in_package) {
+            it.disable_recursion_pending();
+          } else {
+            add(it->path());
+          }
+        } else if (!name.starts_with('.') && (it.depth() > 0 || it->path().extension() == ".py")) {
+          const auto written = it->last_write_time(ignored);
+          state.emplace(it->path(), std::pair(written, it->file_size(ignored)));
+        }
       }
     }
+    return state;
   }
   void add(const fs::path& directory) {
     if (!watched_.insert(directory).second) {
@@ -191,42 +204,57 @@ class PythonSourceWatch::Worker {
     }
     if (auto added = watch_.add(directory); !added) {
       log_(LogLevel::kWarning, "plugins in Python: '" + internal::printable(directory.string()) +
-                                   "' is not watched: " + added.error().message);
+                                   "' is only looked at every few seconds: " + added.error().message);
     }
   }
 
   void work() {
-    internal::MonotonicNs due_ns = internal::kNever;
+    // What was saved since the plugins were packed is packed first.
+    State packed;
+    State seen;
+    internal::MonotonicNs changed_ns = internal::monotonic_now_ns();
+    internal::MonotonicNs quiet_ns = changed_ns;
     while (!stop_.drain()) {
-      const auto events = poller_.wait(due_ns);
-      const auto changes = watch_.drain();
-      const bool changed = !changes || changes->rescan ||
-                           std::any_of(changes->files.begin(), changes->files.end(), [](const fs::path& file) {
-                             return file.extension() != ".so" && !file.filename().string().starts_with('.');
-                           });
-      if (changed) {
-        due_ns = internal::deadline_after(kQuiet);
+      const internal::MonotonicNs now_ns = internal::monotonic_now_ns();
+      State state = look();
+      if (state != seen) {
+        changed_ns = seen == packed ? now_ns : changed_ns;
+        quiet_ns = internal::deadline_after(kQuiet);
+        seen = std::move(state);
       }
-      if (!events || internal::monotonic_now_ns() < due_ns) {
+      const bool pending = seen != packed;
+      if (pending && (now_ns >= quiet_ns || now_ns - changed_ns >= kLongestChange.count())) {
+        packed = seen;
+        for (const fs::path& place : places_) {
+          pack(place);
+        }
         continue;
       }
-      due_ns = internal::kNever;
-      for (const fs::path& place : places_) {
-        add_directories(place);
-        pack(place);
+      const auto events = poller_.wait(pending ? quiet_ns : internal::deadline_after(kRescan));
+      const auto changes = watch_.drain();
+      if (!changes) {
+        watched_.clear();  // The watch may have dropped some of them.
+      }
+      if (!events || !changes) {
+        std::this_thread::sleep_for(kQuiet);
       }
     }
   }
   void pack(const fs::path& place) {
-    const auto run = run_packing(package_, {place.string()}, &stop_.descriptor());
+    const auto run = run_packing(package_, {"--keep", place.string()}, &stop_.descriptor());
     if (!run) {
       if (run.error().code != ErrorCode::kCancelled) {
         log_(LogLevel::kError, "plugins in Python cannot be packed: " + run.error().message);
       }
       return;
     }
-    for (const std::string& line : lines_of(run->standard_error)) {
+    const std::vector<std::string> lines = lines_of(run->standard_error);
+    for (const std::string& line : lines) {
       log_(LogLevel::kError, internal::printable(line, 1000));
+    }
+    if (lines.empty() && !(run->status && run->status->success())) {
+      log_(LogLevel::kError, "plugins in Python were not packed: the Python program " +
+                                 (run->status ? run->status->to_string() : std::string("did not end in time")));
     }
   }
 

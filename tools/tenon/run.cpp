@@ -204,6 +204,7 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
     }
   };
   const RunReport report = run_pipeline(*runtime, *graph, run_options);
+  python_watch.reset();
   const std::vector<SwapEvent> swaps = swap_lines ? swap_lines->end() : std::vector<SwapEvent>();
   runtime->shutdown(report.end == RunReport::End::kDone ? Shutdown::kDrain : Shutdown::kKill);
   status.clear();

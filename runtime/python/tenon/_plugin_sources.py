@@ -56,9 +56,10 @@ def pack_source(source: str | os.PathLike[str]) -> Path:
     return target
 
 
-def with_packed(directories: Iterable[str], report: Callable[[str], None] = _log.warning) -> list[str]:
+def with_packed(directories: Iterable[str], report: Callable[[str], None] = _log.warning, *,
+                keep: bool = False) -> list[str]:
     """The directories, each followed by the one that has its sources packed, if there are any. What cannot be packed is
-    reported and left out."""
+    reported and left out; keep: what was packed of it before stays."""
     found = []
     for directory in directories:
         found.append(directory)
@@ -67,6 +68,8 @@ def with_packed(directories: Iterable[str], report: Callable[[str], None] = _log
             try:
                 names.add(pack_source(source).name)
             except (Error, OSError) as error:
+                if keep:
+                    names.add(f"{source.stem}.so")
                 if _NO_TASK not in str(error):
                     report(str(error) if str(source) in str(error) else f"{source}: {error}")
         if names:
@@ -116,13 +119,14 @@ def _text(file: Path) -> str:
 def _main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python3 -m tenon._plugin_sources", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--one", action="store_true", help="DIR is one plugin, whose packed file is printed")
+    parser.add_argument("--keep", action="store_true", help="keep the packed file of a source that cannot be packed")
     parser.add_argument("directories", metavar="DIR", nargs="+")
     options = parser.parse_args(arguments)
     try:
         if options.one:
             print(pack_source(options.directories[0]))
             return 0
-        for directory in with_packed(options.directories, lambda text: print(text, file=sys.stderr)):
+        for directory in with_packed(options.directories, lambda text: print(text, file=sys.stderr), keep=options.keep):
             if directory not in options.directories:
                 print(directory)
     except (Error, OSError) as error:
