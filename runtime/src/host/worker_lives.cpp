@@ -48,12 +48,33 @@ void WorkerLives::start_failed(std::uint32_t slot, Error error) {
   }
 }
 
+/// Sessions that are to be opened in a slot which gets no worker go to one that has a worker.
+void WorkerLives::move_opens(std::uint32_t slot) {
+  if (slots_[slot].is_extra()) {
+    return;
+  }
+  const auto is_open = [](const Call& call) { return call.kind == CallKind::kOpen; };
+  while (Call* open = slots_[slot].pinned.find(is_open)) {
+    const std::int32_t other = slots_.for_session();
+    if (slots_[static_cast<std::size_t>(other)].ready_link() == nullptr) {
+      return;
+    }
+    backlog_.dequeue(*open);
+    open->details().session->slot = other;
+    open->make_details().pinned_slot = other;
+    backlog_.enqueue(*open, false);
+    effects_->again = true;
+  }
+}
+
 void WorkerLives::note_start_failure(std::uint32_t slot, Error error) {
   effects_->changed = true;
   effects_->rearm = true;
   effects_->log.push_back({LogLevel::kError, error.message, {}, {}, 0, 0});
   error.code = ErrorCode::kUnavailable;
-  switch (slots_.note_start_failure(slot, monotonic_now_ns())) {
+  const SlotTable::AfterFailure after = slots_.note_start_failure(slot, monotonic_now_ns());
+  move_opens(slot);
+  switch (after) {
     case SlotTable::AfterFailure::kTryAgain:
       break;
     case SlotTable::AfterFailure::kSlotGivenUp:

@@ -49,6 +49,7 @@ class WorkerLives {
 
  private:
   void note_start_failure(std::uint32_t slot, Error error);
+  void move_opens(std::uint32_t slot);
   /// Why the worker that exited before it was ready could not be started.
   [[nodiscard]] static Error start_error(const WorkerLink& link);
 

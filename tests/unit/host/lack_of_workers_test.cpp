@@ -34,12 +34,17 @@ struct Lack {
   std::atomic<int> refused{0};     ///< How many starts will be refused.
   std::atomic<bool> holds{false};  ///< A start waits while this is true.
   std::atomic<int> held{0};        ///< How many starts wait.
+  std::atomic<int> first{0};       ///< How many starts come before all this.
 };
 
 class LackingLauncher final : public Launcher {
  public:
   explicit LackingLauncher(std::shared_ptr<Lack> lack) : lack_(std::move(lack)) {}
   tenon::Result<std::unique_ptr<WorkerHandle>> launch(ControlChannel channel, std::uint64_t worker_id) override {
+    if (lack_->first.load() > 0) {
+      --lack_->first;
+      return real_->launch(std::move(channel), worker_id);
+    }
     if (lack_->holds.load()) {
       ++lack_->held;
       while (lack_->holds.load()) {
@@ -145,6 +150,41 @@ TEST_CASE("lack of workers: a long one ends the calls with its reason, until the
     reply = runtime->call("tenon.whoami", argument);
   }
   CHECK(reply);
+}
+
+TEST_CASE("lack of workers: a session that waits for a worker which cannot be started is opened on another one") {
+  const auto lack = std::make_shared<Lack>();
+  lack->first = 1;
+  lack->holds = true;
+  lack->refused = 1'000'000;
+  tenon::RuntimeOptions options = tenon::test::runtime_options(2);
+  options.start_timeout = 120s;
+  auto runtime = RuntimeAccess::start(std::move(options), std::make_unique<LackingLauncher>(lack));
+  REQUIRE(runtime);
+  const auto argument = tenon::test::argument_from_json(*runtime, "tenon.numbers", R"({"count": 3})");
+  REQUIRE(argument);
+  while (lack->held.load() == 0) {
+    std::this_thread::sleep_for(1ms);
+  }
+  tenon::SessionOptions session_options;
+  session_options.argument = *argument;
+  std::vector<tenon::Future<tenon::Session>> opening;
+  for (int i = 0; i < 3; ++i) {
+    opening.push_back(runtime->open("tenon.numbers", session_options));  // One of them in the other slot.
+  }
+  lack->holds = false;
+  const auto begin = std::chrono::steady_clock::now();
+  for (const auto& future : opening) {
+    auto session = future.get();
+    if (!session) {
+      FAIL(session.error().to_string());
+    }
+    const auto batch = session->next(10).get();
+    REQUIRE(batch);
+    REQUIRE(batch->results.size() == 3);
+  }
+  REQUIRE(std::chrono::steady_clock::now() - begin < 60s);
+  runtime->shutdown(tenon::Shutdown::kKill);
 }
 
 TEST_CASE("lack of workers: a worker that the end of the runtime kills on its way up is no error") {
