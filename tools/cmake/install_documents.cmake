@@ -2,7 +2,7 @@
 # so that the links between them work.
 set(documents ${CMAKE_INSTALL_DATADIR}/doc/tenon)
 file(GLOB_RECURSE pages CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} plugin_api/*.md runtime/*.md tools/*.md)
-foreach(page README.md ${pages} plugin_api/cmake/TenonPlugin.cmake tests/systems/README.md tools/tenon/json.schema.json tools/tenon/tenon.service tests/bench/README.md
+foreach(page README.md ${pages} plugin_api/cmake/TenonPlugin.cmake tests/systems/README.md tools/tenon/json.schema.json tools/tenon/tenon.service tests/bench/README.md tests/bench/jobs/README.md
     tests/bench/swap.svg)
   cmake_path(GET page PARENT_PATH directory)
   install(FILES ${page} DESTINATION ${documents}/${directory})

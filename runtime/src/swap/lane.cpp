@@ -79,6 +79,14 @@ void Lane::ask(SwapRequest request) {
     end_trial(request);
     return;
   }
+  // The file is staged when the waiting request has its turn, so what has changed since adds nothing to it.
+  if (waiting_ && waiting_->by_person && !request.by_person && request.kind == waiting_->kind &&
+      request.target.file.lexically_normal() == waiting_->target.file.lexically_normal()) {
+    if (request.done) {
+      request.done(fail(ErrorCode::kCancelled, "a swap of the same file is waiting already"));
+    }
+    return;
+  }
   if (waiting_ && waiting_->done) {
     const bool swap = request.kind == SwapRequest::Kind::kSwap;
     waiting_->done(fail(ErrorCode::kCancelled,

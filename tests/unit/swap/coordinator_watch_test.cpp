@@ -1,10 +1,12 @@
 // What the watch swaps, and which events it reports.
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <future>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include <tenon_test/catch.hpp>
 
@@ -146,4 +148,23 @@ TEST_CASE("SwapCoordinator: listeners hear events in order, may not swap, and ma
   CHECK(refused.get_future().get() == ErrorCode::kInvalidArgument);
   place.coordinator->stop();
   CHECK(in_order);
+}
+
+TEST_CASE("SwapCoordinator: a requested swap that waits is not pushed out by the watch of the same file") {
+  HotSwapOptions options;
+  options.watch = true;
+  Place place(options);
+  place.fleet->change([](FakeFleet::State& state) { state.hold_warm = true; });
+  place.put("good", "1.3.0");  // The watch swaps it, and that is held up.
+  REQUIRE(place.fleet->wait([](const FakeFleet::State& state) { return state.warming == 1; }));
+  auto requested = std::async(std::launch::async, [&] { return place.coordinator->swap("good", quick()); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  place.put("good", "1.4.0");  // The watch sees this while the request waits.
+  std::this_thread::sleep_for(std::chrono::milliseconds(400));
+  place.fleet->change([](FakeFleet::State& state) { state.hold_warm = false; });
+  const auto report = requested.get();
+  if (!report) {
+    FAIL(report.error().to_string());
+  }
+  CHECK(place.current() == "1.4.0");
 }
