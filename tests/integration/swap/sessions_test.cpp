@@ -139,10 +139,11 @@ TEST_CASE("Swap: a reduce goes on with its sums") {
 TEST_CASE("Swap: sessions that are stepped while it happens lose nothing") {
   Scene scene;
   constexpr std::uint64_t kCount = 3000;
-  Session source = open(scene.runtime, "probe.count", range(kCount));
-  Session reduce = open(scene.runtime, "probe.total");
+  std::optional<Session> source = open(scene.runtime, "probe.count", range(kCount));
+  std::optional<Session> reduce = open(scene.runtime, "probe.total");
   std::atomic<bool> stop = false;
   std::atomic<int> swaps = 0;
+  std::atomic<bool> swapping = true;
   scene.callers.allow({1, 2});
   std::string failed;
   std::thread swapper([&] {
@@ -151,17 +152,24 @@ TEST_CASE("Swap: sessions that are stepped while it happens lose nothing") {
       failed = swapped ? "" : swapped.error().to_string();
       ++swaps;
     }
+    swapping = false;
   });
   Taken taken;
   std::uint64_t fed = 0;
   bool more = true;
   while (more) {
-    more = taken.take(source, 7);
-    feed(scene.runtime, reduce, fed + 1, taken.next - 1);
+    more = taken.take(*source, 7);
+    feed(scene.runtime, *reduce, fed + 1, taken.next - 1);
     fed = taken.next - 1;
     std::this_thread::sleep_for(milliseconds(2));
   }
-  const probe::TotalT total = finish(reduce);
+  const probe::TotalT total = finish(*reduce);
+  // A session keeps the version that it ended on, with its file, until it is destroyed.
+  for (const int ended = swaps; swaps < ended + 3 && swapping;) {
+    std::this_thread::sleep_for(milliseconds(2));
+  }
+  source.reset();
+  reduce.reset();
   stop = true;
   swapper.join();
   INFO(failed << "\n" << (taken.error ? taken.error->to_string() : ""));
