@@ -40,7 +40,7 @@ Result<std::shared_ptr<WorkerLink>> WorkerLink::start(Launcher& launcher, Argume
     await_end(*link->handle);
     link->handle.reset();
   });
-  const std::string name = "tenon worker " + std::to_string(id);
+  const std::string name = "worker " + std::to_string(id);
   TENON_ASSIGN(auto end,
                HostEnd::create({.worker_name = name, .slot_count = options.slot_count, .release_count = 256}));
   TENON_ASSIGN(auto memory, SharedMemory::create(name + " results", options.result_arena_bytes));
