@@ -35,7 +35,7 @@ class Leaks(unittest.TestCase):
 
     def settle(self) -> None:
         """Waits until the callbacks of all earlier futures have run: one thread runs them, in the order of the calls of
-        the one worker. What is in flight is no leak. A callback that is added to a future which is done runs at once,
+        the one worker. What is in flight is not a leak. A callback that is added to a future which is done runs at once,
         ahead of them, and says nothing."""
         for submit in (lambda: self.rt.submit("tenon.sleep", duration_ms=2), lambda: self.types.submit("types.echo")):
             ran_on: queue.SimpleQueue[int] = queue.SimpleQueue()

@@ -140,7 +140,7 @@ Result<StoredBytes> CallFactory::store(BytesView bytes) {
 }
 
 Result<StoredBytes> CallFactory::place_or_copy(BytesView argument) {
-  // A full arena is no error, nor are many large arguments: the bytes then wait in private memory until the call's turn
+  // Neither a full arena nor many large arguments are an error: the bytes wait in private memory until the call's turn
   // comes, so that a long queue does not take the descriptors of the whole process.
   if (argument.size() < kLargeBlockBytes || arguments_->held_apart() < kMaxHeldApart) {
     auto placed = arguments_->store(argument);

@@ -36,7 +36,7 @@ class Intake {
  private:
   [[nodiscard]] static Call* in_order(void* last) noexcept;
 
-  // Each points to the one left before it. void, as it may point to `closed_`, which is no call.
+  // Each points to the one left before it. void, as it may point to `closed_`, which is not a call.
   char closed_ = 0;
   std::atomic<void*> last_{&closed_};
   // Relaxed: a bound. A thread that was stopped after it took its place here may exceed a later one by its call.
