@@ -2,6 +2,8 @@
 #include <coroutine>
 #include <thread>
 
+#include <tenon/internal/promise.hpp>
+
 #include "driver.hpp"
 
 using namespace conformance;

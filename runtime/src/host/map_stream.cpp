@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <tenon/internal/promise.hpp>
+
 #include "base/clock.hpp"
 #include "host/bulk_limits.hpp"
 

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <tenon/internal/promise.hpp>
+
 #include "base/hot.hpp"
 #include "base/try.hpp"
 #include "host/kept_catalog.hpp"

@@ -5,6 +5,8 @@
 #include <mutex>
 #include <utility>
 
+#include <tenon/internal/promise.hpp>
+
 #include "base/checked.hpp"
 #include "base/try.hpp"
 #include "ipc/frames.hpp"

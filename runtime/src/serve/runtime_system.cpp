@@ -4,6 +4,8 @@
 #include <map>
 #include <utility>
 
+#include <tenon/internal/promise.hpp>
+
 #include "base/text.hpp"
 #include "base/try.hpp"
 #include "host/storage.hpp"

@@ -3,6 +3,8 @@
 #include <array>
 #include <utility>
 
+#include <tenon/internal/promise.hpp>
+
 #include "host/storage.hpp"
 #include "platform/unix_socket.hpp"
 
