@@ -15,18 +15,16 @@
 #include "tenon_test/catch.hpp"
 #include "tenon_test/paths.hpp"
 #include "tenon_test/temporary_directory.hpp"
+#include "tenon_test/text.hpp"
 
 using nlohmann::json;
 using tenon::test::Ended;
+using tenon::test::has;
 using tenon::test::OutputKind;
 using tenon::test::Program;
 using tenon::test::ProgramOptions;
 
 namespace {
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 ProgramOptions input(std::string text) {
   ProgramOptions options;

@@ -11,19 +11,17 @@
 #include "tenon_test/catch.hpp"
 #include "tenon_test/paths.hpp"
 #include "tenon_test/temporary_directory.hpp"
+#include "tenon_test/text.hpp"
 
 using nlohmann::json;
 using tenon::test::Ended;
+using tenon::test::has;
 using tenon::test::TemporaryDirectory;
 
 namespace {
 
 const std::filesystem::path kPlugins = tenon::test::build_dir() / "plugins";
 const std::string kPlugin = (kPlugins / "tenon.so").string();
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 /// Returns a copy of the plugin `tenon` with every `before` replaced by `after`, which has the same
 /// length.

@@ -9,9 +9,11 @@
 #include "program.hpp"
 #include "tenon_test/catch.hpp"
 #include "tenon_test/temporary_directory.hpp"
+#include "tenon_test/text.hpp"
 
 using nlohmann::json;
 using tenon::test::Ended;
+using tenon::test::has;
 using tenon::test::Program;
 using tenon::test::ProgramOptions;
 
@@ -29,10 +31,6 @@ args = { count = 100 }
 task = "tenon.sum"
 inputs = ["numbers"]
 )";
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 /// A separate pipeline file for a test.
 class PipelineFile {

@@ -19,6 +19,9 @@
 #include "tenon_test/catch.hpp"
 #include "tenon_test/paths.hpp"
 #include "tenon_test/temporary_directory.hpp"
+#include "tenon_test/text.hpp"
+
+using tenon::test::has;
 
 namespace {
 
@@ -70,10 +73,6 @@ class Probe {
  private:
   tenon::test::TemporaryDirectory directory_;
 };
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 /// Returns the first line that contains `part`; empty if there is none.
 std::string line_with(const std::string& text, const std::string& part) {

@@ -12,12 +12,9 @@
 
 #include "program.hpp"
 #include "tenon_test/temporary_directory.hpp"
+#include "tenon_test/text.hpp"
 
 namespace tenon::test {
-
-inline bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 /// Waits until `condition` holds; returns false after a minute.
 template <typename Condition>

@@ -18,6 +18,7 @@
 #include "tenon_test/catch.hpp"
 #include "tenon_test/paths.hpp"
 #include "tenon_test/temporary_directory.hpp"
+#include "tenon_test/text.hpp"
 
 namespace fs = std::filesystem;
 using nlohmann::json;
@@ -27,12 +28,9 @@ using tenon::test::encode_png;
 using tenon::test::Ended;
 using tenon::test::FileBytes;
 using tenon::test::gradient;
+using tenon::test::has;
 
 namespace {
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 void write(const fs::path& path, const FileBytes& bytes) {
   fs::create_directories(path.parent_path());

@@ -15,6 +15,7 @@
 
 #include "host/storage.hpp"
 #include "platform/file_descriptor.hpp"
+#include "runtimes.hpp"
 #include "tenon_test/catch.hpp"
 #include "tenon_test/runtime.hpp"
 
@@ -25,19 +26,14 @@ namespace {
 
 constexpr std::size_t kMiB = std::size_t{1} << 20;
 
-tenon::Runtime start(unsigned workers, std::uint64_t cache_bytes = std::uint64_t{1} << 30,
-                     std::uint64_t arena_bytes = std::uint64_t{1} << 30) {
-  tenon::RuntimeOptions options = tenon::test::runtime_options(workers);
-  options.plugin_dirs = {tenon::test::build_dir() / "plugins"};
+tenon::Runtime start_with_arenas(unsigned workers, std::uint64_t cache_bytes = std::uint64_t{1} << 30,
+                                 std::uint64_t arena_bytes = std::uint64_t{1} << 30) {
+  tenon::RuntimeOptions options = tenon::test::shipped_options(workers);
   options.large_block_cache_bytes = cache_bytes;
   options.argument_arena_bytes = arena_bytes;
   options.result_arena_bytes = arena_bytes;
   options.cancel_grace = 50ms;
-  auto runtime = tenon::Runtime::start(std::move(options));
-  if (!runtime) {
-    FAIL(runtime.error().to_string());
-  }
-  return std::move(*runtime);
+  return tenon::test::start(std::move(options));
 }
 
 /// Builds a tenon.Bytes in place, with `size` bytes of content that all have `value`.
@@ -106,7 +102,7 @@ class NoDescriptors {
 }  // namespace
 
 TEST_CASE("ArgumentBuilder: what is built in place comes back as the result without a copy, as often as it is given") {
-  auto runtime = start(2);
+  auto runtime = start_with_arenas(2);
   for (const std::size_t size : {std::size_t{200}, std::size_t{64} << 10, kMiB, 256 * kMiB}) {
     const tenon::Reply built = build(runtime, size);
     REQUIRE(reinterpret_cast<std::uintptr_t>(built.bytes().data()) % 16 == 0);
@@ -127,7 +123,7 @@ TEST_CASE("ArgumentBuilder: what is built in place comes back as the result with
 }
 
 TEST_CASE("ArgumentBuilder: one that is as small as a slot travels there") {
-  auto runtime = start(1);
+  auto runtime = start_with_arenas(1);
   for (const std::size_t size : {0, 1, 64}) {
     const tenon::Reply built = build(runtime, size);
     REQUIRE(segment_of(built) == 0);
@@ -138,7 +134,7 @@ TEST_CASE("ArgumentBuilder: one that is as small as a slot travels there") {
 }
 
 TEST_CASE("ArgumentBuilder: a hint that was too small costs a copy and nothing else") {
-  auto runtime = start(1);
+  auto runtime = start_with_arenas(1);
   for (const std::size_t hint : {std::size_t{1}, std::size_t{5000}, kMiB, 3 * kMiB}) {
     const tenon::Reply at_once = build(runtime, 5 * kMiB, 3, hint);
     REQUIRE(segment_of(at_once) > tenon::internal::kFirstSegment);
@@ -163,7 +159,7 @@ TEST_CASE("ArgumentBuilder: a hint that was too small costs a copy and nothing e
 }
 
 TEST_CASE("ArgumentBuilder: raw bytes from elsewhere are committed where they were read to") {
-  auto runtime = start(1);
+  auto runtime = start_with_arenas(1);
   const auto finished = tenon::test::bytes_argument(std::string(3 * kMiB, 'x'));
   auto argument = runtime.build_argument(finished.GetSize() + 100);
   REQUIRE(argument);
@@ -183,7 +179,7 @@ TEST_CASE("ArgumentBuilder: raw bytes from elsewhere are committed where they we
 }
 
 TEST_CASE("ArgumentBuilder: what is finished is out of its hands") {
-  auto runtime = start(1);
+  auto runtime = start_with_arenas(1);
   auto argument = runtime.build_argument(2 * kMiB);
   REQUIRE(argument);
   REQUIRE(argument->finish(flatbuffers::Offset<tenon::Bytes>(8)).error().code == ErrorCode::kInvalidArgument);
@@ -205,7 +201,7 @@ TEST_CASE("ArgumentBuilder: built arguments outlive the runtime, and builders to
   tenon::Reply built;
   std::optional<tenon::ArgumentBuilder> open;
   {
-    auto runtime = start(1);
+    auto runtime = start_with_arenas(1);
     built = build(runtime, 2 * kMiB, 5);
     open = *runtime.build_argument(2 * kMiB);
     const auto data = open->flatbuffer().CreateVector(tenon::Buffer(kMiB, 6));
@@ -219,8 +215,8 @@ TEST_CASE("ArgumentBuilder: built arguments outlive the runtime, and builders to
 }
 
 TEST_CASE("Runtime: arguments of another runtime reach its workers as copies") {
-  auto first = start(1);
-  auto second = start(1);
+  auto first = start_with_arenas(1);
+  auto second = start_with_arenas(1);
   for (const std::size_t size : {std::size_t{1000}, 2 * kMiB}) {
     const tenon::Reply theirs = build(first, size, 1);
     const tenon::Reply ours = build(second, size, 2);
@@ -233,7 +229,7 @@ TEST_CASE("Runtime: arguments of another runtime reach its workers as copies") {
 }
 
 TEST_CASE("Runtime: large arguments that are copied in take turns in one segment") {
-  auto runtime = start(1);
+  auto runtime = start_with_arenas(1);
   const auto argument = tenon::test::bytes_argument(std::string(8 * kMiB, 'a'));
   const tenon::BytesView bytes(argument.GetBufferPointer(), argument.GetSize());
   std::uint32_t segment = 0;
@@ -253,7 +249,7 @@ TEST_CASE("Runtime: large arguments that are copied in take turns in one segment
 }
 
 TEST_CASE("Runtime: memory of large arguments goes back to the system while it is idle") {
-  auto runtime = start(1);
+  auto runtime = start_with_arenas(1);
   const std::size_t before = *tenon::internal::open_descriptor_count();
   {
     std::vector<tenon::Reply> held;
@@ -270,7 +266,7 @@ TEST_CASE("Runtime: memory of large arguments goes back to the system while it i
 }
 
 TEST_CASE("Runtime: without a cache each large argument is given back at once") {
-  auto runtime = start(1, 0);
+  auto runtime = start_with_arenas(1, 0);
   const std::size_t before = *tenon::internal::open_descriptor_count();
   for (int i = 0; i < 3; ++i) {
     REQUIRE(runtime.call("tenon.discard", build(runtime, 2 * kMiB)));
@@ -279,7 +275,7 @@ TEST_CASE("Runtime: without a cache each large argument is given back at once") 
 }
 
 TEST_CASE("Runtime: a worker that is killed with a large argument costs its call and nothing else") {
-  auto runtime = start(1);
+  auto runtime = start_with_arenas(1);
   const tenon::Reply built = build(runtime, 8 * kMiB, 4);
   const auto params = tenon::test::params_from_json(runtime, "tenon.fail", R"({"mode": "hang"})");
   REQUIRE(params);
@@ -310,7 +306,7 @@ TEST_CASE("Runtime: a worker that is killed with a large argument costs its call
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 TEST_CASE("ArgumentBuilder: an address space that is too small is an error with the limit's name") {
-  auto runtime = start(1);
+  auto runtime = start_with_arenas(1);
   const auto reply = [&]() -> tenon::Result<tenon::ArgumentBuilder> {
     const FewAddresses few(16 * kMiB);
     return runtime.build_argument(256 * kMiB);
@@ -330,7 +326,7 @@ TEST_CASE("ArgumentBuilder: an address space that is too small is an error with 
 #endif
 
 TEST_CASE("ArgumentBuilder: without a descriptor left it says so; one that grows goes on in private memory") {
-  auto runtime = start(1);
+  auto runtime = start_with_arenas(1);
   auto growing = runtime.build_argument(1000);
   REQUIRE(growing);
   std::optional<tenon::Error> refused;
@@ -354,7 +350,7 @@ TEST_CASE("ArgumentBuilder: without a descriptor left it says so; one that grows
 }
 
 TEST_CASE("Runtime: a full argument arena moves built arguments into segments of their own") {
-  auto runtime = start(1, 0, kMiB);
+  auto runtime = start_with_arenas(1, 0, kMiB);
   std::vector<tenon::Reply> held;
   for (int i = 0; i < 10; ++i) {
     held.push_back(build(runtime, 300'000, static_cast<std::uint8_t>(i)));
@@ -370,7 +366,7 @@ TEST_CASE("Runtime: a full argument arena moves built arguments into segments of
 }
 
 TEST_CASE("Runtime: what a C++ plugin builds is aligned at both ends, so that nothing has to be moved") {
-  auto runtime = start(1);
+  auto runtime = start_with_arenas(1);
   for (int size = 1; size < 20; ++size) {
     const auto inner = tenon::test::bytes_argument(std::string(static_cast<std::size_t>(size), 'x'));
     std::string list;
@@ -388,7 +384,7 @@ TEST_CASE("Runtime: what a C++ plugin builds is aligned at both ends, so that no
 }
 
 TEST_CASE("Runtime: a result larger than its arena is an error that names the option") {
-  auto runtime = start(1, 0, kMiB);
+  auto runtime = start_with_arenas(1, 0, kMiB);
   flatbuffers::FlatBufferBuilder inner = tenon::test::bytes_argument(std::string(2 * kMiB, 'x'));
   const std::string task = "tenon.echo";
   const auto definition = runtime.catalog().find_task("tenon.invoke");

@@ -18,28 +18,20 @@
 #include "host/bulk.hpp"
 #include "host/pool.hpp"
 #include "host/runtime_access.hpp"
+#include "runtimes.hpp"
 #include "tenon_test/catch.hpp"
 #include "tenon_test/runtime.hpp"
 
 using namespace std::chrono_literals;
 using namespace tenon::internal;
 using tenon::ErrorCode;
+using tenon::test::sleep_argument;
+using tenon::test::start_with_grace;
 
 namespace {
 
 constexpr auto kNoHang = 60s;
 constexpr auto kKilling = 20s;
-
-tenon::Runtime start(unsigned workers, std::chrono::milliseconds cancel_grace = 1000ms) {
-  tenon::RuntimeOptions options = tenon::test::runtime_options(workers);
-  options.plugin_dirs = {tenon::test::build_dir() / "plugins"};
-  options.cancel_grace = cancel_grace;
-  auto runtime = tenon::Runtime::start(std::move(options));
-  if (!runtime) {
-    FAIL(runtime.error().to_string());
-  }
-  return std::move(*runtime);
-}
 
 /// Records how each item of one bulk call ended.
 class Ends final : public BulkSink {
@@ -109,15 +101,10 @@ Submitted submit(Pool& pool, const std::string& task, const std::vector<tenon::B
   return submitted;
 }
 
-tenon::Buffer sleep_argument(const tenon::Runtime& runtime, int duration_ms) {
-  return *tenon::test::argument_from_json(runtime, "tenon.sleep",
-                                          R"({"duration_ms": )" + std::to_string(duration_ms) + "}");
-}
-
 }  // namespace
 
 TEST_CASE("bulk cancel: items that have not begun end at once, the others run") {
-  auto runtime = start(1);
+  auto runtime = start_with_grace(1);
   const auto pool = RuntimeAccess::pool(runtime);
   // One call before them that is prefetched with them, or so many calls that they stay in the
   // queue.
@@ -149,7 +136,7 @@ TEST_CASE("bulk cancel: items that have not begun end at once, the others run") 
 }
 
 TEST_CASE("bulk cancel: the item that runs is asked to stop, and no other") {
-  auto runtime = start(1);
+  auto runtime = start_with_grace(1);
   const auto pool = RuntimeAccess::pool(runtime);
   std::vector arguments(50, sleep_argument(runtime, 0));
   arguments[20] = sleep_argument(runtime, 600'000);
@@ -173,7 +160,7 @@ TEST_CASE("bulk cancel: the item that runs is asked to stop, and no other") {
 }
 
 TEST_CASE("bulk cancel: an item that does not stop is ended with its worker, after cancel_grace") {
-  auto runtime = start(1, 50ms);
+  auto runtime = start_with_grace(1, 50ms);
   const auto pool = RuntimeAccess::pool(runtime);
   flatbuffers::FlatBufferBuilder builder;
   builder.Finish(tenon::CreateEmpty(builder));
@@ -193,7 +180,7 @@ TEST_CASE("bulk cancel: an item that does not stop is ended with its worker, aft
 }
 
 TEST_CASE("bulk cancel: at any moment, with workers that are killed, each item ends once") {
-  auto runtime = start(2);
+  auto runtime = start_with_grace(2);
   const auto pool = RuntimeAccess::pool(runtime);
   std::atomic<bool> done{false};
   std::thread killer([&] {

@@ -13,25 +13,16 @@
 
 #include "host/bulk.hpp"
 #include "platform/doorbell.hpp"
+#include "runtimes.hpp"
 #include "tenon_test/catch.hpp"
 #include "tenon_test/runtime.hpp"
 
 using namespace std::chrono_literals;
 using namespace tenon::internal;
 using tenon::ErrorCode;
+using tenon::test::start_with_grace;
 
 namespace {
-
-tenon::Runtime start(unsigned workers, std::chrono::milliseconds cancel_grace = 1000ms) {
-  tenon::RuntimeOptions options = tenon::test::runtime_options(workers);
-  options.plugin_dirs = {tenon::test::build_dir() / "plugins"};
-  options.cancel_grace = cancel_grace;
-  auto runtime = tenon::Runtime::start(std::move(options));
-  if (!runtime) {
-    FAIL(runtime.error().to_string());
-  }
-  return std::move(*runtime);
-}
 
 tenon::BytesView view(const flatbuffers::FlatBufferBuilder& builder) {
   return {builder.GetBufferPointer(), builder.GetSize()};
@@ -84,7 +75,7 @@ struct Block {
 }  // namespace
 
 TEST_CASE("bulk: tiny calls among large ones end once each, in order or not") {
-  auto runtime = start(2);
+  auto runtime = start_with_grace(2);
   const bool ordered = GENERATE(true, false);
   constexpr std::uint64_t kCount = 20'000;
   auto stream =
@@ -112,7 +103,7 @@ TEST_CASE("bulk: tiny calls among large ones end once each, in order or not") {
 }
 
 TEST_CASE("bulk: results that are built, and find no room among the others") {
-  auto runtime = start(1);
+  auto runtime = start_with_grace(1);
   const std::string content(900, 'c');
   const auto inner = tenon::test::bytes_argument(content);
   std::string json = R"({"task": "tenon.echo", "argument": [)";
@@ -137,7 +128,7 @@ TEST_CASE("bulk: results that are built, and find no room among the others") {
 }
 
 TEST_CASE("bulk: errors name the call of their item") {
-  auto runtime = start(1);
+  auto runtime = start_with_grace(1);
   const auto failing = *tenon::test::params_from_json(runtime, "tenon.fail", R"({"message": "so it is"})");
   const auto make = [](std::uint64_t) {
     flatbuffers::FlatBufferBuilder builder;
@@ -158,7 +149,7 @@ TEST_CASE("bulk: errors name the call of their item") {
 }
 
 TEST_CASE("bulk: workers killed at any moment lose nothing and do nothing twice to the reader") {
-  auto runtime = start(2);
+  auto runtime = start_with_grace(2);
   std::atomic<bool> done{false};
   std::thread killer([&] {
     std::uint64_t succeeded = 0;
@@ -202,7 +193,7 @@ TEST_CASE("bulk: workers killed at any moment lose nothing and do nothing twice 
 }
 
 TEST_CASE("bulk: an item that kills its worker is charged alone") {
-  auto runtime = start(2);
+  auto runtime = start_with_grace(2);
   const auto aborting = *tenon::test::params_from_json(runtime, "tenon.fail", R"({"mode": "abort"})");
   const auto make = [](std::uint64_t) {
     flatbuffers::FlatBufferBuilder builder;
@@ -222,7 +213,7 @@ TEST_CASE("bulk: an item that kills its worker is charged alone") {
 }
 
 TEST_CASE("bulk: a long item holds neither those before it nor, with an idle worker, those after it") {
-  auto runtime = start(2);
+  auto runtime = start_with_grace(2);
   constexpr std::uint64_t kCount = 4000;
   constexpr std::uint64_t kLong = 2500;
   const auto quick = *tenon::test::argument_from_json(runtime, "tenon.sleep", R"({"duration_ms": 0})");
@@ -252,7 +243,7 @@ TEST_CASE("bulk: a long item holds neither those before it nor, with an idle wor
 
 TEST_CASE("bulk: long items, as many as there are cores, do not hold the others while workers are idle") {
   const unsigned cores = usable_core_count();
-  auto runtime = start(cores + 2);
+  auto runtime = start_with_grace(cores + 2);
   const std::uint64_t count = 1000 * (cores + 1);
   const auto quick = *tenon::test::argument_from_json(runtime, "tenon.sleep", R"({"duration_ms": 0})");
   const auto slow = *tenon::test::argument_from_json(runtime, "tenon.sleep", R"({"duration_ms": 3000})");
@@ -279,7 +270,7 @@ TEST_CASE("bulk: long items, as many as there are cores, do not hold the others 
 
 TEST_CASE("bulk: calls that are all long soon have all workers") {
   // Short calls come first, so that the runtime expects the long calls to be short too.
-  auto runtime = start(12);
+  auto runtime = start_with_grace(12);
   const auto quick = *tenon::test::argument_from_json(runtime, "tenon.sleep", R"({"duration_ms": 0})");
   const auto slow = *tenon::test::argument_from_json(runtime, "tenon.sleep", R"({"duration_ms": 1000})");
   for (int i = 0; i < 200; ++i) {
@@ -300,7 +291,7 @@ TEST_CASE("bulk: calls that are all long soon have all workers") {
 }
 
 TEST_CASE("bulk: a stream that is dropped, and a shutdown in the middle") {
-  auto runtime = start(1, 50ms);
+  auto runtime = start_with_grace(1, 50ms);
   const auto pause = *tenon::test::argument_from_json(runtime, "tenon.sleep", R"({"duration_ms": 1})");
   const auto endless = [&]() -> std::optional<tenon::BytesView> { return tenon::BytesView(pause); };
   {

@@ -6,44 +6,27 @@
 #include <thread>
 #include <vector>
 
+#include "runtimes.hpp"
 #include "tenon_test/catch.hpp"
 #include "tenon_test/runtime.hpp"
 
 using namespace std::chrono_literals;
 using tenon::ErrorCode;
+using tenon::test::empty_argument;
+using tenon::test::shipped_options;
+using tenon::test::sleep_argument;
+using tenon::test::start;
 
 namespace {
 
-tenon::Runtime start(tenon::RuntimeOptions options) {
-  options.plugin_dirs = {tenon::test::build_dir() / "plugins"};
-  auto runtime = tenon::Runtime::start(std::move(options));
-  if (!runtime) {
-    FAIL(runtime.error().to_string());
-  }
-  return std::move(*runtime);
-}
-tenon::Runtime start(unsigned workers) {
-  return start(tenon::test::runtime_options(workers));
-}
-
-tenon::Buffer empty() {
-  flatbuffers::FlatBufferBuilder builder;
-  builder.Finish(tenon::CreateEmpty(builder));
-  return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
-}
-
 tenon::Buffer params(const tenon::Runtime& runtime, std::string_view json) {
   return *tenon::test::params_from_json(runtime, "tenon.fail", json);
-}
-tenon::Buffer sleep_ms(const tenon::Runtime& runtime, int duration_ms) {
-  return *tenon::test::argument_from_json(runtime, "tenon.sleep",
-                                          "{\"duration_ms\": " + std::to_string(duration_ms) + "}");
 }
 
 }  // namespace
 
 TEST_CASE("crash: a session that is lost to another call is not charged, one that dies in its own step is") {
-  auto runtime = start(1);
+  auto runtime = start(shipped_options(1));
   tenon::SessionOptions options;
   const auto numbers = *tenon::test::argument_from_json(runtime, "tenon.numbers", R"({"count": 100})");
   options.argument = numbers;
@@ -51,7 +34,7 @@ TEST_CASE("crash: a session that is lost to another call is not charged, one tha
   REQUIRE(session);
   REQUIRE(session->next(1).get());
   const auto aborting = params(runtime, R"({"mode": "abort"})");
-  const auto crashed = runtime.call("tenon.fail", empty(), {.params = aborting});
+  const auto crashed = runtime.call("tenon.fail", empty_argument(), {.params = aborting});
   REQUIRE_FALSE(crashed);
   CHECK(crashed.error().context.charged);
   const auto lost = session->next(1).get();
@@ -61,10 +44,10 @@ TEST_CASE("crash: a session that is lost to another call is not charged, one tha
 }
 
 TEST_CASE("crash: the call reports how its worker ended, and the next one runs") {
-  auto runtime = start(1);
+  auto runtime = start(shipped_options(1));
   {
     const auto aborting = params(runtime, R"({"mode": "abort"})");
-    const auto reply = runtime.call("tenon.fail", empty(), {.params = aborting});
+    const auto reply = runtime.call("tenon.fail", empty_argument(), {.params = aborting});
     REQUIRE_FALSE(reply);
     REQUIRE(reply.error().code == ErrorCode::kCrashed);
     REQUIRE(reply.error().context.signal == SIGABRT);
@@ -72,19 +55,19 @@ TEST_CASE("crash: the call reports how its worker ended, and the next one runs")
   }
   {
     const auto leaving = params(runtime, R"({"mode": "exit", "exit_code": 42})");
-    const auto reply = runtime.submit("tenon.fail", empty(), {.params = leaving}).get();
+    const auto reply = runtime.submit("tenon.fail", empty_argument(), {.params = leaving}).get();
     REQUIRE_FALSE(reply);
     REQUIRE(reply.error().code == ErrorCode::kCrashed);
     REQUIRE(reply.error().context.exit_code == 42);
   }
-  REQUIRE(runtime.call("tenon.whoami", empty()));
+  REQUIRE(runtime.call("tenon.whoami", empty_argument()));
   REQUIRE(runtime.stats().crashed_workers == 2);
 }
 
 TEST_CASE("crash: an idempotent call is tried again, three times at most") {
-  auto runtime = start(1);
+  auto runtime = start(shipped_options(1));
   std::atomic<bool> stop{false};
-  const auto pause = sleep_ms(runtime, 60'000);
+  const auto pause = sleep_argument(runtime, 60'000);
   const auto future = runtime.submit("tenon.sleep", pause);
   // Kills each worker as soon as it runs the call.
   std::uint64_t last = 0;
@@ -111,10 +94,10 @@ TEST_CASE("crash: an idempotent call is tried again, three times at most") {
 }
 
 TEST_CASE("crash: a worker killed while 1000 calls are queued fails exactly one") {
-  auto runtime = start(2);
+  auto runtime = start(shipped_options(2));
   const auto dying = params(runtime, R"({"mode": "segfault"})");
   std::vector<tenon::Future<tenon::Reply>> futures;
-  const auto argument = empty();
+  const auto argument = empty_argument();
   const auto dead = runtime.submit("tenon.fail", argument, {.params = dying});
   for (int i = 0; i < 1000; ++i) {
     futures.push_back(runtime.submit("tenon.whoami", argument));
@@ -132,13 +115,13 @@ TEST_CASE("crash: a worker killed while 1000 calls are queued fails exactly one"
 }
 
 TEST_CASE("crash: a worker that is killed while it is idle is replaced") {
-  auto runtime = start(1);
+  auto runtime = start(shipped_options(1));
   const auto before = runtime.stats().workers;
   REQUIRE(before.size() == 1);
   ::kill(static_cast<pid_t>(before.front().pid), SIGKILL);
   // The next calls may reach it while it exits. whoami is idempotent, so none of them may fail.
   for (int i = 0; i < 100; ++i) {
-    const auto reply = runtime.call("tenon.whoami", empty());
+    const auto reply = runtime.call("tenon.whoami", empty_argument());
     if (!reply) {
       FAIL(reply.error().to_string());
     }
@@ -146,7 +129,7 @@ TEST_CASE("crash: a worker that is killed while it is idle is replaced") {
 }
 
 TEST_CASE("crash: sessions of the worker end as crashed, and a new one opens") {
-  auto runtime = start(1);
+  auto runtime = start(shipped_options(1));
   const auto numbers = *tenon::test::argument_from_json(runtime, "tenon.numbers", R"({"count": 100})");
   tenon::SessionOptions options;
   options.argument = numbers;
@@ -154,7 +137,7 @@ TEST_CASE("crash: sessions of the worker end as crashed, and a new one opens") {
   REQUIRE(session);
   REQUIRE(session->next(10).get());
   const auto aborting = params(runtime, R"({"mode": "abort"})");
-  REQUIRE_FALSE(runtime.call("tenon.fail", empty(), {.params = aborting}));
+  REQUIRE_FALSE(runtime.call("tenon.fail", empty_argument(), {.params = aborting}));
   REQUIRE(session->next(10).get().error().code == ErrorCode::kCrashed);
   REQUIRE(session->checkpoint().get().error().code == ErrorCode::kCrashed);
   auto again = runtime.open("tenon.numbers", options).get();
@@ -163,26 +146,26 @@ TEST_CASE("crash: sessions of the worker end as crashed, and a new one opens") {
 }
 
 TEST_CASE("deadline: holds against a busy loop, and so does cancel") {
-  tenon::RuntimeOptions options = tenon::test::runtime_options(1);
+  tenon::RuntimeOptions options = shipped_options(1);
   options.cancel_grace = 50ms;
   auto runtime = start(options);
   const auto hanging = params(runtime, R"({"mode": "hang"})");
-  REQUIRE(runtime.call("tenon.fail", empty(), {.params = hanging, .run_timeout = 50ms}).error().code ==
+  REQUIRE(runtime.call("tenon.fail", empty_argument(), {.params = hanging, .run_timeout = 50ms}).error().code ==
           ErrorCode::kDeadline);
-  REQUIRE(runtime.call("tenon.fail", empty(), {.params = hanging, .timeout = 50ms}).error().code ==
+  REQUIRE(runtime.call("tenon.fail", empty_argument(), {.params = hanging, .timeout = 50ms}).error().code ==
           ErrorCode::kDeadline);
-  const auto future = runtime.submit("tenon.fail", empty(), {.params = hanging});
+  const auto future = runtime.submit("tenon.fail", empty_argument(), {.params = hanging});
   while (runtime.stats().running == 0) {
     std::this_thread::sleep_for(1ms);
   }
   std::this_thread::sleep_for(20ms);
   future.cancel();
   REQUIRE(future.get().error().code == ErrorCode::kCancelled);
-  REQUIRE(runtime.call("tenon.whoami", empty()));
+  REQUIRE(runtime.call("tenon.whoami", empty_argument()));
 }
 
 TEST_CASE("deadline: the step_timeout of a session ends a step that hangs, and with it the session") {
-  tenon::RuntimeOptions options = tenon::test::runtime_options(1);
+  tenon::RuntimeOptions options = shipped_options(1);
   options.cancel_grace = 50ms;
   options.stall_timeout = 600ms;
   auto runtime = start(options);
@@ -203,10 +186,10 @@ TEST_CASE("deadline: the step_timeout of a session ends a step that hangs, and w
 }
 
 TEST_CASE("deadline: the error names the limit and its value") {
-  tenon::RuntimeOptions options = tenon::test::runtime_options(1);
+  tenon::RuntimeOptions options = shipped_options(1);
   options.cancel_grace = 50ms;
   auto runtime = start(options);
-  const auto pause = sleep_ms(runtime, 60'000);
+  const auto pause = sleep_argument(runtime, 60'000);
   const auto message = [&](const tenon::CallOptions& limits) {
     return runtime.submit("tenon.sleep", pause, limits).get().error().message;
   };
@@ -219,8 +202,8 @@ TEST_CASE("deadline: the error names the limit and its value") {
 }
 
 TEST_CASE("direct: a call whose worker is killed is tried again") {
-  auto runtime = start(1);
-  const auto pause = sleep_ms(runtime, 500);
+  auto runtime = start(shipped_options(1));
+  const auto pause = sleep_argument(runtime, 500);
   const auto pid = static_cast<pid_t>(runtime.stats().workers.front().pid);
   std::thread killer([&] {
     while (runtime.stats().running == 0) {
@@ -234,10 +217,10 @@ TEST_CASE("direct: a call whose worker is killed is tried again") {
 }
 
 TEST_CASE("direct: a deadline holds on a stopped worker") {
-  tenon::RuntimeOptions options = tenon::test::runtime_options(1);
+  tenon::RuntimeOptions options = shipped_options(1);
   options.cancel_grace = 50ms;
   auto runtime = start(options);
-  const auto pause = sleep_ms(runtime, 1);
+  const auto pause = sleep_argument(runtime, 1);
   REQUIRE(runtime.call("tenon.sleep", pause));
   ::kill(static_cast<pid_t>(runtime.stats().workers.front().pid), SIGSTOP);
   const auto reply = runtime.call("tenon.sleep", pause, {.timeout = 200ms});
@@ -246,18 +229,18 @@ TEST_CASE("direct: a deadline holds on a stopped worker") {
 }
 
 TEST_CASE("shutdown: a task that never polls does not hold it up") {
-  tenon::RuntimeOptions options = tenon::test::runtime_options(1);
+  tenon::RuntimeOptions options = shipped_options(1);
   options.cancel_grace = 50ms;
   auto runtime = start(options);
   const auto hanging = params(runtime, R"({"mode": "hang"})");
-  const auto future = runtime.submit("tenon.fail", empty(), {.params = hanging});
+  const auto future = runtime.submit("tenon.fail", empty_argument(), {.params = hanging});
   runtime.shutdown(tenon::Shutdown::kCancel);
   REQUIRE(future.get().error().code == ErrorCode::kCancelled);
 }
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 TEST_CASE("memory limit: running into it is an error of its own") {
-  tenon::RuntimeOptions options = tenon::test::runtime_options(1);
+  tenon::RuntimeOptions options = shipped_options(1);
   options.worker_memory_limit_bytes = std::uint64_t{128} << 20;
   auto runtime = start(options);
   const auto much = *tenon::test::argument_from_json(runtime, "tenon.allocate", R"({"size_bytes": 1000000000})");
@@ -267,7 +250,7 @@ TEST_CASE("memory limit: running into it is an error of its own") {
 }
 
 TEST_CASE("memory limit: shared memory counts, arguments do not") {
-  tenon::RuntimeOptions options = tenon::test::runtime_options(1);
+  tenon::RuntimeOptions options = shipped_options(1);
   options.worker_memory_limit_bytes = std::uint64_t{128} << 20;
   auto runtime = start(options);
   const auto shared = *tenon::test::argument_from_json(
@@ -284,14 +267,14 @@ TEST_CASE("memory limit: shared memory counts, arguments do not") {
   // Memory of the host, which the worker maps.
   const flatbuffers::FlatBufferBuilder large = tenon::test::bytes_argument(std::string(std::size_t{200} << 20, 'x'));
   REQUIRE(runtime.call("tenon.echo", tenon::BytesView(large.GetBufferPointer(), large.GetSize())));
-  const auto pause = sleep_ms(runtime, 300);
+  const auto pause = sleep_argument(runtime, 300);
   REQUIRE(runtime.call("tenon.sleep", pause));
   REQUIRE(runtime.stats().crashed_workers == 1);
 }
 #endif
 
 TEST_CASE("start: a worker that cannot be started is an error with its reason") {
-  tenon::RuntimeOptions options = tenon::test::runtime_options(1);
+  tenon::RuntimeOptions options = shipped_options(1);
   options.plugin_dirs = {tenon::test::build_dir() / "plugins"};
   auto catalog = tenon::Catalog::open({.plugin_dirs = options.plugin_dirs,
                                        .cache_dir = options.cache_dir,

@@ -21,11 +21,13 @@
 #include "ipc/worker_end.hpp"
 #include "platform/reactor/poller.hpp"
 #include "platform/shared_memory.hpp"
+#include "runtimes.hpp"
 #include "tenon_test/catch.hpp"
 #include "tenon_test/runtime.hpp"
 
 using namespace tenon::internal;
 using tenon::ErrorCode;
+using tenon::test::empty_argument;
 
 namespace {
 
@@ -175,12 +177,6 @@ class HostileLauncher final : public Launcher {
   bool lied_ = false;
   std::unique_ptr<Launcher> real_ = make_process_launcher(tenon::test::build_dir() / "bin" / "tenon-worker");
 };
-
-tenon::Buffer empty_argument() {
-  flatbuffers::FlatBufferBuilder builder;
-  builder.Finish(tenon::CreateEmpty(builder));
-  return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
-}
 
 tenon::Result<tenon::Runtime> start(Lie lie) {
   tenon::RuntimeOptions options = tenon::test::runtime_options(1);

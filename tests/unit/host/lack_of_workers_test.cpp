@@ -15,20 +15,16 @@
 #include "host/launcher.hpp"
 #include "host/runtime_access.hpp"
 #include "host/start_history.hpp"
+#include "runtimes.hpp"
 #include "tenon_test/catch.hpp"
 #include "tenon_test/runtime.hpp"
 
 using namespace std::chrono_literals;
 using namespace tenon::internal;
 using tenon::ErrorCode;
+using tenon::test::empty_argument;
 
 namespace {
-
-tenon::Buffer empty() {
-  flatbuffers::FlatBufferBuilder builder;
-  builder.Finish(tenon::CreateEmpty(builder));
-  return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
-}
 
 struct Lack {
   std::atomic<int> refused{0};     ///< How many starts will be refused.
@@ -115,7 +111,7 @@ TEST_CASE("lack of workers: a short one is waited out by every queued call") {
   REQUIRE(runtime);
   lack->refused = 4;  // Delays of 50, 100, 200 and 400 ms lie between them.
   kill_workers_of(*runtime);
-  const auto argument = empty();
+  const auto argument = empty_argument();
   std::vector<tenon::Future<tenon::Reply>> futures;
   for (int i = 0; i < 348; ++i) {
     futures.push_back(runtime->submit("tenon.whoami", argument));
@@ -137,7 +133,7 @@ TEST_CASE("lack of workers: a long one ends the calls with its reason, until the
   REQUIRE(runtime);
   lack->refused = 1'000'000;
   kill_workers_of(*runtime);
-  const auto argument = empty();
+  const auto argument = empty_argument();
   tenon::Result<tenon::Reply> reply = runtime->submit("tenon.whoami", argument).get();
   while (reply) {  // The worker replied before it died.
     reply = runtime->submit("tenon.whoami", argument).get();

@@ -3,22 +3,18 @@
 #include <vector>
 
 #include "platform/file_descriptor.hpp"
+#include "runtimes.hpp"
 #include "tenon_test/catch.hpp"
 #include "tenon_test/runtime.hpp"
 
-namespace {
+using tenon::test::sized_argument;
 
-tenon::Buffer argument(std::size_t size) {
-  flatbuffers::FlatBufferBuilder builder;
-  const tenon::Buffer content(size, 7);
-  builder.Finish(tenon::CreateBytes(builder, builder.CreateVector(content)));
-  return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
-}
+namespace {
 
 void use(tenon::Runtime& runtime) {
   std::vector<tenon::Future<tenon::Reply>> futures;
   for (int i = 0; i < 20; ++i) {
-    futures.push_back(runtime.submit("tenon.echo", argument(i % 2 == 0 ? 100 : 2'000'000)));
+    futures.push_back(runtime.submit("tenon.echo", sized_argument(i % 2 == 0 ? 100 : 2'000'000)));
   }
   for (const auto& future : futures) {
     REQUIRE(future.get());

@@ -8,11 +8,14 @@
 #include <vector>
 
 #include "platform/file_descriptor.hpp"
+#include "runtimes.hpp"
 #include "tenon_test/catch.hpp"
 #include "tenon_test/runtime.hpp"
 
 using namespace std::chrono_literals;
 using tenon::ErrorCode;
+using tenon::test::sized_argument;
+using tenon::test::sleep_argument;
 
 namespace {
 
@@ -60,38 +63,21 @@ class AllDescriptors {
 };
 #endif
 
-tenon::Buffer argument(std::size_t size) {
-  flatbuffers::FlatBufferBuilder builder;
-  const tenon::Buffer content(size, 7);
-  builder.Finish(tenon::CreateBytes(builder, builder.CreateVector(content)));
-  return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
-}
-
-tenon::Runtime start(unsigned workers, std::chrono::milliseconds drain_timeout = 1h) {
-  tenon::RuntimeOptions options = tenon::test::runtime_options(workers);
-  options.plugin_dirs = {tenon::test::build_dir() / "plugins"};
+tenon::Runtime start_with_drain_timeout(unsigned workers, std::chrono::milliseconds drain_timeout = 1h) {
+  tenon::RuntimeOptions options = tenon::test::shipped_options(workers);
   options.drain_timeout = drain_timeout;
   options.cancel_grace = 50ms;
-  auto runtime = tenon::Runtime::start(std::move(options));
-  if (!runtime) {
-    FAIL(runtime.error().to_string());
-  }
-  return std::move(*runtime);
-}
-
-tenon::Buffer sleep_ms(const tenon::Runtime& runtime, int duration_ms) {
-  return *tenon::test::argument_from_json(runtime, "tenon.sleep",
-                                          "{\"duration_ms\": " + std::to_string(duration_ms) + "}");
+  return tenon::test::start(std::move(options));
 }
 
 }  // namespace
 
 #if !defined(__SANITIZE_ADDRESS__)
 TEST_CASE("limits: more large arguments are queued than there are descriptors, and all calls succeed") {
-  auto runtime = start(2);
-  const auto large = argument(std::size_t{1} << 20);
+  auto runtime = start_with_drain_timeout(2);
+  const auto large = sized_argument(std::size_t{1} << 20);
   std::optional<FewDescriptors> few(32);
-  const auto pause = sleep_ms(runtime, 300);
+  const auto pause = sleep_argument(runtime, 300);
   const auto first = runtime.submit("tenon.sleep", pause);
   const auto second = runtime.submit("tenon.sleep", pause);
   std::vector<tenon::Future<tenon::Reply>> futures;
@@ -113,9 +99,9 @@ TEST_CASE("limits: more large arguments are queued than there are descriptors, a
 }
 
 TEST_CASE("limits: a call whose argument finds no descriptor does not block those behind it that have theirs") {
-  auto runtime = start(1);
-  const auto large = argument(std::size_t{1} << 20);
-  const auto pause = sleep_ms(runtime, 100);
+  auto runtime = start_with_drain_timeout(1);
+  const auto large = sized_argument(std::size_t{1} << 20);
+  const auto pause = sleep_argument(runtime, 100);
   std::vector<tenon::Future<tenon::Reply>> futures;
   {
     const FewDescriptors few(48);
@@ -146,9 +132,9 @@ TEST_CASE("limits: a call whose argument finds no descriptor does not block thos
 
 #if !defined(__SANITIZE_ADDRESS__)
 TEST_CASE("limits: an argument that finds no descriptor for a second is refused, and calls behind it go on meanwhile") {
-  auto runtime = start(2);
-  const auto large = argument(std::size_t{1} << 20);
-  const auto pause = sleep_ms(runtime, 1);
+  auto runtime = start_with_drain_timeout(2);
+  const auto large = sized_argument(std::size_t{1} << 20);
+  const auto pause = sleep_argument(runtime, 1);
   tenon::Result<tenon::Reply> refused = tenon::fail(ErrorCode::kInternal, "nothing came");
   std::uint64_t ended = 0;
   {
@@ -174,10 +160,10 @@ TEST_CASE("limits: an argument that finds no descriptor for a second is refused,
 #endif
 
 TEST_CASE("limits: queued large arguments leave descriptors to the rest of the process") {
-  auto runtime = start(1);
-  const auto busy = runtime.submit("tenon.sleep", sleep_ms(runtime, 60'000));
+  auto runtime = start_with_drain_timeout(1);
+  const auto busy = runtime.submit("tenon.sleep", sleep_argument(runtime, 60'000));
   const std::size_t before = *tenon::internal::open_descriptor_count();
-  const auto large = argument(std::size_t{1} << 20);
+  const auto large = sized_argument(std::size_t{1} << 20);
   std::vector<tenon::Future<tenon::Reply>> futures;
   for (int i = 0; i < 400; ++i) {
     futures.push_back(runtime.submit("tenon.discard", large));
@@ -191,8 +177,8 @@ TEST_CASE("limits: queued large arguments leave descriptors to the rest of the p
 
 #if !defined(__SANITIZE_ADDRESS__)
 TEST_CASE("limits: a large argument without any descriptor left is an error in the end, not a hang") {
-  auto runtime = start(1);
-  const auto large = argument(std::size_t{1} << 20);
+  auto runtime = start_with_drain_timeout(1);
+  const auto large = sized_argument(std::size_t{1} << 20);
   const auto reply = [&] {
     const FewDescriptors none(0);
     return runtime.call("tenon.discard", large);
@@ -205,7 +191,7 @@ TEST_CASE("limits: a large argument without any descriptor left is an error in t
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 TEST_CASE("limits: an argument larger than any memory is an error") {
-  auto runtime = start(1);
+  auto runtime = start_with_drain_timeout(1);
   const tenon::Buffer little(16);
   // The memory is never read: neither a segment nor private memory of this size can be allocated.
   const tenon::BytesView huge(little.data(), std::size_t{1} << 47);
@@ -216,9 +202,9 @@ TEST_CASE("limits: an argument larger than any memory is an error") {
 #endif
 
 TEST_CASE("shutdown: draining ends with drain_timeout") {
-  auto runtime = start(1, 50ms);
-  const auto future = runtime.submit("tenon.sleep", sleep_ms(runtime, 600'000));
-  const auto behind = runtime.submit("tenon.sleep", sleep_ms(runtime, 600'000));
+  auto runtime = start_with_drain_timeout(1, 50ms);
+  const auto future = runtime.submit("tenon.sleep", sleep_argument(runtime, 600'000));
+  const auto behind = runtime.submit("tenon.sleep", sleep_argument(runtime, 600'000));
   runtime.shutdown(tenon::Shutdown::kDrain);
   REQUIRE(future.get().error().code == ErrorCode::kCancelled);
   REQUIRE(behind.get().error().code == ErrorCode::kCancelled);

@@ -26,7 +26,7 @@ std::uintmax_t runs_in(const fs::path& file) {
   return fs::exists(file) ? fs::file_size(file) : 0;
 }
 
-struct Scene {
+struct NestingScene {
   tenon::test::TemporaryDirectory directory;
   tenon::Runtime runtime = start();
   fs::path nested = directory / "nested";
@@ -46,7 +46,7 @@ TEST_CASE("nested: an idempotent call that has called a task which is not idempo
   const std::string death = GENERATE("in_nested", "after_nested");
   const bool direct = GENERATE(false, true);
   CAPTURE(death, direct);
-  Scene scene;
+  NestingScene scene;
   tenon::Runtime& runtime = scene.runtime;
   const auto argument = scene.order("nesting.once", death);
   const auto reply = direct ? runtime.call("nesting.outer", argument) : runtime.submit("nesting.outer", argument).get();
@@ -60,7 +60,7 @@ TEST_CASE("nested: an idempotent call that has called a task which is not idempo
 }
 
 TEST_CASE("nested: before it has called such a task, and with idempotent ones, a call is tried again") {
-  Scene scene;
+  NestingScene scene;
   tenon::Runtime& runtime = scene.runtime;
   SECTION("it dies before") {
     const auto reply = runtime.call("nesting.outer", scene.order("nesting.once", "before_nested"));
@@ -85,7 +85,7 @@ TEST_CASE("nested: before it has called such a task, and with idempotent ones, a
 }
 
 TEST_CASE("nested: items of a bulk call are judged one by one") {
-  Scene scene;
+  NestingScene scene;
   tenon::Runtime& runtime = scene.runtime;
   const auto good = scene.order("nesting.once", "none");
   const auto bad = scene.order("nesting.once", "after_nested");

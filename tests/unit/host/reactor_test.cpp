@@ -11,20 +11,16 @@
 
 #include "host/launcher.hpp"
 #include "host/runtime_access.hpp"
+#include "runtimes.hpp"
 #include "tenon_test/catch.hpp"
 #include "tenon_test/runtime.hpp"
 
 using namespace std::chrono_literals;
 using namespace tenon::internal;
 using tenon::ErrorCode;
+using tenon::test::empty_argument;
 
 namespace {
-
-tenon::Buffer empty() {
-  flatbuffers::FlatBufferBuilder builder;
-  builder.Finish(tenon::CreateEmpty(builder));
-  return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
-}
 
 /// Returns the signals that a thread of this process blocks, by the thread's name; 0 if there is
 /// none.
@@ -85,7 +81,7 @@ TEST_CASE("start: calls pinned to a slot that cannot start fail with the reason,
   while (std::hash<std::string>{}(key) % 2 != 1) {
     key += 'a';
   }
-  const auto argument = empty();
+  const auto argument = empty_argument();
   const auto pinned = runtime->submit("tenon.whoami", argument, {.affinity_key = key}).get();
   REQUIRE_FALSE(pinned);
   REQUIRE(pinned.error().code == ErrorCode::kUnavailable);

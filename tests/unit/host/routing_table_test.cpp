@@ -23,8 +23,8 @@ EventBell test_bell() {
 }
 
 /// A table over the plugin of this build, with routes that belong to no pool.
-struct Scene {
-  Scene() {
+struct TableScene {
+  TableScene() {
     CatalogOptions options;
     options.plugin_dirs = {test::build_dir() / "plugins"};
     options.use_environment = false;
@@ -72,7 +72,7 @@ Buffer params(std::uint32_t number) {
 }  // namespace
 
 TEST_CASE("RoutingTable: a task with params has one route until its plugin changes") {
-  Scene scene;
+  TableScene scene;
   CHECK(scene.table.route("tenon.fail", {}).error().code == ErrorCode::kUnavailable);
   scene.open();
   const auto plain = scene.table.route("tenon.fail", {});
@@ -91,7 +91,7 @@ TEST_CASE("RoutingTable: a task with params has one route until its plugin chang
 }
 
 TEST_CASE("RoutingTable: routes that no call uses do not pile up") {
-  Scene scene;
+  TableScene scene;
   scene.open();
   const auto kept = scene.table.route("tenon.fail", params(0));
   REQUIRE(kept);
@@ -104,7 +104,7 @@ TEST_CASE("RoutingTable: routes that no call uses do not pile up") {
 }
 
 TEST_CASE("RoutingTable: after a switch routes lead to the new generation, and old ones know their successor") {
-  Scene scene;
+  TableScene scene;
   scene.open();
   const auto before = scene.table.route("tenon.fail", params(7));
   REQUIRE(before);
@@ -131,7 +131,7 @@ TEST_CASE("RoutingTable: after a switch routes lead to the new generation, and o
 }
 
 TEST_CASE("RoutingTable: routes have a twin while a generation is on trial") {
-  Scene scene;
+  TableScene scene;
   scene.open();
   const auto early = scene.table.route("tenon.fail", {});
   const GenerationRef second = scene.generation("2");

@@ -22,11 +22,13 @@
 #include "ipc/worker_end.hpp"
 #include "platform/reactor/poller.hpp"
 #include "platform/shared_memory.hpp"
+#include "runtimes.hpp"
 #include "tenon_test/catch.hpp"
 #include "tenon_test/runtime.hpp"
 
 using namespace tenon::internal;
 using tenon::ErrorCode;
+using tenon::test::empty_argument;
 
 namespace {
 
@@ -227,12 +229,6 @@ tenon::Runtime start(const std::shared_ptr<Ledger>& ledger, unsigned workers, un
   return std::move(*runtime);
 }
 
-tenon::Buffer empty() {
-  flatbuffers::FlatBufferBuilder builder;
-  builder.Finish(tenon::CreateEmpty(builder));
-  return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
-}
-
 struct Counts {
   int ok = 0;
   int crashed = 0;
@@ -260,7 +256,7 @@ TEST_CASE("scribble: 25,000 futures and synchronous calls of a task that is not 
   const unsigned seed = 1;
   const auto ledger = std::make_shared<Ledger>(200'000);
   auto runtime = start(ledger, 3, seed);
-  const auto argument = empty();
+  const auto argument = empty_argument();
   Counts counts;
   std::thread caller([&] {
     for (int i = 0; i < 1000; ++i) {
@@ -288,7 +284,7 @@ TEST_CASE("scribble: 25,000 items of bulk calls of a task that is not idempotent
   const unsigned seed = 2;
   const auto ledger = std::make_shared<Ledger>(200'000);
   auto runtime = start(ledger, 3, seed);
-  const auto argument = empty();
+  const auto argument = empty_argument();
   std::uint64_t given = 0;
   auto stream = runtime.map("tenon.fail", [&]() -> std::optional<tenon::BytesView> {
     return given++ < 25'000 ? std::optional<tenon::BytesView>(argument) : std::nullopt;
@@ -308,7 +304,7 @@ TEST_CASE("scribble: items of an idempotent task all run, and none is charged fo
   const unsigned seed = 3;
   const auto ledger = std::make_shared<Ledger>(200'000);
   auto runtime = start(ledger, 2, seed);
-  const auto argument = empty();
+  const auto argument = empty_argument();
   std::uint64_t given = 0;
   auto stream = runtime.map("tenon.whoami",
                             [&]() -> std::optional<tenon::BytesView> {

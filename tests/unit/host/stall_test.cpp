@@ -13,31 +13,23 @@
 
 #include "host/stall_watch.hpp"
 #include "platform/debugger.hpp"
+#include "runtimes.hpp"
 #include "tenon_test/catch.hpp"
 #include "tenon_test/runtime.hpp"
 
 using namespace std::chrono_literals;
 using namespace tenon::internal;
 using tenon::ErrorCode;
+using tenon::test::empty_argument;
 
 namespace {
 
-tenon::Runtime start(unsigned workers, std::chrono::milliseconds stall_timeout) {
-  tenon::RuntimeOptions options = tenon::test::runtime_options(workers);
-  options.plugin_dirs = {tenon::test::build_dir() / "plugins"};
+tenon::Runtime start_with_stall_timeout(unsigned workers, std::chrono::milliseconds stall_timeout) {
+  tenon::RuntimeOptions options = tenon::test::shipped_options(workers);
   options.stall_timeout = stall_timeout;
-  auto runtime = tenon::Runtime::start(std::move(options));
-  if (!runtime) {
-    FAIL(runtime.error().to_string());
-  }
-  static_cast<void>(tenon::test::stats_of_all_workers(*runtime));
-  return std::move(*runtime);
-}
-
-tenon::Buffer empty() {
-  flatbuffers::FlatBufferBuilder builder;
-  builder.Finish(tenon::CreateEmpty(builder));
-  return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
+  auto runtime = tenon::test::start(std::move(options));
+  static_cast<void>(tenon::test::stats_of_all_workers(runtime));
+  return runtime;
 }
 
 std::int64_t pid_of(const tenon::Runtime& runtime, const tenon::Reply& reply) {
@@ -48,7 +40,7 @@ std::int64_t pid_of(const tenon::Runtime& runtime, const tenon::Reply& reply) {
 
 /// Stops the worker that the next synchronous call will use, and waits until it has stopped.
 pid_t stop_next_worker(tenon::Runtime& runtime) {
-  const auto reply = runtime.call("tenon.whoami", empty());
+  const auto reply = runtime.call("tenon.whoami", empty_argument());
   REQUIRE(reply);
   const auto pid = static_cast<pid_t>(pid_of(runtime, *reply));
   // Waits until the worker sleeps, so that it stops between two calls.
@@ -107,9 +99,9 @@ TEST_CASE("StallWatch: time in which the host did not look counts for little") {
 }
 
 TEST_CASE("stall: beside other workers no call is lost to one that is stopped between two calls") {
-  auto runtime = start(3, 600ms);
+  auto runtime = start_with_stall_timeout(3, 600ms);
   const pid_t stopped = stop_next_worker(runtime);
-  const auto argument = empty();
+  const auto argument = empty_argument();
   for (int i = 0; i < 10; ++i) {
     CAPTURE(i);
     require_ok(runtime.call("tenon.whoami", argument));
@@ -133,9 +125,9 @@ TEST_CASE("stall: beside other workers no call is lost to one that is stopped be
 }
 
 TEST_CASE("stall: a run_timeout does not end a call that no worker has begun") {
-  auto runtime = start(2, 10min);
+  auto runtime = start_with_stall_timeout(2, 10min);
   const pid_t stopped = stop_next_worker(runtime);
-  const auto argument = empty();
+  const auto argument = empty_argument();
   for (int i = 0; i < 5; ++i) {
     require_ok(runtime.call("tenon.whoami", argument, {.run_timeout = 200ms}));
   }
@@ -149,8 +141,8 @@ TEST_CASE("stall: a run_timeout does not end a call that no worker has begun") {
 }
 
 TEST_CASE("stall: the only worker is replaced, and the calls that waited for it run, uncharged") {
-  auto runtime = start(1, 300ms);
-  const auto argument = empty();
+  auto runtime = start_with_stall_timeout(1, 300ms);
+  const auto argument = empty_argument();
   const pid_t stopped = stop_next_worker(runtime);
   SECTION("synchronous") {
     require_ok(runtime.call("tenon.whoami", argument));
@@ -196,7 +188,7 @@ TEST_CASE("stall: the only worker is replaced, and the calls that waited for it 
 }
 
 TEST_CASE("stall: a session whose worker is stopped between two steps ends as crashed") {
-  auto runtime = start(1, 300ms);
+  auto runtime = start_with_stall_timeout(1, 300ms);
   const auto numbers = *tenon::test::argument_from_json(runtime, "tenon.numbers", R"({"count": 100})");
   tenon::SessionOptions options;
   options.argument = numbers;
@@ -211,8 +203,8 @@ TEST_CASE("stall: a session whose worker is stopped between two steps ends as cr
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 TEST_CASE("stall: a worker that a debugger holds is not replaced") {
-  auto runtime = start(1, 200ms);
-  const auto reply = runtime.call("tenon.whoami", empty());
+  auto runtime = start_with_stall_timeout(1, 200ms);
+  const auto reply = runtime.call("tenon.whoami", empty_argument());
   REQUIRE(reply);
   const auto pid = static_cast<pid_t>(pid_of(runtime, *reply));
   std::this_thread::sleep_for(20ms);
@@ -225,7 +217,7 @@ TEST_CASE("stall: a worker that a debugger holds is not replaced") {
   REQUIRE(::ptrace(PTRACE_INTERRUPT, pid, nullptr, nullptr) == 0);
   int status = 0;
   REQUIRE(::waitpid(pid, &status, __WALL) == pid);
-  const auto future = runtime.submit("tenon.whoami", empty());
+  const auto future = runtime.submit("tenon.whoami", empty_argument());
   CHECK_FALSE(future.wait_for(1s));
   CHECK(alive(pid));
   REQUIRE(::ptrace(PTRACE_DETACH, pid, nullptr, nullptr) == 0);
@@ -235,8 +227,8 @@ TEST_CASE("stall: a worker that a debugger holds is not replaced") {
 }
 
 TEST_CASE("limits: the time of a call stands still while a debugger holds its worker") {
-  auto runtime = start(1, 3000ms);
-  const auto worker = runtime.call("tenon.whoami", empty());
+  auto runtime = start_with_stall_timeout(1, 3000ms);
+  const auto worker = runtime.call("tenon.whoami", empty_argument());
   REQUIRE(worker);
   const auto pid = static_cast<pid_t>(pid_of(runtime, *worker));
   const auto pause = *tenon::test::argument_from_json(runtime, "tenon.sleep", R"({"duration_ms": 1200})");
@@ -260,7 +252,7 @@ TEST_CASE("limits: the time of a call stands still while a debugger holds its wo
   const auto late = runtime.submit("tenon.sleep", pause, options).get();
   REQUIRE_FALSE(late);
   CHECK(late.error().code == ErrorCode::kDeadline);
-  const auto still = runtime.call("tenon.whoami", empty());
+  const auto still = runtime.call("tenon.whoami", empty_argument());
   REQUIRE(still);
   CHECK(pid_of(runtime, *still) == pid);
 }

@@ -13,7 +13,7 @@ using tenon::ErrorCode;
 
 namespace {
 
-struct Pair {
+struct RingPair {
   std::atomic<std::uint64_t> tail{0};
   std::atomic<std::uint64_t> head{0};
   std::vector<std::uint8_t> bytes = std::vector<std::uint8_t>(kMessageRingBytes);
@@ -26,7 +26,7 @@ struct Pair {
 }  // namespace
 
 TEST_CASE("MessageRing: messages arrive whole and in order, also around the ring's end") {
-  Pair pair;
+  RingPair pair;
   Buffer message;
   CHECK_FALSE(pair.reader.read(message).value());
   std::uint8_t fill = 0;
@@ -44,7 +44,7 @@ TEST_CASE("MessageRing: messages arrive whole and in order, also around the ring
 }
 
 TEST_CASE("MessageRing: a full ring refuses a message until the host has read one") {
-  Pair pair;
+  RingPair pair;
   std::size_t written = 0;
   while (pair.write(kMaxWorkerMessageBytes, 7)) {
     ++written;
@@ -56,13 +56,13 @@ TEST_CASE("MessageRing: a full ring refuses a message until the host has read on
 }
 
 TEST_CASE("MessageRing: empty and oversized messages are refused") {
-  Pair pair;
+  RingPair pair;
   CHECK(pair.writer.write({}).error().code == ErrorCode::kInvalidArgument);
   CHECK(pair.writer.write(Buffer(kMaxWorkerMessageBytes + 1)).error().code == ErrorCode::kTooLarge);
 }
 
 TEST_CASE("MessageRing: what a hostile worker writes is found out") {
-  Pair pair;
+  RingPair pair;
   REQUIRE(pair.write(100, 1));
   const auto write_size = [&](std::uint64_t size) { std::memcpy(pair.bytes.data(), &size, sizeof size); };
   Buffer message;

@@ -20,24 +20,24 @@ using tenon::test::StressMessage;
 namespace {
 
 /// The host's side, with a stress worker on the other side.
-struct Pair {
+struct ProcessPair {
   HostEnd host;
   EventBell bell;
   Arena arguments;
   SegmentTable segments;
   Process worker;
 
-  Pair(HostEnd host_end, EventBell event_bell, Arena arena, Process process)
+  ProcessPair(HostEnd host_end, EventBell event_bell, Arena arena, Process process)
       : host(std::move(host_end)),
         bell(std::move(event_bell)),
         arguments(std::move(arena)),
         worker(std::move(process)) {}
-  Pair(Pair&&) = default;
+  ProcessPair(ProcessPair&&) = default;
   /// A worker that outlives a failed test would keep its output open and block the reader of the
   /// test's output.
-  ~Pair() { worker.kill(); }
+  ~ProcessPair() { worker.kill(); }
 
-  static Pair start(std::uint32_t slot_count) {
+  static ProcessPair start(std::uint32_t slot_count) {
     auto host = HostEnd::create({.worker_name = "stress", .slot_count = slot_count, .release_count = 16});
     REQUIRE(host);
     auto bell = EventBell::create();
@@ -57,7 +57,7 @@ struct Pair {
                                                   {results->descriptor().get(), 7}}});
     REQUIRE(worker);
     host->close_descriptors();
-    Pair pair(std::move(*host), std::move(*bell), std::move(*arguments), std::move(*worker));
+    ProcessPair pair(std::move(*host), std::move(*bell), std::move(*arguments), std::move(*worker));
     REQUIRE(pair.segments.add(2, std::make_shared<const Mapping>(std::move(*view))));
     return pair;
   }
@@ -76,7 +76,7 @@ struct Pair {
 }  // namespace
 
 TEST_CASE("ipc: 200,000 messages cross two processes, each whole and in order") {
-  Pair pair = Pair::start(64);
+  ProcessPair pair = ProcessPair::start(64);
   AdaptiveSpin spin;
   Completion completion;
   constexpr std::uint64_t kCount = 200'000;
@@ -132,7 +132,7 @@ TEST_CASE("ipc: 200,000 messages cross two processes, each whole and in order") 
 }
 
 TEST_CASE("ipc: the event bell rings once for each arming") {
-  Pair pair = Pair::start(8);
+  ProcessPair pair = ProcessPair::start(8);
   auto poller = Poller::create();
   REQUIRE(poller);
   REQUIRE(poller->add(pair.bell.descriptor(), 1));
@@ -156,7 +156,7 @@ TEST_CASE("ipc: the event bell rings once for each arming") {
 }
 
 TEST_CASE("ipc: a worker killed in mid-flight leaves the count of its open calls, and wake_host ends the wait") {
-  Pair pair = Pair::start(8);
+  ProcessPair pair = ProcessPair::start(8);
   AdaptiveSpin spin;
   pair.worker.kill();
   REQUIRE(pair.worker.wait().value()->signal == 9);

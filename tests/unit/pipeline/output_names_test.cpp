@@ -39,7 +39,7 @@ internal::NameTemplate parse(const std::string& text) {
   return std::move(*made);
 }
 
-std::string text_of(const Buffer& buffer) {
+std::string text_in(const Buffer& buffer) {
   return {buffer.begin(), buffer.end()};
 }
 
@@ -152,13 +152,13 @@ TEST_CASE("Loader: a source leaves out what the pipeline writes, with a warning,
   const std::string here = std::filesystem::weakly_canonical(std::filesystem::current_path()).string();
   const Loaded below = load(text(".", "", "small"));
   REQUIRE(below.graph);
-  CHECK(text_of(below.graph->nodes[0].argument) == "{\"root\": \".\",\"left_out\": [\"" + here + "/small\"]}");
+  CHECK(text_in(below.graph->nodes[0].argument) == "{\"root\": \".\",\"left_out\": [\"" + here + "/small\"]}");
   CHECK(below.messages.find(
             "7:24: warning: 'save' writes to 'small', which is inside the directory that 'tree' reads ('.')") == 0);
 
   const Loaded told = load(text(".", ", left_out = []", "small"));
   REQUIRE(told.graph);
-  CHECK(text_of(told.graph->nodes[0].argument) == "{\"root\": \".\",\"left_out\": []}");
+  CHECK(text_in(told.graph->nodes[0].argument) == "{\"root\": \".\",\"left_out\": []}");
   CHECK(told.messages.empty());
 
   const Loaded beside = load(text("in", "", "in2"));

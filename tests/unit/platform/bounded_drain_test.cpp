@@ -54,7 +54,7 @@ std::unique_ptr<Drain> drain_of(const std::shared_ptr<Taken>& taken, std::size_t
                    std::uint64_t count) { return std::to_string(count) + " of " + std::to_string(source); }});
 }
 
-constexpr DrainPatience kLong{.idle = 60s, .total = 60s};
+constexpr DrainPatience kPatient{.idle = 60s, .total = 60s};
 
 }  // namespace
 
@@ -64,7 +64,7 @@ TEST_CASE("BoundedDrain: items are taken in order on another thread") {
   for (int i = 0; i < 5; ++i) {
     drain->push(std::to_string(i), 1);
   }
-  REQUIRE(drain->flush(kLong));
+  REQUIRE(drain->flush(kPatient));
   CHECK(*taken->lines.lock() == std::vector<std::string>{"0", "1", "2", "3", "4"});
 }
 
@@ -79,7 +79,7 @@ TEST_CASE("BoundedDrain: while take blocks, pushing does not wait and what does 
   }
   CHECK_FALSE(drain->flush({.idle = 20ms, .total = 60s}));
   taken->gate.set_value();
-  REQUIRE(drain->flush(kLong));
+  REQUIRE(drain->flush(kPatient));
   const auto lines = taken->lines.lock();
   // At most 1,000 bytes wait, including the item that is being taken.
   REQUIRE(lines->size() == 11);
@@ -99,7 +99,7 @@ TEST_CASE("BoundedDrain: one source leaves room for the others") {
   drain->push("quiet", 100, 8);
   drain->note_dropped(9, 5);
   taken->gate.set_value();
-  REQUIRE(drain->flush(kLong));
+  REQUIRE(drain->flush(kPatient));
   const auto lines = taken->lines.lock();
   CHECK(std::count(lines->begin(), lines->end(), "loud") == 2);
   CHECK(std::count(lines->begin(), lines->end(), "quiet") == 1);
@@ -122,15 +122,15 @@ TEST_CASE("BoundedDrain: what take refuses or throws at is counted, and reported
   const auto drain = drain_of(taken);
   taken->fails = true;
   drain->push("lost", 1);
-  REQUIRE(drain->flush(kLong));
+  REQUIRE(drain->flush(kPatient));
   taken->fails = false;
   drain->push("kept", 1);
-  REQUIRE(drain->flush(kLong));
+  REQUIRE(drain->flush(kPatient));
   CHECK(taken->lines.lock()->back() == "kept");
 
   Drain throwing({.take = [](const std::string&) -> bool { throw std::runtime_error("no"); }});
   throwing.push("lost", 1);
-  CHECK(throwing.flush(kLong));
+  CHECK(throwing.flush(kPatient));
 }
 
 TEST_CASE("BoundedDrain: closing returns though take hangs, and nothing is taken afterwards") {
@@ -157,7 +157,7 @@ TEST_CASE("BoundedDrain: waiting ends when it is asked to stop") {
   taken->waits = true;
   drain->push("hangs", 1);
   taken->entered.get_future().wait();
-  CHECK_FALSE(drain->flush(kLong, [] { return true; }));
+  CHECK_FALSE(drain->flush(kPatient, [] { return true; }));
   taken->gate.set_value();
-  CHECK(drain->flush(kLong));
+  CHECK(drain->flush(kPatient));
 }

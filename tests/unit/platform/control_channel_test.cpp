@@ -11,10 +11,12 @@
 #include <unistd.h>
 
 #include "child_process.hpp"
+#include "tenon_test/bytes.hpp"
 
 using namespace tenon;
 using namespace tenon::internal;
 using namespace tenon::test;
+using tenon::test::bytes_of;
 
 namespace {
 
@@ -22,10 +24,6 @@ std::pair<ControlChannel, ControlChannel> pair() {
   auto made = ControlChannel::create_pair();
   REQUIRE(made);
   return std::move(*made);
-}
-
-BytesView bytes_of(std::string_view text) {
-  return BytesView(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
 }
 
 std::string text_of(const Buffer& bytes) {

@@ -12,18 +12,16 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "tenon_test/bytes.hpp"
 #include "tenon_test/catch.hpp"
 #include "tenon_test/temporary_directory.hpp"
 
 using namespace tenon;
 using namespace tenon::internal;
+using tenon::test::bytes_of;
 using tenon::test::TemporaryDirectory;
 
 namespace {
-
-BytesView bytes_of(std::string_view text) {
-  return BytesView(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
-}
 
 std::size_t entries_of(const std::filesystem::path& directory) {
   std::size_t count = 0;

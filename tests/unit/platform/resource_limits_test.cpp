@@ -9,15 +9,13 @@
 #include "child_process.hpp"
 #include "platform/thread.hpp"
 #include "tenon_test/temporary_directory.hpp"
+#include "tenon_test/text.hpp"
 
 using namespace tenon::internal;
 using namespace tenon::test;
+using tenon::test::has;
 
 namespace {
-
-bool has(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
-}
 
 /// Sets a soft limit of this process while the object exists.
 class SoftLimit {

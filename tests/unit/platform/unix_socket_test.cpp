@@ -12,18 +12,18 @@
 #include <vector>
 
 #include "child_process.hpp"
+#include "tenon_test/bytes.hpp"
 #include "tenon_test/catch.hpp"
 #include "tenon_test/temporary_directory.hpp"
+#include "tenon_test/text.hpp"
 
 using namespace tenon;
 using namespace tenon::internal;
 using namespace tenon::test;
+using tenon::test::bytes_of;
+using tenon::test::has;
 
 namespace {
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 UnixListener listen(const std::filesystem::path& path) {
   auto listener = UnixListener::listen(path);
@@ -41,10 +41,6 @@ Process listening_child(const std::filesystem::path& path) {
   REQUIRE(read_some(child->standard_output(), line).value_or(0) == 8);
   REQUIRE(std::string(line.begin(), line.end()) == "listens\n");
   return std::move(*child);
-}
-
-BytesView bytes_of(const std::string& text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
 }  // namespace

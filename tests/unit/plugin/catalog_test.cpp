@@ -29,10 +29,10 @@ namespace fs = std::filesystem;
 namespace {
 
 /// A directory for plugins, with a cache beside it.
-struct Place {
+struct CatalogPlace {
   TemporaryDirectory root;
   fs::path plugins = root / "plugins";
-  Place() {
+  CatalogPlace() {
     fs::create_directory(plugins);
     fs::permissions(plugins, fs::perms(0755));
   }
@@ -65,7 +65,7 @@ std::string problem_of(const Catalog& catalog, std::string_view name) {
 }  // namespace
 
 TEST_CASE("Catalog: an empty directory is a catalog without plugins") {
-  const Place place;
+  const CatalogPlace place;
   const Catalog catalog = place.open();
   CHECK(catalog.plugins().empty());
   CHECK(catalog.find_plugin("good") == nullptr);
@@ -73,7 +73,7 @@ TEST_CASE("Catalog: an empty directory is a catalog without plugins") {
 }
 
 TEST_CASE("Catalog: finds plugins and tasks by name") {
-  const Place place;
+  const CatalogPlace place;
   place.add("good");
   const Catalog catalog = place.open();
   const auto plugin = catalog.find_plugin("good");
@@ -93,7 +93,7 @@ TEST_CASE("Catalog: finds plugins and tasks by name") {
 }
 
 TEST_CASE("Catalog: broken plugins are listed with their reason and hurt nobody") {
-  const Place place;
+  const CatalogPlace place;
   for (const char* name : {"good", "crash_constructor", "exit_init", "wrong_kind"}) {
     place.add(name);
   }
@@ -122,7 +122,7 @@ TEST_CASE("Catalog: broken plugins are listed with their reason and hurt nobody"
 }
 
 TEST_CASE("Catalog: the first directory wins, the others' files are listed as shadowed") {
-  const Place place;
+  const CatalogPlace place;
   place.add("good");
   fs::create_directory(place.root / "more");
   fs::copy_file(variant("good"), place.root / "more" / "good.so");
@@ -136,7 +136,7 @@ TEST_CASE("Catalog: the first directory wins, the others' files are listed as sh
 }
 
 TEST_CASE("Catalog: TENON_PLUGIN_PATH is searched first, missing parts are passed over") {
-  const Place place;
+  const CatalogPlace place;
   place.add("good");
   CatalogOptions options = place.options();
   options.plugin_dirs.clear();
@@ -161,7 +161,7 @@ TEST_CASE("Catalog: the usual limits suit a machine-learning runtime, and are th
 }
 
 TEST_CASE("Catalog: a missing directory and a missing worker are errors") {
-  const Place place;
+  const CatalogPlace place;
   CatalogOptions options = place.options();
   options.plugin_dirs = {place.root / "none"};
   CHECK(Catalog::open(options).error().code == ErrorCode::kNotFound);
@@ -171,7 +171,7 @@ TEST_CASE("Catalog: a missing directory and a missing worker are errors") {
 }
 
 TEST_CASE("Catalog: a second start inspects nothing that is known") {
-  const Place place;
+  const CatalogPlace place;
   place.add("good");
   place.add("wrong_kind");
   const fs::path count = place.root / "count";
@@ -255,7 +255,7 @@ TEST_CASE("Catalog: a second start inspects nothing that is known") {
 }
 
 TEST_CASE("Catalog: files and directories that others may change are refused") {
-  const Place place;
+  const CatalogPlace place;
   place.add("good");
   SECTION("a file that everyone may write") {
     fs::permissions(place.plugins / "good.so", fs::perms(0777));

@@ -18,7 +18,7 @@ using namespace tenon::test;
 namespace {
 
 /// A separate cache for each test.
-struct Place {
+struct ExaminerPlace {
   TemporaryDirectory directory;
   std::filesystem::path worker = inspector();
   Examiner examiner(std::chrono::milliseconds timeout = std::chrono::seconds(60)) const {
@@ -42,7 +42,7 @@ struct Place {
 }  // namespace
 
 TEST_CASE("Examiner: a sound plugin has its schema, version and hash") {
-  const Place place;
+  const ExaminerPlace place;
   PluginInfo good = place.plugin("good");
   place.examiner().examine(good);
   INFO((good.problem ? good.problem->to_string() : ""));
@@ -52,7 +52,7 @@ TEST_CASE("Examiner: a sound plugin has its schema, version and hash") {
 }
 
 TEST_CASE("Examiner: a hash that came with its state is not made again") {
-  const Place place;
+  const ExaminerPlace place;
   PluginInfo good = place.plugin("good");
   good.sha256 = std::string(64, 'a');
   good.state = file_state(*file_identity(good.file));
@@ -67,7 +67,7 @@ TEST_CASE("Examiner: a hash that came with its state is not made again") {
 }
 
 TEST_CASE("Examiner: a problem of an earlier inspection is believed, or looked at anew") {
-  Place place;
+  ExaminerPlace place;
   // An inspector that hangs while a file exists; a valid plugin in it hangs too.
   const std::filesystem::path hang = place.directory / "hang";
   place.worker = place.directory / "tenon-worker";
@@ -103,7 +103,7 @@ TEST_CASE("Examiner: a problem of an earlier inspection is believed, or looked a
 }
 
 TEST_CASE("Examiner: what may lie outside the file is not remembered") {
-  Place place;
+  ExaminerPlace place;
   // A worker in which a library is missing, and one whose process crashes, while a file exists.
   const std::filesystem::path broken = place.directory / "broken";
   place.worker = place.directory / "tenon-worker";
@@ -133,7 +133,7 @@ TEST_CASE("Examiner: what may lie outside the file is not remembered") {
 }
 
 TEST_CASE("Examiner: a plugin that is not admitted does not run") {
-  const Place place;
+  const ExaminerPlace place;
   PluginInfo hangs = place.plugin("hang_entry");
   ExamineOptions options;
   std::string seen;
@@ -149,7 +149,7 @@ TEST_CASE("Examiner: a plugin that is not admitted does not run") {
 }
 
 TEST_CASE("Examiner: admission sees the schema of the manifest") {
-  const Place place;
+  const ExaminerPlace place;
   PluginInfo good = place.plugin("good");
   std::size_t tasks = 0;
   ExamineOptions options;
@@ -164,7 +164,7 @@ TEST_CASE("Examiner: admission sees the schema of the manifest") {
 }
 
 TEST_CASE("Examiner: an inspection that is cancelled ends at once and is not remembered") {
-  const Place place;
+  const ExaminerPlace place;
   auto bell = EventBell::create();
   REQUIRE(bell);
   bell->ring();

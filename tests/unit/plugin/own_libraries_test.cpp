@@ -32,12 +32,12 @@ fs::path own(const std::string& name) {
 }
 
 /// The plugin "talking", which finds libspeech.so in the directory `lib` beside it.
-struct Place {
+struct LibraryPlace {
   TemporaryDirectory directory;
   fs::path plugin = directory / "talking.so";
   fs::path library = directory / "lib" / "libspeech.so";
 
-  Place() {
+  LibraryPlace() {
     fs::create_directories(library.parent_path());
     fs::copy_file(variant("talking"), plugin);
     put("first");
@@ -83,7 +83,7 @@ std::string hash_of(const fs::path& file) {
 }  // namespace
 
 TEST_CASE("own_libraries: finds what $ORIGIN leads to, and nothing of the system") {
-  const Place place;
+  const LibraryPlace place;
   const auto found = libraries_of(place.plugin);
   REQUIRE(found.size() == 1);
   CHECK(found[0].name == "libspeech.so");
@@ -162,7 +162,7 @@ TEST_CASE("plugin_identity: a list of libraries is read as it was written, and d
 }
 
 TEST_CASE("Store: a plugin is staged with its libraries, and another library makes another plugin") {
-  const Place place;
+  const LibraryPlace place;
   const Store store = place.store();
   const StagedPlugin first = staged(store, place.plugin);
   REQUIRE(first.libraries.size() == 1);
@@ -208,7 +208,7 @@ TEST_CASE("Store: a plugin is staged with its libraries, and another library mak
 }
 
 TEST_CASE("ServedFile: libraries of a served plugin are put back too") {
-  const Place place;
+  const LibraryPlace place;
   const Store store = place.store();
   const auto served = ServedFile::stored(store, staged(store, place.plugin), place.plugin);
   REQUIRE(served->libraries().size() == 1);
@@ -221,7 +221,7 @@ TEST_CASE("ServedFile: libraries of a served plugin are put back too") {
 }
 
 TEST_CASE("Examiner: lists libraries with their hashes; another library is another plugin") {
-  const Place place;
+  const LibraryPlace place;
   const PluginInfo first = place.examined();
   INFO((first.problem ? first.problem->to_string() : ""));
   REQUIRE(first.usable());
@@ -237,7 +237,7 @@ TEST_CASE("Examiner: lists libraries with their hashes; another library is anoth
 }
 
 TEST_CASE("Examiner: a plugin whose library was missing is asked again once it is there") {
-  const Place place;
+  const LibraryPlace place;
   fs::rename(place.library, place.directory / "away");
   const PluginInfo broken = place.examined();
   REQUIRE(broken.problem.has_value());
@@ -256,7 +256,7 @@ TEST_CASE("Examiner: a plugin whose library was missing is asked again once it i
 }
 
 TEST_CASE("FileKeeper: without a store a plugin and its libraries are kept in memory") {
-  const Place place;
+  const LibraryPlace place;
   PluginInfo plugin = place.examined();
   REQUIRE(plugin.usable());
   fs::remove_all(place.directory / "cache");

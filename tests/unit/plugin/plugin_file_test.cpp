@@ -109,8 +109,9 @@ TEST_CASE("open_inspected: a file that is gone or too large is an error in words
 
 namespace {
 
-void no_log(const tenon_worker_t*, tenon_log_level_t, const char*) {}
-const tenon_worker_t kWorker{sizeof(tenon_worker_t), TENON_ABI_MAJOR, TENON_ABI_MINOR, 1, no_log, nullptr, nullptr};
+void discard_log(const tenon_worker_t*, tenon_log_level_t, const char*) {}
+const tenon_worker_t kWorker{
+    sizeof(tenon_worker_t), TENON_ABI_MAJOR, TENON_ABI_MINOR, 1, discard_log, nullptr, nullptr};
 
 /// Loads a copy of the plugin "good" to which `change` is applied in between. `entered` receives
 /// whether its entry was called.

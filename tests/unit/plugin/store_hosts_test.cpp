@@ -12,13 +12,14 @@
 
 #include "platform/process.hpp"
 #include "plugin/store.hpp"
-
 #include "store_support.hpp"
 #include "tenon_test/paths.hpp"
+#include "tenon_test/text.hpp"
 
 using namespace tenon;
 using namespace tenon::internal;
 using namespace tenon::test;
+using tenon::test::has;
 namespace fs = std::filesystem;
 
 namespace {
@@ -60,10 +61,6 @@ std::string output_of(std::vector<std::string> arguments) {
   CHECK(run->status->exit_code == 1);
   CHECK(run->standard_output.find("left behind") == std::string::npos);
   return run->standard_output;
-}
-
-bool has(const std::string& text, const char* part) {
-  return text.find(part) != std::string::npos;
 }
 
 void write_sources(const fs::path& directory, std::size_t size_bytes) {

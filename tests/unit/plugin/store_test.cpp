@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 namespace {
 
 /// Directories for a store and for sources.
-struct Place {
+struct StorePlace {
   TemporaryDirectory directory;
   fs::path store = directory / "store";
   fs::path source(const std::string& name, const std::string& content) const {
@@ -48,7 +48,7 @@ void set_age(const StagedPlugin& staged, std::chrono::minutes age) {
 }  // namespace
 
 TEST_CASE("Store: a staged file is a read-only copy under its hash, with its own name") {
-  const Place place;
+  const StorePlace place;
   const Store store = open_store(place.store);
   for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{65536}, std::size_t{1'000'003}}) {
     INFO(size);
@@ -70,7 +70,7 @@ TEST_CASE("Store: a staged file is a read-only copy under its hash, with its own
 }
 
 TEST_CASE("Store: the same content is the same file, whatever it is called outside") {
-  const Place place;
+  const StorePlace place;
   const Store store = open_store(place.store);
   const StagedPlugin first = stage(store, place.source("a.so", "content"));
   const StagedPlugin again = stage(store, place.source("a.so", "content"));
@@ -86,7 +86,7 @@ TEST_CASE("Store: the same content is the same file, whatever it is called outsi
 }
 
 TEST_CASE("Store: a stored file that was changed is mended") {
-  const Place place;
+  const StorePlace place;
   const Store store = open_store(place.store);
   const fs::path source = place.source("a.so", "content");
   const StagedPlugin staged = stage(store, source);
@@ -119,7 +119,7 @@ TEST_CASE("Store: a stored file that was changed is mended") {
 }
 
 TEST_CASE("Store: what is pinned stays, what is not goes with the next sweep") {
-  const Place place;
+  const StorePlace place;
   const Store store = open_store(place.store);
   StagedPlugin staged = stage(store, place.source("a.so", "content"));
   Pin first = std::move(staged.pin);
@@ -139,7 +139,7 @@ TEST_CASE("Store: what is pinned stays, what is not goes with the next sweep") {
 }
 
 TEST_CASE("Store: a pin outlives its store and keeps the file from every other one") {
-  const Place place;
+  const StorePlace place;
   Pin pin;
   fs::path file;
   {
@@ -163,7 +163,7 @@ TEST_CASE("Store: a pin outlives its store and keeps the file from every other o
 }
 
 TEST_CASE("Store: what nobody pins is kept for a time, and goes oldest first when room is needed") {
-  const Place place;
+  const StorePlace place;
   StoreLimits limits = keeping();
   limits.max_files = 3;
   const Store store = open_store(place.store, limits);
@@ -187,7 +187,7 @@ TEST_CASE("Store: what nobody pins is kept for a time, and goes oldest first whe
 }
 
 TEST_CASE("Store: the bounds hold in files and in bytes, and what is in use is never pushed out") {
-  const Place place;
+  const StorePlace place;
   StoreLimits limits = keeping();
   limits.max_files = 2;
   limits.max_bytes = 1000;
@@ -211,7 +211,7 @@ TEST_CASE("Store: the bounds hold in files and in bytes, and what is in use is n
 }
 
 TEST_CASE("Store: a source that changes meanwhile is told as such and leaves nothing behind") {
-  const Place place;
+  const StorePlace place;
   const Store store = open_store(place.store);
   const fs::path source = place.source("a.so", content_of(1, 1000));
   std::atomic<bool> ended{false};
@@ -241,7 +241,7 @@ TEST_CASE("Store: a source that changes meanwhile is told as such and leaves not
 }
 
 TEST_CASE("Store: a source that is written while it is copied is noticed afterwards") {
-  const Place place;
+  const StorePlace place;
   const Store store = open_store(place.store);
   const fs::path source = place.source("a.so", std::string(48'000'000, 'a'));
   // The writer starts as soon as the copy starts. It may still be too late, so it tries again.
@@ -265,7 +265,7 @@ TEST_CASE("Store: a source that is written while it is copied is noticed afterwa
 }
 
 TEST_CASE("Store: a source that is replaced or overwritten all the time is staged as it once was or not at all") {
-  const Place place;
+  const StorePlace place;
   const Store store = open_store(place.store);
   const fs::path source = place.directory / "a.so";
   const std::string contents[] = {content_of(1, 3'000'000), content_of(2, 3'000'000)};
@@ -306,7 +306,7 @@ TEST_CASE("Store: a source that is replaced or overwritten all the time is stage
 }
 
 TEST_CASE("Store: what is no plugin file to trust is refused with the reason") {
-  const Place place;
+  const StorePlace place;
   const Store store = open_store(place.store);
   CHECK(store.stage(place.directory / "none.so").error().code == ErrorCode::kNotFound);
   CHECK(store.stage("").error().code == ErrorCode::kInvalidArgument);
@@ -367,7 +367,7 @@ TEST_CASE("Store: a directory of another user is refused") {
 }
 
 TEST_CASE("Store: many threads stage, pin and sweep at once") {
-  const Place place;
+  const StorePlace place;
   StoreLimits limits;
   limits.max_files = 4;
   const Store store = open_store(place.store, limits);

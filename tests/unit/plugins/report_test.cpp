@@ -22,7 +22,7 @@ const std::vector<std::string> kNames{"/t/plain.txt", "/t/<b>&amp;\"quoted'.html
                                       "/t/bad-\xFF\xFE.txt", "/t/\xC3\xBC.txt"};
 
 /// Returns an inventory of files that all have the same content.
-Block inventory_of(const std::vector<std::string>& names) {
+Block inventory_block(const std::vector<std::string>& names) {
   Worker worker;
   files::InventoryParamsT params;
   params.title = "T <script>";
@@ -82,7 +82,7 @@ bool is_balanced(const std::string& html) {
 
 TEST_CASE("InventoryJson: is valid for names of any bytes and lists all files") {
   Worker worker;
-  const auto outcome = worker.call("inventory_json", inventory_of(kNames));
+  const auto outcome = worker.call("inventory_json", inventory_block(kNames));
   CHECK(outcome.as<tenon::File>().path()->str() == "inventory.json");
   CHECK(outcome.as<tenon::File>().relative_path()->str() == "inventory.json");
   const auto json = nlohmann::json::parse(content_of(outcome));
@@ -109,19 +109,19 @@ TEST_CASE("InventoryJson: is valid for names of any bytes and lists all files") 
 
 TEST_CASE("InventoryJson: an empty inventory, and one without its files") {
   Worker worker;
-  const auto empty = nlohmann::json::parse(content_of(worker.call("inventory_json", inventory_of({}))));
+  const auto empty = nlohmann::json::parse(content_of(worker.call("inventory_json", inventory_block({}))));
   CHECK(empty["files"].empty());
   files::JsonParamsT params;
   params.files = false;
   params.name = "short.json";
-  const auto outcome = worker.call("inventory_json", inventory_of(kNames), params);
+  const auto outcome = worker.call("inventory_json", inventory_block(kNames), params);
   CHECK(outcome.as<tenon::File>().path()->str() == "short.json");
   CHECK_FALSE(nlohmann::json::parse(content_of(outcome)).contains("files"));
 }
 
 TEST_CASE("DuplicatesJson: lists the groups") {
   Worker worker;
-  const auto inventory = inventory_of(kNames);
+  const auto inventory = inventory_block(kNames);
   files::DuplicatesT duplicates;
   inventory.as<files::Inventory>().duplicates()->UnPackTo(&duplicates);
   const auto json = nlohmann::json::parse(content_of(worker.call("duplicates_json", duplicates)));
@@ -139,7 +139,7 @@ TEST_CASE("InventoryJson: every byte makes a valid string") {
 
 TEST_CASE("Report: is a whole page with charts, tables and groups, and all names escaped") {
   Worker worker;
-  const auto outcome = worker.call("report", inventory_of(kNames));
+  const auto outcome = worker.call("report", inventory_block(kNames));
   const std::string html = content_of(outcome);
   CHECK(outcome.as<tenon::File>().path()->str() == "inventory.html");
   CHECK(outcome.as<tenon::File>().extension()->str() == "html");
@@ -158,7 +158,7 @@ TEST_CASE("Report: is a whole page with charts, tables and groups, and all names
 
 TEST_CASE("Report: an empty inventory has a page that says so, without charts") {
   Worker worker;
-  const std::string html = content_of(worker.call("report", inventory_of({})));
+  const std::string html = content_of(worker.call("report", inventory_block({})));
   CHECK(is_balanced(html));
   CHECK(count(html, "No files.") == 1);
   CHECK(count(html, "<svg") == 0);
@@ -169,22 +169,22 @@ TEST_CASE("Report: says which tree, and when") {
   Worker worker;
   files::ReportParamsT params;
   params.made_s = 1'772'373'900;
-  const std::string html = content_of(worker.call("report", inventory_of(kNames), params));
+  const std::string html = content_of(worker.call("report", inventory_block(kNames), params));
   CHECK(count(html, "<p class=\"path tree\">/t</p>") == 1);
   CHECK(count(html, "<title>T &lt;script&gt;: /t</title>") == 1);
   CHECK(count(html, "5 files, compared by sha256, 2026-03-01 14:05 UTC") == 1);
-  CHECK(content_of(worker.call("report", inventory_of(kNames), params)) == html);
-  CHECK(count(content_of(worker.call("report", inventory_of(kNames))), " UTC</p>") == 1);
+  CHECK(content_of(worker.call("report", inventory_block(kNames), params)) == html);
+  CHECK(count(content_of(worker.call("report", inventory_block(kNames))), " UTC</p>") == 1);
 }
 
 TEST_CASE("Report: one of a thing is not called by its plural, and no extension is none") {
   Worker worker;
-  const std::string html = content_of(worker.call("report", inventory_of({"/t/a.txt"})));
+  const std::string html = content_of(worker.call("report", inventory_block({"/t/a.txt"})));
   CHECK(count(html, "1 file, compared") == 1);
   CHECK(count(html, "<b>1</b><span class=\"soft\">file</span>") == 1);
   CHECK(count(html, "<b>1</b><span class=\"soft\">extension</span>") == 1);
   files::InventoryT inventory;
-  inventory_of({"/t/a.txt"}).as<files::Inventory>().UnPackTo(&inventory);
+  inventory_block({"/t/a.txt"}).as<files::Inventory>().UnPackTo(&inventory);
   inventory.extensions.front()->extension.clear();
   const std::string without = content_of(worker.call("report", inventory));
   CHECK(count(without, "<b>0</b><span class=\"soft\">extensions</span>") == 1);
@@ -194,7 +194,7 @@ TEST_CASE("Report: one of a thing is not called by its plural, and no extension 
 TEST_CASE("Report: charts group their digits as the rest of the page") {
   Worker worker;
   files::InventoryT inventory;
-  inventory_of({"/t/a.txt"}).as<files::Inventory>().UnPackTo(&inventory);
+  inventory_block({"/t/a.txt"}).as<files::Inventory>().UnPackTo(&inventory);
   for (auto& range : inventory.sizes) {
     range->files = 1'234'567;
   }
@@ -239,7 +239,7 @@ TEST_CASE("Report: shows as many groups as asked for") {
   Worker worker;
   files::ReportParamsT params;
   params.max_groups = 0;
-  const std::string html = content_of(worker.call("report", inventory_of(kNames), params));
+  const std::string html = content_of(worker.call("report", inventory_block(kNames), params));
   CHECK(count(html, "<details") == 0);
   CHECK(count(html, "and 1 more group, ") == 1);
 }

@@ -9,6 +9,7 @@
 
 #include "image_calls.hpp"
 #include "tenon_test/catch.hpp"
+#include "tenon_test/text.hpp"
 
 using tenon::test::Canvas;
 using tenon::test::encode_jpeg;
@@ -17,14 +18,11 @@ using tenon::test::file_of;
 using tenon::test::FileBytes;
 using tenon::test::filled;
 using tenon::test::gradient;
+using tenon::test::has;
 using tenon::test::Outcome;
 using tenon::test::Worker;
 
 namespace {
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 FileBytes bytes_of(std::string_view text) {
   return {text.begin(), text.end()};

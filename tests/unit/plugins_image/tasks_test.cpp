@@ -6,6 +6,7 @@
 #include "image_calls.hpp"
 #include "tenon_test/catch.hpp"
 #include "tenon_test/temporary_directory.hpp"
+#include "tenon_test/text.hpp"
 
 using image::ConvertParamsT;
 using image::Format;
@@ -18,15 +19,12 @@ using tenon::test::file_of;
 using tenon::test::FileBytes;
 using tenon::test::filled;
 using tenon::test::gradient;
+using tenon::test::has;
 using tenon::test::Outcome;
 using tenon::test::picture_of;
 using tenon::test::Worker;
 
 namespace {
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 bool is_jpeg(const Outcome& outcome) {
   return data_of(outcome)[0] == 0xFF;

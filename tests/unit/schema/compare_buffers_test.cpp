@@ -10,6 +10,7 @@
 
 #include <tenon_test/catch.hpp>
 
+#include "declared_schema.hpp"
 #include "support.hpp"
 
 using tenon::Schema;
@@ -19,10 +20,6 @@ using namespace tenon::test;
 namespace {
 
 using Lines = std::vector<std::string>;
-
-Schema schema_of(const std::string& declarations) {
-  return *Schema::from_binary(compile_schema("namespace p; " + declarations + " rpc_service A { a(T): T; }"), "p");
-}
 
 /// Returns the differences between two p.T that are given as JSON.
 Lines differences(const Schema& before, const std::string& old_json, const Schema& now, const std::string& new_json,
@@ -37,7 +34,7 @@ Lines differences(const Schema& before, const std::string& old_json, const Schem
 }  // namespace
 
 TEST_CASE("compare_buffers: each kind of value") {
-  const Schema schema = schema_of(
+  const Schema schema = declared_schema(
       "enum E: byte { X, Y } struct S { x: int; y: [float:2]; } table U { n: string; v: ulong; } table V { x: int; } "
       "union W { U, V } "
       "table T { flag: bool; small: byte = 3; wide: ulong; real: double; maybe: int = null; e: E; text: string; "
@@ -87,8 +84,8 @@ TEST_CASE("compare_buffers: each kind of value") {
 }
 
 TEST_CASE("compare_buffers: by what both versions know, not by layout") {
-  const Schema before = schema_of("table T { a: int; b: string; gone: int; }");
-  const Schema now = schema_of("table T { a: int; b: string; gone: int (deprecated); added: [double]; }");
+  const Schema before = declared_schema("table T { a: int; b: string; gone: int; }");
+  const Schema now = declared_schema("table T { a: int; b: string; gone: int (deprecated); added: [double]; }");
   const std::string json = R"({"a": 1, "b": "x", "gone": 3})";
   CHECK(differences(before, json, now, R"({"added": [1, 2], "b": "x", "a": 1})").empty());
   CHECK(differences(before, json, now, R"({"added": [1, 2], "b": "y", "a": 2})") ==
@@ -96,15 +93,15 @@ TEST_CASE("compare_buffers: by what both versions know, not by layout") {
 }
 
 TEST_CASE("compare_buffers: types that differ, as a forced swap allows") {
-  const Schema before = schema_of("table U {} table T { a: int; b: string; c: [int]; d: U; }");
-  const Schema now = schema_of("table V {} table T { a: double; b: [ubyte]; c: [string]; d: V; }");
+  const Schema before = declared_schema("table U {} table T { a: int; b: string; c: [int]; d: U; }");
+  const Schema now = declared_schema("table V {} table T { a: double; b: [ubyte]; c: [string]; d: V; }");
   CHECK(differences(before, R"({"a": 1})", now, R"({"a": 1})").empty());
   CHECK(differences(before, R"({"a": 1, "b": "", "c": [], "d": {}})", now, R"({"a": 2, "b": "", "c": [], "d": {}})") ==
         Lines{"a: 1 became 2.0", "b: string became [ubyte]", "c: [int32] became [string]", "d: p.U became p.V"});
 }
 
 TEST_CASE("compare_buffers: stops after the most differences asked for") {
-  const Schema schema = schema_of("table T { a: [string]; }");
+  const Schema schema = declared_schema("table T { a: [string]; }");
   std::string many;
   for (int i = 0; i < 100; ++i) {
     many += (i == 0 ? "\"x" : ",\"x") + std::to_string(i) + '"';
@@ -117,7 +114,7 @@ TEST_CASE("compare_buffers: stops after the most differences asked for") {
 }
 
 TEST_CASE("compare_buffers: long texts are shown where they differ") {
-  const Schema schema = schema_of("table T { a: string; }");
+  const Schema schema = declared_schema("table T { a: string; }");
   const std::string begin(1000, 'x');
   CHECK(differences(schema, R"({"a": ")" + begin + R"(old"})", schema, R"({"a": ")" + begin + R"(new\n"})") ==
         Lines{"a: '...xxxxxxxxxxxxold' became '...xxxxxxxxxxxxnew\\x0a'"});
@@ -125,7 +122,7 @@ TEST_CASE("compare_buffers: long texts are shown where they differ") {
 }
 
 TEST_CASE("compare_buffers: broken buffers are differences, tenon.Any has none") {
-  const Schema schema = schema_of("table T { a: int; }");
+  const Schema schema = declared_schema("table T { a: int; }");
   const auto good = schema.from_json("p.T", R"({"a": 1})");
   const tenon::Buffer garbage(16, 0xff);
   const Lines one = compare_buffers(schema, schema, "p.T", *good, garbage);
@@ -138,7 +135,7 @@ TEST_CASE("compare_buffers: broken buffers are differences, tenon.Any has none")
 
 TEST_CASE("compare_buffers: shared parts do not multiply the work") {
   // 100,000 entries that all refer to one vector of 4 MiB: 400 GiB to compare, in buffers of 5 MiB.
-  const Schema schema = schema_of("table U { data: [ubyte]; } table T { us: [U]; }");
+  const Schema schema = declared_schema("table U { data: [ubyte]; } table T { us: [U]; }");
   const auto build = [] {
     flatbuffers::FlatBufferBuilder builder;
     const auto data = builder.CreateVector(std::vector<std::uint8_t>(std::size_t{4} << 20));

@@ -5,6 +5,7 @@
 
 #include <tenon_test/catch.hpp>
 
+#include "declared_schema.hpp"
 #include "support.hpp"
 
 using tenon::Schema;
@@ -12,13 +13,9 @@ using namespace tenon::test;
 
 namespace {
 
-Schema schema_of(const std::string& declarations) {
-  return *Schema::from_binary(compile_schema("namespace p; " + declarations + " rpc_service A { a(T): T; }"), "p");
-}
-
 /// Returns an empty text if `reader` can read the p.T that `writer` writes.
 std::string breaks(const std::string& writer, const std::string& reader) {
-  return message_of(Schema::check_readable(schema_of(writer), "p.T", schema_of(reader), "p.T"));
+  return message_of(Schema::check_readable(declared_schema(writer), "p.T", declared_schema(reader), "p.T"));
 }
 
 }  // namespace

@@ -5,15 +5,13 @@
 
 #include "serve/frame.hpp"
 #include "tenon_test/catch.hpp"
+#include "tenon_test/text.hpp"
 
 using namespace tenon;
 using namespace tenon::internal;
+using tenon::test::has;
 
 namespace {
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 /// Copies the content into separate memory, aligned as in a reader.
 Buffer content(const Result<Buffer>& frame) {

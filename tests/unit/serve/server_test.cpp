@@ -6,16 +6,14 @@
 #include "fake_system.hpp"
 #include "platform/unix_socket.hpp"
 #include "serve/protocol.hpp"
+#include "tenon_test/text.hpp"
 
 using namespace tenon;
 using namespace tenon::internal;
 using namespace tenon::test;
+using tenon::test::has;
 
 namespace {
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 void send_raw(const FileDescriptor& socket, BytesView bytes) {
   while (!bytes.empty()) {

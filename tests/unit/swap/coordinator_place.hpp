@@ -18,6 +18,7 @@
 #include "fake_fleet.hpp"
 #include "swap/coordinator.hpp"
 #include "tenon_test/paths.hpp"
+#include "tenon_test/text.hpp"
 
 namespace tenon::test {
 
@@ -26,7 +27,6 @@ using internal::open_candidates;
 using internal::stage_catalog;
 using internal::StagedCatalog;
 using internal::SwapCoordinator;
-
 inline std::string text_of(const fs::path& file) {
   std::ifstream stream(file, std::ios::binary);
   return {std::istreambuf_iterator<char>(stream), {}};
@@ -37,10 +37,6 @@ inline std::string replaced(std::string text, const std::string& from, const std
     text.replace(at, from.size(), to);
   }
   return text;
-}
-
-inline bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 /// Polls a condition; returns false if it does not hold within a minute.

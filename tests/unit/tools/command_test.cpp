@@ -10,9 +10,12 @@
 
 #include "tenon_test/catch.hpp"
 #include "tenon_test/temporary_directory.hpp"
+#include "tenon_test/text.hpp"
 
 using namespace tenon;       // NOLINT(google-build-using-namespace)
 using namespace tenon::cli;  // NOLINT(google-build-using-namespace)
+
+using tenon::test::has;
 
 namespace {
 
@@ -47,10 +50,6 @@ struct Run {
     exit = run(world, arguments);
   }
 };
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 }  // namespace
 

@@ -6,12 +6,14 @@
 
 #include "base/guarded.hpp"
 #include "tenon_test/catch.hpp"
+#include "tenon_test/text.hpp"
 #include "tools/tenon/error_stream.hpp"
 #include "tools/tenon/result_stream.hpp"
 
 using namespace tenon;       // NOLINT(google-build-using-namespace)
 using namespace tenon::cli;  // NOLINT(google-build-using-namespace)
 using namespace std::chrono_literals;
+using tenon::test::has;
 
 namespace {
 
@@ -32,10 +34,6 @@ std::function<Result<void>(std::string_view)> write_to(const std::shared_ptr<Rea
     *reader->text.lock() += text;
     return {};
   };
-}
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace
