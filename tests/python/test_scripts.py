@@ -78,6 +78,7 @@ class Scripts(unittest.TestCase):
                 self.assertTrue(result.stdout.startswith("end\n"), result.stdout)
                 self.assertEqual(result.returncode, 0, result.stderr)
                 self.assertNotIn("Fatal", result.stderr)
+                self.assertNotIn("Traceback", result.stderr)
 
     def test_an_exception_at_the_top_level(self) -> None:
         result = run_script("-c", "import tenon\nrt = tenon.Runtime(workers=1)\nraise SystemExit(5)\n")

@@ -3,6 +3,8 @@
 #include <new>
 #include <string>
 
+#include "python/native/wait.hpp"
+
 namespace tenon::python {
 namespace {
 
@@ -57,6 +59,14 @@ Ref make_exception(const Error& error) {
 }
 
 std::nullptr_t raise(const Error& error) {
+  const bool ended_runtime = error.code == ErrorCode::kCancelled || error.code == ErrorCode::kRejected ||
+                             error.code == ErrorCode::kUnavailable;
+  if (ended_runtime && must_end_quietly()) {
+    // `threading` ends a thread for this exception without a word. A traceback would be printed while the interpreter
+    // closes stderr, which Python takes for a fatal error.
+    PyErr_SetNone(PyExc_SystemExit);
+    return nullptr;
+  }
   if (const Ref exception = make_exception(error)) {
     PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception.get())), exception.get());
   }

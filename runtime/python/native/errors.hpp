@@ -16,6 +16,8 @@ namespace tenon::python {
 /// exception set when there is no memory for it.
 [[nodiscard]] Ref make_exception(const Error& error);
 /// Raises it. Always null, so that a function of the C API can return it.
+///
+/// Once the interpreter is ending, a daemon thread whose runtime has ended gets SystemExit instead.
 std::nullptr_t raise(const Error& error);
 /// Raises an error that the module itself has found.
 std::nullptr_t raise(ErrorCode code, std::string_view message);

@@ -43,6 +43,15 @@ PyObject* set_callback_thread(PyObject* /*module*/, PyObject* ident) {
   Py_RETURN_NONE;
 }
 
+PyObject* must_end_quietly_function(PyObject* /*module*/, PyObject* /*unused*/) {
+  return PyBool_FromLong(must_end_quietly() ? 1 : 0);
+}
+
+PyObject* note_exit_function(PyObject* /*module*/, PyObject* /*unused*/) {
+  note_exit();
+  Py_RETURN_NONE;
+}
+
 PyObject* set_future_class_function(PyObject* /*module*/, PyObject* type) {
   if (!PyType_Check(type)) {
     PyErr_SetString(PyExc_TypeError, "expected a class that derives from Future");
@@ -60,6 +69,8 @@ PyMethodDef module_functions[] = {
     {"_after_fork_in_child", after_fork_in_child, METH_NOARGS, nullptr},
     {"_set_main_thread", set_main_thread, METH_O, nullptr},
     {"_set_callback_thread", set_callback_thread, METH_O, nullptr},
+    {"_must_end_quietly", must_end_quietly_function, METH_NOARGS, nullptr},
+    {"_note_exit", note_exit_function, METH_NOARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -34,6 +34,12 @@ void note_main_thread(unsigned long ident) noexcept;
 /// Takes note of which thread that is; 0 for none.
 void note_callback_thread(unsigned long ident) noexcept;
 
+/// Whether the interpreter is ending and the calling thread is a daemon thread of the user, which must end too. With
+/// the GIL.
+[[nodiscard]] bool must_end_quietly() noexcept;
+/// Takes note that the interpreter is ending, in the calling thread. Only daemon threads are left then.
+void note_exit() noexcept;
+
 enum class Waited {
   kDone,
   kTimedOut,

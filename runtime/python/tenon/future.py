@@ -38,6 +38,8 @@ class Future(_tenon.Future, concurrent.futures.Future, Generic[T]):  # type: ign
         """Waits for the call and returns what it failed with; None when it succeeded."""
         error = self._outcome(timeout)[1]
         if isinstance(error, concurrent.futures.CancelledError):
+            if _tenon._must_end_quietly():
+                raise SystemExit
             raise error
         return error
 

@@ -413,6 +413,7 @@ def _as_they_come(futures: Iterator[Future[Table]], window: int, return_exceptio
 
 def _close_all() -> None:
     """At the exit of the interpreter: no thread of a runtime may ask for the GIL afterwards."""
+    _tenon._note_exit()
     for runtime in list(_live):
         try:
             runtime.close("cancel")
