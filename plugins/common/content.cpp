@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 #include <system_error>
+#include <utility>
 
 #include <tenon/plugin.hpp>
 
@@ -31,6 +33,22 @@ void require_regular(const std::string& path, const struct stat& status) {
   }
 }
 
+/// Returns the status and, for a process that is short of something, what to do.
+std::pair<tenon_status_t, std::string_view> status_of(int os_code) noexcept {
+  switch (os_code) {
+    case ENOENT:
+      return {TENON_NOT_FOUND, {}};
+    case EMFILE:
+      return {TENON_UNAVAILABLE, "the worker has as many files open as it may; raise 'ulimit -n'"};
+    case ENFILE:
+      return {TENON_UNAVAILABLE, "the system has as many files open as it may; raise fs.file-max"};
+    case ENOMEM:
+      return {TENON_OUT_OF_MEMORY, {}};
+    default:
+      return {TENON_IO, {}};
+  }
+}
+
 }  // namespace
 
 FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
@@ -46,10 +64,11 @@ FileDescriptor::~FileDescriptor() {
 
 void throw_os_error(std::string_view path, std::string_view what, int os_code, std::string_view advice) {
   std::string message = quote(path) + ": " + std::string(what) + ": " + std::generic_category().message(os_code);
-  if (!advice.empty()) {
-    message += "; " + std::string(advice);
+  const auto [status, remedy] = status_of(os_code);
+  if (const std::string_view said = remedy.empty() ? advice : remedy; !said.empty()) {
+    message += "; " + std::string(said);
   }
-  throw TaskError(os_code == ENOENT ? TENON_NOT_FOUND : TENON_IO, message);
+  throw TaskError(status, message);
 }
 
 FileDescriptor open_regular(const std::string& path, struct stat& status) {

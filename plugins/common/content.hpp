@@ -31,8 +31,9 @@ class FileDescriptor {
   int value_ = -1;
 };
 
-/// Throws TaskError TENON_IO (TENON_NOT_FOUND for ENOENT): `'path': cannot be opened: Permission
-/// denied`. `what` is a phrase such as "cannot be opened"; `advice`, if any, follows after a
+/// Throws TaskError TENON_IO: `'path': cannot be opened: Permission denied`. The status is
+/// TENON_NOT_FOUND for ENOENT, TENON_UNAVAILABLE where no more files can be opened, and
+/// TENON_OUT_OF_MEMORY for ENOMEM. `what` is a phrase such as "cannot be opened"; `advice`, if any, follows after a
 /// semicolon.
 [[noreturn]] void throw_os_error(std::string_view path, std::string_view what, int os_code,
                                  std::string_view advice = {});

@@ -85,7 +85,7 @@ class Digester::Hash {
 
   static void require(int success) {
     if (success != 1) {
-      throw tenon::TaskError(TENON_FAILED, "OpenSSL failed to compute a SHA-256");
+      throw tenon::TaskError(TENON_INTERNAL, "OpenSSL failed to compute a SHA-256");
     }
   }
 

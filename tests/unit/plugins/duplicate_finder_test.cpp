@@ -1,3 +1,6 @@
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <random>
@@ -182,4 +185,26 @@ TEST_CASE("FindDuplicates: too many files, and a broken checkpoint, are errors")
   files::FoundFilesT broken;
   broken.sizes = {1, 2};
   CHECK_FALSE(worker.open("find_duplicates", {}, {}, broken).opened().ok());
+}
+
+TEST_CASE("FindDuplicates: a worker that can open no more files fails instead of leaving files out") {
+  const TemporaryDirectory directory;
+  const auto found = make_tree(directory.path());
+  Worker worker;
+  auto session = worker.open("find_duplicates");
+  REQUIRE(session.take(found[0]).ok());
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const int next = ::dup(0);
+  REQUIRE(next >= 0);
+  ::close(next);
+  const rlimit full{static_cast<rlim_t>(next), before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &full) == 0);
+  tenon::test::Outcome outcome;
+  for (std::size_t i = 1; i < found.size() && outcome.status == TENON_OK; ++i) {
+    outcome = session.take(found[i]);
+  }
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK(outcome.status == TENON_UNAVAILABLE);
+  CHECK(outcome.message.find("raise 'ulimit -n'") != std::string::npos);
 }
