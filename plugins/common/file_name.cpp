@@ -3,10 +3,8 @@
 #include <algorithm>
 
 namespace tenon::plugins {
-namespace {
 
-/// The extension with its dot, unchanged.
-std::string_view raw_extension(std::string_view path) noexcept {
+std::string_view dotted_extension(std::string_view path) noexcept {
   const std::string_view name = base_name(path);
   const auto dot = name.rfind('.');
   if (dot == std::string_view::npos || dot + 1 == name.size() || name.find_first_not_of('.') > dot) {
@@ -15,15 +13,13 @@ std::string_view raw_extension(std::string_view path) noexcept {
   return name.substr(dot);
 }
 
-}  // namespace
-
 std::string_view base_name(std::string_view path) noexcept {
   const auto slash = path.rfind('/');
   return slash == std::string_view::npos ? path : path.substr(slash + 1);
 }
 
 std::string extension_of(std::string_view path) {
-  std::string_view raw = raw_extension(path);
+  std::string_view raw = dotted_extension(path);
   if (raw.empty()) {
     return {};
   }
@@ -34,7 +30,7 @@ std::string extension_of(std::string_view path) {
 }
 
 std::string with_extension(std::string_view path, std::string_view suffix, std::string_view extension) {
-  std::string out(path.substr(0, path.size() - raw_extension(path).size()));
+  std::string out(path.substr(0, path.size() - dotted_extension(path).size()));
   out += suffix;
   out += '.';
   out += extension;

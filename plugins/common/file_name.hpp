@@ -20,6 +20,9 @@ std::string_view base_name(std::string_view path) noexcept;
 /// `Makefile`, `.profile`, `name.`.
 std::string extension_of(std::string_view path);
 
+/// The same with its dot and in its own case: `.PNG`.
+std::string_view dotted_extension(std::string_view path) noexcept;
+
 /// `path` with its extension, if any, replaced: `a/b.PNG`, `-small`, `jpg` becomes `a/b-small.jpg`.
 std::string with_extension(std::string_view path, std::string_view suffix, std::string_view extension);
 

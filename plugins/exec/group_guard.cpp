@@ -1,0 +1,89 @@
+#include "exec/group_guard.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <csignal>
+#include <new>
+#include <system_error>
+
+#include <tenon/plugin.hpp>
+
+namespace exec {
+namespace {
+
+constexpr std::size_t kPageBytes = 4096;
+
+/// The life of the guarding process. Makes only system calls, because another thread may have held
+/// any lock when it was forked.
+[[noreturn]] void guard(int alive, const std::atomic<std::int32_t>& group) {
+  sigset_t all;
+  ::sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, nullptr);
+  // The worker makes the system kill each child with it, but this one has a last thing to do. Its
+  // own group keeps it out of the one that the host kills.
+  ::prctl(PR_SET_PDEATHSIG, 0);
+  ::setpgid(0, 0);
+  ::prctl(PR_SET_NAME, "tenon-exec");
+  // Also closes the other end of the pipe, and the streams that the host reads to their end.
+  if (::dup2(alive, 0) < 0) {
+    ::_exit(1);
+  }
+  ::syscall(SYS_close_range, 1u, UINT_MAX, 0u);
+  char byte = 0;
+  while (::read(0, &byte, 1) < 0 && errno == EINTR) {
+  }
+  // Acquire pairs with the release in set(), although the system call has ordered the accesses.
+  const std::int32_t last = group.load(std::memory_order_acquire);
+  if (last > 0) {
+    ::kill(-last, SIGKILL);
+  }
+  ::_exit(0);
+}
+
+}  // namespace
+
+GroupGuard::GroupGuard() {
+  void* page = ::mmap(nullptr, kPageBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (page == MAP_FAILED) {
+    throw std::bad_alloc();
+  }
+  group_ = new (page) std::atomic<std::int32_t>(0);
+  std::array<int, 2> ends{-1, -1};
+  const int code = ::pipe2(ends.data(), O_CLOEXEC) == 0 ? 0 : errno;
+  const tenon::plugins::FileDescriptor read_end(ends[0]);
+  alive_ = tenon::plugins::FileDescriptor(ends[1]);
+  process_ = code == 0 ? ::fork() : -1;
+  if (process_ == 0) {
+    guard(read_end.get(), *group_);
+  }
+  if (process_ < 0) {
+    const int why = code != 0 ? code : errno;
+    ::munmap(page, kPageBytes);
+    throw tenon::TaskError(TENON_UNAVAILABLE, "the process that ends programs with their worker cannot be started: " +
+                                                  std::generic_category().message(why) +
+                                                  "; raise the limit of processes (ulimit -u) or of open files");
+  }
+}
+
+GroupGuard::~GroupGuard() {
+  set(0);
+  alive_ = tenon::plugins::FileDescriptor();
+  while (::waitpid(process_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  ::munmap(group_, kPageBytes);
+}
+
+void GroupGuard::set(pid_t group) noexcept {
+  // Release: a plain store would do, since only a dead process is judged by it.
+  group_->store(group, std::memory_order_release);
+}
+
+}  // namespace exec
