@@ -20,7 +20,7 @@ namespace tenon::cli {
 class ErrorStream {
  public:
   struct Options {
-    /// Writes the whole text; may block for ever.
+    /// Writes the whole text; may block forever.
     std::function<Result<void>(std::string_view)> write = {};
     /// The number of interrupts so far; a further one ends a wait. Must outlive the stream.
     const std::atomic<int>* interrupts = nullptr;

@@ -292,7 +292,7 @@ Outcome<ExitCode> new_command(Context& context, const std::vector<std::string>& 
     return ExitCode::kDone;
   }
   context.output.write(text);
-  context.world.write_error("tenon: '" + (directory / "README.md").string() + "' says how to go on\n");
+  context.world.write_error("tenon: '" + (directory / "README.md").string() + "' describes the next steps\n");
   return ExitCode::kDone;
 }
 

@@ -26,7 +26,7 @@ void add_python_plugins(const World& world, std::vector<std::filesystem::path>& 
 [[nodiscard]] Outcome<std::filesystem::path> pack_python_plugin(const World& world,
                                                                 const std::filesystem::path& source);
 
-/// Packs plugins in Python again when their sources are saved. Their packed files change then, and whoever watches
+/// Packs plugins in Python again when their sources are saved. Their packed files change then, and a host that watches
 /// these swaps them. Has a thread of its own.
 class PythonSourceWatch {
  public:

@@ -211,7 +211,7 @@ int watch(const internal::Shared<internal::FutureState>& state, PyObject* comple
   link->token = token;
   link->run = [](internal::Waiter* self) noexcept {
     Link* const completed = static_cast<Link*>(self);
-    const std::shared_ptr<CompletionList> into = completed->list;  // Whoever takes the link frees it.
+    const std::shared_ptr<CompletionList> into = completed->list;  // The thread that takes the link frees it.
     into->push(completed);
   };
   if (!state->add_waiter(link.get())) {

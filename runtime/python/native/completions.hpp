@@ -19,7 +19,7 @@ namespace tenon::python {
 /// The list and its bell. [any-thread]
 class CompletionList {
  public:
-  /// One future that is watched. `token` is the reference of whoever takes it.
+  /// One future that is watched. `token` is owned by the thread that takes it.
   struct Link : internal::Waiter {
     Link* following = nullptr;
     std::shared_ptr<CompletionList> list;

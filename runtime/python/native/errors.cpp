@@ -62,7 +62,7 @@ std::nullptr_t raise(const Error& error) {
   const bool ended_runtime = error.code == ErrorCode::kCancelled || error.code == ErrorCode::kRejected ||
                              error.code == ErrorCode::kUnavailable;
   if (ended_runtime && must_end_quietly()) {
-    // `threading` ends a thread for this exception without a word. A traceback would be printed while the interpreter
+    // `threading` ends a thread for this exception silently. A traceback would be printed while the interpreter
     // closes stderr, which Python takes for a fatal error.
     PyErr_SetNone(PyExc_SystemExit);
     return nullptr;

@@ -131,7 +131,7 @@ PyObject* make_shared_buffer(Runtime& runtime, std::size_t count, std::size_t it
   if (size_bytes >= kLeastSharedBytes) {
     auto argument = runtime.build_argument(size_bytes + kSharedBufferReserveBytes);
     if (argument && place_in_argument(*argument, count, size_bytes, buffer)) {
-      std::memset(buffer.data, 0, size_bytes);  // What earlier calls left there is nobody else's business.
+      std::memset(buffer.data, 0, size_bytes);  // Clears what earlier calls left there.
       buffer.state->builder.emplace(std::move(*argument));
       set_unused(buffer, true);
       return self.release();

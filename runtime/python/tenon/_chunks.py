@@ -52,7 +52,7 @@ class ChunkSizer:
             self._known = True
             self._adapt()
         while len(self._in_flight) > _ENOUGH_IN_FLIGHT * self._workers and self._calls_are_short():
-            # The workers have enough to do. Going on at once would only make more groups that are too small.
+            # The workers have enough to do. Continuing at once would only make more groups that are too small.
             try:
                 self._in_flight[0][0]._outcome(_UNKNOWN_WAIT_SECONDS)
             except TimeoutError:

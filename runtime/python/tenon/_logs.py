@@ -17,7 +17,7 @@ _LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
 class LogThread:
     """Takes the lines of one runtime to logging, on a thread of its own.
 
-    The thread refers to the queue alone, so that a runtime which nobody uses any more can go.
+    The thread refers only to the queue, so that an unused runtime can be destroyed.
     """
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ _INTERVAL_SECONDS = 0.1
 
 
 def reporter(progress: bool | Callable[[int, int | None], object], total: int | None) -> _Reporter | None:
-    """What to tell of results; None when nobody wants to know."""
+    """What to report about results; None if no report is wanted."""
     if progress is False or progress is None:
         return None
     if callable(progress):

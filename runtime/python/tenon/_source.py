@@ -253,7 +253,7 @@ class _Builder:
         """Something of the same module, which has no module that a worker could import."""
         own_name = value.__name__ if value.__name__.isidentifier() else name
         if isinstance(value, type) and not any(value is other for other in self._stack):
-            # A class is one module, whoever uses it, so that its objects are of one class everywhere.
+            # A class is one module for all its users, so that its objects have one class everywhere.
             module = _module_of(value, self._stack)
             self._needs.append(module)
             line = f"from {_source_store.module_name(module.text)} import {module.root}"

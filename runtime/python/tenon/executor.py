@@ -54,7 +54,7 @@ class Executor(concurrent.futures.Executor):
     Arguments and results are data. Workers import the module of a function, never the main program.
 
     A worker that dies fails the call that it ran, as tenon.WorkerCrashed, which is a BrokenProcessPool; the executor
-    goes on with another worker.
+    continues with another worker.
 
     max_workers: worker processes; None for one per core that this process may use.
     initializer, initargs: a function that each worker runs before its first call. If it fails, calls fail with

@@ -153,7 +153,7 @@ class Runtime(_tenon.Runtime):
     worker_environment: called with 0, 1 ... for each worker; returns variables that it starts with, as in
         lambda index: {'CUDA_VISIBLE_DEVICES': str(index)}. A worker finds its index as TENON_WORKER_INDEX.
     copy_results: copies every result at once, so that none occupies its worker's memory.
-    cancel_grace: seconds that a cancelled or late call may go on before its worker is killed.
+    cancel_grace: seconds that a cancelled or late call may continue before its worker is killed.
     drain_timeout: seconds that close() waits for accepted calls.
     start_timeout: seconds that a worker may take to start.
     stall_timeout: seconds that a worker may begin nothing before it is replaced; 0 for never.
@@ -214,7 +214,7 @@ class Runtime(_tenon.Runtime):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  traceback: TracebackType | None) -> None:
-        # After an exception nobody waits for the results any more.
+        # After an exception no caller waits for the results.
         self.close("drain" if kind is None else "cancel")
 
     def __del__(self) -> None:
@@ -326,7 +326,7 @@ class Runtime(_tenon.Runtime):
 
         what: 'image' for what its file holds now, 'image@1.3.0' for that version, or the path of a file; that of a .py
         or of a package is packed first, as tenon.pack does. The runtime needs hot_swap. Raises tenon.Incompatible for a break of the schema, tenon.Rejected for what the canary turned
-        back; the old version then goes on.
+        back; the old version then stays current.
         """
         path = os.fspath(what)
         if path.endswith(".py") or os.path.exists(os.path.join(path, "__init__.py")):

@@ -40,7 +40,7 @@ class HeldRanks {
 };
 
 /// A mutex with a rank, which is an enumerator. A thread that locks it while it holds one of the same or a higher rank
-/// ends the program with a message, before it can wait for ever. Unchecked, it is a std::mutex. [any-thread]
+/// ends the program with a message, before it can wait forever. Unchecked, it is a std::mutex. [any-thread]
 template <auto kRank, bool kChecked = kLockOrderChecked>
 class RankedMutex {
  public:

@@ -1,8 +1,8 @@
 /// host/bulk.hpp: many small calls of one task that travel together.
 ///
 /// A bulk call costs the ring and the scheduler as much as one call. What its items promise is the same: each ends
-/// once; when the worker dies, the item it was running is charged and the others go on elsewhere; an item that has not
-/// begun is taken back for an idle worker.
+/// once; when the worker dies, the item it was running is charged and the others continue elsewhere; an item that has
+/// not begun is taken back for an idle worker.
 #pragma once
 
 #include <atomic>
@@ -129,7 +129,7 @@ class BulkWork final : public SharedObject {
     return size * (from + items) / count - size * from / count;
   }
 
-  /// Whether nobody waits for the items any more: those that have not been sent need not be.
+  /// Whether no caller waits for the items any more: those that have not been sent need not be.
   [[nodiscard]] bool abandoned() const noexcept { return sink->abandoned(); }
 
   /// How the `index`-th item of `ends` ended.

@@ -14,7 +14,7 @@ constexpr std::int64_t kShortestGraceNs = 1'000'000;
 /// Between two looks at a call whose worker a debugger holds.
 constexpr std::int64_t kShortestDebugNs = 250'000'000;
 
-/// While a debugger holds the worker of a call, the call's time stands still: each limit that passes starts anew.
+/// While a debugger holds the worker of a call, the call's time stands still: each limit that passes starts again.
 void renew_limits(CallDetails& details, MonotonicNs now_ns, std::int64_t cancel_grace_ns) {
   const auto renewed = [now_ns](std::int64_t limit_ns) { return later(now_ns, std::max(limit_ns, kShortestDebugNs)); };
   if (details.kill_at_ns <= now_ns) {

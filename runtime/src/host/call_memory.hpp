@@ -33,7 +33,7 @@ class CallMemory final : public SharedObject {
 
   /// Gives back some of the chunks that have not been needed lately. Returns when to call again.
   [[nodiscard]] MonotonicNs trim(MonotonicNs now_ns) noexcept;
-  /// Nobody trims any more: chunks go back with their last block.
+  /// No more trimming: chunks go back with their last block.
   void close() noexcept;
   /// Chunks held now.
   [[nodiscard]] std::size_t chunk_count();

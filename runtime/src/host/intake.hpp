@@ -9,8 +9,8 @@
 
 namespace tenon::internal {
 
-/// Open only while a thread holds the lock that has promised to take in what is left before it releases it. So whoever
-/// gets the lock finds the intake closed and empty: nothing that was submitted before is ever overlooked.
+/// Open only while a thread holds the lock that has promised to take in what is left before it releases it. So the
+/// thread that gets the lock finds the intake closed and empty: nothing that was submitted before is ever overlooked.
 class Intake {
  public:
   Intake() = default;

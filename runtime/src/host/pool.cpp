@@ -322,7 +322,7 @@ RouteRef Pool::make_route(const GenerationRef& generation, const TaskInfo& task,
 TENON_HOT bool Pool::has_room(const Scheduler& scheduler, const Call& call) const noexcept {
   // One call is always taken, or one that is larger than the bound could never run. The reactor must never wait: a
   // continuation's call goes beyond the bound, by one for each that ended. The close of a session is never refused, or
-  // the session would stay in its worker for ever.
+  // the session would stay in its worker forever.
   return scheduler.ledger().accepted() == 0 ||
          (scheduler.ledger().accepted() + call.counted_calls() <= max_queued_calls_ &&
           call.counted_bytes() <=

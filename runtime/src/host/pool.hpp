@@ -76,12 +76,12 @@ class Pool : public std::enable_shared_from_this<Pool> {
   /// See Future::cancel_queued and Future::started.
   bool cancel_queued(Call& call);
   [[nodiscard]] bool started(const Call& call);
-  /// Ends items of a bulk call that have not begun, and asks the one that runs to stop; the others go on.
+  /// Ends items of a bulk call that have not begun, and asks the one that runs to stop; the others continue.
   void cancel_items(const BulkWork& work, std::uint32_t from, std::uint32_t count);
   [[nodiscard]] std::optional<Progress> progress(const Call& call);
   [[nodiscard]] std::int32_t slot_for_session();
   [[nodiscard]] std::uint64_t next_session_id() noexcept { return session_ids_.next(); }
-  /// Whether the worker of a session has been moved aside: it had better be opened anew elsewhere.
+  /// Whether the worker of a session has been set aside: the session should be reopened elsewhere.
   [[nodiscard]] bool should_move(const SessionRecord& session) {
     return scheduler_.lock()->placement().should_move(session);
   }

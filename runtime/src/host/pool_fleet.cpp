@@ -18,7 +18,7 @@ namespace {
 /// Workers that are warmed up beside the others at most; further slots get theirs once the old ones have moved aside.
 constexpr std::uint32_t kMostWarm = 64;
 
-/// Waits for both ends of a call that runs on two versions, and tells of them. Kept by the futures it waits for.
+/// Waits for both ends of a call that runs on two versions, and reports both. Kept by the futures it waits for.
 class ShadowPair {
  public:
   ShadowPair(RouteRef route, std::shared_ptr<const decltype(TrialOptions::shadow)> sink)

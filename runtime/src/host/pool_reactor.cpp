@@ -184,7 +184,7 @@ bool Pool::start_due_worker() {
   if (!slot) {
     return false;
   }
-  // Outside the lock: calls go on meanwhile.
+  // Outside the lock: calls continue meanwhile.
   auto link = WorkerLink::start(*launcher_, *arguments_, link_ids_.next(), *slot, link_options_);
   if (!link) {
     with([&](Scheduler& scheduler) { scheduler.lives().start_failed(*slot, std::move(link.error())); });
@@ -192,7 +192,7 @@ bool Pool::start_due_worker() {
   }
   const bool watched = watch(**link);
   if (!watched) {
-    // Its end would be heard by nobody: ended and awaited here, so that it does not stay behind as a zombie.
+    // No thread would notice its end: it is ended and awaited here, so that no zombie stays behind.
     (*link)->refusal = "the system has no more memory to watch it";
     (*link)->kill();
     await_end(*(*link)->handle);

@@ -98,7 +98,7 @@ void Recall::relieve_stalled(WorkerLink& link, bool pinned_too) {
     if (call == nullptr || (call->details().pinned_slot >= 0 && !pinned_too)) {
       continue;
     }
-    // Asked anew, also where it was asked before: it has not begun until now.
+    // Asked again, even if it was asked before: it has not begun until now.
     call->revoke_tried = true;
     if (link.transport->end().revoke(position) != Revoked::kTaken) {
       continue;

@@ -143,7 +143,7 @@ class Scheduler {
   /// Gives queued calls to the workers.
   void serve_queue();
   void take_reaper(WorkerLink& link);
-  /// What a ring asks for: takes the replies and arms the bell anew.
+  /// What a ring asks for: takes the replies and arms the bell again.
   void take_rung(WorkerLink& link);
   /// Reaps one worker after another, a step each time, for a submitter that finds all rings full.
   void reap_round();

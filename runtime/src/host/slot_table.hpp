@@ -63,7 +63,7 @@ struct SlotTableOptions {
 /// The slot for a key, of those that take calls of all kinds: always the same one.
 [[nodiscard]] std::int32_t slot_of_key(const std::string& key, std::uint32_t primary_slots) noexcept;
 
-/// The first slots are kPrimary for ever; others come behind them as they are needed. A slot never moves in memory.
+/// The first slots are always kPrimary; others are appended as they are needed. A slot never moves in memory.
 /// Decides which slot gets a worker next. Not thread-safe: guarded by the scheduler's lock.
 class SlotTable {
  public:

@@ -28,7 +28,7 @@ struct ArenaBlock {
 class Arena {
  public:
   /// Creates and maps the memory. With `seal_writes`, only this mapping can write afterwards,
-  /// whoever receives the descriptor. `segment` is its number. Errors: those of SharedMemory.
+  /// the process that receives the descriptor. `segment` is its number. Errors: those of SharedMemory.
   [[nodiscard]] static Result<Arena> create(std::string_view name, std::uint32_t segment, std::uint64_t size_bytes,
                                             bool seal_writes);
   /// Creates an arena over memory from the other side, as a worker does with its result arena: maps

@@ -17,8 +17,8 @@ namespace fs = std::filesystem;
 /// How long a plugin file that is being written may take until it is quiet.
 constexpr std::chrono::seconds kMaxChanging{2};
 constexpr std::chrono::milliseconds kTryAgain{20};
-/// Sealed copies that a start makes at once. What goes beyond is copied when a worker needs it: memory for plugins that
-/// nobody calls would be a high price for their being overwritten before the first call.
+/// Sealed copies that a start makes at once. Above this limit a plugin is copied when a worker needs it: copies of
+/// plugins that are never called would cost too much memory, only to guard against an overwrite before the first call.
 constexpr std::uint64_t kMaxEagerBytes = std::uint64_t{64} << 20;
 
 fs::path cache_of(const fs::path& requested) {

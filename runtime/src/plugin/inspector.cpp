@@ -31,7 +31,7 @@ constexpr int kAbortSignal = 6;
 
 // The report goes over standard output, one line each:
 //   <token> stage <number>         before a stage begins
-//   <token> problem <code> <text>  what the checks found, instead of going on
+//   <token> problem <code> <text>  what the checks found, instead of continuing
 //   <token> sound                  all stages are through
 // The token is new for each inspection, so that whatever the plugin itself prints is told apart.
 constexpr int kExitSound = 0;

@@ -48,7 +48,7 @@ enum class LoadStage : std::uint8_t {
   kDone = 8,
 };
 
-/// Such as "while tenon_plugin_entry ran". Valid for ever.
+/// Such as "while tenon_plugin_entry ran". Valid forever.
 [[nodiscard]] std::string_view load_stage_text(LoadStage stage) noexcept;
 
 struct LibraryOptions {

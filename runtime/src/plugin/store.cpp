@@ -272,7 +272,7 @@ struct Pin::State {
     return contents;
   }
 
-  /// Removes a content unless somebody has it in use. Whether it is gone.
+  /// Removes a content unless a host uses it. Returns whether it is gone.
   bool remove(Used& in_use, const StoredContent& content) {
     if (content.pins > 0) {
       return false;

@@ -180,7 +180,7 @@ class Conformity {
     for (const FieldModel& field : table->fields) {
       if (field.required && !field.deprecated) {
         report({task, subject, printable(table->name + '.' + field.name), "absent", "required",
-                "leave `required` out: nobody gives the table yet"});
+                "leave `required` out: no caller sends the table yet"});
       }
     }
   }

@@ -42,7 +42,7 @@ struct SchemaBreak {
   [[nodiscard]] std::string to_string() const;
 };
 
-/// "task", "argument" ... Valid for ever.
+/// "task", "argument" ... Valid forever.
 [[nodiscard]] std::string_view subject_name(SchemaBreak::Subject subject) noexcept;
 
 /// All breaks between two versions of one plugin, by task, each location once; empty if the new

@@ -389,7 +389,7 @@ void Lane::refuse(Error error) {
   error.message =
       (back ? "cannot go back to " + subject + ": " : subject + " does not become current: ") + error.message;
   if (current_ != nullptr) {
-    error.message += "; " + described(*current_->plugin) + " goes on";
+    error.message += "; " + described(*current_->plugin) + " stays current";
   }
   if (prepared.generation && !again) {
     services_.fleet->retire(prepared.generation);

@@ -193,7 +193,7 @@ void SwapCoordinator::Loop::on_change(const PluginFileChange& change) {
       const PluginInfo& current = *found->second->current();
       tell_watch(SwapEvent::Kind::kDetected, name,
                  change.file.string() + " was deleted; " + describe_version(name, current.version, current.sha256) +
-                     " goes on");
+                     " stays current");
     }
     return;
   }

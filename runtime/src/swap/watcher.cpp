@@ -13,7 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// A file that is written again and again is reported after this many debounce times, but not
-/// within a second: a build that never pauses must not hide the newest version for ever.
+/// within a second: a build that never pauses must not hide the newest version forever.
 constexpr std::int64_t kLongestDebounces = 20;
 constexpr std::chrono::nanoseconds kLongestWait = std::chrono::seconds(1);
 
@@ -126,7 +126,7 @@ void PluginWatcher::look_at_all(MonotonicNs now_ns) {
     auto found = plugin_files(directory);
     if (!found) {
       if (unreadable_.insert(directory).second) {
-        messages_.push_back(found.error().message + "; the versions that are loaded go on");
+        messages_.push_back(found.error().message + "; the loaded versions stay current");
       }
       continue;
     }

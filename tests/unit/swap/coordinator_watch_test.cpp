@@ -66,7 +66,7 @@ TEST_CASE("SwapCoordinator: a watched directory that goes and comes back is told
   const bool told = place.wait_for(SwapEvent::Kind::kWatch, directory);
   INFO(place.events_text());
   CHECK(told);
-  CHECK(place.number_of(SwapEvent::Kind::kWatch, "the versions that are loaded go on") != 0);
+  CHECK(place.number_of(SwapEvent::Kind::kWatch, "the loaded versions stay current") != 0);
   CHECK(place.wait_for(SwapEvent::Kind::kDetected, "was deleted; good 1.2.3"));
   CHECK(place.current() == "1.2.3");
   if (fs::exists(away)) {
