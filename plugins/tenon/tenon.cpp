@@ -103,6 +103,9 @@ tenon::Source<tenon::Number> numbers(tenon::SourceContext& s, const tasks::Numbe
       co_await s.pause();
     }
     next_time += interval;
+    if (at.next + 1 == argument.fail_at()) {
+      s.fail(TENON_FAILED, "told to fail at number " + std::to_string(argument.fail_at()));
+    }
     // Unsigned, because its overflow is defined: the numbers wrap around.
     const std::uint64_t value =
         static_cast<std::uint64_t>(argument.first()) + at.next * static_cast<std::uint64_t>(argument.step());

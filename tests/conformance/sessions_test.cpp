@@ -1,4 +1,5 @@
 #include <chrono>
+#include <optional>
 
 #include "driver.hpp"
 
@@ -43,6 +44,45 @@ FOR_EACH_LAUNCHER("source: gives all its results, in batches of any size, then e
     }
     REQUIRE(count == 1000);
     REQUIRE_FALSE(session.next(1).get());
+  }
+}
+
+FOR_EACH_LAUNCHER("source: what it gave before it failed arrives before the error, however it is asked") {
+  auto runtime = start<TestType>(1);
+  const auto numbers = argument(runtime, "tenon.numbers", R"({"count": 1000, "fail_at": 101})");
+  for (const std::uint32_t batch_size : {1U, 30U, 100U, 101U, 5000U}) {
+    auto session = open(runtime, "tenon.numbers", numbers);
+    std::int64_t count = 0;
+    std::optional<tenon::Error> error;
+    while (!error && count <= 100) {
+      const auto batch = session.next(batch_size, true).get();
+      if (!batch) {
+        error = batch.error();
+        break;
+      }
+      REQUIRE_FALSE(batch->ended);
+      for (const tenon::Reply& result : batch->results) {
+        REQUIRE(number_of(result) == count);
+        ++count;
+      }
+    }
+    CHECK(count == 100);
+    REQUIRE(error);
+    CHECK(error->code == ErrorCode::kFailed);
+    CHECK(error->message.find("told to fail at number 101") != std::string::npos);
+    const auto after = session.next(1).get();
+    REQUIRE_FALSE(after);
+    CHECK(after.error().message.find("has ended") != std::string::npos);
+  }
+  SECTION("a checkpoint between the two gives the error too, and does not use it up") {
+    auto session = open(runtime, "tenon.numbers", numbers);
+    REQUIRE(value(session.next(5000).get()).results.size() == 100);
+    const auto checkpoint = session.checkpoint().get();
+    REQUIRE_FALSE(checkpoint);
+    CHECK(checkpoint.error().code == ErrorCode::kFailed);
+    const auto after = session.next(1).get();
+    REQUIRE_FALSE(after);
+    CHECK(after.error().message.find("told to fail") != std::string::npos);
   }
 }
 

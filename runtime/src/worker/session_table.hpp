@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <unordered_map>
 
 #include "worker/route_table.hpp"
@@ -41,6 +42,8 @@ struct OpenSession {
   Route route;
   void* state = nullptr;
   bool ended = false;  ///< Returned TENON_END or an error; only close may follow.
+  /// The error of a step whose results have been delivered. The next step returns it.
+  std::optional<Error> failure = {};
   CheckpointPace pace = {};
 };
 

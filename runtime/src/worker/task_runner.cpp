@@ -29,6 +29,11 @@ constexpr std::int64_t kUsualNs = 15'000;
 /// a copy.
 constexpr std::size_t kCopiedResultBytes = 64 * 1024;
 
+/// Whether the host has stopped a step. It then wants neither results nor an error of the task.
+bool is_stop(tenon_status_t status) noexcept {
+  return status == TENON_CANCELLED || status == TENON_DEADLINE;
+}
+
 }  // namespace
 
 TENON_HOT bool TaskRunner::is_short(const Submission& submission) const noexcept {
@@ -189,6 +194,10 @@ Result<void> TaskRunner::step(const Submission& submission, OpenSession& session
   if (session.ended) {
     return finish_error(TENON_INVALID_ARGUMENT, "the session of " + session.route.full_name + " has ended");
   }
+  if (session.failure) {
+    session.ended = true;
+    return finish_error(*session.failure);
+  }
   auto options = common_options(submission, session.route);
   if (!options) {
     return finish_error(options.error());
@@ -221,6 +230,11 @@ Result<void> TaskRunner::step(const Submission& submission, OpenSession& session
       outcome.message = session.route.full_name + " did not return TENON_END after its last argument";
     }
     if (outcome.status != TENON_OK) {
+      // How many results a step gives depends on time. What a source gave before it failed must not.
+      if (!reduce && !context.results().empty() && !is_stop(outcome.status)) {
+        session.failure = Error{static_cast<ErrorCode>(outcome.status), std::move(outcome.message), {}};
+        return finish_frames(CompletionDescriptor{}, context.results());
+      }
       session.ended = true;
       return finish_error(outcome.status, outcome.message);
     }
@@ -278,6 +292,9 @@ Result<void> TaskRunner::checkpoint(const Submission& submission, OpenSession& s
   }
   if (session.ended) {
     return finish_error(TENON_INVALID_ARGUMENT, "the session of " + session.route.full_name + " has ended");
+  }
+  if (session.failure) {
+    return finish_error(*session.failure);
   }
   auto options = common_options(submission, session.route);
   if (!options) {
