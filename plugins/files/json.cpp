@@ -2,15 +2,16 @@
 
 #include <sodium.h>
 
-#include <cstdio>
 #include <vector>
 
 #include "common/file_name.hpp"
+#include "common/json_text.hpp"
 #include "common/utf8.hpp"
 
 namespace files {
 namespace {
 
+using tenon::plugins::json_string;
 using tenon::plugins::Poll;
 using tenon::plugins::view;
 
@@ -125,38 +126,6 @@ void write_duplicates(Writer& json, const Duplicates& duplicates, const Poll& po
 }
 
 }  // namespace
-
-std::string json_string(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : tenon::plugins::to_utf8(text)) {
-    switch (c) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      case '\r':
-        out += "\\r";
-        break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
-          char escape[8];
-          std::snprintf(escape, sizeof(escape), "\\u%04x", static_cast<unsigned>(static_cast<unsigned char>(c)));
-          out += escape;
-        } else {
-          out += c;
-        }
-    }
-  }
-  return out + "\"";
-}
 
 std::string inventory_to_json(const Inventory& inventory, bool list_files, const Poll& poll) {
   const auto algorithm = view(inventory.algorithm());

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
 #include "common/poll.hpp"
 #include "files_generated.h"
@@ -17,8 +16,5 @@ namespace files {
 std::string inventory_to_json(const Inventory& inventory, bool list_files, const tenon::plugins::Poll& poll);
 
 std::string duplicates_to_json(const Duplicates& duplicates, const tenon::plugins::Poll& poll);
-
-/// `text` as a JSON string with quotes; bytes that are not UTF-8 become U+FFFD.
-std::string json_string(std::string_view text);
 
 }  // namespace files

@@ -307,7 +307,8 @@ std::size_t Pattern::find_candidate(std::string_view lines) const {
   return 0;
 }
 
-LineSearch::LineSearch(TextReader& reader, const Pattern& pattern, std::uint32_t max_line_bytes, bool invert)
+LineSearch::LineSearch(tenon::plugins::TextReader& reader, const Pattern& pattern, std::uint32_t max_line_bytes,
+                       bool invert)
     : reader_(reader), pattern_(pattern), max_line_bytes_(max_line_bytes), invert_(invert), buffer_(kBufferBytes) {}
 
 std::string_view LineSearch::piece(std::size_t begin, std::size_t end) const noexcept {

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "text/unpack.hpp"
+#include "common/text_reader.hpp"
 #include "text_generated.h"
 
 namespace text {
@@ -59,7 +59,7 @@ class LineSearch {
 
   /// Borrows both. Lines are cut after `max_line_bytes` before they are searched. `invert` selects
   /// the lines that do not match.
-  LineSearch(TextReader& reader, const Pattern& pattern, std::uint32_t max_line_bytes, bool invert);
+  LineSearch(tenon::plugins::TextReader& reader, const Pattern& pattern, std::uint32_t max_line_bytes, bool invert);
 
   /// The next selected line; nullopt at the end. Throws TaskError as TextReader::read; exceptions
   /// of `poll`, which is called for each block.
@@ -74,7 +74,7 @@ class LineSearch {
   std::size_t read_more();
   [[nodiscard]] std::string_view piece(std::size_t begin, std::size_t end) const noexcept;
 
-  TextReader& reader_;
+  tenon::plugins::TextReader& reader_;
   const Pattern& pattern_;
   std::size_t max_line_bytes_;
   bool invert_;

@@ -15,8 +15,8 @@ constexpr std::size_t kBufferBytes = 256u << 10;
 
 }  // namespace
 
-LineSplitter::LineSplitter(TextReader& reader, std::string path, std::uint32_t max_line_bytes, LongLines long_lines,
-                           std::uint64_t offset_bytes)
+LineSplitter::LineSplitter(tenon::plugins::TextReader& reader, std::string path, std::uint32_t max_line_bytes,
+                           LongLines long_lines, std::uint64_t offset_bytes)
     : reader_(reader),
       path_(std::move(path)),
       max_line_bytes_(max_line_bytes),

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "text/unpack.hpp"
+#include "common/text_reader.hpp"
 #include "text_generated.h"
 
 namespace text {
@@ -16,7 +16,7 @@ namespace text {
 class LineSplitter {
  public:
   /// Borrows `reader`, whose position is `offset_bytes`. `path` is for messages.
-  LineSplitter(TextReader& reader, std::string path, std::uint32_t max_line_bytes, LongLines long_lines,
+  LineSplitter(tenon::plugins::TextReader& reader, std::string path, std::uint32_t max_line_bytes, LongLines long_lines,
                std::uint64_t offset_bytes = 0);
 
   /// Reads the next line; false at the end. A last line without a line ending counts; an empty rest
@@ -30,7 +30,7 @@ class LineSplitter {
   [[nodiscard]] std::uint64_t offset_bytes() const noexcept { return offset_bytes_; }
 
  private:
-  TextReader& reader_;
+  tenon::plugins::TextReader& reader_;
   std::string path_;
   std::uint32_t max_line_bytes_;
   LongLines long_lines_;

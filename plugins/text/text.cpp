@@ -9,10 +9,10 @@
 
 #include "common/content.hpp"
 #include "common/file_name.hpp"
+#include "common/text_reader.hpp"
 #include "text/count.hpp"
 #include "text/grep.hpp"
 #include "text/lines.hpp"
-#include "text/unpack.hpp"
 #include "text/words.hpp"
 #include "text_generated.h"
 
@@ -43,7 +43,7 @@ tenon::Source<tenon::Line> lines(tenon::SourceContext& s, const tenon::File& arg
     position.device = device;
     position.inode = inode;
   }
-  text::TextReader reader(content, params.max_size_bytes());
+  tenon::plugins::TextReader reader(content, params.max_size_bytes());
   if (!reader.skip_to(position.offset_bytes, poll)) {
     s.fail(TENON_FAILED, content.path() + ": is shorter than it was when it was read up to offset " +
                              std::to_string(position.offset_bytes) + "; read it from its start");
@@ -62,7 +62,7 @@ tenon::Source<tenon::Line> lines(tenon::SourceContext& s, const tenon::File& arg
 
 text::CountsT count(tenon::Call& call, const tenon::File& argument, const text::CountParams& params) {
   Content content(argument);
-  text::TextReader reader(content, params.max_size_bytes());
+  tenon::plugins::TextReader reader(content, params.max_size_bytes());
   text::Counter counter;
   std::vector<std::uint8_t> buffer(kChunkBytes);
   for (;;) {
@@ -82,7 +82,7 @@ text::MatchesT grep(tenon::Call& call, const tenon::File& argument, const text::
   const text::Pattern pattern(view(params.pattern()), params.literal(), params.ignore_case());
   const auto poll = poll_of(call);
   Content content(argument);
-  text::TextReader reader(content, params.max_size_bytes());
+  tenon::plugins::TextReader reader(content, params.max_size_bytes());
   text::LineSearch search(reader, pattern, params.max_line_bytes(), params.invert());
   text::MatchesT matches;
   matches.path = content.path();
@@ -128,7 +128,7 @@ class WordAdder {
 
 text::WordCountsT words(tenon::Call& call, const tenon::File& argument, const text::WordsParams& params) {
   Content content(argument);
-  text::TextReader reader(content, params.max_size_bytes());
+  tenon::plugins::TextReader reader(content, params.max_size_bytes());
   text::WordTally tally;
   tally.set_capacity(params.capacity());
   WordAdder adder(tally, params);

@@ -8,6 +8,7 @@
 
 #include <tenon/plugin_test.hpp>
 
+#include "common/json_text.hpp"
 #include "files/json.hpp"
 #include "files/report.hpp"
 #include "files_generated.h"
@@ -134,7 +135,7 @@ TEST_CASE("InventoryJson: every byte makes a valid string") {
   for (int c = 0; c < 256; ++c) {
     all += static_cast<char>(c);
   }
-  CHECK_NOTHROW(nlohmann::json::parse(files::json_string(all)));
+  CHECK_NOTHROW(nlohmann::json::parse(tenon::plugins::json_string(all)));
 }
 
 TEST_CASE("Report: is a whole page with charts, tables and groups, and all names escaped") {

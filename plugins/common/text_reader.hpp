@@ -9,7 +9,7 @@
 
 #include "common/content.hpp"
 
-namespace text {
+namespace tenon::plugins {
 
 /// Reads unpacked bytes from start to end. Memory: a few buffers; for zstd up to 128 MiB if the
 /// file requires such a large window.
@@ -17,7 +17,7 @@ class TextReader {
  public:
   /// Borrows `content`. More than `max_size_bytes` unpacked bytes are an error, which stops
   /// decompression bombs. Throws TaskError TENON_IO.
-  TextReader(tenon::plugins::Content& content, std::uint64_t max_size_bytes);
+  TextReader(Content& content, std::uint64_t max_size_bytes);
   ~TextReader();
   TextReader(const TextReader&) = delete;
   TextReader& operator=(const TextReader&) = delete;
@@ -29,7 +29,7 @@ class TextReader {
 
   /// Skips to `offset_bytes` of the unpacked text; immediate for a plain file. Must be called
   /// before the first read. `poll` is called once per MiB. Returns whether the text is that long.
-  bool skip_to(std::uint64_t offset_bytes, const tenon::plugins::Poll& poll);
+  bool skip_to(std::uint64_t offset_bytes, const Poll& poll);
 
   class Decoder;
 
@@ -38,7 +38,7 @@ class TextReader {
   std::size_t fetch(std::span<std::uint8_t> buffer);
   void check_head();
 
-  tenon::plugins::Content& content_;
+  Content& content_;
   std::unique_ptr<Decoder> decoder_;
   std::uint64_t max_size_bytes_;
   std::uint64_t unpacked_bytes_ = 0;
@@ -46,4 +46,4 @@ class TextReader {
   std::vector<std::uint8_t> head_;  ///< Read for the check, and not returned yet.
 };
 
-}  // namespace text
+}  // namespace tenon::plugins

@@ -1,8 +1,8 @@
-#include "text/foreign.hpp"
+#include "common/foreign.hpp"
 
 #include <array>
 
-namespace text {
+namespace tenon::plugins {
 namespace {
 
 using std::string_view_literals::operator""sv;
@@ -82,4 +82,4 @@ ForeignKind foreign_kind(std::span<const std::uint8_t> head) noexcept {
   return {};
 }
 
-}  // namespace text
+}  // namespace tenon::plugins

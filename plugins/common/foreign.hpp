@@ -6,7 +6,7 @@
 #include <span>
 #include <string_view>
 
-namespace text {
+namespace tenon::plugins {
 
 /// Number of bytes at the start of a file that foreign_kind examines.
 inline constexpr std::size_t kForeignHeadBytes = 512;
@@ -21,4 +21,4 @@ struct ForeignKind {
 /// that no text starts with are known, so a file of unknown bytes counts as text.
 [[nodiscard]] ForeignKind foreign_kind(std::span<const std::uint8_t> head) noexcept;
 
-}  // namespace text
+}  // namespace tenon::plugins

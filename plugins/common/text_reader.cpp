@@ -1,4 +1,4 @@
-#include "text/unpack.hpp"
+#include "common/text_reader.hpp"
 
 #include <zlib.h>
 #include <zstd.h>
@@ -11,14 +11,10 @@
 
 #include <tenon/plugin.hpp>
 
+#include "common/foreign.hpp"
 #include "common/utf8.hpp"
-#include "text/foreign.hpp"
 
-namespace text {
-
-using tenon::TaskError;
-using tenon::plugins::Content;
-using tenon::plugins::quote;
+namespace tenon::plugins {
 
 namespace {
 
@@ -252,12 +248,12 @@ std::size_t TextReader::fetch(std::span<std::uint8_t> buffer) {
   const std::size_t count = decoder_ ? decoder_->read(buffer) : content_.read(buffer);
   unpacked_bytes_ += count;
   if (unpacked_bytes_ > max_size_bytes_) {
-    tenon::plugins::throw_too_large(content_.path(), unpacked_bytes_, max_size_bytes_, "max_size_bytes");
+    throw_too_large(content_.path(), unpacked_bytes_, max_size_bytes_, "max_size_bytes");
   }
   return count;
 }
 
-bool TextReader::skip_to(std::uint64_t offset_bytes, const tenon::plugins::Poll& poll) {
+bool TextReader::skip_to(std::uint64_t offset_bytes, const Poll& poll) {
   if (!decoder_) {
     head_checked_ = offset_bytes > 0;
     content_.seek(offset_bytes);
@@ -277,4 +273,4 @@ bool TextReader::skip_to(std::uint64_t offset_bytes, const tenon::plugins::Poll&
   return true;
 }
 
-}  // namespace text
+}  // namespace tenon::plugins

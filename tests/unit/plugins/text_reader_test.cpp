@@ -6,9 +6,9 @@
 #include <tenon/plugin.hpp>
 
 #include "common/content.hpp"
+#include "common/text_reader.hpp"
 #include "packed.hpp"
 #include "tenon_test/catch.hpp"
-#include "text/unpack.hpp"
 
 using tenon::plugins::Content;
 using tenon::test::gzip;
@@ -18,7 +18,7 @@ namespace {
 
 std::string unpack(const std::string& packed, std::size_t piece = 1000, std::uint64_t limit = 1u << 30) {
   Content content("packed", {reinterpret_cast<const std::uint8_t*>(packed.data()), packed.size()});
-  text::TextReader reader(content, limit);
+  tenon::plugins::TextReader reader(content, limit);
   std::string text;
   std::vector<std::uint8_t> buffer(piece);
   while (const std::size_t size = reader.read(buffer)) {

@@ -1,0 +1,66 @@
+/// Reads one JSON object as a flat list of named values.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tenon::plugins {
+
+/// A named value of an object.
+struct JsonField {
+  enum class Kind { kNull, kBool, kInteger, kNumber, kText };
+  /// With the names of the objects around it, as in `request.method`.
+  std::string_view name;
+  Kind kind = Kind::kNull;
+  bool boolean = false;
+  std::int64_t integer = 0;
+  double number = 0;
+  /// Text without quotes and escapes; for an array, its JSON.
+  std::string_view text;
+};
+
+/// Parses objects without an allocation per value. Not thread-safe.
+class JsonObjectParser {
+ public:
+  /// Parses `json`, which is one object with white space around it at most. Objects in it become
+  /// dotted names; an array becomes the text of its JSON. An integer beyond 64 bits becomes a
+  /// number. Names occur as often as in the object. Returns false if it is malformed; error() then
+  /// says why.
+  bool parse(std::string_view json);
+
+  /// Valid until the next call of parse, and as long as the text that was parsed.
+  [[nodiscard]] std::span<const JsonField> fields() const noexcept { return fields_; }
+  /// "expected `:` at byte 17".
+  [[nodiscard]] const std::string& error() const noexcept { return error_; }
+
+ private:
+  bool fail(std::string_view what);
+  void skip_space() noexcept;
+  [[nodiscard]] char peek() const noexcept { return at_ < json_.size() ? json_[at_] : '\0'; }
+  bool object(unsigned depth);
+  bool value(std::string_view name, unsigned depth);
+  bool skip_value(unsigned depth);
+  bool string(std::string_view& text);
+  bool escape(std::string_view raw, std::size_t& i);
+  bool number(JsonField& field);
+  bool literal(std::string_view word);
+  std::string_view name_below_prefix(std::string_view name);
+
+  std::string_view json_;
+  std::size_t at_ = 0;
+  std::vector<JsonField> fields_;
+  std::string prefix_;  ///< "request." inside the object `request`.
+  /// Text that differs from its JSON. Has room for all of it beforehand, so views into it stay valid.
+  std::vector<char> storage_;
+  std::size_t stored_ = 0;
+  /// Names with a prefix, which a reader of many similar objects sees again and again.
+  std::list<std::string> names_;
+  std::string error_;
+};
+
+}  // namespace tenon::plugins

@@ -1,0 +1,89 @@
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include <tenon/plugin.hpp>
+
+#include "common/file_name.hpp"
+#include "common/json_object.hpp"
+#include "common/record_builder.hpp"
+#include "common/row_file.hpp"
+#include "jsonl_generated.h"
+
+namespace {
+
+using tenon::plugins::JsonField;
+using tenon::plugins::view;
+
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+bool is_wanted(std::string_view name, const jsonl::ReadParams& params) {
+  return params.only() == nullptr || std::any_of(params.only()->begin(), params.only()->end(),
+                                                 [name](const auto* wanted) { return view(wanted) == name; });
+}
+
+void add(const JsonField& field, tenon::plugins::RecordBuilder& record) {
+  switch (field.kind) {
+    case JsonField::Kind::kNull:
+      record.null(field.name);
+      break;
+    case JsonField::Kind::kBool:
+      record.boolean(field.name, field.boolean);
+      break;
+    case JsonField::Kind::kInteger:
+      record.integer(field.name, field.integer);
+      break;
+    case JsonField::Kind::kNumber:
+      record.number(field.name, field.number);
+      break;
+    case JsonField::Kind::kText:
+      record.text(field.name, field.text);
+      break;
+  }
+}
+
+tenon::Source<tenon::Record> read_objects(tenon::SourceContext& s, const tenon::File& argument,
+                                          const jsonl::ReadParams& params) {
+  auto& position = s.state<jsonl::ReadPositionT>();
+  const tenon::plugins::Poll poll = [&s] { s.check(); };
+  tenon::plugins::RowFile file(argument, params.max_size_bytes(), params.max_row_bytes());
+  tenon::plugins::BrokenRows broken(s, file.path(), params.skip_broken(), position.broken);
+  file.start(position.offset_bytes, position.device, position.inode, poll);
+  tenon::plugins::JsonObjectParser parser;
+  tenon::plugins::RecordBuilder record;
+  tenon::plugins::ScannedLine line;
+  while (next_line(file.window(), line, poll)) {
+    if (position.line == 0 && line.text.starts_with(kByteOrderMark)) {
+      line.text.remove_prefix(kByteOrderMark.size());
+    }
+    position.offset_bytes = file.window().offset_bytes();
+    ++position.line;
+    if (line.too_long) {
+      broken.add(position.line,
+                 "the line is longer than " + std::to_string(params.max_row_bytes()) + " bytes; raise `max_row_bytes`",
+                 TENON_TOO_LARGE);
+      continue;
+    }
+    if (line.text.find_first_not_of(" \t\r") == std::string_view::npos) {
+      continue;
+    }
+    if (!parser.parse(line.text)) {
+      broken.add(position.line, "is not a JSON object: " + parser.error());
+      continue;
+    }
+    record.start(s.builder(line.text.size() + 64 * parser.fields().size() + 256));
+    for (const JsonField& field : parser.fields()) {
+      if (is_wanted(field.name, params)) {
+        add(field, record);
+      }
+    }
+    co_yield record.finish();
+  }
+  broken.finish();
+}
+
+}  // namespace
+
+TENON_PLUGIN(jsonl) {
+  plugin.task<read_objects>("read");
+}
