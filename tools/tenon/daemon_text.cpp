@@ -183,7 +183,8 @@ Json to_json(const serve::EventT& event) {
 std::string to_text(const serve::PipelineT& pipeline) {
   std::string text = padded(pipeline.name, 16) + "  " + padded(pipeline.state, 11);
   for (const auto& stage : pipeline.stages) {
-    const std::uint64_t done = stage->kind == "source" ? stage->items_out : stage->items_out + stage->grouped;
+    const bool gives = stage->kind == "source" || stage->kind == "expand";
+    const std::uint64_t done = gives ? stage->items_out : stage->items_out + stage->grouped;
     text += "  " + stage->name + ' ' + group_digits(done);
     if (stage->failed > 0) {
       text += " (" + group_digits(stage->failed) + " failed)";

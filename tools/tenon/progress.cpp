@@ -51,10 +51,16 @@ RunState run_state(const RunReport& report) {
   RunState state;
   std::uint64_t pending = 0;
   std::uint64_t expected = 0;
+  std::int64_t expanded = 0;
   bool all_known = false;
   bool any_unknown = false;
   for (const StageReport& stage : report.stages) {
     pending += stage.in_flight + stage.queued;
+    if (stage.kind == "expand") {
+      // Its results take the place of its items, and how many there will be is not known.
+      expanded += static_cast<std::int64_t>(stage.items_out) - static_cast<std::int64_t>(stage.grouped);
+      any_unknown = true;
+    }
     if (stage.kind != "source") {
       continue;
     }
@@ -67,6 +73,8 @@ RunState run_state(const RunReport& report) {
       any_unknown = true;
     }
   }
+  state.given -= std::min<std::uint64_t>(state.given, expanded < 0 ? static_cast<std::uint64_t>(-expanded) : 0);
+  state.given += expanded > 0 ? static_cast<std::uint64_t>(expanded) : 0;
   state.in_flight = pending;
   state.done = state.given - std::min(state.given, pending);
   state.failed = report.failure_count;

@@ -94,16 +94,16 @@ class Graph {
 
 /// Counters of one stage, source or sink. At every moment
 ///   items_in = items_out + failed + dropped + in_flight + queued
-/// holds for a stage that handles items one by one; for batch, reduce and collecting sinks,
+/// holds for a stage that gives one item for one; for expand, batch, reduce and collecting sinks,
 /// `grouped` replaces items_out. A plain sink counts an item as out once its task has accepted it.
 /// In the final report in_flight and queued are zero unless the run was cancelled or failed.
 struct StageReport {
   std::string name;
   std::string task;             ///< Empty for route and batch.
-  std::string kind;             ///< "source", "map", "route", "batch", "reduce" or "sink".
+  std::string kind;             ///< "source", "map", "expand", "route", "batch", "reduce", "sink".
   std::uint64_t items_in = 0;   ///< Accepted into the input queue; 0 for sources.
   std::uint64_t items_out = 0;  ///< Passed on; an item for several consumers counts once.
-  /// Batch, reduce and collecting sinks: items that went into a result.
+  /// Batch, reduce, collecting sink: items in a result. Expand: items that have given all results.
   std::uint64_t grouped = 0;
   std::uint64_t failed = 0;
   std::uint64_t retried = 0;  ///< Attempts beyond the first, made by the pipeline.

@@ -206,8 +206,8 @@ class _Line:
         ended = report.end != "running"
         if stream is None or not (ended or stream.isatty()):
             return
-        stages = ", ".join(f"{stage.name} {stage.items_out + stage.grouped}" + (f" ({stage.failed} failed)" if
-                           stage.failed else "") for stage in report.stages)
+        stages = ", ".join(f"{stage.name} {stage.items_out + (stage.grouped if stage.kind != 'expand' else 0)}" +
+                           (f" ({stage.failed} failed)" if stage.failed else "") for stage in report.stages)
         line = f"{self._name}: {stages}; {report.seconds:.1f} s" + (f"; {report.end}" if ended else "")
         start = "\r" if stream.isatty() else ""
         stream.write(start + line.ljust(self._width) + ("\n" if ended else ""))

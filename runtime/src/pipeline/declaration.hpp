@@ -56,6 +56,7 @@ struct CaseDeclaration {
 struct NodeDeclaration {
   Section section = Section::kStage;
   NodeKind kind = NodeKind::kMap;
+  bool kind_given = false;  ///< The file names the kind; otherwise a stage's task decides.
   std::string name;
   Place place;  ///< Location of the name.
   std::optional<Located<std::string>> task;

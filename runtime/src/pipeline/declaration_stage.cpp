@@ -14,6 +14,7 @@ const Keys& keys_of(NodeKind kind) {
   static const Keys kSourceKeys = {"task", "args", "params", "timeout"};
   static const Keys kMapKeys = {"kind",  "task",  "params", "inputs",      "workers",    "timeout",
                                 "retry", "order", "queue",  "output_name", "on_conflict"};
+  static const Keys kExpandKeys = {"kind", "task", "params", "inputs", "workers", "timeout", "retry", "order", "queue"};
   static const Keys kRouteKeys = {"kind", "inputs", "field", "cases", "else", "queue"};
   static const Keys kBatchKeys = {"kind",     "task",    "params",  "inputs", "size",
                                   "max_wait", "workers", "timeout", "retry",  "queue"};
@@ -25,6 +26,8 @@ const Keys& keys_of(NodeKind kind) {
       return kSourceKeys;
     case NodeKind::kMap:
       return kMapKeys;
+    case NodeKind::kExpand:
+      return kExpandKeys;
     case NodeKind::kRoute:
       return kRouteKeys;
     case NodeKind::kBatch:
@@ -37,6 +40,9 @@ const Keys& keys_of(NodeKind kind) {
   return kMapKeys;
 }
 
+constexpr NodeKind kStageKinds[] = {NodeKind::kMap, NodeKind::kExpand, NodeKind::kRoute, NodeKind::kBatch,
+                                    NodeKind::kReduce};
+
 /// Returns where a key belongs that a node of this kind does not have.
 std::string belongs_to(const std::string& key, NodeKind kind) {
   if (kind == NodeKind::kSource && key == "inputs") {
@@ -46,7 +52,7 @@ std::string belongs_to(const std::string& key, NodeKind kind) {
     return "only a source has 'args'; settings of a task are its 'params'";
   }
   std::vector<std::string> kinds;
-  for (const NodeKind other : {NodeKind::kMap, NodeKind::kRoute, NodeKind::kBatch, NodeKind::kReduce}) {
+  for (const NodeKind other : kStageKinds) {
     const Keys& known = keys_of(other);
     if (std::find(known.begin(), known.end(), key) != known.end()) {
       kinds.push_back("\"" + std::string(node_kind_name(other)) + "\"");
@@ -121,15 +127,21 @@ class NodeReader {
     if (!kind) {
       return table_.entry("kind") == nullptr;
     }
-    static const Keys kKinds = {"map", "route", "batch", "reduce"};
-    static constexpr NodeKind kValues[] = {NodeKind::kMap, NodeKind::kRoute, NodeKind::kBatch, NodeKind::kReduce};
+    static const Keys kKinds = [] {
+      Keys names;
+      for (const NodeKind one : kStageKinds) {
+        names.emplace_back(node_kind_name(one));
+      }
+      return names;
+    }();
     const auto found = std::find(kKinds.begin(), kKinds.end(), kind->value);
     if (found == kKinds.end()) {
       table_.fail(kind->place, "unknown kind '" + kind->value + "'",
                   suggest(kind->value, kKinds, "kinds are " + list_names(kKinds)));
       return false;
     }
-    node_.kind = kValues[found - kKinds.begin()];
+    node_.kind = kStageKinds[found - kKinds.begin()];
+    node_.kind_given = true;
     return true;
   }
 
@@ -203,7 +215,8 @@ class NodeReader {
     if (knows("timeout")) {
       node_.timeout = table_.duration("timeout");
       if (node_.timeout && node_.timeout->value.count() == 0) {
-        const bool items = node_.kind != NodeKind::kSource && node_.kind != NodeKind::kReduce;
+        const bool items =
+            node_.kind != NodeKind::kSource && node_.kind != NodeKind::kReduce && node_.kind != NodeKind::kExpand;
         table_.fail(node_.timeout->place, std::string("a time-out of 0 would fail every ") + (items ? "item" : "step"),
                     "leave it out for no time-out");
       }

@@ -36,8 +36,13 @@ Engine::Engine(const Graph::Impl& graph, Executor& executor, const RunOptions& o
       // The file's own retry policy replaces the runtime's.
       state.call_options.max_attempts = 1;
     }
-    const bool sessions = plan.collects || plan.kind == NodeKind::kSource;
-    if (!sessions) {
+    if (plan.kind == NodeKind::kSource) {
+      state.stream.emplace(plan, StreamSession::Checkpoints::kUnknown);
+    } else if (plan.kind == NodeKind::kExpand) {
+      state.expansion.emplace(plan, Expansion::Limits{.sessions = plan.workers > 0 ? plan.workers : 2 * workers,
+                                                      .ordered = plan.order == OrderKind::kInput,
+                                                      .held = plan.queue});
+    } else if (!plan.collects) {
       state.window = plan.workers > 0 ? CallWindow::fixed(plan.workers) : CallWindow::adaptive(workers);
       if (plan.kind == NodeKind::kSink && plan.order == OrderKind::kInput) {
         // A sink has no outputs to order, so its calls themselves run in order.
@@ -111,6 +116,8 @@ RunReport Engine::run() {
   // Sessions are closed here, with no operation under way, not when the engine is destroyed.
   for (NodeState& state : nodes_) {
     state.sessions.clear();
+    state.stream.reset();
+    state.expansion.reset();
   }
   if (options_.control != nullptr) {
     options_.control->steering().end(report_);
@@ -145,6 +152,9 @@ void Engine::pump(std::uint32_t node) {
   switch (plan.kind) {
     case NodeKind::kSource:
       pump_source(node);
+      return;
+    case NodeKind::kExpand:
+      pump_expand(node);
       return;
     case NodeKind::kRoute:
       pump_route(node);
@@ -218,8 +228,7 @@ void Engine::fire_timers() {
           schedule(timer.first);
         }
         break;
-      case Timer::Kind::kSourcePause:
-        nodes_[timer.first].waiting = false;
+      case Timer::Kind::kWake:
         schedule(timer.first);
         break;
       case Timer::Kind::kBatchTimeout: {
@@ -426,6 +435,17 @@ void Engine::abort(RunReport::End end, std::optional<Error> error) {
     }
   }
   for (NodeState& state : nodes_) {
+    if (state.stream && !state.stream->idle()) {
+      state.stream->cancel();
+    }
+    if (state.expansion) {
+      for (const std::uint32_t which : state.expansion->open()) {
+        StreamSession& session = *(*state.expansion)[which].session;
+        if (!session.idle()) {
+          session.cancel();
+        }
+      }
+    }
     for (SessionState& session : state.sessions) {
       const bool working = session.phase != SessionPhase::kClosed && session.phase != SessionPhase::kIdle;
       if (working) {
@@ -450,8 +470,8 @@ void Engine::fill_report() {
       busy += now_ - state.busy_since;
     }
     state.report.busy_seconds = std::chrono::duration<double>(busy).count();
-    if (state.plan->kind == NodeKind::kSource && !state.sessions.empty() && state.sessions[0].session) {
-      if (const auto progress = state.sessions[0].session->progress()) {
+    if (state.stream) {
+      if (const auto progress = state.stream->progress()) {
         state.report.expected_items = progress->total;
       }
     }

@@ -15,14 +15,15 @@
 
 #include "pipeline/edge.hpp"
 #include "pipeline/executor.hpp"
+#include "pipeline/expansion.hpp"
 #include "pipeline/failure_notices.hpp"
-#include "pipeline/given_items.hpp"
 #include "pipeline/output_names.hpp"
 #include "pipeline/pace.hpp"
 #include "pipeline/plan.hpp"
 #include "pipeline/ring.hpp"
 #include "pipeline/run_control.hpp"
 #include "pipeline/session_losses.hpp"
+#include "pipeline/stream_session.hpp"
 
 namespace tenon::internal {
 
@@ -66,13 +67,13 @@ class Engine {
 
   enum class SessionPhase { kClosed, kOpening, kProbing, kIdle, kWorking, kCheckpointing, kFinishing };
 
-  /// One session and the state that its recovery needs.
+  /// One session of a reduce and the state that its recovery needs.
   struct SessionState {
     std::unique_ptr<ExecutorSession> session;
     SessionPhase phase = SessionPhase::kClosed;
     bool recoverable = false;  ///< The session has a checkpoint.
     bool probed = false;       ///< The engine knows whether the task gives checkpoints.
-    bool ended = false;        ///< A source has given its last result, or a reduce its only one.
+    bool ended = false;        ///< It has given its result.
     Reply checkpoint;
     std::vector<Item> kept;  ///< Reduce: items taken since the checkpoint, at most kMaxKept. Batch:
                              ///< its items.
@@ -82,8 +83,6 @@ class Engine {
     std::size_t fed = 0;      ///< How many items of `kept` this session has.
     std::size_t counted = 0;  ///< How many items of `kept` any session has had; each counts once.
     std::size_t feeding = 0;  ///< How many items the feed under way carries.
-    GivenItems given;         ///< Source: results since the checkpoint.
-    std::uint64_t given_bytes = 0;
     SessionLosses losses;
     bool reopens = false;          ///< A timer will open the session again.
     std::uint32_t attempt = 1;     ///< For a batch.
@@ -111,24 +110,23 @@ class Engine {
     std::uint64_t sequence_base = 0;  ///< The number of the first slot in `sequence`.
     Keys keys;
     std::uint64_t next_index = 0;
-    std::vector<SessionState> sessions;  ///< One for a source or a reduce; for a batch, as many as
-                                         ///< run at once.
-    std::vector<Item> gathered;          ///< The items of the next batch.
+    std::vector<SessionState> sessions;   ///< One for a reduce; for a batch, as many as run at once.
+    std::optional<StreamSession> stream;  ///< For a source.
+    std::optional<Expansion> expansion;   ///< For an expand.
+    std::vector<Item> gathered;           ///< The items of the next batch.
     std::uint64_t gathered_generation = 0;
     bool gathered_due = false;
     bool draining = false;
     bool cut = false;        ///< Its input, or the output of a source, ended early because of a
                              ///< stop.
-    bool waiting = false;    ///< A source had nothing to give.
     bool went_well = false;  ///< At least one of its calls has succeeded.
-    std::chrono::nanoseconds pause{0};
     TimePoint busy_since{};
     std::chrono::nanoseconds busy{0};
     StageReport report;
   };
 
   struct Timer {
-    enum class Kind { kRetry, kGather, kSourcePause, kBatchTimeout, kBatchRetry, kReopen };
+    enum class Kind { kRetry, kGather, kWake, kBatchTimeout, kBatchRetry, kReopen };
     TimePoint at;
     Kind kind = Kind::kRetry;
     std::uint32_t first = 0;
@@ -186,23 +184,37 @@ class Engine {
   [[nodiscard]] bool may_retry(const PlanNode& plan, const Error& error, std::uint32_t attempt) const;
   [[nodiscard]] static std::chrono::nanoseconds backoff(const RetryPolicy& retry, std::uint32_t attempt);
 
-  // engine_sessions.cpp: sources, reduces; engine_recovery.cpp: what happens when their workers die
+  // engine_streams.cpp: sources
+  void pump_source(std::uint32_t node);
+  void source_ended(std::uint32_t node);
+  void recover_source(std::uint32_t node, Error error);
+  /// Returns how many results a session of the node may be asked for, by the room in the queues
+  /// behind it.
+  [[nodiscard]] std::uint32_t stream_room(const NodeState& state, const StepSize& step) const;
+  /// Schedules the node at a time, if that is in the future.
+  void wake_at(std::uint32_t node, TimePoint at);
+
+  // engine_expand.cpp
+  void pump_expand(std::uint32_t node);
+  /// Begins the next operation of an item's session, if there is room for its results.
+  void step_expansion(std::uint32_t node, std::uint32_t which);
+  void expansion_ended(std::uint32_t node, std::uint32_t which);
+  /// Opens the session of an item again, or fails the item.
+  void recover_expansion(std::uint32_t node, std::uint32_t which, Error error);
+  void end_expansion(std::uint32_t node, std::uint32_t which, std::optional<Error> error);
+  /// Moves `ready_` to the outbox.
+  void pass_on_ready(NodeState& state);
+
+  // engine_sessions.cpp: reduces; engine_recovery.cpp: what happens when workers of sessions die
   void session_ended(std::uint32_t node, std::uint32_t which);
   void open_session(std::uint32_t node, std::uint32_t which);
   void checkpoint_ended(std::uint32_t node, SessionState& session, ExecutorSession::Outcome outcome);
-  /// Returns the cause of a lost session, by its error; nullopt for a failure of the task itself.
-  [[nodiscard]] static std::optional<SessionLosses::Cause> loss_of(const PlanNode& plan, const Error& error);
-  /// Returns whether a new session can replace a lost one without losing or duplicating items.
-  [[nodiscard]] static bool can_reopen(const NodeState& node, const SessionState& session) noexcept;
   /// Opens a lost session again, or ends the run.
   void recover(std::uint32_t node, SessionState& session, Error error);
-  void fail_session(std::uint32_t node, SessionState& session, Error error, const std::string& why);
-  void pump_source(std::uint32_t node);
-  /// Ends the run because a source that was opened again did not repeat an item as it was. `item`
-  /// counts from 1.
-  void fail_repeat(std::uint32_t node, SessionState& session, std::uint64_t item, const std::string& how);
-  void source_stepped(std::uint32_t node, SessionState& state, ExecutorSession::Outcome outcome);
-  [[nodiscard]] std::uint32_t source_room(const NodeState& state) const;
+  /// Returns the node of the item whose call crashed last, for messages; empty if there is none.
+  [[nodiscard]] std::string last_culprit() const;
+  /// Ends the run because a source or a reduce has failed.
+  void fail_session(std::uint32_t node, Error error, const std::string& why);
   void pump_reduce(std::uint32_t node);
   void drop_reduce(std::uint32_t node);
   void feed_kept(std::uint32_t node, std::uint32_t which);
@@ -231,7 +243,8 @@ class Engine {
   Ring<std::uint32_t> scheduled_;
   std::priority_queue<Timer> timers_;
   std::vector<Ended> ended_;
-  std::vector<Reply> feed_;  ///< Reused for each feed.
+  std::vector<Reply> feed_;   ///< Reused for each feed.
+  std::vector<Reply> ready_;  ///< Reused: results of an expand that can be passed on.
   std::size_t open_nodes_ = 0;
   std::uint64_t under_way_ = 0;
   std::uint64_t ended_calls_ = 0;

@@ -132,7 +132,7 @@ void Engine::batch_failed(std::uint32_t node, std::uint32_t which, Error error) 
 bool Engine::restart_batch(std::uint32_t node, std::uint32_t which, const Error& error) {
   NodeState& state = nodes_[node];
   SessionState& session = state.sessions[which];
-  const std::optional<SessionLosses::Cause> cause = loss_of(*state.plan, error);
+  const std::optional<SessionLosses::Cause> cause = loss_cause(error, state.plan->timeout.has_value());
   // A death in its own operation counts as an attempt, except while the session was being opened:
   // it had no item yet.
   if (session.timed_out || !cause ||

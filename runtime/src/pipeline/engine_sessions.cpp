@@ -1,5 +1,4 @@
-// Sources and reduces: one session each, which is recovered from its checkpoint when its worker
-// dies.
+// Reduces: one session each, which is recovered from its checkpoint when its worker dies.
 #include <algorithm>
 #include <utility>
 
@@ -13,8 +12,6 @@ constexpr std::uint64_t kMaxFeedBytes = std::uint64_t{16} << 20;
 /// again.
 constexpr std::uint64_t kCheckpointItems = 4096;
 constexpr std::uint64_t kCheckpointBytes = std::uint64_t{64} << 20;
-constexpr std::chrono::milliseconds kFirstPause{1};
-constexpr std::chrono::milliseconds kLongestPause{50};
 
 }  // namespace
 
@@ -23,7 +20,6 @@ void Engine::open_session(std::uint32_t node, std::uint32_t which) {
   SessionState& session = state.sessions[which];
   SessionOptions options;
   options.params = state.plan->params;
-  options.argument = state.plan->argument;
   options.checkpoint = session.checkpoint.bytes_in_place();
   if (state.plan->kind != NodeKind::kBatch) {
     // The timeout of a batch covers all of its operations.
@@ -37,9 +33,17 @@ void Engine::open_session(std::uint32_t node, std::uint32_t which) {
 
 void Engine::session_ended(std::uint32_t node, std::uint32_t which) {
   NodeState& state = nodes_[node];
+  operation_ended(node);
+  if (state.plan->kind == NodeKind::kSource) {
+    source_ended(node);
+    return;
+  }
+  if (state.plan->kind == NodeKind::kExpand) {
+    expansion_ended(node, which);
+    return;
+  }
   SessionState& session = state.sessions[which];
   ExecutorSession::Outcome outcome = session.session->take();
-  operation_ended(node);
   if (aborted_) {
     session.phase = SessionPhase::kIdle;
     return;
@@ -69,11 +73,7 @@ void Engine::session_ended(std::uint32_t node, std::uint32_t which) {
       return;
     case SessionPhase::kWorking:
     case SessionPhase::kFinishing:
-      if (state.plan->kind == NodeKind::kSource) {
-        source_stepped(node, session, std::move(outcome));
-      } else {
-        reduce_stepped(node, session, std::move(outcome));
-      }
+      reduce_stepped(node, session, std::move(outcome));
       return;
     case SessionPhase::kClosed:
     case SessionPhase::kIdle:
@@ -82,7 +82,7 @@ void Engine::session_ended(std::uint32_t node, std::uint32_t which) {
 }
 
 void Engine::checkpoint_ended(std::uint32_t node, SessionState& session, ExecutorSession::Outcome outcome) {
-  if (outcome.error && loss_of(*nodes_[node].plan, *outcome.error)) {
+  if (outcome.error && loss_cause(*outcome.error, nodes_[node].plan->timeout.has_value())) {
     recover(node, session, std::move(*outcome.error));
     return;
   }
@@ -95,131 +95,11 @@ void Engine::checkpoint_ended(std::uint32_t node, SessionState& session, Executo
       !outcome.error && !outcome.results.empty() && (first || outcome.results.front().size_bytes() > 0);
   session.checkpoint = session.recoverable ? std::move(outcome.results.front()) : Reply();
   session.losses.progressed();
-  session.given.checkpointed();
-  session.given_bytes = 0;
   session.kept_all = session.kept_all && (session.recoverable || first);
   session.kept.clear();
   session.kept_bytes = 0;
   session.fed = 0;
   session.counted = 0;
-}
-
-std::uint32_t Engine::source_room(const NodeState& state) const {
-  const StepSize& step = state.sessions[0].step;
-  std::uint64_t room = step.size();
-  for (const std::uint32_t index : state.plan->outputs[0].edges) {
-    const Edge& edge = edges_[index];
-    const QueueLimits& limits = edge.limits();
-    if (edge.bytes() >= limits.bytes) {
-      return 0;
-    }
-    const std::uint64_t free = limits.items - std::min<std::uint64_t>(limits.items, edge.size());
-    // A step needs half a queue of room, so that a full queue does not cause steps for single
-    // items.
-    if (free * 2 < limits.items) {
-      return 0;
-    }
-    room = std::min({room, free, std::uint64_t{step.within(limits.bytes - edge.bytes())}});
-  }
-  return static_cast<std::uint32_t>(room);
-}
-
-void Engine::pump_source(std::uint32_t node) {
-  NodeState& state = nodes_[node];
-  SessionState& session = state.sessions[0];
-  if (!flush_outbox(node)) {
-    return;
-  }
-  const bool between = session.phase == SessionPhase::kClosed || session.phase == SessionPhase::kIdle;
-  if (!between) {
-    return;
-  }
-  if (session.ended || state.draining) {
-    // Its output is complete only if the source itself reported the end.
-    state.cut = !session.ended;
-    session.ended = true;
-    finish_node(node);
-    return;
-  }
-  if (session.phase == SessionPhase::kClosed) {
-    if (!session.reopens) {
-      open_session(node, 0);
-    }
-    return;
-  }
-  if (state.waiting) {
-    return;
-  }
-  if (session.recoverable &&
-      (session.given.since_checkpoint() >= kCheckpointItems || session.given_bytes >= kCheckpointBytes)) {
-    session.phase = SessionPhase::kCheckpointing;
-    operation_began(node);
-    session.session->checkpoint();
-    return;
-  }
-  std::uint32_t room = source_room(state);
-  if (const std::uint64_t left = session.given.to_repeat(); left > 0) {
-    // The cause of the death may come right after these items.
-    room = static_cast<std::uint32_t>(std::min<std::uint64_t>(room, left));
-  }
-  if (room > 0) {
-    session.phase = SessionPhase::kWorking;
-    session.step_began = now_;
-    operation_began(node);
-    session.session->next(room);
-  }
-}
-
-void Engine::source_stepped(std::uint32_t node, SessionState& session, ExecutorSession::Outcome outcome) {
-  NodeState& state = nodes_[node];
-  if (outcome.error) {
-    recover(node, session, std::move(*outcome.error));
-    return;
-  }
-  session.phase = SessionPhase::kIdle;
-  session.ended = outcome.ended;
-  session.step.stepped(outcome.results.size(), now_ - session.step_began);
-  const bool repeated = session.given.to_repeat() > 0;
-  const bool checkpointed = outcome.checkpoint.size_bytes() > 0;
-  std::uint64_t bytes = 0;
-  for (Reply& reply : outcome.results) {
-    bytes += reply.size_bytes();
-    if (const std::uint64_t left = session.given.to_repeat(); left > 0) {
-      if (!session.given.repeats(reply.bytes_in_place())) {
-        fail_repeat(node, session, state.next_index - left + 1, "differs from the one it gave before");
-        return;
-      }
-      continue;
-    }
-    if (session.recoverable && !checkpointed) {
-      session.given.gave(reply.bytes_in_place());
-    }
-    state.outbox.push_back({std::move(reply), state.next_index++});
-    session.losses.progressed();
-  }
-  if (const std::uint64_t left = session.given.to_repeat(); outcome.ended && left > 0) {
-    fail_repeat(node, session, state.next_index - left + 1, "is missing");
-    return;
-  }
-  if (repeated && session.given.to_repeat() == 0) {
-    session.step.lost();
-  }
-  session.given_bytes += bytes;
-  if (checkpointed) {
-    session.recoverable = true;
-    session.checkpoint = std::move(outcome.checkpoint);
-    session.given.checkpointed();
-    session.given_bytes = 0;
-    session.losses.progressed();
-  }
-  if (!outcome.results.empty() || outcome.ended) {
-    session.step.carried(outcome.results.size(), bytes);
-    state.pause = {};
-    return;
-  }
-  state.pause = std::clamp<std::chrono::nanoseconds>(state.pause * 2, kFirstPause, kLongestPause);
-  state.waiting = true;
-  timers_.push({now_ + state.pause, Timer::Kind::kSourcePause, node, 0, 0});
 }
 
 void Engine::pump_reduce(std::uint32_t node) {
@@ -305,7 +185,7 @@ void Engine::feed_kept(std::uint32_t node, std::uint32_t which) {
   // A batch already is one unit of work.
   std::size_t most = nodes_[node].plan->kind == NodeKind::kBatch ? StepSize::kMost : session.step.size();
   if (session.fed < session.counted) {
-    most = std::min<std::size_t>(most, session.counted - session.fed);  // As in pump_source.
+    most = std::min<std::size_t>(most, session.counted - session.fed);  // As in StreamSession::next.
   }
   session.feeding = std::min(most, session.kept.size() - session.fed);
   feed_.clear();

@@ -16,6 +16,8 @@ std::string_view node_kind_name(NodeKind kind) noexcept {
       return "source";
     case NodeKind::kMap:
       return "map";
+    case NodeKind::kExpand:
+      return "expand";
     case NodeKind::kRoute:
       return "route";
     case NodeKind::kBatch:
@@ -91,6 +93,9 @@ std::string dot(const Graph::Impl& graph) {
       case NodeKind::kSink:
         shape = "house";
         break;
+      case NodeKind::kExpand:
+        shape = "cds";
+        break;
       case NodeKind::kMap:
         break;
     }
@@ -131,6 +136,10 @@ std::string mermaid(const Graph::Impl& graph) {
       case NodeKind::kSink:
         open = "[(";
         close = ")]";
+        break;
+      case NodeKind::kExpand:
+        open = ">";
+        close = "]";
         break;
       case NodeKind::kMap:
         break;

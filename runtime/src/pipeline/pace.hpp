@@ -93,6 +93,8 @@ class StepSize {
     }
     return static_cast<std::uint32_t>(std::max<std::uint64_t>(1, most_bytes / item_bytes_));
   }
+  /// Returns the mean size of the items of the last step; 0 if it is not known.
+  [[nodiscard]] std::uint64_t item_bytes() const noexcept { return item_bytes_; }
   void carried(std::size_t items, std::uint64_t bytes) noexcept { item_bytes_ = items > 0 ? bytes / items : 0; }
   /// A step killed its worker. The next step has one item, so that it contains only the item that
   /// kills workers.

@@ -23,7 +23,7 @@
 namespace tenon::internal {
 
 /// The role of a node in the graph.
-enum class NodeKind { kSource, kMap, kRoute, kBatch, kReduce, kSink };
+enum class NodeKind { kSource, kMap, kRoute, kBatch, kReduce, kSink, kExpand };
 [[nodiscard]] std::string_view node_kind_name(NodeKind kind) noexcept;
 
 /// The order in which a map passes on its results.

@@ -150,10 +150,22 @@ class Resolver {
         }
         return true;
       case NodeKind::kMap:
+        if (task.kind == TaskKind::kSource && !node.kind_given) {
+          return true;  // An expand; see kind_of.
+        }
         if (task.kind != TaskKind::kPlain) {
           reporter_.error(place, is + "a map takes a plain task",
-                          task.kind == TaskKind::kSource ? "put it under [sources." + node.name + "]"
-                                                         : "add kind = \"reduce\" or kind = \"batch\"");
+                          task.kind == TaskKind::kSource
+                              ? "leave 'kind' out, or write kind = \"expand\", to take all its results for each item"
+                              : "add kind = \"reduce\" or kind = \"batch\"");
+          return false;
+        }
+        return true;
+      case NodeKind::kExpand:
+        if (task.kind != TaskKind::kSource) {
+          reporter_.error(place, is + "an expand takes a task that gives items (streaming: \"server\")",
+                          task.kind == TaskKind::kPlain ? "leave 'kind' out to run it on each item"
+                                                        : "write kind = \"reduce\" or kind = \"batch\"");
           return false;
         }
         return true;
@@ -177,6 +189,24 @@ class Resolver {
         return true;
     }
     return true;
+  }
+
+  /// Returns the kind of a node: a stage without a kind expands its items if its task gives several
+  /// for one.
+  static NodeKind kind_of(const NodeDeclaration& node, const ResolvedNode& resolved) {
+    const bool expands = node.kind == NodeKind::kMap && resolved.task && resolved.task->kind == TaskKind::kSource;
+    return expands ? NodeKind::kExpand : node.kind;
+  }
+
+  /// A map accepts an order by key, an expand does not.
+  void check_expand(const NodeDeclaration& node) {
+    if (node.order_field) {
+      reporter_.error(
+          node.order_field->place,
+          "'order = \"key:...\"' does not apply: '" + node.task->value +
+              "' gives several results for each item, which makes the stage an expand",
+          "an expand takes order = \"none\" or \"input\"; to order the results by a key, set it in the next stage");
+    }
   }
 
   void encode_params(const NodeDeclaration& node, const TaskInfo& task, const std::string& plugin, PlanNode& plan) {
@@ -228,7 +258,6 @@ class Resolver {
 
   ResolvedNode resolve_node(const NodeDeclaration& node) {
     PlanNode plan;
-    plan.kind = node.kind;
     plan.name = node.name;
     plan.queue = node.queue;
     plan.workers = node.workers ? node.workers->value : 0;
@@ -251,6 +280,10 @@ class Resolver {
       if (resolved.task && !check_kind(node, *resolved.task)) {
         resolved.task.reset();
       }
+    }
+    plan.kind = kind_of(node, resolved);
+    if (plan.kind == NodeKind::kExpand && node.task) {
+      check_expand(node);
     }
     if (resolved.task) {
       const TaskInfo& task = *resolved.task;

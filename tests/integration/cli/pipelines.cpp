@@ -8,6 +8,7 @@
 
 #include "program.hpp"
 #include "tenon_test/catch.hpp"
+#include "tenon_test/paths.hpp"
 #include "tenon_test/temporary_directory.hpp"
 #include "tenon_test/text.hpp"
 
@@ -118,6 +119,47 @@ params = { message = "as asked" }
   CHECK(machine.exit == 1);
   REQUIRE(json::accept(machine.output));
   CHECK(json::parse(machine.output)["failure_count"] == 3);
+}
+
+TEST_CASE("tenon run: the lines of walked files flow on, and a file that is not text fails by itself") {
+  const tenon::test::TemporaryDirectory tree;
+  const auto write = [&](const char* name, const std::string& content) {
+    std::ofstream(tree / name, std::ios::binary) << content;
+  };
+  std::string many;
+  for (int line = 0; line < 5000; ++line) {
+    many += "common line\n";
+  }
+  write("a.txt", "one two\ntwo\n");
+  write("b.txt", many);
+  write("c.txt", "");
+  write("d.txt",
+        "\x7f"
+        "ELF\x02\x01\x01");
+  write("e.md", "two");
+  const std::string example = (tenon::test::source_dir() / "plugins/text/line_words.toml").string();
+  const std::string root = "sources.tree.args.root=" + tree.path().string();
+  const Ended ended = tenon::test::tenon({"run", example, "--set", root});
+  CAPTURE(ended.error);
+  CHECK(ended.exit == 1);
+  CHECK(has(ended.error, "d.txt"));
+  CHECK(has(ended.error, "lines  text.lines       5 in  5,003 out  1 failed"));
+  REQUIRE(json::accept(ended.output));
+  const json words = json::parse(ended.output);
+  CHECK(words["total"] == 10004);
+  CHECK(words["words"][0]["count"] == 5000);
+  CHECK(words["words"][2]["word"] == "two");
+  CHECK(words["words"][2]["count"] == 3);
+  const Ended machine = tenon::test::tenon({"run", example, "--set", root, "--json"});
+  REQUIRE(json::accept(machine.output));
+  const json report = json::parse(machine.output);
+  CHECK(report["stages"][1]["kind"] == "expand");
+  CHECK(report["stages"][1]["grouped"] == 4);
+  CHECK(report["stages"][1]["items_out"] == 5003);
+  CHECK(tenon::test::tenon({"check", example, "--set", root}).exit == 0);
+  const Ended graph = tenon::test::tenon({"graph", example, "--set", root, "--format", "json"});
+  REQUIRE(json::accept(graph.output));
+  CHECK(json::parse(graph.output)["nodes"][1]["kind"] == "expand");
 }
 
 TEST_CASE("tenon run: an interrupt is heard and gives no result over a part of the stream") {

@@ -48,7 +48,7 @@ void check_accounts(const Graph::Impl& graph, const RunReport& report, bool ende
     const StageReport& one = report.stages[i];
     INFO(one.name);
     if (one.kind != "source") {
-      const bool groups = graph.nodes[i].collects;
+      const bool groups = graph.nodes[i].collects || graph.nodes[i].kind == internal::NodeKind::kExpand;
       CHECK(one.items_in ==
             (groups ? one.grouped : one.items_out) + one.failed + one.dropped + one.in_flight + one.queued);
     }

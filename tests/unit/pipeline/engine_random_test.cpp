@@ -54,7 +54,7 @@ std::string random_pipeline(std::mt19937& random) {
   const int stages = draw(0, 8);
   for (int i = 0; i < stages; ++i) {
     const std::string name = "stage" + std::to_string(i);
-    const int kind = draw(0, 9);
+    const int kind = draw(0, 10);
     text += "[stages." + name + "]\n" + input();
     if (kind < 6) {
       text += "task = \"tenon.double\"\n";
@@ -68,6 +68,12 @@ std::string random_pipeline(std::mt19937& random) {
       give(name + ".a");
       give(name + ".b");
       give(name + ".else");
+    } else if (kind == 10) {
+      text += "task = \"other.split\"\n";
+      text += draw(0, 1) == 0 ? "" : "workers = " + std::to_string(draw(1, 9)) + "\n";
+      text += draw(0, 1) == 0 ? "" : "order = \"input\"\n";
+      text += draw(0, 1) == 0 ? "" : "retry = { attempts = 2, backoff = \"1ms\" }\n";
+      give(name);
     } else {
       text += "task = \"tenon.sum\"\n";
       text += kind == 8 ? "kind = \"batch\"\nsize = " + std::to_string(draw(1, 50)) + "\nmax_wait = \"1ms\"\n"
@@ -101,7 +107,12 @@ TEST_CASE("Engine: random graphs with failures account for every item") {
       }
       return argument;
     };
+    // Deep chains of expands would multiply the items.
+    executor.task("other.split").results_of = [](std::int64_t value) { return static_cast<int>(value % 3); };
+    executor.task("other.split").failures = {3, 20, 90};
     if (seed % 3 == 0) {
+      executor.task("other.split").crashes = {1, 7, 8, 30};
+      executor.task("other.split").losses = {5, 40};
       executor.task("tenon.numbers").crashes = {1, 4};
       executor.task("tenon.sum").crashes = {2, 9};
     }

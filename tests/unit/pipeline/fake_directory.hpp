@@ -62,6 +62,7 @@ class FakeDirectory final : public internal::TaskDirectory {
     add_task("other", "scan_numbers", TaskKind::kSource, "other.Place", "tenon.Number");
     files_["other.scan_numbers"] = {"", "", "root", "left_out"};
     add_task("other", "save", TaskKind::kPlain, "tenon.Number", "tenon.Empty", "other.SaveParams");
+    add_task("other", "split", TaskKind::kSource, "tenon.Number", "tenon.Number");
     files_["other.save"] = {"group", "directory", "", ""};
     add_task("other", "values_numbers", TaskKind::kSource, "other.Values", "other.Values");
     Plugin broken = plugin("broken", "");

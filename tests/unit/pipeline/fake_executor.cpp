@@ -38,20 +38,36 @@ std::int64_t number_in(const std::string& json, const std::string& key) {
 
 }  // namespace
 
-/// A source counts up to its argument's `count`; a reduce joins the items that it is fed.
+/// A source counts up to its argument's `count`, or through the parts of its argument, an item; a
+/// reduce joins the items that it is fed. The position of part P of the item V is 100 V + P.
 class FakeSession final : public internal::ExecutorSession {
  public:
   FakeSession(FakeExecutor& executor, std::uint32_t first, std::uint32_t second)
       : executor_(executor), ended_{Ended::Kind::kSession, first, second} {}
 
+  ~FakeSession() override {
+    if (open_) {
+      --spec().sessions;
+    }
+  }
+  FakeSession(const FakeSession&) = delete;
+  FakeSession& operator=(const FakeSession&) = delete;
+
   void open(const std::string& task, const SessionOptions& options) override {
     task_ = task;
     ++spec().opened;
+    open_ = true;
+    spec().most_sessions = std::max(spec().most_sessions, ++spec().sessions);
     const std::string argument(options.argument.begin(), options.argument.end());
     const std::string checkpoint(options.checkpoint.begin(), options.checkpoint.end());
     source_ = !argument.empty();
     count_ = number_in(argument, "count");
-    if (source_) {
+    if (argument.starts_with("value=")) {
+      item_ = std::stoll(argument.substr(6));
+      const int results = spec().results_of ? spec().results_of(*item_) : 10;
+      given_ = checkpoint.empty() ? *item_ * 100 : std::stoll(checkpoint);
+      count_ = *item_ * 100 + results;
+    } else if (source_) {
       given_ = checkpoint.empty() ? number_in(argument, "first") : std::stoll(checkpoint);
     } else {
       joined_ = checkpoint;
@@ -70,9 +86,11 @@ class FakeSession final : public internal::ExecutorSession {
     spec().asked.push_back(max_results);
     if (!disturb(operation, outcome) && spec().pauses.count(operation) == 0) {
       while (given_ < count_ && outcome.results.size() < max_results && !trapped(given_, outcome)) {
-        outcome.results.push_back(
-            make_reply(spec().item ? spec().item(given_)
-                                   : "value=" + std::to_string(given_) + ";group=g" + std::to_string(given_ % 3)));
+        if (spec().broken.count(given_) > 0) {
+          outcome.error = Error{ErrorCode::kFailed, "the disk is full", {}};
+          break;
+        }
+        outcome.results.push_back(make_reply(result()));
         ++given_;
       }
       if (outcome.error) {
@@ -143,6 +161,13 @@ class FakeSession final : public internal::ExecutorSession {
     return error;
   }
   FakeTask& spec() { return executor_.tasks_[task_]; }
+  std::string result() {
+    if (spec().item) {
+      return spec().item(given_);
+    }
+    return item_ ? "value=" + std::to_string(*item_) + ";part=" + std::to_string(given_ - *item_ * 100)
+                 : "value=" + std::to_string(given_) + ";group=g" + std::to_string(given_ % 3);
+  }
   bool disturb(int operation, Outcome& outcome) {
     if (spec().crashes.count(operation) > 0 || spec().losses.count(operation) > 0) {
       outcome.error = died(spec().crashes.count(operation) > 0);
@@ -169,7 +194,9 @@ class FakeSession final : public internal::ExecutorSession {
   FakeExecutor& executor_;
   Ended ended_;
   std::string task_;
+  bool open_ = false;
   bool source_ = false;
+  std::optional<std::int64_t> item_;
   std::int64_t count_ = 0;
   std::int64_t given_ = 0;
   std::string joined_;

@@ -54,6 +54,10 @@ struct FakeTask {
   std::function<std::string(std::int64_t)> item;
   /// The numbers of operations that fail.
   std::set<int> failures;
+  /// For sources: positions at which a step fails each time; see FakeSession.
+  std::set<std::int64_t> broken;
+  /// For sources that take items: returns how many results an item has; 10 without it.
+  std::function<int(std::int64_t)> results_of;
   /// For sources: the numbers of steps that give nothing.
   std::set<int> pauses;
 
@@ -65,6 +69,8 @@ struct FakeTask {
   std::uint32_t most_running = 0;
   std::vector<std::string> arguments;                            ///< The arguments of plain calls,
                                                                  ///< in the order of submission.
+  std::uint32_t sessions = 0;                                    ///< How many are open.
+  std::uint32_t most_sessions = 0;
   std::vector<std::size_t> fed;                                  ///< The sizes of feeds.
   std::vector<std::uint32_t> asked;                              ///< How many results each step of
                                                                  ///< a source could give.
@@ -78,7 +84,7 @@ class FakeExecutor final : public internal::Executor {
   explicit FakeExecutor(std::uint32_t seed = 1, unsigned workers = 4) : random_(seed), workers_(workers) {}
 
   /// Created on first use. Sources have names that end in "numbers" or "walk"; they give `count`
-  /// items.
+  /// items. `other.split` gives "value=V;part=0" and so on for an item "value=V".
   FakeTask& task(const std::string& name) { return tasks_[name]; }
   /// From now on, calls wait for one of the workers, which needs `latency` more to start a call.
   void queue_calls(std::chrono::microseconds latency) {

@@ -72,6 +72,26 @@ TEST_CASE("graph_text: mermaid numbers its ids, so that no name is a keyword") {
 )text");
 }
 
+TEST_CASE("graph_text: an expand has a shape and a kind of its own") {
+  Loaded loaded = load(R"toml(
+[sources.numbers]
+task = "tenon.numbers"
+[stages.parts]
+task = "other.split"
+inputs = ["numbers"]
+[sinks.out]
+task = "tenon.discard"
+inputs = ["parts"]
+)toml");
+  REQUIRE(loaded.graph);
+  CHECK(internal::graph_text(*loaded.graph, GraphFormat::kDot)
+            .find("\"parts\" [label = \"parts\\nother.split\", shape = cds]") != std::string::npos);
+  CHECK(internal::graph_text(*loaded.graph, GraphFormat::kMermaid).find("n1>\"parts (other.split)\"]") !=
+        std::string::npos);
+  CHECK(nlohmann::ordered_json::parse(internal::graph_text(*loaded.graph, GraphFormat::kJson))["nodes"][1]["kind"] ==
+        "expand");
+}
+
 TEST_CASE("graph_text: json") {
   const std::string text = internal::graph_text(graph(), GraphFormat::kJson);
   CHECK(text.starts_with("{\n  \"name\": "));

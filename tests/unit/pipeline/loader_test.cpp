@@ -139,8 +139,6 @@ inputs = ["e"]
 )toml",
      R"text(2:8: error: 'tenon.double' is a plain task; a source takes a task that gives items
   = put it under [stages.a] or [sinks.a]
-4:8: error: 'tenon.numbers' is a source; a map takes a plain task
-  = put it under [sources.b]
 7:8: error: 'tenon.sum' is a reduce; a map takes a plain task
   = add kind = "reduce" or kind = "batch"
 11:8: error: 'tenon.double' is a plain task; a reduce stage takes a reduce task
@@ -151,6 +149,66 @@ inputs = ["e"]
   = add size = <items in a batch>
 19:8: error: 'tenon.numbers' is a source; a sink takes a plain task or a reduce
   = put it under [sources.f]
+)text"},
+    {"stages that expand",
+     R"toml([sources.a]
+task = "tenon.numbers"
+[stages.b]
+kind = "map"
+task = "other.split"
+inputs = ["a"]
+[stages.c]
+kind = "expand"
+task = "tenon.double"
+inputs = ["a"]
+[stages.d]
+kind = "expand"
+task = "tenon.sum"
+inputs = ["a"]
+[stages.e]
+task = "other.split"
+inputs = ["a"]
+order = "key:group"
+output_name = "x"
+on_conflict = "number"
+[stages.f]
+kind = "expand"
+task = "other.split"
+inputs = ["a"]
+output_name = "x"
+timeout = "0s"
+[stages.g]
+kind = "expnd"
+task = "other.split"
+inputs = ["a"]
+[stages.h]
+task = "files.walk"
+inputs = ["a"]
+[sinks.s]
+task = "tenon.discard"
+inputs = ["b", "c", "d", "e", "f", "g", "h"]
+)toml",
+     R"text(5:8: error: 'other.split' is a source; a map takes a plain task
+  = leave 'kind' out, or write kind = "expand", to take all its results for each item
+9:8: error: 'tenon.double' is a plain task; an expand takes a task that gives items (streaming: "server")
+  = leave 'kind' out to run it on each item
+13:8: error: 'tenon.sum' is a reduce; an expand takes a task that gives items (streaming: "server")
+  = write kind = "reduce" or kind = "batch"
+18:9: error: 'order = "key:..."' does not apply: 'other.split' gives several results for each item, which makes the stage an expand
+  = an expand takes order = "none" or "input"; to order the results by a key, set it in the next stage
+19:15: error: 'output_name' does not apply: 'other.split' does not declare that it writes files
+  = only a task with the attribute output_name does, such as files.write
+20:15: error: 'on_conflict' does not apply: 'other.split' does not declare that it writes files
+  = only a task with the attribute output_name does, such as files.write
+25:1: error: unknown key 'output_name' in stage 'f'
+  = 'output_name' belongs to a stage of kind "map"
+26:11: error: a time-out of 0 would fail every step
+  = leave it out for no time-out
+28:8: error: unknown kind 'expnd'
+  = did you mean 'expand'?
+33:11: error: 'h' takes files.WalkArgs, but 'a' gives tenon.Number
+2:8: note: 'a' gives tenon.Number (task tenon.numbers)
+32:8: note: 'h' takes files.WalkArgs (task files.walk)
 )text"},
     {"an unclosed string",
      R"toml([sources.a]
@@ -256,7 +314,7 @@ task = "x"
 21:38: note: it appears here first
 21:48: error: a case has strings, integers and booleans, not a number
 22:1: error: unknown key 'task' in stage 'r'
-  = 'task' belongs to a stage of kind "map", "batch", "reduce"
+  = 'task' belongs to a stage of kind "map", "expand", "batch", "reduce"
 )text"},
     {"types on edges",
      R"toml([sources.w]

@@ -85,7 +85,72 @@ void check_survives(const std::string& death, int count, bool batch) {
   REQUIRE(life.shown() == std::pair(n, n * (n + 1) / 2));
 }
 
+/// Each item of `count` gives three.
+std::string spread_text(int count, const std::string& keys = {}) {
+  return "[sources.count]\ntask = \"life.count\"\nargs = { count = " + std::to_string(count) +
+         " }\n[stages.spread]\ntask = \"life.spread\"\ninputs = [\"count\"]\n" + keys +
+         "[stages.sum]\nkind = \"reduce\"\ntask = \"life.sum\"\ninputs = [\"spread\"]\n[sinks.show]\ntask = "
+         "\"life.show\"\ninputs = [\"sum\"]\n";
+}
+
 }  // namespace
+
+TEST_CASE("Session: the worker of an expanded item dies at each point of its life, and nothing is lost or doubled") {
+  for (const char* death :
+       {"spread.open:1", "spread.open:20", "spread.checkpoint:1", "spread.step:1", "spread.step:2", "spread.step:41",
+        "spread.step:41,spread.step:42,spread.open:30", "spread.close:1", "spread.close:15", "count.step:3"}) {
+    for (const char* keys : {"", "order = \"input\"\nworkers = 3\n"}) {
+      const Life life("LIFE_DIE", death);
+      constexpr std::uint64_t kCount = 60;
+      const RunReport report = run(spread_text(kCount, keys));
+      INFO(death << ": " << report.to_json());
+      REQUIRE(report.end == RunReport::End::kDone);
+      REQUIRE(report.failure_count == 0);
+      REQUIRE(life.shown() == std::pair(3 * kCount, 3 * kCount * (3 * kCount + 1) / 2));
+    }
+  }
+}
+
+TEST_CASE("Session: a step of an expanded item that hangs is ended by its timeout, and the item continues") {
+  for (const char* hang : {"spread.open:3", "spread.step:8"}) {
+    const Life life("LIFE_HANG", hang);
+    const RunReport report = run(spread_text(20, "timeout = \"250ms\"\n"));
+    INFO(hang << ": " << report.to_json());
+    REQUIRE(report.end == RunReport::End::kDone);
+    CHECK(report.failure_count == 0);
+    CHECK(life.shown().first == 60);
+  }
+}
+
+TEST_CASE("Session: an expand whose workers are killed all the time gives each result once") {
+  const Life life;
+  Result<Runtime> runtime = Runtime::start(runtime_options(2));
+  REQUIRE(runtime);
+  Diagnostics diagnostics;
+  constexpr std::uint64_t kCount = 3000;
+  std::optional<Graph> graph =
+      Graph::parse(spread_text(kCount, "order = \"input\"\n"), "test.toml", runtime->catalog(), {}, diagnostics);
+  INFO(diagnostics.to_text());
+  REQUIRE(graph);
+  std::atomic<bool> done{false};
+  std::thread killer([&] {
+    std::minstd_rand random(2);
+    for (int kills = 0; kills < 40 && !done.load(); ++kills) {
+      std::this_thread::sleep_for(10ms);
+      const RuntimeStats stats = runtime->stats();
+      if (!stats.workers.empty()) {
+        ::kill(static_cast<pid_t>(stats.workers[random() % stats.workers.size()].pid), SIGKILL);
+      }
+    }
+  });
+  const RunReport report = run_pipeline(*runtime, *graph);
+  done.store(true);
+  killer.join();
+  INFO(report.to_json());
+  REQUIRE(report.end == RunReport::End::kDone);
+  CHECK(report.failure_count == 0);
+  CHECK(life.shown() == std::pair(3 * kCount, 3 * kCount * (3 * kCount + 1) / 2));
+}
 
 TEST_CASE("Session: a source's worker dies at each point of its life, and nothing is lost or doubled") {
   for (const char* death : {"count.open:1", "count.checkpoint:1", "count.step:1", "count.step:2", "count.checkpoint:2",

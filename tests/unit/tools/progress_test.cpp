@@ -57,6 +57,21 @@ TEST_CASE("format_duration: seconds, minutes, hours") {
   CHECK(format_duration(-1) == "0 s");
 }
 
+TEST_CASE("run_state: the results of an expand take the place of its items") {
+  RunReport report;
+  report.stages = {source(10, 10, true), map_stage(0, 0), map_stage(3, 97)};
+  StageReport& expand = report.stages[1];
+  expand.kind = "expand";
+  expand.items_out = 5000;
+  expand.grouped = 8;
+  expand.in_flight = 2;
+  const RunState state = run_state(report);
+  CHECK(state.given == 10 + 5000 - 8);
+  CHECK(state.in_flight == 102);
+  CHECK(state.done == 4900);
+  CHECK_FALSE(state.expected);
+}
+
 TEST_CASE("cut_to_columns: never inside a character") {
   CHECK(cut_to_columns("abc", 5) == "abc");
   CHECK(cut_to_columns("abc", 2) == "ab");

@@ -1,5 +1,5 @@
 /* Each function of the tasks passes a point: "count.open", "count.step", "count.checkpoint", "count.close", the same
- * for "sum" (with "sum.finish"), and "pass.run". Passes are counted over all processes, in files of the directory
+ * for "spread" and "sum" (with "sum.finish"), and "pass.run". Passes are counted over all processes, in files of the directory
  * LIFE_DIR.
  *
  *   LIFE_DIE=count.step:2,sum.open:1+   kills the process at the second step, and at each opening of the reduce
@@ -148,6 +148,37 @@ static void count_close(void* session) {
   free(session);
 }
 
+/* Gives 3 n, 3 n + 1 and 3 n + 2 for an item n. */
+static tenon_status_t spread_open(tenon_call_t* call, void** session) {
+  point("spread.open");
+  const uint64_t n = field(call->argument, 0);
+  return open_pair(call, session, 3 * n, 3 * n + 3);
+}
+
+static tenon_status_t spread_step(tenon_call_t* call, void* session) {
+  point("spread.step");
+  struct pair* at = session;
+  /* At most two at once, so that a session has several steps. */
+  for (uint32_t given = 0; at->first < at->second && given < call->max_results && given < 2; ++given, ++at->first) {
+    const tenon_status_t status = give(call, at->first, 0);
+    if (status != TENON_OK) {
+      return status;
+    }
+  }
+  return at->first < at->second ? TENON_OK : TENON_END;
+}
+
+static tenon_status_t spread_checkpoint(tenon_call_t* call, void* session) {
+  point("spread.checkpoint");
+  const struct pair* at = session;
+  return give(call, at->first, at->second);
+}
+
+static void spread_close(void* session) {
+  point("spread.close");
+  free(session);
+}
+
 static tenon_status_t sum_open(tenon_call_t* call, void** session) {
   point("sum.open");
   return open_pair(call, session, 0, 0);
@@ -210,6 +241,15 @@ static const tenon_task_t tasks[] = {
      .step = count_step,
      .checkpoint = count_checkpoint,
      .close = count_close},
+    {.size_bytes = sizeof(tenon_task_t),
+     .kind = TENON_TASK_SOURCE,
+     .name = "spread",
+     .argument_type = "life.Item",
+     .result_type = "life.Item",
+     .open = spread_open,
+     .step = spread_step,
+     .checkpoint = spread_checkpoint,
+     .close = spread_close},
     {.size_bytes = sizeof(tenon_task_t),
      .kind = TENON_TASK_REDUCE,
      .name = "sum",
