@@ -99,8 +99,8 @@ class Graph {
 /// In the final report in_flight and queued are zero unless the run was cancelled or failed.
 struct StageReport {
   std::string name;
-  std::string task;             ///< Empty for route and batch.
-  std::string kind;             ///< "source", "map", "expand", "route", "batch", "reduce", "sink".
+  std::string task;             ///< Empty for a stage that needs none.
+  std::string kind;             ///< "source", "sink", or the kind of a stage.
   std::uint64_t items_in = 0;   ///< Accepted into the input queue; 0 for sources.
   std::uint64_t items_out = 0;  ///< Passed on; an item for several consumers counts once.
   /// Batch, reduce, collecting sink: items in a result. Expand: items that have given all results.
@@ -116,7 +116,7 @@ struct StageReport {
   /// unknown.
   std::uint64_t expected_items = 0;
   bool ended = false;  ///< It produces nothing further.
-  /// Why a result is missing, for example after an interrupt; empty if none is.
+  /// Why a result is missing, as after an interrupt, or why items were dropped; may be empty.
   std::string note;
   double busy_seconds = 0;
 };

@@ -8,6 +8,7 @@
 #include <tenon/pipeline.hpp>
 
 #include "pipeline/plan.hpp"
+#include "schema/field_path.hpp"
 #include "schema/schema_model.hpp"
 
 namespace tenon {
@@ -129,12 +130,20 @@ class Admission {
     }
   }
 
-  /// Checks the fields that routes and keys read. They are read with the schema that the file was
-  /// checked with.
+  /// Checks the fields that routes, keys, conditions and projections read. They are read with the
+  /// schema that the file
+  /// was checked with.
   void check_fields(const PlanNode& node) {
     const EdgeType& type = node.input_type;
     if (type.plugin != candidate_.name || !names_table(type)) {
       return;
+    }
+    for (const std::string& field : node.read_fields) {
+      if (const auto path = FieldPath::make(SchemaAccess::model(new_), type.name, field); !path) {
+        add(title(node) + " reads " + type.name + "." + field + ": " + path.error().message);
+      } else {
+        require_readable(title(node) + " reads " + type.name, new_, type.name, old_, type.name);
+      }
     }
     for (const std::string& field : {node.route_field, node.key_field}) {
       if (field.empty()) {

@@ -7,11 +7,26 @@
 #include <tenon/catalog.hpp>
 
 #include "base/try.hpp"
+#include "pipeline/item_field.hpp"
+#include "schema/field_path.hpp"
 #include "schema/schema_model.hpp"
 #include "schema/schema_operations.hpp"
 
 namespace tenon::internal {
 namespace {
+
+class CatalogField final : public ItemField {
+ public:
+  explicit CatalogField(FieldPath path) : path_(std::move(path)) {}
+  const FieldShape& shape() const noexcept override { return path_.shape(); }
+  bool read(const Item& item, FieldValue& value) const override {
+    // A large result stays where its worker can write: reading one field of it needs no copy.
+    return path_.read(item.reply.bytes_in_place(), value);
+  }
+
+ private:
+  FieldPath path_;
+};
 
 class CatalogDirectory final : public TaskDirectory {
  public:
@@ -127,6 +142,16 @@ class CatalogDirectory final : public TaskDirectory {
           TENON_TRY(schema.verify(type, item));
           return field.read(item);
         });
+  }
+
+  Result<ItemFieldPointer> item_field(std::string_view plugin, std::string_view type,
+                                      std::string_view path) const override {
+    const Schema* schema = schema_of(plugin);
+    if (schema == nullptr) {
+      return missing(plugin);
+    }
+    TENON_ASSIGN(auto field, FieldPath::make(SchemaAccess::model(*schema), type, path));
+    return std::make_shared<CatalogField>(std::move(field));
   }
 
   Result<ItemRenamer> renamer(std::string_view plugin, std::string_view type, std::string_view field) const override {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "pipeline/condition.hpp"
 #include "pipeline/diagnostics.hpp"
 #include "pipeline/document.hpp"
 #include "pipeline/plan.hpp"
@@ -51,6 +52,14 @@ struct CaseDeclaration {
   std::string name;
   Place place;
   std::vector<CaseValue> values;
+  std::optional<Condition> condition;  ///< Instead of values, in a route without a field.
+};
+
+/// One field of a projection.
+struct FieldDeclaration {
+  std::string name;             ///< In the record.
+  Located<std::string> source;  ///< The field of the item, dotted.
+  RecordValue otherwise;        ///< For items without it.
 };
 
 struct NodeDeclaration {
@@ -78,6 +87,9 @@ struct NodeDeclaration {
   Place else_place;
   std::uint32_t batch_size = 0;
   std::optional<std::chrono::nanoseconds> batch_wait;
+  std::optional<Condition> where;        ///< Of a filter.
+  std::vector<FieldDeclaration> fields;  ///< Of a projection.
+  ItemRule rule;                         ///< Of a sample, limit, throttle or delay.
   /// Set if a part of it could not be read; errors that follow from that are not reported again.
   bool broken = false;
 };
@@ -101,6 +113,9 @@ struct PipelineDeclaration {
 /// Reads all declarations. The result points into `document`, which must outlive it.
 [[nodiscard]] PipelineDeclaration read_declarations(const Value& document, const Environment& environment,
                                                     Reporter& reporter);
+
+/// Returns the keys that a node of this kind takes. Valid for ever.
+[[nodiscard]] const std::vector<std::string>& keys_of(NodeKind kind);
 
 /// Reads one [sources.x], [stages.x] or [sinks.x].
 [[nodiscard]] NodeDeclaration read_node(Section section, const Entry& entry, const QueueLimits& queue,

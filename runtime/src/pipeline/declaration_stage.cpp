@@ -5,10 +5,14 @@
 #include <set>
 #include <utility>
 
+#include "pipeline/declaration_rules.hpp"
+
 namespace tenon::internal {
 namespace {
 
 using Keys = std::vector<std::string>;
+
+}  // namespace
 
 const Keys& keys_of(NodeKind kind) {
   static const Keys kSourceKeys = {"task", "args", "params", "timeout"};
@@ -21,6 +25,12 @@ const Keys& keys_of(NodeKind kind) {
   static const Keys kReduceKeys = {"kind", "task", "params", "inputs", "workers", "timeout", "queue"};
   static const Keys kSinkKeys = {"task",  "params", "inputs", "workers",     "timeout",
                                  "retry", "order",  "queue",  "output_name", "on_conflict"};
+  static const Keys kFilterKeys = {"kind", "inputs", "where", "queue"};
+  static const Keys kProjectKeys = {"kind", "inputs", "fields", "defaults", "queue"};
+  static const Keys kSampleKeys = {"kind", "inputs", "every", "fraction", "seed", "queue"};
+  static const Keys kLimitKeys = {"kind", "inputs", "items", "queue"};
+  static const Keys kThrottleKeys = {"kind", "inputs", "rate", "burst", "queue"};
+  static const Keys kDelayKeys = {"kind", "inputs", "for", "queue"};
   switch (kind) {
     case NodeKind::kSource:
       return kSourceKeys;
@@ -36,12 +46,28 @@ const Keys& keys_of(NodeKind kind) {
       return kReduceKeys;
     case NodeKind::kSink:
       return kSinkKeys;
+    case NodeKind::kFilter:
+      return kFilterKeys;
+    case NodeKind::kProject:
+      return kProjectKeys;
+    case NodeKind::kSample:
+      return kSampleKeys;
+    case NodeKind::kLimit:
+      return kLimitKeys;
+    case NodeKind::kThrottle:
+      return kThrottleKeys;
+    case NodeKind::kDelay:
+      return kDelayKeys;
   }
   return kMapKeys;
 }
 
-constexpr NodeKind kStageKinds[] = {NodeKind::kMap, NodeKind::kExpand, NodeKind::kRoute, NodeKind::kBatch,
-                                    NodeKind::kReduce};
+namespace {
+
+/// The kinds of [stages.x].
+constexpr NodeKind kStageKinds[] = {NodeKind::kMap,    NodeKind::kExpand,   NodeKind::kRoute,   NodeKind::kBatch,
+                                    NodeKind::kReduce, NodeKind::kFilter,   NodeKind::kProject, NodeKind::kSample,
+                                    NodeKind::kLimit,  NodeKind::kThrottle, NodeKind::kDelay};
 
 /// Returns where a key belongs that a node of this kind does not have.
 std::string belongs_to(const std::string& key, NodeKind kind) {
@@ -90,7 +116,7 @@ class NodeReader {
       return;
     }
     table_.check_keys(keys_of(node_.kind), [&](const std::string& key) { return belongs_to(key, node_.kind); });
-    if (node_.kind != NodeKind::kRoute) {
+    if (!needs_no_task(node_.kind)) {
       read_task();
     }
     if (node_.kind != NodeKind::kSource) {
@@ -104,6 +130,7 @@ class NodeReader {
     if (node_.kind == NodeKind::kBatch) {
       read_batch();
     }
+    read_item_rule(node_, table_, environment_, reporter_);
     node_.broken = node_.broken || table_.broken();
   }
 
@@ -127,20 +154,17 @@ class NodeReader {
     if (!kind) {
       return table_.entry("kind") == nullptr;
     }
-    static const Keys kKinds = [] {
-      Keys names;
-      for (const NodeKind one : kStageKinds) {
-        names.emplace_back(node_kind_name(one));
-      }
-      return names;
-    }();
-    const auto found = std::find(kKinds.begin(), kKinds.end(), kind->value);
-    if (found == kKinds.end()) {
+    Keys kinds;
+    for (const NodeKind one : kStageKinds) {
+      kinds.emplace_back(node_kind_name(one));
+    }
+    const auto found = std::find(kinds.begin(), kinds.end(), kind->value);
+    if (found == kinds.end()) {
       table_.fail(kind->place, "unknown kind '" + kind->value + "'",
-                  suggest(kind->value, kKinds, "kinds are " + list_names(kKinds)));
+                  suggest(kind->value, kinds, "kinds are " + list_names(kinds)));
       return false;
     }
-    node_.kind = kStageKinds[found - kKinds.begin()];
+    node_.kind = kStageKinds[found - kinds.begin()];
     node_.kind_given = true;
     return true;
   }
@@ -320,7 +344,8 @@ class NodeReader {
 
   void read_route() {
     node_.field = table_.text("field");
-    if (!node_.field && table_.entry("field") == nullptr) {
+    const bool by_conditions = routes_by_conditions();
+    if (!node_.field && table_.entry("field") == nullptr && !by_conditions) {
       table_.fail(node_.place, "route '" + node_.name + "' has no field", "add field = \"<field of the item>\"");
     }
     node_.else_place = node_.place;
@@ -349,22 +374,65 @@ class NodeReader {
     }
     std::map<std::string, Place> seen;
     for (const Entry& entry : cases->entries) {
-      read_case(entry, seen);
+      by_conditions ? read_condition_case(entry) : read_case(entry, seen);
     }
+  }
+
+  /// Returns whether the cases are conditions: the route names no field, and each case is a table.
+  [[nodiscard]] bool routes_by_conditions() const {
+    const Entry* const cases = table_.entry("cases");
+    return table_.entry("field") == nullptr && cases != nullptr && cases->value.kind == Value::Kind::kTable &&
+           !cases->value.entries.empty() &&
+           std::all_of(cases->value.entries.begin(), cases->value.entries.end(), [](const Entry& entry) {
+             return entry.value.kind == Value::Kind::kTable && !Environment::is_reference(entry.value);
+           });
+  }
+
+  void read_condition_case(const Entry& entry) {
+    CaseDeclaration one;
+    one.name = entry.key;
+    one.place = entry.place;
+    if (!check_case_name(entry, "conditions")) {
+      return;
+    }
+    one.condition = parse_condition(entry.value, "case '" + entry.key + "'", environment_, reporter_);
+    if (!one.condition) {
+      node_.broken = true;
+    } else {
+      for (const CaseDeclaration& earlier : node_.cases) {
+        if (earlier.condition && same_condition(*earlier.condition, *one.condition)) {
+          node_.broken = true;
+          const std::size_t group =
+              reporter_.error(entry.place, "case '" + entry.key + "' never gets an item: case '" + earlier.name +
+                                               "' has the same condition and comes first");
+          reporter_.note(group, earlier.place, "'" + earlier.name + "' is declared here");
+          break;
+        }
+      }
+    }
+    node_.cases.push_back(std::move(one));
+  }
+
+  /// Returns false for a case that has no output; a name that is not valid is reported too.
+  bool check_case_name(const Entry& entry, std::string_view content) {
+    if (entry.key == "else") {
+      table_.fail(entry.place, "'else' is the output of all other items; it has no " + std::string(content),
+                  "write else = \"drop\" beside 'cases', or name '" + node_.name + ".else' in an input");
+      return false;
+    }
+    if (!is_name(entry.key)) {
+      table_.fail(entry.place, "'" + entry.key + "' is not a name for an output",
+                  "a name starts with a-z and continues with a-z, 0-9, _ or -");
+    }
+    return true;
   }
 
   void read_case(const Entry& entry, std::map<std::string, Place>& seen) {
     CaseDeclaration one;
     one.name = entry.key;
     one.place = entry.place;
-    if (entry.key == "else") {
-      table_.fail(entry.place, "'else' is the output of all other items; it has no values",
-                  "write else = \"drop\" beside 'cases', or name '" + node_.name + ".else' in an input");
+    if (!check_case_name(entry, "values")) {
       return;
-    }
-    if (!is_name(entry.key)) {
-      table_.fail(entry.place, "'" + entry.key + "' is not a name for an output",
-                  "a name starts with a-z and continues with a-z, 0-9, _ or -");
     }
     std::vector<Value> single;
     const std::vector<Value>* values = &entry.value.elements;

@@ -31,6 +31,22 @@ class Edge {
   [[nodiscard]] std::size_t size() const noexcept { return queue_.size(); }
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
   [[nodiscard]] Item& front() noexcept { return queue_.front(); }
+  /// Replaces the bytes of the first item.
+  void replace_front(Reply reply) {
+    bytes_ -= queue_.front().bytes();
+    queue_.front().reply = std::move(reply);
+    bytes_ += queue_.front().bytes();
+  }
+  /// Returns whether its consumer takes no further items; see `close`.
+  [[nodiscard]] bool closed() const noexcept { return closed_; }
+  /// Removes what is queued and returns the number of items. Nothing may be pushed afterwards.
+  std::uint64_t close() {
+    closed_ = true;
+    const std::uint64_t items = queue_.size();
+    queue_.clear();
+    bytes_ = 0;
+    return items;
+  }
 
   [[nodiscard]] bool has_room(std::uint64_t bytes) const noexcept {
     // An item beyond the byte limit is admitted only into an empty queue; otherwise it would never
@@ -50,6 +66,7 @@ class Edge {
  private:
   Ring<Item> queue_;
   std::uint64_t bytes_ = 0;
+  bool closed_ = false;
   QueueLimits limits_;
   std::uint32_t from_ = 0;
   std::uint32_t to_ = 0;

@@ -17,7 +17,7 @@ Engine::Engine(const Graph::Impl& graph, Executor& executor, const RunOptions& o
       executor_(executor),
       options_(options),
       nodes_(graph.nodes.size()),
-      decided_outputs_(graph.edges.size(), kNone),
+      verdicts_(graph.edges.size()),
       failure_notices_(options.on_failure),
       give_up_after_(options.give_up_after.value_or(graph.give_up_after.value_or(RunOptions::kUsualGiveUpAfter))) {
   const std::uint32_t workers = std::max(1U, executor.worker_count());
@@ -36,7 +36,9 @@ Engine::Engine(const Graph::Impl& graph, Executor& executor, const RunOptions& o
       // The file's own retry policy replaces the runtime's.
       state.call_options.max_attempts = 1;
     }
-    if (plan.kind == NodeKind::kSource) {
+    if (needs_no_task(plan.kind)) {
+      state.items = make_item_stage(plan);
+    } else if (plan.kind == NodeKind::kSource) {
       state.stream.emplace(plan, StreamSession::Checkpoints::kUnknown);
     } else if (plan.kind == NodeKind::kExpand) {
       state.expansion.emplace(plan, Expansion::Limits{.sessions = plan.workers > 0 ? plan.workers : 2 * workers,
@@ -149,15 +151,16 @@ void Engine::pump_scheduled() {
 
 void Engine::pump(std::uint32_t node) {
   const PlanNode& plan = *nodes_[node].plan;
+  if (nodes_[node].unwanted) {
+    wind_down(node);
+    return;
+  }
   switch (plan.kind) {
     case NodeKind::kSource:
       pump_source(node);
       return;
     case NodeKind::kExpand:
       pump_expand(node);
-      return;
-    case NodeKind::kRoute:
-      pump_route(node);
       return;
     case NodeKind::kBatch:
       pump_batch(node);
@@ -171,42 +174,15 @@ void Engine::pump(std::uint32_t node) {
     case NodeKind::kSink:
       plan.collects ? pump_reduce(node) : pump_calls(node);
       return;
-  }
-}
-
-void Engine::pump_route(std::uint32_t node) {
-  NodeState& state = nodes_[node];
-  const PlanNode& plan = *state.plan;
-  // An input whose first item finds no room waits; the other inputs continue.
-  for (const std::uint32_t edge_index : plan.inputs) {
-    Edge& edge = edges_[edge_index];
-    std::uint32_t& decided = decided_outputs_[edge_index];
-    while (!edge.empty()) {
-      if (decided == kNone) {
-        Result<std::string> value = plan.route_reader(edge.front().reply.bytes());
-        if (!value) {
-          Item item = pop(edge_index);
-          ++state.report.failed;
-          record_failure(node, identify(plan, item), std::move(value.error()));
-          continue;
-        }
-        const auto found = plan.cases.find(*value);
-        decided = found == plan.cases.end() ? plan.else_output : found->second;
-      }
-      if (decided == plan.else_output && plan.else_dropped) {
-        ++state.report.dropped;
-        static_cast<void>(pop(edge_index));
-      } else if (has_room(plan.outputs[decided], edge.front().bytes())) {
-        ++state.report.items_out;
-        push(plan.outputs[decided], pop(edge_index));
-      } else {
-        break;
-      }
-      decided = kNone;
-    }
-  }
-  if (input_ended(state)) {
-    finish_node(node);
+    case NodeKind::kRoute:
+    case NodeKind::kFilter:
+    case NodeKind::kProject:
+    case NodeKind::kSample:
+    case NodeKind::kLimit:
+    case NodeKind::kThrottle:
+    case NodeKind::kDelay:
+      pump_items(node);
+      return;
   }
 }
 
@@ -281,7 +257,12 @@ bool Engine::has_room(const PlanOutput& output, std::uint64_t bytes) const {
 void Engine::push(const PlanOutput& output, Item item) {
   for (std::size_t i = 0; i < output.edges.size(); ++i) {
     Edge& edge = edges_[output.edges[i]];
-    ++nodes_[edge.to()].report.items_in;
+    StageReport& consumer = nodes_[edge.to()].report;
+    ++consumer.items_in;
+    if (edge.closed()) {
+      ++consumer.dropped;
+      continue;
+    }
     if (i + 1 == output.edges.size()) {
       edge.push(std::move(item));
     } else {
@@ -476,6 +457,10 @@ void Engine::fill_report() {
       }
     }
     report_.stages[i] = state.report;
+    // Items may be dropped after the end: those that still come to a limit that is reached.
+    if (state.finished && state.items != nullptr && state.report.dropped > 0) {
+      report_.stages[i].note = state.items->explain(state.report.dropped);
+    }
   }
 }
 

@@ -17,6 +17,7 @@
 #include "pipeline/executor.hpp"
 #include "pipeline/expansion.hpp"
 #include "pipeline/failure_notices.hpp"
+#include "pipeline/item_stage.hpp"
 #include "pipeline/output_names.hpp"
 #include "pipeline/pace.hpp"
 #include "pipeline/plan.hpp"
@@ -117,9 +118,12 @@ class Engine {
     std::uint64_t gathered_generation = 0;
     bool gathered_due = false;
     bool draining = false;
-    bool cut = false;        ///< Its input, or the output of a source, ended early because of a
-                             ///< stop.
-    bool went_well = false;  ///< At least one of its calls has succeeded.
+    bool cut = false;                  ///< Its input, or the output of a source, ended early because
+                                       ///< of a stop.
+    bool went_well = false;            ///< At least one of its calls has succeeded.
+    bool unwanted = false;             ///< No consumer takes its output; it starts nothing new.
+    std::unique_ptr<ItemStage> items;  ///< For nodes that need no task.
+    TimePoint wakes_at{};              ///< When its latest timer to continue fires.
     TimePoint busy_since{};
     std::chrono::nanoseconds busy{0};
     StageReport report;
@@ -139,7 +143,6 @@ class Engine {
   void schedule(std::uint32_t node);
   void pump_scheduled();
   void pump(std::uint32_t node);
-  void pump_route(std::uint32_t node);
   void fire_timers();
   [[nodiscard]] TimePoint next_deadline() const;
   [[nodiscard]] bool has_room(const PlanOutput& output, std::uint64_t bytes) const;
@@ -160,6 +163,24 @@ class Engine {
   void abort(RunReport::End end, std::optional<Error> error);
   void fill_report();
 
+  // engine_items.cpp: nodes that need no task, and the end of what nobody takes
+  void pump_items(std::uint32_t node);
+  enum class Passed { kYes, kNo, kLast };
+  /// Decides about the first item of an input and passes it on. Returns kNo if that must wait, and
+  /// kLast if the node takes no further item.
+  [[nodiscard]] Passed pass_item(std::uint32_t node, std::size_t input);
+  /// Drops what is queued for a node that takes no further items, and ends producers of which no
+  /// output is taken any more.
+  void close_inputs(std::uint32_t node);
+  /// Ends an unwanted node once what it has under way is done.
+  void wind_down(std::uint32_t node);
+  /// Lets every timer of unwanted nodes fire now.
+  void hurry_unwanted();
+  /// Drops an item of an unwanted expand.
+  void drop_expansion(std::uint32_t node, std::uint32_t which);
+  /// Takes the end of an operation of a batch or reduce that is unwanted.
+  void wind_down_session(std::uint32_t node, SessionState& session);
+
   // engine_control.cpp: requests from outside and the state that is published
   void read_requests();
   void drain();
@@ -179,6 +200,8 @@ class Engine {
   void call_ended(std::uint32_t slot);
   void answer(std::uint32_t slot, Reply reply);
   void fail_call(std::uint32_t slot, Error error);
+  /// Removes a call that gives no result.
+  void remove_call(std::uint32_t slot);
   void release_call(std::uint32_t slot);
   void flush_sequence(std::uint32_t node);
   [[nodiscard]] bool may_retry(const PlanNode& plan, const Error& error, std::uint32_t attempt) const;
@@ -235,8 +258,8 @@ class Engine {
   const RunOptions& options_;
   std::vector<NodeState> nodes_;
   std::vector<Edge> edges_;
-  std::vector<std::uint32_t> decided_outputs_;  ///< Indexed by edge into a route: the output of the
-                                                ///< edge's first item, once it has been read.
+  std::vector<ItemVerdict> verdicts_;  ///< By edge into a node that needs no task: what becomes of
+                                       ///< its first item.
   OutputNames output_names_;
   std::deque<Call> calls_;  ///< A deque, because arguments must not move.
   std::vector<std::uint32_t> free_calls_;

@@ -60,6 +60,11 @@ void Engine::pump_batch(std::uint32_t node) {
 
 void Engine::begin_batch(std::uint32_t node, std::uint32_t which) {
   SessionState& session = nodes_[node].sessions[which];
+  if (nodes_[node].unwanted) {
+    wind_down_session(node, session);
+    schedule(node);
+    return;
+  }
   ++session.generation;
   session.timed_out = false;
   session.fed = 0;

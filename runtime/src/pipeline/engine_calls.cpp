@@ -136,7 +136,7 @@ void Engine::call_ended(std::uint32_t slot) {
   }
   if (outcome) {
     answer(slot, std::move(*outcome));
-  } else if (may_retry(plan, outcome.error(), call.attempt)) {
+  } else if (!nodes_[node].unwanted && may_retry(plan, outcome.error(), call.attempt)) {
     timers_.push({now_ + backoff(plan.retry, call.attempt), Timer::Kind::kRetry, slot, 0, 0});
     ++call.attempt;
     call.call_id = outcome.error().context.call_id;
@@ -174,6 +174,12 @@ void Engine::fail_call(std::uint32_t slot, Error error) {
   NodeState& state = nodes_[call.node];
   ++state.report.failed;
   record_failure(call.node, identify(*state.plan, call.item), std::move(error));
+  remove_call(slot);
+}
+
+void Engine::remove_call(std::uint32_t slot) {
+  Call& call = calls_[slot];
+  NodeState& state = nodes_[call.node];
   if (!call.claimed.empty()) {
     output_names_.release(call.claimed);
   }
@@ -202,7 +208,7 @@ void Engine::release_call(std::uint32_t slot) {
     state.keys.erase(state.keys.find(busy->first));
   } else if (!aborted_) {
     const std::uint32_t next = busy->second.pop_front();
-    if (paused_) {
+    if (paused_ || state.unwanted) {
       state.again.push_back(next);
     } else {
       start_call(next);

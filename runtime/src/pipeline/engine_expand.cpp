@@ -59,6 +59,12 @@ void Engine::expansion_ended(std::uint32_t node, std::uint32_t which) {
     return;
   }
   schedule(node);
+  if (state.unwanted) {
+    session.drop();
+    expansion.answered(which);
+    drop_expansion(node, which);
+    return;
+  }
   StreamSession::Step step = session.take(now_);
   expansion.answered(which);
   if (!session.idle()) {

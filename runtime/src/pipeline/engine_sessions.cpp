@@ -49,6 +49,10 @@ void Engine::session_ended(std::uint32_t node, std::uint32_t which) {
     return;
   }
   schedule(node);
+  if (state.unwanted) {
+    wind_down_session(node, session);
+    return;
+  }
   if (state.plan->kind == NodeKind::kBatch) {
     batch_stepped(node, which, std::move(outcome));
     return;

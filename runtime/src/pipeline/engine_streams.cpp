@@ -76,6 +76,10 @@ void Engine::source_ended(std::uint32_t node) {
     return;
   }
   schedule(node);
+  if (state.unwanted) {
+    stream.drop();
+    return;
+  }
   StreamSession::Step step = stream.take(now_);
   if (!stream.idle()) {
     operation_began(node);

@@ -26,6 +26,18 @@ std::string_view node_kind_name(NodeKind kind) noexcept {
       return "reduce";
     case NodeKind::kSink:
       return "sink";
+    case NodeKind::kFilter:
+      return "filter";
+    case NodeKind::kProject:
+      return "project";
+    case NodeKind::kSample:
+      return "sample";
+    case NodeKind::kLimit:
+      return "limit";
+    case NodeKind::kThrottle:
+      return "throttle";
+    case NodeKind::kDelay:
+      return "delay";
   }
   return "map";
 }
@@ -67,6 +79,14 @@ std::string mermaid_quote(std::string_view text) {
   return out + '"';
 }
 
+/// Returns what a node does, in a few words.
+std::string role(const PlanNode& node) {
+  if (node.kind == NodeKind::kRoute) {
+    return node.route_field.empty() ? "by conditions" : "by " + node.route_field;
+  }
+  return node.task.empty() ? std::string(node_kind_name(node.kind)) : node.task;
+}
+
 std::string edge_label(const PlanNode& from, const PlanEdge& edge) {
   const std::string& output = from.outputs[edge.output].name;
   return output.empty() ? std::string(type_label(from)) : output + ": " + std::string(type_label(from));
@@ -84,6 +104,7 @@ std::string dot(const Graph::Impl& graph) {
         shape = "invhouse";
         break;
       case NodeKind::kRoute:
+      case NodeKind::kFilter:
         shape = "diamond";
         break;
       case NodeKind::kBatch:
@@ -96,10 +117,15 @@ std::string dot(const Graph::Impl& graph) {
       case NodeKind::kExpand:
         shape = "cds";
         break;
+      case NodeKind::kProject:
+      case NodeKind::kSample:
+      case NodeKind::kLimit:
+      case NodeKind::kThrottle:
+      case NodeKind::kDelay:
       case NodeKind::kMap:
         break;
     }
-    const std::string label = node.name + "\n" + (node.kind == NodeKind::kRoute ? "by " + node.route_field : node.task);
+    const std::string label = node.name + "\n" + role(node);
     out += "  " + dot_quote(node.name) + " [label = " + dot_quote(label) + ", shape = " + std::string(shape) + "];\n";
   }
   for (const PlanEdge& edge : graph.edges) {
@@ -115,8 +141,7 @@ std::string mermaid(const Graph::Impl& graph) {
   // Ids are numbers, because a name could be a Mermaid keyword ("end").
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     const PlanNode& node = graph.nodes[i];
-    const std::string label =
-        mermaid_quote(node.name + " (" + (node.kind == NodeKind::kRoute ? "by " + node.route_field : node.task) + ")");
+    const std::string label = mermaid_quote(node.name + " (" + role(node) + ")");
     std::string open = "[";
     std::string close = "]";
     switch (node.kind) {
@@ -125,6 +150,7 @@ std::string mermaid(const Graph::Impl& graph) {
         close = "])";
         break;
       case NodeKind::kRoute:
+      case NodeKind::kFilter:
         open = "{";
         close = "}";
         break;
@@ -141,6 +167,11 @@ std::string mermaid(const Graph::Impl& graph) {
         open = ">";
         close = "]";
         break;
+      case NodeKind::kProject:
+      case NodeKind::kSample:
+      case NodeKind::kLimit:
+      case NodeKind::kThrottle:
+      case NodeKind::kDelay:
       case NodeKind::kMap:
         break;
     }
@@ -160,7 +191,7 @@ Json node_json(const PlanNode& node) {
   if (!node.task.empty()) {
     json["task"] = node.task;
   }
-  if (node.kind == NodeKind::kRoute) {
+  if (!node.route_field.empty()) {
     json["field"] = node.route_field;
   }
   if (node.kind != NodeKind::kSource) {

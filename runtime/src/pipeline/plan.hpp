@@ -16,6 +16,7 @@
 #include <tenon/catalog.hpp>
 #include <tenon/pipeline.hpp>
 
+#include "pipeline/item_rules.hpp"
 #include "pipeline/name_template.hpp"
 #include "pipeline/task_directory.hpp"
 #include "pipeline/version_pin.hpp"
@@ -23,7 +24,25 @@
 namespace tenon::internal {
 
 /// The role of a node in the graph.
-enum class NodeKind { kSource, kMap, kRoute, kBatch, kReduce, kSink, kExpand };
+enum class NodeKind {
+  kSource,
+  kMap,
+  kRoute,
+  kBatch,
+  kReduce,
+  kSink,
+  kExpand,
+  kFilter,
+  kProject,
+  kSample,
+  kLimit,
+  kThrottle,
+  kDelay,
+};
+/// Returns whether the engine itself processes the items, without a task; see ItemStage.
+[[nodiscard]] constexpr bool needs_no_task(NodeKind kind) noexcept {
+  return kind == NodeKind::kRoute || kind >= NodeKind::kFilter;
+}
 [[nodiscard]] std::string_view node_kind_name(NodeKind kind) noexcept;
 
 /// The order in which a map passes on its results.
@@ -77,7 +96,8 @@ struct EdgeType {
 inline constexpr std::string_view kAnyType = "tenon.Any";
 
 struct PlanOutput {
-  std::string name;                  ///< Empty for the only output of any node except a route.
+  std::string name;                  ///< Empty for the only output of a node, and for what a filter
+                                     ///< lets pass.
   std::vector<std::uint32_t> edges;  ///< Indices; every edge gets every item.
 };
 
@@ -90,7 +110,7 @@ struct PlanEdge {
 struct PlanNode {
   NodeKind kind = NodeKind::kMap;
   std::string name;
-  std::string task;       ///< Full name; empty for a route.
+  std::string task;       ///< Full name; empty for a node that needs no task.
   bool collects = false;  ///< The task is a reduce.
   bool idempotent = false;
   Buffer params;
@@ -109,16 +129,21 @@ struct PlanNode {
   std::string key_field;
   ItemReader key_reader;
 
-  std::string route_field;
+  std::string route_field;  ///< Empty for a route by conditions.
   ItemReader route_reader;
   std::unordered_map<std::string, std::uint32_t> cases;  ///< Maps a value to an output.
-  std::uint32_t else_output = 0;                         ///< Ignored if else_dropped.
-  bool else_dropped = false;
+  std::uint32_t else_output = 0;                         ///< No edges if else_dropped.
+  bool else_dropped = false;                             ///< Also if a filter's `else` is not
+                                                         ///< connected.
+  ItemRule rule;                                         ///< For nodes that need no task; nothing for
+                                                         ///< a route by a field.
 
   std::optional<OutputNaming> naming;  ///< For maps and plain sinks with a task that writes files.
 
   std::uint32_t batch_size = 0;
   std::optional<std::chrono::nanoseconds> batch_wait;
+
+  std::vector<std::string> read_fields;  ///< The fields that conditions and projections read.
 
   /// Functions that name an item of the input type in messages; empty if the type has no such
   /// field.

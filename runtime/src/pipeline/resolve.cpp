@@ -186,6 +186,12 @@ class Resolver {
         }
         return true;
       case NodeKind::kRoute:
+      case NodeKind::kFilter:
+      case NodeKind::kProject:
+      case NodeKind::kSample:
+      case NodeKind::kLimit:
+      case NodeKind::kThrottle:
+      case NodeKind::kDelay:
         return true;
     }
     return true;
@@ -272,6 +278,7 @@ class Resolver {
     plan.else_dropped = node.else_dropped;
     plan.batch_size = node.batch_size;
     plan.batch_wait = node.batch_wait;
+    plan.rule = node.rule;
 
     ResolvedNode resolved;
     resolved.declaration = &node;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "pipeline/resolve.hpp"
+#include "pipeline/resolve_rules.hpp"
 #include "pipeline/route_cases.hpp"
 
 namespace tenon::internal {
@@ -31,6 +32,11 @@ class EdgeResolver {
     for (const std::uint32_t node : order_) {
       carry_types(node);
     }
+    for (PlanNode& plan : graph_.nodes) {
+      if (plan.kind == NodeKind::kFilter) {
+        plan.else_dropped = plan.outputs[plan.else_output].edges.empty();
+      }
+    }
     report_unconnected();
   }
 
@@ -45,6 +51,10 @@ class EdgeResolver {
     }
     if (node.kind != NodeKind::kRoute) {
       plan.outputs.emplace_back();
+      if (node.kind == NodeKind::kFilter) {
+        plan.else_output = 1;
+        plan.outputs.push_back({"else", {}});
+      }
       return;
     }
     for (const CaseDeclaration& one : node.cases) {
@@ -125,14 +135,20 @@ class EdgeResolver {
       return std::nullopt;
     }
     if (producer.kind != NodeKind::kRoute) {
+      if (producer.kind == NodeKind::kFilter && input.output == "else") {
+        return producer.else_output;
+      }
       if (!input.output.empty() && declared(from).broken) {
         // The misspelt word may be its kind.
         excused_.insert(input.node);
         return std::nullopt;
       }
       if (!input.output.empty()) {
-        reporter_.error(input.place, "'" + input.node + "' has one output, without a name",
-                        "write \"" + input.node + "\"");
+        const bool filter = producer.kind == NodeKind::kFilter;
+        reporter_.error(input.place,
+                        filter ? "filter '" + input.node + "' has no output '" + input.output + "'"
+                               : "'" + input.node + "' has one output, without a name",
+                        "write \"" + input.node + "\"" + (filter ? " or \"" + input.node + ".else\"" : ""));
         excused_.insert(input.node);
         return std::nullopt;
       }
@@ -254,10 +270,14 @@ class EdgeResolver {
       }
     }
     const bool any = resolved.task && resolved.task->argument_type == kAnyType;
-    if (plan.kind == NodeKind::kRoute || any) {
+    const bool own = needs_no_task(plan.kind);
+    if (own || any) {
       plan.input_type = incoming.value_or(EdgeType{});
     }
-    if (plan.kind == NodeKind::kRoute) {
+    if (plan.kind == NodeKind::kProject) {
+      plan.output_type = record_type(directory_);
+      resolved.known_type = true;
+    } else if (own) {
       plan.output_type = plan.input_type;
       resolved.known_type = known && incoming.has_value();
     } else if (resolved.task && resolved.task->result_type == kAnyType) {
@@ -268,8 +288,7 @@ class EdgeResolver {
     } else {
       resolved.known_type = resolved.task.has_value();
     }
-    const bool input_known =
-        plan.kind == NodeKind::kRoute || any ? known && incoming.has_value() : resolved.task.has_value();
+    const bool input_known = own || any ? known && incoming.has_value() : resolved.task.has_value();
     if (input_known && plan.kind != NodeKind::kSource) {
       make_readers(index);
     }
@@ -322,6 +341,7 @@ class EdgeResolver {
       plan.key_field = node.order_field->value;
       plan.key_reader = field_reader(type, *node.order_field, "the key of '" + node.name + "'");
     }
+    resolve_rule(node, directory_, reporter_, plan);
     if (type.name.empty() || type.name == kAnyType) {
       return;
     }
@@ -371,6 +391,9 @@ class EdgeResolver {
         const PlanOutput& one = plan.outputs[output];
         const std::string full = one.name.empty() ? node.name : node.name + "." + one.name;
         if (!one.edges.empty() || excused_.count(full) > 0) {
+          continue;
+        }
+        if (node.kind == NodeKind::kFilter && output == plan.else_output) {
           continue;
         }
         if (node.kind != NodeKind::kRoute) {

@@ -19,6 +19,8 @@
 
 namespace tenon::internal {
 
+class ItemField;
+
 /// Reads one field of an item as text, after verifying the item. Errors: kCorrupt. [any-thread]
 using ItemReader = std::function<Result<std::string>(BytesView item)>;
 
@@ -64,6 +66,11 @@ class TaskDirectory {
   /// Returns a reader of a dotted field path. Errors: kNotFound, kInvalidArgument.
   [[nodiscard]] virtual Result<ItemReader> field_reader(std::string_view plugin, std::string_view type,
                                                         std::string_view path) const = 0;
+  /// Returns a field that is read without verifying the item, by its dotted path. Errors:
+  /// kNotFound; kInvalidArgument for a path through a field that is not a table.
+  [[nodiscard]] virtual Result<std::shared_ptr<const ItemField>> item_field(std::string_view plugin,
+                                                                            std::string_view type,
+                                                                            std::string_view path) const = 0;
   /// Returns a function that replaces a string field of the root table. Errors: kNotFound.
   [[nodiscard]] virtual Result<ItemRenamer> renamer(std::string_view plugin, std::string_view type,
                                                     std::string_view field) const = 0;

@@ -166,6 +166,29 @@ TEST_CASE("Graph::admits: a plugin that cannot be used") {
   CHECK(has(admitted.error().message, "the file is truncated"));
 }
 
+TEST_CASE("Graph::admits: fields of conditions and projections") {
+  const Catalog catalog = Catalog().with(plugin("p", "1.0.0", kSchema));
+  Diagnostics diagnostics;
+  const std::optional<Graph> graph = Graph::parse(R"([sources.tree]
+task = "p.walk"
+[stages.some]
+kind = "filter"
+inputs = ["tree"]
+where = { "inner.name" = "glob:*.c", kind = "Small" }
+[sinks.sum]
+task = "p.sum"
+inputs = ["some"]
+)",
+                                                  "inventory.toml", catalog, {}, diagnostics);
+  INFO(diagnostics.to_text(false));
+  REQUIRE(graph);
+  CHECK(graph->admits(*plugin("p", "1.1.0", kSchema)));
+  const Result<void> admitted = graph->admits(
+      *plugin("p", "1.1.0", replace(kSchema, "table Inner { name: string; }", "table Inner { title: string; }")));
+  REQUIRE_FALSE(admitted);
+  CHECK(has(admitted.error().message, "stage 'some' reads p.Item.inner.name: p.Inner has no field 'name'"));
+}
+
 TEST_CASE("Graph: routes and keys read results of a newer conforming version") {
   const Graph checked = graph();
   const auto newer = plugin("p", "1.1.0",

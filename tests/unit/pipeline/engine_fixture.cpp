@@ -62,7 +62,7 @@ void check_accounts(const Graph::Impl& graph, const RunReport& report, bool ende
       bool exact = true;
       for (const std::uint32_t edge : graph.nodes[i].inputs) {
         const std::uint32_t from = graph.edges[edge].from;
-        exact = exact && graph.nodes[from].kind != internal::NodeKind::kRoute;
+        exact = exact && graph.nodes[from].outputs.size() == 1;
         given += report.stages[from].items_out;
       }
       if (exact) {

@@ -56,13 +56,26 @@ std::string random_pipeline(std::mt19937& random) {
     const std::string name = "stage" + std::to_string(i);
     const int kind = draw(0, 10);
     text += "[stages." + name + "]\n" + input();
-    if (kind < 6) {
+    if (kind < 5) {
       text += "task = \"tenon.double\"\n";
       text += draw(0, 1) == 0 ? "" : "workers = " + std::to_string(draw(1, 9)) + "\n";
       const int order = draw(0, 2);
       text += order == 0 ? "" : order == 1 ? "order = \"input\"\n" : "order = \"key:group\"\n";
       text += draw(0, 1) == 0 ? "" : "retry = { attempts = 2, backoff = \"1ms\" }\n";
       give(name);
+    } else if (kind == 5) {
+      static const char* const kRules[] = {
+          "kind = \"filter\"\nwhere = { group = [\"g0\", \"g2\"] }\n",
+          "kind = \"sample\"\nevery = 3\n",
+          "kind = \"throttle\"\nrate = \"100000/s\"\n",
+          "kind = \"delay\"\nfor = \"1ms\"\n",
+      };
+      const int limit = draw(0, 4);
+      text += limit == 4 ? "kind = \"limit\"\nitems = " + std::to_string(draw(1, 40)) + "\n" : kRules[limit];
+      give(name);
+      if (limit == 0 && draw(0, 1) == 0) {
+        give(name + ".else");
+      }
     } else if (kind < 8) {
       text += "kind = \"route\"\nfield = \"group\"\ncases = { a = [\"g0\"], b = [\"g1\"] }\n";
       give(name + ".a");

@@ -2,7 +2,9 @@
 /// read them.
 #pragma once
 
+#include <algorithm>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,6 +12,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "pipeline/item_field.hpp"
+#include "pipeline/scalar_type.hpp"
 #include "pipeline/task_directory.hpp"
 
 namespace tenon::test {
@@ -31,6 +35,7 @@ class FakeDirectory final : public internal::TaskDirectory {
     add_type("tenon.Line", {field("text", "string"), field("origin", "string"), field("number", "uint64")});
     add_type("tenon.Number", {field("value", "int64"), field("group", "string")});
     add_type("tenon.Count", {field("first", "int64"), field("count", "uint64")});
+    add_type("tenon.Record", {field("fields", "[tenon.RecordField]")});
     add_type("tenon.Empty", {});
     add_type("tenon.Any", {});
     add_type("text.GrepParams", {field("pattern", "string", true)});
@@ -49,6 +54,7 @@ class FakeDirectory final : public internal::TaskDirectory {
     add_task("tenon", "numbers", TaskKind::kSource, "tenon.Count", "tenon.Number");
     add_task("tenon", "echo", TaskKind::kPlain, "tenon.Any", "tenon.Any");
     add_task("tenon", "discard", TaskKind::kPlain, "tenon.Any", "tenon.Empty");
+    add_task("tenon", "show", TaskKind::kPlain, "tenon.Record", "tenon.Record");
     add_task("tenon", "double", TaskKind::kPlain, "tenon.Number", "tenon.Number");
     add_task("tenon", "sum", TaskKind::kReduce, "tenon.Number", "tenon.Number");
     add_plugin(plugin("other", "1.0.0"));
@@ -58,6 +64,11 @@ class FakeDirectory final : public internal::TaskDirectory {
     add_type("other.Values", {field("small", "uint8"), field("flag", "bool"), field("ratio", "float64"),
                               field("maybe", "int16"), field("any", "other.Union")});
     types_["other.Values"].fields[3].default_value = "null";
+    add_type("other.Sample",
+             {field("small", "uint8"), field("delta", "int16"), field("large", "uint64"), field("flag", "bool"),
+              field("ratio", "float64"), field("maybe", "int16"), field("word", "string"),
+              field("kind", "tenon.FileKind"), field("blob", "[ubyte]"), field("inner", "files.Inner")});
+    types_["other.Sample"].fields[5].default_value = "null";
     add_enum("other.Union", {"NONE", "Left", "Right"});
     add_task("other", "scan_numbers", TaskKind::kSource, "other.Place", "tenon.Number");
     files_["other.scan_numbers"] = {"", "", "root", "left_out"};
@@ -150,6 +161,33 @@ class FakeDirectory final : public internal::TaskDirectory {
     }
   }
 
+  Result<internal::ItemFieldPointer> item_field(std::string_view, std::string_view type,
+                                                std::string_view path) const override {
+    const TypeInfo* at = &types_.at(std::string(type));
+    bool certain = true;
+    for (std::string_view rest = path;;) {
+      const std::size_t dot = rest.find('.');
+      const auto found = std::find_if(at->fields.begin(), at->fields.end(),
+                                      [&](const FieldInfo& one) { return one.name == rest.substr(0, dot); });
+      if (found == at->fields.end()) {
+        return fail(ErrorCode::kNotFound, "no field");
+      }
+      const auto inner = types_.find(found->type);
+      if (dot == std::string_view::npos) {
+        internal::FieldShape shape = shape_of(*found, inner == types_.end() ? nullptr : &inner->second);
+        const bool scalar = shape.kind != internal::FieldKind::kText && shape.kind != internal::FieldKind::kOther;
+        shape.always_present = certain && (found->required || (scalar && !shape.optional));
+        return std::make_shared<TextField>(std::string(path), std::move(shape));
+      }
+      if (inner == types_.end() || !inner->second.enum_values.empty()) {
+        return fail(ErrorCode::kInvalidArgument,
+                    "'" + found->name + "' is " + found->type + ", which has no fields that a path can name");
+      }
+      certain = certain && found->required;
+      at = &inner->second;
+      rest.remove_prefix(dot + 1);
+    }
+  }
   /// Returns the reader of field_reader, for tests of the engine.
   static internal::ItemReader reader_of(std::string name) {
     return [name = std::move(name)](BytesView item) -> Result<std::string> {
@@ -224,6 +262,80 @@ class FakeDirectory final : public internal::TaskDirectory {
     }
     return true;
   }
+  /// A field of a text such as "value=7;group=g1".
+  class TextField final : public internal::ItemField {
+   public:
+    TextField(std::string name, internal::FieldShape shape) : name_(std::move(name)), shape_(std::move(shape)) {}
+    const internal::FieldShape& shape() const noexcept override { return shape_; }
+    bool read(const internal::Item& item, internal::FieldValue& value) const override {
+      const BytesView bytes = item.reply.bytes();
+      const std::string_view all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+      value = {};
+      if (all.find("corrupt") != std::string_view::npos) {
+        return false;
+      }
+      const std::size_t at = all.find(name_ + "=");
+      if (at == std::string_view::npos) {
+        value.present = shape_.always_present;
+        return true;
+      }
+      const std::size_t begin = at + name_.size() + 1;
+      const std::string_view text = all.substr(begin, all.find(';', begin) - begin);
+      value.present = true;
+      value.text = text;
+      switch (shape_.kind) {
+        case internal::FieldKind::kBool:
+          value.integer = text == "true" ? 1 : 0;
+          break;
+        case internal::FieldKind::kNatural:
+          value.integer = static_cast<std::int64_t>(std::stoull(std::string(text)));
+          break;
+        case internal::FieldKind::kInteger:
+          value.integer = std::stoll(std::string(text));
+          break;
+        case internal::FieldKind::kReal:
+          value.real = std::stod(std::string(text));
+          break;
+        case internal::FieldKind::kEnum:
+          for (const auto& [name, number] : shape_.names) {
+            value.integer = name == text ? number : value.integer;
+          }
+          break;
+        default:
+          break;
+      }
+      return true;
+    }
+
+   private:
+    std::string name_;
+    internal::FieldShape shape_;
+  };
+
+  static internal::FieldShape shape_of(const FieldInfo& field, const TypeInfo* named) {
+    internal::FieldShape shape;
+    shape.type = field.type;
+    shape.optional = field.default_value == "null";
+    if (named != nullptr && !named->enum_values.empty()) {
+      shape.kind = internal::FieldKind::kEnum;
+      for (const std::string& name : named->enum_values) {
+        shape.names.emplace_back(name, static_cast<std::int64_t>(shape.names.size()));
+      }
+    } else if (const internal::ScalarType* scalar = internal::find_scalar(field.type)) {
+      shape.kind = scalar->real        ? internal::FieldKind::kReal
+                   : scalar->least < 0 ? internal::FieldKind::kInteger
+                                       : internal::FieldKind::kNatural;
+      shape.least = scalar->least;
+      shape.most = scalar->most;
+      shape.single_precision = scalar->single_precision;
+    } else if (field.type == "bool") {
+      shape.kind = internal::FieldKind::kBool;
+    } else if (field.type == "string") {
+      shape.kind = internal::FieldKind::kText;
+    }
+    return shape;
+  }
+
   static FieldInfo field(std::string name, std::string type, bool required = false) {
     FieldInfo info;
     info.name = std::move(name);

@@ -92,6 +92,56 @@ inputs = ["parts"]
         "expand");
 }
 
+TEST_CASE("graph_text: stages without a task show their kind") {
+  const Loaded loaded = load(R"toml(
+[sources.n]
+task = "tenon.numbers"
+[stages.f]
+kind = "filter"
+inputs = ["n"]
+where = { value = 1 }
+[stages.r]
+kind = "route"
+inputs = ["f.else"]
+cases = { a = { value = "> 5" } }
+else = "drop"
+[stages.l]
+kind = "limit"
+items = 3
+inputs = ["f", "r.a"]
+[stages.p]
+kind = "project"
+inputs = ["l"]
+fields = ["value"]
+[sinks.s]
+task = "tenon.discard"
+inputs = ["p"]
+)toml");
+  INFO(loaded.messages);
+  REQUIRE(loaded.graph);
+  CHECK(internal::graph_text(*loaded.graph, GraphFormat::kMermaid) == R"text(flowchart LR
+  n0(["n (tenon.numbers)"])
+  n1{"f (filter)"}
+  n2{"r (by conditions)"}
+  n3["l (limit)"]
+  n4["p (project)"]
+  n5[("s (tenon.discard)")]
+  n0 -->|"tenon.Number"| n1
+  n1 -->|"else: tenon.Number"| n2
+  n1 -->|"tenon.Number"| n3
+  n2 -->|"a: tenon.Number"| n3
+  n3 -->|"tenon.Number"| n4
+  n4 -->|"tenon.Record"| n5
+)text");
+  const std::string dot = internal::graph_text(*loaded.graph, GraphFormat::kDot);
+  CHECK(dot.find("\"f\" [label = \"f\\nfilter\", shape = diamond]") != std::string::npos);
+  CHECK(dot.find("\"p\" [label = \"p\\nproject\", shape = box]") != std::string::npos);
+  const auto json = nlohmann::ordered_json::parse(internal::graph_text(*loaded.graph, GraphFormat::kJson));
+  CHECK(json["nodes"][1]["kind"] == "filter");
+  CHECK_FALSE(json["nodes"][2].contains("field"));
+  CHECK(json["nodes"][4]["gives"] == "tenon.Record");
+}
+
 TEST_CASE("graph_text: json") {
   const std::string text = internal::graph_text(graph(), GraphFormat::kJson);
   CHECK(text.starts_with("{\n  \"name\": "));

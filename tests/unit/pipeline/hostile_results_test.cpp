@@ -109,6 +109,40 @@ inputs = ["by.seven"]
   CHECK(by.items_out + by.dropped + by.failed + report.stages.at(1).failed == 300);
 }
 
+TEST_CASE("Pipeline: conditions and projections over results that their worker changes fail items, not the host") {
+  Runtime runtime = start();
+  Diagnostics diagnostics;
+  std::optional<Graph> graph = Graph::parse(R"(
+[sources.numbers]
+task = "tenon.numbers"
+args = { count = 300 }
+[stages.flicker]
+task = "steps.flicker"
+inputs = ["numbers"]
+[stages.some]
+kind = "filter"
+inputs = ["flicker"]
+where = { path = ["glob:n*[1-5]", "prefix:n2"], size_bytes = "> 0", not = { extension = "contains:x" } }
+[stages.record]
+kind = "project"
+inputs = ["some"]
+fields = ["path", "size_bytes", "kind", "extension"]
+[sinks.end]
+task = "tenon.discard"
+inputs = ["record"]
+)",
+                                            "test.toml", runtime.catalog(), {}, diagnostics);
+  INFO(diagnostics.to_text());
+  REQUIRE(graph);
+  const RunReport report = run_pipeline(runtime, *graph);
+  INFO(report.to_json());
+  CHECK(report.end == RunReport::End::kDone);
+  const StageReport& some = report.stages.at(2);
+  CHECK(some.items_out + some.dropped + some.failed + report.stages.at(1).failed == 300);
+  const StageReport& record = report.stages.at(3);
+  CHECK(record.items_out + record.failed == some.items_out);
+}
+
 TEST_CASE("Pipeline: a retried item tells its task which attempt it is, of one and the same call") {
   Runtime runtime = start();
   Diagnostics diagnostics;

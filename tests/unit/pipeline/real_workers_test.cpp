@@ -82,6 +82,75 @@ inputs = ["pass"]
   CHECK(stage(report, "sum").grouped == 20000);
 }
 
+TEST_CASE("Pipeline: filter, route by conditions, project and limit over results of real workers") {
+  Runtime runtime = start(2);
+  const Graph graph = parse(runtime, numbers(1000) + R"(
+[stages.judge]
+task = "steps.judge"
+inputs = ["numbers"]
+order = "input"
+[stages.odd]
+kind = "filter"
+inputs = ["judge"]
+where = { parity = "odd", name = "glob:n[1-8]*", value = ">= 10" }
+[stages.by]
+kind = "route"
+inputs = ["odd"]
+cases = { small = { value = "< 100" }, large = { value = ">= 500" } }
+else = "drop"
+[stages.record]
+kind = "project"
+inputs = ["by.small"]
+fields = { number = "value", is = "parity", name = "name", at = "@index" }
+[stages.back]
+task = "steps.pass"
+inputs = ["record"]
+[sinks.records]
+task = "tenon.discard"
+inputs = ["back"]
+[stages.few]
+kind = "limit"
+items = 20
+inputs = ["by.large"]
+[sinks.large]
+task = "tenon.discard"
+inputs = ["few"]
+[sinks.even]
+task = "tenon.discard"
+inputs = ["odd.else"]
+)");
+  const RunReport report = run_pipeline(runtime, graph);
+  INFO(report.to_json());
+  CHECK(report.end == RunReport::End::kDone);
+  CHECK(report.failures.empty());
+  CHECK(stage(report, "records").items_out == 40);
+  CHECK(stage(report, "large").items_out == 20);
+  CHECK(stage(report, "odd").items_out == 1000);
+  CHECK(stage(report, "even").items_out + stage(report, "by").items_in == 1000);
+}
+
+TEST_CASE("Pipeline: a limit ends a run of a real source, map and reduce without an error") {
+  Runtime runtime = start(2);
+  const Graph graph = parse(runtime, numbers(2'000'000) + R"(
+[stages.twice]
+task = "steps.twice"
+inputs = ["numbers"]
+order = "input"
+[stages.first]
+kind = "limit"
+items = 100
+inputs = ["twice"]
+[sinks.sum]
+task = "tenon.sum"
+inputs = ["first"]
+)");
+  const RunReport report = run_pipeline(runtime, graph);
+  INFO(report.to_json());
+  CHECK(report.end == RunReport::End::kDone);
+  CHECK(number(report) == 2 * 100 * 99 / 2);
+  CHECK(stage(report, "numbers").items_out < 1'000'000);
+}
+
 TEST_CASE("Pipeline: route by an enum, batches, and a failing item named by its field") {
   Runtime runtime = start(2);
   const Graph graph = parse(runtime, numbers(1000) + R"(

@@ -1,0 +1,66 @@
+/// What the stages without a task do with their items. Plain data.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <tenon/bytes.hpp>
+
+namespace tenon::internal {
+
+class Decision;
+class ItemField;
+
+/// Filters and routes by conditions. The outcome of the decision is the number of an output.
+struct DecisionRule {
+  std::shared_ptr<const Decision> decision;
+};
+
+/// A value of a tenon.Record; monostate is NullValue.
+using RecordValue = std::variant<std::monostate, bool, std::int64_t, double, std::string>;
+
+/// Makes a tenon.Record of some fields.
+struct ProjectRule {
+  struct Field {
+    std::string name;  ///< In the record.
+    std::shared_ptr<const ItemField> source;
+    RecordValue otherwise;  ///< For items without the field.
+  };
+  std::vector<Field> fields;
+};
+
+/// Lets some items pass. Both parts apply: of the items that `every` chooses, the hash takes some.
+struct SampleRule {
+  std::uint64_t every = 1;  ///< The first of this many items passes.
+  /// An item passes if the hash of its number and the seed is at most this: the choice does not
+  /// depend on the order in which the items arrive.
+  std::uint64_t most_hash = UINT64_MAX;
+  std::uint64_t seed = 0;
+};
+
+/// Ends the stage after this many items.
+struct LimitRule {
+  std::uint64_t items = 1;
+};
+
+/// Lets at most `items` pass in `period`, spread evenly, after at most `burst` at once.
+struct ThrottleRule {
+  std::uint64_t items = 1;
+  std::chrono::nanoseconds period{std::chrono::seconds(1)};
+  std::uint64_t burst = 1;
+};
+
+/// Lets each item pass this long after it arrived.
+struct DelayRule {
+  std::chrono::nanoseconds time{0};
+};
+
+using ItemRule =
+    std::variant<std::monostate, DecisionRule, ProjectRule, SampleRule, LimitRule, ThrottleRule, DelayRule>;
+
+}  // namespace tenon::internal
