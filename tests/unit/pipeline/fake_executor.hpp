@@ -67,9 +67,9 @@ struct FakeTask {
   int opened = 0;
   std::uint32_t running = 0;
   std::uint32_t most_running = 0;
-  std::vector<std::string> arguments;                            ///< The arguments of plain calls,
-                                                                 ///< in the order of submission.
-  std::uint32_t sessions = 0;                                    ///< How many are open.
+  std::vector<std::string> arguments;  ///< The arguments of plain calls,
+                                       ///< in the order of submission.
+  std::uint32_t sessions = 0;          ///< How many are open.
   std::uint32_t most_sessions = 0;
   std::vector<std::size_t> fed;                                  ///< The sizes of feeds.
   std::vector<std::uint32_t> asked;                              ///< How many results each step of

@@ -1,6 +1,6 @@
 /* Each function of the tasks passes a point: "count.open", "count.step", "count.checkpoint", "count.close", the same
- * for "spread" and "sum" (with "sum.finish"), and "pass.run". Passes are counted over all processes, in files of the directory
- * LIFE_DIR.
+ * for "spread" and "sum" (with "sum.finish"), and "pass.run". Passes are counted over all processes, in files of the
+ * directory LIFE_DIR.
  *
  *   LIFE_DIE=count.step:2,sum.open:1+   kills the process at the second step, and at each opening of the reduce
  *   LIFE_HANG=count.step:3              never returns from the third step
