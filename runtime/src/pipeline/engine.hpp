@@ -177,6 +177,7 @@ class Engine {
   /// Lets every timer of unwanted nodes fire now.
   void hurry_unwanted();
   /// Drops an item of an unwanted expand.
+  void cut_expansion(std::uint32_t node, std::uint32_t which);
   void drop_expansion(std::uint32_t node, std::uint32_t which);
   /// Takes the end of an operation of a batch or reduce that is unwanted.
   void wind_down_session(std::uint32_t node, SessionState& session);

@@ -84,12 +84,15 @@ void Engine::expansion_ended(std::uint32_t node, std::uint32_t which) {
                         {}});
     return;
   }
+  const bool idle = step.results.empty() && session.idle();
   state.went_well = state.went_well || !step.results.empty();
   ready_.clear();
   expansion.gave(which, std::move(step.results), ready_);
   pass_on_ready(state);
   if (session.ended()) {
     end_expansion(node, which, std::nullopt);
+  } else if (draining_ && idle && session.resumes_at() > now_) {
+    cut_expansion(node, which);
   } else {
     wake_at(node, session.resumes_at());
   }
@@ -104,7 +107,7 @@ void Engine::recover_expansion(std::uint32_t node, std::uint32_t which, Error er
   }
   Recovery recovery = session.recover(std::move(error), ended_calls_, last_culprit(), now_);
   if (!recovery.reopens_after && session.can_reopen() && may_retry(*state.plan, recovery.error, entry.attempt)) {
-    session.reopen(now_ + std::chrono::duration_cast<Clock::duration>(backoff(state.plan->retry, entry.attempt)));
+    session.retry(now_ + std::chrono::duration_cast<Clock::duration>(backoff(state.plan->retry, entry.attempt)));
     ++entry.attempt;
   } else if (!recovery.reopens_after) {
     if (!recovery.why.empty()) {
@@ -133,6 +136,17 @@ void Engine::end_expansion(std::uint32_t node, std::uint32_t which, std::optiona
     state.went_well = true;
     ++state.report.grouped;
   }
+  ready_.clear();
+  state.expansion->over(which, ready_);
+  pass_on_ready(state);
+}
+
+void Engine::cut_expansion(std::uint32_t node, std::uint32_t which) {
+  // Its task waits for more to give, which would keep a run alive that is to stop.
+  NodeState& state = nodes_[node];
+  state.cut = true;
+  ++state.report.dropped;
+  --state.active;
   ready_.clear();
   state.expansion->over(which, ready_);
   pass_on_ready(state);

@@ -8,12 +8,14 @@ namespace tenon::internal {
 
 std::uint32_t Engine::stream_room(const NodeState& state, const StepSize& step) const {
   std::uint64_t room = step.size();
-  // What waits in the outbox, and what other sessions of the node are asked for, needs room too.
+  // What other sessions of the node are asked for needs room too.
   ResultsAhead ahead;
   std::uint32_t sharers = 1;
   if (state.expansion) {
+    if (!state.outbox.empty()) {
+      return 0;  // There is no room even for these. The pump that passes them on comes back here.
+    }
     ahead = state.expansion->ahead();
-    ahead.items += state.outbox.size();
     sharers = state.expansion->sharers();
   }
   for (const std::uint32_t index : state.plan->outputs[0].edges) {

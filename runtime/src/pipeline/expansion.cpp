@@ -87,10 +87,12 @@ void Expansion::pass_on(Entry& entry, std::vector<Reply>& ready) {
 
 void Expansion::over(std::uint32_t which, std::vector<Reply>& ready) {
   Entry& entry = entries_[which];
-  if (entry.session->checkpoints() != StreamSession::Checkpoints::kUnknown) {
-    checkpoints_ = entry.session->checkpoints();
+  // What one session could not do does not take from the others what the task has shown.
+  const StreamSession::Checkpoints known = entry.session->checkpoints();
+  if (known != StreamSession::Checkpoints::kUnknown && checkpoints_ != StreamSession::Checkpoints::kGiven) {
+    checkpoints_ = known;
   }
-  step_ = entry.session->step();
+  step_ = entry.session->step().for_another();
   entry.over = true;
   entry.session.reset();
   entry.item = {};

@@ -83,6 +83,7 @@ class StepSize {
   static constexpr std::chrono::milliseconds kTime{5};
   static constexpr std::uint32_t kFirst = 4;
   static constexpr std::uint32_t kMost = 1024;
+  static constexpr std::uint32_t kMostAtFirst = 32;
 
   [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
   /// Returns how many items fit into `most_bytes` if they are like those of the last step; at least
@@ -95,7 +96,18 @@ class StepSize {
   }
   /// Returns the mean size of the items of the last step; 0 if it is not known.
   [[nodiscard]] std::uint64_t item_bytes() const noexcept { return item_bytes_; }
-  void carried(std::size_t items, std::uint64_t bytes) noexcept { item_bytes_ = items > 0 ? bytes / items : 0; }
+  void carried(std::size_t items, std::uint64_t bytes) noexcept {
+    if (items > 0) {
+      item_bytes_ = bytes / items;
+    }
+  }
+  /// Returns the size to begin another stream of the same task with. Its items may be much larger, so
+  /// the first step is small.
+  [[nodiscard]] StepSize for_another() const noexcept {
+    StepSize other = *this;
+    other.size_ = std::min(size_, kMostAtFirst);
+    return other;
+  }
   /// A step killed its worker. The next step has one item, so that it contains only the item that
   /// kills workers.
   void lost() noexcept { size_ = 1; }

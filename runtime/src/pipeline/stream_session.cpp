@@ -19,10 +19,11 @@ StreamSession::StreamSession(const PlanNode& plan, Checkpoints checkpoints, Step
     : plan_(plan),
       recoverable_(checkpoints == Checkpoints::kGiven),
       probed_(checkpoints != Checkpoints::kUnknown),
+      has_none_(checkpoints == Checkpoints::kNone),
       step_(step) {}
 
 StreamSession::Checkpoints StreamSession::checkpoints() const noexcept {
-  return !probed_ ? Checkpoints::kUnknown : recoverable_ ? Checkpoints::kGiven : Checkpoints::kNone;
+  return recoverable_ ? Checkpoints::kGiven : has_none_ ? Checkpoints::kNone : Checkpoints::kUnknown;
 }
 
 void StreamSession::open(Executor& executor, std::uint32_t first, std::uint32_t second, BytesView argument) {
@@ -101,6 +102,8 @@ void StreamSession::drop() {
 void StreamSession::checkpointed(ExecutorSession::Outcome outcome) {
   const bool first = !probed_;
   probed_ = true;
+  // Another error may concern only this session.
+  has_none_ = outcome.error && outcome.error->code == ErrorCode::kUnsupported;
   // Without a checkpoint the session continues, but it cannot be opened again. An empty checkpoint
   // means the start.
   recoverable_ = !outcome.error && !outcome.results.empty() && (first || outcome.results.front().size_bytes() > 0);
@@ -173,6 +176,11 @@ Recovery StreamSession::recover(Error error, std::uint64_t ended_calls, std::str
     reopen(now + std::chrono::duration_cast<Executor::Clock::duration>(*recovery.reopens_after));
   }
   return recovery;
+}
+
+void StreamSession::retry(TimePoint at) {
+  losses_ = {};
+  reopen(at);
 }
 
 void StreamSession::reopen(TimePoint at) {

@@ -99,13 +99,16 @@ class StreamSession {
 
   /// Decides whether the session is opened again after an error. If so, it is closed now.
   [[nodiscard]] Recovery recover(Error error, std::uint64_t ended_calls, std::string culprit, TimePoint now);
-  /// Closes it, to be opened again from its last checkpoint at a time. Requires `can_reopen`.
-  void reopen(TimePoint at);
+  /// Closes it for another attempt after an error, from its last checkpoint. Earlier deaths do not
+  /// count any more. Requires `can_reopen`.
+  void retry(TimePoint at);
 
   /// Returns the progress that the task reported last.
   [[nodiscard]] std::optional<Progress> progress() const;
 
  private:
+  /// Closes it, to be opened again from its last checkpoint at a time.
+  void reopen(TimePoint at);
   enum class Phase : std::uint8_t { kClosed, kOpening, kProbing, kIdle, kWorking, kCheckpointing };
 
   void checkpointed(ExecutorSession::Outcome outcome);
@@ -115,7 +118,8 @@ class StreamSession {
   std::unique_ptr<ExecutorSession> session_;
   Phase phase_ = Phase::kClosed;
   bool recoverable_ = false;  ///< It has a checkpoint, or its start counts as one.
-  bool probed_ = false;       ///< It is known whether the task gives checkpoints.
+  bool probed_ = false;       ///< A checkpoint has been requested at its start, or need not be.
+  bool has_none_ = false;     ///< The task gives no checkpoints.
   bool ended_ = false;
   Reply checkpoint_;  ///< Empty: the start.
   GivenItems given_;  ///< The results since the checkpoint.
