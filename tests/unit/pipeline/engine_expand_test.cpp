@@ -148,6 +148,40 @@ queue = { items = 8 }
   }
 }
 
+TEST_CASE("Engine: a slow consumer of large results stops an expand by their bytes") {
+  for (const char* order : {"", "order = \"input\"\n"}) {
+    const Graph::Impl graph = graph_of(numbers(1000) + R"(
+[stages.split]
+task = "other.split"
+inputs = ["numbers"]
+queue = { items = 1024, bytes = "64KiB" }
+)" + order + R"([sinks.slow]
+task = "tenon.discard"
+inputs = ["split"]
+workers = 1
+queue = { items = 1024, bytes = "64KiB" }
+)");
+    FakeExecutor executor;
+    FakeTask& task = executor.task("other.split");
+    task.results_of = [](std::int64_t) { return 90; };
+    task.item = [](std::int64_t) { return std::string(16 * 1024, 'x'); };
+    executor.task("tenon.discard").least = std::chrono::seconds(1);
+    executor.task("tenon.discard").most = std::chrono::seconds(1);
+    std::atomic<int> stop{0};
+    RunOptions options;
+    options.stop = &stop;
+    executor.on_wait = [&] { stop = executor.waits() > 3000 ? 2 : 0; };
+    const RunReport report = run(graph, executor, options);
+    CHECK(report.end == RunReport::End::kInterrupted);
+    std::uint64_t results = 0;
+    for (const std::uint32_t one : task.asked) {
+      results += one;
+    }
+    // The first steps of eight sessions, whose size is not known yet, and two queues.
+    CHECK(results <= stage(report, "slow").items_in + 60);
+  }
+}
+
 TEST_CASE("Engine: sessions that wait for their turn in the order pause with bounded results") {
   // The first item never ends, so nothing else may pass.
   const Graph::Impl graph = graph_of(split_of(1000, "order = \"input\"\nworkers = 4\nqueue = { items = 16 }"));
@@ -323,6 +357,31 @@ TEST_CASE("Engine: without checkpoints, a death costs the item only if it has gi
   CHECK(task.checkpoints_taken <= 2);
 }
 
+TEST_CASE("Engine: a checkpoint that fails costs no later item of an expand its recovery") {
+  const Graph::Impl graph = graph_of(split_of(30, "order = \"input\"\nworkers = 1"));
+  for (const int failing : {0, 1, 2}) {
+    FakeExecutor executor;
+    FakeTask& task = executor.task("other.split");
+    task.checkpoint_failures = {failing};
+    task.crashes = {20, 31, 45};
+    const RunReport report = run(graph, executor);
+    CHECK(report.failure_count == 0);
+    CHECK(results_of(report) == parts(30));
+  }
+}
+
+TEST_CASE("Engine: a death counts only in its own attempt of an expanded item") {
+  const Graph::Impl graph = graph_of(split_of(1, "workers = 1\nretry = { attempts = 3 }"));
+  FakeExecutor executor;
+  FakeTask& task = executor.task("other.split");
+  // Three deaths at the start, then an error, then three more: four in a row would be too many.
+  task.crashes = {0, 1, 2, 4, 5, 6};
+  task.failures = {3};
+  const RunReport report = run(graph, executor);
+  CHECK(report.failure_count == 0);
+  CHECK(sorted(results_of(report)) == sorted(parts(1)));
+}
+
 TEST_CASE("Engine: results that a session does not repeat fail the item, nothing doubled in silence") {
   const Graph::Impl graph = graph_of(split_of(3, "order = \"input\"\nworkers = 1"));
   FakeExecutor executor;
@@ -367,6 +426,29 @@ TEST_CASE("Engine: stop = 1 finishes the items of an expand that the sources hav
   CHECK(report.outputs.empty());
   CHECK_FALSE(stage(report, "sum").note.empty());
   check_accounts(graph, report, true);
+}
+
+TEST_CASE("Engine: stop = 1 ends a session of an expand whose task only waits for more") {
+  for (const char* order : {"", "order = \"input\""}) {
+    const Graph::Impl graph = graph_of(split_of(4, order));
+    std::atomic<int> stop{0};
+    FakeExecutor executor;
+    FakeTask& task = executor.task("other.split");
+    for (int step = 4; step < 100000; ++step) {
+      task.pauses.insert(step);
+    }
+    RunOptions options;
+    options.stop = &stop;
+    executor.on_wait = [&] { stop = executor.waits() > 200 ? 1 : 0; };
+    const RunReport report = run(graph, executor, options);
+    CHECK(report.end == RunReport::End::kInterrupted);
+    CHECK(executor.waits() < 300);
+    CHECK(report.failure_count == 0);
+    CHECK(stage(report, "split").dropped > 0);
+    // The sum is over a part of the stream.
+    CHECK(report.outputs.empty());
+    check_accounts(graph, report, true);
+  }
 }
 
 TEST_CASE("Engine: stop = 2 cancels the sessions of an expand") {

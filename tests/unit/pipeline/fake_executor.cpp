@@ -130,6 +130,8 @@ class FakeSession final : public internal::ExecutorSession {
     const int number = spec().checkpoints_taken++;
     if (spec().checkpoint_crashes.count(number) > 0 || spec().checkpoint_losses.count(number) > 0) {
       outcome.error = died(spec().checkpoint_crashes.count(number) > 0);
+    } else if (spec().checkpoint_failures.count(number) > 0) {
+      outcome.error = Error{ErrorCode::kFailed, "this position cannot be saved", {}};
     } else if (spec().checkpoints) {
       outcome.results.push_back(make_reply(source_ ? std::to_string(given_) : joined_));
     } else {

@@ -42,6 +42,8 @@ struct FakeTask {
   std::set<std::int64_t> traps;
   /// Checkpoints that die, counted in the same way.
   std::set<int> checkpoint_crashes;
+  /// Checkpoints that fail in the task's own code.
+  std::set<int> checkpoint_failures;
   /// Openings that die, counted in the same way.
   std::set<int> open_crashes;
   /// Operations, checkpoints and openings that are lost because their worker dies in other work.

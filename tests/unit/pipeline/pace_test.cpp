@@ -157,6 +157,20 @@ TEST_CASE("StepSize: large items make a step smaller, by their size in the last 
   CHECK(step.within(399) == 3);
   CHECK(step.within(1) == 1);
   CHECK(step.within(0) == 1);
+  step.carried(0, 0);
+  CHECK(step.within(400) == 4);
+}
+
+TEST_CASE("StepSize: another stream of the same task begins small, knowing how large its items may be") {
+  StepSize step;
+  for (int i = 0; i < 20; ++i) {
+    step.stepped(step.size(), microseconds(30));
+  }
+  step.carried(10, 1000);
+  CHECK(step.for_another().size() == StepSize::kMostAtFirst);
+  CHECK(step.for_another().within(400) == 4);
+  step.stepped(1, std::chrono::hours(1));
+  CHECK(step.for_another().size() == 1);
 }
 
 }  // namespace tenon::test
