@@ -1,6 +1,7 @@
 #include "host/pool.hpp"
 
 #include <algorithm>
+#include <map>
 #include <new>
 
 #include "base/checked.hpp"
@@ -32,6 +33,15 @@ constexpr std::chrono::milliseconds kLongestDrain = std::chrono::hours(24 * 365)
 
 std::int64_t to_ns(std::chrono::milliseconds duration) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count();
+}
+
+/// The descriptors that kept files have, with those of the plugins' own libraries.
+std::uint64_t descriptors_of(const std::map<std::string, ServedFileRef, std::less<>>& files) {
+  std::uint64_t count = files.size();
+  for (const auto& [name, file] : files) {
+    count += file->libraries().size();
+  }
+  return count;
 }
 
 Result<void> check(const RuntimeOptions& options) {
@@ -188,8 +198,9 @@ Result<std::shared_ptr<Pool>> Pool::start(const RuntimeOptions& options,
   if (auto checked = check(options); !checked) {
     return fail(std::move(checked.error()));
   }
-  if (auto enough = check_descriptor_budget(options.workers != 0 ? options.workers : usable_core_count()); !enough) {
-    return fail(std::move(enough.error()));
+  const auto budget = DescriptorBudget::for_workers(options.workers != 0 ? options.workers : usable_core_count());
+  if (!budget) {
+    return fail(Error(budget.error()));
   }
   if (auto enough = check_stack_limit("tenon-worker, which has the limits of this process,"); !enough) {
     return fail(std::move(enough.error()));
@@ -237,6 +248,10 @@ Result<std::shared_ptr<Pool>> Pool::start(const RuntimeOptions& options,
   if (!catalog) {
     pool->shutdown(Shutdown::kKill);
     return fail(std::move(catalog.error()));
+  }
+  if (auto enough = budget->check_files(descriptors_of(catalog->files)); !enough) {
+    pool->shutdown(Shutdown::kKill);
+    return fail(std::move(enough.error()));
   }
   std::vector<GenerationRef> current;
   for (const auto& plugin : catalog->catalog.plugins()) {

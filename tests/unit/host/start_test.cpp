@@ -142,10 +142,29 @@ TEST_CASE("start: more workers than descriptors allow are refused before one is 
 }
 
 TEST_CASE("start: as many workers as descriptors allow start") {
+  const auto options = options_of(20);
+  tenon::CatalogOptions catalog_options;
+  catalog_options.plugin_dirs = options.plugin_dirs;
+  catalog_options.cache_dir = options.cache_dir;
+  catalog_options.worker_executable = options.worker_executable;
+  const auto catalog = tenon::Catalog::open(catalog_options);
+  REQUIRE(catalog);
+  std::size_t plugins = 0;
+  for (const auto& plugin : catalog->plugins()) {
+    plugins += plugin->usable() ? 1 : 0;
+  }
   rlimit before{};
   REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
   rlimit few = before;
-  few.rlim_cur = *open_descriptor_count() + kDescriptorsPerRuntime + 20 * kDescriptorsPerWorker;
+  few.rlim_cur = *open_descriptor_count() + kDescriptorsPerRuntime + plugins + 20 * kDescriptorsPerWorker;
+  // The plugin files that a runtime keeps open need descriptors too, and it knows how many.
+  rlimit too_few = few;
+  --too_few.rlim_cur;
+  ::setrlimit(RLIMIT_NOFILE, &too_few);
+  const auto refused = tenon::Runtime::start(options_of(20));
+  ::setrlimit(RLIMIT_NOFILE, &before);
+  REQUIRE_FALSE(refused);
+  CHECK(has(refused.error(), "20 workers and " + std::to_string(plugins) + " plugin files need"));
   ::setrlimit(RLIMIT_NOFILE, &few);
   auto runtime = tenon::Runtime::start(options_of(20));
   const std::size_t ready = runtime ? tenon::test::stats_of_all_workers(*runtime).workers.size() : 0;
