@@ -117,7 +117,15 @@ class RecordSource {
       }
     }
     if (params_.header()) {
-      if (const auto header = next_row(); header && position_.names.empty()) {
+      const std::uint64_t broken = position_.broken;
+      const auto header = next_row();
+      if (position_.broken != broken) {
+        throw tenon::TaskError(TENON_CORRUPT,
+                               tenon::plugins::quote(file_.path()) +
+                                   ": the header is broken, so the columns have no names; correct it, or "
+                                   "set `names`, and `skip_lines` to the lines before the data");
+      }
+      if (header && position_.names.empty()) {
         for (const csv::Field& field : *header) {
           position_.names.emplace_back(field.text);
         }

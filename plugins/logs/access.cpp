@@ -230,14 +230,19 @@ bool AccessParser::parse_json(std::string_view line, AccessLine& request) {
         has_time = true;
       }
     } else if (is_one_of(name, kStatuses)) {
-      const auto value = decimal_of(field);
-      has_status = value && *value >= 0 && *value <= 999;
-      request.status = has_status ? static_cast<std::uint16_t>(*value) : 0;
+      // Several of the known names may occur; one that holds something else takes nothing away.
+      if (const auto value = decimal_of(field); value && *value >= 0 && *value <= 999) {
+        has_status = true;
+        request.status = static_cast<std::uint16_t>(*value);
+      }
     } else if (is_one_of(name, kSizes)) {
-      const double value = decimal_of(field).value_or(0);
-      request.size_bytes = value > 0 && value < 1.8e19 ? static_cast<std::uint64_t>(value) : 0;
+      if (const auto value = decimal_of(field); value && *value >= 0 && *value < 1.8e19) {
+        request.size_bytes = static_cast<std::uint64_t>(*value);
+      }
     } else if (is_one_of(name, kDurations)) {
-      request.seconds = decimal_of(field).value_or(0);
+      if (const auto value = decimal_of(field)) {
+        request.seconds = *value;
+      }
     } else if (name == "request" && field.kind == JsonField::Kind::kText) {
       split_request(field.text, request);
     } else {
@@ -259,9 +264,7 @@ bool AccessParser::parse_json(std::string_view line, AccessLine& request) {
   if (!has_status) {
     return fail("has no status in any of the known fields (`status`, `status_code`)");
   }
-  if (request.query.empty()) {
-    split_query(request);
-  }
+  split_query(request);
   return true;
 }
 

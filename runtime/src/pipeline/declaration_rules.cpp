@@ -112,6 +112,14 @@ class RuleReader {
     rule.burst = static_cast<std::uint64_t>(std::max(1.0, std::floor(in_burst)));
     if (const auto burst = table_.integer("burst", 1, kMostRate)) {
       rule.burst = static_cast<std::uint64_t>(burst->value);
+      constexpr std::chrono::duration<double> kLongestCredit = std::chrono::hours(24 * 10'000);
+      const std::chrono::duration<double> credit = std::chrono::duration<double>(rule.period) /
+                                                   static_cast<double>(rule.items) * static_cast<double>(rule.burst);
+      if (credit > kLongestCredit) {
+        table_.fail(burst->place, "at this rate, a burst of this size takes more than 10000 days",
+                    "take a smaller burst");
+        rule.burst = 1;
+      }
     }
     node_.rule = rule;
   }

@@ -136,7 +136,10 @@ void Engine::call_ended(std::uint32_t slot) {
   }
   if (outcome) {
     answer(slot, std::move(*outcome));
-  } else if (!nodes_[node].unwanted && may_retry(plan, outcome.error(), call.attempt)) {
+  } else if (nodes_[node].unwanted) {
+    ++nodes_[node].report.dropped;
+    remove_call(slot);
+  } else if (may_retry(plan, outcome.error(), call.attempt)) {
     timers_.push({now_ + backoff(plan.retry, call.attempt), Timer::Kind::kRetry, slot, 0, 0});
     ++call.attempt;
     call.call_id = outcome.error().context.call_id;

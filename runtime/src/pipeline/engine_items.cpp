@@ -18,6 +18,7 @@ void Engine::pump_items(std::uint32_t node) {
     const std::size_t input = state.next_input;
     const Passed passed = pass_item(node, input);
     if (passed == Passed::kLast) {
+      state.cut = false;  // What it has passed on is complete, even in a run that is stopping.
       close_inputs(node);
       finish_node(node);
       return;
@@ -68,7 +69,12 @@ Engine::Passed Engine::pass_item(std::uint32_t node, std::size_t input) {
     push(output, pop(edge_index));
   }
   verdict.action = ItemVerdict::Action::kOpen;
-  return state.items->complete() ? Passed::kLast : Passed::kYes;
+  // An item of another input may have been admitted, and wait for room.
+  const std::vector<std::uint32_t>& inputs = state.plan->inputs;
+  const bool admitted = std::any_of(inputs.begin(), inputs.end(), [&](std::uint32_t one) {
+    return verdicts_[one].action == ItemVerdict::Action::kPass;
+  });
+  return state.items->complete() && !admitted ? Passed::kLast : Passed::kYes;
 }
 
 void Engine::close_inputs(std::uint32_t node) {
@@ -120,14 +126,14 @@ void Engine::wind_down(std::uint32_t node) {
     pump_source(node);
     return;
   }
-  // Everything fits into closed edges.
-  flush_sequence(node);
-  static_cast<void>(flush_outbox(node));
   while (!state.again.empty()) {
     // It waited for its next attempt.
     ++state.report.dropped;
     remove_call(state.again.pop_front());
   }
+  // Everything fits into closed edges.
+  flush_sequence(node);
+  static_cast<void>(flush_outbox(node));
   if (!state.gathered.empty()) {
     state.report.dropped += state.gathered.size();
     state.active -= state.gathered.size();

@@ -51,16 +51,23 @@ class Chooser final : public ItemStage {
     if (!output) {
       return fail(ErrorCode::kCorrupt, "a field that the conditions read is not valid");
     }
-    return *output == plan_.else_output && plan_.else_dropped ? drop() : pass(*output);
+    if (*output == plan_.else_output && plan_.else_dropped) {
+      ++unmatched_;
+      return drop();
+    }
+    return pass(*output);
   }
-  std::string explain(std::uint64_t dropped) const override {
-    return plan_.kind == NodeKind::kFilter ? count_of(dropped, "item did", "items did") + " not match 'where'"
-                                           : std::string();
+  // Other items may have been dropped because a limit behind the filter was reached.
+  std::string explain(std::uint64_t /*dropped*/) const override {
+    return plan_.kind == NodeKind::kFilter && unmatched_ > 0
+               ? count_of(unmatched_, "item did", "items did") + " not match 'where'"
+               : std::string();
   }
 
  private:
   const PlanNode& plan_;
   const Decision& decision_;
+  std::uint64_t unmatched_ = 0;
 };
 
 class Project final : public ItemStage {
@@ -114,7 +121,8 @@ class Limit final : public ItemStage {
   }
   bool complete() const noexcept override { return left_ == 0; }
   std::string explain(std::uint64_t dropped) const override {
-    return count_of(dropped, "item", "items") + " came after the limit of " + std::to_string(items_);
+    return left_ > 0 ? std::string()
+                     : count_of(dropped, "item", "items") + " came after the limit of " + std::to_string(items_);
   }
 
  private:

@@ -160,7 +160,10 @@ Result<FieldPath> FieldPath::make(const SchemaModel& model, std::string_view typ
       const bool stored = object->is_struct || field->required || (is_scalar(field->type.base) && !field->optional);
       out.base_ = field->type.base;
       out.default_integer_ = field->default_integer;
-      out.default_real_ = field->default_real;
+      // A schema keeps the default of a float as a double, which is not rounded.
+      out.default_real_ = field->type.base == BaseType::kFloat
+                              ? static_cast<double>(static_cast<float>(field->default_real))
+                              : field->default_real;
       out.shape_ = shape_of(model, *field);
       out.shape_.always_present = certain && stored;
       return out;

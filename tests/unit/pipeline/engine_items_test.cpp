@@ -246,6 +246,45 @@ TEST_CASE("Limit: nothing that goes wrong before it matters any more once it is 
   }
 }
 
+TEST_CASE("Limit: exactly so many items pass, from several inputs and without room behind it") {
+  for (int items = 1; items < 8; ++items) {
+    for (std::uint32_t seed = 1; seed < 6; ++seed) {
+      const Graph::Impl graph = graph_of(
+          numbers(1000) + "[stages.a]\ntask = \"tenon.double\"\ninputs = [\"numbers\"]\n[stages.b]\n" +
+          "task = \"tenon.double\"\ninputs = [\"numbers\"]\n[stages.s]\ninputs = [\"a\", \"b\"]\nkind = \"limit\"\n" +
+          "items = " + std::to_string(items) + "\n[sinks.end]\ntask = \"tenon.discard\"\nworkers = 1\n" +
+          "queue = { items = 1 }\ninputs = [\"s\"]\n");
+      FakeExecutor executor(seed);
+      FakeTask& end = executor.task("tenon.discard");
+      end.least = end.most = 5ms;
+      const RunReport report = run(graph, executor);
+      CHECK(report.end == RunReport::End::kDone);
+      CHECK(stage(report, "s").items_out == static_cast<std::uint64_t>(items));
+      CHECK(stage(report, "end").items_out == static_cast<std::uint64_t>(items));
+      check_accounts(graph, report, true);
+    }
+  }
+}
+
+TEST_CASE("Limit: items that wait for a retry behind the one that reaches it do not hold up the end") {
+  for (std::uint32_t seed = 1; seed < 40; ++seed) {
+    const Graph::Impl graph =
+        graph_of(numbers(10) + "[stages.before]\ninputs = [\"numbers\"]\ntask = \"tenon.double\"\norder = \"input\"\n" +
+                 "retry = { attempts = 9, backoff = \"10h\", max = \"10h\" }\n" +
+                 "[stages.s]\ninputs = [\"before\"]\nkind = \"limit\"\nitems = 7\n[sinks.end]\n" +
+                 "task = \"tenon.discard\"\ninputs = [\"s\"]\n");
+    FakeExecutor executor(seed);
+    executor.task("tenon.double").run = [](const std::string& text) -> Result<std::string> {
+      return std::stoi(text.substr(6)) > 6 ? Result<std::string>(fail(ErrorCode::kFailed, "late")) : text;
+    };
+    const RunReport report = run(graph, executor);
+    CHECK(report.end == RunReport::End::kDone);
+    CHECK(stage(report, "end").items_out == 7);
+    CHECK(report.failure_count == 0);
+    check_accounts(graph, report, true);
+  }
+}
+
 TEST_CASE("Limit: a source that dies in a step that is no longer needed fails nothing") {
   const Graph::Impl graph = graph_of(numbers(5000) + stage_text("kind = \"limit\"\nitems = 7\n") + kSumOfStage);
   FakeExecutor executor;

@@ -163,6 +163,13 @@ TEST_CASE("Csv: broken rows are errors with file and line, or skipped and counte
   CHECK(worker.logs[4] == "'x.csv': 4 broken rows were skipped");
 }
 
+TEST_CASE("Csv: a broken header is an error, also where broken rows are skipped") {
+  csv::ReadParamsT params;
+  params.skip_broken = true;
+  check_error(error_of("id,\"na\"me\",mail\n1,Anna,a@x\n2,Bo,b@x\n", params), TENON_CORRUPT,
+              "the header is broken, so the columns have no names");
+}
+
 TEST_CASE("Csv: params that cannot be met are errors before the first row") {
   csv::ReadParamsT params;
   params.only = {"c"};
