@@ -56,9 +56,11 @@ bool JsonObjectParser::parse(std::string_view json) {
   stored_ = 0;
   error_.clear();
   constexpr std::size_t kMaxNames = 1000;
-  if (names_.size() > kMaxNames) {
+  constexpr std::size_t kMaxNameBytes = std::size_t{1} << 20;
+  if (names_.size() > kMaxNames || name_bytes_ > kMaxNameBytes) {
     names_.clear();
   }
+  name_bytes_ = 0;
   // Unescaped text is never longer than its JSON.
   if (storage_.size() < json.size()) {
     storage_.resize(json.size());
@@ -91,16 +93,11 @@ std::string_view JsonObjectParser::name_below_prefix(std::string_view name) {
   if (prefix_.empty()) {
     return name;
   }
-  // Names repeat from object to object, so there are few of them.
-  const auto same = [&](const std::string& known) {
-    return known.size() == prefix_.size() + name.size() && known.starts_with(prefix_) && known.ends_with(name);
-  };
-  for (const std::string& known : names_) {
-    if (same(known)) {
-      return known;
-    }
-  }
-  return names_.emplace_back(prefix_ + std::string(name));
+  const std::size_t outer = prefix_.size();
+  prefix_.append(name);
+  const std::string_view known = *names_.insert(prefix_).first;
+  prefix_.resize(outer);
+  return known;
 }
 
 bool JsonObjectParser::object(unsigned depth) {
@@ -150,6 +147,10 @@ bool JsonObjectParser::value(std::string_view name, unsigned depth) {
     const bool ok = object(depth + 1);
     prefix_.resize(outer);
     return ok;
+  }
+  // A long name around many short ones would take much more memory than its text.
+  if (!prefix_.empty() && (name_bytes_ += prefix_.size() + name.size()) > 32 * json_.size() + (std::size_t{64} << 10)) {
+    return fail("the names of inner objects are too long");
   }
   JsonField field;
   field.name = name_below_prefix(name);

@@ -3,10 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <list>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 namespace tenon::plugins {
@@ -58,8 +58,10 @@ class JsonObjectParser {
   /// Text that differs from its JSON. Has room for all of it beforehand, so views into it stay valid.
   std::vector<char> storage_;
   std::size_t stored_ = 0;
-  /// Names with a prefix, which a reader of many similar objects sees again and again.
-  std::list<std::string> names_;
+  /// Names with a prefix, which a reader of many similar objects sees again and again. They do not move
+  /// when others are added.
+  std::unordered_set<std::string> names_;
+  std::size_t name_bytes_ = 0;  ///< The size of the names with a prefix in this object.
   std::string error_;
 };
 

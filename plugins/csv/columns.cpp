@@ -4,6 +4,7 @@
 #include <charconv>
 #include <optional>
 #include <system_error>
+#include <unordered_map>
 
 #include <tenon/plugin.hpp>
 
@@ -149,14 +150,19 @@ Value infer(std::string_view text) noexcept {
 }
 
 Columns::Columns(const std::string& path, const std::vector<std::string>& names, const ReadParams& params) {
-  const auto require = [&](std::string_view name, const char* param) {
-    if (std::find(names.begin(), names.end(), name) == names.end()) {
+  std::unordered_map<std::string_view, std::size_t> places;
+  places.reserve(names.size());
+  const auto column_of = [&](std::string_view name, const char* param) -> Column& {
+    const auto place = places.find(name);
+    if (place == places.end()) {
       throw TaskError(TENON_INVALID_ARGUMENT, quote(path) + ": `" + param + "` names the column " + quote(name) +
                                                   ", which does not exist; there are: " + joined(names));
     }
+    return columns_[place->second];
   };
   for (const std::string& name : names) {
-    if (std::count(names.begin(), names.end(), name) > 1) {
+    fixed_bytes_ += name.size() + 64;
+    if (!places.emplace(name, columns_.size()).second) {
       throw TaskError(TENON_INVALID_ARGUMENT,
                       quote(path) + ": two columns have the name " + quote(name) + "; set `names` to distinguish them");
     }
@@ -164,25 +170,13 @@ Columns::Columns(const std::string& path, const std::vector<std::string>& names,
   }
   if (params.only() != nullptr) {
     for (const auto* name : *params.only()) {
-      require(view(name), "only");
+      column_of(view(name), "only").wanted = true;
     }
   }
   if (params.types() != nullptr) {
     for (const ColumnType* type : *params.types()) {
-      require(view(type->name()), "types");
+      column_of(view(type->name()), "types").type = type->type();
     }
-  }
-  for (Column& column : columns_) {
-    if (params.only() != nullptr) {
-      column.wanted = std::any_of(params.only()->begin(), params.only()->end(),
-                                  [&](const auto* name) { return view(name) == column.name; });
-    }
-    if (params.types() != nullptr) {
-      for (const ColumnType* type : *params.types()) {
-        column.type = view(type->name()) == column.name ? type->type() : column.type;
-      }
-    }
-    fixed_bytes_ += column.name.size() + 64;
   }
 }
 

@@ -1,6 +1,7 @@
 #include "csv/rows.hpp"
 
 #include <cstring>
+#include <string>
 
 #include "common/byte_block.hpp"
 
@@ -10,6 +11,9 @@ using tenon::plugins::Poll;
 using tenon::plugins::TextWindow;
 
 namespace {
+
+/// A row with more fields is broken: each needs about a hundred bytes.
+constexpr std::size_t kMaxFields = std::size_t{1} << 20;
 
 std::size_t position_of(char wanted, std::span<const char> text, std::size_t from) noexcept {
   const void* found = from >= text.size() ? nullptr : std::memchr(text.data() + from, wanted, text.size() - from);
@@ -84,6 +88,12 @@ RowReader::Scan RowReader::scan(std::span<const char> text, bool ended) {
         --span.size;
       }
       at = end;
+    }
+    if (spans_.size() == kMaxFields) {
+      why_ = "has more than " + std::to_string(kMaxFields) + " fields; check `separator`";
+      broken_at_ = at;
+      line_ += row_lines_ - 1;
+      return Scan::kBroken;
     }
     spans_.push_back(span);
     if (at == text.size() || text[at] == '\n') {

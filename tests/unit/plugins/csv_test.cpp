@@ -170,6 +170,20 @@ TEST_CASE("Csv: a broken header is an error, also where broken rows are skipped"
               "the header is broken, so the columns have no names");
 }
 
+TEST_CASE("Csv: many columns cost no more than their bytes, and a row of separators is refused") {
+  std::string header;
+  std::string row;
+  for (int i = 0; i < 200'000; ++i) {
+    header += "column" + std::to_string(i) + ",";
+    row += "1,";
+  }
+  csv::ReadParamsT params;
+  params.only = {"column199999"};
+  CHECK(rows_of(header + "last\n" + row + "2\n", params) == Rows{R"({"column199999":1})"});
+  check_error(error_of(std::string(2 << 20, ',') + "\n"), TENON_CORRUPT,
+              "'x.csv', line 1: has more than 1048576 fields; check `separator`");
+}
+
 TEST_CASE("Csv: params that cannot be met are errors before the first row") {
   csv::ReadParamsT params;
   params.only = {"c"};

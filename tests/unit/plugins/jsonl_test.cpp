@@ -79,6 +79,12 @@ TEST_CASE("JsonObjectParser: escapes") {
 
 TEST_CASE("JsonObjectParser: what is malformed says where") {
   CHECK(error_of("[1]") == "expected an object (`{`) at byte 1");
+  // Each inner name would repeat the long one.
+  std::string names = "{\"" + std::string(64 << 10, 'x') + "\":{\"a\":1";
+  for (int i = 0; i < 5000; ++i) {
+    names += ",\"a" + std::to_string(i) + "\":1";
+  }
+  CHECK(error_of(names + "}}").find("the names of inner objects are too long") != std::string::npos);
   CHECK(error_of("{\"a\" 1}") == "expected `:` at byte 6");
   CHECK(error_of("{\"a\":1 \"b\":2}") == "expected `,` or `}` at byte 8");
   CHECK(error_of("{\"a\":1,}") == "expected a name in quotes at byte 8");
