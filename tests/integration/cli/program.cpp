@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
+#include <regex>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -208,10 +209,19 @@ bool Program::read_terminal(std::chrono::milliseconds timeout) {
 }
 
 bool Program::wait_for_error(const std::string& text) {
+  return wait_until([&] { return terminal_text_.find(text) != std::string::npos; });
+}
+
+bool Program::wait_for_error_match(const std::string& pattern) {
+  const std::regex compiled(pattern);
+  return wait_until([&] { return std::regex_search(terminal_text_, compiled); });
+}
+
+bool Program::wait_until(const std::function<bool()>& found) {
   const auto deadline = Clock::now() + kHang;
-  while (terminal_text_.find(text) == std::string::npos) {
+  while (!found()) {
     if (Clock::now() > deadline || !read_terminal(std::chrono::milliseconds(100))) {
-      return terminal_text_.find(text) != std::string::npos;
+      return found();
     }
   }
   return true;

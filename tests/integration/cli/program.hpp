@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -49,6 +50,8 @@ class Program {
   /// Waits until the terminal shows `text` on standard error; returns false if the program exits
   /// first.
   bool wait_for_error(const std::string& text);
+  /// Does the same for a match of the regular expression `pattern`.
+  bool wait_for_error_match(const std::string& pattern);
   void interrupt() const;
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
   /// Returns whether it is still running.
@@ -61,6 +64,7 @@ class Program {
   [[nodiscard]] std::string error();
 
  private:
+  bool wait_until(const std::function<bool()>& found);
   bool read_terminal(std::chrono::milliseconds timeout);
   TemporaryDirectory directory_;
   pid_t pid_ = -1;
