@@ -37,9 +37,14 @@ std::int64_t to_ns(std::chrono::milliseconds duration) {
 
 /// The descriptors that kept files have, with those of the plugins' own libraries.
 std::uint64_t descriptors_of(const std::map<std::string, ServedFileRef, std::less<>>& files) {
-  std::uint64_t count = files.size();
+  std::uint64_t count = 0;
   for (const auto& [name, file] : files) {
-    count += file->libraries().size();
+    if (file == nullptr) {
+      continue;  // A plugin that cannot be used now.
+    }
+    const auto& libraries = file->libraries();
+    count += 1 + static_cast<std::uint64_t>(std::count_if(libraries.begin(), libraries.end(),
+                                                          [](const auto& library) { return library.file != nullptr; }));
   }
   return count;
 }
