@@ -32,7 +32,7 @@ class AccessParser {
   explicit AccessParser(AccessFormat format) : format_(format) {}
 
   /// Returns false if the line is broken; error() then says why. A request that is not of HTTP, as
-  /// in `"\x16\x03"`, is no error: it is the path, without a method.
+  /// in `"\x16\x03"`, is not an error: it is the path, without a method.
   bool parse(std::string_view line, AccessLine& request);
   [[nodiscard]] const std::string& error() const noexcept { return error_; }
 

@@ -163,7 +163,7 @@ class Engine {
   void abort(RunReport::End end, std::optional<Error> error);
   void fill_report();
 
-  // engine_items.cpp: nodes that need no task, and the end of what nobody takes
+  // engine_items.cpp: nodes that need no task, and the end of what no stage takes
   void pump_items(std::uint32_t node);
   enum class Passed { kYes, kNo, kLast };
   /// Decides about the first item of an input and passes it on. Returns kNo if that must wait, and

@@ -207,7 +207,7 @@ TEST_CASE("exec: the stage's time-out ends the program and what it has started")
   CHECK(is_gone(pids.child));
 }
 
-TEST_CASE("exec: the death of a worker ends its program, and the other items go on") {
+TEST_CASE("exec: the death of a worker ends its program, and the other items continue") {
   const TemporaryDirectory directory;
   for (const char* name : {"a", "b", "kill", "z"}) {
     write(directory / "in" / name, "");

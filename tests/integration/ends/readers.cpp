@@ -99,7 +99,7 @@ TEST_CASE("csv: a broken row ends the run with file, line and exit code 1") {
   CHECK(has(ended.error, "people.csv', line 3: has 1 field where 2 are expected; correct the row"));
 }
 
-TEST_CASE("csv: a death in the middle goes on at the next row, none is lost") {
+TEST_CASE("csv: a death in the middle continues at the next row, none is lost") {
   std::string text = "n,text\n";
   for (int i = 1; i <= 1000; ++i) {
     text += std::to_string(i) + ",\"a\nb\"\n";
@@ -107,7 +107,7 @@ TEST_CASE("csv: a death in the middle goes on at the next row, none is lost") {
   check_deadly("csv.read", text);
 }
 
-TEST_CASE("jsonl: a death in the middle goes on at the next line, none is lost") {
+TEST_CASE("jsonl: a death in the middle continues at the next line, none is lost") {
   std::string text;
   for (int i = 1; i <= 1000; ++i) {
     text += "{\"n\":" + std::to_string(i) + "}\n";

@@ -199,7 +199,7 @@ TEST_CASE("Csv: params that cannot be met are errors before the first row") {
   check_error(error_of("a\n1\n", params), TENON_INVALID_ARGUMENT, "are the same character");
 }
 
-TEST_CASE("Csv: a row beyond the limit is broken, and reading goes on after it") {
+TEST_CASE("Csv: a row beyond the limit is broken, and reading continues after it") {
   csv::ReadParamsT params;
   params.max_row_bytes = 1000;
   const std::string text = "a,b\n1,2\n" + std::string(1 << 20, 'x') + "\n3,4\n\"" + std::string(500, '\n') +
@@ -229,7 +229,7 @@ TEST_CASE("Csv: rows of a size that crosses the buffers") {
         Rows{"{\"a\":\"" + one + "\",\"b\":1}", "{\"a\":\"" + shown_two + "\",\"b\":2}", R"({"a":3,"b":4})"});
 }
 
-TEST_CASE("Csv: a checkpoint goes on at the next row, of plain and packed files") {
+TEST_CASE("Csv: a checkpoint continues at the next row, of plain and packed files") {
   const TemporaryDirectory directory;
   const std::string text =
       "\xEF\xBB\xBF"

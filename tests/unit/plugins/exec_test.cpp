@@ -177,7 +177,7 @@ TEST_CASE("Exec: the item is the standard input, or nothing is") {
         "{\"town\":\"K\xC3\xB6ln \\\"am\\\" Rhein\",\"people\":1084831,\"share\":0.5,\"none\":null}\n");
 }
 
-TEST_CASE("Exec: a program that does not read its input is no error") {
+TEST_CASE("Exec: a program that does not read its input is not an error") {
   auto params = argv({"true"});
   params.input = exec::Input::item;
   CHECK(run(params, file_with("x", std::string(4u << 20, 'x'))).empty());

@@ -138,7 +138,7 @@ TEST_CASE("Jsonl: broken lines are errors with file and line, or skipped and cou
   check_error(with_long, TENON_TOO_LARGE, "line 2: the line is longer than 20 bytes; raise `max_row_bytes`", params);
 }
 
-TEST_CASE("Jsonl: a checkpoint goes on at the next line, of plain and packed files") {
+TEST_CASE("Jsonl: a checkpoint continues at the next line, of plain and packed files") {
   const TemporaryDirectory directory;
   const std::string text = "{\"a\":1}\n\n{\"a\":2}\n{\"a\":3}";
   const Rows all{R"({"a":1})", R"({"a":2})", R"({"a":3})"};
