@@ -125,8 +125,10 @@ Result<PathGlob> PathGlob::parse(std::string_view pattern) {
   std::vector<std::string> expanded;
   TENON_TRY(expand(std::string(pattern), expanded));
   PathGlob glob;
-  glob.whole_path_ = pattern.find('/') != std::string_view::npos || pattern.find("**") != std::string_view::npos;
   for (const std::string& one : expanded) {
+    if (one.empty()) {
+      return broken("has an empty alternative, which matches nothing");
+    }
     TENON_TRY(glob.add(one));
   }
   return glob;
@@ -134,6 +136,7 @@ Result<PathGlob> PathGlob::parse(std::string_view pattern) {
 
 Result<void> PathGlob::add(std::string_view pattern) {
   Automaton out;
+  out.whole_path = pattern == "**" || pattern.find('/') != std::string_view::npos;
   std::array<Moves, 256> moves{};
   // Literal bytes at the start need no states.
   std::size_t at = 0;
@@ -253,11 +256,9 @@ bool PathGlob::Automaton::matches(std::string_view text) const noexcept {
 }
 
 bool PathGlob::matches(std::string_view text) const noexcept {
-  if (!whole_path_) {
-    text.remove_prefix(text.rfind('/') + 1);
-  }
+  const std::string_view last = text.substr(text.rfind('/') + 1);
   return std::any_of(alternatives_.begin(), alternatives_.end(),
-                     [&](const Automaton& one) { return one.matches(text); });
+                     [&](const Automaton& one) { return one.matches(one.whole_path ? text : last); });
 }
 
 }  // namespace tenon::internal

@@ -18,9 +18,10 @@ namespace tenon::internal {
 ///   **       any number of directories        [a-z]  a character of a set; [!a-z] one outside it
 ///   {a,b}    either; may be nested            \x     x literally
 ///
-/// A pattern without a slash is matched against the last part of a path, one with a slash against
-/// the whole path. The time is proportional to the length of the text, whatever the pattern and the
-/// text are: the pattern is an automaton whose states are bits. Immutable; [any-thread].
+/// A pattern without a slash is matched against the last part of a path, one with a slash (and `**`)
+/// against the whole path; each alternative of braces counts by itself. The time is proportional to the length of the
+/// text, whatever the pattern and the text are: the pattern is an automaton whose states are bits. Immutable;
+/// [any-thread].
 class PathGlob {
  public:
   /// Errors: kInvalidArgument, with what is wrong in the pattern.
@@ -40,6 +41,7 @@ class PathGlob {
   };
   /// Up to 64 states. A state in `skip` also leads to the next one without a byte.
   struct Automaton {
+    bool whole_path = false;                ///< Otherwise only the last part is compared.
     std::string prefix;                     ///< Compared first; the states are what follows it.
     std::array<std::uint8_t, 256> kinds{};  ///< Bytes of one kind have the same moves.
     std::vector<Moves> moves;               ///< By kind.
@@ -53,7 +55,6 @@ class PathGlob {
   PathGlob() = default;
   [[nodiscard]] Result<void> add(std::string_view pattern);
 
-  bool whole_path_ = false;
   std::vector<Automaton> alternatives_;
 };
 
