@@ -4,6 +4,16 @@
 #include <utility>
 
 namespace tenon::internal {
+namespace {
+
+/// Appends a value and returns its index.
+template <typename T>
+std::uint32_t keep(std::vector<T>& list, T value) {
+  list.push_back(std::move(value));
+  return static_cast<std::uint32_t>(list.size() - 1);
+}
+
+}  // namespace
 
 std::optional<std::uint32_t> Decision::decide(const Item& item) const {
   FieldValue value;
@@ -73,24 +83,12 @@ DecisionBuilder::Entry DecisionBuilder::add(Decision::Test test) {
 }
 
 DecisionBuilder::Entry DecisionBuilder::present(std::uint32_t field, Entry yes, Entry no) {
-  Decision::Test test;
-  test.op = Decision::Op::kPresent;
-  test.field = field;
-  test.yes = yes;
-  test.no = no;
-  return add(test);
+  return add({.op = Decision::Op::kPresent, .field = field, .yes = yes, .no = no});
 }
 
 DecisionBuilder::Entry DecisionBuilder::whole_between(std::uint32_t field, std::uint64_t low, std::uint64_t high,
                                                       Entry yes, Entry no) {
-  Decision::Test test;
-  test.op = Decision::Op::kWholeBetween;
-  test.field = field;
-  test.low = low;
-  test.high = high;
-  test.yes = yes;
-  test.no = no;
-  return add(test);
+  return add({.op = Decision::Op::kWholeBetween, .field = field, .yes = yes, .no = no, .low = low, .high = high});
 }
 
 DecisionBuilder::Entry DecisionBuilder::whole_one_of(std::uint32_t field, std::vector<std::uint64_t> keys, Entry yes,
@@ -99,26 +97,16 @@ DecisionBuilder::Entry DecisionBuilder::whole_one_of(std::uint32_t field, std::v
     return whole_between(field, keys.front(), keys.front(), yes, no);
   }
   std::sort(keys.begin(), keys.end());
-  Decision::Test test;
-  test.op = Decision::Op::kWholeOneOf;
-  test.field = field;
-  test.operand = static_cast<std::uint32_t>(decision_.lists_.size());
-  test.yes = yes;
-  test.no = no;
-  decision_.lists_.push_back(std::move(keys));
-  return add(test);
+  return add({.op = Decision::Op::kWholeOneOf,
+              .field = field,
+              .yes = yes,
+              .no = no,
+              .operand = keep(decision_.lists_, std::move(keys))});
 }
 
 DecisionBuilder::Entry DecisionBuilder::real_between(std::uint32_t field, double least, double most, Entry yes,
                                                      Entry no) {
-  Decision::Test test;
-  test.op = Decision::Op::kRealBetween;
-  test.field = field;
-  test.least = least;
-  test.most = most;
-  test.yes = yes;
-  test.no = no;
-  return add(test);
+  return add({.op = Decision::Op::kRealBetween, .field = field, .yes = yes, .no = no, .least = least, .most = most});
 }
 
 DecisionBuilder::Entry DecisionBuilder::text_one_of(std::uint32_t field, std::vector<std::string> texts, Entry yes,
@@ -127,14 +115,11 @@ DecisionBuilder::Entry DecisionBuilder::text_one_of(std::uint32_t field, std::ve
     return add_text(Decision::Op::kTextIs, field, std::move(texts.front()), yes, no);
   }
   std::sort(texts.begin(), texts.end());
-  Decision::Test test;
-  test.op = Decision::Op::kTextOneOf;
-  test.field = field;
-  test.operand = static_cast<std::uint32_t>(decision_.text_lists_.size());
-  test.yes = yes;
-  test.no = no;
-  decision_.text_lists_.push_back(std::move(texts));
-  return add(test);
+  return add({.op = Decision::Op::kTextOneOf,
+              .field = field,
+              .yes = yes,
+              .no = no,
+              .operand = keep(decision_.text_lists_, std::move(texts))});
 }
 
 DecisionBuilder::Entry DecisionBuilder::text_starts(std::uint32_t field, std::string prefix, Entry yes, Entry no) {
@@ -150,26 +135,16 @@ DecisionBuilder::Entry DecisionBuilder::text_contains(std::uint32_t field, std::
 }
 
 DecisionBuilder::Entry DecisionBuilder::glob(std::uint32_t field, PathGlob pattern, Entry yes, Entry no) {
-  Decision::Test test;
-  test.op = Decision::Op::kGlob;
-  test.field = field;
-  test.operand = static_cast<std::uint32_t>(decision_.globs_.size());
-  test.yes = yes;
-  test.no = no;
-  decision_.globs_.push_back(std::move(pattern));
-  return add(test);
+  return add({.op = Decision::Op::kGlob,
+              .field = field,
+              .yes = yes,
+              .no = no,
+              .operand = keep(decision_.globs_, std::move(pattern))});
 }
 
 DecisionBuilder::Entry DecisionBuilder::add_text(Decision::Op op, std::uint32_t field, std::string text, Entry yes,
                                                  Entry no) {
-  Decision::Test test;
-  test.op = op;
-  test.field = field;
-  test.operand = static_cast<std::uint32_t>(decision_.texts_.size());
-  test.yes = yes;
-  test.no = no;
-  decision_.texts_.push_back(std::move(text));
-  return add(test);
+  return add({.op = op, .field = field, .yes = yes, .no = no, .operand = keep(decision_.texts_, std::move(text))});
 }
 
 Decision DecisionBuilder::finish(Entry entry) && {
