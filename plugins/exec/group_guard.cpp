@@ -3,10 +3,12 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
@@ -20,10 +22,13 @@ namespace exec {
 namespace {
 
 constexpr std::size_t kPageBytes = 4096;
+constexpr rlim_t kMostClosed = 1 << 16;
 
 /// The life of the guarding process. Makes only system calls, because another thread may have held
 /// any lock when it was forked.
-[[noreturn]] void guard(int alive, const std::atomic<std::int32_t>& group) {
+[[noreturn]] void guard(int alive, int other_end, const std::atomic<std::int32_t>& group) {
+  // Here and not only below: close_range is missing before Linux 5.9, and some sandboxes refuse it.
+  ::close(other_end);
   sigset_t all;
   ::sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, nullptr);
@@ -32,11 +37,18 @@ constexpr std::size_t kPageBytes = 4096;
   ::prctl(PR_SET_PDEATHSIG, 0);
   ::setpgid(0, 0);
   ::prctl(PR_SET_NAME, "tenon-exec");
-  // Also closes the other end of the pipe, and the streams that the host reads to their end.
+  // Closes the streams that the host reads to their end, and what else the worker has open.
   if (::dup2(alive, 0) < 0) {
     ::_exit(1);
   }
-  ::syscall(SYS_close_range, 1u, UINT_MAX, 0u);
+  if (::syscall(SYS_close_range, 1u, UINT_MAX, 0u) != 0) {
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    const auto most = static_cast<int>(std::min<rlim_t>(limit.rlim_cur, kMostClosed));
+    for (int file = 1; file < most; ++file) {
+      ::close(file);
+    }
+  }
   char byte = 0;
   while (::read(0, &byte, 1) < 0 && errno == EINTR) {
   }
@@ -62,7 +74,7 @@ GroupGuard::GroupGuard() {
   alive_ = tenon::plugins::FileDescriptor(ends[1]);
   process_ = code == 0 ? ::fork() : -1;
   if (process_ == 0) {
-    guard(read_end.get(), *group_);
+    guard(read_end.get(), alive_.get(), *group_);
   }
   if (process_ < 0) {
     const int why = code != 0 ? code : errno;

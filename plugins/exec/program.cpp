@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -195,6 +196,8 @@ class Running {
   /// Kills the group, waits for the program and returns how it ended.
   siginfo_t reap() noexcept {
     send(SIGKILL);
+    // The program may have moved to another group.
+    ::syscall(SYS_pidfd_send_signal, child_.handle.get(), SIGKILL, nullptr, 0);
     // Before the number is free.
     guard_.set(0);
     siginfo_t info{};
@@ -392,12 +395,13 @@ ProgramEnd ProgramRunner::run(const ProgramRequest& request, const Poll& poll) {
     if (now >= linger_until || now >= kill_at) {
       break;
     }
-    if (end.reason == ProgramEnd::Reason::kSelf) {
-      if (now >= stop_at) {
-        stop(ProgramEnd::Reason::kTimeout, request.kill_after);
-      } else if (poll() != TENON_OK) {
-        stop(ProgramEnd::Reason::kCallEnded, kCallEndedGrace);
-      }
+    if (end.reason == ProgramEnd::Reason::kSelf && now >= stop_at) {
+      stop(ProgramEnd::Reason::kTimeout, request.kill_after);
+    } else if (end.reason != ProgramEnd::Reason::kCallEnded && poll() != TENON_OK) {
+      // Also while a program that was out of time has its grace.
+      const auto earlier = kill_at;
+      stop(ProgramEnd::Reason::kCallEnded, kCallEndedGrace);
+      kill_at = std::min(kill_at, earlier);
     }
   }
   const siginfo_t info = program.reap();

@@ -322,6 +322,26 @@ TEST_CASE("Exec: a cancelled call ends the program") {
   CHECK(is_gone(pid_in(directory / "pid")));
 }
 
+TEST_CASE("Exec: a cancel is noticed while a program that was out of time has its grace") {
+  Worker worker;
+  worker.settings.polls_before_stop = 100;
+  auto params = shell("trap '' TERM; while :; do sleep 0.01; done");
+  params.timeout_ms = 100;
+  params.kill_after_ms = 600000;
+  const auto begun = steady_clock::now();
+  CHECK(worker.call("run", file_at("f"), params).status == TENON_CANCELLED);
+  CHECK(steady_clock::now() - begun < milliseconds(60000));
+}
+
+TEST_CASE("Exec: a program that moves to another process group is ended all the same") {
+  auto params = argv({"python3", "-c", "import os, time; os.setpgid(0, os.getpgid(os.getppid())); time.sleep(1000)"});
+  params.timeout_ms = 3000;
+  params.kill_after_ms = 50;
+  const auto begun = steady_clock::now();
+  failure(TENON_DEADLINE, params);
+  CHECK(steady_clock::now() - begun < milliseconds(60000));
+}
+
 TEST_CASE("Exec: what a program leaves running is ended with it") {
   const TemporaryDirectory directory;
   // Its output stays open as long as the other process runs.
