@@ -1,5 +1,6 @@
 #include "common/json_object.hpp"
 
+#include <algorithm>
 #include <charconv>
 
 #include "common/utf8.hpp"
@@ -44,6 +45,24 @@ std::size_t write_utf8(char* to, unsigned c) noexcept {
   to[2] = static_cast<char>(0x80 | ((c >> 6) & 63));
   to[3] = static_cast<char>(0x80 | (c & 63));
   return 4;
+}
+
+/// Whether the magnitude of a number in JSON is below one, if it is not near one.
+bool is_below_one(std::string_view number) {
+  number.remove_prefix(number.starts_with('-') ? 1 : 0);
+  const std::size_t e = number.find_first_of("eE");
+  if (e != std::string_view::npos && number[e + 1] != '-') {
+    return false;
+  }
+  // "0.00..." without an exponent, or a negative exponent that outweighs the digits before the point.
+  const std::size_t whole = std::min(number.find_first_of(".eE"), number.size());
+  if (number.front() == '0' || e == std::string_view::npos) {
+    return number.front() == '0';
+  }
+  std::size_t exponent = 0;
+  const std::string_view digits = number.substr(e + 2);
+  const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), exponent);
+  return code != std::errc() || exponent > whole;
 }
 
 }  // namespace
@@ -360,7 +379,12 @@ bool JsonObjectParser::number(JsonField& field) {
     return true;
   }
   field.kind = JsonField::Kind::kNumber;
-  return std::from_chars(first, last, field.number).ec == std::errc() || fail("the number is out of range");
+  const std::errc code = std::from_chars(first, last, field.number).ec;
+  if (code == std::errc::result_out_of_range && is_below_one(std::string_view(first, last))) {
+    field.number = 0;  // Too small to be told from it.
+    return true;
+  }
+  return code == std::errc() || fail("the number is out of range");
 }
 
 bool JsonObjectParser::literal(std::string_view word) {

@@ -41,10 +41,17 @@ TextWindow::More TextWindow::more(const Poll& poll) {
     }
     buffer_.resize(std::min(2 * buffer_.size(), max_bytes_));
   }
-  const std::size_t count =
-      reader_.read({reinterpret_cast<std::uint8_t*>(buffer_.data()) + end_, buffer_.size() - end_});
-  end_ += count;
-  return count == 0 ? More::kEnd : More::kRead;
+  // Until it is full: a packed file gives little at once, and its user looks at the whole text again.
+  const std::size_t before = end_;
+  while (end_ < buffer_.size()) {
+    const std::size_t count =
+        reader_.read({reinterpret_cast<std::uint8_t*>(buffer_.data()) + end_, buffer_.size() - end_});
+    if (count == 0) {
+      break;
+    }
+    end_ += count;
+  }
+  return end_ == before ? More::kEnd : More::kRead;
 }
 
 bool next_line(TextWindow& window, ScannedLine& line, const Poll& poll) {

@@ -23,7 +23,16 @@ bool is_digit(char c) noexcept {
   return c >= '0' && c <= '9';
 }
 
+/// Whether a number may follow: std::from_chars also takes "nan" and "inf".
+bool starts_number(std::string_view text) noexcept {
+  const std::size_t sign = text.starts_with('+') || text.starts_with('-') ? 1 : 0;
+  return text.size() > sign && (text[sign] == '.' || is_digit(text[sign]));
+}
+
 std::optional<std::int64_t> integer_of(std::string_view text) noexcept {
+  if (!starts_number(text)) {
+    return std::nullopt;
+  }
   text.remove_prefix(text.starts_with('+') ? 1 : 0);
   std::int64_t value = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -31,6 +40,9 @@ std::optional<std::int64_t> integer_of(std::string_view text) noexcept {
 }
 
 std::optional<double> number_of(std::string_view text) noexcept {
+  if (!starts_number(text)) {
+    return std::nullopt;
+  }
   text.remove_prefix(text.starts_with('+') ? 1 : 0);
   double value = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);

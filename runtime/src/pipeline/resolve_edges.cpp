@@ -249,6 +249,20 @@ class EdgeResolver {
     return graph_.nodes[from].output_type;
   }
 
+  /// Two inputs of a stage without a task, which reads both by the schema of the first one and passes
+  /// both on as its type.
+  void check_agreement(std::uint32_t edge, const EdgeType& first, const EdgeType& other) {
+    if (first.plugin == other.plugin || first.name.empty()) {
+      return;
+    }
+    if (const auto readable = directory_.check_readable(other.plugin, other.name, first.plugin, first.name);
+        !readable) {
+      reporter_.error(places_[edge], "plugins '" + first.plugin + "' and '" + other.plugin + "' do not agree on " +
+                                         first.name + ", of which '" + graph_.nodes[graph_.edges[edge].to].name +
+                                         "' takes both: " + readable.error().message);
+    }
+  }
+
   void carry_types(std::uint32_t index) {
     ResolvedNode& resolved = nodes_[index];
     PlanNode& plan = graph_.nodes[index];
@@ -267,6 +281,8 @@ class EdgeResolver {
         incoming = type;
       } else if (incoming->name != type->name) {
         incoming = EdgeType{};
+      } else if (needs_no_task(plan.kind)) {
+        check_agreement(edge, *incoming, *type);
       }
     }
     const bool any = resolved.task && resolved.task->argument_type == kAnyType;

@@ -375,6 +375,26 @@ inputs = ["s"]
   = a task whose results other nodes use belongs under [stages.<name>]
 33:8: note: 's' is declared here
 )text"},
+    {"two plugins with one type before a stage without a task",
+     R"toml([sources.w]
+task = "files.walk"
+args.root = "/"
+[stages.show]
+task = "other.show"
+inputs = ["w"]
+[stages.few]
+kind = "limit"
+inputs = ["w", "show"]
+items = 3
+[sinks.s]
+task = "tenon.discard"
+inputs = ["few"]
+)toml",
+     R"text(6:11: error: 'show' takes tenon.File, but plugins 'files' and 'other' do not agree on tenon.File: field 'path' is a string in one and a number in the other
+2:8: note: 'w' gives tenon.File (task files.walk)
+5:8: note: 'show' takes tenon.File (task other.show)
+9:16: error: plugins 'files' and 'other' do not agree on tenon.File, of which 'few' takes both: field 'path' is a string in one and a number in the other
+)text"},
     {"what the schema or a plugin refuses",
      R"toml([sources.w]
 task = "files.walk"

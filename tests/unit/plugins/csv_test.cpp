@@ -139,7 +139,11 @@ TEST_CASE("Csv: values that do not fit their type are broken") {
   check_error(
       error_of("a\n1\nx\n", typed("a", csv::Type::integer)), TENON_CORRUPT,
       "'x.csv', line 3: column 'a': 'x' is not an integer of 64 bits; correct it, or set another type in `types`");
-  check_error(error_of("a\n1x\n", typed("a", csv::Type::number)), TENON_CORRUPT, "'1x' is not a number");
+  for (const std::string text : {"1x", "nan", "inf", "-infinity", "+-5", "+", "-"}) {
+    check_error(error_of("a\n" + text + "\n", typed("a", csv::Type::number)), TENON_CORRUPT,
+                "'" + text + "' is not a number");
+  }
+  check_error(error_of("a\n+-5\n", typed("a", csv::Type::integer)), TENON_CORRUPT, "'+-5' is not an integer");
   check_error(error_of("a\nja\n", typed("a", csv::Type::boolean)), TENON_CORRUPT, "'ja' is not true or false");
 }
 

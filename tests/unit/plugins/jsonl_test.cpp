@@ -79,6 +79,15 @@ TEST_CASE("JsonObjectParser: escapes") {
 
 TEST_CASE("JsonObjectParser: what is malformed says where") {
   CHECK(error_of("[1]") == "expected an object (`{`) at byte 1");
+  for (const char* large : {"1e400", "-1E+400", "123e308"}) {
+    CHECK(error_of("{\"a\":" + std::string(large) + "}").find("the number is out of range") != std::string::npos);
+  }
+  for (const std::string& small :
+       {std::string("2.3e-412"), std::string("-1E-99999999999999999999"), "0." + std::string(400, '0') + "1"}) {
+    JsonObjectParser parser;
+    REQUIRE(parser.parse("{\"a\":" + small + "}"));
+    CHECK(parser.fields().front().number == 0);
+  }
   // Each inner name would repeat the long one.
   std::string names = "{\"" + std::string(64 << 10, 'x') + "\":{\"a\":1";
   for (int i = 0; i < 5000; ++i) {
