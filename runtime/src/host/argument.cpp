@@ -20,8 +20,8 @@ constexpr std::size_t kSmallestBlock = 256;
 
 }  // namespace
 
-/// Provides memory to the FlatBufferBuilder: the block as long as it can be extended, then a larger
-/// one, then private memory if no shared memory is left. All of them are filled from the end.
+/// Provides memory to the FlatBufferBuilder: first the block, as long as it can be extended, then a larger one, then
+/// private memory if no shared memory is left. All of them are filled from the end.
 class ArgumentBuilder::Impl final : public flatbuffers::Allocator {
  public:
   Impl(std::shared_ptr<internal::ArgumentMemory> memory, internal::ArgumentMemory::Block block)

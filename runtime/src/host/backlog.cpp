@@ -51,10 +51,10 @@ bool Backlog::note_priority(int priority) {
 void Backlog::requeue(CallRef call) {
   if (call->details().diverted &&
       slots_[static_cast<std::size_t>(call->details().pinned_slot)].role != SlotRole::kTrial) {
-    Trials::undivert(*call);  // The trial is over.
+    Trials::undivert(*call);  // The trial has ended.
   }
   const bool sweep = call->kind == CallKind::kBulk && !call->details().bulk->parts.cancelled.empty();
-  // From the back, so that what goes to the front of the queue keeps its order.
+  // From the back, so that items that go to the front of the queue keep their order.
   while (sweep && call->details().count > 1) {
     const std::vector<bool>& cancelled = call->details().bulk->parts.cancelled;
     const std::uint32_t first = call->details().first;
@@ -94,7 +94,7 @@ void Backlog::take_returned(CallRef call) {
 
 TENON_HOT void Backlog::set_timer(Call& call) {
   if (!call.has_details()) {
-    return;  // Nothing of it is bound to a time.
+    return;  // The call has no time limits.
   }
   const CallDetails& details = call.details();
   MonotonicNs at_ns = kNever;

@@ -1,4 +1,4 @@
-/// host/backlog.hpp: calls that wait for a worker, and the times at which their limits pass.
+/// host/backlog.hpp: calls that wait for a worker, and the times at which their limits expire.
 #pragma once
 
 #include <cstddef>
@@ -16,49 +16,50 @@
 
 namespace tenon::internal {
 
-/// One queue for all workers, and the queue of each slot. Has a reference to each call in it. Not thread-safe: guarded
+/// Has one queue for all workers and one for each slot. Holds a reference to each queued call. Not thread-safe: guarded
 /// by the scheduler's lock.
 class Backlog {
  public:
-  /// All outlive it.
+  /// The arguments must outlive this object.
   Backlog(SlotTable& slots, CallTimers& timers, CallLedger& ledger, const Closing& closing,
           EffectsBox& effects) noexcept
       : slots_(slots), timers_(timers), ledger_(ledger), closing_(closing), effects_(effects) {}
 
-  /// Queues a call where CallDetails::pinned_slot says; the reference is the queue's from then on. `at_front`: before
-  /// those of the same priority.
+  /// Queues a call where CallDetails::pinned_slot says, and takes over the reference. `at_front`: before the other
+  /// calls of its priority.
   void enqueue(Call& call, bool at_front);
-  /// Takes a queued call out. The reference is the caller's, who queues or ends the call.
+  /// Removes a queued call from its queue. The caller gets the reference, and queues the call again or ends it.
   void dequeue(Call& call) noexcept;
-  /// Puts a call back at the front of its queue. Items of a bulk call that have been cancelled meanwhile end.
+  /// Puts a call back at the front of its queue. Ends items of a bulk call that have been cancelled meanwhile.
   void requeue(CallRef call);
-  /// A worker has handed a call back without having begun it: it is queued again, or ends if that was asked for.
+  /// Takes a call that a worker has handed back without having begun it: queues it again, or ends it if that was
+  /// requested.
   void take_returned(CallRef call);
 
   /// Whether no call waits that any worker may run.
   [[nodiscard]] bool empty() const noexcept { return queue_.empty(); }
-  /// The next of them; null if there is none.
+  /// The next call that any worker may run; null if there is none.
   [[nodiscard]] Call* front() const noexcept { return queue_.front(); }
-  /// The next of them that may run before calls that wait for room; null if there is none.
+  /// The next such call that may run before calls that wait for room; null if there is none.
   [[nodiscard]] Call* first_to_overtake() const noexcept { return queue_.find(may_overtake); }
-  /// Whether any call waits, also one that is bound to a slot.
+  /// Whether any call waits, including calls that are bound to a slot.
   [[nodiscard]] bool waits() const noexcept { return !queue_.empty() || slots_.pinned_calls() > 0; }
-  /// Notes the priority of a call. Returns whether there have been others, so that a call may overtake those that were
-  /// sent ahead.
+  /// Records the priority of a call. Returns whether there have been other priorities, so that the call may overtake
+  /// calls that were already sent.
   [[nodiscard]] bool note_priority(int priority);
 
-  /// Sets the time of a call to the next of its limits that may pass.
+  /// Sets a call's timer to the next of its limits that can expire.
   void set_timer(Call& call);
 
   /// Ends the calls that only this slot may run.
   void fail_pinned(std::uint32_t slot, const Error& error) { fail_all(slots_[slot].pinned, error); }
-  /// Ends all that wait.
+  /// Ends all waiting calls.
   void fail_all(const Error& error);
 
-  /// Whether a worker can be given the call as it is.
+  /// Whether the call can be given to a worker as it is: its argument is where workers can read it.
   [[nodiscard]] static bool is_placed(const Call& call) noexcept;
-  /// Whether a call may run before those that wait for room: it is placed, and does not end a session that may have
-  /// such a call.
+  /// Whether a call may run before those that wait for room: it is placed, and it does not end a session that may have
+  /// calls waiting for room.
   [[nodiscard]] static bool may_overtake(const Call& call) noexcept {
     return is_placed(call) && call.kind != CallKind::kClose;
   }
@@ -72,10 +73,10 @@ class Backlog {
   const Closing& closing_;
   EffectsBox& effects_;
   CallQueue queue_;
-  std::set<int> priorities_;  // Seen so far, the first few.
+  std::set<int> priorities_;  // The first few priorities seen.
 };
 
-/// Whether the worker of a call that was sent has begun it, or may have.
+/// Whether the worker of a sent call has begun it, or may have.
 [[nodiscard]] bool has_begun(const SlotTable& slots, const Call& call) noexcept;
 
 }  // namespace tenon::internal

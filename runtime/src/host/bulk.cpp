@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kMaxErrorBytes = 8192;
 constexpr std::uint32_t kKnownFlags = kBulkAnswerArgument | kBulkAnswerReference;
 
-/// What is wrong with an entry; nullptr when nothing is.
+/// What is wrong with an entry; nullptr if nothing is.
 const char* broken_field(const BulkAnswer& entry, std::uint64_t table_bytes, std::uint64_t size_bytes) noexcept {
   if ((entry.flags & ~kKnownFlags) != 0 || entry.flags == kKnownFlags) {
     return "flags";
@@ -48,7 +48,7 @@ Result<Shared<BulkAnswers>> BulkAnswers::copy_block(BytesView block, std::uint32
     return fail(ErrorCode::kCorrupt, std::string("a worker wrote nonsense into the answers to a bulk call: ") + field +
                                          " of item " + std::to_string(index));
   };
-  // Copied first and checked after: the worker can write its block at any time.
+  // Copied first and checked afterwards: the worker can write its block at any time.
   answers->first_ = first;
   answers->entries_.resize(end - first);
   std::memcpy(answers->entries_.data(), block.data() + std::uint64_t{first} * sizeof(BulkAnswer),
@@ -65,12 +65,12 @@ Result<Shared<BulkAnswers>> BulkAnswers::copy_block(BytesView block, std::uint32
       end_bytes = std::max<std::uint64_t>(end_bytes, std::uint64_t{entry.offset_bytes} + entry.size_bytes);
     }
   }
-  // An honest worker writes one answer behind the other. Its allocator rounds up by less than the size.
+  // An honest worker writes its results one after another. Its allocator rounds up by less than the size.
   const std::uint64_t size_bytes = end_bytes > begin_bytes ? end_bytes - begin_bytes : 0;
   if (size_bytes > 2 * kLargestBulkRoomBytes) {
     return nonsense("size", first);
   }
-  // operator new aligns to 16, as the offsets are.
+  // operator new aligns to 16, like the offsets.
   answers->bytes_offset_ = begin_bytes;
   answers->bytes_.reset(new std::uint8_t[std::max<std::uint64_t>(size_bytes, 1)]);
   if (size_bytes > 0) {
@@ -85,7 +85,7 @@ void BulkAnswers::copy_references() noexcept {
       stored = Transport::without_lease(stored);
     }
   } catch (const std::bad_alloc&) {
-    // Those that are left are read where they are.
+    // The remaining results are read in place.
   }
 }
 

@@ -9,11 +9,11 @@
 
 namespace tenon::internal {
 
-/// How long a bulk call should run at most, estimated from recent calls. Work that takes longer is
-/// shared better in several smaller bulk calls.
+/// Upper bound of a bulk call's run time, estimated from recent calls. Longer work is distributed better as several
+/// smaller bulk calls.
 inline constexpr std::int64_t kLongestBulkNs = 150'000;
 inline constexpr std::uint32_t kMostBulkCalls = 1024;
-/// Of the arguments of one bulk call.
+/// Maximum size of the arguments of one bulk call.
 inline constexpr std::size_t kMostBulkBytes = std::size_t{256} << 10;
 
 /// Whether calls with these options may travel together: a time limit or an affinity applies to a

@@ -7,11 +7,11 @@
 
 namespace tenon::internal {
 
-/// Adds a call to the list of those that have items of its work (BulkParts::first).
+/// Adds a call to the list of the calls that have items of its work (BulkParts::first).
 void link_part(Call& call) noexcept;
-/// Takes it out of that list.
+/// Removes it from that list.
 void unlink_part(Call& call) noexcept;
-/// A further call with the items from index `from` on, which `call` then has no more.
+/// Splits off a new call that takes over the items of `call` from index `from` on.
 [[nodiscard]] CallRef split_items(Call& call, std::uint32_t from);
 
 }  // namespace tenon::internal

@@ -10,7 +10,7 @@ namespace tenon::internal {
 
 namespace {
 
-/// Bytes that answers of one bulk call refer to and that are copied at once.
+/// Maximum number of bytes copied at once for the results of one bulk call.
 constexpr std::uint64_t kCopiedBulkBytes = std::uint64_t{1} << 20;
 
 }  // namespace
@@ -22,7 +22,7 @@ Result<void> BulkScheduler::harvest(WorkerLink& link) {
   Call& call = link.in_flight.front();
   const auto progress = link.transport->end().bulk_progress(call.position());
   if (!progress || progress->done > call.details().harvested + call.details().count) {
-    return {};  // What is wrong with the latter, its completion will show.
+    return {};  // An invalid number is reported by the call's completion.
   }
   return end_items(link, call, progress->done, progress->answers, 0);
 }
@@ -44,7 +44,7 @@ Result<void> BulkScheduler::complete(WorkerLink& link, CallRef& call, const Comp
   if (call->details().count == 0) {
     ledger_.close(std::move(call));
   } else {
-    // It stopped early: because it was asked to, or because others are to have their turn.
+    // The worker stopped early: because it was asked to, or to let other calls have their turn.
     backlog_.take_returned(std::move(call));
   }
   return {};
@@ -103,7 +103,7 @@ void BulkScheduler::cancel_items(const BulkWork& work, std::uint32_t from, std::
   std::vector<bool>& cancelled = work.parts.cancelled;
   cancelled.resize(work.count);
   std::fill_n(cancelled.begin() + from, count, true);
-  std::vector<CallRef> parts;  // The list itself changes meanwhile.
+  std::vector<CallRef> parts;  // The list itself changes during the loop.
   for (Call* part = work.parts.first; part != nullptr; part = part->details().next_part) {
     if (part->details().first < from + count && from < part->details().first + part->details().count) {
       parts.push_back(CallRef::share(part));

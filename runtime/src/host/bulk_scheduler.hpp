@@ -1,4 +1,4 @@
-/// host/bulk_scheduler.hpp: the items of bulk calls, from the worker's answers to their ends.
+/// host/bulk_scheduler.hpp: the items of bulk calls, from the worker's results to their ends.
 #pragma once
 
 #include <cstdint>
@@ -16,20 +16,20 @@
 
 namespace tenon::internal {
 
-/// Where the items are is in BulkParts and CallDetails. Not thread-safe: guarded by the scheduler's lock.
+/// BulkParts and CallDetails record where the items are. Not thread-safe: guarded by the scheduler's lock.
 class BulkScheduler {
  public:
-  /// All outlive it.
+  /// The arguments must outlive this object.
   BulkScheduler(const SlotTable& slots, WearWatch& wear, CallLedger& ledger, Backlog& backlog, SentCalls& sent) noexcept
       : slots_(slots), wear_(wear), ledger_(ledger), backlog_(backlog), sent_(sent) {}
 
-  /// Ends the items that are done of a bulk call that still runs. Errors: kCorrupt the worker's answers are invalid.
+  /// Ends the finished items of a bulk call that is still running. Errors: kCorrupt: the worker's results are invalid.
   [[nodiscard]] Result<void> harvest(WorkerLink& link);
-  /// Takes the worker's completion of a bulk call that ran. Errors: kCorrupt the completion is invalid; `call` is then
-  /// still the caller's.
+  /// Takes the worker's completion of a bulk call that ran. Errors: kCorrupt: the completion is invalid; the caller
+  /// then still owns `call`.
   [[nodiscard]] Result<void> complete(WorkerLink& link, CallRef& call, const Completion& completion);
-  /// Ends items that ran, up to `done` of those submitted last, as the worker's answer block says. Errors: kCorrupt the
-  /// answers are invalid.
+  /// Ends items that ran, up to `done` of those submitted last, with the results in the worker's block. Errors:
+  /// kCorrupt: the results are invalid.
   [[nodiscard]] Result<void> end_items(WorkerLink& link, Call& call, std::uint32_t done, const BlockRef& answers,
                                        std::int64_t mean_run_ns);
   /// Cancels items of a bulk call, wherever they are; the others continue.
@@ -37,7 +37,7 @@ class BulkScheduler {
 
  private:
   void cancel_part(Call& part);
-  /// `copied_bytes` counts what has been copied for the same bulk call.
+  /// `copied_bytes` counts the bytes copied for this bulk call.
   [[nodiscard]] Result<StoredBytes> lease_result(WorkerLink& link, const BlockRef& block, const GenerationRef& made_by,
                                                  std::uint64_t& copied_bytes);
 

@@ -18,11 +18,11 @@ static_assert(sizeof(Call) % kRoomUnit == 0 && CallMemory::kUnitBytes % kRoomUni
 static_assert(sizeof(Call) + (kSubmissionInlineBytes + kRoomUnit - 1) / kRoomUnit * kRoomUnit <=
               CallMemory::kMaxBlockBytes);
 static_assert(kSubmissionInlineBytes <= 255);
-/// Room for a StoredBytes, and for what small tasks return.
+/// Room for a StoredBytes, and for the results of small tasks.
 constexpr std::size_t kLeastRoomBytes = 32;
 static_assert(sizeof(StoredBytes) <= kLeastRoomBytes && alignof(StoredBytes) <= kRoomUnit);
 
-/// "3 s", "20 ms", "1.5 s": in the largest unit that is not below 1, three digits after the point at most.
+/// "3 s", "20 ms", "1.5 s": in the largest unit in which the value is at least 1, with at most three decimals.
 std::string format_duration(std::int64_t duration_ns) {
   std::int64_t unit_ns = 1;
   const char* name = " ns";
@@ -169,11 +169,11 @@ void Call::copy_result() noexcept {
         {Shared<const ReplyStorage>::share(body_.reply.storage), BytesView(body_.reply.data, body_.reply.size)});
     if (copy.storage.get() != body_.reply.storage) {
       body_.reply.storage->release();
-      // The bits stay as they are: they share a word with what others read under the lock.
+      // The state bits stay as they are: they share a word with bits that others read under the lock.
       static_cast<void>(store(Reply(std::move(copy.storage), copy.bytes)));
     }
   } catch (const std::bad_alloc&) {
-    // The caller reads it where it is, or hears then that there is no memory for a copy.
+    // The caller reads the result in place, or gets an error that there is no memory for a copy.
   }
 }
 

@@ -14,13 +14,13 @@ namespace tenon::internal {
 
 namespace {
 
-/// Large arguments that have a segment, and with it a descriptor, before their call's turn; the usual limit of a
-/// process is 1024.
+/// Maximum number of large arguments that have a segment, and thus a descriptor, before their call's turn; the usual
+/// limit of a process is 1024.
 constexpr std::uint64_t kMaxHeldApart = 256;
 
 constexpr std::uint32_t kMostAttempts = 250;
 
-/// Runs `make`; a caller of the library gets an error where memory is short, not an exception.
+/// Runs `make`; turns a lack of memory into an error instead of an exception, as callers of the library expect.
 template <typename Make>
 auto or_out_of_memory(Make make) -> decltype(make()) {
   try {
@@ -91,7 +91,7 @@ CallRef CallFactory::make_session_call(const std::shared_ptr<SessionRecord>& ses
   if (kind != CallKind::kClose) {
     details.run_timeout_ns = session->step_timeout_ns;
   }
-  details.pinned_slot = call->session_bound ? 0 : session->slot;  // Of an open one the scheduler knows where it is.
+  details.pinned_slot = call->session_bound ? 0 : session->slot;  // For an open session, the scheduler knows the slot.
   return call;
 }
 

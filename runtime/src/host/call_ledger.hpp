@@ -1,4 +1,4 @@
-/// host/call_ledger.hpp: calls that are open, and how calls end.
+/// host/call_ledger.hpp: open calls, and how calls end.
 #pragma once
 
 #include <cstdint>
@@ -13,32 +13,32 @@
 
 namespace tenon::internal {
 
-/// Each call is accepted once and ends once. Its end is stored here and announced by the pool, without the lock. Not
+/// Each call is accepted once and ends once. The end is stored here, and the pool announces it without the lock. Not
 /// thread-safe: guarded by the scheduler's lock.
 class CallLedger {
  public:
-  /// All outlive it.
+  /// The arguments must outlive this object.
   CallLedger(CallTimers& timers, EffectsBox& effects) noexcept : timers_(timers), effects_(effects) {}
 
   void accept(const Call& call) noexcept;
-  /// Ends a call; of a bulk call the items that it still has, which cannot have succeeded.
+  /// Ends a call; for a bulk call, ends all its remaining items, whose outcome must be an error.
   void finish(CallRef call, Result<Reply> outcome);
-  /// The same with an error that names the call.
+  /// Ends a call with an error that names it.
   void finish_error(CallRef call, ErrorCode code, std::string message);
-  /// The rest of an end, once the outcome is stored and counted, or all items have ended.
+  /// Completes the end of a call, once the outcome is stored and counted or all items have ended.
   void close(CallRef call);
-  /// Counts the outcome of a call that is stored by other code.
+  /// Counts the outcome of a call that other code stores.
   void count_end(bool succeeded) noexcept { ++(succeeded ? succeeded_ : failed_); }
 
-  /// Ends the first `count` items that the call still has, all with one error.
+  /// Ends the first `count` remaining items of the call, all with one error.
   void fail_items(Call& call, std::uint32_t count, const Error& error);
-  /// Ends the first `count` items that the call still has: `succeeded` of them well, as `end` says.
+  /// Ends the first `count` remaining items of the call with the outcomes in `end`; `succeeded` of them succeeded.
   void note_items(Call& call, std::uint32_t count, std::uint32_t succeeded, Effects::BulkEnd end);
 
-  /// What an error says of the call.
+  /// The context that describes the call in an error.
   [[nodiscard]] static ErrorContext context_of(const Call& call);
 
-  /// Calls that have not ended, and the bytes of their arguments.
+  /// Number of calls that have not ended; see also accepted_bytes, the size of their arguments.
   [[nodiscard]] std::uint64_t accepted() const noexcept { return accepted_; }
   [[nodiscard]] std::uint64_t accepted_bytes() const noexcept { return accepted_bytes_; }
   /// Calls accepted since the start.

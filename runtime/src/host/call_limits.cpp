@@ -9,12 +9,12 @@ namespace tenon::internal {
 
 namespace {
 
-/// Between two looks at a call that is to be killed once its turn comes; cancel_grace may be 0.
+/// Shortest time between two checks of a call that is to be killed once its turn comes; cancel_grace may be 0.
 constexpr std::int64_t kShortestGraceNs = 1'000'000;
-/// Between two looks at a call whose worker a debugger holds.
+/// Shortest time between two checks of a call whose worker is being debugged.
 constexpr std::int64_t kShortestDebugNs = 250'000'000;
 
-/// While a debugger holds the worker of a call, the call's time stands still: each limit that passes starts again.
+/// While a debugger is attached to a call's worker, time does not count for the call: each expired limit restarts.
 void renew_limits(CallDetails& details, MonotonicNs now_ns, std::int64_t cancel_grace_ns) {
   const auto renewed = [now_ns](std::int64_t limit_ns) { return later(now_ns, std::max(limit_ns, kShortestDebugNs)); };
   if (details.kill_at_ns <= now_ns) {
@@ -124,7 +124,7 @@ void CallLimits::pass(Call& call, MonotonicNs now_ns) {
   WorkerLink& link = *slots_[call.slot].link;
   if (call.stop_reason != StopReason::kCancelled && link.transport->end().may_have_begun(call.position()) &&
       debugger_attached(link.handle->pid())) {
-    details.queue_deadline_ns = kNever;  // It has begun.
+    details.queue_deadline_ns = kNever;  // The call has begun.
     renew_limits(details, now_ns, cancel_grace_ns_);
     backlog_.set_timer(call);
     return;
@@ -138,7 +138,7 @@ void CallLimits::pass(Call& call, MonotonicNs now_ns) {
     stalls_.suspect_at_once(link);
   }
   if (!begun && !late && details.run_deadline_ns <= now_ns) {
-    // Its time to run begins with the attempt, which no worker has begun.
+    // The run timeout counts from the start of the attempt, and no worker has started it.
     details.run_deadline_ns = later(now_ns, details.run_timeout_ns);
     if (link.suspected) {
       recall_.relieve_stalled(link, false);
@@ -156,7 +156,7 @@ void CallLimits::pass(Call& call, MonotonicNs now_ns) {
   if (late || details.run_deadline_ns <= now_ns) {
     sent_.ask_to_stop(link, call, StopReason::kDeadline);
   } else {
-    // It has begun in time: the queue's deadline concerns it no more.
+    // The call has begun in time: its queue deadline no longer matters.
     details.queue_deadline_ns = kNever;
     backlog_.set_timer(call);
   }
@@ -165,7 +165,8 @@ void CallLimits::pass(Call& call, MonotonicNs now_ns) {
 void CallLimits::kill_worker_of(Call& call, MonotonicNs now_ns) {
   WorkerLink& link = *slots_[call.slot].link;
   CallDetails& details = call.make_details();
-  // Asked to stop, and still here; unless its answer, or that of the call before it, waits to be read.
+  // The call was asked to stop and is still there, unless its reply, or that of the call before it, is waiting to be
+  // read.
   if (!link.reaper.direct()) {
     const CallRef keep = CallRef::share(&call);
     replies_.reap(link);
@@ -175,7 +176,7 @@ void CallLimits::kill_worker_of(Call& call, MonotonicNs now_ns) {
   }
   const bool began = &call == &link.in_flight.front();
   if (!began) {
-    // Not its turn yet: it will be returned, or asked again when it runs.
+    // It is not its turn yet: the worker will return it, or it is asked again when it runs.
     details.kill_at_ns = later(now_ns, std::max(cancel_grace_ns_, kShortestGraceNs));
     backlog_.set_timer(call);
     return;

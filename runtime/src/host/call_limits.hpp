@@ -1,4 +1,4 @@
-/// host/call_limits.hpp: cancelling calls, and what becomes of them when a limit in time passes.
+/// host/call_limits.hpp: cancels calls, and ends calls whose time limits expire.
 #pragma once
 
 #include <cstdint>
@@ -40,16 +40,16 @@ class CallLimits {
   [[nodiscard]] bool started(const Call& call) const;
   /// Cancels all calls.
   void cancel_all();
-  /// Cancels what no worker has begun.
+  /// Cancels the calls that no worker has begun.
   void cancel_all_queued();
 
-  /// Acts on the calls whose limits have passed.
+  /// Acts on the calls whose limits have expired.
   void on_timer(MonotonicNs now_ns);
   [[nodiscard]] MonotonicNs next_ns() const noexcept { return timers_.next_ns(); }
 
  private:
   void pass(Call& call, MonotonicNs now_ns);
-  /// The call was asked to stop and is still there after cancel_grace.
+  /// Kills the worker of a call that was asked to stop and is still there after cancel_grace.
   void kill_worker_of(Call& call, MonotonicNs now_ns);
 
   const std::int64_t cancel_grace_ns_;

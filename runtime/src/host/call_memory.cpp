@@ -12,24 +12,24 @@ namespace tenon::internal {
 namespace {
 
 constexpr std::size_t kChunkBytes = std::size_t{2} << 20;
-/// How long spare chunks are watched before those that were not needed go back.
+/// How long spare chunks are observed before unneeded ones are returned.
 constexpr std::int64_t kWatchNs = 5'000'000'000;
-/// Chunks given back at once, and the pause before the next: a chunk takes the system up to a millisecond, and the
-/// reactor has other things to do.
+/// Chunks returned at once; a pause follows, because unmapping a chunk takes up to a millisecond and the reactor has
+/// other work.
 constexpr int kTrimmedAtOnce = 2;
 constexpr std::int64_t kTrimPauseNs = 5'000'000;
 
 }  // namespace
 
-/// At the start of its pages; blocks find it by their address.
+/// At the start of its pages; blocks find it by rounding down their address.
 struct alignas(64) CallMemory::Chunk {
   Shared<CallMemory> memory;  // Kept while a block is in use.
-  Chunk* next = nullptr;      // Neighbours in SizeClass.
+  Chunk* next = nullptr;      // Neighbours in the list of SizeClass.
   Chunk* previous = nullptr;
   FreeBlock* free = nullptr;
   std::size_t block_bytes = 0;
   std::size_t used = 0;
-  std::size_t fresh_bytes = sizeof(Chunk);  // From here on no block has been given out since it was empty.
+  std::size_t fresh_bytes = sizeof(Chunk);  // No block beyond it was handed out since the chunk was last empty.
 
   [[nodiscard]] bool full() const noexcept { return free == nullptr && fresh_bytes + block_bytes > kChunkBytes; }
 };
@@ -106,7 +106,7 @@ TENON_HOT void* CallMemory::allocate(std::size_t size_bytes) {
 
 void CallMemory::free(void* block) noexcept {
   auto* chunk = reinterpret_cast<Chunk*>(reinterpret_cast<std::uintptr_t>(block) & ~(kChunkBytes - 1));
-  Shared<CallMemory> memory;  // This may be the last to hold it: given up once the lock is.
+  Shared<CallMemory> memory;  // May be the last reference: released after the lock.
   bool gone = false;
   bool ring = false;
   {

@@ -15,27 +15,27 @@
 
 namespace tenon::internal {
 
-/// Blocks of a few sizes from chunks of 2 MiB, without a header of their own: a call lies beside the one submitted
-/// before it. What has had no block in use for some seconds goes back to the system, all but one chunk for each size,
-/// which is what a runtime at work lives on. Outlives its runtime as long as blocks are in use. [any-thread]
+/// Blocks of a few sizes come from chunks of 2 MiB, without headers of their own: a call lies beside the one submitted
+/// before it. Chunks without used blocks are returned to the system after some seconds, except for one chunk of each
+/// size, which a busy runtime needs again. Outlives its runtime as long as blocks are in use. [any-thread]
 class CallMemory final : public SharedObject {
  public:
-  static constexpr std::size_t kUnitBytes = 16;  ///< Blocks are aligned to it.
+  static constexpr std::size_t kUnitBytes = 16;  ///< Alignment of blocks.
   static constexpr std::size_t kMaxBlockBytes = 256;
 
-  /// `retired` wakes the reactor when there is something to trim.
+  /// `retired` wakes the reactor when there are chunks to trim.
   explicit CallMemory(std::shared_ptr<Retired> retired) noexcept;
 
   /// `size_bytes` is from 1 to kMaxBlockBytes. Throws std::bad_alloc.
   [[nodiscard]] void* allocate(std::size_t size_bytes);
-  /// Gives a block back to the memory that it came from.
+  /// Returns a block to the memory that it came from.
   static void free(void* block) noexcept;
 
-  /// Gives back some of the chunks that have not been needed lately. Returns when to call again.
+  /// Returns some of the chunks that have not been needed lately to the system. Returns when to call it again.
   [[nodiscard]] MonotonicNs trim(MonotonicNs now_ns) noexcept;
-  /// No more trimming: chunks go back with their last block.
+  /// Ends trimming: from now on, chunks are returned with their last block.
   void close() noexcept;
-  /// Chunks held now.
+  /// Number of chunks.
   [[nodiscard]] std::size_t chunk_count();
 
  private:
@@ -44,11 +44,11 @@ class CallMemory final : public SharedObject {
     FreeBlock* next = nullptr;
   };
   struct SizeClass {
-    Chunk* open = nullptr;   // Have blocks in use and room. The one that got a block back last comes first.
-    Chunk* spare = nullptr;  // Have no block in use; linked by `next`.
+    Chunk* open = nullptr;   // Chunks in use with room; the one that got a block back last is first.
+    Chunk* spare = nullptr;  // Chunks without blocks in use; linked by `next`.
     std::size_t chunks = 0;
     std::size_t spares = 0;
-    std::size_t least_spares = 0;  // Since the last trim: so many have not been needed.
+    std::size_t least_spares = 0;  // Minimum number of spares since the last trim: this many were not needed.
   };
   struct State {
     std::array<SizeClass, kMaxBlockBytes / kUnitBytes> classes;
@@ -62,7 +62,7 @@ class CallMemory final : public SharedObject {
   [[nodiscard]] static Chunk* take_spare(SizeClass& size_class) noexcept;
 
   const std::shared_ptr<Retired> retired_;
-  // A lock of its own: calls are made before the scheduler's is taken, and end after it.
+  // Has its own lock, because calls are created before the scheduler's lock is taken and freed after it is released.
   Guarded<State, HostMutex<HostLock::kMemory>> state_;
 };
 

@@ -7,9 +7,9 @@ namespace tenon::internal {
 
 namespace {
 
-/// Lanes kept although they are empty, so that a queue that is now and then empty does not allocate each time.
+/// Empty lanes are kept up to this number, so that a queue that is sometimes empty does not allocate each time.
 constexpr std::size_t kKeptLanes = 16;
-/// Calls that find() looks at: the lock is held meanwhile.
+/// Maximum number of calls that find() checks, because the lock is held meanwhile.
 constexpr std::size_t kLookedAt = 4096;
 
 }  // namespace

@@ -1,4 +1,4 @@
-/// host/call_queue.hpp: calls that wait for a worker: higher priority first, first come first served within one.
+/// host/call_queue.hpp: calls that wait for a worker, in order of priority, then of arrival.
 #pragma once
 
 #include <cstddef>
@@ -9,18 +9,19 @@ namespace tenon::internal {
 
 class Call;
 
-/// Intrusive: no allocation per call, removal anywhere in O(1) within a priority. Holds no references; who queues a
-/// call keeps it alive. Not thread-safe.
+/// Intrusive: needs no allocation per call, and removes any call in O(1) within its priority. Holds no references; the
+/// code that queues a call keeps it alive. Not thread-safe.
 class CallQueue {
  public:
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  /// The next to run; nullptr when empty.
+  /// The next call to run; nullptr if the queue is empty.
   [[nodiscard]] Call* front() const noexcept;
-  /// The first of the next few thousand that `wanted` accepts, in the order in which they would run; nullptr if none.
+  /// The first call that `wanted` accepts among the next few thousand, in the order in which they would run; nullptr if
+  /// none.
   [[nodiscard]] Call* find(bool (*wanted)(const Call&)) const noexcept;
   void push_back(Call& call);
-  /// For calls that come back from a worker: before those of the same priority.
+  /// For calls that come back from a worker: puts the call before the others of its priority.
   void push_front(Call& call);
   void remove(Call& call) noexcept;
 

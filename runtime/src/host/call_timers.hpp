@@ -1,4 +1,4 @@
-/// host/call_timers.hpp: calls by the time at which something is to happen to them.
+/// host/call_timers.hpp: calls by the time at which they next need attention.
 ///
 ///   if (timers.set(call, at_ns)) wake_the_reactor();
 ///   while (Call* call = timers.take_due(now_ns)) ...
@@ -12,17 +12,17 @@
 
 namespace tenon::internal {
 
-/// One time for each call at most; CallDetails::timer_ns says which. Does not keep calls alive: remove them before they
+/// Each call has at most one time, stored in CallDetails::timer_ns. Does not keep calls alive: remove them before they
 /// end. Not thread-safe.
 class CallTimers {
  public:
-  /// Sets or replaces the time of a call; kNever takes it out. A call without details has no time to replace. Returns
-  /// whether next_ns() has come nearer.
+  /// Sets or replaces the time of a call; kNever removes it. Setting kNever for a call without details does nothing.
+  /// Returns whether next_ns() has become earlier.
   bool set(Call& call, MonotonicNs at_ns);
   void remove(Call& call) noexcept;
-  /// The earliest time; kNever when there is none.
+  /// The earliest time; kNever if there is none.
   [[nodiscard]] MonotonicNs next_ns() const noexcept { return times_.empty() ? kNever : times_.begin()->first; }
-  /// Takes out the call with the earliest time, once that has come; null otherwise.
+  /// Removes and returns the call with the earliest time if that time has come; otherwise returns null.
   [[nodiscard]] Call* take_due(MonotonicNs now_ns) noexcept;
 
  private:

@@ -1,4 +1,4 @@
-/// host/closing.hpp: how far a runtime has come with its end.
+/// host/closing.hpp: the phases in which a runtime shuts down.
 #pragma once
 
 #include <algorithm>
@@ -9,11 +9,11 @@ namespace tenon::internal {
 /// The phases only ever advance. Not thread-safe: guarded by the scheduler's lock.
 class Closing {
  public:
-  /// Calls that workers hand back end as cancelled.
+  /// From now on, calls that workers hand back end as cancelled.
   void take_nothing_back() noexcept { advance(Phase::kTakesNothingBack); }
-  /// No worker is started any more; those that have nothing left to do stop.
+  /// From now on, no worker is started, and workers without work stop.
   void stop() noexcept { advance(Phase::kStopping); }
-  /// Every worker is killed.
+  /// From now on, every worker is killed.
   void kill() noexcept { advance(Phase::kKilling); }
 
   /// Whether a call that a worker hands back without having begun it is queued again.

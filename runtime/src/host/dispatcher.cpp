@@ -9,20 +9,20 @@ namespace tenon::internal {
 
 namespace {
 
-/// Calls ahead of one whose large argument still needs a segment: what a worker is given beyond costs descriptors
-/// early.
+/// Number of calls that a worker may get ahead of one whose large argument still needs a segment; more would take
+/// descriptors too early.
 constexpr std::size_t kPlacedAhead = 4;
-/// How soon an argument without room is tried again, and for how long while no call is in flight.
+/// How soon an argument without room is tried again, and for how long if no call is in flight.
 constexpr std::int64_t kRetryPlaceNs = 20'000'000;
 constexpr std::int64_t kStarvedNs = 1'000'000'000;
-/// Sends after which a submitting thread polls for replies.
+/// Number of sends after which a submitting thread polls for replies.
 constexpr std::uint32_t kSendsPerReap = 32;
-/// Sends of one round after which the worker may see them.
+/// Number of sends in one round after which they are published to the worker.
 constexpr std::uint32_t kSendsPerPublish = 32;
 constexpr std::uintptr_t kPrefetchedAhead = 4;
 
-/// Ten millions of calls are in no cache when their turn comes. Those submitted one after another lie side by side as a
-/// rule, so that where the next one lies tells where the fourth from here does.
+/// With ten million calls, none is in a cache when its turn comes. Calls submitted one after another usually lie side
+/// by side, so the location of the next one predicts that of the fourth from here.
 void prefetch_after(const Call& call) noexcept {
   if (call.next() != nullptr) {
     const auto from = reinterpret_cast<std::uintptr_t>(&call);
@@ -34,7 +34,7 @@ void prefetch_after(const Call& call) noexcept {
   }
 }
 
-/// Whether a call in flight in this slot gives a descriptor back when it ends.
+/// Whether a call in flight in this slot returns a descriptor when it ends.
 bool gives_room(const WorkerSlot& slot) noexcept {
   if (slot.link == nullptr || slot.link->in_flight.empty()) {
     return false;
@@ -67,7 +67,7 @@ Dispatcher::Dispatcher(const Parts& parts) noexcept
 void Dispatcher::dispatch() {
   retry_place_ns_ = kNever;
   if (slots_.pinned_calls() > 0) {
-    // By index: a call that is kept apart may add a slot.
+    // By index: keep_apart may add a slot.
     for (std::size_t i = 0; i < slots_.size(); ++i) {
       const WorkerSlot& slot = slots_[i];
       while (slot.link != nullptr && roster_.can_take(*slot.link)) {
@@ -93,7 +93,7 @@ void Dispatcher::dispatch() {
       break;
     }
     if (++sent % kSendsPerPublish == 0) {
-      link->transport->end().publish();  // It begins while the others are being written.
+      link->transport->end().publish();  // The worker begins while the others are still being written.
     }
   }
   if (retry_place_ns_ != kNever && starved_since_ns_ != kNever) {
@@ -119,7 +119,7 @@ void Dispatcher::send_placed() {
 }
 
 TENON_HOT void Dispatcher::send_direct(WorkerLink& link, Call& call) {
-  // Also when the call ended or waits instead: the role is the caller's until it gives it back.
+  // The result does not matter: even if the call ended or stays queued, the caller has the role until it gives it back.
   static_cast<void>(send(link, call));
   publish();
 }
@@ -222,7 +222,7 @@ TENON_HOT SubmissionDescriptor Dispatcher::describe(WorkerLink& link, Call& call
     descriptor.flags = static_cast<std::uint16_t>(descriptor.flags | kSubmissionRunTimeout);
   }
   if (const StoredBytes* stored = call.stored()) {
-    // What is given as storage has a place: the submitter has seen to it.
+    // Stored arguments are in shared memory: the submitter has ensured that.
     descriptor.argument = stored->place().value_or(BlockRef{});
     link.introduce_segment(stored->storage->segment());
   }
@@ -239,7 +239,7 @@ TENON_HOT SubmissionDescriptor Dispatcher::describe(WorkerLink& link, Call& call
 Result<bool> Dispatcher::place_argument(const WorkerLink& link, Call& call) {
   const BytesView bytes = call.stored()->bytes;
   if (bytes.size() >= kLargeBlockBytes && link.in_flight.size() >= kPlacedAhead) {
-    return false;  // The worker's next answer brings the call its turn.
+    return false;  // The call's turn comes with the worker's next reply.
   }
   auto stored = arguments_.store(bytes);
   if (!stored && bytes.size() < kLargeBlockBytes) {
@@ -254,7 +254,7 @@ Result<bool> Dispatcher::place_argument(const WorkerLink& link, Call& call) {
   if (!is_shortage(stored.error())) {
     return fail(std::move(stored.error()));
   }
-  // What ended just now may not have given its descriptor back yet.
+  // A call that has just ended may not have returned its descriptor yet.
   const MonotonicNs now_ns = monotonic_now_ns();
   if (std::any_of(slots_.begin(), slots_.end(), gives_room)) {
     starved_since_ns_ = kNever;

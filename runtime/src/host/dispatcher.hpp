@@ -44,25 +44,25 @@ class Dispatcher {
 
   /// Sends waiting calls to the workers that can take them.
   void dispatch();
-  /// Sends one queued call to the worker, whose reaper's role the calling thread has.
+  /// Sends one queued call to a worker whose reaper's role the calling thread has.
   void send_direct(WorkerLink& link, Call& call);
-  /// When an argument that found no room is to be tried again; kNever if there is none.
+  /// When to retry an argument that found no room; kNever if there is none.
   [[nodiscard]] MonotonicNs retry_ns() const noexcept { return retry_place_ns_; }
 
  private:
   enum class Sent : std::uint8_t { kSent, kEnded, kWaits };
-  /// Takes a queued call out of its queue and gives it to the worker. kEnded: it ended instead. kWaits: it stays in the
-  /// queue, because there is no room for its argument just now.
+  /// Takes a queued call out of its queue and sends it to the worker. kEnded: it ended instead. kWaits: it stays in the
+  /// queue, because there is currently no room for its argument.
   Sent send(WorkerLink& link, Call& call);
-  /// Gives each worker one call whose argument has its place, past those that wait for room: no call in flight will
-  /// make room for them, but these will.
+  /// Sends each worker one call whose argument is already placed, past the calls that wait for room: if no call in
+  /// flight will free room for them, these calls will.
   void send_placed();
   [[nodiscard]] Call* next_for(const WorkerLink& link) const noexcept;
-  /// Makes the worker's descriptor of a call, and sends the worker what it refers to.
+  /// Fills in the worker's descriptor of a call, and sends the worker what the descriptor refers to.
   [[nodiscard]] SubmissionDescriptor describe(WorkerLink& link, Call& call);
-  /// Gives an argument that is private a place for workers. False: not now. Errors: those of ArgumentMemory::store.
+  /// Moves a private argument to shared memory. False: there is no room now. Errors: those of ArgumentMemory::store.
   [[nodiscard]] Result<bool> place_argument(const WorkerLink& link, Call& call);
-  /// Makes what was sent in this round visible to the workers.
+  /// Makes the sends of this round visible to the workers.
   void publish();
 
   SlotTable& slots_;
@@ -76,8 +76,8 @@ class Dispatcher {
   WorkerMessages& messages_;
   ArgumentMemory& arguments_;
   EffectsBox& effects_;
-  std::vector<WorkerLink*> unpublished_;   // Something was pushed in this round.
-  MonotonicNs starved_since_ns_ = kNever;  // No descriptors for an argument, and no call in flight that holds some.
+  std::vector<WorkerLink*> unpublished_;   // Links with unpublished submissions of this round.
+  MonotonicNs starved_since_ns_ = kNever;  // Since when an argument lacks a descriptor and no call in flight has one.
   MonotonicNs retry_place_ns_ = kNever;
 };
 

@@ -14,25 +14,25 @@
 
 namespace tenon::internal {
 
-/// What is to be done once the lock is released.
+/// The work to do once the lock is released.
 struct Effects {
   struct BulkEnd {
     Shared<const BulkWork> work;
-    Shared<BulkAnswers> answers;  ///< What becomes `ends.answers` when they are announced; null when there are none.
+    Shared<BulkAnswers> answers;  ///< Becomes `ends.answers` when they are announced; null if there are none.
     BulkEnds ends;
   };
-  std::vector<CallRef> finished;  ///< Their ends are to be announced.
+  std::vector<CallRef> finished;  ///< Calls whose ends are to be announced.
   std::vector<BulkEnd> bulk_ends;
-  /// Given back at once, however long the futures are kept; not under the lock.
+  /// Arguments to free outside the lock, at once, even if the futures are kept for long.
   std::vector<StoredBytes> released;
   std::vector<LogLine> log;
-  /// Links that ended: destroyed outside the lock.
+  /// Links of dead workers; destroyed outside the lock.
   std::vector<std::shared_ptr<WorkerLink>> buried;
-  std::vector<FileRestorer::Request> files;  ///< Workers wait for them.
-  bool changed = false;  ///< A caller may wait for what has changed: room, a worker ready, the last one gone.
-  bool again = false;    ///< The reactor is to give waiting calls to workers once more.
-  bool rearm = false;    ///< The reactor's next deadline has come nearer, or there is something for it to start.
-  bool trouble = false;  ///< A call crashed, or a generation is gone: the thread that swaps checks the tallies.
+  std::vector<FileRestorer::Request> files;  ///< Requests of workers that wait for files.
+  bool changed = false;  ///< There is room, a worker is ready, or the last one is gone: wakes waiting callers.
+  bool again = false;    ///< The reactor must dispatch waiting calls once more.
+  bool rearm = false;    ///< The reactor's next deadline has become earlier, or it has a worker to start.
+  bool trouble = false;  ///< A call crashed, or a generation is gone: the swap thread must check the counts.
 
   [[nodiscard]] bool empty() const noexcept {
     return finished.empty() && bulk_ends.empty() && released.empty() && log.empty() && buried.empty() &&
@@ -45,7 +45,7 @@ class EffectsBox {
  public:
   [[nodiscard]] Effects& operator*() noexcept { return *effects_; }
   [[nodiscard]] Effects* operator->() noexcept { return effects_.get(); }
-  /// Hands out what is to be done, for an empty one in its place.
+  /// Returns the gathered effects and continues with `empty`.
   [[nodiscard]] std::unique_ptr<Effects> exchange(std::unique_ptr<Effects> empty) noexcept {
     return std::exchange(effects_, std::move(empty));
   }

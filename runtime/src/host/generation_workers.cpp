@@ -86,7 +86,7 @@ void GenerationWorkers::switch_to(const Switch& change) {
     slots_.set_aside(surplus);
     aside.push_back(surplus);
   }
-  // First what must stay where it was finds its place, then those that have nothing go.
+  // First the calls that must stay are placed, then idle workers are dismissed.
   dispatcher_.dispatch();
   for (const std::uint32_t index : aside) {
     if (slots_[index].link != nullptr) {
@@ -101,7 +101,7 @@ void GenerationWorkers::cancel_loads(WorkerLink& link) {
   const InFlight& in_flight = link.in_flight;
   for (std::uint64_t position = in_flight.front_position(); position < in_flight.end_position(); ++position) {
     if (Call* call = in_flight.at(position); call != nullptr && call->kind == CallKind::kLoad) {
-      const CallRef kept = CallRef::share(call);  // To the end of this: it may be taken out.
+      const CallRef kept = CallRef::share(call);  // Kept because cancelling may remove it from the ring.
       limits_.cancel(*call);
     }
   }
@@ -187,7 +187,7 @@ bool GenerationWorkers::recycle_worn() {
         found->dismissed || found->state != WorkerLink::State::kReady) {
       continue;
     }
-    // A slot may be added, and the link may end.
+    // Keeps the link: a slot may be added, and the link may end.
     const std::shared_ptr<WorkerLink> link = slots_[found->slot].link;
     sessions = sessions || !link->sessions.empty();
     static_cast<void>(placement_.move_aside(link->slot, nullptr));
@@ -202,7 +202,7 @@ bool GenerationWorkers::recycle_worn() {
 
 void GenerationWorkers::end_overstayed(WorkerLink& link, MonotonicNs now_ns) {
   link.session_deadline_ns = kNever;
-  // A step that runs is waited for: it ends within milliseconds by contract.
+  // Waits for a running step, which by contract ends within milliseconds.
   if (!link.in_flight.empty()) {
     link.session_deadline_ns = now_ns + cancel_grace_ns_;
     return;

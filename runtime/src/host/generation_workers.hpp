@@ -40,33 +40,34 @@ class GenerationWorkers {
   };
   GenerationWorkers(std::int64_t cancel_grace_ns, const Parts& parts) noexcept;
 
-  /// Ready workers that have a generation of the plugin and take calls of all kinds.
+  /// Number of ready workers that have a generation of the plugin and take calls of all kinds.
   [[nodiscard]] std::uint32_t count_with(std::string_view plugin) const noexcept;
-  /// Slots beside the others for workers that are to load `generation`; they start soon. Only for calls of kLoad.
+  /// Adds slots for workers that are to load `generation`; they start soon. They take only kLoad calls.
   [[nodiscard]] std::vector<std::uint32_t> add_warm_slots(const GenerationRef& generation, std::uint32_t count);
   struct Switch {
     GenerationRef to;
     bool keeps_queued = false;
     std::int64_t session_drain_ns = 0;
   };
-  /// The workers that loaded `to` take the place of those that have another generation of its plugin, which move aside
-  /// and finish. The routes' successors have been set.
+  /// The workers that loaded `to` replace those with another generation of its plugin, which move aside and finish. The
+  /// successors of the routes must already be set.
   void switch_to(const Switch& change);
-  /// Ends the workers of a generation that is not current, once they have finished.
+  /// Stops the workers of a generation that is not current, once they have finished.
   void retire(const Generation& generation);
-  /// Whether a worker has the generation or is to have it.
+  /// Whether a worker has loaded the generation or is to load it.
   [[nodiscard]] bool has(const Generation& generation) const noexcept;
   void fill_tally(const Generation& generation, GenerationTally& tally) const;
 
-  /// Replaces the workers that are worn out. Returns whether open sessions are to move.
+  /// Replaces worn workers. Returns whether open sessions are to move.
   [[nodiscard]] bool recycle_worn();
-  /// Ends the sessions of a worker that was moved aside, once their time has passed.
+  /// Ends the sessions of a worker that was moved aside, once their time is over.
   void end_overstayed(WorkerLink& link, MonotonicNs now_ns);
 
  private:
-  /// Cancels what makes a worker load a generation: one that hangs there is killed after the grace.
+  /// Cancels the calls that make a worker load a generation: a worker that hangs in one is killed after the grace
+  /// period.
   void cancel_loads(WorkerLink& link);
-  /// Calls that wait for a worker of a generation that is not wanted any more.
+  /// Cancels the calls that wait in a slot for a generation that is no longer wanted.
   void drop_waiting(std::uint32_t slot);
 
   const std::int64_t cancel_grace_ns_;

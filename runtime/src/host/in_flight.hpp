@@ -11,26 +11,26 @@
 
 namespace tenon::internal {
 
-/// Calls by their position in a ring, oldest first. Positions are given one after another; a call that was taken out
-/// leaves a gap. Guarded by the scheduler's lock.
+/// Calls by their position in a ring, oldest first. Positions are assigned in order; a call that was taken out leaves a
+/// gap. Guarded by the scheduler's lock.
 class InFlight {
  public:
-  /// `slot_count` is that of the ring, a power of two: more can never be in flight.
+  /// `slot_count` is that of the ring, a power of two: no more calls can be in flight.
   explicit InFlight(std::uint32_t slot_count = 1) : calls_(std::bit_ceil(slot_count)) {}
 
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  /// The oldest; not of an empty one.
+  /// The oldest call; there must be one.
   [[nodiscard]] Call& front() const noexcept { return *calls_[index(first_)].get(); }
   [[nodiscard]] std::uint64_t front_position() const noexcept { return first_; }
-  /// Positions from the front's to here may be taken.
+  /// The end of the positions for `at`; the first one is the front's.
   [[nodiscard]] std::uint64_t end_position() const noexcept { return end_; }
-  /// The call at a position below the end; null where it was taken out.
+  /// The call at a position below the end; null if it was taken out.
   [[nodiscard]] Call* at(std::uint64_t position) const noexcept {
     return position < first_ || position >= end_ ? nullptr : calls_[index(position)].get();
   }
 
-  /// `position` is the one after the last.
+  /// `position` is the next one of the ring.
   void push_back(std::uint64_t position, CallRef call) {
     if (size_ == 0) {
       first_ = position;

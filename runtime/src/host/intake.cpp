@@ -17,7 +17,7 @@ TENON_HOT bool Intake::leave(CallRef& call) noexcept {
       return false;
     }
     left.set_next(static_cast<Call*>(last));
-    // Release: the holder of the lock reads the call. Nothing is read here of what others left.
+    // Release: the holder of the lock reads the call. This thread reads nothing that others left.
   } while (!last_.compare_exchange_weak(last, &left, std::memory_order_release, std::memory_order_relaxed));
   static_cast<void>(call.take());
   return true;
@@ -25,7 +25,8 @@ TENON_HOT bool Intake::leave(CallRef& call) noexcept {
 
 void Intake::open(std::uint32_t room) noexcept {
   room_.store(static_cast<std::int32_t>(room), std::memory_order_relaxed);
-  // While it is closed no other thread writes the word. Release: the room is seen with it.
+  // While the intake is closed, no other thread writes the word. Release: a thread that sees it open also sees the
+  // room.
   last_.store(nullptr, std::memory_order_release);
 }
 

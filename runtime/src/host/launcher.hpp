@@ -1,4 +1,4 @@
-/// host/launcher.hpp: how a worker comes to life: as a process, or, in tests, on a thread.
+/// host/launcher.hpp: starts workers: as processes or, in tests, as threads.
 #pragma once
 
 #include <cstdint>
@@ -19,40 +19,42 @@
 
 namespace tenon::internal {
 
-/// A worker that was started. Used under the scheduler's lock; destroyed once it has ended.
+/// A started worker. Used under the scheduler's lock; destroyed once the worker has exited.
 class WorkerHandle {
  public:
   virtual ~WorkerHandle() = default;
-  /// Process number; 0 when it has no process of its own.
+  /// Process id; 0 if it has no process of its own.
   [[nodiscard]] virtual std::int64_t pid() const noexcept = 0;
-  /// Readable once the worker has ended. Valid as long as this object.
+  /// Becomes readable once the worker has exited. Valid as long as this object.
   [[nodiscard]] virtual const FileDescriptor& exit_handle() const noexcept = 0;
-  /// What the worker writes to stdout, non-blocking; null when there is no such stream.
+  /// The worker's stdout, non-blocking; null if there is no such stream.
   [[nodiscard]] virtual const FileDescriptor* output_stream() const noexcept { return nullptr; }
-  /// The same for stderr.
+  /// The worker's stderr, non-blocking.
   [[nodiscard]] virtual const FileDescriptor* error_stream() const noexcept = 0;
-  /// Ends it as soon as can be. May be called again, also after the end.
+  /// Kills the worker as soon as possible. May be called again, also after it has exited.
   virtual void kill() noexcept = 0;
-  /// How it ended; nullopt while it lives.
+  /// How it exited; nullopt while it runs.
   [[nodiscard]] virtual std::optional<ExitStatus> exit_status() noexcept = 0;
 };
 
-/// Waits for the end of a worker that was killed, for a second at most, so that it does not stay behind as a zombie.
+/// Waits at most a second for the exit of a killed worker, so that no zombie is left.
 void await_end(WorkerHandle& handle) noexcept;
 
 /// Starts workers. [any-thread], one at a time
 class Launcher {
  public:
   virtual ~Launcher() = default;
-  /// Starts a worker that speaks over `channel`, the worker's end. Errors: kUnavailable or others of Process::spawn.
+  /// Starts a worker that communicates through `channel`, which is the worker's end. Errors: kUnavailable, or others of
+  /// Process::spawn.
   [[nodiscard]] virtual Result<std::unique_ptr<WorkerHandle>> launch(ControlChannel channel,
                                                                      std::uint64_t worker_id) = 0;
-  /// Looks after the workers that run. Returns when to call again; kNever when there is nothing to look after.
+  /// Supervises the running workers, as for their memory limit. Returns when to call it again; kNever if there is
+  /// nothing to supervise.
   [[nodiscard]] virtual MonotonicNs look_after([[maybe_unused]] MonotonicNs now_ns) { return kNever; }
 };
 
 struct ProcessLauncherOptions {
-  /// A worker that uses more is killed; 0: none is.
+  /// Memory limit in bytes, beyond which a worker is killed; 0: none.
   std::uint64_t memory_limit_bytes = 0;
   /// See RuntimeOptions::worker_environment.
   std::function<std::vector<std::pair<std::string, std::string>>(unsigned index)> environment = {};

@@ -11,10 +11,11 @@ namespace tenon::internal {
 
 namespace {
 
-/// By which others end a process, the system short of memory among them: it says nothing of a plugin.
+/// The signal with which other programs, and the kernel when memory is short, kill a process: it proves nothing about a
+/// plugin.
 constexpr int kKillSignal = 9;
 
-/// Why a call ends that its worker may have run.
+/// The error of a call that its worker may have run.
 Error unknown_error(const WorkerLink& link, const Call& call) {
   Error error{ErrorCode::kCrashed, {}, CallLedger::context_of(call)};
   const ExitStatus status = link.handle->exit_status().value_or(ExitStatus{});
@@ -39,7 +40,8 @@ Error unknown_error(const WorkerLink& link, const Call& call) {
 
 void Orphans::count_crash(const Call& call) {
   effects_->trouble = true;
-  // A call that had crashed before, on this version or another, says nothing of the version: it may be the argument.
+  // A call that had crashed before, on this version or another, proves nothing about the version: its argument may be
+  // the cause.
   if (call.kind != CallKind::kLoad && call.attempt <= 1) {
     call.run_route()->generation->counts.add_crash();
   }
@@ -76,7 +78,7 @@ void Orphans::settle(WorkerLink& link, CallRef call, std::uint64_t position, con
     ledger_.finish_error(std::move(call), ErrorCode::kDeadline, std::move(why));
     return;
   }
-  // Operations of a session end with it, and opening again is always right.
+  // Operations of a session end with it; opening it again is always correct.
   const bool plain = call->kind == CallKind::kCall || call->kind == CallKind::kBulk;
   if (verdict == Autopsy::Verdict::kUnknown && plain &&
       !(call->route()->ref.task->idempotent && autopsy.all_repeatable())) {
@@ -98,7 +100,8 @@ void Orphans::retry_or_crash(WorkerLink& link, CallRef call, bool repeatable) {
   context.signal = status.signal;
   context.exit_code = status.exit_code;
   link.describe_output(context);
-  // It may have gone on to the next call just before it was killed for one; that one is not to blame.
+  // The worker may have continued with the next call just before it was killed for the previous one; the next call is
+  // not to blame.
   if (link.kill_reason && link.killed_call_id != 0 && link.killed_call_id == call->id()) {
     Error error = *link.kill_reason;
     error.context = std::move(context);
@@ -111,7 +114,7 @@ void Orphans::retry_or_crash(WorkerLink& link, CallRef call, bool repeatable) {
     return;
   }
   if (status.out_of_memory) {
-    // A further attempt would need as much.
+    // Another attempt would need as much memory.
     ledger_.finish(std::move(call),
                    fail(ErrorCode::kOutOfMemory, "the worker that ran the call ended with " + status.to_string(),
                         std::move(context)));
@@ -126,7 +129,7 @@ void Orphans::retry_or_crash(WorkerLink& link, CallRef call, bool repeatable) {
   const bool idempotent = plain && call->route()->ref.task->idempotent;
   const bool diverted = call->details().diverted;
   const bool more = call->attempt < call->max_attempts || diverted;
-  // A reason that names a call is that call's.
+  // A reason that names a call applies only to that call.
   const bool of_worker =
       link.kill_reason && link.killed_call_id == 0 && (link.distrusted || status.signal == kKillSignal);
   std::string ended =
@@ -136,7 +139,7 @@ void Orphans::retry_or_crash(WorkerLink& link, CallRef call, bool repeatable) {
          call->route()->ref.task->full_name + " is tried again after attempt " + std::to_string(call->attempt) + ": " +
              ended);
     if (diverted) {
-      Trials::undivert(*call);  // On the version that the trial was against, as if there had been no trial.
+      Trials::undivert(*call);  // Runs on the old version, as if there had been no trial.
       call->attempt = 0;
     }
     backlog_.enqueue(*call.take(), true);
@@ -146,7 +149,7 @@ void Orphans::retry_or_crash(WorkerLink& link, CallRef call, bool repeatable) {
     ended += ", as did those of the " + count_of(call->attempt - 1, "attempt", "attempts") + " before";
   }
   if (idempotent && !repeatable && more) {
-    // A task is as idempotent as those that it calls.
+    // A task is only as idempotent as the tasks that it calls.
     const HostRoute* nested = link.nested_once();
     ended += "; it is not tried again, because it had called " +
              (nested == nullptr ? "a task" : nested->ref.task->full_name) + ", which is not idempotent";
@@ -199,7 +202,7 @@ void Orphans::recover_unknown_items(WorkerLink& link, CallRef call, const Autops
   const bool repeatable = call->route()->ref.task->idempotent && autopsy.all_repeatable();
   const std::uint32_t count = call->details().count;
   if (count == 1 || closing_.killing() || call->stop_reason != StopReason::kNone) {
-    // With one item there is no doubt which one it was.
+    // With one item, it is certain which item was running.
     retry_or_crash(link, std::move(call), repeatable);
     return;
   }
@@ -208,7 +211,7 @@ void Orphans::recover_unknown_items(WorkerLink& link, CallRef call, const Autops
     ledger_.finish(std::move(call), fail(std::move(error)));
     return;
   }
-  // Which of them ended the worker will show when they run apart: no item is charged for another.
+  // Running the items in smaller calls will show which of them killed the worker: no item is charged for another.
   --call->attempt;
   backlog_.requeue(split_items(*call, count / 2));
   backlog_.requeue(std::move(call));

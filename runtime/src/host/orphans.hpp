@@ -20,25 +20,25 @@ namespace tenon::internal {
 /// thread-safe: guarded by the scheduler's lock.
 class Orphans {
  public:
-  /// All outlive it.
+  /// The arguments must outlive this object.
   Orphans(Roster& roster, CallLedger& ledger, Backlog& backlog, BulkScheduler& bulk, const Closing& closing,
           EffectsBox& effects) noexcept
       : roster_(roster), ledger_(ledger), backlog_(backlog), bulk_(bulk), closing_(closing), effects_(effects) {}
 
-  /// A call that was in the ring of a worker that died.
+  /// Settles a call that was in the ring of a dead worker.
   void settle(WorkerLink& link, CallRef call, std::uint64_t position, const Autopsy& autopsy);
-  /// Kills a worker whose completion of `call`, which is no longer in flight, is invalid. What the worker did with the
-  /// call is as unknown as after a crash in it.
+  /// Kills a worker whose completion of `call` is invalid; the call is no longer in flight. As after a crash, it is
+  /// unknown what the worker did with the call.
   void settle_invalid(WorkerLink& link, CallRef call, std::uint64_t position, Error reason);
 
  private:
   void count_crash(const Call& call);
-  /// The call, or the one item, that the worker was running. `repeatable`: it has called nothing that must not run
-  /// twice.
+  /// Settles the call, or the single item, that the worker was running. `repeatable`: it has not called a task that
+  /// must not run twice.
   void retry_or_crash(WorkerLink& link, CallRef call, bool repeatable);
-  /// A bulk call that was running when its worker died.
+  /// Settles a bulk call that was running when its worker died.
   void recover_items(WorkerLink& link, CallRef call, std::uint64_t position, const Autopsy& autopsy);
-  /// The same when it is not known how far the worker came.
+  /// The same if it is unknown how far the worker came.
   void recover_unknown_items(WorkerLink& link, CallRef call, const Autopsy& autopsy);
 
   Roster& roster_;

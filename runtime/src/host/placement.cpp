@@ -99,7 +99,7 @@ bool Placement::should_move(const SessionRecord& session) const noexcept {
   if (link == nullptr || slots_[link->slot].role != SlotRole::kAside) {
     return false;
   }
-  // A current generation is in a worker aside when it does not go together with what others have.
+  // The worker of a current generation is aside if its generation cannot share a process with others.
   const Generation& generation = *session.route->generation;
   return slots_[link->slot].generation.get() != &generation || generation.counts.replaced();
 }
@@ -125,7 +125,7 @@ void Placement::relocate(std::uint32_t from, std::uint32_t to) {
   const WorkerSlot& source = slots_[from];
   slots_.move(from, to);
   WorkerLink& link = *slots_[to].link;
-  // Steps of a session go with the worker. What was on trial there is not bound to it any more.
+  // Steps of a session move with the worker. Calls diverted to a trial there are no longer bound to it.
   const auto rebind = [&](Call& call) {
     CallDetails& details = call.make_details();
     details.pinned_slot = call.session_bound ? static_cast<std::int32_t>(to) : -1;
@@ -173,7 +173,7 @@ void Placement::free_slot(std::uint32_t index) {
     return;
   }
   if (slot.role == SlotRole::kAside && !slot.pinned.empty() && !slots_.given_up(slot, monotonic_now_ns())) {
-    return;  // A further worker comes for these.
+    return;  // Another worker will start for these calls.
   }
   std::vector<Call*> diverted;
   while (Call* call = slot.pinned.front()) {

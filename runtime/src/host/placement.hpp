@@ -1,4 +1,4 @@
-/// host/placement.hpp: which slot a bound call goes to, and workers that move from one slot to another.
+/// host/placement.hpp: decides which slot a bound call goes to, and moves workers from one slot to another.
 #pragma once
 
 #include <cstdint>
@@ -14,23 +14,25 @@
 
 namespace tenon::internal {
 
-/// Keeps calls with the worker that they need: the one of their session, or one that has their generation. See
+/// Keeps calls with the workers that they need: the one with their session, or one with their generation. See
 /// swap/DESIGN.md. Not thread-safe: guarded by the scheduler's lock.
 class Placement {
  public:
-  /// All outlive it.
+  /// The arguments must outlive this object.
   Placement(SlotTable& slots, Roster& roster, CallLedger& ledger, Backlog& backlog, EffectsBox& effects) noexcept
       : slots_(slots), roster_(roster), ledger_(ledger), backlog_(backlog), effects_(effects) {}
 
   // -- calls ------------------------------------------------------------------------------------
 
-  /// Before a bound call is queued: the slot it is bound to may have changed. False: it can run nowhere.
+  /// Called before a bound call is queued, because the slot it is bound to may have changed. False: no worker can run
+  /// it.
   [[nodiscard]] bool place_pinned(Call& call);
-  /// A queued call that `link` must not take goes to a worker at the side that has its generation: the generation was
-  /// replaced by one that might not understand the call, or its libraries clash with what the worker has. Returns
-  /// whether the call went there. A call that has not begun is led to the newest generation that may have it.
+  /// Moves a queued call that `link` must not take to a worker aside that has the call's generation. This happens if
+  /// the generation was replaced by one that might not understand the call, or if its libraries clash with those in the
+  /// worker. Returns whether the call was moved. A call that has not begun follows its route to the newest generation
+  /// that may have it.
   [[nodiscard]] bool keep_apart(const WorkerLink& link, Call& call);
-  /// Why a bound call can run nowhere.
+  /// The error of a bound call that no worker can run.
   [[nodiscard]] static Error lost_call_error(const Call& call);
 
   // -- sessions ---------------------------------------------------------------------------------
@@ -42,15 +44,15 @@ class Placement {
 
   // -- workers ----------------------------------------------------------------------------------
 
-  /// Moves a worker with all that is its own to another slot, which has none.
+  /// Moves a worker with its calls and sessions to another slot, which has none.
   void relocate(std::uint32_t from, std::uint32_t to);
   /// Moves the worker of a primary slot aside. Returns its new slot.
   [[nodiscard]] std::uint32_t move_aside(std::uint32_t primary, GenerationRef generation);
-  /// An extra slot has lost its worker: it may be used again, unless a further worker comes for what waits in it.
+  /// An extra slot has lost its worker: frees the slot, unless another worker will start for the calls that wait in it.
   void free_slot(std::uint32_t slot);
 
  private:
-  /// Where a call that has not begun is to run: the newest generation that may have it.
+  /// The route on which a call that has not begun is to run: that of the newest generation that may have it.
   const RouteRef& follow_route(Call& call);
   [[nodiscard]] WorkerLink* link_of(const SessionRecord& session) const noexcept;
 

@@ -17,30 +17,30 @@ namespace tenon::internal {
 namespace {
 
 constexpr std::uint64_t kMinArenaBytes = std::uint64_t{1} << 20;
-/// Calls that one holder of the lock takes in, so that the holder is not kept for long, and the bytes of the argument
-/// of each.
+/// Number of calls that one holder of the lock takes in, so that it is not delayed for long, and the maximum size of
+/// their arguments.
 constexpr std::uint32_t kMostLeft = 256;
 constexpr std::uint64_t kMostLeftBytes = 4096;
 constexpr std::string_view kClosedText = "the runtime is shutting down and takes no further calls";
 constexpr std::uint32_t kMaxWorkers = 4096;
-/// Between two looks of a thread that waits for a call which is not its worker's next.
+/// Interval of checks for a thread that waits for a call that is not its worker's next one.
 constexpr std::int64_t kLookNs = 1'000'000;
-/// Who has started a runtime calls it next. On a few cores the other workers, whose start takes a core for half a
-/// millisecond, begin after that, so that the first call does not wait for them.
+/// A caller that has started a runtime usually makes a call next. On few cores, the other workers start after this
+/// delay, because a start takes a core for half a millisecond and would delay the first call.
 constexpr std::int64_t kFirstCallNs = 500'000;
-/// Beyond it a point in time might not be a number any more.
+/// Longer times could overflow a point in time.
 constexpr std::chrono::milliseconds kLongestDrain = std::chrono::hours(24 * 365);
 
 std::int64_t to_ns(std::chrono::milliseconds duration) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count();
 }
 
-/// The descriptors that kept files have, with those of the plugins' own libraries.
+/// Number of descriptors used by kept files, including those of the plugins' own libraries.
 std::uint64_t descriptors_of(const std::map<std::string, ServedFileRef, std::less<>>& files) {
   std::uint64_t count = 0;
   for (const auto& [name, file] : files) {
     if (file == nullptr) {
-      continue;  // A plugin that cannot be used now.
+      continue;  // A plugin that is currently not usable.
     }
     const auto& libraries = file->libraries();
     count += 1 + static_cast<std::uint64_t>(std::count_if(libraries.begin(), libraries.end(),
@@ -71,7 +71,7 @@ Result<void> check(const RuntimeOptions& options) {
   return {};
 }
 
-/// Beyond it the memory goes back.
+/// Above this size, the memory is freed.
 constexpr std::size_t kMostSpare = 4096;
 
 template <typename T>
@@ -122,8 +122,8 @@ TENON_HOT void Pool::give_up(Locked scheduler) {
   if (scheduler->effects().empty()) {
     return;
   }
-  // Acquire, with the release below: it has been emptied. What was done under the lock is done: from here on a want of
-  // memory must not keep its effects from being done too.
+  // Acquire, paired with the release below: the object has been emptied. The changes under the lock have been made:
+  // from here on, running out of memory must not prevent their effects.
   std::unique_ptr<Effects> spare(spare_effects_.exchange(nullptr, std::memory_order_acquire));
   if (spare == nullptr) {
     spare.reset(new (std::nothrow) Effects);
@@ -240,9 +240,9 @@ Result<std::shared_ptr<Pool>> Pool::start(const RuntimeOptions& options,
   if (auto watched = pool->poller_.add(pool->bell_.descriptor(), 0); !watched) {
     return fail(std::move(watched.error()));
   }
-  // The first worker comes up while this thread makes the reactor, which starts the others, and opens the catalog.
+  // The first worker starts while this thread creates the reactor, which starts the others, and opens the catalog.
   pool->start_due_worker();
-  // The thread keeps the pool, so that its end does not depend on who lets go of the runtime first.
+  // The thread keeps the pool alive, so that its end does not depend on who releases the runtime first.
   auto reactor = Thread::start("tenon-reactor", [pool] { pool->react(); });
   if (!reactor) {
     pool->with([](Scheduler& scheduler) { scheduler.kill_workers(); });
@@ -312,7 +312,7 @@ Pool::Pool(const RuntimeOptions& options, std::unique_ptr<Launcher> launcher, Po
                                   .stall_timeout_ns = to_ns(options.stall_timeout),
                                   .recycle_after_calls = options.recycle_after_calls,
                                   .measures_memory = options.recycle_above_bytes != 0,
-                                  // A core is left to this thread, which opens the catalog.
+                                  // Leaves one core to this thread, which opens the catalog.
                                   .first_workers = std::max(usable_core_count(), 2u) - 1},
                  *arguments_, settings_),
       restorer_([this](const FileRestorer::Request& request, const Result<ServedFile::Loadable>& found) {
@@ -340,9 +340,9 @@ RouteRef Pool::make_route(const GenerationRef& generation, const TaskInfo& task,
 // -- running calls ----------------------------------------------------------------------------
 
 TENON_HOT bool Pool::has_room(const Scheduler& scheduler, const Call& call) const noexcept {
-  // One call is always taken, or one that is larger than the bound could never run. The reactor must never wait: a
-  // continuation's call goes beyond the bound, by one for each that ended. The close of a session is never refused, or
-  // the session would stay in its worker forever.
+  // At least one call is always accepted; otherwise a call larger than the bound could never run. The reactor must
+  // never wait: a call of a continuation may exceed the bound, by one for each call that has ended. Closing a session
+  // is never refused; otherwise the session would stay in its worker forever.
   return scheduler.ledger().accepted() == 0 ||
          (scheduler.ledger().accepted() + call.counted_calls() <= max_queued_calls_ &&
           call.counted_bytes() <=
@@ -409,7 +409,7 @@ void Pool::submit(CallRef call) {
     shadow = make_shadow(*call);
     scheduler = scheduler_.lock();
     if (!accepting_.load(std::memory_order_relaxed)) {
-      // It was shut down meanwhile.
+      // The runtime was shut down meanwhile.
       with(std::move(scheduler), [&](Scheduler& locked) {
         for (CallRef* each : {&call, &shadow}) {
           if (*each != nullptr) {
@@ -457,7 +457,8 @@ TENON_HOT Result<Reply> Pool::run(CallRef call) {
 }
 
 TENON_HOT bool Pool::reap_for(WorkerLink& link, const Call& call, MonotonicNs deadline_ns) {
-  // Woken by the answer to the call itself; by an earlier one only when that comes late.
+  // The thread is woken by the reply to the call itself; an earlier reply wakes it only if the call's own reply is
+  // late.
   MonotonicNs look_ns = kNever;
   std::uint64_t position = 0;
   bool in_vain = false;
@@ -466,7 +467,7 @@ TENON_HOT bool Pool::reap_for(WorkerLink& link, const Call& call, MonotonicNs de
       if (scheduler.reap_direct(link, call)) {
         return true;
       }
-      // A task before it that takes long must not hold the answers to those before that one.
+      // A slow task before the call must not delay the replies to the calls before that task.
       const bool next = in_vain || &link.in_flight.front() == &call;
       look_ns = next ? kNever : monotonic_now_ns() + kLookNs;
       position = next ? 0 : call.position();
@@ -554,8 +555,8 @@ void Pool::shutdown(Shutdown how) {
     scheduler.effects().changed = true;
   });
   if (on_reactor()) {
-    // From a continuation: the thread that would have to be waited for is this one. It ends once the continuation
-    // returns.
+    // Called from a continuation: this is the very thread that the shutdown would wait for. It exits once the
+    // continuation returns.
     with([&](Scheduler& scheduler) {
       closing_ = true;
       scheduler.stop_workers();

@@ -1,4 +1,4 @@
-/// host/pool.hpp: the threads around the scheduler: callers, and one reactor that watches the workers. See DESIGN.md.
+/// host/pool.hpp: the threads around the scheduler: callers, and one reactor that serves the workers. See DESIGN.md.
 #pragma once
 
 #include <atomic>
@@ -51,49 +51,48 @@ class Pool : public std::enable_shared_from_this<Pool> {
                                                            std::unique_ptr<Launcher> launcher);
   ~Pool();
 
-  /// As calls are routed now.
+  /// The catalog by which calls are routed now.
   [[nodiscard]] Catalog catalog() const { return routing_.catalog(); }
   [[nodiscard]] std::uint32_t worker_count() const noexcept { return workers_; }
   [[nodiscard]] std::uint64_t max_queued_calls() const noexcept { return max_queued_calls_; }
   [[nodiscard]] RuntimeStats stats();
 
-  /// The route of a task with params. Errors: kNotFound; kInvalidArgument params for a task that has none.
+  /// The route of a task with params. Errors: kNotFound; kInvalidArgument: params for a task that has none.
   [[nodiscard]] Result<RouteRef> route(std::string_view task, BytesView params) { return routing_.route(task, params); }
-  /// Makes what submit, run and submit_bulk take.
+  /// Creates the calls for submit, run and submit_bulk.
   [[nodiscard]] CallFactory& calls() noexcept { return calls_; }
 
-  /// Runs a call; its future completes in any case. May wait for room in the queue.
+  /// Runs a call; its future always completes. May wait for room in the queue.
   void submit(CallRef call);
-  /// Runs a call and waits, on an idle worker without another thread in between.
+  /// Runs a call and waits for it; if a worker is idle, no other thread is involved.
   [[nodiscard]] Result<Reply> run(CallRef call);
-  /// Reaps completions on the calling thread, which waits for `call`, until the call is done, another thread does so,
-  /// or the deadline has passed.
+  /// Reaps completions on the calling thread, which waits for `call`, until the call is done, another thread reaps
+  /// them, or the deadline has passed.
   void drive(Call& call, MonotonicNs deadline_ns);
-  /// Runs the items of a bulk call; `work` tells its sink of each one's end. May wait for room in the queue. Errors:
-  /// the call is refused, and the sink will hear of none.
+  /// Runs the items of a bulk call; `work` notifies its sink of the end of each. May wait for room in the queue.
+  /// Errors: the call is refused, and the sink is not notified.
   [[nodiscard]] Result<CallRef> submit_bulk(const Shared<const BulkWork>& work, const CallOptions& options);
   bool cancel(Call& call);
   /// See Future::cancel_queued and Future::started.
   bool cancel_queued(Call& call);
   [[nodiscard]] bool started(const Call& call);
-  /// Ends items of a bulk call that have not begun, and asks the one that runs to stop; the others continue.
+  /// Ends the items of a bulk call that have not begun, and asks the running one to stop; the others continue.
   void cancel_items(const BulkWork& work, std::uint32_t from, std::uint32_t count);
   [[nodiscard]] std::optional<Progress> progress(const Call& call);
   [[nodiscard]] std::int32_t slot_for_session();
   [[nodiscard]] std::uint64_t next_session_id() noexcept { return session_ids_.next(); }
-  /// Whether the worker of a session has been set aside: the session should be reopened elsewhere.
+  /// Whether the worker of a session has been moved aside, so that the session should be reopened elsewhere.
   [[nodiscard]] bool should_move(const SessionRecord& session) {
     return scheduler_.lock()->placement().should_move(session);
   }
-  /// Hears of it when open sessions are to move.
+  /// Registers a session that is notified when open sessions must move.
   void add_session(const std::shared_ptr<SessionHandle>& session);
-  /// Has open sessions move whose workers have been moved aside.
+  /// Moves the open sessions whose workers have been moved aside.
   void move_sessions();
-  /// A route of the generation that is current now, with the same task and params. Errors: kNotFound it has no such
-  /// task.
+  /// The route of the same task and params in the current generation. Errors: kNotFound: it has no such task.
   [[nodiscard]] Result<RouteRef> current_route(const HostRoute& route) const { return routing_.current_route(route); }
 
-  /// Whether the calling thread is the pool's own, as in a continuation.
+  /// Whether the calling thread is the pool's reactor, as in a continuation.
   [[nodiscard]] bool on_reactor() const noexcept { return std::this_thread::get_id() == reactor_id_.load(); }
   /// See Runtime::shutdown.
   void shutdown(Shutdown how);
@@ -105,14 +104,14 @@ class Pool : public std::enable_shared_from_this<Pool> {
   [[nodiscard]] GenerationRef make_generation(std::shared_ptr<const PluginInfo> plugin, ServedFileRef file,
                                               std::chrono::milliseconds load_limit);
   [[nodiscard]] RouteRef make_route(const GenerationRef& generation, const TaskInfo& task, StoredBytes params);
-  /// Waits until the workers have all left a generation, or a point in time. Returns whether they have.
+  /// Waits until all workers have left a generation, or until a point in time. Returns whether they have left it.
   [[nodiscard]] bool wait_left(const Generation& generation, MonotonicNs until_ns);
 
   using LockedScheduler = Guarded<Scheduler, HostMutex<HostLock::kScheduler>>;
   using Locked = LockedScheduler::Locked;
 
-  /// Runs `action` on the scheduler under its lock, then what it left to be done outside. The action submits one call
-  /// at most.
+  /// Runs `action` on the scheduler under its lock, and then settles its effects without the lock. The action submits
+  /// at most one call.
   template <typename Action>
   auto with(Action action) {
     Locked scheduler = scheduler_.lock();
@@ -143,40 +142,41 @@ class Pool : public std::enable_shared_from_this<Pool> {
   Pool(const RuntimeOptions& options, std::unique_ptr<Launcher> launcher, Poller poller, EventBell bell,
        std::shared_ptr<Retired> retired, std::shared_ptr<ArgumentMemory> arguments);
 
-  /// Lets other threads leave calls while this one holds the lock, if they have met at it. `spare`: calls that this
-  /// thread may submit itself.
+  /// Lets other threads leave calls while this one holds the lock, if threads have met at the lock. `spare`: number of
+  /// calls that this thread may submit itself.
   void open_intake(const Scheduler& scheduler, std::uint32_t spare) noexcept;
-  /// Submits what was left, and closes the intake.
+  /// Submits the calls that were left, and closes the intake.
   void take_in(Scheduler& scheduler);
-  /// Gives up the lock, and does what was left to be done outside.
+  /// Releases the lock and settles the effects.
   void give_up(Locked scheduler);
-  /// Does it, without the lock, and leaves it empty, with what it has allocated.
+  /// Carries out the effects without the lock, and empties the object for reuse.
   void settle(Effects& effects);
-  /// A call that runs beside `call` for comparison; null when there is none. Before `call` is submitted.
+  /// Creates the call that runs beside `call` for comparison; null if there is none. Called before `call` is submitted.
   [[nodiscard]] CallRef make_shadow(const Call& call);
-  /// Leaves a small call with the thread that holds the lock, if that takes calls in; the caller still has it if not.
+  /// Leaves a small call with the holder of the lock if it takes calls in; otherwise returns false, and the caller
+  /// keeps the call.
   [[nodiscard]] bool leave(CallRef& call) noexcept;
-  /// Waits for room for one more call. Errors: why it is not accepted.
+  /// Waits for room for one more call. Errors: the reason why it is not accepted.
   [[nodiscard]] Result<void> wait_for_room(Locked& scheduler, const Call& call);
   [[nodiscard]] bool has_room(const Scheduler& scheduler, const Call& call) const noexcept;
-  /// The reaper's role is the calling thread's: reaps until `call` is done or another worker's. False: the deadline has
-  /// passed before. Gives the role back in any case.
+  /// Reaps on the calling thread, which has the reaper's role, until `call` is done or moves to another worker. False:
+  /// the deadline passed first. Gives the role back in every case.
   bool reap_for(WorkerLink& link, const Call& call, MonotonicNs deadline_ns);
 
-  /// Waits until no call is open; `bounded`: for drain_timeout at most. Returns whether none is.
+  /// Waits until no call is open; `bounded`: at most for drain_timeout. Returns whether no call is open.
   bool wait_until_drained(bool bounded);
 
   void react();
   void handle(std::uint64_t link_id, std::uint64_t kind);
-  /// Ends a worker whose channel hung up, unless it is ending by itself.
+  /// Kills a worker whose channel hung up, unless it is exiting by itself.
   void on_hang_up(std::uint64_t link_id);
-  /// Takes messages of the worker, a bounded number; links with more of them are noted in `unread_`.
+  /// Reads a bounded number of the worker's messages; links with more of them are recorded in `unread_`.
   void read_messages(Scheduler& scheduler, WorkerLink& link);
-  /// Starts one of the workers that are due. False when none is.
+  /// Starts one of the workers that are due. False if none is due.
   bool start_due_worker();
-  /// Tells a worker where it gets the file that it asked for.
+  /// Tells a worker where to find the file that it requested.
   void send_file(const FileRestorer::Request& request, const Result<ServedFile::Loadable>& found);
-  /// False when the system cannot watch it: it is useless then.
+  /// False if the system cannot watch it: the worker is then useless.
   [[nodiscard]] bool watch(WorkerLink& link);
   void unwatch(const WorkerLink& link) noexcept;
 
@@ -195,7 +195,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   const std::shared_ptr<Retired> retired_;
   const Shared<CallMemory> call_memory_ = make_shared_object<CallMemory>(retired_);
   const std::shared_ptr<ArgumentMemory> arguments_;
-  std::map<std::string, StoredBytes> settings_;  // Constant once started.
+  std::map<std::string, StoredBytes> settings_;  // Constant after the start.
   IdSequence session_ids_;
   IdSequence link_ids_;
   IdSequence route_numbers_;
@@ -205,21 +205,21 @@ class Pool : public std::enable_shared_from_this<Pool> {
   Guarded<std::vector<std::weak_ptr<SessionHandle>>> sessions_;
   SwapHooks swap_hooks_;
 
-  // Between two uses, so that a small call allocates nothing. Not a thread's own: its destructor would have to be
+  // Kept between two uses, so that a small call allocates nothing. Not thread_local: its destructor would have to be
   // registered under the loader's lock, which the thread that starts the runtime may hold.
   std::atomic<Effects*> spare_effects_{nullptr};
 
   LockedScheduler scheduler_;
   Intake intake_;                      // Closed whenever no thread holds scheduler_'s lock.
-  std::condition_variable changed_;    // With scheduler_'s lock: room, readiness, ends.
-  std::atomic<bool> accepting_{true};  // Written under scheduler_'s lock; read without it as a first look.
-  bool closing_ = false;               // Guarded by scheduler_'s lock: the reactor ends once no worker is left.
-  bool reactor_done_ = false;          // The same.
+  std::condition_variable changed_;    // With scheduler_'s lock: signals room, readiness and ends.
+  std::atomic<bool> accepting_{true};  // Written under scheduler_'s lock; a first check reads it without the lock.
+  bool closing_ = false;               // Guarded by scheduler_'s lock: the reactor exits once no worker is left.
+  bool reactor_done_ = false;          // Guarded by scheduler_'s lock.
   std::atomic<std::thread::id> reactor_id_{};
-  std::vector<std::uint64_t> unread_;  // The reactor's: links whose messages it has not read to the last.
+  std::vector<std::uint64_t> unread_;  // Used by the reactor: links with unread messages.
   std::mutex join_mutex_;              // Guards reactor_.
   Thread reactor_;
-  FileRestorer restorer_;  // Last, so that its thread has ended before the rest goes.
+  FileRestorer restorer_;  // Last, so that its thread ends before the other members are destroyed.
 };
 
 }  // namespace tenon::internal

@@ -15,10 +15,12 @@ namespace tenon::internal {
 
 namespace {
 
-/// Workers that are warmed up beside the others at most; further slots get theirs once the old ones have moved aside.
+/// Maximum number of workers warmed up beside the others; the remaining slots get theirs once the old workers have
+/// moved aside.
 constexpr std::uint32_t kMostWarm = 64;
 
-/// Waits for both ends of a call that runs on two versions, and reports both. Kept by the futures it waits for.
+/// Waits for both ends of a call that runs on two versions, and reports both. The futures that it waits for keep it
+/// alive.
 class ShadowPair {
  public:
   ShadowPair(RouteRef route, std::shared_ptr<const decltype(TrialOptions::shadow)> sink)
@@ -40,7 +42,7 @@ class ShadowPair {
 
   const RouteRef route_;
   const std::shared_ptr<const decltype(TrialOptions::shadow)> sink_;
-  std::mutex mutex_;  // Guards the two until both are there.
+  std::mutex mutex_;  // Guards both outcomes until both are there.
   std::optional<Result<Reply>> old_;
   std::optional<Result<Reply>> new_;
 };
@@ -92,7 +94,7 @@ void Pool::move_sessions() {
 void Pool::add_session(const std::shared_ptr<SessionHandle>& session) {
   auto sessions = sessions_.lock();
   if (sessions->size() == sessions->capacity()) {
-    // Before it grows, so that it is looked through seldom.
+    // Cleaned up only before it grows, so that this happens rarely.
     std::erase_if(*sessions, [](const auto& weak) { return weak.expired(); });
   }
   sessions->push_back(session);
@@ -137,7 +139,7 @@ class PoolFleet final : public Fleet {
 Result<void> PoolFleet::warm(const GenerationRef& generation, std::chrono::milliseconds timeout) {
   const std::vector<TaskInfo>& tasks = generation->plugin->schema->tasks();
   if (tasks.empty()) {
-    return {};  // Nothing that a worker could be asked to load it for.
+    return {};  // There is no task with which a worker could be asked to load it.
   }
   const RouteRef route = pool_->make_route(generation, tasks.front(), {});
   const MonotonicNs deadline_ns = deadline_after(timeout);
@@ -166,7 +168,7 @@ Result<void> PoolFleet::warm(const GenerationRef& generation, std::chrono::milli
     load->wait();
     if (auto outcome = load->outcome(); !outcome && !problem) {
       problem = std::move(outcome.error());
-      // What is wrong with one will be wrong with the others.
+      // The others would fail for the same reason.
       for (const CallRef& other : loads) {
         pool_->cancel(*other);
       }

@@ -1,4 +1,4 @@
-/// host/pool_fleet.hpp: the pool as what a swap works on.
+/// host/pool_fleet.hpp: the pool as the interface that a swap works on.
 #pragma once
 
 #include <memory>
@@ -9,7 +9,7 @@ namespace tenon::internal {
 
 class Pool;
 
-/// Keeps the pool.
+/// The result keeps the pool alive.
 [[nodiscard]] std::shared_ptr<Fleet> make_fleet(const std::shared_ptr<Pool>& pool);
 
 }  // namespace tenon::internal

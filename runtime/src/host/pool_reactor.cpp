@@ -1,4 +1,5 @@
-/// The pool's reactor thread: starts workers, reads their bells, messages, output and ends, and keeps the time.
+/// The pool's reactor thread: starts workers, reads their bells, messages and output, handles their exits, and runs the
+/// timers.
 #include <algorithm>
 #include <chrono>
 #include <thread>
@@ -16,9 +17,9 @@ namespace tenon::internal {
 namespace {
 
 enum : std::uint64_t { kBell = 0, kChannel = 1, kExit = 2, kErrorStream = 3, kOutputStream = 4, kKinds = 5 };
-/// Messages of one worker read in one go, so that a talkative one cannot hold the reactor.
+/// Maximum number of messages read from one worker at a time, so that a talkative worker cannot occupy the reactor.
 constexpr int kMessagesAtOnce = 64;
-/// Between the hang-up of a worker's channel and its end, when it dies by itself.
+/// Time between the hang-up of a worker's channel and its exit, when it exits by itself.
 constexpr std::chrono::milliseconds kEndingPatience{5};
 
 }  // namespace
@@ -42,7 +43,7 @@ void Pool::react() {
       }
       deadline_ns = std::min(trim_ns, scheduler->next_deadline());
     }
-    // A worker that is ready does not wait until all the others have been started.
+    // A ready worker does not wait until all others have been started.
     auto events = poller_.wait(more_to_start || !unread_.empty() ? 0 : deadline_ns);
     if (!events) {
       continue;
@@ -99,8 +100,8 @@ void Pool::react() {
 void Pool::on_hang_up(std::uint64_t link_id) {
   std::int64_t pid = 0;
   with([&](Scheduler& scheduler) {
-    // Only the channel's hang-up is watched. The exit handle reports the end that is near; a worker that lives on
-    // without a channel is of no use.
+    // Only the channel's hang-up is watched. The exit handle will report the imminent exit; a worker that runs on
+    // without a channel is useless.
     if (WorkerLink* link = scheduler.slots().find(link_id); link != nullptr && !link->reaper.exited()) {
       poller_.remove(link->channel.descriptor());
       pid = link->handle->pid();
@@ -108,7 +109,7 @@ void Pool::on_hang_up(std::uint64_t link_id) {
   });
   auto state = process_state(pid);
   if (state && !state->ending && !state->main_thread_ended) {
-    // Its threads end one by one, and the channel may be gone before the first of them looks like it.
+    // Its threads exit one by one, and the channel may be gone before the first of them seems to have exited.
     std::this_thread::sleep_for(kEndingPatience);
     state = process_state(pid);
   }
@@ -131,7 +132,7 @@ void Pool::handle(std::uint64_t link_id, std::uint64_t kind) {
     return;
   }
   with([&](Scheduler& scheduler) {
-    // An event of a link that has been buried since it was gathered.
+    // An event of a link that has been cleaned up since the event was gathered.
     WorkerLink* link = scheduler.slots().find(link_id);
     if (link == nullptr || link->reaper.exited()) {
       return;
@@ -152,7 +153,7 @@ void Pool::handle(std::uint64_t link_id, std::uint64_t kind) {
         }
         break;
       default:
-        read_messages(scheduler, *link);  // Its last words.
+        read_messages(scheduler, *link);  // The worker's last output.
         poller_.remove(link->handle->exit_handle());
         scheduler.on_exit(*link);
         break;
@@ -175,7 +176,7 @@ void Pool::read_messages(Scheduler& scheduler, WorkerLink& link) {
       return routing_.bound_route(task, bound);
     });
   }
-  // The bell does not ring again for what is left.
+  // The bell does not ring again for the remaining replies.
   unread_.push_back(link.id);
 }
 
@@ -184,7 +185,7 @@ bool Pool::start_due_worker() {
   if (!slot) {
     return false;
   }
-  // Outside the lock: calls continue meanwhile.
+  // Outside the lock, so that calls continue meanwhile.
   auto link = WorkerLink::start(*launcher_, *arguments_, link_ids_.next(), *slot, link_options_);
   if (!link) {
     with([&](Scheduler& scheduler) { scheduler.lives().start_failed(*slot, std::move(link.error())); });
@@ -192,7 +193,7 @@ bool Pool::start_due_worker() {
   }
   const bool watched = watch(**link);
   if (!watched) {
-    // No thread would notice its end: it is ended and awaited here, so that no zombie stays behind.
+    // No other thread would notice its exit: it is killed and waited for here, so that no zombie is left.
     (*link)->refusal = "the system has no more memory to watch it";
     (*link)->kill();
     await_end(*(*link)->handle);
@@ -211,21 +212,21 @@ void Pool::send_file(const FileRestorer::Request& request, const Result<ServedFi
   with([&](Scheduler& scheduler) {
     if (WorkerLink* link = scheduler.slots().find(request.link_id)) {
       link->send_file(request, found);
-      scheduler.effects().rearm = true;  // It may wait for room in the channel.
+      scheduler.effects().rearm = true;  // The message may have to wait for room in the channel.
     }
   });
 }
 
 bool Pool::watch(WorkerLink& link) {
   const std::uint64_t base = link.id * kKinds;
-  // The worker shares the bell's open file with its flags, so nothing is ever read from it: edges tell of its rings.
+  // The worker shares the bell's open file and its flags, so nothing is ever read from it: edges report its rings.
   const PollInterest rings{.readable = true, .writable = false, .edge_triggered = true};
   const PollInterest hang_up{.readable = false, .writable = false};
   const bool watched = poller_.add(link.bell.descriptor(), base + kBell, rings).has_value() &&
                        poller_.add(link.channel.descriptor(), base + kChannel, hang_up).has_value() &&
                        poller_.add(link.handle->exit_handle(), base + kExit).has_value();
   if (link.handle->error_stream() != nullptr) {
-    // If this fails, what the worker writes is lost.
+    // If this fails, the worker's output is lost.
     static_cast<void>(poller_.add(*link.handle->error_stream(), base + kErrorStream));
   }
   if (link.handle->output_stream() != nullptr) {

@@ -107,7 +107,7 @@ class ProcessHandle final : public WorkerHandle {
   const std::shared_ptr<OutOfMemoryKills> kills_;
   const std::shared_ptr<WatchedProcess> memory_;
   std::optional<ExitStatus> status_;
-  bool killed_ = false;  // By the host.
+  bool killed_ = false;  // Killed by the host.
 };
 
 class ProcessLauncher final : public Launcher {

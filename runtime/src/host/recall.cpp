@@ -10,13 +10,13 @@ namespace tenon::internal {
 
 namespace {
 
-/// Items of a bulk call that runs are taken back once it has run for this long while another worker is idle.
+/// If another worker is idle, items of a running bulk call are taken back after this time.
 constexpr std::int64_t kSplitAfterNs = 500'000;
 
 }  // namespace
 
 TENON_HOT void Recall::steal_for(WorkerLink& link) {
-  // First from those that are held up: what waits behind a long call.
+  // First from blocked workers: the calls behind a long one.
   for (const bool flows : {false, true}) {
     if (!backlog_.empty() || !link.in_flight.empty() || !roster_.can_take(link) || slots_[link.slot].is_extra()) {
       return;
@@ -29,7 +29,7 @@ TENON_HOT void Recall::steal_for(WorkerLink& link) {
 
 void Recall::steal_from(WorkerLink& victim) {
   std::size_t wanted = victim.in_flight.size() / 2;
-  // From the back: what is to run last has the longest to wait. The front one runs.
+  // From the back: the last calls to run would wait longest. The front one is running.
   for (std::uint64_t position = victim.in_flight.end_position();
        wanted > 0 && --position > victim.in_flight.front_position();) {
     Call* call = victim.in_flight.at(position);
@@ -55,7 +55,7 @@ void Recall::split_running(WorkerLink& link) {
   if (rest == nullptr) {
     return;
   }
-  // Half of them for the idle worker, half for the one that has them now, should it be ready first.
+  // Half of them are for the idle worker, half for the current one, in case it is ready first.
   CallRef half = rest->details().count > 1 ? split_items(*rest, rest->details().count / 2) : nullptr;
   if (half != nullptr) {
     backlog_.enqueue(*half.take(), true);
@@ -98,7 +98,7 @@ void Recall::relieve_stalled(WorkerLink& link, bool pinned_too) {
     if (call == nullptr || (call->details().pinned_slot >= 0 && !pinned_too)) {
       continue;
     }
-    // Asked again, even if it was asked before: it has not begun until now.
+    // Asks again, even if it was asked before: the call had not begun until now.
     call->revoke_tried = true;
     if (link.transport->end().revoke(position) != Revoked::kTaken) {
       continue;
@@ -115,7 +115,7 @@ void Recall::relieve_stalled(WorkerLink& link, bool pinned_too) {
   sent_.begin_next(link);
   roster_.relist(link);
   if (link.reaper.direct()) {
-    // Lets the thread that waits directly see that its call has been taken from under it.
+    // Wakes the directly waiting thread, so that it sees that its call has been taken back.
     link.transport->end().wake_host();
   }
 }
@@ -128,7 +128,7 @@ void Recall::take_back_lower(int priority) {
     InFlight& in_flight = slot.link->in_flight;
     for (std::uint64_t position = in_flight.end_position(); --position > in_flight.front_position();) {
       Call* call = in_flight.at(position);
-      // Steps of a session stay: one that comes back late would fall behind those after it.
+      // Steps of a session stay: one that comes back late would be behind the steps after it.
       if (call != nullptr && call->details().priority < priority && !call->session_bound) {
         move_back(*slot.link, *call);
       }

@@ -15,13 +15,13 @@ namespace tenon::internal {
 namespace {
 
 constexpr std::size_t kMaxErrorBytes = 8192;
-/// Replies found at once from which on a worker's calls count as a stream of short ones.
+/// Number of replies found at once from which a worker's calls count as a stream of short ones.
 constexpr std::size_t kStreamAnswers = 8;
-/// How many replies beyond the next one a stream may gather before the worker rings.
+/// Number of replies after the next one that a stream may gather before the worker rings.
 constexpr std::uint64_t kStreamBell = 256;
 
 std::string message_of(BytesView bytes) {
-  // Copied first: the worker can still write what lies in its result memory.
+  // Copied first: the worker can still write to its result memory.
   const std::string text(reinterpret_cast<const char*>(bytes.data()), std::min(bytes.size(), kMaxErrorBytes + 1));
   return printable(text, kMaxErrorBytes);
 }
@@ -104,8 +104,8 @@ void Replies::tick(WorkerLink& link, MonotonicNs now_ns) {
   if (auto harvested = bulk_.harvest(link); !harvested) {
     roster_.break_link(link, std::move(harvested.error()));
   }
-  // One that has replied nothing in the meantime rings for its next reply, so that no caller waits for a tick. What
-  // its bulk call has answered is still polled.
+  // A worker that has replied nothing in the meantime rings for its next reply, so that no caller waits for a tick. The
+  // results of its bulk call's items are still polled.
   const bool bulk = !link.in_flight.empty() && link.in_flight.front().kind == CallKind::kBulk;
   link.held = bulk && link.calls_done == link.done_at_tick &&
               now_ns - link.in_flight.front().details().sent_ns >= Roster::kTickNs;
@@ -127,7 +127,7 @@ void Replies::reap_aside(WorkerLink& link) {
 }
 
 TENON_HOT std::size_t Replies::reap(WorkerLink& link) {
-  // What found the release ring full would otherwise wait for a further release, which may never come.
+  // Releases that found the ring full would otherwise wait for another release, which may never come.
   link.transport->flush_releases();
   std::size_t count = 0;
   Completion completion;
@@ -168,7 +168,7 @@ TENON_HOT void Replies::complete(WorkerLink& link, const Completion& completion)
   const auto run_ns = static_cast<std::int64_t>(std::min<std::uint64_t>(completion.descriptor.run_ns, kLongestRunNs));
   roster_.note_run(link, run_ns);
   if (call->kind == CallKind::kBulk) {
-    // With an error none of its items ran: what is said of the call is said of each.
+    // With an error, none of its items ran: the error of the call applies to each item.
     auto taken = completion.descriptor.status == TENON_OK ? bulk_.complete(link, call, completion)
                                                           : fail_bulk(link, call, completion);
     if (!taken) {
@@ -186,7 +186,7 @@ TENON_HOT void Replies::complete(WorkerLink& link, const Completion& completion)
   if (call->kind == CallKind::kOpen || call->kind == CallKind::kClose) {
     link.note_session(call->details().session, call->kind == CallKind::kOpen && status == TENON_OK);
   } else if ((completion.descriptor.flags & kCompletionSessionEnded) != 0 && call->details().session != nullptr) {
-    // Its handle may be kept for long: that is no reason for the worker to stay.
+    // The session's handle may be kept for long, which is no reason to keep the worker.
     call->details().session->ended = true;
     link.note_session(call->details().session, false);
   }
@@ -214,7 +214,7 @@ Error Replies::error_of(const Call& call, const CompletionDescriptor& descriptor
   auto code = static_cast<ErrorCode>(descriptor.status);
   const CallDetails& limits = call.details();
   if (call.stop_reason == StopReason::kDeadline && code == ErrorCode::kCancelled) {
-    // The worker's poll reports only cancellation; the reason was a deadline.
+    // The worker's poll reports only cancellation; the actual reason was a deadline.
     code = ErrorCode::kDeadline;
     message = call.deadline_text();
   } else if (code == ErrorCode::kDeadline && monotonic_now_ns() >= limits.deadline_ns) {
@@ -222,8 +222,7 @@ Error Replies::error_of(const Call& call, const CompletionDescriptor& descriptor
     message = call.deadline_text(TimeLimit::kTimeout);
   } else if (code == ErrorCode::kDeadline && (monotonic_now_ns() >= limits.run_deadline_ns ||
                                               std::cmp_greater_equal(descriptor.run_ns, limits.run_timeout_ns))) {
-    // The host renews run_deadline_ns of a call that seems not to have begun, so the time that the call took counts
-    // too.
+    // The host renews run_deadline_ns of a call that seems not to have begun, so the reported run time counts too.
     message = call.deadline_text(TimeLimit::kRunTimeout);
   }
   ErrorContext context = CallLedger::context_of(call);
@@ -254,7 +253,7 @@ TENON_HOT Result<void> Replies::store_end(WorkerLink& link, Call& call, const Co
     call.end(Reply());
   } else if (!in_arena) {
     if (call.stored() != nullptr) {
-      effects_->released.push_back(call.take_stored());  // Its place may be the result's.
+      effects_->released.push_back(call.take_stored());  // The result may be stored in its place.
     }
     call.end_with_copy(*bytes);
   } else if (bytes->size() <= kCopiedResultBytes) {

@@ -1,4 +1,4 @@
-/// host/replies.hpp: reads what workers reply, and when the reactor does so.
+/// host/replies.hpp: reads the replies of workers, and makes the reactor read those for which no thread waits.
 #pragma once
 
 #include <cstddef>
@@ -26,9 +26,9 @@
 
 namespace tenon::internal {
 
-/// Reads completions, ends the calls they are for, and sees to it that the reactor comes for those that no thread waits
-/// for. Not thread-safe: guarded by the scheduler's lock; the calling thread has the reaper's role of the worker, or no
-/// thread has (`Reaper`).
+/// Reads completions, ends their calls, and ensures that the reactor comes for completions for which no thread waits.
+/// Not thread-safe: guarded by the scheduler's lock; either the calling thread has the reaper's role of the worker, or
+/// no thread has it (`Reaper`).
 class Replies {
  public:
   /// The parts of the scheduler that it works on; all outlive it.
@@ -46,20 +46,20 @@ class Replies {
   };
   explicit Replies(const Parts& parts) noexcept;
 
-  /// Takes what the worker has replied. Returns how many replies that was.
+  /// Takes the worker's replies. Returns their number.
   std::size_t reap(WorkerLink& link);
-  /// The same where waiting calls are not dispatched afterwards: the reactor does so then.
+  /// Like reap, without dispatching waiting calls afterwards: the reactor does that.
   void reap_aside(WorkerLink& link);
-  /// The next worker, in turns, that has replied and whose role is the reactor's; null when there is none.
+  /// The next worker, in turn, that has replied and whose reaper is the reactor; null if there is none.
   [[nodiscard]] WorkerLink* next_replied() noexcept;
-  /// What a tick does for a worker that streams.
+  /// Does what each tick requires for a streaming worker.
   void tick(WorkerLink& link, MonotonicNs now_ns);
 
-  /// Makes the reactor come for the worker's next reply, unless a thread has the role.
+  /// Makes the reactor come for the worker's next reply, unless another thread has the role.
   void ensure_reaper(WorkerLink& link);
-  /// Workers that the reactor is to come to although their bells did not ring, by id.
+  /// Ids of workers that the reactor must visit although their bells did not ring.
   [[nodiscard]] std::vector<std::uint64_t> take_due() noexcept { return std::exchange(due_, {}); }
-  /// Workers that have replied without ringing; `lost`: as often as one whose bell is lost.
+  /// Workers that replied without ringing; `lost`: so often that the bell counts as lost.
   struct Missed {
     std::shared_ptr<WorkerLink> link;
     bool lost = false;
@@ -69,9 +69,9 @@ class Replies {
 
  private:
   void complete(WorkerLink& link, const Completion& completion);
-  /// Stores the end of a plain call. Errors: those of SegmentTable::resolve, for an invalid reply.
+  /// Stores the outcome of a plain call. Errors: those of SegmentTable::resolve, for an invalid reply.
   [[nodiscard]] Result<void> store_end(WorkerLink& link, Call& call, const Completion& completion);
-  /// Ends a bulk call of which no item ran. Errors: those of SegmentTable::resolve.
+  /// Ends a bulk call none of whose items ran. Errors: those of SegmentTable::resolve.
   [[nodiscard]] Result<void> fail_bulk(WorkerLink& link, CallRef& call, const Completion& completion);
   [[nodiscard]] static Error error_of(const Call& call, const CompletionDescriptor& descriptor, std::string message);
 
@@ -86,7 +86,7 @@ class Replies {
   Orphans& orphans_;
   EffectsBox& effects_;
   std::vector<std::uint64_t> due_;
-  MonotonicNs next_bell_check_ns_ = kNever;  // While a bell is armed.
+  MonotonicNs next_bell_check_ns_ = kNever;  // Set while a bell is armed.
   std::size_t cursor_ = 0;
 };
 

@@ -9,13 +9,13 @@ namespace tenon::internal {
 
 namespace {
 
-/// Calls given to a worker ahead of the one it runs, which can be taken back: some such time's worth of them.
+/// Run time of the calls given to a worker ahead of the running one; they can be taken back.
 constexpr std::int64_t kPrefetchNs = 400'000;
 constexpr std::int64_t kLeastPrefetch = 4;
 constexpr std::int64_t kFirstPrefetch = 32;
 constexpr std::int64_t kMostPrefetch = 256;
-/// While calls take less, no more workers are woken than there are cores: a wake-up takes as long as several of them,
-/// and the worker then takes turns with the others.
+/// While calls are shorter than this, no more workers are woken than there are cores: a wake-up takes as long as
+/// several such calls, and the worker would then compete with the others.
 constexpr std::int64_t kShortRunNs = 20'000;
 
 }  // namespace
@@ -43,13 +43,13 @@ TENON_HOT void Roster::relist(WorkerLink& link) {
 
 WorkerLink* Roster::choose() noexcept {
   WorkerLink* least = board_.least();
-  // What is not known yet counts as short: a tick later the others have been woken if it was not.
+  // Calls of unknown length count as short: if they are long, the other workers are woken a tick later.
   if (least == nullptr || median_run_ns_ > kShortRunNs ||
       board_.flowing_count() + board_.held_count() < options_.cores) {
     return least;
   }
-  // A stream that comes upon a long call does not flow after its next tick, and what waits behind that call is taken
-  // back. As many are woken then as have been held, so that calls that are all long soon have all workers.
+  // A stream that reaches a long call does not flow after its next tick, and the calls behind that call are taken back.
+  // Then as many workers are woken as are blocked, so if all calls are long, all workers soon have calls.
   if (least->in_flight.empty() && board_.flowing_count() < std::max(options_.cores, board_.held_count())) {
     set_streaming(*least, true);
     return least;

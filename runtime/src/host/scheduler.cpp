@@ -15,7 +15,7 @@ namespace {
 
 /// Between two checks of a worker that a debugger holds.
 constexpr std::int64_t kDebugNs = 250'000'000;
-/// How soon a message that found a channel full is sent again.
+/// How soon a message is sent again if its channel was full.
 constexpr std::int64_t kRetrySendNs = 5'000'000;
 
 Error shut_down_error() {
@@ -112,18 +112,18 @@ void Scheduler::submit_all(Call* first) {
   try {
     serve_queue();
   } catch (const std::bad_alloc&) {
-    effects_->again = true;  // They are other threads' calls, and stay queued: the reactor tries later.
+    effects_->again = true;  // They are calls of other threads and stay queued: the reactor tries later.
   }
 }
 
 void Scheduler::end_without_memory(CallRef call) noexcept {
   if (call->phase != Call::Phase::kNew) {
-    return;  // It is queued, or has ended.
+    return;  // It is queued or has ended.
   }
   try {
     ledger_.finish(call, fail(ErrorCode::kOutOfMemory, "no memory left"));
   } catch (const std::bad_alloc&) {
-    call->announce();  // Under the lock: there is no memory to note it for later either.
+    call->announce();  // Announced under the lock, because there is no memory to record it for later either.
   }
 }
 
@@ -194,7 +194,7 @@ void Scheduler::cancel_all_queued() {
 
 void Scheduler::take_reaper(WorkerLink& link) {
   link.reaper.take();
-  // A bell that is still armed would ring the reactor for nothing.
+  // An armed bell would wake the reactor for nothing.
   link.transport->end().disarm();
 }
 
@@ -216,7 +216,7 @@ TENON_HOT bool Scheduler::reap_direct(WorkerLink& link, const Call& call) {
     bury(link);
     return true;
   }
-  // Not done, and not taken back for another worker either: it is still this worker's.
+  // The call is neither done nor taken back for another worker: this worker still has it.
   if (call.phase == Call::Phase::kSent && slots_[call.slot].link.get() == &link) {
     return false;
   }
@@ -258,7 +258,7 @@ void Scheduler::on_due_bells() {
 
 void Scheduler::take_rung(WorkerLink& link) {
   if (!link.reaper.rang()) {
-    return;  // A ring from before the direct thread took the role.
+    return;  // The bell rang before the direct thread took the role.
   }
   if (replies_.reap(link) < 2 && link.in_flight.empty()) {
     roster_.set_streaming(link, false);
@@ -279,7 +279,7 @@ void Scheduler::reap_round() {
 
 void Scheduler::on_exit(WorkerLink& link) {
   if (link.reaper.direct()) {
-    // The thread that waits directly has the reaper's role; it cleans up after the worker.
+    // The direct thread has the reaper's role and cleans up after the worker.
     link.reaper.note_exit();
     roster_.relist(link);
     link.transport->end().wake_host();

@@ -1,10 +1,12 @@
-/// host/scheduler.hpp: which call runs where and when; what becomes of it. No threads and no locks: Pool guards it.
+/// host/scheduler.hpp: decides which call runs where and when, and what happens to it afterwards. Has no threads and no
+/// locks: Pool guards it.
 ///
 /// The work is done by the parts below, each of which owns its data; see DESIGN.md, "The scheduler". The scheduler
-/// itself only makes them work together: what a submission, a bell, an exit or a timer brings about, in which order.
+/// itself only makes them work together: it decides what a submission, a bell, an exit or a timer causes, and in which
+/// order.
 ///
-/// Everything that is to happen outside the lock (completing futures, writing log lines, starting workers) is gathered
-/// in `effects()` and done by the pool once the lock is released.
+/// Everything that must happen outside the lock (completing futures, writing log lines, starting workers) is gathered
+/// in `effects()`; the pool does it once the lock is released.
 #pragma once
 
 #include <cstdint>
@@ -46,13 +48,13 @@ namespace tenon::internal {
 
 struct SchedulerOptions {
   std::uint32_t workers = 1;
-  std::uint32_t cores = 1;  ///< That workers may use.
+  std::uint32_t cores = 1;  ///< Number of cores that workers may use.
   std::int64_t cancel_grace_ns = 0;
   std::int64_t start_timeout_ns = 0;
-  std::int64_t stall_timeout_ns = 0;      ///< 0: workers that stand still are not replaced.
+  std::int64_t stall_timeout_ns = 0;      ///< 0: stalled workers are not replaced.
   std::uint64_t recycle_after_calls = 0;  ///< 0: never.
   bool measures_memory = false;           ///< Whether WearWatch::take_to_measure names workers.
-  /// Workers that there are at most until start_freely(), or until one has failed to start.
+  /// Maximum number of workers until start_freely(), or until one has failed to start.
   std::uint32_t first_workers = kEveryWorker;
 };
 
@@ -64,7 +66,7 @@ class Scheduler {
   Scheduler& operator=(const Scheduler&) = delete;
 
   [[nodiscard]] Effects& effects() noexcept { return *effects_; }
-  /// Hands out what is to be done, for an empty one in its place.
+  /// Returns the gathered effects and continues with `empty`.
   [[nodiscard]] std::unique_ptr<Effects> exchange_effects(std::unique_ptr<Effects> empty) noexcept {
     return effects_.exchange(std::move(empty));
   }
@@ -85,54 +87,54 @@ class Scheduler {
 
   // -- calls ----------------------------------------------------------------------------------
 
-  /// Takes a call. It runs, or ends, later.
+  /// Accepts a call. It runs or ends later.
   void submit(CallRef call);
-  /// Takes calls that are linked by Call::next; the references are the scheduler's from then on.
+  /// Accepts calls linked by Call::next, and takes over their references.
   void submit_all(Call* first);
-  /// Takes a call and ends it at once.
+  /// Accepts a call and ends it at once.
   void refuse(CallRef call, ErrorCode code, std::string message);
-  /// Ends a call for which there was no memory, unless it is queued already.
+  /// Ends a call for which there was no memory, unless it is already queued.
   void end_without_memory(CallRef call) noexcept;
-  /// Takes a call for an idle worker whose completions the calling thread will reap itself. Null when there is none,
-  /// or others wait already: submit it then.
+  /// Sends a call to an idle worker whose completions the calling thread will reap itself. Null if no worker is idle or
+  /// other calls are waiting: use submit then.
   [[nodiscard]] std::shared_ptr<WorkerLink> submit_direct(CallRef call);
-  /// Cancels items of a bulk call, wherever they are; the others continue. Their ends come as every item's does.
+  /// Cancels items of a bulk call, wherever they are; the others continue. Each of them ends like any other item.
   void cancel_items(const BulkWork& work, std::uint32_t from, std::uint32_t count);
-  /// Cancels what no worker has begun, also what comes back later.
+  /// Cancels the calls that no worker has begun, including those that come back later.
   void cancel_all_queued();
 
   // -- the reaper's role ------------------------------------------------------------------------
 
-  /// Makes the calling thread, which waits for `call`, the one that reaps the completions of the call's worker. Null
-  /// when the call is with no worker, or another thread has that role.
+  /// Makes the calling thread, which waits for `call`, the reaper of the call's worker. Null if no worker has the call,
+  /// or another thread has that role.
   [[nodiscard]] std::shared_ptr<WorkerLink> take_role(const Call& call);
-  /// The thread that has the role reaps, and gives the role back when `call` is done or another worker's. Returns
-  /// whether it did; the call's future then says the rest.
+  /// Called by the thread that has the role: reaps, and gives the role back once `call` is done or has moved to another
+  /// worker. Returns whether it gave the role back; the call's future then has the outcome, or the call is elsewhere.
   bool reap_direct(WorkerLink& link, const Call& call);
-  /// Gives the role back before that.
+  /// Gives the role back early.
   void leave_role(WorkerLink& link);
 
   // -- what the reactor sees --------------------------------------------------------------------
 
-  /// From `from_ns` on all workers start that are wanted; before that no more than SchedulerOptions::first_workers.
+  /// From `from_ns` on, all wanted workers start; before that, at most SchedulerOptions::first_workers.
   void start_freely(MonotonicNs from_ns);
-  /// A slot that is to get a worker now; nullopt when there is none. Marks it as being started.
+  /// A slot that should get a worker now; nullopt if there is none. Marks the slot as starting.
   [[nodiscard]] std::optional<std::uint32_t> next_start(MonotonicNs now_ns) { return slots_.next_start(now_ns); }
   void on_bell(WorkerLink& link);
-  /// Acts for the workers that have replies for the reactor although their bells did not ring.
+  /// Serves the workers whose replies the reactor must read although their bells did not ring.
   void on_due_bells();
   void on_exit(WorkerLink& link);
-  /// A message of the worker.
+  /// Handles a message of the worker.
   void on_message(WorkerLink& link, BytesView message, const WorkerMessages::Resolve& resolve);
   void on_timer(MonotonicNs now_ns);
-  /// When on_timer, SlotTable::next_start or flush_outboxes have something to do.
+  /// When on_timer, SlotTable::next_start or flush_outboxes next have work.
   [[nodiscard]] MonotonicNs next_deadline() const noexcept;
   void retire(const Retired::Numbers& numbers);
   void flush_outboxes();
 
-  /// No further workers; those idle or done are asked to stop.
+  /// Starts no further workers, and asks idle workers and those that finish to stop.
   void stop_workers();
-  /// Ends every worker at once; open calls end as kCancelled.
+  /// Kills all workers at once; open calls end as kCancelled.
   void kill_workers();
 
   void fill_stats(RuntimeStats& stats) const;
@@ -140,21 +142,21 @@ class Scheduler {
  private:
   /// Queues a call, or ends it.
   void accept(CallRef call);
-  /// Gives queued calls to the workers.
+  /// Sends queued calls to the workers.
   void serve_queue();
   void take_reaper(WorkerLink& link);
-  /// What a ring asks for: takes the replies and arms the bell again.
+  /// Handles a ring: takes the replies and arms the bell again.
   void take_rung(WorkerLink& link);
-  /// Reaps one worker after another, a step each time, for a submitter that finds all rings full.
+  /// Reaps one worker at each call, in turn, for a submitter that finds all rings full.
   void reap_round();
   void on_tick(MonotonicNs now_ns);
-  /// Takes replies whose bell did not ring, and ends workers that have lost theirs.
+  /// Takes replies whose bell did not ring, and kills workers that no longer ring.
   void check_bells(MonotonicNs now_ns);
-  /// Acts on the deadlines of one worker.
+  /// Acts on the expired deadlines of one worker.
   void check_deadlines(WorkerLink& link, MonotonicNs now_ns);
   void bury(WorkerLink& link);
 
-  // Each part is built on some of those before it.
+  // Each part uses only parts that stand before it.
   EffectsBox effects_;
   Closing closing_;
   CallTimers timers_;

@@ -14,7 +14,7 @@ TENON_HOT void SentCalls::begin_next(WorkerLink& link) {
     call.make_details().run_deadline_ns = later(monotonic_now_ns(), run_timeout_ns);
   }
   if (call.stop_reason != StopReason::kNone) {
-    stop_running(link, call);  // It was asked before its turn; the word holds one call at a time.
+    stop_running(link, call);  // It was asked to stop before its turn, but the cancel word has room for one call.
   }
   backlog_.set_timer(call);
 }
@@ -23,7 +23,7 @@ void SentCalls::ask_to_stop(WorkerLink& link, Call& call, StopReason reason) {
   call.stop_reason = reason;
   call.make_details().kill_at_ns = later(monotonic_now_ns(), cancel_grace_ns_);
   if (&link.in_flight.front() == &call || link.transport->end().may_have_begun(call.position())) {
-    stop_running(link, call);  // Otherwise begin_next does: the word may hold the call that runs.
+    stop_running(link, call);  // Otherwise begin_next does it: the cancel word may contain the running call.
   }
   backlog_.set_timer(call);
 }
@@ -54,19 +54,19 @@ CallRef SentCalls::take_out(WorkerLink& link, const Call& call) {
   }
   roster_.relist(link);
   if (link.reaper.direct()) {
-    // Lets the thread that waits directly see that its call has been taken from under it.
+    // Wakes the directly waiting thread, so that it sees that its call has been taken back.
     link.transport->end().wake_host();
   }
   return taken;
 }
 
 CallRef SentCalls::take_items_back(WorkerLink& link, Call& call) {
-  // Also where the call as a whole could not be taken back: its worker had begun it, and may hang in any of its items.
+  // Items are taken back even if the whole call could not be: its worker has begun it and may hang in any of its items.
   if (call.details().items_revoked || call.details().count < 2) {
     return nullptr;
   }
   call.make_details().items_revoked = true;
-  // Also when the worker is not at it just now: should it come to it, it will do none of them.
+  // Set even if the worker has not reached the call yet: it will then run none of the items.
   call.revoke_tried = true;
   const auto begun = link.transport->end().revoke_items(call.position());
   if (!begun) {

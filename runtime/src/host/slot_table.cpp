@@ -12,9 +12,9 @@ namespace tenon::internal {
 
 namespace {
 
-/// What a session counts, where a call in flight counts 1.
+/// The load that a session counts as; a call in flight counts as 1.
 constexpr std::size_t kLoadOfSession = 2;
-/// A session can wait for a worker whose start fails, but any other one is better.
+/// A session can wait for a worker that fails to start, but any other slot is better.
 constexpr std::size_t kLoadWithoutWorker = 1000;
 
 std::size_t pinned_slot_of(const Call& call) noexcept {
@@ -57,7 +57,7 @@ std::size_t SlotTable::load_of(const WorkerSlot& slot) noexcept {
   if (const WorkerLink* link = slot.ready_link()) {
     return link->sessions.size() * kLoadOfSession + link->in_flight.size();
   }
-  // One that is being ended may take long about it.
+  // A worker that is being stopped may take long to exit.
   const bool comes = slot.link == nullptr || slot.link->state == WorkerLink::State::kStarting;
   return comes && !slot.starts.failed() ? kLoadOfSession - 1 : kLoadWithoutWorker;
 }

@@ -7,10 +7,11 @@ namespace tenon::internal {
 
 namespace {
 
-/// What one look at a worker shows.
+/// The result of one observation of a worker.
 WorkerSight sight_of(const WorkerLink& link) noexcept {
   const HostEnd& end = link.transport->end();
-  // Before the others: an honest worker begins before it answers, and what was published before it begins.
+  // Read before the other words: an honest worker begins a call before it replies, and counts only published calls as
+  // begun.
   const std::uint64_t answered = end.answered();
   const auto begun = end.begun();
   WorkerSight sight{.waits = false, .traces = {begun.value_or(0), answered, link.outbox_size()}};
@@ -23,7 +24,7 @@ WorkerSight sight_of(const WorkerLink& link) noexcept {
     return sight;
   }
   if (!link.in_flight.empty() && link.in_flight.front().kind == CallKind::kBulk) {
-    // Between two items of a bulk call it runs nothing either.
+    // Between two items of a bulk call, the worker runs nothing either.
     const BulkRemains remains = end.bulk_remains(link.in_flight.front_position());
     sight.waits = remains.intact && remains.progress && remains.progress->done == remains.begun;
     sight.traces[1] = remains.begun;
@@ -71,12 +72,12 @@ void Stalls::look(MonotonicNs now_ns) {
     if (!link.running.stands()) {
       link.found_stopped = false;
     } else if (stall_timeout_ns_ > 0 && link.running.still_ns() >= stall_timeout_ns_) {
-      link.running.forgive();  // Checked again after as long.
+      link.running.forgive();  // Checked again after the same time.
       stalled_.push_back({link.id, link.handle->pid(), true});
     }
   }
-  // Calls that were accepted since the last look may be followed by others: a ring of the reactor's bell for each of a
-  // few calls would cost more than a look.
+  // Calls accepted since the last check may be followed by others: ringing the reactor's bell for every few calls would
+  // cost more than a check.
   busy = busy || std::exchange(submitted_at_look_, ledger_.submitted()) != ledger_.submitted();
   next_look_ns_ = busy ? now_ns + StallWatch::kLookNs : kNever;
 }
@@ -90,7 +91,7 @@ void Stalls::suspect(WorkerLink& link) {
            !slot.link->reaper.exited() && slot.link->state == WorkerLink::State::kReady;
   });
   if (!others) {
-    return;  // What it has not begun has nowhere else to go.
+    return;  // No other worker can take the calls that it has not begun.
   }
   link.suspected = true;
   if (next_look_ns_ == kNever) {
@@ -110,7 +111,7 @@ void Stalls::suspect_at_once(WorkerLink& link) {
 void Stalls::trust_again(WorkerLink& link) {
   link.suspected = false;
   if (!link.reaper.direct()) {
-    replies_.reap(link);  // What it gave back left no room in its ring.
+    replies_.reap(link);  // The calls that it handed back left no room in its ring.
   }
   roster_.relist(link);
   replies_.ensure_reaper(link);
@@ -123,7 +124,7 @@ void Stalls::end_stalled(std::uint64_t link_id, bool debugged) {
   }
   link->stall.look(monotonic_now_ns(), sight_of(*link));
   if (!link->stall.stands()) {
-    return;  // It has moved meanwhile.
+    return;  // The worker has made progress meanwhile.
   }
   if (debugged) {
     link->stall.forgive();
@@ -153,7 +154,7 @@ void Stalls::end_stopped(std::uint64_t link_id, const ProcessState& state) {
                      "return to the worker");
     return;
   }
-  // Once may be the moment between a stop and its end.
+  // Seen only once, this may be the moment between a stop and the exit.
   if (state.stopped && std::exchange(link->found_stopped, true)) {
     roster_.kill_for(
         *link,

@@ -1,4 +1,4 @@
-/// host/stalls.hpp: workers that stand still: they have something to begin, run nothing and begin nothing.
+/// host/stalls.hpp: stalled workers: they have something to begin, run nothing and begin nothing.
 #pragma once
 
 #include <cstdint>
@@ -21,14 +21,14 @@ namespace tenon::internal {
 /// the scheduler's lock.
 class Stalls {
  public:
-  /// A worker that has stood still for too long.
+  /// A worker that has been stalled for too long.
   struct Stalled {
     std::uint64_t link_id = 0;
     std::int64_t pid = 0;
-    bool runs = false;  ///< In a call, which may take that long.
+    bool runs = false;  ///< It is running a call, which may take that long.
   };
 
-  /// `stall_timeout_ns` 0: such workers are not replaced. All outlive it.
+  /// `stall_timeout_ns` 0: such workers are not replaced. The arguments must outlive this object.
   Stalls(std::int64_t stall_timeout_ns, const SlotTable& slots, Roster& roster, const CallLedger& ledger,
          Recall& recall, Replies& replies, EffectsBox& effects) noexcept
       : stall_timeout_ns_(stall_timeout_ns),
@@ -39,7 +39,7 @@ class Stalls {
         replies_(replies),
         effects_(effects) {}
 
-  /// Workers have got something to begin.
+  /// Notes that workers have got something to begin.
   void note_work() {
     if (next_look_ns_ == kNever) {
       start_looking();
@@ -47,15 +47,15 @@ class Stalls {
   }
   [[nodiscard]] MonotonicNs next_look_ns() const noexcept { return next_look_ns_; }
   void look(MonotonicNs now_ns);
-  /// A worker has not begun a call in its time: should it stand still, it gets nothing more until it moves.
+  /// A worker has not begun a call in time: if it is stalled, it gets nothing more until it makes progress.
   void suspect_at_once(WorkerLink& link);
 
-  /// Those found since the last time: the reactor checks without the lock whether they are being debugged, and in which
-  /// state those are that run.
+  /// The workers found since the last call: without the lock, the reactor checks whether they are being debugged, and
+  /// the process state of those that run a call.
   [[nodiscard]] std::vector<Stalled> take_stalled() noexcept { return std::exchange(stalled_, {}); }
-  /// Ends such a worker, unless it has moved meanwhile or is being debugged.
+  /// Kills such a worker, unless it has made progress meanwhile or is being debugged.
   void end_stalled(std::uint64_t link_id, bool debugged);
-  /// Ends one that runs a call when it cannot continue: its main thread has ended, or it was found stopped twice.
+  /// Kills a worker that runs a call but cannot continue: its main thread has exited, or it was found stopped twice.
   void end_stopped(std::uint64_t link_id, const ProcessState& state);
 
  private:

@@ -1,4 +1,4 @@
-/// host/swap_hooks.hpp: what the calls report to a swap that is under way.
+/// host/swap_hooks.hpp: what calls report to a swap in progress.
 #pragma once
 
 #include <atomic>
@@ -36,7 +36,7 @@ class SwapHooks {
   /// Whether there may be a receiver; costs one relaxed load.
   [[nodiscard]] bool shadowing() const noexcept { return shadowing_.load(std::memory_order_relaxed) != 0; }
 
-  /// At most once.
+  /// Called at most once.
   void set_listener(std::function<void()> trouble) {
     trouble_storage_ = std::make_unique<const std::function<void()>>(std::move(trouble));
     trouble_.store(trouble_storage_.get(), std::memory_order_release);
@@ -50,9 +50,9 @@ class SwapHooks {
 
  private:
   Guarded<std::map<std::uint64_t, std::shared_ptr<const ShadowSink>>> shadow_sinks_;
-  // Relaxed: a first look; what is seen late gets no shadow.
+  // Relaxed: a first check; a call that sees the change late gets no shadow.
   std::atomic<std::uint32_t> shadowing_{0};
-  // Acquire and release, as the function lies behind it.
+  // Acquire and release, because the function is stored behind the pointer.
   std::atomic<const std::function<void()>*> trouble_{nullptr};
   std::unique_ptr<const std::function<void()>> trouble_storage_;
 };

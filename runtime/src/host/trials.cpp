@@ -4,7 +4,7 @@ namespace tenon::internal {
 
 namespace {
 
-/// Shadows of calls that wait or run, for each worker on trial: what is beyond would only pile up.
+/// Maximum number of shadows that wait or run for each worker on trial; more would only pile up.
 constexpr std::size_t kShadowsAhead = 16;
 
 }  // namespace
@@ -80,7 +80,7 @@ std::optional<std::uint32_t> Trials::slot_for_shadow(const Call& call) {
   }
   const auto slot = next_slot(*trial);
   if (!slot || slots_[*slot].pinned.size() + slots_[*slot].link->in_flight.size() >= kShadowsAhead) {
-    trial->credit = 1;  // The next one, when there is room.
+    trial->credit = 1;  // The next call gets a shadow once there is room.
     return std::nullopt;
   }
   trial->credit -= 1;

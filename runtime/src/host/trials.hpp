@@ -24,15 +24,15 @@ class Trials {
   explicit Trials(SlotTable& slots) : slots_(slots) {}
 
   [[nodiscard]] bool empty() const noexcept { return trials_.empty(); }
-  /// The workers that loaded it take a share of the calls, or the shadows of such a share.
+  /// The generation's workers take a share of the calls, or the shadows of such a share.
   void begin(const GenerationRef& generation, double share, bool shadow);
   void end(const Generation& generation);
 
-  /// Binds the call to a worker of the trial of its route's plugin, if its turn has come.
+  /// Binds the call to a worker of the trial of its plugin, if it is this call's turn.
   void divert(Call& call);
-  /// Takes the call back to where it was submitted to, as if there had been no trial.
+  /// Returns the call to the route to which it was submitted, as if there had been no trial.
   static void undivert(Call& call);
-  /// The slot for a shadow of a call; nullopt when it gets none.
+  /// The slot for a shadow of a call; nullopt if the call gets none.
   [[nodiscard]] std::optional<std::uint32_t> slot_for_shadow(const Call& call);
 
  private:
@@ -40,7 +40,7 @@ class Trials {
     GenerationRef generation;
     double share = 0;
     bool shadow = false;
-    double credit = 0;  ///< Calls that it is owed.
+    double credit = 0;  ///< Number of calls that the trial is owed.
     std::size_t next_slot = 0;
   };
   [[nodiscard]] Trial* trial_of(const HostRoute& route) noexcept;

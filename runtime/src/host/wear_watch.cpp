@@ -14,7 +14,7 @@ void WearWatch::wear_out(WorkerLink& link) {
   }
   link.worn = true;
   worn_.push_back(link.id);
-  effects_->rearm = true;  // The reactor replaces it: here its answers are being read.
+  effects_->rearm = true;  // The reactor replaces the worker, because its completions are being read here.
   effects_->again = true;
 }
 

@@ -1,4 +1,4 @@
-/// host/wear_watch.hpp: which workers are to be replaced because of what they have run.
+/// host/wear_watch.hpp: finds workers that must be replaced because of what they have run.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ class WearWatch {
  public:
   struct Options {
     std::uint64_t recycle_after_calls = 0;  ///< 0: never.
-    bool measures_memory = false;           ///< Whether take_to_measure() names workers.
+    bool measures_memory = false;           ///< Whether take_to_measure() returns workers.
   };
   struct Measured {
     std::uint64_t link_id = 0;
@@ -33,16 +33,18 @@ class WearWatch {
       wear_out(link);
     }
   }
-  /// Whether the worker has as many calls as it may run until it is replaced.
+  /// Whether the worker already has as many calls as it may run before it is replaced.
   [[nodiscard]] bool is_worn(const WorkerLink& link) const noexcept {
     return link.worn || (options_.recycle_after_calls != 0 &&
                          link.calls_worn + link.in_flight.size() >= options_.recycle_after_calls);
   }
-  /// Has the worker replaced by a fresh one: it finishes what it has begun, what it has not begun goes elsewhere.
+  /// Requests a fresh worker in place of this one: it finishes what it has begun, and its other calls go elsewhere.
   void wear_out(WorkerLink& link);
-  /// Links that are to be replaced, by id. The reactor does it: where one is found, its completions are being read.
+  /// Ids of the links to replace. The reactor replaces them, because a worn worker is found while its completions are
+  /// being read.
   [[nodiscard]] std::vector<std::uint64_t> take_worn() noexcept { return std::exchange(worn_, {}); }
-  /// Workers whose memory is to be measured, outside the lock: those that have run something since the last time.
+  /// Workers whose memory should be measured, outside the lock: those that have run something since the last
+  /// measurement.
   [[nodiscard]] std::vector<Measured> take_to_measure(const SlotTable& slots, MonotonicNs now_ns);
 
  private:

@@ -29,11 +29,11 @@ Result<std::shared_ptr<WorkerLink>> WorkerLink::start(Launcher& launcher, Argume
   link->in_flight = InFlight(options.slot_count);
   TENON_ASSIGN(auto ends, ControlChannel::create_pair());
   link->channel = std::move(ends.first);
-  // Before the worker is there: a message of its could carry a descriptor whose closing blocks this process.
+  // Set before the worker exists: one of its messages could carry a descriptor whose closing blocks this process.
   link->channel.stop_receiving();
   TENON_ASSIGN(auto handle, launcher.launch(std::move(ends.second), id));
   link->handle = std::move(handle);
-  // The system starts the process while the rest is made; the worker waits for its greeting.
+  // The system starts the process while the rest is created; the worker waits for its greeting.
   ScopeGuard end_unused([&link] {
     link->channel = ControlChannel();
     link->handle->kill();
@@ -61,7 +61,7 @@ Result<std::shared_ptr<WorkerLink>> WorkerLink::start(Launcher& launcher, Argume
                                           results->descriptor().get(), arguments.segment()->descriptor().get(),
                                           link->bell.descriptor().get()};
   auto sent = link->channel.send(BytesView(builder.GetBufferPointer(), builder.GetSize()), descriptors, 0);
-  // A worker that has ended already has no need of it; its exit handle will tell how it ended.
+  // A worker that has already exited does not need the greeting; its exit handle will report how it exited.
   const bool ended = !sent && sent.error().code == ErrorCode::kUnavailable && sent.error().context.os_code == 0;
   if (!sent && !ended) {
     return fail(std::move(sent.error()));
@@ -73,7 +73,8 @@ Result<std::shared_ptr<WorkerLink>> WorkerLink::start(Launcher& launcher, Argume
 }
 
 WorkerLink::~WorkerLink() {
-  // Only a link that never came into the scheduler, or a scheduler that ends without its reactor, gets here alive.
+  // Only a link that never reached the scheduler, or that of a scheduler that ends without its reactor, is destroyed
+  // while its worker runs.
   if (handle != nullptr && state != State::kDead) {
     kill();
   }
@@ -98,7 +99,7 @@ void WorkerLink::send(const flatbuffers::FlatBufferBuilder& builder, Shared<cons
                     std::move(segment), std::move(file)};
   if (!outbox_.empty() || !try_send(outgoing)) {
     outbox_.push_back(std::move(outgoing));
-    transport->end().wake_worker();  // One that sleeps does not read.
+    transport->end().wake_worker();  // A sleeping worker does not read.
   }
 }
 
@@ -113,11 +114,11 @@ bool WorkerLink::try_send(const Outgoing& outgoing) {
   if (sent) {
     transport->end().count_message();
   }
-  // A full channel is worth another try, and so is a system that is short of memory or of descriptors under way.
+  // Sending is tried again if the channel is full, or if the system is short of memory or of descriptors in transit.
   if (sent || sent.error().code == ErrorCode::kDeadline || sent.error().context.os_code != 0) {
     return sent.has_value();
   }
-  // A worker that is gone needs no message, and one that only closed its channel is of no use.
+  // A worker that is gone needs no message, and one that only closed its channel is useless.
   kill();
   return true;
 }
@@ -129,7 +130,7 @@ void WorkerLink::flush_outbox() {
   while (!outbox_.empty() && try_send(outbox_.front())) {
     outbox_.pop_front();
   }
-  // What has been sent was to be read long ago, and for what has not the worker must make room.
+  // The sent messages should have been read long ago, and the worker must make room for the others.
   transport->end().wake_worker();
 }
 
@@ -145,9 +146,9 @@ void WorkerLink::introduce_segment(const SharedSegment* segment) {
 
 namespace {
 
-/// Where a worker looks for a plugin first.
+/// Where a worker first looks for a plugin.
 struct Bindable {
-  std::filesystem::path file;  ///< Empty: it asks for the descriptor.
+  std::filesystem::path file;  ///< Empty: the worker asks for the descriptor.
   std::optional<PluginFileState> state;
 };
 

@@ -33,23 +33,24 @@
 
 namespace tenon::internal {
 
-/// What a worker may cost and where its parts come from.
+/// The limits of a worker, and the sources of its memory.
 struct LinkOptions {
   std::uint64_t result_arena_bytes = 0;
   std::uint64_t memory_limit_bytes = 0;
   std::uint32_t slot_count = 512;
 };
 
-/// A stream that a worker writes.
+/// A stream to which a worker writes.
 enum class OutputStream : std::uint8_t { kOutput, kError };
 
-/// One worker. Guarded by the scheduler's lock but for `transport`, whose roles the scheduler gives out, and `spin`,
-/// which belongs to the thread that waits directly.
+/// One worker. Guarded by the scheduler's lock, except for `transport`, whose roles the scheduler assigns, and `spin`,
+/// which belongs to the directly waiting thread.
 class WorkerLink {
  public:
   enum class State : std::uint8_t { kStarting, kReady, kStopping, kDead };
 
-  /// Starts a worker and greets it. Blocks only for the spawn. Errors: those of the launcher and of SharedMemory.
+  /// Starts a worker and sends it the greeting. Blocks only for the spawn. Errors: those of the launcher and of
+  /// SharedMemory.
   [[nodiscard]] static Result<std::shared_ptr<WorkerLink>> start(Launcher& launcher, ArgumentMemory& arguments,
                                                                  std::uint64_t id, std::uint32_t slot,
                                                                  const LinkOptions& options);
@@ -60,47 +61,48 @@ class WorkerLink {
 
   // -- messages -------------------------------------------------------------------------------
 
-  /// Tells the worker of a segment before the first slot that names it.
+  /// Announces a segment to the worker before the first slot that names it.
   void introduce_segment(const SharedSegment* segment);
   [[nodiscard]] bool knows(const HostRoute& route) const { return known_routes_.contains(route.number); }
-  /// Tells the worker what the route's number means.
+  /// Announces to the worker what the route's number means.
   void introduce_route(const RouteRef& route, const StoredBytes& settings);
-  /// The generation of a plugin that the worker has loaded or is about to: it can have no other one. Null for none.
+  /// The generation of a plugin that the worker has loaded or is about to load; a worker can have no other one. Null if
+  /// there is none.
   [[nodiscard]] const GenerationRef* generation_of(std::string_view plugin) const noexcept;
-  /// Whether the worker has been told of a generation that cannot share a process with this one.
+  /// Whether the worker knows a generation that cannot share a process with this one.
   [[nodiscard]] bool clashes_with(const Generation& generation) const noexcept;
   [[nodiscard]] const std::vector<GenerationRef>& generations() const noexcept { return generations_; }
-  /// A task that is not idempotent and that the worker was told of for nested calls; null when there is none.
+  /// A task that is not idempotent and whose route the worker has received for nested calls; null if there is none.
   [[nodiscard]] const HostRoute* nested_once() const noexcept;
   void drop_segment(std::uint32_t number);
   void drop_route(std::uint32_t number);
-  /// The worker asks for the file of a plugin. False when it asks again without waiting for the answers.
+  /// Counts a request of the worker for a plugin file. False if it asks again without waiting for the replies.
   [[nodiscard]] bool note_file_request() noexcept { return ++files_asked_for_ <= kMaxFileRequests; }
-  /// Answers it.
+  /// Replies to such a request.
   void send_file(const FileRestorer::Request& request, const Result<ServedFile::Loadable>& found);
   void send_resolved(std::uint64_t request, const Result<RouteRef>& route);
   void send_stop();
-  /// Sends what waits for room in the channel.
+  /// Sends the messages that wait for room in the channel.
   void flush_outbox();
   [[nodiscard]] bool outbox_empty() const noexcept { return outbox_.empty(); }
   [[nodiscard]] std::size_t outbox_size() const noexcept { return outbox_.size(); }
 
   // -- stdout and stderr ----------------------------------------------------------------------
 
-  /// Takes what the worker wrote to the stream; whole lines go to `log`. Returns false at the end of the stream.
+  /// Reads what the worker wrote to the stream; whole lines go to `log`. Returns false at the end of the stream.
   bool read_output(OutputStream stream, std::vector<LogLine>& log);
-  /// Whether the worker may log a line now; one that may not is counted.
+  /// Whether the worker may log a line now; otherwise the line is counted as dropped.
   [[nodiscard]] bool may_log(std::size_t size_bytes) noexcept {
     return log_budget_.take(size_bytes, monotonic_now_ns());
   }
-  /// Adds the count of lines that the worker was not allowed, if there are any.
+  /// Adds a line with the count of dropped lines, if there are any.
   void count_dropped_lines(std::vector<LogLine>& log);
   /// Adds the last lines of both streams to the context of an error.
   void describe_output(ErrorContext& context) const;
 
   void kill() noexcept;
 
-  /// A session has been opened, or has not and is gone.
+  /// Notes that a session was opened, or that it was not opened or is gone.
   void note_session(const std::shared_ptr<SessionRecord>& session, bool open);
 
   std::uint64_t id = 0;
@@ -110,72 +112,71 @@ class WorkerLink {
   std::unique_ptr<WorkerHandle> handle;
   ControlChannel channel;
   EventBell bell;
-  SegmentTable segments;  ///< What a completion of this worker may name.
+  SegmentTable segments;  ///< The segments to which a completion of this worker may refer.
 
-  /// Calls in the ring that are the worker's.
+  /// The calls in the worker's ring.
   InFlight in_flight;
   BoardPlace board;
   std::uint64_t calls_done = 0;
   std::uint64_t calls_worn = 0;      ///< The same without loads of plugins; counts for recycle_after_calls.
-  std::uint64_t measured_calls = 0;  ///< `calls_done` when its memory was measured last.
-  bool worn = false;                 ///< It is to be replaced.
-  std::vector<std::shared_ptr<SessionRecord>> sessions;  ///< That are open in it.
+  std::uint64_t measured_calls = 0;  ///< The value of `calls_done` when its memory was last measured.
+  bool worn = false;                 ///< It must be replaced.
+  std::vector<std::shared_ptr<SessionRecord>> sessions;  ///< The sessions open in it.
 
   Reaper reaper;  ///< Who reads its completions.
   BellWatch bell_watch;
-  /// Many short calls pass through: the worker rings for some of them together, and the reactor looks every
-  /// millisecond.
+  /// Many short calls pass through it: it rings once for several of them, and the reactor polls every millisecond.
   bool streaming = false;
-  /// The bulk call that it runs has answered nothing from one tick to the next: it gets nothing more meanwhile.
+  /// The bulk call that it runs has completed no item from one tick to the next: it gets nothing more meanwhile.
   bool held = false;
   StallWatch stall;
-  /// It seems to stand still: it gets nothing more until it moves.
+  /// It seems to be stalled: it gets nothing more until it makes progress.
   bool suspected = false;
-  /// It stood still for too long and is being ended.
+  /// It was stalled for too long and is being killed.
   bool ending_stall = false;
-  std::uint64_t done_at_tick = 0;     ///< `calls_done` when the reactor looked last.
-  std::uint32_t sent_since_reap = 0;  ///< Of submitting threads, which reap now and then.
-  std::int64_t mean_run_ns = 0;       ///< How long its submissions ran lately; 0 before the first.
-  bool unpublished = false;           ///< Something was pushed in this round.
+  std::uint64_t done_at_tick = 0;     ///< The value of `calls_done` at the reactor's last tick.
+  std::uint32_t sent_since_reap = 0;  ///< Sends by submitting threads since one of them last reaped.
+  std::int64_t mean_run_ns = 0;       ///< Mean run time of its recent submissions; 0 before the first.
+  bool unpublished = false;           ///< It has unpublished submissions of this round.
   AdaptiveSpin spin;
 
   MonotonicNs start_deadline_ns = kNever;
   MonotonicNs stop_deadline_ns = kNever;
   /// When the sessions of a worker that was moved aside end.
   MonotonicNs session_deadline_ns = kNever;
-  /// The host has told it to end, and it has nothing left to do.
+  /// The host has asked it to stop, and it has nothing left to do.
   bool dismissed = false;
-  /// Why the host killed it, for the call it was running.
+  /// Why the host killed it; reported by the call that it was running.
   std::optional<Error> kill_reason;
-  /// For how long it has been in one call or item, and whether it was found stopped there.
+  /// How long it has been in one call or item, and whether it was found stopped there.
   StallWatch running;
   bool found_stopped = false;
-  /// The call that it was killed for; 0 when it was none.
+  /// The call because of which it was killed; 0 if there was none.
   std::uint64_t killed_call_id = 0;
-  /// It broke the protocol: what it wrote does not count.
+  /// It broke the protocol: nothing that it wrote counts.
   bool distrusted = false;
-  /// What it said when it refused the hand-shake.
+  /// Its message when it refused the handshake.
   std::string refusal;
 
  private:
   struct Outgoing {
     Buffer message;
-    Shared<const SharedSegment> segment;         ///< Its descriptor travels along.
-    std::shared_ptr<const FileDescriptor> file;  ///< The same.
+    Shared<const SharedSegment> segment;         ///< The message carries its descriptor.
+    std::shared_ptr<const FileDescriptor> file;  ///< The message carries its descriptor.
   };
   void send(const flatbuffers::FlatBufferBuilder& builder, Shared<const SharedSegment> segment = nullptr,
             std::shared_ptr<const FileDescriptor> file = nullptr);
   [[nodiscard]] bool try_send(const Outgoing& outgoing);
 
-  /// An honest worker waits for one answer, and gives up waiting only after minutes.
+  /// An honest worker waits for each reply, and gives up only after minutes.
   static constexpr std::uint32_t kMaxFileRequests = 16;
 
   std::deque<Outgoing> outbox_;
   std::uint32_t files_asked_for_ = 0;
   std::unordered_set<std::uint32_t> known_segments_;
   std::unordered_set<std::uint32_t> known_routes_;
-  std::vector<RouteRef> kept_routes_;       // Named in answers; the worker may use them at any time.
-  std::vector<GenerationRef> generations_;  // By what routes it was told of; one of each plugin.
+  std::vector<RouteRef> kept_routes_;       // Routes named in replies; the worker may use them at any time.
+  std::vector<GenerationRef> generations_;  // Generations of the routes announced to it; one for each plugin.
   LogBudget log_budget_;
   WorkerOutput output_{"stdout"};
   WorkerOutput errors_{"stderr"};

@@ -10,7 +10,8 @@ namespace tenon::internal {
 
 namespace {
 
-/// By which others end a process, the system short of memory among them: it says nothing of a plugin.
+/// The signal with which other programs, and the kernel when memory is short, kill a process: it proves nothing about a
+/// plugin.
 constexpr int kKillSignal = 9;
 constexpr std::size_t kMaxStartOutput = 500;
 
@@ -34,7 +35,7 @@ void WorkerLives::started(std::shared_ptr<WorkerLink> link) {
   if (closing_.stopping()) {
     started.kill();
   } else {
-    roster_.dismiss_if_done(started);  // One that was moved aside may not be needed any more.
+    roster_.dismiss_if_done(started);  // A worker that was moved aside may no longer be needed.
   }
 }
 
@@ -48,7 +49,7 @@ void WorkerLives::start_failed(std::uint32_t slot, Error error) {
   }
 }
 
-/// Sessions that are to be opened in a slot which gets no worker go to one that has a worker.
+/// Sessions to be opened in a slot that gets no worker go to a slot that has one.
 void WorkerLives::move_opens(std::uint32_t slot) {
   if (slots_[slot].is_extra()) {
     return;
@@ -78,7 +79,7 @@ void WorkerLives::note_start_failure(std::uint32_t slot, Error error) {
     case SlotTable::AfterFailure::kTryAgain:
       break;
     case SlotTable::AfterFailure::kSlotGivenUp:
-      backlog_.fail_pinned(slot, error);  // They have no other worker to go to.
+      backlog_.fail_pinned(slot, error);  // No other worker can run them.
       break;
     case SlotTable::AfterFailure::kAllGivenUp:
       unavailable_ = std::move(error);
@@ -92,7 +93,7 @@ void WorkerLives::bury(WorkerLink& link) {
   const std::shared_ptr<WorkerLink> keep = slot.link;
   const bool was_ready = link.state != WorkerLink::State::kStarting;
   if (was_ready && !link.distrusted) {
-    replies_.reap(link);  // What it answered before it died counts.
+    replies_.reap(link);  // Replies from before its death count.
   }
   for (const OutputStream stream : {OutputStream::kOutput, OutputStream::kError}) {
     link.read_output(stream, effects_->log);
@@ -122,11 +123,11 @@ void WorkerLives::bury(WorkerLink& link) {
       !link.in_flight.empty() && autopsy.of(link.in_flight.front_position()) != Autopsy::Verdict::kNotBegun;
   if (!expected && was_ready && !ran && !link.kill_reason && !link.ending_stall && status.signal != kKillSignal &&
       link.generations().size() == 1) {
-    // A thread of the plugin ended it. With several plugins there it is not known whose.
+    // A thread of the plugin killed it. With several plugins, it is unknown whose thread it was.
     link.generations().front()->counts.add_idle_death();
     effects_->trouble = true;
   }
-  // From the back, so that those that go back into the queue keep their order.
+  // From the back, so that calls that go back into the queue keep their order.
   for (std::uint64_t position = link.in_flight.end_position(); !link.in_flight.empty();) {
     if (link.in_flight.at(--position) != nullptr) {
       orphans_.settle(link, link.in_flight.take(position), position, autopsy);
@@ -136,7 +137,7 @@ void WorkerLives::bury(WorkerLink& link) {
   if (slot.is_extra()) {
     effects_->trouble = true;
   }
-  // One that the host itself ended on its way up, because the runtime ends, is not a failed start.
+  // If the shutdown of the runtime killed the worker during its start, this is not a failed start.
   if (!was_ready && !expected) {
     note_start_failure(link.slot, start_error(link));
   } else {

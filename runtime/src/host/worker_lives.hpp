@@ -1,4 +1,4 @@
-/// host/worker_lives.hpp: workers that start, and workers that die.
+/// host/worker_lives.hpp: workers that start, and workers that exit.
 #pragma once
 
 #include <cstdint>
@@ -36,21 +36,21 @@ class WorkerLives {
   };
   WorkerLives(std::int64_t start_timeout_ns, const Parts& parts) noexcept;
 
-  /// The worker that was started for link->slot.
+  /// Takes the worker that was started for link->slot.
   void started(std::shared_ptr<WorkerLink> link);
   void start_failed(std::uint32_t slot, Error error);
-  /// A worker is ready.
+  /// Notes that a worker is ready.
   void note_ready() noexcept { unavailable_.reset(); }
-  /// No slot has a worker, and all have failed to get one for too long; nullopt otherwise.
+  /// The error while no slot has a worker and all starts have failed for too long; nullopt otherwise.
   [[nodiscard]] const std::optional<Error>& unavailable() const noexcept { return unavailable_; }
-  /// Cleans up after a worker that has exited. The caller dispatches.
+  /// Cleans up after a worker that has exited. The caller dispatches afterwards.
   void bury(WorkerLink& link);
   [[nodiscard]] std::uint64_t crashed() const noexcept { return crashed_; }
 
  private:
   void note_start_failure(std::uint32_t slot, Error error);
   void move_opens(std::uint32_t slot);
-  /// Why the worker that exited before it was ready could not be started.
+  /// The error for a worker that exited before it was ready.
   [[nodiscard]] static Error start_error(const WorkerLink& link);
 
   const std::int64_t start_timeout_ns_;

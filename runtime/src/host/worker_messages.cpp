@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t kMaxErrorBytes = 8192;
 constexpr std::size_t kMaxNameBytes = 256;
-/// Messages that wait for a worker when it asks for something; more than honest work brings about.
+/// Maximum number of messages that wait for a worker when it asks for something; honest work never needs as many.
 constexpr std::size_t kMaxUnreadMessages = 16'384;
 
 std::string text_of(const flatbuffers::String* text) {
@@ -90,11 +90,11 @@ void WorkerMessages::take_log(WorkerLink& link, const control::Log& log) {
 
 void WorkerMessages::take_resolve(WorkerLink& link, const control::Resolve& wanted, const Resolve& resolve) {
   if (link.outbox_size() > kMaxUnreadMessages) {
-    // An honest worker waits for one answer before it asks again.
+    // An honest worker waits for each reply before it asks again.
     roster_.break_link(link, Error{ErrorCode::kCorrupt, "the worker asks without reading the answers", {}});
     return;
   }
-  // A worker can have only one generation of a plugin: the one it has, if it has one.
+  // A worker can have only one generation of a plugin: the one that it already has, if any.
   const std::string task = wanted.task()->str();
   const GenerationRef* bound = link.generation_of(std::string_view(task).substr(0, task.find('.')));
   auto route = resolve(task, bound == nullptr ? nullptr : *bound);

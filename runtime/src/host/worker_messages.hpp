@@ -1,4 +1,4 @@
-/// host/worker_messages.hpp: what workers say through their control channels.
+/// host/worker_messages.hpp: handles the messages that workers send through their control channels.
 #pragma once
 
 #include <cstdint>
@@ -28,18 +28,18 @@ namespace tenon::internal {
 /// Not thread-safe: guarded by the scheduler's lock.
 class WorkerMessages {
  public:
-  /// Finds the route of a task for a nested call: in the generation that the worker is bound to, or in the current one
-  /// when that is null.
+  /// Finds the route of a task for a nested call: in the generation to which the worker is bound, or in the current one
+  /// if that is null.
   using Resolve = std::function<Result<RouteRef>(std::string_view task, const GenerationRef& bound)>;
   using Settings = std::map<std::string, StoredBytes>;
 
-  /// All outlive it; `settings` are by plugin.
+  /// The arguments must outlive this object; `settings` are by plugin.
   WorkerMessages(const Settings& settings, SlotTable& slots, Roster& roster, EffectsBox& effects) noexcept
       : settings_(settings), slots_(slots), roster_(roster), effects_(effects) {}
 
   /// Returns whether the worker has become ready with this message.
   [[nodiscard]] bool take(WorkerLink& link, BytesView message, const Resolve& resolve);
-  /// Tells the worker what a route's number means, unless it knows.
+  /// Announces to the worker what a route's number means, unless it knows.
   void introduce(WorkerLink& link, const RouteRef& route);
 
  private:
