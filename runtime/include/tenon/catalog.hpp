@@ -72,8 +72,8 @@ struct PluginLibrary {
   std::string name;            ///< The name it is needed by: "libspeech.so.1".
   std::filesystem::path file;  ///< Absolute.
   std::string sha256;          ///< SHA-256 of its content.
-  /// Whether the plugin needs it by an explicit path. A copy cannot replace it then, so that an old
-  /// and a new version cannot run side by side.
+  /// Whether the plugin needs it by an explicit path. A copy cannot replace it then, so an old and a new version cannot
+  /// run side by side.
   bool fixed = false;
 };
 

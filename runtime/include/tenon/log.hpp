@@ -15,7 +15,7 @@ struct LogRecord {
   LogLevel level = LogLevel::kInfo;
   std::string_view message;
   std::string_view plugin;   ///< Empty if the line comes from the runtime itself.
-  std::string_view version;  ///< Of the plugin that wrote it; empty if unknown.
+  std::string_view version;  ///< Version of the plugin that wrote it; empty if unknown.
   std::string_view sha256;   ///< SHA-256 of that plugin; empty if unknown.
   std::string_view task;
   std::uint64_t worker_id = 0;  ///< 0 if the line comes from the runtime itself.

@@ -32,8 +32,8 @@ struct RuntimeOptions {
   unsigned workers = 0;
   /// Directories to search for plugins; see CatalogOptions.
   std::vector<std::filesystem::path> plugin_dirs = {};
-  /// An already opened catalog, instead of plugin_dirs; hot_swap then watches its directories for
-  /// changes, or those of its files.
+  /// An already opened catalog, instead of plugin_dirs; hot_swap then watches the catalog's directories, or those of
+  /// its files, for changes.
   std::optional<Catalog> catalog = {};
   /// The tenon-worker to run. Empty: $TENON_WORKER, then beside the running executable, then the
   /// library's build or install directory.

@@ -107,8 +107,8 @@ struct StageReport {
   std::uint64_t grouped = 0;
   std::uint64_t failed = 0;
   std::uint64_t retried = 0;  ///< Attempts beyond the first, made by the pipeline.
-  /// Dropped as the file requests, as in a route's ignored case; or taken into a result that an
-  /// interrupted run does not produce.
+  /// Dropped because the file says so, as in a route's ignored case, or taken into a result that an interrupted run
+  /// does not produce.
   std::uint64_t dropped = 0;
   std::uint64_t in_flight = 0;
   std::uint64_t queued = 0;
@@ -133,7 +133,7 @@ struct RunReport {
     kDone,
     kInterrupted,
     kFailed,
-    kRunning,  ///< Not over: in the reports of RunControl::report and RunOptions::on_progress.
+    kRunning,  ///< Not over yet; only in the reports of RunControl::report and RunOptions::on_progress.
   };
   End end = End::kDone;
   std::vector<StageReport> stages;

@@ -135,8 +135,7 @@ class Runtime {
   /// All generations of all plugins, newest first; of retired ones, the latest 32 per plugin. Empty
   /// without RuntimeOptions::hot_swap; there are no events then either.
   [[nodiscard]] std::vector<GenerationInfo> generations() const;
-  /// Of the latest 1024 events, those with a number above `number`, in order; 0 returns all of
-  /// them.
+  /// Returns those of the latest 1024 events whose number is above `number`, in order; 0 returns all of them.
   [[nodiscard]] std::vector<SwapEvent> events_since(std::uint64_t number) const;
   /// Calls `listener` for each event from now on, one after another, on a thread of the runtime. It
   /// may call the runtime, except swap and rollback, and must not throw.

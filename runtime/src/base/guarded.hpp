@@ -30,7 +30,7 @@ class Guarded {
       const Native native(lock_);
       condition.wait(native.lock(), std::move(predicate));
     }
-    /// Like wait, but at most until a point in time. Returns the predicate's last value.
+    /// Like wait, but at most until the time `until`. Returns the predicate's last value.
     template <typename TimePoint, typename Predicate>
     [[nodiscard]] bool wait_until(std::condition_variable& condition, TimePoint until, Predicate predicate) {
       const Native native(lock_);
@@ -78,7 +78,7 @@ class Guarded {
 
   Guarded() = default;
   explicit Guarded(T value) : value_(std::move(value)) {}
-  /// Makes the value in place, for one that cannot be moved.
+  /// Constructs the value in place, for types that cannot be moved.
   template <typename... Arguments>
   explicit Guarded(std::in_place_t /*in_place*/, Arguments&&... arguments)
       : value_(std::forward<Arguments>(arguments)...) {}
@@ -86,7 +86,7 @@ class Guarded {
   Guarded& operator=(const Guarded&) = delete;
 
   [[nodiscard]] Locked lock() { return Locked(mutex_, value_); }
-  /// The same if no other thread holds the lock just now.
+  /// Like lock, but returns nullopt if another thread holds the lock.
   [[nodiscard]] std::optional<Locked> try_lock() {
     std::unique_lock<Mutex> lock(mutex_, std::try_to_lock);
     return lock.owns_lock() ? std::optional(Locked(std::move(lock), value_)) : std::nullopt;

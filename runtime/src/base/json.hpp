@@ -1,7 +1,7 @@
 /// base/json.hpp: the one way in which tenon writes JSON. A document is built as a tree; `json_text` writes it. The
 /// names in it are those of the fields of the C++ structs (tools/tenon/JSON.md lists them).
 ///
-/// Sources that build or read a tree include <nlohmann/json.hpp> as well; it is large.
+/// Only sources that build or read a tree include <nlohmann/json.hpp>, because it is large.
 #pragma once
 
 #include <string>
@@ -16,7 +16,7 @@ namespace tenon::internal {
 using Json = nlohmann::ordered_json;
 
 /// The document with `indent` spaces per level; on one line if `indent` is negative. Without a newline at the end.
-/// Valid UTF-8: U+FFFD stands for what is not. [any-thread]
+/// The text is valid UTF-8: U+FFFD replaces bytes that are not. [any-thread]
 [[nodiscard]] std::string json_text(const Json& document, int indent = 2);
 
 /// Code, message and the parts of the context that are known.

@@ -22,14 +22,14 @@ inline constexpr bool kLockOrderChecked = true;
 /// The ranks of the mutexes that a thread holds; below 64.
 class HeldRanks {
  public:
-  /// Whether a mutex of this rank may be locked: all that are held have lower ranks.
+  /// Whether a mutex of this rank may be locked: all held mutexes have lower ranks.
   [[nodiscard]] bool allow(unsigned rank) const noexcept { return (held_ >> rank) == 0; }
   void add(unsigned rank) noexcept { held_ |= std::uint64_t{1} << rank; }
   void remove(unsigned rank) noexcept { held_ &= ~(std::uint64_t{1} << rank); }
-  /// A bit for each rank.
+  /// The held ranks, one bit for each.
   [[nodiscard]] std::uint64_t bits() const noexcept { return held_; }
 
-  /// Those of the calling thread.
+  /// The ranks that the calling thread holds.
   [[nodiscard]] static HeldRanks& of_this_thread() noexcept {
     static thread_local HeldRanks ranks;
     return ranks;
@@ -39,8 +39,9 @@ class HeldRanks {
   std::uint64_t held_ = 0;
 };
 
-/// A mutex with a rank, which is an enumerator. A thread that locks it while it holds one of the same or a higher rank
-/// ends the program with a message, before it can wait forever. Unchecked, it is a std::mutex. [any-thread]
+/// A mutex with a rank, which is an enumerator. If a thread locks it while it holds a mutex of the same or a higher
+/// rank, the program aborts with a message instead of risking a deadlock. Without the check, it is a std::mutex.
+/// [any-thread]
 template <auto kRank, bool kChecked = kLockOrderChecked>
 class RankedMutex {
  public:

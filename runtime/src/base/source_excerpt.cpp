@@ -27,7 +27,7 @@ std::size_t display_width(char32_t character) {
              : 1;
 }
 
-/// One character of a line as it is shown, its bytes in the line, and the columns that it takes.
+/// One character of a line: how it is shown, its bytes in the line, and the columns that it takes.
 struct ShownCharacter {
   std::string text;
   std::size_t bytes = 1;

@@ -12,10 +12,10 @@
 
 namespace tenon::internal {
 
-/// Bytes of a line that an excerpt shows at most.
+/// Maximum number of bytes of a line that an excerpt shows.
 inline constexpr std::size_t kExcerptBytes = 160;
 
-/// Both lines are without a line break. A terminal can print them: control characters and bytes that are not UTF-8 are
+/// Neither line has a line break. A terminal can print them: control characters and bytes that are not UTF-8 are
 /// question marks.
 struct SourceExcerpt {
   std::string text;
@@ -23,7 +23,7 @@ struct SourceExcerpt {
 };
 
 /// `line` around `column` (from 1, in bytes) with `length` marked bytes. At most `max_bytes` bytes of the line are
-/// shown, with "..." where it is cut. A column behind the end of the line points behind it. [any-thread]
+/// shown, with "..." where it is cut. A column beyond the end of the line points to the position after it. [any-thread]
 [[nodiscard]] SourceExcerpt excerpt_of(std::string_view line, std::size_t column, std::size_t length = 1,
                                        std::size_t max_bytes = kExcerptBytes);
 

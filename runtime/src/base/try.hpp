@@ -13,7 +13,7 @@
 
 #include <tenon/error.hpp>
 
-/// Evaluates an expression that gives a tl::expected, and returns its error if it has one. A value is dropped.
+/// Evaluates an expression of type tl::expected, and returns its error if it has one. A value is discarded.
 #define TENON_TRY(...)                                              \
   do {                                                              \
     if (auto tenon_tried = (__VA_ARGS__); !tenon_tried) {           \
@@ -21,9 +21,9 @@
     }                                                               \
   } while (false)
 
-/// Evaluates an expression that gives a tl::expected, returns its error if it has one, and otherwise stores its value
-/// in `target`, which is a declaration (`auto name`) or an existing object. Two statements: not to be used as the body
-/// of an `if` without braces.
+/// Evaluates an expression of type tl::expected, returns its error if it has one, and otherwise stores its value in
+/// `target`, which is a declaration (`auto name`) or an existing object. Two statements: not to be used as the body of
+/// an `if` without braces.
 #define TENON_ASSIGN(target, ...) TENON_INTERNAL_ASSIGN(TENON_INTERNAL_NAME(__LINE__), target, __VA_ARGS__)
 
 #define TENON_INTERNAL_ASSIGN(result, target, ...)           \

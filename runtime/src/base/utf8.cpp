@@ -20,7 +20,7 @@ std::size_t utf8_length(std::string_view text) noexcept {
       return 0;
     }
   }
-  // Overlong forms, surrogates and what lies beyond U+10FFFF show in the second byte.
+  // The second byte reveals overlong forms, surrogates and characters beyond U+10FFFF.
   const unsigned second = at(1);
   if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) || (first == 0xF0 && second < 0x90) ||
       (first == 0xF4 && second > 0x8F)) {

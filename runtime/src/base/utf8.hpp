@@ -10,7 +10,7 @@ namespace tenon::internal {
 /// are not UTF-8 (overlong, a surrogate, beyond U+10FFFF, cut off). [any-thread]
 [[nodiscard]] std::size_t utf8_length(std::string_view text) noexcept;
 
-/// The character of one well-formed sequence, as utf8_length found it. [any-thread]
+/// The character of one well-formed sequence, whose length utf8_length returned. [any-thread]
 [[nodiscard]] char32_t decode_utf8(std::string_view sequence) noexcept;
 
 /// Whether all of `text` is well-formed. [any-thread]
