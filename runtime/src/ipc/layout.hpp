@@ -65,7 +65,7 @@ enum SubmissionFlags : std::uint16_t {
   kSubmissionArgumentFrames = 1,
   /// kStep of a source: also return a checkpoint after the results, if it is cheap.
   kSubmissionCheckpoint = 2,
-  /// `deadline_ns` is a duration: the deadline is that much later than the worker's begin of the call.
+  /// `deadline_ns` is a duration, counted from when the worker begins the call.
   kSubmissionRunTimeout = 4,
 };
 

@@ -91,8 +91,8 @@ class BulkCalls {
   class Sink;
 
   [[nodiscard]] Stage& stage_of(const CallOptions* options, const std::string& task);
-  /// Sends calls from index `begin`: `size` of them, or as many as fit into one block. Returns the
-  /// index behind the last one sent.
+  /// Sends calls from index `begin`: `size` of them, or as many as fit into one block. Returns the index after the last
+  /// one sent.
   std::size_t send(Stage& stage, std::size_t begin, std::size_t size, std::vector<Alone>& alone);
   [[nodiscard]] std::uint32_t new_bulk();
   void send_cancels();

@@ -58,7 +58,7 @@ std::vector<Comparison> split_comparisons(std::string_view text) {
   }
 }
 
-/// What a value says about an integer, by order keys.
+/// The range of integers that satisfies a value, in order keys.
 struct WholeRange {
   std::uint64_t low = 0;
   std::uint64_t high = 0;
@@ -331,7 +331,7 @@ class Compiler {
     range.empty = range.empty || range.low > range.high;
   }
 
-  /// Reports a value that the field never has, or always.
+  /// Reports a value that the field never has, or always has.
   std::optional<WholeRange> read_whole(const Condition& condition, const Value& value, const FieldShape& shape) {
     const std::string known = "it is an integer from " + std::to_string(shape.least) + " to " +
                               std::to_string(shape.most) + " (" + shape.type + ")";

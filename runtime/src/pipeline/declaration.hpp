@@ -57,9 +57,9 @@ struct CaseDeclaration {
 
 /// One field of a projection.
 struct FieldDeclaration {
-  std::string name;             ///< In the record.
+  std::string name;             ///< Its name in the record.
   Located<std::string> source;  ///< The field of the item, dotted.
-  RecordValue otherwise;        ///< For items without it.
+  RecordValue otherwise;        ///< The value for items without it.
 };
 
 struct NodeDeclaration {
@@ -87,9 +87,9 @@ struct NodeDeclaration {
   Place else_place;
   std::uint32_t batch_size = 0;
   std::optional<std::chrono::nanoseconds> batch_wait;
-  std::optional<Condition> where;        ///< Of a filter.
-  std::vector<FieldDeclaration> fields;  ///< Of a projection.
-  ItemRule rule;                         ///< Of a sample, limit, throttle or delay.
+  std::optional<Condition> where;        ///< The conditions of a filter.
+  std::vector<FieldDeclaration> fields;  ///< The fields of a projection.
+  ItemRule rule;                         ///< The rule of a sample, limit, throttle or delay.
   /// Set if a part of it could not be read; errors that follow from that are not reported again.
   bool broken = false;
 };
@@ -114,7 +114,7 @@ struct PipelineDeclaration {
 [[nodiscard]] PipelineDeclaration read_declarations(const Value& document, const Environment& environment,
                                                     Reporter& reporter);
 
-/// Returns the keys that a node of this kind takes. Valid for ever.
+/// Returns the keys that a node of this kind takes. The result is valid for the life of the process.
 [[nodiscard]] const std::vector<std::string>& keys_of(NodeKind kind);
 
 /// Reads one [sources.x], [stages.x] or [sinks.x].

@@ -65,7 +65,7 @@ class Reporter {
   std::size_t error_count_ = 0;
 };
 
-/// Returns "error", "warning" or "note". Valid for ever.
+/// Returns "error", "warning" or "note". The result is valid for the life of the process.
 [[nodiscard]] std::string_view severity_name(Severity severity) noexcept;
 
 /// Returns "did you mean 'x'?" for the nearest candidate, or `otherwise`, which may be empty, if

@@ -16,10 +16,10 @@
 namespace tenon::internal {
 namespace {
 
-/// A number as a tree has it: without a fraction as an integer, which integer fields take too; one that is not finite
-/// as its name.
+/// Stores a number: as an integer if it has no fraction, which integer fields also accept; by its name if it is not
+/// finite.
 void set_real(JsonValue& out, double number) {
-  constexpr double kExact = 9'007'199'254'740'992.0;  // 2^53: up to here each integer is a double.
+  constexpr double kExact = 9'007'199'254'740'992.0;  // 2^53: doubles represent all integers up to here.
   if (!std::isfinite(number)) {
     out.data = std::string(std::isnan(number) ? "nan" : number > 0 ? "inf" : "-inf");
   } else if (number == std::trunc(number) && std::abs(number) <= kExact && !(number == 0 && std::signbit(number))) {

@@ -163,14 +163,14 @@ class Engine {
   void abort(RunReport::End end, std::optional<Error> error);
   void fill_report();
 
-  // engine_items.cpp: nodes that need no task, and the end of what no stage takes
+  // engine_items.cpp: nodes that need no task, and the end of nodes whose output no stage takes
   void pump_items(std::uint32_t node);
   enum class Passed { kYes, kNo, kLast };
   /// Decides about the first item of an input and passes it on. Returns kNo if that must wait, and
   /// kLast if the node takes no further item.
   [[nodiscard]] Passed pass_item(std::uint32_t node, std::size_t input);
-  /// Drops what is queued for a node that takes no further items, and ends producers of which no
-  /// output is taken any more.
+  /// Drops what is queued for a node that takes no further items, and ends producers none of whose outputs is taken any
+  /// more.
   void close_inputs(std::uint32_t node);
   /// Ends an unwanted node once what it has under way is done.
   void wind_down(std::uint32_t node);

@@ -142,7 +142,7 @@ void Engine::end_expansion(std::uint32_t node, std::uint32_t which, std::optiona
 }
 
 void Engine::cut_expansion(std::uint32_t node, std::uint32_t which) {
-  // Its task waits for more to give, which would keep a run alive that is to stop.
+  // Its task is waiting for more results to give, which would keep a stopping run alive.
   NodeState& state = nodes_[node];
   state.cut = true;
   ++state.report.dropped;

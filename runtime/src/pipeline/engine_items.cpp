@@ -13,12 +13,12 @@ void Engine::pump_items(std::uint32_t node) {
     const bool decided = verdicts_[inputs[i]].action != ItemVerdict::Action::kOpen;
     state.items->notice(i, edges_[inputs[i]].size() - (decided ? 1 : 0), now_);
   }
-  // The inputs take turns. One whose first item must wait does not stop the others.
+  // The inputs take turns. An input whose first item must wait does not stop the others.
   for (std::size_t waiting = 0; waiting < inputs.size();) {
     const std::size_t input = state.next_input;
     const Passed passed = pass_item(node, input);
     if (passed == Passed::kLast) {
-      state.cut = false;  // What it has passed on is complete, even in a run that is stopping.
+      state.cut = false;  // Its output is complete, even in a run that is stopping.
       close_inputs(node);
       finish_node(node);
       return;
@@ -121,7 +121,7 @@ void Engine::wind_down(std::uint32_t node) {
   NodeState& state = nodes_[node];
   const PlanNode& plan = *state.plan;
   if (plan.kind == NodeKind::kSource) {
-    // A stop for this source only.
+    // Stops only this source.
     state.draining = true;
     pump_source(node);
     return;

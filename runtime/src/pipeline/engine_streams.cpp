@@ -8,7 +8,7 @@ namespace tenon::internal {
 
 std::uint32_t Engine::stream_room(const NodeState& state, const StepSize& step) const {
   std::uint64_t room = step.size();
-  // What other sessions of the node are asked for needs room too.
+  // Results requested from other sessions of the node need room too.
   ResultsAhead ahead;
   std::uint32_t sharers = 1;
   if (state.expansion) {

@@ -19,12 +19,12 @@
 
 namespace tenon::internal {
 
-/// A completion: a call, by its slot, or the operation of a session.
+/// A completion: of a call, identified by its slot, or of a session's operation.
 struct Ended {
   enum class Kind : std::uint32_t { kCall, kSession };
   Kind kind = Kind::kCall;
   std::uint32_t first = 0;   ///< Slot of the call; node of the session.
-  std::uint32_t second = 0;  ///< Which of the node's sessions.
+  std::uint32_t second = 0;  ///< The number of the session within its node.
 };
 
 /// A session with at most one operation under way. Executor::wait reports the completion of each

@@ -87,7 +87,7 @@ void Expansion::pass_on(Entry& entry, std::vector<Reply>& ready) {
 
 void Expansion::over(std::uint32_t which, std::vector<Reply>& ready) {
   Entry& entry = entries_[which];
-  // What one session could not do does not take from the others what the task has shown.
+  // A session that learned nothing does not change what other sessions have shown about the task.
   const StreamSession::Checkpoints known = entry.session->checkpoints();
   if (known != StreamSession::Checkpoints::kUnknown && checkpoints_ != StreamSession::Checkpoints::kGiven) {
     checkpoints_ = known;
@@ -102,7 +102,7 @@ void Expansion::over(std::uint32_t which, std::vector<Reply>& ready) {
     return;
   }
   while (!order_.empty()) {
-    // What the first item has held back so far comes before what it gives from now on.
+    // The results that the first item has held back come before its later results.
     Entry& first = entries_[order_.front()];
     pass_on(first, ready);
     if (!first.over) {

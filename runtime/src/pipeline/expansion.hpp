@@ -46,7 +46,7 @@ class Expansion {
 
    private:
     friend class Expansion;
-    ResultsAhead asked;  ///< Of the step under way, unless it is held back.
+    ResultsAhead asked;  ///< Requested by the step under way, unless its results are held back.
     Ring<Reply> held;
     std::uint64_t held_bytes = 0;
     bool over = false;
@@ -109,7 +109,7 @@ class Expansion {
   Ring<std::uint32_t> order_;  ///< With an order: all items, as they were taken.
   ResultsAhead ahead_;
   ResultsAhead held_;
-  /// What earlier sessions of the stage have shown, for the next ones.
+  /// What earlier sessions of the stage have shown about the task's checkpoints.
   StreamSession::Checkpoints checkpoints_ = StreamSession::Checkpoints::kUnknown;
   StepSize step_;
 };

@@ -27,9 +27,9 @@ using RecordValue = std::variant<std::monostate, bool, std::int64_t, double, std
 /// Makes a tenon.Record of some fields.
 struct ProjectRule {
   struct Field {
-    std::string name;  ///< In the record.
+    std::string name;  ///< Its name in the record.
     std::shared_ptr<const ItemField> source;
-    RecordValue otherwise;  ///< For items without the field.
+    RecordValue otherwise;  ///< The value for items without the field.
   };
   std::vector<Field> fields;
 };

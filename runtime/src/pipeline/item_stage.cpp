@@ -150,7 +150,7 @@ class Throttle final : public ItemStage {
       rest_ = 0;
     }
     due_ += period_ / items_;
-    // What the division loses is added up, so that the rate is exact.
+    // The remainders of the division are accumulated, so that the rate is exact.
     rest_ += period_.count() % items_;
     if (rest_ >= items_) {
       rest_ -= items_;

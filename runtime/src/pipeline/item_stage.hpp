@@ -45,7 +45,7 @@ class ItemStage {
   virtual void notice(std::size_t /*input*/, std::size_t /*items*/, TimePoint /*now*/) {}
   /// Returns whether no further item can pass: the stage ends, and its producers stop.
   [[nodiscard]] virtual bool complete() const noexcept { return false; }
-  /// Returns why it dropped items, for its report; empty if that needs no words.
+  /// Returns why it dropped items, for its report; empty if that needs no explanation.
   [[nodiscard]] virtual std::string explain(std::uint64_t /*dropped*/) const { return {}; }
 };
 

@@ -28,7 +28,7 @@ class RecordMaker {
  private:
   const ProjectRule& rule_;
   flatbuffers::FlatBufferBuilder builder_;
-  std::vector<flatbuffers::Offset<RecordField>> fields_;  ///< Of the record being made.
+  std::vector<flatbuffers::Offset<RecordField>> fields_;  ///< The fields of the record being made.
 };
 
 }  // namespace tenon::internal

@@ -87,7 +87,7 @@ class EdgeResolver {
         continue;
       }
       if (ambiguous_.count(input.node) > 0) {
-        // The duplicate has been reported; which of the two is meant is not known.
+        // The duplicate has been reported; it is unknown which of the two is meant.
         broken_inputs_.insert(to);
         continue;
       }
@@ -249,8 +249,8 @@ class EdgeResolver {
     return graph_.nodes[from].output_type;
   }
 
-  /// Two inputs of a stage without a task, which reads both by the schema of the first one and passes
-  /// both on as its type.
+  /// Checks that two inputs of a stage without a task agree: the stage reads both with the schema of the first one and
+  /// passes both on as its type.
   void check_agreement(std::uint32_t edge, const EdgeType& first, const EdgeType& other) {
     if (first.plugin == other.plugin || first.name.empty()) {
       return;

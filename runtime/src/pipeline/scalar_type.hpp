@@ -19,8 +19,8 @@ struct ScalarType {
   }
 };
 
-/// Finds a type by either of its names, such as "ubyte" and "uint8"; nullptr for others. The result
-/// stays valid for ever.
+/// Finds a type by either of its names, such as "ubyte" and "uint8"; nullptr for others. The result is valid for the
+/// life of the process.
 [[nodiscard]] const ScalarType* find_scalar(std::string_view type) noexcept;
 
 }  // namespace tenon::internal

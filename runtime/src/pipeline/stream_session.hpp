@@ -47,7 +47,7 @@ class StreamSession {
     kNone,     ///< The task gives none; the session cannot be opened again after its first result.
   };
 
-  /// A repeated result that is not as it was. Results count from 1.
+  /// A repeated result that differs from the original. Results count from 1.
   struct Mismatch {
     std::uint64_t result = 0;
     std::uint64_t of = 0;  ///< How many results the session has given.
