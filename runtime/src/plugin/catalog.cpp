@@ -29,11 +29,12 @@ namespace fs = std::filesystem;
 
 constexpr unsigned kMaxInspectors = 8;
 
-/// Runs `work(i)` for each i below `count` on a few threads. Throws what `work` threw first, once all have ended.
+/// Runs `work(i)` for each i below `count` on a few threads. Rethrows the first exception of `work` once all of them
+/// have ended.
 template <typename Work>
 void run_parallel(std::size_t count, Work work) {
   std::atomic<std::size_t> next{0};
-  // Relaxed: the number alone is shared; joining the threads orders everything else.
+  // Relaxed: only the number is shared; joining the threads orders everything else.
   const auto take = [&] {
     for (std::size_t i = next.fetch_add(1, std::memory_order_relaxed); i < count;
          i = next.fetch_add(1, std::memory_order_relaxed)) {
@@ -55,7 +56,7 @@ void run_parallel(std::size_t count, Work work) {
   while (helpers.size() + 1 < std::min(cores, count)) {
     auto helper = internal::Thread::start("tenon-inspect", take_on_thread);
     if (!helper) {
-      break;  // No more threads: those that are there do the work.
+      break;  // The system has no more threads: the existing ones do the work.
     }
     helpers.push_back(std::move(*helper));
   }
@@ -94,11 +95,11 @@ Result<Catalog> Catalog::open(const CatalogOptions& options) {
       found.push_back(std::move(plugin));
     }
   }
-  // What is known takes less time than a thread takes to begin.
+  // Reading known plugins from the cache takes less time than starting a thread.
   std::erase_if(to_examine, [&](PluginInfo* plugin) { return examiner.recall(*plugin); });
   run_parallel(to_examine.size(), [&](std::size_t i) { examiner.examine(*to_examine[i]); });
 
-  // A library that lies beside its plugin is not a broken plugin.
+  // A library beside its plugin is not a broken plugin.
   std::set<fs::path> libraries;
   for (const auto& plugin : found) {
     for (const PluginLibrary& library : plugin->libraries) {
@@ -189,7 +190,7 @@ Result<std::filesystem::path> find_worker_executable(const std::filesystem::path
     fs::path result = fs::absolute(file, failed).lexically_normal();
     return failed ? file : result;
   };
-  // What was asked for by name is taken or refused, never replaced.
+  // A worker requested by name is used or refused, never replaced by another.
   if (!requested.empty()) {
     if (is_program(requested)) {
       return absolute(requested);
@@ -204,7 +205,7 @@ Result<std::filesystem::path> find_worker_executable(const std::filesystem::path
     return fail(ErrorCode::kUnavailable, "TENON_WORKER names '" + *named + "', which is not there or not executable");
   }
   std::vector<fs::path> places;
-  static const char kAnchor = 0;  // Lies in the library, or in the program it is linked into.
+  static const char kAnchor = 0;  // Lies in this library, or in the program that contains it.
   for (const auto& module : {internal::executable_path(), internal::module_path(&kAnchor)}) {
     if (module) {
       const fs::path directory = module->parent_path();
@@ -215,7 +216,7 @@ Result<std::filesystem::path> find_worker_executable(const std::filesystem::path
   if (const fs::path linked = internal::linked_worker(); !linked.empty()) {
     places.push_back(linked);
   }
-  // Last, where the shell would find it: the package may have been moved since this program was linked.
+  // PATH comes last: the package may have been moved since this program was linked.
   for (const fs::path& directory : internal::split_search_path(internal::get_environment("PATH").value_or(""))) {
     if (directory.is_absolute()) {
       places.push_back(directory / kName);

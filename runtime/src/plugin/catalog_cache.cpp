@@ -16,22 +16,24 @@
 namespace tenon::internal {
 namespace {
 
-/// Rises with what records hold, and with what read_schema_model refuses: the schema of a plugin that was found sound
-/// is not checked again when it is recalled.
+/// Increase it whenever the content of records changes, or what read_schema_model refuses: the schema of a plugin that
+/// was found sound is not checked again when the plugin is recalled.
 constexpr std::uint32_t kCacheFormat = 2;
 constexpr std::uint64_t kMaxRecordBytes = 65'536;
-/// Hexadecimal SHA-256 of the payload; leads each record.
+/// Each record starts with the hexadecimal SHA-256 of its payload.
 constexpr std::size_t kChecksumBytes = 64;
 constexpr std::chrono::seconds kProblemLifetime = std::chrono::minutes(10);
-/// A file that changed less than this ago may change again without its times showing it.
+/// A file that changed less than this ago may change again with the same times.
 constexpr std::chrono::nanoseconds kSettleTime = std::chrono::seconds(1);
 
-/// Records of one kind, at most. Each is small; a build that is tried a thousand times a day leaves a thousand.
+/// Maximum number of records of one kind. Each is small; a build that is tried a thousand times a day leaves a thousand
+/// of them.
 constexpr std::size_t kMaxRecords = 1024;
 constexpr std::uint64_t kMaxTotalBytes = std::uint64_t{16} << 20;
-/// Sizes are summed up only now and then: that takes a system call for each record.
+/// Sizes are added up only once in this many writes, because that takes a system call for each record.
 constexpr std::size_t kBetweenSizeChecks = 32;
-/// A file that is no record and has not changed for this long was left by a process that was killed while it wrote.
+/// A file that is not a record and has not changed for this long was left by a process that was killed while writing
+/// it.
 constexpr std::chrono::hours kLeftBehind{1};
 
 BytesView bytes_of(std::string_view text) {
@@ -56,8 +58,8 @@ BytesView payload_of(const flatbuffers::FlatBufferBuilder& builder) {
   return {builder.GetBufferPointer(), builder.GetSize()};
 }
 
-/// Removes the oldest records of a directory beyond the bounds. Other processes may do the same at the same time, or
-/// use what goes: a record that is missing is made again.
+/// Removes the oldest records beyond the limits from a directory. Other processes may prune at the same time, or use a
+/// record that is removed: a missing record is created again.
 void prune(const std::filesystem::path& directory) {
   struct Record {
     std::filesystem::file_time_type time;
@@ -96,7 +98,7 @@ void prune(const std::filesystem::path& directory) {
   }
   std::sort(records.begin(), records.end(),
             [](const Record& one, const Record& other) { return one.time < other.time; });
-  // A quarter goes at once, so that not every new record costs a removal.
+  // Removes a quarter at once, so that not every new record causes a removal.
   std::size_t left = records.size();
   for (const Record& record : records) {
     if (left <= kMaxRecords * 3 / 4 && total_bytes <= kMaxTotalBytes * 3 / 4) {
@@ -145,7 +147,7 @@ void CatalogCache::write_record(const std::filesystem::path& path, BytesView pay
   const std::string checksum = sha256_of_bytes(payload);
   Buffer content(checksum.begin(), checksum.end());
   content.insert(content.end(), payload.begin(), payload.end());
-  // Not synced: after a power cut the checksum tells, and the record is made again.
+  // Not synced: after a power cut the checksum reveals the damage, and the record is created again.
   if (write_file(path, content, {.mode = 0600, .sync = false})) {
     prune(path.parent_path());
   }
@@ -228,7 +230,7 @@ Result<std::string> CatalogCache::hash_file(const std::filesystem::path& file, c
   if (auto known = find_hash(file, identity)) {
     return std::move(*known);
   }
-  // Looked at before the content is: what changes from now on shows in the change time.
+  // Checked before the content is read: any later change will show in the change time.
   const bool settled = has_settled(identity);
   auto hash = sha256_of_file(file);
   if (hash && settled) {

@@ -18,11 +18,11 @@
 namespace tenon::internal {
 namespace {
 
-/// A file that changes while it is looked at is looked at again this often.
+/// How often a file that changes while it is examined is examined again.
 constexpr int kMaxLooks = 3;
 
-/// How long a hang is believed: what the plugin waited for may be there again, but not every command that looks at the
-/// same directory is to wait for the time limit.
+/// How long a hang is remembered: what the plugin waited for may become available, but not every command that examines
+/// the same directory should wait for the time limit.
 constexpr std::chrono::seconds kHangLifetime{60};
 constexpr std::array<std::string_view, 6> kOfTheShell{"_=", "SHLVL=", "PWD=", "OLDPWD=", "COLUMNS=", "LINES="};
 
@@ -35,8 +35,8 @@ std::vector<PluginLibrary> without_hashes(std::vector<OwnLibrary> found) {
   return libraries;
 }
 
-/// What the cache knows the hash of a plugin file by that is searched for libraries nowhere, as long as LD_LIBRARY_PATH
-/// is not set: then only the file decides, and a start need not look into it.
+/// The name under which the cache stores the hash of a plugin file for which no directories are searched, as long as
+/// LD_LIBRARY_PATH is not set: then only the file decides, and a start need not look into it.
 std::filesystem::path alone_name(const std::filesystem::path& file) {
   return file.native() + "\nalone";
 }
@@ -49,12 +49,12 @@ bool is_self_contained(const OwnLibraries& found) {
   return found.libraries.empty() && found.directories.empty();
 }
 
-/// What the cache knows the hash of a plugin file with these libraries by: its identity depends on both.
+/// The name under which the cache stores the hash of a plugin file with these libraries: its identity depends on both.
 std::filesystem::path stamp_name(const std::filesystem::path& file, const std::string& list) {
   return list.empty() ? file : std::filesystem::path(file.native() + '\n' + list);
 }
 
-/// The states of a plugin's libraries; empty for one that is not there.
+/// The states of a plugin's libraries; empty for a missing one.
 std::vector<std::optional<FileIdentity>> library_states(const PluginInfo& plugin) {
   std::vector<std::optional<FileIdentity>> states;
   for (const PluginLibrary& library : plugin.libraries) {
@@ -90,7 +90,7 @@ std::string Examiner::verdict_key(const PluginInfo& plugin) const {
 std::string Examiner::hang_key(const PluginInfo& plugin, std::chrono::milliseconds timeout) const {
   std::vector<std::string> entries = environment_entries();
   std::erase_if(entries, [](const std::string& entry) {
-    // What a shell changes from one command to the next.
+    // Variables that a shell changes from one command to the next.
     return std::any_of(kOfTheShell.begin(), kOfTheShell.end(),
                        [&entry](std::string_view name) { return entry.starts_with(name); });
   });
@@ -152,7 +152,7 @@ Result<void> Examiner::identify(PluginInfo& plugin, const FileIdentity& identity
     plugin.sha256 = std::move(*known);
     return {};
   }
-  // Before the content is read: what changes from now on shows in the change time.
+  // Checked before the content is read: any later change will show in the change time.
   const bool settled = has_settled(identity);
   const auto opened = open_for_reading(plugin.file);
   TENON_ASSIGN(auto hash, opened ? plugin_identity(*opened, list) : fail(opened.error()));
@@ -179,7 +179,7 @@ bool Examiner::recall(PluginInfo& plugin) const {
   if (!verdict || verdict->problem) {
     return false;
   }
-  // Nothing but a plugin whose schema had been read was ever inspected: the verdict speaks for the schema too.
+  // A plugin is inspected only after its schema has been read, so the verdict covers the schema too.
   auto manifest = read_manifest(plugin.file, SchemaReading::kAtFirstUse);
   const auto after = file_identity(plugin.file);
   if (!manifest || !after || !(*after == *before)) {
@@ -284,7 +284,8 @@ std::optional<Error> Examiner::inspect(const PluginInfo& plugin, const FileIdent
                                                   .memory_limit_bytes = limits.memory_bytes,
                                                   .libraries = std::move(libraries),
                                                   .cancel = options.cancel});
-  // One whose file, or whose library, was written to under it may have crashed of that, or have seen another content.
+  // If the file or a library was written to meanwhile, that may have caused the crash, or other content may have been
+  // inspected.
   const auto after = file_identity(plugin.file);
   const bool unchanged = after && *after == identity && library_states(plugin) == states;
   if (unchanged && found.cause != Inspection::Cause::kSurroundings) {

@@ -17,8 +17,9 @@ namespace fs = std::filesystem;
 /// How long a plugin file that is being written may take until it is quiet.
 constexpr std::chrono::seconds kMaxChanging{2};
 constexpr std::chrono::milliseconds kTryAgain{20};
-/// Sealed copies that a start makes at once. Above this limit a plugin is copied when a worker needs it: copies of
-/// plugins that are never called would cost too much memory, only to guard against an overwrite before the first call.
+/// Maximum size of the sealed copies that a start makes at once. Above this limit, a plugin is copied when a worker
+/// needs it: copies of plugins that are never called would take too much memory, just to guard against an overwrite
+/// before the first call.
 constexpr std::uint64_t kMaxEagerBytes = std::uint64_t{64} << 20;
 
 fs::path cache_of(const fs::path& requested) {
@@ -65,7 +66,7 @@ std::optional<StagedPlugin> FileKeeper::find_stored(const PluginInfo& plugin) co
     return std::nullopt;
   }
   if (!known) {
-    // It was read just now. It never changes, so that it need not have been quiet.
+    // It has just been read. A stored file never changes, so it need not have been quiet.
     remember(*found);
   }
   return std::move(*found);
@@ -96,7 +97,7 @@ Result<ServedFileRef> FileKeeper::keep(const PluginInfo& plugin) {
       return ServedFile::stored(*store_, std::move(*staged), plugin.file);
     }
     if (!is_still_changing(staged.error())) {
-      // No room, no rights, no locks: whatever it is, it is no reason against the plugin.
+      // No room, no permission, no locks: none of these is a reason to refuse the plugin.
       refusal_ = std::move(staged.error());
       return keep_in_memory(plugin);
     }

@@ -23,7 +23,7 @@ Result<void> check_place(const std::filesystem::path& place, const char* what, b
     return fail(ErrorCode::kRejected, where + " belongs to user " + std::to_string(identity.owner) +
                                           ", who could change what runs here; make it your own or root's (chown)");
   }
-  // In a sticky directory no user can replace the files of others; the file's own owner is checked apart.
+  // In a sticky directory, no user can replace the files of others; the file's own owner is checked separately.
   const bool sticky = sticky_is_safe && (identity.mode & kSticky) != 0;
   if ((identity.mode & kOthersWrite) != 0 && !sticky) {
     return fail(ErrorCode::kRejected,

@@ -24,7 +24,7 @@
 namespace tenon::internal {
 namespace {
 
-/// By which others end a process: it says nothing of the plugin, which is inspected again.
+/// The signal with which other processes kill a process: it proves nothing about the plugin, which is inspected again.
 constexpr int kKillSignal = 9;
 constexpr int kMaxAttempts = 5;
 constexpr int kAbortSignal = 6;
@@ -33,14 +33,14 @@ constexpr int kAbortSignal = 6;
 //   <token> stage <number>         before a stage begins
 //   <token> problem <code> <text>  what the checks found, instead of continuing
 //   <token> sound                  all stages are through
-// The token is new for each inspection, so that whatever the plugin itself prints is told apart.
+// Each inspection has a new token, so that the report can be distinguished from the plugin's own output.
 constexpr int kExitSound = 0;
 constexpr int kExitProblem = 3;
 constexpr int kExitUsage = 2;
 constexpr std::size_t kMaxOutputBytes = std::size_t{1} << 20;
 constexpr std::size_t kStderrTailBytes = 2048;
 
-/// Reports over a descriptor of its own: a plugin may close its standard output.
+/// Reports over a separate descriptor, because a plugin may close its standard output.
 class Reporter {
  public:
   explicit Reporter(std::string token) : token_(std::move(token)) {
@@ -70,7 +70,7 @@ const void* no_extension(const tenon_worker_t* /*worker*/, const char* /*id*/) {
   return nullptr;
 }
 
-/// Loads the plugin and lets it wind up again.
+/// Loads the plugin, initialises it and shuts it down again.
 Result<void> load_and_finish(const std::filesystem::path& file, const LibraryOptions& options) {
   TENON_ASSIGN(auto plugin, LoadedPlugin::load(file, options));
   if (auto started = plugin->init({}); !started) {
@@ -81,7 +81,7 @@ Result<void> load_and_finish(const std::filesystem::path& file, const LibraryOpt
   return {};
 }
 
-/// Ends this process, and what the plugin started in it, once the process that inspects is gone.
+/// Kills this process, and what the plugin started in it, once the inspecting process is gone.
 void end_with_parent() {
   auto lifeline = take_standard_input();
   if (!lifeline) {
@@ -89,7 +89,7 @@ void end_with_parent() {
   }
   lifeline->move_out_of_reach();
   continue_when_parent_ends();
-  // As long as the process: the thread reads it until then.
+  // Kept open as long as this process runs, because the thread reads it.
   const int number = lifeline->release();
   auto watcher = Thread::start("tenon-watch", [number] {
     wait_for_hang_up(FileDescriptor(number));
@@ -100,7 +100,7 @@ void end_with_parent() {
   }
 }
 
-/// Last lines of `text`, cut at a line's begin.
+/// The last lines of `text`, cut at the start of a line.
 std::string tail_of(const std::string& text) {
   if (text.size() <= kStderrTailBytes) {
     return text;
@@ -151,13 +151,13 @@ Report parse_report(std::string_view output, const std::string& token) {
 
 using Cause = Inspection::Cause;
 
-/// What to do about a plugin that takes longer than its limit.
+/// The advice for a plugin that takes longer than its limit.
 std::string raise_time(const std::filesystem::path& file) {
   return ". If it needs longer, raise its start_timeout (--start-timeout, [plugins." + file.stem().string() +
          "] start_timeout in a pipeline, or PluginLimits)";
 }
 
-/// What to do about a plugin that may have run out of address space.
+/// The advice for a plugin that may have run out of address space.
 std::string raise_memory(const std::filesystem::path& file, const InspectOptions& options) {
   if (options.memory_limit_bytes == 0) {
     return {};
@@ -167,7 +167,7 @@ std::string raise_memory(const std::filesystem::path& file, const InspectOptions
          "] memory in a pipeline, or PluginLimits)";
 }
 
-/// Whether the loader's words, or what a plugin wrote, speak of memory.
+/// Whether the loader's message, or the plugin's output, mentions memory.
 bool speaks_of_memory(std::string_view text) {
   constexpr std::array<std::string_view, 4> kWords{"annot allocate memory", "failed to map segment", "out of memory",
                                                    "bad_alloc"};
@@ -184,12 +184,12 @@ Inspection inspect_once(const std::filesystem::path& file, const InspectOptions&
   for (const std::filesystem::path& library : options.libraries) {
     spawn.arguments.insert(spawn.arguments.end(), {"--library", library.string()});
   }
-  // Held until it has ended: the inspector ends when this process is gone.
+  // Kept open until the inspector has exited: the inspector exits when this process is gone.
   spawn.standard_input = StreamMode::kPipe;
   spawn.standard_output = StreamMode::kPipe;
   spawn.standard_error = StreamMode::kPipe;
   if (TENON_ABI_SANITIZER == TENON_SANITIZER_ADDRESS) {
-    // What a plugin leaves behind at the end of its process is no reason to refuse it.
+    // Memory that a plugin leaks at the exit of its process is not a reason to refuse it.
     const std::string given = get_environment("ASAN_OPTIONS").value_or("");
     spawn.environment.emplace_back("ASAN_OPTIONS", given + (given.empty() ? "" : ":") + "detect_leaks=0");
   }
@@ -209,7 +209,7 @@ Inspection inspect_once(const std::filesystem::path& file, const InspectOptions&
   ErrorContext context;
   context.stderr_tail = tail_of(run->standard_error);
   if (found.problem) {
-    // The loader's refusal may lie in a library that is missing, and an entry that gives nothing says "not here".
+    // The loader may have refused a missing library, and an entry that returns nothing may depend on the environment.
     const bool of_file = found.problem->code != ErrorCode::kUnavailable &&
                          (found.stage == LoadStage::kReadManifest || found.stage == LoadStage::kCheckDescriptor);
     const std::string advice = speaks_of_memory(found.problem->message) ? raise_memory(file, options) : std::string();
@@ -241,7 +241,7 @@ Inspection inspect_once(const std::filesystem::path& file, const InspectOptions&
               std::move(context)},
         Cause::kSurroundings};
   }
-  // What an allocation that fails ends in, unless the plugin says so itself.
+  // How a failed allocation usually ends, unless the plugin reports it itself.
   const bool may_lack_memory = run->status->signal == kAbortSignal || (!killed && !run->status->success()) ||
                                speaks_of_memory(context.stderr_tail);
   const std::string advice = may_lack_memory ? raise_memory(file, options) : std::string();
@@ -295,7 +295,7 @@ std::optional<int> run_inspector_if_asked(int argc, const char* const* argv) {
   if (memory_limit_bytes != 0 && TENON_ABI_SANITIZER == TENON_SANITIZER_NONE) {
     sandbox.address_space_bytes = memory_limit_bytes;
   }
-  static tenon_worker_t worker{};  // The plugin's destructors may still log when main() has ended.
+  static tenon_worker_t worker{};  // Static, because the plugin's destructors may still log after main() has returned.
   worker.size_bytes = sizeof worker;
   worker.abi_major = TENON_ABI_MAJOR;
   worker.abi_minor = TENON_ABI_MINOR;

@@ -22,7 +22,7 @@ namespace tenon::internal {
 struct LoadedPlugin::Impl {
   Manifest manifest;
   LibraryOptions options;
-  tenon_plugin_t descriptor{};  ///< Copy; what lies beyond the plugin's own struct is zero.
+  tenon_plugin_t descriptor{};  ///< A copy; fields beyond the plugin's own struct are zero.
   std::vector<LoadedTask> tasks;
   void* state = nullptr;
   bool called_init = false;
@@ -34,7 +34,7 @@ namespace {
 /// The part that make_elf_carrier() needs.
 constexpr std::uint64_t kElfHeaderBytes = 64;
 
-/// A struct of the plugin as this build knows it: what lies beyond the plugin's own size is zero.
+/// A struct of the plugin as this build knows it: fields beyond the plugin's own size are zero.
 template <typename T>
 T copy_struct(const void* source, std::uint32_t size_bytes) {
   T copy;
@@ -63,7 +63,7 @@ std::string enumerate(const std::vector<std::string>& names) {
   return text;
 }
 
-/// Which of the `declared` tasks are not among the `registered` ones, at the same index, and how to add them.
+/// Names the `declared` tasks that are missing among the `registered` ones, at the same index, and how to add them.
 Error not_registered(const std::vector<TaskInfo>& declared, const std::vector<LoadedTask>& registered) {
   std::vector<std::string> missing;
   std::string registrations;
@@ -80,7 +80,7 @@ Error not_registered(const std::vector<TaskInfo>& declared, const std::vector<Lo
   return {ErrorCode::kIncompatible, says + "; add " + registrations, {}};
 }
 
-/// How the function of a kind of task begins.
+/// How the function of a task of this kind begins.
 std::string_view function_form(TaskKind kind) {
   switch (kind) {
     case TaskKind::kPlain:
@@ -106,7 +106,7 @@ std::string_view kind_name(tenon_task_kind_t kind) {
   }
 }
 
-/// What makes a method of the schema one of a kind of task.
+/// The attribute that makes a method of the schema a task of this kind.
 std::string_view attribute_of(tenon_task_kind_t kind) {
   switch (kind) {
     case TENON_TASK_SOURCE:
@@ -118,12 +118,12 @@ std::string_view attribute_of(tenon_task_kind_t kind) {
   }
 }
 
-/// Whether the descriptor's pointer leads to the very manifest that the file has.
+/// Checks that the manifest to which the descriptor points equals that of the file.
 Result<void> check_manifest(const tenon_manifest_t* given, const Manifest& manifest) {
   if (given == nullptr) {
     return lie("the descriptor has no manifest");
   }
-  // Read no more than the file's manifest is known to have; its own size field is part of the comparison.
+  // Reads only as many bytes as the file's manifest has; its own size field is part of the comparison.
   if (std::memcmp(given, manifest.header.data(), manifest.header.size()) != 0) {
     return lie("the descriptor's manifest is not the one in the file");
   }
@@ -136,7 +136,7 @@ Result<void> check_manifest(const tenon_manifest_t* given, const Manifest& manif
   return {};
 }
 
-/// One type name of a task against the schema's. `verb` is as in "takes ", `none` as in "takes nothing".
+/// Checks one type name of a task against the schema's. `verb` is as in "takes ", `none` as in "takes nothing".
 Result<void> check_type(const std::string& task, const std::string& verb, const std::string& none, const char* given,
                         const std::string& declared) {
   if (given == nullptr ? declared.empty() : declared == given) {
@@ -242,7 +242,8 @@ Result<void> load_own_library(const FileDescriptor& file, const std::filesystem:
   if (DynamicLibrary::is_loaded(name) || !leads_there || !source || source->size_bytes() < kElfHeaderBytes) {
     return {};
   }
-  // It does not carry the name by which it is needed, so the loader is given another that needs it by this name.
+  // The library does not have the name by which it is needed, so the loader gets another library that needs it by this
+  // name.
   std::error_code failed;
   const auto header = source->read(0, kElfHeaderBytes);
   const Buffer carrier =
@@ -286,7 +287,8 @@ Result<std::unique_ptr<LoadedPlugin>> LoadedPlugin::load_open(const FileDescript
   }
   stage(LoadStage::kLoadLibrary);
   for (const std::filesystem::path& own : options.libraries) {
-    // LD_LIBRARY_PATH may lead the process itself to a library of that name. A second one is of no use then.
+    // The process itself may have loaded a library of that name through LD_LIBRARY_PATH. A second one would not be
+    // used.
     const auto opened =
         DynamicLibrary::is_loaded(own.filename().string()) ? fail(ErrorCode::kNotFound, {}) : open_for_reading(own);
     if (opened) {
@@ -298,8 +300,8 @@ Result<std::unique_ptr<LoadedPlugin>> LoadedPlugin::load_open(const FileDescript
     return fail(std::move(library.error()));
   }
   if (inspected != nullptr) {
-    // A change of its links or its mode shows in the change time too, so the content decides. Its static initialisers
-    // have run by now; nothing else of it has.
+    // The change time also changes with the file's links and mode, so the content decides. By now, only the static
+    // initialisers of the library have run.
     const auto loaded = file_identity(descriptor);
     const bool touched = !loaded || *loaded != inspected->identity;
     if (touched && sha256_of_file(descriptor).value_or("") != inspected->sha256) {

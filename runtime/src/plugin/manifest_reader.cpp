@@ -19,7 +19,7 @@
 namespace tenon::internal {
 namespace {
 
-/// Largest header that is read; today's has TENON_MANIFEST_MIN_SIZE bytes.
+/// Largest header that is read; the current one has TENON_MANIFEST_MIN_SIZE bytes.
 constexpr std::uint32_t kMaxHeaderBytes = 4096;
 
 const char* sanitizer_name(unsigned sanitizer) {

@@ -19,12 +19,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A bound for what a hostile plugin makes us look for.
+/// Limits how many libraries a hostile plugin can make us search.
 constexpr std::size_t kMaxNames = 256;
 constexpr std::size_t kMaxDirectories = 256;
 
-/// A path as the loader reads it: `$ORIGIN` replaced, a relative one below the working directory. Empty where it has
-/// another token, which only the loader knows.
+/// A path as the loader reads it: `$ORIGIN` is replaced, and a relative path is relative to the working directory.
+/// Empty if it has another token, which only the loader knows.
 fs::path expand(std::string_view path, const fs::path& origin) {
   std::string text(path);
   for (const std::string_view token : {std::string_view("${ORIGIN}"), std::string_view("$ORIGIN")}) {
@@ -41,7 +41,7 @@ fs::path expand(std::string_view path, const fs::path& origin) {
   return failed ? fs::path() : absolute;
 }
 
-/// The directories of a search path. An empty part of one that is not empty is the working directory.
+/// The directories of a search path. An empty part of a path that is not itself empty stands for the working directory.
 std::vector<fs::path> directories_of(std::string_view path, const fs::path& origin, std::string_view separators) {
   std::vector<fs::path> directories;
   for (bool more = !path.empty(); more && directories.size() < kMaxDirectories;) {
@@ -55,7 +55,7 @@ std::vector<fs::path> directories_of(std::string_view path, const fs::path& orig
   return directories;
 }
 
-/// Whether the loader looks here without being told to: what lies there is the system's.
+/// Whether the loader searches this directory by default: libraries in it belong to the system.
 bool is_system_directory(const fs::path& directory) {
   std::error_code failed;
   const fs::path real = fs::canonical(directory, failed);
@@ -65,14 +65,14 @@ bool is_system_directory(const fs::path& directory) {
   static constexpr std::array<std::string_view, 4> kRoots{"/lib", "/lib64", "/usr/lib", "/usr/lib64"};
   const std::string_view text = real.native();
   return std::any_of(kRoots.begin(), kRoots.end(), [text](std::string_view root) {
-    // Debian and its kin have a directory for each architecture, as in /usr/lib/x86_64-linux-gnu.
+    // Debian and its derivatives have a directory for each architecture, as in /usr/lib/x86_64-linux-gnu.
     return text == root || (text.starts_with(root) && text[root.size()] == '/' && text.ends_with("-linux-gnu") &&
                             text.find('/', root.size() + 1) == std::string_view::npos);
   });
 }
 
-/// One search for the libraries of one plugin, breadth-first as the loader's: the first library that is found by a name
-/// serves all that need that name.
+/// One search for the libraries of one plugin, breadth-first like the loader's: the first library found under a name is
+/// used wherever that name is needed.
 class Search {
  public:
   explicit Search(std::vector<fs::path> environment) : environment_(std::move(environment)) {}
@@ -99,7 +99,7 @@ class Search {
     bool ordered = false;
   };
 
-  /// `inherited`: the DT_RPATH directories of what needs this object, which the loader searches too.
+  /// `inherited`: the DT_RPATH directories of the objects that need this one, which the loader searches too.
   void add_needs(const ElfDynamic& object, const fs::path& origin, std::vector<fs::path> inherited) {
     std::vector<fs::path> places;
     if (object.run_path.empty()) {
@@ -118,7 +118,7 @@ class Search {
 
   void add(const std::string& name, const fs::path& origin, const std::vector<fs::path>& places,
            const std::vector<fs::path>& inherited) {
-    // The lists of libraries have a line for each.
+    // A list of libraries has one line for each, so names with line breaks are not possible.
     const bool is_text = name.find_first_of("\n\r") == std::string::npos;
     if (name.empty() || !is_text || seen_.size() >= kMaxNames || !seen_.insert(name).second) {
       return;
@@ -159,7 +159,7 @@ class Search {
     }
   }
 
-  /// Puts a library behind those that it needs. Recursion is bounded by kMaxNames.
+  /// Puts a library after those that it needs. Recursion is bounded by kMaxNames.
   void put_in_order(Found& found) {
     if (std::exchange(found.ordered, true)) {
       return;
@@ -178,7 +178,7 @@ class Search {
   const std::vector<fs::path> environment_;
   std::set<std::string> seen_;
   std::set<fs::path> noted_;
-  std::deque<Found> found_;  // Elements stay where they are.
+  std::deque<Found> found_;  // A deque, because elements must not move.
   OwnLibraries result_;
 };
 

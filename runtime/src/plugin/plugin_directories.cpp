@@ -55,7 +55,7 @@ Result<std::vector<fs::path>> plugin_files(const fs::path& directory) {
   std::error_code failed;
   for (fs::directory_iterator it(directory, failed), end; !failed && it != end; it.increment(failed)) {
     std::error_code ignored;
-    // What a link leads to counts; one that leads nowhere is listed with its problem.
+    // The target of a link counts; a dangling link is listed with its problem.
     const fs::file_status status = it->status(ignored);
     const bool candidate = status.type() == fs::file_type::regular || status.type() == fs::file_type::not_found;
     if (candidate && it->path().extension() == kPluginExtension && !it->path().stem().empty()) {

@@ -1,4 +1,4 @@
-/// plugin/plugin_directories.hpp: where plugin files are looked for.
+/// plugin/plugin_directories.hpp: where plugin files are searched.
 #pragma once
 
 #include <filesystem>
@@ -9,15 +9,15 @@
 
 namespace tenon::internal {
 
-/// What a plugin file's name ends with.
+/// Extension of plugin files.
 inline constexpr const char* kPluginExtension = ".so";
 
-/// The directories to search, in order, each once, absolute. Errors: kNotFound one of
-/// CatalogOptions::plugin_dirs is not there or is no directory. [any-thread]
+/// The directories to search, in order, each once, absolute. Errors: kNotFound: a directory of
+/// CatalogOptions::plugin_dirs does not exist or is not a directory. [any-thread]
 [[nodiscard]] Result<std::vector<std::filesystem::path>> plugin_directories(const CatalogOptions& options);
 
-/// Plugin files of one directory by name; links that lead nowhere too, so that they are listed with
-/// their problem. Errors: a directory that cannot be read. [any-thread]
+/// The plugin files of one directory, by name, including dangling links, so that they are listed with their problem.
+/// Errors: the directory cannot be read. [any-thread]
 [[nodiscard]] Result<std::vector<std::filesystem::path>> plugin_files(const std::filesystem::path& directory);
 
 }  // namespace tenon::internal

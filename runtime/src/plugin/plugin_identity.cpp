@@ -14,16 +14,16 @@
 namespace tenon::internal {
 namespace {
 
-// WIRE: a list is `kFirstLine`, a line for each library, and a last line of `kLastLineBytes`: the size of all before it
-// in ten digits, and `kMark`. Its bytes are part of each identity, so a change of the form makes every plugin with own
-// libraries a new one.
+// WIRE: a list is `kFirstLine`, a line for each library, and a last line of `kLastLineBytes`: the size of everything
+// before it in ten digits, and `kMark`. Its bytes are part of each identity, so a change of the format changes the
+// identity of every plugin with own libraries.
 constexpr std::string_view kFirstLine = "\ntenon libraries 1\n";
 constexpr std::string_view kMark = " bytes of tenon libraries\n";
 constexpr std::size_t kDigits = 10;
 constexpr std::size_t kLastLineBytes = kDigits + kMark.size();
 constexpr std::uint64_t kMaxListBytes = std::uint64_t{1} << 20;
 constexpr std::size_t kHashDigits = 64;
-/// Stands before the path of a library that cannot be replaced by a copy.
+/// Precedes the path of a library that cannot be replaced by a copy.
 constexpr char kFixed = '=';
 
 Result<std::string> read_text(const FileDescriptor& file, std::uint64_t offset, std::uint64_t size_bytes) {
@@ -34,14 +34,14 @@ Result<std::string> read_text(const FileDescriptor& file, std::uint64_t offset, 
                  read_some_at(file, offset + done,
                               std::span(reinterpret_cast<std::uint8_t*>(text.data()) + done, text.size() - done)));
     if (read == 0) {
-      return std::string();  // It has become shorter.
+      return std::string();  // The file has become shorter.
     }
     done += read;
   }
   return text;
 }
 
-/// The libraries of a list without its last line; absent when it is damaged.
+/// The libraries of a list without its last line; nullopt if it is damaged.
 std::optional<std::vector<ListedLibrary>> parse(std::string_view text) {
   if (!text.starts_with(kFirstLine)) {
     return std::nullopt;

@@ -23,21 +23,21 @@ constexpr std::size_t kMaxSubjectBytes = 1024;
 constexpr std::size_t kMaxReasonBytes = 4096;
 constexpr std::uint64_t kMaxRecordBytes = 16 * 1024;
 constexpr std::size_t kSha256Digits = 64;
-/// A temporary file of this age has no writer any more: a record is written in no time.
+/// A temporary file of this age has no writer any more, because writing a record takes almost no time.
 constexpr std::chrono::minutes kLeftBehind{1};
 
-/// Takes the first line off a text; nullopt when it has no end.
+/// Removes the first line from a text; nullopt if the line has no end.
 std::optional<std::string_view> take_line(std::string_view& text) {
   const std::size_t end = text.find('\n');
   if (end == std::string_view::npos) {
-    return std::nullopt;  // Cut off.
+    return std::nullopt;  // The text was cut off.
   }
   const std::string_view line = text.substr(0, end);
   text.remove_prefix(end + 1);
   return line;
 }
 
-/// Takes a line that is a number.
+/// Removes a line that is a number.
 std::optional<std::int64_t> take_number(std::string_view& text) {
   const auto line = take_line(text);
   std::int64_t number = 0;
@@ -57,7 +57,7 @@ std::optional<QuarantineRecord> parse(std::string_view text) {
   if (!format || *format < 1 || *format > 3 || !seconds) {
     return std::nullopt;
   }
-  // Made printable again: the file may hold anything.
+  // Made printable again, because the file may contain anything.
   QuarantineRecord record;
   record.since = std::chrono::system_clock::time_point(std::chrono::seconds(*seconds));
   if (*format >= 3) {
@@ -103,10 +103,10 @@ Result<void> Quarantine::add(const std::string& sha256, const std::string& reaso
     text += printable(part, kMaxSubjectBytes) + "\n";
   }
   text += printable(reason, kMaxReasonBytes) + "\n";
-  std::error_code ignored;  // Shown by the write.
+  std::error_code ignored;  // The write reports it.
   fs::create_directory(directory_, ignored);
   const BytesView bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
-  // Not synced: a record that a power cut spoils still counts as one.
+  // Not synced: a record damaged by a power cut still counts as one.
   if (auto written = write_file(directory_ / sha256, bytes, {.mode = 0600, .sync = false}); !written) {
     written.error().message = "cannot remember the quarantine of " + sha256 + ": " + written.error().message;
     return written;

@@ -18,8 +18,7 @@ std::shared_ptr<const FileDescriptor> share(FileDescriptor descriptor) {
   return std::make_shared<const FileDescriptor>(std::move(descriptor));
 }
 
-/// An open file that stands under `file` in the state `identity`; null when there are no descriptors left, or it does
-/// not.
+/// Opens the file `file` if it is in the state `identity`; null if it is not, or no descriptors are left.
 std::shared_ptr<const FileDescriptor> hold_open(const fs::path& file, const FileIdentity& identity) {
   auto opened = open_for_reading(file);
   const auto found = opened ? file_identity(*opened) : fail(std::move(opened.error()));
@@ -142,7 +141,7 @@ std::optional<FileDescriptor> ServedFile::open_source(Kept& kept, std::string& p
     problem = found.error().message;
     return std::nullopt;
   }
-  // One that was read before and has not changed is not read again for each call that waits for it.
+  // A file that was read before and has not changed is not read again for each call that waits for it.
   const bool foreign = kept.foreign_source && *kept.foreign_source == *found;
   if (foreign || !check_plugin_size(source_, *found) || !has_content(*opened, false)) {
     kept.foreign_source = *found;
@@ -156,7 +155,8 @@ Result<void> ServedFile::put_into_store(Kept& kept, const FileDescriptor& conten
   TENON_ASSIGN(auto staged, store_->restore(content, sha256_, name_, copied ? std::string_view() : list_));
   auto opened = hold_open(staged.file, staged.identity);
   if (opened == nullptr) {
-    // Gone again, or no descriptors are left. What is held open must not be given up for a name that may lead nowhere.
+    // It is gone again, or no descriptors are left. The descriptor must not be given up for a name that may lead
+    // nowhere.
     const auto found = file_identity(staged.file);
     if (kept.loadable.descriptor != nullptr || !found || *found != staged.identity) {
       return fail(ErrorCode::kUnavailable, "the copy of " + quoted(name_) + " in the plugin store was removed again");
@@ -210,13 +210,13 @@ Result<ServedFile::Loadable> ServedFile::restore() {
                     " back, or start the runtime again to use what is there");
   }
   const bool copied = held && kept.where != Where::kSource;
-  // Kept apart, since `kept` gets another one.
+  // Kept here, because `kept` gets another descriptor below.
   const std::shared_ptr<const FileDescriptor> content = held ? kept.loadable.descriptor : share(std::move(*source));
   if (store_ && put_into_store(kept, *content, copied)) {
     return kept.loadable;
   }
   if (held && kept.where != Where::kSource) {
-    // No name leads to it, so that no one changes it by accident.
+    // No name leads to it, so nothing changes it by accident.
     kept.where = Where::kHeld;
     kept.loadable.file.clear();
     return kept.loadable;

@@ -107,7 +107,7 @@ Result<void> ServiceRecords::remember(const ServiceRecord& record) const {
   flatbuffers::FlatBufferBuilder builder;
   store::FinishServiceRecordBuffer(builder, store::ServiceRecord::Pack(builder, &message));
   const fs::path place = place_of(record.host);
-  std::error_code ignored;  // Shown by the write.
+  std::error_code ignored;  // The write reports it.
   fs::create_directory(place, ignored);
   auto written = write_file(place / (record.plugin + std::string(kRecordSuffix)),
                             BytesView(builder.GetBufferPointer(), builder.GetSize()), {.mode = 0600, .sync = false});

@@ -32,11 +32,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// File times move in steps (10 ms at most, by the kernel's timer): a file that changed longer ago than this shows its
-/// next change by another time.
+/// File times advance in steps (at most 10 ms, by the kernel's timer): if a file changed longer ago than this, its next
+/// change gets another time.
 constexpr std::chrono::nanoseconds kTimeStep = std::chrono::milliseconds(20);
 constexpr int kMaxLooks = 5;
-/// How long another process's sweep of one content may take.
+/// Maximum time that another process's sweep of one content may take.
 constexpr std::chrono::seconds kMaxSweepTime{5};
 
 constexpr const char* kStillChanging = "changed while it was being staged; it will be taken when it is quiet";
@@ -49,7 +49,7 @@ Error still_changing(const fs::path& source) {
   return {ErrorCode::kUnavailable, "plugin file " + quoted(source) + " " + kStillChanging, {}};
 }
 
-/// First 16 digits of hexadecimal text.
+/// The number in the first 16 digits of a hexadecimal text.
 std::optional<std::uint64_t> leading_number(std::string_view hexadecimal) {
   std::uint64_t number = 0;
   const char* const end = hexadecimal.data() + std::min<std::size_t>(hexadecimal.size(), 16);
@@ -67,13 +67,13 @@ std::uint64_t lock_of_temporary(std::uint64_t number) {
   return (std::uint64_t{1} << 62) | (number >> 3);
 }
 
-/// The source's state once it has been quiet for so long that the next change will show. nullopt: it keeps changing.
+/// The source's state once it has been quiet for so long that its next change will show; nullopt if it keeps changing.
 Result<std::optional<FileIdentity>> quiet_identity(const FileDescriptor& source) {
   for (int look = 0; look < kMaxLooks; ++look) {
     TENON_ASSIGN(auto identity, file_identity(source));
     const std::chrono::nanoseconds age =
         std::chrono::system_clock::now().time_since_epoch() - std::chrono::nanoseconds(identity.ctime_ns);
-    // A time in the future is another machine's clock, of which nothing can be told.
+    // A time in the future comes from another machine's clock and says nothing.
     if (age >= kTimeStep || age.count() < 0) {
       return identity;
     }
@@ -96,7 +96,7 @@ Result<void> check_parts(const fs::path& store) {
   return {};
 }
 
-/// Makes the directories that are missing. Errors: as Store::open.
+/// Creates the missing directories. Errors: as Store::open.
 Result<void> make_parts(const fs::path& store) {
   if (check_parts(store)) {
     return {};
@@ -115,22 +115,22 @@ Result<void> make_parts(const fs::path& store) {
   return {};
 }
 
-/// What is copied into a store.
+/// A file to be copied into a store.
 struct Taking {
   const FileDescriptor& from;
   fs::path name;
   std::uint64_t size_bytes = 0;
-  /// The state that `from` is still in once it is copied; absent: its state does not matter.
+  /// The state that `from` must still have after the copy; absent if its state does not matter.
   std::optional<FileIdentity> unchanged = {};
-  /// That the copy must have; empty: any.
+  /// The hash that the copy must have; empty for any.
   std::string sha256 = {};
-  /// Follows the content.
+  /// Bytes that follow the content.
   std::string_view suffix = {};
 };
 
 }  // namespace
 
-/// What all copies of a Store and their pins share.
+/// The state that all copies of a Store and their pins share.
 struct Pin::State {
   State(fs::path place, const StoreLimits& bounds, FileLock locks)
       : directory(std::move(place)),
@@ -141,14 +141,14 @@ struct Pin::State {
 
   struct Used {
     FileLock lock;
-    /// Pins by content. Where there is one, this process shares the content's lock.
+    /// The number of pins of each content. While there is one, this process shares the content's lock.
     std::map<std::string, std::size_t> pins;
     /// Numbers of the temporary files that are being written.
     std::set<std::uint64_t> temporaries;
     /// The states in which stored files had their hash.
     std::map<fs::path, FileIdentity> verified;
 
-    /// Whether a pinned content has this lock.
+    /// Whether a pinned content uses this lock.
     [[nodiscard]] bool holds(std::uint64_t number) const {
       return std::any_of(pins.begin(), pins.end(),
                          [number](const auto& pin) { return lock_of_content(pin.first) == number; });
@@ -159,11 +159,11 @@ struct Pin::State {
   [[nodiscard]] fs::path incoming() const { return directory / "incoming"; }
   [[nodiscard]] fs::path lock_file() const { return directory / "lock"; }
 
-  /// Whether nothing that a store consists of has been deleted or replaced.
+  /// Whether no part of the store has been deleted or replaced.
   [[nodiscard]] bool is_whole() { return check_parts(directory).has_value() && used.lock()->lock.is_at(lock_file()); }
 
-  /// Makes again what was deleted, and takes the locks of what this process uses in a new lock file. Errors:
-  /// kUnavailable it cannot be used as it is now.
+  /// Recreates what was deleted, and takes the locks of the contents in use in a new lock file. Errors: kUnavailable:
+  /// the store cannot be used in its current state.
   Result<void> mend() {
     if (is_whole()) {
       return {};
@@ -184,7 +184,7 @@ struct Pin::State {
     if (!lock) {
       return refused(std::move(lock.error()));
     }
-    // One that cannot be taken is held by a sweep: what that removes is staged again when it is needed.
+    // If a lock cannot be taken, a sweep holds it: content that the sweep removes is staged again when it is needed.
     for (const auto& [sha256, count] : locked->pins) {
       static_cast<void>(lock->try_lock(lock_of_content(sha256), LockMode::kShared));
     }
@@ -195,7 +195,7 @@ struct Pin::State {
     return {};
   }
 
-  /// Counts one pin; takes the content's lock with the first.
+  /// Counts one pin; the first pin takes the content's lock.
   Result<void> acquire(const std::string& sha256) {
     const MonotonicNs deadline_ns = deadline_after(kMaxSweepTime);
     for (;;) {
@@ -239,10 +239,10 @@ struct Pin::State {
     }
   }
 
-  /// One more of what is pinned.
+  /// Counts another pin of a pinned content.
   void add_count(const std::string& sha256) { ++used.lock()->pins[sha256]; }
 
-  /// What there is, the oldest first.
+  /// The stored contents, oldest first.
   [[nodiscard]] Result<std::vector<StoredContent>> list(const Used& in_use) const {
     std::vector<StoredContent> contents;
     std::error_code failed;
@@ -252,7 +252,7 @@ struct Pin::State {
       std::error_code ignored;
       content.last_used = it->last_write_time(ignored);
       if (ignored) {
-        continue;  // Another host has swept it just now.
+        continue;  // Another host has just removed it.
       }
       for (fs::directory_iterator file(it->path(), ignored); !ignored && file != end; file.increment(ignored)) {
         content.files.push_back(file->path());
@@ -290,7 +290,7 @@ struct Pin::State {
     return !failed;
   }
 
-  /// These contents, and the libraries of those that are plugins.
+  /// Returns `wanted` with the libraries of those contents that are plugins.
   static std::set<std::string> with_libraries(std::set<std::string> wanted,
                                               const std::vector<StoredContent>& contents) {
     const std::set<std::string> plugins = wanted;
@@ -312,11 +312,11 @@ struct Pin::State {
   };
   struct Swept {
     std::size_t removed = 0;
-    /// Whether what was asked for has room now.
+    /// Whether there is now room for the requested size.
     bool fits = false;
   };
 
-  /// Removes unpinned contents, the oldest first, until `needed` fits below the bounds; and all those that have not
+  /// Removes unpinned contents, the oldest first, until `needed` fits within the limits, and all those that have not
   /// been used for `keep`.
   Swept make_room(const Room& needed, std::optional<std::chrono::seconds> keep) {
     auto locked = used.lock();
@@ -334,7 +334,7 @@ struct Pin::State {
       return held.bytes + needed.bytes <= limits.max_bytes && held.files + needed.files <= limits.max_files;
     };
     const auto now = fs::file_time_type::clock::now();
-    // A host that starts again needs what it served last: that goes after all else.
+    // Contents that hosts need for their next start are removed last.
     const std::set<std::string> needed_by_hosts =
         keep || !fits() ? with_libraries(hosts.needed(), *contents) : std::set<std::string>();
     std::stable_partition(contents->begin(), contents->end(), [&needed_by_hosts](const StoredContent& content) {
@@ -350,7 +350,7 @@ struct Pin::State {
       }
     }
     if (locked->verified.size() > 2 * limits.max_files) {
-      locked->verified.clear();  // Of files that other hosts have swept; the others are hashed again.
+      locked->verified.clear();  // These include files that other hosts have removed; the others are hashed again.
     }
     result.fits = fits();
     return result;
@@ -375,7 +375,7 @@ struct Pin::State {
     return removed;
   }
 
-  /// Whether a stored file still is what its name says.
+  /// Whether a stored file still has the content that its name promises.
   bool still_sound(const fs::path& file, const std::string& sha256) {
     std::error_code failed;
     auto identity = file_identity(file);
@@ -394,10 +394,10 @@ struct Pin::State {
     return hash && *hash == sha256;
   }
 
-  /// `suffix` follows the content of a plugin file, whose own list of libraries is left out; nullptr for a library.
+  /// `suffix` follows the content of a plugin file, whose own list of libraries is left out; null for a library.
   Result<StagedFile> stage(const fs::path& source, const fs::path& name, const std::string* suffix);
   Result<StagedFile> take(const Taking& taking);
-  /// Mends the store and copies something into it; once more when it was deleted meanwhile.
+  /// Mends the store and copies something into it; tries once more if the store was deleted meanwhile.
   template <typename Copy>
   Result<StagedFile> mended(Copy copy) {
     constexpr int kMaxTries = 3;
@@ -447,7 +447,8 @@ void Pin::reset() noexcept {
   }
 }
 
-/// Copies, hashes and names one file. The pin is the caller's to make: it holds a count when this succeeds.
+/// Copies, hashes and names one file. The caller creates the Pin: this function has already counted it when it
+/// succeeds.
 Result<StagedFile> Pin::State::stage(const fs::path& source, const fs::path& name, const std::string* suffix) {
   TENON_ASSIGN(auto from, open_for_reading(source));
   TENON_ASSIGN(auto before, quiet_identity(from));
@@ -479,11 +480,11 @@ Result<StagedFile> Pin::State::stage(const fs::path& source, const fs::path& nam
   return staged;
 }
 
-/// The same of what is open. Errors: also kCorrupt it is not what it should be.
+/// The same for an open file. Errors: also kCorrupt: the copy does not have the expected hash.
 Result<StagedFile> Pin::State::take(const Taking& taking) {
   const FileDescriptor& from = taking.from;
   const std::uint64_t size_bytes = taking.size_bytes;
-  // Locked before it is there, so that no sweep takes it for one that was left behind.
+  // Locked before it exists, so that no sweep takes it for an abandoned file.
   const std::string name = random_name();
   const std::uint64_t number = leading_number(name).value_or(0);
   const fs::path temporary = incoming() / name;
@@ -515,7 +516,7 @@ Result<StagedFile> Pin::State::take(const Taking& taking) {
   };
   auto copied = copy();
   if (!copied && copied.error().code == ErrorCode::kIo && make_room({limits.max_bytes, 0}, std::nullopt).removed > 0) {
-    copied = copy();  // The disk is full, but not of what is in use.
+    copied = copy();  // The disk was full, but not only with contents in use.
   }
   if (!copied) {
     return fail(std::move(copied.error()));
@@ -524,7 +525,7 @@ Result<StagedFile> Pin::State::take(const Taking& taking) {
   if (*copied != size_bytes || (taking.unchanged && after != *taking.unchanged)) {
     return fail(ErrorCode::kCorrupt, "it changed while it was copied");
   }
-  // Of the copy: whatever happened to the source, this is what will be loaded.
+  // Hashes the copy: whatever happened to the source, the copy is what will be loaded.
   TENON_ASSIGN(auto sha256, sha256_of_file(to));
   if (!taking.sha256.empty() && sha256 != taking.sha256) {
     return fail(ErrorCode::kCorrupt, "its content is another");
@@ -541,14 +542,15 @@ Result<StagedFile> Pin::State::take(const Taking& taking) {
   return staged;
 }
 
-/// Gives the copy its final name, or finds that it is there already. The content is pinned.
+/// Gives the copy its final name, or finds that the content already exists. The content is pinned.
 Result<StagedFile> Pin::State::put_in_place(const fs::path& temporary, const fs::path& name, std::string sha256,
                                             std::uint64_t size_bytes) {
   const fs::path place = objects() / sha256;
   const fs::path file = place / name;
   std::error_code failed;
   const auto is_there = [&] { return fs::exists(fs::symlink_status(file, failed)); };
-  // Who stages the same content may put it there meanwhile. It then stays, because it is pinned, and needs no room.
+  // Another host that stages the same content may put it there meanwhile. It then stays, because it is pinned, and
+  // needs no more room.
   if (!is_there() && !make_room({size_bytes, 1}, std::nullopt).fits && !is_there()) {
     return fail(ErrorCode::kRejected,
                 "plugin store " + quoted(directory) + " has no room for " + format_size(size_bytes) +
@@ -556,12 +558,12 @@ Result<StagedFile> Pin::State::put_in_place(const fs::path& temporary, const fs:
                     count_of(limits.max_files, "file", "files") + "); let old versions end, or raise its limits");
   }
   if (fs::exists(fs::symlink_status(place, failed)) && !fs::is_directory(fs::symlink_status(place, failed))) {
-    fs::remove(place, failed);  // Not of the store's making.
+    fs::remove(place, failed);  // The store did not create it.
   }
   TENON_TRY(create_private_directory(place));
   TENON_ASSIGN(auto renamed, rename_if_free(temporary, file));
   if (!renamed && !still_sound(file, sha256)) {
-    // Damaged; what runs it has the old file still.
+    // Damaged: replaces it; processes that run it still have the old file.
     fs::rename(temporary, file, failed);
     if (failed) {
       return fail(os_error(failed.value(), "cannot mend the stored plugin " + quoted(file)));
@@ -599,7 +601,7 @@ Result<Store> Store::open(const fs::path& directory, const StoreLimits& limits, 
   if (!lock) {
     return refused(std::move(lock.error()));
   }
-  // Asked once: a file system without locks is told here and not at the first plugin.
+  // Checked here, so that a file system without locks is reported now and not at the first plugin.
   if (auto taken = lock->try_lock(FileLock::kLockCount - 1, LockMode::kShared); !taken) {
     return refused(std::move(taken.error()));
   }
@@ -670,7 +672,7 @@ Result<StagedPlugin> Store::stage_with_libraries(const fs::path& source) const {
   }
   staged->pin = Pin(state_, staged->sha256);
   static_cast<StagedFile&>(plugin) = std::move(*staged);
-  // The libraries were found before the plugin was copied: it may have been linked with others meanwhile.
+  // The libraries were found before the plugin was copied: it may have been linked with other libraries meanwhile.
   std::error_code failed;
   const auto copy = FileSource::open(plugin.file);
   const auto needed =
@@ -719,7 +721,7 @@ Result<StagedFile> Store::find_file(const std::string& sha256, const fs::path& n
     return fail(ErrorCode::kNotFound, "'" + printable(sha256, 80) + "' is no SHA-256");
   }
   TENON_TRY(state_->mend());
-  // Pinned first, so that no sweep takes it away between the look and the use.
+  // Pinned first, so that no sweep removes it between the check and the use.
   TENON_TRY(state_->acquire(sha256));
   Pin pin(state_, sha256);
   const auto identity = file_identity(file);
@@ -767,7 +769,7 @@ Result<std::vector<StoredContent>> Store::contents() const {
 }
 
 const Quarantine& Store::quarantine() const {
-  static_cast<void>(state_->mend());  // Where it cannot be mended, the record says so.
+  static_cast<void>(state_->mend());  // If the store cannot be mended, accessing the record reports that.
   return state_->quarantine;
 }
 

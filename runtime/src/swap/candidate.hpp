@@ -1,5 +1,4 @@
-/// swap/candidate.hpp: from a plugin file to a version that workers may load, or the reason why
-/// not.
+/// swap/candidate.hpp: turns a plugin file into a version that workers may load, or gives the reason why not.
 #pragma once
 
 #include <chrono>
@@ -38,8 +37,7 @@ class Candidates {
                                            const FileDescriptor& cancel) const;
   /// Why a content must not be loaded: it is in quarantine, or this host was rolled back from it.
   /// `file` is the file of its plugin in the plugin directories; `time_limit` is the time that it
-  /// now has to load, by default the plugin's own limit.
-  /// nullopt if it may be loaded.
+  /// now has to load, by default the plugin's own limit. Returns nullopt if it may be loaded.
   [[nodiscard]] std::optional<Error> objection(
       const std::string& sha256, const std::filesystem::path& file,
       std::optional<std::chrono::milliseconds> time_limit = std::nullopt) const;

@@ -48,8 +48,7 @@ class SwapCoordinator {
   /// stay current. Waits at most for a copy or for the start of a worker; does not wait if a
   /// listener calls it. May be called twice.
   void stop();
-  /// The same without waiting, for the pool's reactor: the coordinator itself waits for that
-  /// thread.
+  /// The same without waiting, for use on the pool's reactor, for which the coordinator itself waits.
   void stop_soon();
   /// Makes the destructor not wait. The coordinator's thread then ends by itself.
   void let_go();

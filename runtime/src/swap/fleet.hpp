@@ -18,16 +18,16 @@ namespace tenon::internal {
 
 /// What a generation has done so far, and how many workers have it.
 struct GenerationTally {
-  std::uint64_t calls = 0;    ///< That ended on it.
-  std::uint64_t failed = 0;   ///< Of those, with an error of the task.
-  std::uint64_t crashed = 0;  ///< Of those, because the worker ended.
+  std::uint64_t calls = 0;    ///< Calls that ended on it.
+  std::uint64_t failed = 0;   ///< Those that ended with an error of the task.
+  std::uint64_t crashed = 0;  ///< Those that ended because their worker died.
   /// Workers that had loaded only this generation and died while they ran no call.
   std::uint64_t idle_deaths = 0;
   std::int64_t p99_ns = 0;    ///< Run time of a call, over the latest few hundred; 0 before the first.
-  std::uint32_t workers = 0;  ///< That have loaded it, or will.
+  std::uint32_t workers = 0;  ///< Workers that have loaded it, or will.
   std::uint32_t sessions = 0;
   std::uint32_t running = 0;        ///< Plain calls begun on it that have not ended.
-  std::chrono::nanoseconds age{0};  ///< Since `add`.
+  std::chrono::nanoseconds age{0};  ///< Time since `add`.
 };
 
 struct TrialOptions {

@@ -79,7 +79,7 @@ void Lane::ask(SwapRequest request) {
     end_trial(request);
     return;
   }
-  // The file is staged when the waiting request has its turn, so what has changed since adds nothing to it.
+  // The file is staged when it is the waiting request's turn, so a newer change is included anyway.
   if (waiting_ && waiting_->by_person && !request.by_person && request.kind == waiting_->kind &&
       request.target.file.lexically_normal() == waiting_->target.file.lexically_normal()) {
     if (request.done) {
@@ -100,7 +100,7 @@ void Lane::step(MonotonicNs now_ns) {
   if (active_ != nullptr) {
     look_at_active(now_ns);
   }
-  // Not during a change: the change ends the probation, or is refused, and then the judge decides.
+  // There is no judgement during a change: the change ends the probation, or it is refused and the judge decides then.
   if (active_ == nullptr && probation_ != nullptr) {
     look_at_probation(now_ns);
   }

@@ -102,7 +102,7 @@ class Lane {
   /// it is not known.
   std::filesystem::path own_file_;
   std::string own_sha256_;
-  /// The content of the file about which was last decided; see InitialPlugin.
+  /// The content of the file about which the last decision was made; see InitialPlugin.
   std::string decided_sha256_;
   /// Why that content was refused.
   std::optional<std::string> own_refusal_;

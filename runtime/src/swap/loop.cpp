@@ -124,7 +124,7 @@ void SwapCoordinator::Loop::run() {
 bool SwapCoordinator::Loop::turn() {
   const auto events = poller_.wait(next_time());
   if (!events) {
-    // Nothing is left to wait for; what the clock triggers still happens.
+    // Events can no longer be waited for, but timed work continues.
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   bell_->drain();

@@ -71,7 +71,7 @@ std::optional<int> channel_number(int argc, const char* const* argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  using namespace tenon::internal;  // NOLINT(google-build-using-namespace): main alone
+  using namespace tenon::internal;  // NOLINT(google-build-using-namespace): only in main
   if (auto enough = check_stack_limit("tenon-worker"); !enough) {
     OwnErrorStream().say(enough.error().message);
     return static_cast<int>(WorkerExit::kRefused);
