@@ -381,7 +381,7 @@ bool JsonObjectParser::number(JsonField& field) {
   field.kind = JsonField::Kind::kNumber;
   const std::errc code = std::from_chars(first, last, field.number).ec;
   if (code == std::errc::result_out_of_range && is_below_one(std::string_view(first, last))) {
-    field.number = 0;  // Too small to be told from it.
+    field.number = 0;  // Too small to distinguish from zero.
     return true;
   }
   return code == std::errc() || fail("the number is out of range");

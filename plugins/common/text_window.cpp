@@ -41,7 +41,7 @@ TextWindow::More TextWindow::more(const Poll& poll) {
     }
     buffer_.resize(std::min(2 * buffer_.size(), max_bytes_));
   }
-  // Until it is full: a packed file gives little at once, and its user looks at the whole text again.
+  // Reads until the window is full: a packed file returns little at once, and the caller examines the whole text again.
   const std::size_t before = end_;
   while (end_ < buffer_.size()) {
     const std::size_t count =

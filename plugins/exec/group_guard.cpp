@@ -94,7 +94,7 @@ GroupGuard::~GroupGuard() {
 }
 
 void GroupGuard::set(pid_t group) noexcept {
-  // Release: a plain store would do, since only a dead process is judged by it.
+  // Release: a plain store would be enough, because the value is used only after this process has died.
   group_->store(group, std::memory_order_release);
 }
 

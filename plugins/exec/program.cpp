@@ -398,7 +398,7 @@ ProgramEnd ProgramRunner::run(const ProgramRequest& request, const Poll& poll) {
     if (end.reason == ProgramEnd::Reason::kSelf && now >= stop_at) {
       stop(ProgramEnd::Reason::kTimeout, request.kill_after);
     } else if (end.reason != ProgramEnd::Reason::kCallEnded && poll() != TENON_OK) {
-      // Also while a program that was out of time has its grace.
+      // This applies even during the grace period after a time-out.
       const auto earlier = kill_at;
       stop(ProgramEnd::Reason::kCallEnded, kCallEndedGrace);
       kill_at = std::min(kill_at, earlier);

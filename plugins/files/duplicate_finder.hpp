@@ -18,9 +18,8 @@ namespace files {
 
 /// Takes files one by one and groups those with the same content. A file is read only once another
 /// of the same size has come: a small one as a whole, of a large one the start and the end. Large
-/// files that agree in size, start and end are read as a whole at the end. Equal digests alone make
-/// two files duplicates. Also the checkpoint of the reduce. Memory: about 200 bytes per file, and
-/// its path. Not thread-safe.
+/// files that agree in size, start and end are read as a whole at the end. Only equal digests make two files
+/// duplicates. Also the checkpoint of the reduce. Memory: about 200 bytes per file, and its path. Not thread-safe.
 class DuplicateFinder {
  public:
   /// Called with a message for each file that cannot be read.

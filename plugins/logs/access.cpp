@@ -230,7 +230,7 @@ bool AccessParser::parse_json(std::string_view line, AccessLine& request) {
         has_time = true;
       }
     } else if (is_one_of(name, kStatuses)) {
-      // Several of the known names may occur; one that holds something else takes nothing away.
+      // Several of the known names may occur; one with another kind of value is ignored.
       if (const auto value = decimal_of(field); value && *value >= 0 && *value <= 999) {
         has_status = true;
         request.status = static_cast<std::uint16_t>(*value);

@@ -146,7 +146,7 @@ Outcome<DevBuild> DevBuild::find_python(const World& world, const fs::path& sour
   return build;
 }
 
-/// Packs a plugin in Python into the directory of what is built.
+/// Packs a plugin in Python into the directory of built plugins.
 Result<BuildEnd> DevBuild::pack() {
   const internal::MonotonicNs start_ns = internal::monotonic_now_ns();
   BuildEnd end;
@@ -155,7 +155,7 @@ Result<BuildEnd> DevBuild::pack() {
     std::error_code failed;
     const fs::path target = plugins() / packed->filename();
     fs::create_directories(plugins(), failed);
-    // Whole: a worker may be mapping the one that is there.
+    // Replaces the file as a whole, because a worker may have mapped the existing one.
     const fs::path written = target.string() + ".new";
     fs::copy_file(*packed, written, fs::copy_options::overwrite_existing, failed);
     if (!failed) {

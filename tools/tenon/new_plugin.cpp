@@ -230,7 +230,7 @@ Outcome<std::span<const Start>> start_of(const std::string& language) {
   return usage_failure("--lang: there is no start in '" + internal::printable(language) + "'", "use cpp, c or python");
 }
 
-/// Writes the files. Nothing is written when the directory has anything in it.
+/// Writes the files. Writes nothing if the directory is not empty.
 Outcome<void> write_start(const fs::path& directory, std::span<const Start> start, const std::string& name) {
   std::error_code failed;
   fs::create_directories(directory, failed);

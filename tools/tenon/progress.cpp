@@ -57,7 +57,7 @@ RunState run_state(const RunReport& report) {
   for (const StageReport& stage : report.stages) {
     pending += stage.in_flight + stage.queued;
     if (stage.kind == "expand") {
-      // Its results take the place of its items, and how many there will be is not known.
+      // Its results replace its items, and their number is not known in advance.
       expanded += static_cast<std::int64_t>(stage.items_out) - static_cast<std::int64_t>(stage.grouped);
       any_unknown = true;
     }

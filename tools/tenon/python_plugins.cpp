@@ -25,10 +25,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Packing imports the modules, each of which has two minutes.
+/// Packing imports the modules, and each import may take two minutes.
 constexpr std::chrono::minutes kLongestPacking{30};
-/// After the last change of a source, so that a package that is being copied is complete; but sources that change all
-/// the time are packed too.
+/// Packing starts this long after the last change of a source, so that a package that is being copied is complete.
+/// Sources that change all the time are packed after kLongestChange.
 constexpr std::chrono::milliseconds kQuiet{100};
 constexpr std::chrono::nanoseconds kLongestChange{std::chrono::seconds(2)};
 /// The watch does not report new directories.
@@ -52,8 +52,8 @@ std::optional<fs::path> find_package(const World& world) {
 /// `cancel`: ends it when readable; may be null.
 Result<internal::CapturedRun> run_packing(const fs::path& package, std::vector<std::string> arguments,
                                           const internal::FileDescriptor* cancel = nullptr) {
-  // -P: modules of the current directory are not for the packing. The package is put in front of the path by hand,
-  // since plugins may need what PYTHONPATH names.
+  // -P: packing must not import modules of the current directory. The package is inserted at the front of the path,
+  // because plugins may need the directories of PYTHONPATH.
   std::vector<std::string> all = {"-P", "-c",
                                   "import sys; sys.path.insert(0, sys.argv[1]); from tenon import _plugin_sources; "
                                   "sys.exit(_plugin_sources._main(sys.argv[2:]))",
@@ -174,7 +174,7 @@ class PythonSourceWatch::Worker {
   /// The files that plugins in Python consist of, by the time of their last write and their size.
   using State = std::map<fs::path, std::pair<fs::file_time_type, std::uintmax_t>>;
 
-  /// Looks at all sources, and watches the directories that they are in.
+  /// Checks all sources, and watches their directories.
   State look() {
     State state;
     for (const fs::path& place : places_) {
@@ -209,7 +209,7 @@ class PythonSourceWatch::Worker {
   }
 
   void work() {
-    // What was saved since the plugins were packed is packed first.
+    // Sources that were saved since the last packing are packed first.
     State packed;
     State seen;
     internal::MonotonicNs changed_ns = internal::monotonic_now_ns();
