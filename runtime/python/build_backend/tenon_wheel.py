@@ -28,7 +28,7 @@ __all__ = ["build_sdist", "build_wheel", "get_requires_for_build_wheel"]
 
 _SOURCE = Path(__file__).resolve().parents[3]
 _SETTINGS = ("build-dir", "no-build", "cmake-args")
-# The first moment that a zip file can name: the same files give the same bytes.
+# The earliest time that a zip file can store, so that the same files give the same bytes.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 Settings = Mapping[str, str] | None

@@ -74,7 +74,7 @@ void ObjectVector::clear() noexcept {
 
 Decoder::Decoder(std::span<const std::uint8_t> bytes, BufferSource source) noexcept
     : begin_(bytes.data()), end_(bytes.data() + bytes.size()), source_(source), budget_(2 * bytes.size() + 64) {
-  // Each honest byte is read once, but for keys, which may be read twice.
+  // Each honest byte is read once, except for keys, which may be read twice.
   for (const auto buffer : source.buffers) {
     budget_ += buffer.size();
   }
@@ -105,7 +105,7 @@ PyObject* Decoder::guarded(Body&& body) {
   try {
     return body();
   } catch (const std::exception&) {
-    // All that the standard library throws here is for lack of memory.
+    // The standard library throws here only if memory runs out.
     return PyErr_NoMemory();
   }
 }
@@ -340,7 +340,7 @@ PyObject* Decoder::value(const std::uint8_t* at, unsigned width, std::uint8_t pa
       if (static_cast<std::size_t>(end_ - number) < number_width) {
         return malformed_value("a number lies beyond their end");
       }
-      // SUBTLE: the three direct types stand five before the indirect ones.
+      // SUBTLE: the numbers of the three direct types are five lower than those of the indirect types.
       return inline_value(number, number_width, static_cast<FlexType>((packed >> 2) - 5));
     }
     case FlexType::kKey:
@@ -374,7 +374,7 @@ PyObject* Decoder::key(const std::uint8_t* at, unsigned width) {
 }
 
 PyObject* Decoder::container(const std::uint8_t* at, unsigned width, std::uint8_t packed) {
-  // One level more than the encoder has: it does not count a large integer, which is a vector here.
+  // One level more than in the encoder, which does not count a large integer; here it is a vector.
   if (depth_ > kMaxDepth) {
     return malformed_value("they are nested too deeply");
   }
@@ -459,7 +459,7 @@ PyObject* new_dict(std::size_t size) {
 
 }  // namespace
 
-/// The first dict of its keys.
+/// Creates the first dict with these keys.
 PyObject* Decoder::new_dict_of(const Vector& keys, const Vector& values, std::size_t first) {
   Ref made(new_dict(keys.count));
   for (std::size_t i = 0; made && i < keys.count; ++i) {
@@ -490,7 +490,7 @@ PyObject* Decoder::dict_of(const Vector& keys, const Vector& values, std::size_t
     }
     entry.first = begin;
   }
-  // A copy: values may be dicts too, which use the table.
+  // A copy, because values may be dicts too, which change the table.
   const std::size_t first_key = entry.first;
   Ref made(new_dict(keys.count));
   for (std::size_t i = 0; made && i < keys.count; ++i) {

@@ -1,4 +1,4 @@
-/// python/codec/decoder.hpp: FlexBuffers to Python objects, from bytes that may be hostile.
+/// python/codec/decoder.hpp: decodes FlexBuffers from possibly hostile bytes to Python objects.
 #pragma once
 
 #include "python/codec/python_api.hpp"
@@ -14,7 +14,7 @@
 
 namespace tenon::python {
 
-/// References that are given up together, laid out as a vector call takes them.
+/// References that are released together, laid out as a vectorcall expects them.
 class ObjectVector {
  public:
   ObjectVector() = default;
@@ -22,7 +22,7 @@ class ObjectVector {
   ObjectVector& operator=(const ObjectVector&) = delete;
   ~ObjectVector() { clear(); }
 
-  /// Takes over a new reference. Throws std::bad_alloc, and then has given it up.
+  /// Takes over a new reference. Throws std::bad_alloc after releasing it.
   void take(PyObject* object);
   void clear() noexcept;
   [[nodiscard]] std::size_t size() const noexcept { return objects_.size(); }
@@ -32,21 +32,20 @@ class ObjectVector {
   std::vector<PyObject*> objects_;
 };
 
-/// Where out-of-band buffers come from.
+/// The source of out-of-band buffers.
 struct BufferSource {
   std::span<const std::span<const std::uint8_t>> buffers = {};
   /// An object whose buffer (bytes, contiguous) contains all of `buffers`. Decoded arrays and views then show that
-  /// memory and keep the object alive. Null: they are copies, which can be written and kept.
+  /// memory and keep the object alive. Null: they are writable copies that can be kept.
   PyObject* owner = nullptr;
 };
 
-/// Decodes one FlexBuffer. Every width, offset and count is checked, and the work is bounded by the number of bytes:
-/// references that many elements share cannot make it explode. Names of classes and functions are looked up by
-/// `tenon._codec`, which imports their modules. Everything runs with the GIL held; the bytes must stay as they are
-/// while it runs.
+/// Decodes one FlexBuffer. Every width, offset and count is checked, and the work is bounded by the number of bytes,
+/// even if many elements share references. `tenon._codec` looks up the names of classes and functions and imports their
+/// modules. Everything runs with the GIL held; the bytes must not change meanwhile.
 ///
-/// A function that fails returns null or false with a Python exception: ValueError for malformed bytes, or what the
-/// lookup of a name or `__from_tenon__` raised.
+/// A function that fails returns null or false with a Python exception: ValueError for malformed bytes, or the
+/// exception of the lookup of a name or of `__from_tenon__`.
 class Decoder {
  public:
   explicit Decoder(std::span<const std::uint8_t> bytes, BufferSource source = {}) noexcept;
@@ -54,12 +53,13 @@ class Decoder {
   Decoder& operator=(const Decoder&) = delete;
   ~Decoder();
 
-  /// The whole value. A new reference.
+  /// Decodes the whole value. Returns a new reference.
   PyObject* decode();
-  /// The elements of what Encoder::encode_arguments wrote.
+  /// Decodes the elements that Encoder::encode_arguments wrote.
   bool decode_arguments(ObjectVector& arguments);
 
-  /// What begin_vector and encode_element_arguments wrote: its number of elements, then one after another.
+  /// Reads the output of begin_vector and encode_element_arguments: first the number of elements, then one after
+  /// another.
   bool open_calls(std::size_t& count);
   bool decode_call(std::size_t index, ObjectVector& arguments);
 
@@ -67,10 +67,10 @@ class Decoder {
   /// A vector whose elements all lie inside the bytes.
   struct Vector {
     const std::uint8_t* elements = nullptr;
-    const std::uint8_t* types = nullptr;  ///< Null when it is typed.
+    const std::uint8_t* types = nullptr;  ///< Null if it is typed.
     std::size_t count = 0;
-    unsigned width = 1;       ///< Of an element, in bytes.
-    std::uint8_t packed = 0;  ///< Of each element, when it is typed.
+    unsigned width = 1;       ///< The width of an element, in bytes.
+    std::uint8_t packed = 0;  ///< The type of each element, if it is typed.
 
     [[nodiscard]] const std::uint8_t* at(std::size_t index) const noexcept { return elements + index * width; }
     [[nodiscard]] std::uint8_t type(std::size_t index) const noexcept {
@@ -105,7 +105,7 @@ class Decoder {
 
   bool target(const std::uint8_t* at, unsigned width, const std::uint8_t*& target);
   bool open_vector(const std::uint8_t* at, unsigned width, std::uint8_t packed, Vector& vector);
-  /// The vector whose elements begin at `elements`.
+  /// Opens the vector whose elements start at `elements`.
   bool open_vector_at(const std::uint8_t* elements, unsigned width, bool typed, Vector& vector);
   bool sized(const std::uint8_t* at, unsigned width, std::uint8_t packed, std::span<const std::uint8_t>& bytes);
   bool key_text(const std::uint8_t* at, unsigned width, std::span<const char>& text);
@@ -113,17 +113,17 @@ class Decoder {
   bool element_integer(const Vector& vector, std::size_t index, std::int64_t& number);
   bool element_float(const Vector& vector, std::size_t index, double& number);
   bool element_string(const Vector& vector, std::size_t index, std::string& string);
-  /// A blob, or an out-of-band buffer; `number` is its number, or -1.
+  /// Reads a blob or an out-of-band buffer; `number` is its number, or -1.
   bool data(const Vector& vector, std::size_t index, std::span<const std::uint8_t>& bytes, std::int64_t& number);
-  /// An object that shows an out-of-band buffer without a copy. Null with an exception.
+  /// Returns an object that shows an out-of-band buffer without a copy. Null with an exception.
   PyObject* shared_buffer(std::span<const std::uint8_t> bytes);
-  /// The shape of an array, and the product of its sizes.
+  /// Reads the shape of an array, and the product of its sizes.
   bool sizes(const Vector& vector, std::size_t index, Ref& tuple, std::size_t& product);
-  /// A dict of keys and of as many values from `first` on.
+  /// Creates a dict from keys and the same number of values from `first` on.
   PyObject* dict_of(const Vector& keys, const Vector& values, std::size_t first);
   PyObject* new_dict_of(const Vector& keys, const Vector& values, std::size_t first);
 
-  /// Takes `amount` from the work that the bytes allow.
+  /// Subtracts `amount` from the work that the size of the data allows.
   bool charge(std::size_t amount);
   bool malformed(const char* what);
   PyObject* malformed_value(const char* what) {

@@ -1,4 +1,4 @@
-// decoder_buffers.cpp: objects that are memory.
+// decoder_buffers.cpp: decodes objects that represent memory.
 #include "python/codec/decoder.hpp"
 
 #include <cstring>
@@ -74,7 +74,7 @@ bool Decoder::sizes(const Vector& vector, std::size_t index, Ref& tuple, std::si
   if (index >= vector.count || !open_vector(vector.at(index), vector.width, vector.type(index), list)) {
     return malformed("an array has no shape");
   }
-  // numpy has 32 dimensions at most, later versions 64; a memoryview 64.
+  // numpy supports up to 32 dimensions, later versions 64; a memoryview supports 64.
   constexpr std::size_t kMaxDimensions = 64;
   if (list.count > kMaxDimensions) {
     return malformed("an array has too many dimensions");
@@ -128,7 +128,7 @@ PyObject* Decoder::memory_view(const Vector& vector) {
   if (!memory || (format == "B" && dimensions == 1)) {
     return memory.release();
   }
-  // cast() checks the format, and the shape against the size.
+  // cast() checks the format, and that the shape matches the size.
   return dimensions == 1 ? PyObject_CallMethod(memory.get(), "cast", "s", format.c_str())
                          : PyObject_CallMethod(memory.get(), "cast", "sO", format.c_str(), shape.get());
 }
@@ -203,7 +203,7 @@ PyObject* Decoder::ndarray(const Vector& vector) {
   if (!item_size_object) {
     return nullptr;
   }
-  // Bytes taken for pointers would be followed.
+  // The bytes would be used as pointers.
   if (has_objects.get() != Py_False) {
     return malformed_value("an array of objects cannot be sent");
   }

@@ -12,7 +12,7 @@
 namespace tenon::python {
 
 void HeldBuffers::clear() noexcept {
-  // Released from a list of its own: a release may run Python code that sees this object.
+  // Released from a separate list, because a release may run Python code that uses this object.
   std::vector<Py_buffer> views = std::move(views_);
   views_.clear();
   for (Py_buffer& view : views) {
@@ -50,7 +50,7 @@ void Encoder::clear() noexcept {
   buffers_.clear();
 }
 
-/// Each value is a FlexBuffer of its own, so that nothing written before can be referred to.
+/// Each value is a separate FlexBuffer, so nothing written before can be referred to.
 void Encoder::begin() {
   forget_shapes();
   writer_.clear();
@@ -58,7 +58,7 @@ void Encoder::begin() {
   begin_element();
 }
 
-/// What an earlier element has written stays and can be referred to.
+/// Parts written by an earlier element can still be referred to.
 void Encoder::begin_element() {
   depth_ = 0;
   lenient_ = 0;
@@ -67,9 +67,9 @@ void Encoder::begin_element() {
   refused_ = Refusal::kNone;
 }
 
-// -- What may be encoded, from outside ----------------------------------------------------------
+// -- The public functions ------------------------------------------------------------------------
 
-/// `name` gives the text that messages begin with; it is called only for them.
+/// `name` returns the text at the start of messages; it is called only for a message.
 template <typename Body, typename Name>
 bool Encoder::guarded(Body&& body, Name&& name) {
   try {
@@ -78,14 +78,14 @@ bool Encoder::guarded(Body&& body, Name&& name) {
     }
     report(name());
   } catch (const std::exception&) {
-    // All that the standard library throws here is for lack of memory.
+    // The standard library throws here only if memory runs out.
     PyErr_NoMemory();
   }
   refused_ = Refusal::kNone;
   return false;
 }
 
-/// Sets the exception of a failure, with the way to the element.
+/// Sets the exception of a failure, with the path to the element.
 void Encoder::report(const std::string& name) {
   switch (refused_) {
     case Refusal::kType:
@@ -354,7 +354,7 @@ bool Encoder::bytes_object(PyObject* object) {
 
 bool Encoder::list(PyObject* object) {
   const std::size_t start = writer_.stack_size();
-  // The size is read each time: Python code that an element runs may change the list.
+  // The size is read each time, because Python code run by an element may change the list.
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(object); ++i) {
     if (!value(PyList_GET_ITEM(object, i))) {
       path_.add_index(i);
@@ -452,8 +452,8 @@ bool Encoder::find_keys(PyObject* const* keys, std::size_t count, FlexLocation& 
     location = write_keys(keys, count);
     return true;
   }
-  // Keys are compared by identity: those of one literal, class or parsed document are one object. Most dicts look like
-  // the one before.
+  // Keys are compared by identity, because those of one literal, class or parsed document are the same objects. Most
+  // dicts have the same keys as the previous one.
   const auto is_shape = [&](const Shape& one) {
     return one.hash != 0 && one.keys.size() == count && std::equal(keys, keys + count, one.keys.data());
   };
@@ -465,11 +465,11 @@ bool Encoder::find_keys(PyObject* const* keys, std::size_t count, FlexLocation& 
     }
     static_assert(kShapes == 32);
     last_shape_ = static_cast<std::size_t>(hash >> 59);
-    // 0 stands for no shape.
+    // 0 means that there is no shape.
     hash |= 1;
   }
   Shape& shape = shapes_[last_shape_];
-  // Keys far away would make the offsets of this dict wider than writing them again.
+  // Offsets to distant keys would make this dict larger than writing the keys again.
   constexpr std::size_t kMaxDistance = 30000;
   const bool known = shape.hash == hash && is_shape(shape);
   if (!known) {
@@ -542,7 +542,7 @@ bool Encoder::dict(PyObject* object) {
       break;
     }
     if (!value(element)) {
-      // The key may be gone by now, when Python code has changed the dict.
+      // The key may be gone by now if Python code has changed the dict.
       add_key_at(object, index);
       return false;
     }
@@ -597,7 +597,7 @@ void Encoder::tag(const char* name) {
 
 void Encoder::tag(ShortTag name) {
   static constexpr const char* kNames[] = {"t", "r", "d"};
-  // A tag takes two bytes; one that lies farther away than a byte reaches would cost more than that.
+  // A tag takes two bytes; an offset to a tag beyond this distance would take more.
   constexpr std::uint64_t kMaxDistance = 180;
   std::uint64_t& known = tags_[static_cast<std::size_t>(name)];
   if (known != 0 && writer_.size_bytes() - (known - 1) < kMaxDistance) {
@@ -630,7 +630,7 @@ bool Encoder::too_deep(PyObject* object) {
     writer_.push_string("...", 3);
     return true;
   }
-  // A cycle looks like depth; it shows in that an object is its own ancestor.
+  // A cycle appears as excessive depth; it is recognised because an object is its own ancestor.
   refused_ = Refusal::kDepth;
   for (std::size_t end = 1; end <= ancestors_.size(); ++end) {
     PyObject* const last = end < ancestors_.size() ? ancestors_[end] : object;

@@ -1,4 +1,4 @@
-/// python/codec/encoder.hpp: Python objects to FlexBuffers.
+/// python/codec/encoder.hpp: encodes Python objects as FlexBuffers.
 #pragma once
 
 #include "python/codec/python_api.hpp"
@@ -16,7 +16,7 @@
 
 namespace tenon::python {
 
-/// Out-of-band buffers: memory of Python objects that are kept as they are, and alive, until clear() or the destructor.
+/// Out-of-band buffers: the memory of Python objects, which are kept alive until clear() or the destructor.
 class HeldBuffers {
  public:
   HeldBuffers() = default;
@@ -25,25 +25,25 @@ class HeldBuffers {
   ~HeldBuffers() { clear(); }
 
   [[nodiscard]] std::size_t size() const noexcept { return views_.size(); }
-  /// The bytes of one; contiguous.
+  /// The bytes of one buffer; contiguous.
   [[nodiscard]] std::span<const std::uint8_t> operator[](std::size_t index) const noexcept {
     return {static_cast<const std::uint8_t*>(views_[index].buf), static_cast<std::size_t>(views_[index].len)};
   }
   void clear() noexcept;
-  /// Takes a view over. Throws std::bad_alloc, and then has not.
+  /// Takes over a view. Throws std::bad_alloc without taking it over.
   void take(BufferView& view);
 
  private:
   std::vector<Py_buffer> views_;
 };
 
-/// Turns objects into the format of wire.hpp. One encoder serves many messages, one after another; the buffers of
-/// several values of one message are numbered through. Everything runs with the GIL held and may run Python code
-/// (`__tenon__`, the rare types), so that another encoder must serve what that code sends.
+/// Converts objects to the format of wire.hpp. One encoder can encode many messages, one after another; the buffers of
+/// all values of one message are numbered consecutively. Everything runs with the GIL held and may run Python code
+/// (`__tenon__`, the rare types); calls made by that code need another encoder.
 ///
-/// A function that fails returns false with a Python exception: TypeError for what is not data, with the way to the
-/// element and what to do; ValueError for what contains itself or is nested too deeply; MemoryError; or what
-/// `__tenon__` raised.
+/// A function that fails returns false with a Python exception: TypeError for an object that is not data, with the path
+/// to the element and advice; ValueError for an object that contains itself or is nested too deeply; MemoryError; or
+/// the exception that `__tenon__` raised.
 class Encoder {
  public:
   explicit Encoder(std::size_t out_of_band_min_bytes = kOutOfBandMinBytes) noexcept
@@ -52,30 +52,30 @@ class Encoder {
   Encoder& operator=(const Encoder&) = delete;
   ~Encoder();
 
-  /// Begins a new message: drops bytes and buffers.
+  /// Starts a new message: drops bytes and buffers.
   void clear() noexcept;
 
-  /// One value. `name` is what messages call it: "result", "argument 2".
+  /// Encodes one value. `name` is its name in messages: "result", "argument 2".
   bool encode(PyObject* value, const char* name);
-  /// Positional arguments, as a vector.
+  /// Encodes positional arguments as a vector.
   bool encode_arguments(PyObject* const* values, std::size_t count);
-  /// Keyword arguments: `names` is a tuple of as many strings.
+  /// Encodes keyword arguments: `names` is a tuple with as many strings as there are values.
   bool encode_keywords(PyObject* const* values, PyObject* names);
 
-  /// A vector whose elements are given one by one: begin_vector, encode_element for each, end_vector.
+  /// Encodes a vector whose elements are added one by one: begin_vector, encode_element for each, end_vector.
   bool begin_vector();
   bool encode_element(PyObject* value, const char* name);
-  /// As encode_element, for a vector of positional arguments.
+  /// Like encode_element, for a vector of positional arguments.
   bool encode_element_arguments(PyObject* const* values, std::size_t count);
   bool end_vector();
 
-  /// What the last function wrote; valid until the next.
+  /// The output of the last function; valid until the next call.
   [[nodiscard]] std::span<const std::uint8_t> bytes() const noexcept { return writer_.bytes(); }
-  /// All buffers of the message, which its values name by number.
+  /// All buffers of the message, to which its values refer by number.
   [[nodiscard]] const HeldBuffers& buffers() const noexcept { return buffers_; }
 
  private:
-  /// The keys of dicts that look alike are written once.
+  /// The keys of similar dicts, which are written only once.
   struct Shape {
     std::uint64_t hash = 0;
     std::vector<PyObject*> keys;  ///< Owned.
@@ -111,16 +111,16 @@ class Encoder {
   bool ndarray(PyObject* object);
   bool rare(PyObject* object);
 
-  /// Takes the buffer of an object in C order; a copy where it has another. False with an exception.
+  /// Gets the buffer of an object in C order; makes a copy if the object has another order. False with an exception.
   static bool contiguous_view(PyObject* object, BufferView& view);
   void shape(const Py_buffer& view);
-  /// A blob, or the number of an out-of-band buffer, which takes the view over.
+  /// Encodes a view as a blob, or as the number of an out-of-band buffer, which takes over the view.
   void data(BufferView& view);
   bool plain_keys(PyObject* const* keys, std::size_t count, bool& ascending);
   FlexLocation write_keys(PyObject* const* keys, std::size_t count);
-  /// Where the keys of a record or map lie, written now or before; false when they must be sent as pairs.
+  /// Finds the keys of a record or map, or writes them; false if they must be sent as pairs.
   bool find_keys(PyObject* const* keys, std::size_t count, FlexLocation& location, bool& ascending);
-  /// Pushes what stands before the values of a dict of these keys.
+  /// Pushes the part of a record that precedes its values.
   void begin_record(FlexLocation keys, bool ascending);
   void end_record(std::size_t start, FlexLocation keys, bool ascending);
   void tag(const char* name);
@@ -134,19 +134,20 @@ class Encoder {
   FlexWriter writer_;
   HeldBuffers buffers_;
   int depth_ = 0;
-  /// Inside an exception: what is not data is replaced by its text, so that an exception can always be sent.
+  /// Set inside an exception: parts that are not data are replaced by their text, so that an exception can always be
+  /// sent.
   int lenient_ = 0;
   std::array<PyObject*, kMaxDepth> ancestors_;
   std::array<Shape, kShapes> shapes_;
   bool has_shapes_ = false;
   std::size_t last_shape_ = 0;
-  /// Where the tags "t", "r" and "d" were written last, plus one.
+  /// Locations at which the tags "t", "r" and "d" were last written, plus one.
   std::array<std::uint64_t, 3> tags_{};
 
   ErrorPath path_;
-  /// The reason of a refusal, without the way to the element; empty when there is another exception.
+  /// The reason of a refusal, without the path to the element; empty if there is another exception.
   std::string refusal_;
-  /// How many steps lead to an object that contains itself, and to where it is met again.
+  /// Number of steps to an object that contains itself, and to where it occurs again.
   std::size_t cycle_start_ = 0;
   std::size_t cycle_end_ = 0;
   enum class Refusal { kNone, kType, kCycle, kDepth } refused_ = Refusal::kNone;

@@ -1,4 +1,4 @@
-// encoder_buffers.cpp: objects that are memory, and the rare types of the Python half.
+// encoder_buffers.cpp: encodes objects that represent memory, and the rare types of the Python half.
 #include "python/codec/encoder.hpp"
 
 #include <cstring>
@@ -8,12 +8,12 @@
 namespace tenon::python {
 namespace {
 
-/// Formats that memoryview.cast() can make again.
+/// Whether memoryview.cast() can recreate this format.
 bool can_cast(const char* format) {
   return format[0] != '\0' && format[1] == '\0' && std::strchr("cbB?hHiIlLqQnNfd", format[0]) != nullptr;
 }
 
-/// The text of the exception that is set, which is cleared.
+/// Returns the text of the current exception and clears it.
 std::string take_error_text() {
   const Ref error = take_exception();
   const Ref text(error ? PyObject_Str(error.get()) : nullptr);
@@ -72,7 +72,7 @@ bool Encoder::memory_view(PyObject* object) {
   const Py_buffer* const own = PyMemoryView_GET_BUFFER(object);
   const bool readonly = own->readonly != 0;
   BufferView view;
-  // A released view says so here.
+  // A released view is reported here.
   if (!contiguous_view(object, view)) {
     return false;
   }
@@ -116,7 +116,7 @@ bool Encoder::ndarray(PyObject* object) {
   if (kind_text == nullptr) {
     return false;
   }
-  // The short form names these types fully, byte order included.
+  // For these types, the short form is complete, including the byte order.
   const bool simple = std::strchr("biufcmMSU", kind_text[0]) != nullptr;
   const Ref type(simple ? PyObject_GetAttrString(dtype.get(), "str") : nullptr);
   Ref described;
@@ -134,7 +134,7 @@ bool Encoder::ndarray(PyObject* object) {
   } else if (!type) {
     return false;
   }
-  // No format is asked for: numpy has none for times.
+  // No format is requested, because numpy has none for times.
   BufferView view;
   if (!view.take(object, PyBUF_ANY_CONTIGUOUS)) {
     PyErr_Clear();
@@ -167,7 +167,7 @@ bool Encoder::rare(PyObject* object) {
     if (PyErr_ExceptionMatches(types.refused_type())) {
       return refuse(object, take_error_text());
     }
-    // What user code raised in `__tenon__` is the exception, unless it happens on the way to report another.
+    // An exception raised by user code in `__tenon__` is passed on, unless another exception is being encoded.
     if (lenient_ != 0 && !PyErr_ExceptionMatches(PyExc_MemoryError)) {
       return replace_refused(object);
     }
@@ -192,7 +192,7 @@ bool Encoder::rare(PyObject* object) {
   for (Py_ssize_t i = 1; i < PyTuple_GET_SIZE(parts.get()); ++i) {
     PyObject* const part = PyTuple_GET_ITEM(parts.get(), i);
     if (!value(part)) {
-      // The elements of objects with named parts lie in one dict.
+      // The elements of objects with named parts are in one dict.
       if (PyDict_CheckExact(part) && std::strcmp(name, "dataclass") == 0) {
         path_.key_to_attribute();
       }

@@ -9,7 +9,7 @@ std::string short_repr(PyObject* object, std::size_t max_bytes) {
   Ref pending = take_exception();
   std::string text;
   const Ref repr(PyObject_Repr(object));
-  // Surrogates and other characters that UTF-8 does not have become escapes.
+  // Surrogates and other characters that UTF-8 cannot represent become escapes.
   const Ref bytes(repr ? PyUnicode_AsEncodedString(repr.get(), "utf-8", "backslashreplace") : nullptr);
   if (bytes) {
     text.assign(PyBytes_AS_STRING(bytes.get()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.get())));

@@ -9,7 +9,7 @@
 
 namespace tenon::python {
 
-/// The way from a root to an element, gathered while the encoder returns from the element to the root: the way costs
+/// The path from a root to an element, built while the encoder returns from the element to the root, so that it costs
 /// nothing unless there is an error. Used with the GIL held.
 class ErrorPath {
  public:
@@ -21,21 +21,21 @@ class ErrorPath {
   void add_key(PyObject* key);
   /// The element is a key of its dict, or an element of its set.
   void add_member(PyObject* member, bool of_dict);
-  /// Any other step, or "" for a container that shows nothing.
+  /// Any other step; "" for a container without visible steps.
   void add_step(const char* text) { steps_.push_back({text, {}}); }
-  /// The container of the element is made of the attributes of an object: turns the latest key into `.key`.
+  /// The container of the element holds the attributes of an object: turns the latest key into `.key`.
   void key_to_attribute();
 
-  /// The whole way below `root`, of at most `levels` steps.
+  /// The whole path below `root`, limited to `levels` steps.
   [[nodiscard]] std::string text(const std::string& root, std::size_t levels = SIZE_MAX) const;
   [[nodiscard]] std::size_t depth() const noexcept { return steps_.size(); }
 
  private:
   struct Step {
     std::string text;
-    std::string attribute;  ///< The key without quotes where it can be an attribute.
+    std::string attribute;  ///< The key without quotes if it can be an attribute.
   };
-  std::vector<Step> steps_;  ///< The innermost first.
+  std::vector<Step> steps_;  ///< Innermost step first.
 };
 
 /// A short `repr` of an object that never fails; for messages.

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kFirstBytes = 512;
 constexpr std::size_t kFirstEntries = 64;
-/// More than this is not kept for the next buffer.
+/// Larger buffers are not kept for the next message.
 constexpr std::size_t kMaxKeptBytes = std::size_t{4} << 20;
 
 template <typename T>
@@ -24,7 +24,7 @@ T* resize(T* memory, std::size_t count) {
 }
 
 void put(std::uint8_t* at, std::uint64_t value, unsigned width_log2) noexcept {
-  // The format is little endian, as every machine that tenon runs on.
+  // The format is little endian, like every machine that tenon supports.
   std::memcpy(at, &value, std::size_t{1} << width_log2);
 }
 
@@ -32,9 +32,9 @@ std::uint8_t packed(FlexType type, unsigned width_log2) noexcept {
   return static_cast<std::uint8_t>(static_cast<unsigned>(type) << 2 | width_log2);
 }
 
-/// A float where it does not need more: NaN never compares equal, and keeps its bits that way.
+/// Whether a float is sufficient: NaN never compares equal, so it is sent as a double and keeps its bits.
 bool fits_float(double value) noexcept {
-  // Beyond the range the conversion is undefined, so that infinities are sent as they are.
+  // Beyond the range the conversion is undefined, so infinities are sent as doubles.
   constexpr double kMax = std::numeric_limits<float>::max();
   return value >= -kMax && value <= kMax && static_cast<double>(static_cast<float>(value)) == value;
 }
@@ -128,7 +128,7 @@ FlexLocation FlexWriter::push_key(const char* text, std::size_t size_bytes) {
 
 namespace {
 
-/// The elements, when their width is known at compile time.
+/// Writes the elements with a width that is known at compile time.
 template <typename Unsigned, typename Entry>
 void put_elements(std::uint8_t* at, std::uint64_t position, const Entry* entries, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i, at += sizeof(Unsigned), position += sizeof(Unsigned)) {
@@ -166,7 +166,7 @@ void FlexWriter::move_doubles_out(std::size_t start, std::size_t doubles) {
 
 FlexLocation FlexWriter::write_vector(std::size_t start, bool typed, const FlexLocation* keys) {
   const std::size_t count = stack_size() - start;
-  // The lowest location decides how wide the offsets must be, since offsets point backwards.
+  // Offsets point backwards, so the lowest location decides how wide they must be.
   std::uint8_t width_log2 = width_of(count);
   std::uint64_t lowest = keys != nullptr ? keys->at : size_;
   std::size_t doubles = 0;
@@ -181,12 +181,12 @@ FlexLocation FlexWriter::write_vector(std::size_t start, bool typed, const FlexL
   }
   const std::size_t prefix = keys != nullptr ? 3 : 1;
   const auto wide_enough = [&](std::uint8_t log2) {
-    // From the lowest child to the last element, with the most that alignment can add.
+    // The distance from the lowest child to the last element, with the largest possible alignment.
     const std::uint64_t farthest = size_ - lowest + ((prefix + count + 1) << log2);
     return log2 == 3 || farthest < (std::uint64_t{1} << (8u << log2));
   };
   if (doubles != 0 && width_log2 < 3 && !typed) {
-    // Elements of 8 bytes for a few doubles: these take less space outside of the vector.
+    // Instead of using elements of 8 bytes for a few doubles, stores these outside the vector, which takes less space.
     const std::size_t outside = doubles * sizeof(double) + sizeof(double);
     if ((count << (width_log2 < 2 ? 2 : width_log2)) + outside < count * sizeof(double)) {
       move_doubles_out(start, doubles);
@@ -273,7 +273,7 @@ void FlexWriter::finish() {
   const Entry root = stack_[0];
   unsigned width_log2 = root.width_log2;
   if (!is_inline(root.type)) {
-    // The root is an offset from right behind the last value.
+    // The root is an offset from directly after the last value.
     width_log2 = 0;
     while (width_log2 < 3 && size_ + (std::size_t{1} << width_log2) - root.bits >= std::uint64_t{1}
                                                                                        << (8u << width_log2)) {

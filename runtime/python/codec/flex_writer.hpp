@@ -11,14 +11,14 @@
 
 namespace tenon::python {
 
-/// Where something that was written lies, for references to it.
+/// The location of something already written, for references to it.
 struct FlexLocation {
   std::uint64_t at = 0;
   std::uint8_t width_log2 = 0;
 };
 
-/// Values are pushed on a stack; end_vector and its kin take the topmost values off and push the vector made of them.
-/// Unlike flexbuffers::Builder it chooses a vector's width by one bound for all of its elements, and it never
+/// Values are pushed on a stack; end_vector and similar functions pop the topmost values and push the vector made from
+/// them. Unlike flexbuffers::Builder, it chooses a vector's width by one bound for all of its elements, and it never
 /// deduplicates. Throws std::bad_alloc. Not thread-safe.
 class FlexWriter {
  public:
@@ -27,14 +27,14 @@ class FlexWriter {
   FlexWriter& operator=(const FlexWriter&) = delete;
   ~FlexWriter();
 
-  /// Forgets everything; memory is kept for the next buffer, unless it is large.
+  /// Drops all content; the memory is kept for the next buffer, unless it is large.
   void clear() noexcept;
 
   void push_null() { push(0, FlexType::kNull, 0); }
   void push_bool(bool value) { push(value ? 1 : 0, FlexType::kBool, 0); }
   void push_int(std::int64_t value) {
     const auto bits = static_cast<std::uint64_t>(value);
-    // A negative number needs the width of its complement, and each number one more bit for the sign.
+    // A negative number needs the width of its complement, and each number needs one more bit for the sign.
     push(bits, FlexType::kInt, width_of((value < 0 ? ~bits : bits) << 1));
   }
   void push_uint(std::uint64_t value) { push(value, FlexType::kUInt, width_of(value)); }
@@ -43,35 +43,35 @@ class FlexWriter {
   void push_blob(const void* data, std::size_t size_bytes) {
     push_sized(static_cast<const char*>(data), size_bytes, FlexType::kBlob);
   }
-  /// A string without zero bytes. Returns where it lies.
+  /// A string without zero bytes. Returns its location.
   FlexLocation push_key(const char* text, std::size_t size_bytes);
   /// A reference to a key or a vector of keys that was written before.
   void push_reference(FlexLocation location, FlexType type) { push(location.at, type, location.width_log2); }
 
-  /// How many values are on the stack.
+  /// Number of values on the stack.
   [[nodiscard]] std::size_t stack_size() const noexcept { return static_cast<std::size_t>(top_ - stack_); }
-  /// Makes one vector of the values from `start` on; typed when all are integers, floats or bools, and `extended` is
-  /// false.
+  /// Makes one vector of the values from `start` on; the vector is typed if all are integers, floats or bools and
+  /// `extended` is false.
   void end_vector(std::size_t start, bool extended);
-  /// Makes a map of the values from `start` on and of as many keys, in ascending order.
+  /// Makes a map from the values from `start` on and the same number of keys, in ascending order.
   void end_map(std::size_t start, FlexLocation keys);
-  /// Makes a typed vector of the keys from `start` on, and takes it off the stack too.
+  /// Makes a typed vector of the keys from `start` on, and also removes it from the stack.
   FlexLocation end_keys(std::size_t start);
-  /// Takes the values from `start` on off the stack.
+  /// Removes the values from `start` on from the stack.
   void drop(std::size_t start) noexcept { top_ = stack_ + start; }
 
-  /// Bytes written so far.
+  /// Number of bytes written so far.
   [[nodiscard]] std::size_t size_bytes() const noexcept { return size_; }
-  /// Ends the buffer with the one value on the stack as its root.
+  /// Completes the buffer; the only value on the stack becomes its root.
   void finish();
   /// The finished buffer; valid until the writer is used again.
   [[nodiscard]] std::span<const std::uint8_t> bytes() const noexcept { return {data_, size_}; }
 
  private:
   struct Entry {
-    std::uint64_t bits;  ///< The value, or where it lies.
+    std::uint64_t bits;  ///< The value, or its location.
     FlexType type;
-    std::uint8_t width_log2;  ///< What an inline value needs at least, or the width of what lies there.
+    std::uint8_t width_log2;  ///< The minimum width of an inline value, or the width of the value at the location.
   };
 
   static std::uint8_t width_of(std::uint64_t bits) noexcept {
@@ -86,7 +86,7 @@ class FlexWriter {
   }
   void push_sized(const char* data, std::size_t size_bytes, FlexType type);
   void grow_stack();
-  /// Room for further bytes; returns where they begin.
+  /// Reserves room for further bytes; returns its start.
   std::uint8_t* reserve(std::size_t size_bytes) {
     if (capacity_ - size_ < size_bytes) {
       grow(size_bytes);
@@ -95,9 +95,9 @@ class FlexWriter {
   }
   void grow(std::size_t size_bytes);
   void align(unsigned width_log2);
-  /// Writes the values from `start` on that are doubles, so that their elements become offsets.
+  /// Writes the doubles among the values from `start` on, so that their elements become offsets.
   void move_doubles_out(std::size_t start, std::size_t doubles);
-  /// What end_vector and end_map share. `keys` is null for vectors. Returns where it lies.
+  /// The common part of end_vector and end_map. `keys` is null for vectors. Returns the location of the vector.
   FlexLocation write_vector(std::size_t start, bool typed, const FlexLocation* keys);
 
   std::uint8_t* data_ = nullptr;

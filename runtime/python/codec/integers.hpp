@@ -1,4 +1,5 @@
-/// python/codec/integers.hpp: integers of any size as bytes; Python's functions for this differ between versions.
+/// python/codec/integers.hpp: converts integers of any size to bytes and back; Python's functions for this differ
+/// between versions.
 #pragma once
 
 #include "python/codec/python_api.hpp"
@@ -9,7 +10,7 @@
 
 namespace tenon::python {
 
-/// Two's complement, little endian, with a bit for the sign. False with an exception.
+/// Two's complement, little endian, with a sign bit. False with an exception.
 bool integer_to_bytes(PyObject* integer, std::vector<std::uint8_t>& bytes);
 /// The inverse. Null with an exception.
 PyObject* integer_from_bytes(std::span<const std::uint8_t> bytes);

@@ -4,29 +4,29 @@
 #ifndef PY_SSIZE_T_CLEAN
 #define PY_SSIZE_T_CLEAN
 #endif
-// Python.h comes before every standard header, as its documentation demands.
+// Python.h comes before every standard header, as its documentation requires.
 #include <Python.h>
 
 #include <utility>
 
 namespace tenon::python {
 
-/// Owns one reference, or none. Move-only. The thread holds the GIL wherever one is made, moved or destroyed.
+/// Owns one reference, or none. Move-only. The thread must hold the GIL whenever a Ref is created, moved or destroyed.
 class Ref {
  public:
   Ref() noexcept = default;
   /// Takes over a new reference, as most functions of the C API return it; null holds none.
   explicit Ref(PyObject* object) noexcept : object_(object) {}
-  /// The same, where the type's name does not show what happens.
+  /// The same, for places where the type's name does not show this.
   [[nodiscard]] static Ref steal(PyObject* object) noexcept { return Ref(object); }
-  /// A further reference to an object that someone else keeps alive meanwhile; null holds none.
+  /// Adds a reference to an object that another owner keeps alive meanwhile; null holds none.
   [[nodiscard]] static Ref share(PyObject* object) noexcept {
     Py_XINCREF(object);
     return Ref(object);
   }
   Ref(Ref&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
   Ref& operator=(Ref&& other) noexcept {
-    // The old object goes last: its destructor may run any code.
+    // The old object is released last, because its destructor may run any code.
     PyObject* const old = std::exchange(object_, std::exchange(other.object_, nullptr));
     Py_XDECREF(old);
     return *this;
@@ -43,7 +43,7 @@ class Ref {
   PyObject* object_ = nullptr;
 };
 
-/// Takes the exception that is set, with its traceback, and clears it; null when there is none.
+/// Returns the current exception with its traceback and clears it; null if there is none.
 [[nodiscard]] inline Ref take_exception() noexcept {
 #if PY_VERSION_HEX >= 0x030C0000
   return Ref(PyErr_GetRaisedException());
@@ -65,7 +65,7 @@ class Ref {
 #endif
 }
 
-/// Sets an exception that take_exception gave; null sets none.
+/// Sets an exception that take_exception returned; null sets none.
 inline void restore_exception(Ref exception) noexcept {
 #if PY_VERSION_HEX >= 0x030C0000
   PyErr_SetRaisedException(exception.release());
@@ -76,7 +76,7 @@ inline void restore_exception(Ref exception) noexcept {
 #endif
 }
 
-/// The buffer of an object, released at the end. Used with the GIL held.
+/// The buffer of an object, released by the destructor. Used with the GIL held.
 class BufferView {
  public:
   BufferView() noexcept = default;
@@ -88,14 +88,14 @@ class BufferView {
     }
   }
 
-  /// As PyObject_GetBuffer; false with an exception. Once.
+  /// Like PyObject_GetBuffer; false with an exception. Once.
   bool take(PyObject* object, int flags) {
     held_ = PyObject_GetBuffer(object, &view_, flags) == 0;
     return held_;
   }
   [[nodiscard]] const Py_buffer& operator*() const noexcept { return view_; }
   [[nodiscard]] const Py_buffer* operator->() const noexcept { return &view_; }
-  /// Hands the view over to the caller, who releases it.
+  /// Passes the view to the caller, who must release it.
   [[nodiscard]] Py_buffer release() noexcept {
     held_ = false;
     return view_;

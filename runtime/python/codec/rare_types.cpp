@@ -5,7 +5,7 @@
 namespace tenon::python {
 
 RareTypes& RareTypes::instance() {
-  // Never destroyed: at the end of the process the interpreter may be gone before this.
+  // Never destroyed: when the process exits, the interpreter may be gone before this object.
   static RareTypes* const kInstance = new RareTypes();
   return *kInstance;
 }
@@ -25,7 +25,7 @@ bool RareTypes::load_codec() {
     }
     return into != nullptr;
   };
-  // `decode` goes last: it says that all are there.
+  // `decode` is last: if it is set, all are set.
   return take("encode", encode_) && take("Refused", refused_) && take("dtype_to_data", dtype_to_data_) &&
          take("dtype_from_data", dtype_from_data_) && take("decode", decode_);
 }

@@ -5,30 +5,32 @@
 
 namespace tenon::python {
 
-/// What the codec needs of Python modules, looked up when it is first met: a program without arrays never imports
-/// numpy, one without dates never imports datetime. One for the process, since a process has one interpreter that uses
-/// the codec. Everything is borrowed from here and lives until the process ends. Used with the GIL held.
+/// The objects of Python modules that the codec needs, looked up at first use: a program without arrays never imports
+/// numpy, and one without dates never imports datetime. There is one instance per process, because only one interpreter
+/// of a process uses the codec. All results are borrowed references, valid until the process exits. Used with the GIL
+/// held.
 class RareTypes {
  public:
   static RareTypes& instance();
 
-  /// `tenon._codec.encode(object)`: a tuple of a tag and its elements. Null with an exception when the package is not
-  /// importable.
+  /// `tenon._codec.encode(object)`: a tuple of a tag and its elements. Null with an exception if the package cannot be
+  /// imported.
   PyObject* encode_function();
   /// `tenon._codec.decode(tag, elements)`.
   PyObject* decode_function();
-  /// `tenon._codec.Refused`, which encode_function raises for what is not data.
+  /// `tenon._codec.Refused`, which encode_function raises for objects that are not data.
   PyObject* refused_type();
   /// `tenon._codec.dtype_to_data(dtype)` and its inverse.
   PyObject* dtype_to_data_function();
   PyObject* dtype_from_data_function();
 
-  /// Whether `type` is numpy.ndarray itself; never imports numpy, since without it there is no such object.
+  /// Whether `type` is numpy.ndarray itself; never imports numpy, because without it there is no such object.
   bool is_ndarray(PyTypeObject* type);
   /// Whether `type` is array.array itself.
   bool is_array(PyTypeObject* type);
 
-  /// `numpy.empty`, `numpy.ndarray` and `numpy.dtype`; import numpy. Null with an exception that says how to get it.
+  /// `numpy.empty`, `numpy.ndarray` and `numpy.dtype`; import numpy. Null with an exception that says how to install
+  /// it.
   PyObject* numpy_empty();
   PyObject* numpy_ndarray();
   PyObject* numpy_dtype();

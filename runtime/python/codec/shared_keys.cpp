@@ -20,7 +20,7 @@ SharedKeys::~SharedKeys() {
 }
 
 SharedKeys::Entry& SharedKeys::find(std::uint64_t place, bool& is_new) {
-  // Half full at most, so that a search ends soon.
+  // At most half full, so that searches are short.
   if (used_ * 2 >= table_.size()) {
     grow();
   }

@@ -1,9 +1,9 @@
-/// python/codec/wire.hpp: how Python objects lie in a FlexBuffer. DESIGN.md explains the choices.
+/// python/codec/wire.hpp: the representation of Python objects in a FlexBuffer. DESIGN.md explains the choices.
 ///
-/// What FlexBuffers know is itself: None, bool, integers of 64 bits, float, str, short bytes, list (a vector; a typed
-/// one when all elements are integers, floats or bools), and a dict whose keys are strings in ascending order (a map).
-/// Everything else is an extended vector, whose first element is a key (FBT_KEY), the tag. No Python object becomes a
-/// key elsewhere, so a tag cannot be mistaken for data.
+/// Types that FlexBuffers support are used directly: None, bool, integers of 64 bits, float, str, short bytes, list (a
+/// vector; a typed one if all elements are integers, floats or bools), and a dict whose keys are strings in ascending
+/// order (a map). Everything else is an extended vector, whose first element is a key (FBT_KEY), the tag. No Python
+/// object becomes a key elsewhere, so a tag cannot be mistaken for data.
 ///
 ///   tag            further elements
 ///   t              the elements of a tuple
@@ -20,7 +20,7 @@
 ///   memoryview     format, shape as a list, whether it is read-only, data
 ///
 /// `data` is a blob, or the number of an out-of-band buffer. Other tags belong to the Python half, tenon/_codec.py.
-/// WIRE: both sides of a call are of one build, so tags may change with a version, but not within one.
+/// WIRE: both sides of a call come from one build, so tags may change between versions, but not within one.
 #pragma once
 
 #include <cstddef>
@@ -53,14 +53,14 @@ enum class FlexType : std::uint8_t {
   kVectorBool = 36,
 };
 
-/// Whether an element of this type is the value itself and not an offset to it.
+/// Whether an element of this type is the value itself rather than an offset to it.
 constexpr bool is_inline(FlexType type) noexcept {
   return type <= FlexType::kFloat || type == FlexType::kBool;
 }
 
-/// Containers in containers, at most. Both sides count alike.
+/// Maximum nesting of containers. Both sides count in the same way.
 inline constexpr int kMaxDepth = 200;
-/// Buffers from this size on travel out of band.
+/// Buffers of at least this size are sent out of band.
 inline constexpr std::size_t kOutOfBandMinBytes = 4096;
 /// The longest tag.
 inline constexpr std::size_t kMaxTagBytes = 32;

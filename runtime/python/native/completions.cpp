@@ -10,10 +10,11 @@ namespace {
 
 using Link = CompletionList::Link;
 
-/// Links whose list was closed when they completed: they hold references of Python, which need the GIL to be dropped.
+/// Links whose list was closed when they completed: they hold Python references, which can be released only with the
+/// GIL.
 std::atomic<Link*> g_dropped{nullptr};
 
-/// Adds a chain to a list. Returns whether the list was empty.
+/// Adds a chain of links to a list. Returns whether the list was empty.
 bool add_chain(std::atomic<Link*>& list, Link* first, Link* last) noexcept {
   Link* head = list.load(std::memory_order_relaxed);
   do {
@@ -32,7 +33,7 @@ void drop_chain(Link* first) noexcept {
   }
 }
 
-/// Frees links. With the GIL.
+/// Frees links. Needs the GIL.
 void free_chain(Link* link) {
   while (link != nullptr) {
     Link* const next = link->following;
@@ -53,7 +54,7 @@ CompletionsObject* as_completions(PyObject* object) {
 
 PyTypeObject* g_completions_type = nullptr;
 
-/// The list of an object; null with an exception set in a child.
+/// The list of an object; null with an exception set in a child process.
 std::shared_ptr<CompletionList>* usable_list(PyObject* self) {
   auto& list = as_completions(self)->list;
   if (!list.usable()) {
@@ -94,7 +95,7 @@ PyObject* completions_fileno(PyObject* self, PyObject* /*none*/) {
   return list == nullptr ? nullptr : PyLong_FromLong((*list)->bell().descriptor().get());
 }
 
-/// The tokens so far, in the order of completion.
+/// Returns the tokens so far, in order of completion.
 PyObject* take_tokens(CompletionList& list) {
   static_cast<void>(list.bell().drain());
   Link* const first = list.take();
@@ -171,7 +172,7 @@ void CompletionList::push(Link* link) noexcept {
     return drop_chain(link);
   }
   if (add_chain(head_, link, link)) {
-    bell_.ring();  // Later links of the same batch need no ring of their own.
+    bell_.ring();  // Later links of the same batch need no further ring.
   }
   if (closed_.load(std::memory_order_seq_cst)) {
     drop_chain(head_.exchange(nullptr, std::memory_order_acq_rel));
@@ -211,7 +212,7 @@ int watch(const internal::Shared<internal::FutureState>& state, PyObject* comple
   link->token = token;
   link->run = [](internal::Waiter* self) noexcept {
     Link* const completed = static_cast<Link*>(self);
-    const std::shared_ptr<CompletionList> into = completed->list;  // The thread that takes the link frees it.
+    const std::shared_ptr<CompletionList> into = completed->list;  // A copy: the taking thread frees the link.
     into->push(completed);
   };
   if (!state->add_waiter(link.get())) {

@@ -1,8 +1,8 @@
-/// python/native/completions.hpp: futures that complete, gathered until Python has time for them.
+/// python/native/completions.hpp: collects completed futures until Python takes them.
 ///
 /// A future completes on a thread of the runtime, which must never wait for the GIL. It adds a link to a lock-free list
-/// and rings a bell; a thread of Python, or an asyncio event loop that watches the bell's descriptor, takes the whole
-/// list at once.
+/// and rings a bell; a Python thread, or an asyncio event loop that watches the bell's descriptor, takes the whole list
+/// at once.
 #pragma once
 
 #include <atomic>
@@ -19,7 +19,7 @@ namespace tenon::python {
 /// The list and its bell. [any-thread]
 class CompletionList {
  public:
-  /// One future that is watched. `token` is owned by the thread that takes it.
+  /// A watched future. The thread that takes the link owns `token`.
   struct Link : internal::Waiter {
     Link* following = nullptr;
     std::shared_ptr<CompletionList> list;
@@ -32,27 +32,27 @@ class CompletionList {
   CompletionList& operator=(const CompletionList&) = delete;
 
   [[nodiscard]] const internal::EventBell& bell() const noexcept { return bell_; }
-  /// Adds a link. Without the GIL; never waits.
+  /// Adds a link. Does not need the GIL; never waits.
   void push(Link* link) noexcept;
-  /// All links so far, the oldest first; null when there are none.
+  /// Returns all links so far, oldest first; null if there are none.
   [[nodiscard]] Link* take() noexcept;
-  /// What comes from now on is dropped.
+  /// Drops all later links.
   void close() noexcept;
   [[nodiscard]] bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
 
  private:
   internal::EventBell bell_;
-  // Release and acquire: who takes a link sees what was written into it.
+  // Release and acquire: a thread that takes a link sees its content.
   std::atomic<Link*> head_{nullptr};
-  // Sequentially consistent with head_: either push sees the end, or close sees the link.
+  // Sequentially consistent with head_: either push sees that the list is closed, or close sees the link.
   std::atomic<bool> closed_{false};
 };
 
-/// Watches a future: when it completes, `token` comes out of `completions`, an object of the type Completions. 1 when
-/// watched, 0 when the future is complete already, -1 with an exception set. With the GIL.
+/// Watches a future: when it completes, `token` is delivered by `completions`, an object of the type Completions.
+/// Returns 1 if the future is watched, 0 if it is already complete, -1 with an exception set. Needs the GIL.
 [[nodiscard]] int watch(const internal::Shared<internal::FutureState>& state, PyObject* completions, PyObject* token);
 
-/// Makes the type. Null with an exception set.
+/// Creates the type. Null with an exception set.
 [[nodiscard]] Ref make_completions_type(PyObject* module);
 
 }  // namespace tenon::python

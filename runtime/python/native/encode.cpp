@@ -22,12 +22,12 @@ bool is_union(const TypeRef& type) {
   return type.base == BaseType::kUnion || type.element == BaseType::kUnion;
 }
 
-/// What has been made of one field before its table begins.
+/// The value of one field, created before its table begins.
 struct Made {
   const FieldPlan* field = nullptr;
   uoffset_t offset = 0;
   std::uint8_t scalar[8] = {};
-  std::vector<std::uint8_t> bytes;  ///< Of a struct.
+  std::vector<std::uint8_t> bytes;  ///< The bytes of a struct.
   std::uint32_t alignment_bytes = 4;
 };
 
@@ -53,7 +53,7 @@ void add_scalar(flatbuffers::FlatBufferBuilder& builder, const FieldModel& field
 // -- tables -----------------------------------------------------------------------------------
 
 uoffset_t TableEncoder::table(const ObjectPlan& plan, PyObject* value) {
-  // Also ends data that contains itself.
+  // This limit also stops data that contains itself.
   if (path_.size() > static_cast<std::size_t>(internal::kMaxDepth) * 2) {
     refuse("it is nested deeper than " + std::to_string(internal::kMaxDepth) + " tables, or contains itself");
     return 0;
@@ -149,7 +149,7 @@ uoffset_t TableEncoder::fields(const ObjectPlan& plan, const Values& values) {
   if (!check_room(needed)) {
     return 0;
   }
-  // Widest first leaves the fewest gaps.
+  // Writing the widest fields first leaves the fewest gaps.
   std::stable_sort(made.begin(), made.end(),
                    [](const Made& a, const Made& b) { return a.alignment_bytes > b.alignment_bytes; });
   const uoffset_t start = builder_.StartTable();
@@ -173,7 +173,7 @@ uoffset_t TableEncoder::fields(const ObjectPlan& plan, const Values& values) {
 bool TableEncoder::fill_struct(const ObjectPlan& plan, PyObject* value, std::uint8_t* out) {
   Values values(plan.fields.size());
   std::memset(out, 0, plan.model->size_bytes);
-  // A struct is short and complete, so that its values may also come as a sequence.
+  // A struct is short and complete, so its values may also be given as a sequence.
   if ((PyTuple_Check(value) || PyList_Check(value)) && !PyObject_HasAttrString(value, "_fields")) {
     const Ref items = Ref::steal(PySequence_Fast(value, ""));
     if (!items) {
@@ -243,7 +243,7 @@ uoffset_t TableEncoder::struct_value(const ObjectPlan& plan, PyObject* value) {
   return static_cast<uoffset_t>(builder_.GetSize());
 }
 
-// -- what lies outside of its table -----------------------------------------------------------
+// -- values outside their table ---------------------------------------------------------------
 
 uoffset_t TableEncoder::reference(SchemaPlan& schema, const TypeRef& type, PyObject* value) {
   switch (type.base) {
@@ -279,7 +279,7 @@ uoffset_t TableEncoder::string(PyObject* value) {
     return check_room(static_cast<std::size_t>(size)) ? builder_.CreateString(utf8, static_cast<std::size_t>(size)).o
                                                       : 0;
   }
-  PyErr_Clear();  // Lone surrogates: bytes of a path that are not UTF-8.
+  PyErr_Clear();  // Lone surrogates stand for bytes of a path that are not UTF-8.
   const Ref bytes = Ref::steal(PyUnicode_AsEncodedString(value, "utf-8", "surrogateescape"));
   if (!bytes) {
     PyErr_Clear();
@@ -293,7 +293,7 @@ uoffset_t TableEncoder::string(PyObject* value) {
 
 namespace {
 
-/// The name that a value itself gives for the member of a union that it is; null when it has none.
+/// The name of the union member that a value itself gives; null if it gives none.
 Ref member_name_of(SchemaPlan& schema, const EnumModel& members, PyObject* value) {
   if (const ObjectPlan* const plan = plan_of_table(value)) {
     for (const EnumValueModel& member : members.values) {

@@ -1,4 +1,4 @@
-/// python/native/encode.hpp: Python values to a FlatBuffer, along a schema.
+/// python/native/encode.hpp: encodes Python values as a FlatBuffer of a schema.
 #pragma once
 
 #include <cstddef>
@@ -15,18 +15,18 @@
 
 namespace tenon::python {
 
-/// Encodes values of one argument into a builder. Every function returns false, or an offset of 0, with an exception
-/// set that names the field by its path. With the GIL. One value after another.
+/// Encodes the values of one argument into a builder. Every function returns false, or an offset of 0, with an
+/// exception set that names the field by its path. Needs the GIL. Encodes one value after another.
 class TableEncoder {
  public:
-  /// `what` begins each message: the task, as a rule. All references must outlive the encoder. `shared` is a buffer
-  /// whose own builder is `builder`: where a value is a view of it, the field refers to the memory as it is.
+  /// `what` is the start of each message, usually the task. All references must outlive the encoder. `shared` is a
+  /// buffer whose builder is `builder`: if a value is a view of it, the field refers to that memory directly.
   TableEncoder(flatbuffers::FlatBufferBuilder& builder, std::string_view what,
                const SharedBufferObject* shared = nullptr);
 
-  /// A table from a mapping, a dataclass, a named tuple, or a Table.
+  /// Encodes a table from a mapping, a dataclass, a named tuple, or a Table.
   [[nodiscard]] flatbuffers::uoffset_t table(const ObjectPlan& plan, PyObject* value);
-  /// A table from keyword arguments: `values[i]` belongs to the str `names[i]`.
+  /// Encodes a table from keyword arguments: `values[i]` belongs to the str `names[i]`.
   [[nodiscard]] flatbuffers::uoffset_t table(const ObjectPlan& plan, PyObject* const* names, PyObject* const* values,
                                              std::size_t count);
 
@@ -35,7 +35,7 @@ class TableEncoder {
     std::string_view field;  ///< Empty for an index.
     std::size_t index = 0;
   };
-  /// One step of the path while it exists.
+  /// Adds a step to the path during its lifetime.
   class Descent {
    public:
     Descent(TableEncoder& encoder, Step step) : encoder_(encoder) { encoder_.path_.push_back(step); }
@@ -75,12 +75,13 @@ class TableEncoder {
   [[nodiscard]] flatbuffers::uoffset_t vector_of_fixed(SchemaPlan& schema, const internal::TypeRef& item,
                                                        const Ref& items);
   [[nodiscard]] Ref sequence(const internal::SchemaModel& model, const internal::TypeRef& type, PyObject* value);
-  /// Item `i` of a sequence that took `count` items when it was begun. Null with an exception set when it has shrunk.
+  /// Item `i` of a sequence that had `count` items at the start. Null with an exception set if the sequence has shrunk.
   [[nodiscard]] Ref item_of(const Ref& items, std::size_t i);
-  /// Room for a vector of `count` items of `size_bytes` bytes, to be filled at once. Null with an exception set.
+  /// Reserves a vector of `count` items of `size_bytes` bytes, which must be filled at once. Null with an exception
+  /// set.
   [[nodiscard]] std::uint8_t* make_vector(std::size_t count, std::size_t size_bytes, std::size_t alignment_bytes,
                                           flatbuffers::uoffset_t& offset);
-  /// Whether there is room for so many bytes more.
+  /// Whether there is room for this many more bytes.
   [[nodiscard]] bool check_room(std::size_t size_bytes);
 
   // encode_scalar.cpp
@@ -91,28 +92,28 @@ class TableEncoder {
                                 std::int64_t& result);
   [[nodiscard]] bool real(const internal::TypeRef& type, PyObject* value, double& result);
 
-  /// Raises tenon.InvalidArgument, or InvalidType, with the path in front. Always false.
+  /// Raises tenon.InvalidArgument or InvalidType, with the path at the start of the message. Always returns false.
   bool refuse(const std::string& message);
   bool refuse_type(const std::string& expected, PyObject* value);
   [[nodiscard]] std::string located(const std::string& message) const;
 
-  /// Whether a value is a view of the shared buffer, which then is taken.
+  /// Whether a value is a view of the shared buffer, which is then used up.
   [[nodiscard]] bool take_shared(const Py_buffer& view);
 
   flatbuffers::FlatBufferBuilder& builder_;
   std::string_view what_;
-  const SharedBufferObject* shared_;  ///< Null when there is none, or once it is taken.
-  std::size_t max_bytes_;             ///< Of the builder.
+  const SharedBufferObject* shared_;  ///< Null if there is none, or after it has been used.
+  std::size_t max_bytes_;             ///< The size limit of the builder.
   std::vector<Step> path_;
 };
 
-/// repr() of a value for a message, cut where it is long; never fails.
+/// The repr() of a value for a message, shortened if it is long; never fails.
 [[nodiscard]] std::string shown(PyObject* value);
 
-/// "int8", as Python and numpy name the numbers of a schema.
+/// "int8": the name of a schema's number type in Python and numpy.
 [[nodiscard]] const char* scalar_name(internal::BaseType type) noexcept;
 
-/// Whether `format` of the buffer protocol, with items of `item_bytes`, is what a vector of `type` holds.
+/// Whether `format` of the buffer protocol, with items of `item_bytes`, matches a vector of `type`.
 [[nodiscard]] bool format_fits(internal::BaseType type, const char* format, Py_ssize_t item_bytes) noexcept;
 
 }  // namespace tenon::python

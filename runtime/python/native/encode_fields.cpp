@@ -1,4 +1,4 @@
-// Which value belongs to which field: from mappings, dataclasses, named tuples and tables.
+// Assigns values to fields: from mappings, dataclasses, named tuples and tables.
 #include "base/text.hpp"
 #include "python/native/encode.hpp"
 #include "python/native/errors.hpp"
@@ -43,7 +43,7 @@ bool TableEncoder::gather(const ObjectPlan& plan, PyObject* value, Values& value
     return refuse("tenon.Any stands for any table, so a mapping cannot say which; pass the result of a call, or bytes");
   }
   if (PyDict_Check(value)) {
-    // No code of others runs here: dicts with keys that are no str fail before any comparison.
+    // No foreign code runs here: dicts with keys that are not str fail before any comparison.
     PyObject* name = nullptr;
     PyObject* item = nullptr;
     for (Py_ssize_t at = 0; PyDict_Next(value, &at, &name, &item) != 0;) {

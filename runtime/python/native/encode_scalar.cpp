@@ -49,7 +49,7 @@ Range integer_range(BaseType type) {
   }
 }
 
-/// Little endian, as the format demands and as every machine is that tenon runs on.
+/// Little endian, as the format requires and as on every machine that tenon supports.
 void store(BaseType type, std::int64_t value, std::uint8_t* out) {
   std::memcpy(out, &value, internal::scalar_size_bytes(type));
 }
@@ -111,7 +111,7 @@ bool TableEncoder::scalar(SchemaPlan& schema, const TypeRef& type, PyObject* val
       *out = value == Py_True ? 1 : 0;
       return true;
     }
-    // numpy.bool_ is not an int, and warns when it is taken for one.
+    // numpy.bool_ is not an int, and warns when it is converted to one.
     if (PyLong_Check(value) == 0 && std::string_view(Py_TYPE(value)->tp_name).find("bool") != std::string_view::npos) {
       const int truth = PyObject_IsTrue(value);
       if (truth >= 0) {
@@ -141,7 +141,7 @@ bool TableEncoder::integer(const TypeRef& type, PyObject* value, std::string_vie
     }
     index = Ref::steal(PyNumber_Index(value));
     if (!index) {
-      return false;  // What its __index__ raised.
+      return false;  // The exception was raised by its __index__.
     }
     value = index.get();
   }
@@ -189,7 +189,7 @@ bool TableEncoder::enumerator(const EnumModel& model, const TypeRef& type, PyObj
   if (PyUnicode_Check(value)) {
     name = Ref::share(value);
   } else if (PyIndex_Check(value) == 0) {
-    // A member of an enum.Enum goes by its name.
+    // A member of an enum.Enum is encoded by its name.
     name = Ref::steal(PyObject_GetAttrString(value, "name"));
     if (!name || !PyUnicode_Check(name.get())) {
       PyErr_Clear();
@@ -209,7 +209,7 @@ bool TableEncoder::enumerator(const EnumModel& model, const TypeRef& type, PyObj
   }
   std::string_view rest(utf8, static_cast<std::size_t>(size));
   result = 0;
-  // Flags come as names with spaces or bars between them, and none at all as the empty string.
+  // Flags are names separated by spaces or bars; the empty string means none.
   do {
     constexpr std::string_view kBetween = " |";
     std::string_view word = rest;

@@ -13,14 +13,14 @@ using internal::TypeRef;
 
 namespace {
 
-/// FlatBuffers' own limit, signed 32-bit offsets, less what a vector needs beside its items.
+/// FlatBuffers' own limit, signed 32-bit offsets, minus the overhead of a vector.
 constexpr std::size_t kMaxBytes = 0x7fffffff - 256;
-/// From here on other threads of Python may run during a copy.
+/// During copies of at least this size, other Python threads may run.
 constexpr std::size_t kLongCopyBytes = std::size_t{1} << 20;
-/// Vectors of bytes are aligned so that workers can read them as any numbers.
+/// Vectors of bytes are aligned so that workers can read them as numbers of any type.
 constexpr std::size_t kBytesAlignment = 16;
 
-/// A buffer of Python while it exists.
+/// The buffer of a Python object during its lifetime.
 class HeldBuffer {
  public:
   HeldBuffer() = default;
@@ -61,7 +61,7 @@ class HeldBuffer {
   bool open_ = false;
 };
 
-/// A format without its marks of byte order, which say the same on a little-endian machine.
+/// A format without its byte order marks, all of which mean the same on a little-endian machine.
 std::string without_order(std::string_view format) {
   std::string result;
   for (const char letter : format) {
@@ -75,7 +75,7 @@ std::string without_order(std::string_view format) {
   return result;
 }
 
-/// Padding is written as "4x" or as "xxxx", and 64-bit numbers as q or l.
+/// Padding may be written as "4x" or as "xxxx", and 64-bit numbers as q or l.
 std::string canonical_struct(std::string_view format) {
   std::string result;
   std::string digits;
@@ -137,7 +137,8 @@ TableEncoder::TableEncoder(flatbuffers::FlatBufferBuilder& builder, std::string_
     : builder_(builder),
       what_(what),
       shared_(shared),
-      // A builder that grows may move its memory, of which arrays of Python are views. Some of it is for the builder.
+      // A growing builder may move its memory, but Python arrays are views of it. Part of the memory is for the builder
+      // itself.
       max_bytes_(shared == nullptr ? kMaxBytes
                                    : static_cast<std::size_t>(shared->size_bytes) + kSharedBufferReserveBytes * 3 / 4) {
 }
@@ -163,14 +164,14 @@ bool TableEncoder::take_shared(const Py_buffer& view) {
 
 std::uint8_t* TableEncoder::make_vector(std::size_t count, std::size_t size_bytes, std::size_t alignment_bytes,
                                         uoffset_t& offset) {
-  // Too many even for the product is too large in any case.
+  // A count whose product would overflow is too large in any case.
   if (!check_room(count > kMaxBytes / size_bytes ? kMaxBytes : count * size_bytes)) {
     return nullptr;
   }
   builder_.ForceVectorAlignment(count, size_bytes, alignment_bytes);
   std::uint8_t* items = nullptr;
   offset = builder_.CreateUninitializedVector<std::uint8_t>(count * size_bytes, &items).o;
-  // It counted bytes; the length stands where the builder is now.
+  // The builder counted bytes; the length is at its current position.
   flatbuffers::WriteScalar(builder_.GetCurrentBufferPointer(), static_cast<uoffset_t>(count));
   return items;
 }

@@ -14,7 +14,7 @@ Ref errors_function(const char* name) {
   return module ? Ref::steal(PyObject_GetAttrString(module.get(), name)) : Ref();
 }
 
-/// Puts an entry into a context, unless `value` is null.
+/// Adds an entry to a context, unless `value` is null.
 bool put(const Ref& context, const char* key, Ref value) {
   return value && PyDict_SetItemString(context.get(), key, value.get()) == 0;
 }
@@ -62,8 +62,8 @@ std::nullptr_t raise(const Error& error) {
   const bool ended_runtime = error.code == ErrorCode::kCancelled || error.code == ErrorCode::kRejected ||
                              error.code == ErrorCode::kUnavailable;
   if (ended_runtime && must_end_quietly()) {
-    // `threading` ends a thread for this exception silently. A traceback would be printed while the interpreter
-    // closes stderr, which Python takes for a fatal error.
+    // On this exception, `threading` ends a thread silently. A traceback would be printed while the interpreter closes
+    // stderr, which Python treats as a fatal error.
     PyErr_SetNone(PyExc_SystemExit);
     return nullptr;
   }

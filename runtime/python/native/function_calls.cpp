@@ -17,18 +17,19 @@
 namespace tenon::python {
 namespace {
 
-/// Names that are remembered. A program that makes functions without end starts over.
+/// Maximum number of remembered names. If a program keeps creating functions, the names are forgotten and collected
+/// again.
 constexpr Py_ssize_t kMaxNames = 1024;
 
 struct FunctionCallsObject {
   PyObject ob_base;
   PyObject* runtime;
   PyObject* name_of;
-  PyObject* names;  ///< dict: function to its name.
+  PyObject* names;  ///< dict: maps a function to its name.
   PyTypeObject* future_class;
-  PyObject* on_failure;  ///< Called with what a call failed with, when the runtime says so; or None.
+  PyObject* on_failure;  ///< Called with the exception of a call that the runtime reports as failed; or None.
   CallOptions* options;
-  bool repeats;  ///< Calls may run again when their worker dies.
+  bool repeats;  ///< Calls may run again if their worker dies.
 };
 
 FunctionCallsObject* as_calls(PyObject* object) {
@@ -118,8 +119,8 @@ int calls_traverse(PyObject* self, visitproc visit, void* arg) {
   return 0;
 }
 
-/// The name of a function, as str: remembered for functions themselves, whose names cannot change unnoticed for long;
-/// asked for each time of objects such as tenon.source(f), whose text may have changed.
+/// The name of a function, as str. Names of plain functions are remembered, because they do not change; objects such as
+/// tenon.source(f), whose text may have changed, are asked each time.
 Ref name_of(FunctionCallsObject& object, PyObject* function) {
   const bool remembers = PyFunction_Check(function) || PyCFunction_Check(function) || PyUnicode_CheckExact(function);
   if (remembers) {
@@ -127,7 +128,7 @@ Ref name_of(FunctionCallsObject& object, PyObject* function) {
       return Ref::share(known);
     }
     if (PyErr_Occurred() != nullptr) {
-      PyErr_Clear();  // No hash.
+      PyErr_Clear();  // The object is not hashable.
     }
   }
   Ref name = Ref::steal(PyObject_CallOneArg(object.name_of, function));
@@ -148,7 +149,7 @@ Ref name_of(FunctionCallsObject& object, PyObject* function) {
   return name;
 }
 
-/// What a call goes to.
+/// The task and the function name of a call.
 struct Target {
   RuntimeCore* core = nullptr;
   Ref name;

@@ -15,13 +15,13 @@ using flatbuffers::Offset;
 using Bytes = flatbuffers::Vector<std::uint8_t>;
 using Buffers = flatbuffers::Vector<Offset<tenon::Bytes>>;
 
-/// Messages with so much in them are built where workers can read them, which saves a copy of it.
+/// Messages of at least this size are built in memory that workers can read, which saves a copy.
 constexpr std::size_t kBulkBytes = std::size_t{64} << 10;
-/// What the tables around it may take without making the block grow.
+/// Space for the tables around the bulk data, so that the block need not grow.
 constexpr std::size_t kBesideBulkBytes = std::size_t{16} << 10;
-/// A FlatBuffer ends below 2 GiB.
+/// A FlatBuffer must be smaller than 2 GiB.
 constexpr std::size_t kMaxMessageBytes = (std::size_t{1} << 31) - (std::size_t{1} << 20);
-/// From here on a copy lets other threads of Python run.
+/// During copies of at least this size, other Python threads may run.
 constexpr std::size_t kLongCopyBytes = std::size_t{256} << 10;
 constexpr std::size_t kKeptEncoders = 8;
 
@@ -31,7 +31,7 @@ std::vector<std::unique_ptr<Encoder>>& encoders() {
 }
 
 Offset<Bytes> add_bytes(FlatBufferBuilder& builder, std::span<const std::uint8_t> bytes) {
-  // Arrays in it want the alignment that numpy gives them.
+  // Arrays need the alignment that numpy gives them.
   builder.ForceVectorAlignment(bytes.size(), 1, 16);
   return builder.CreateVector(bytes.data(), bytes.size());
 }
@@ -44,7 +44,7 @@ Offset<Buffers> add_buffers(FlatBufferBuilder& builder, const HeldBuffers& buffe
     builder.ForceVectorAlignment(buffers[i].size(), 1, 16);
     const auto data = builder.CreateUninitializedVector(buffers[i].size(), &to);
     if (buffers[i].size() >= kLongCopyBytes) {
-      // The views keep the memory, whatever other threads do to the objects.
+      // The views keep the memory alive, whatever other threads do to the objects.
       const WithoutGil without_gil;
       std::copy(buffers[i].begin(), buffers[i].end(), to);
     } else {
@@ -177,7 +177,7 @@ PyObject* encode_arguments(PyObject* tuple) {
   if (PyTuple_Check(tuple) == 0) {
     return raise_type("expected a tuple of arguments");
   }
-  // Settings have no buffers beside them.
+  // Settings have no separate buffers.
   Encoder encoder(static_cast<std::size_t>(-1));
   if (!encoder.encode_arguments(&PyTuple_GET_ITEM(tuple, 0), static_cast<std::size_t>(PyTuple_GET_SIZE(tuple)))) {
     return nullptr;

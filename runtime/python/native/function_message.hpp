@@ -17,8 +17,8 @@
 
 namespace tenon::python {
 
-/// An Encoder that is reused from call to call. Several exist at once where encoding an object makes a call of its own.
-/// With the GIL.
+/// An Encoder that is reused from call to call. Several exist at once if encoding an object makes another call. With
+/// the GIL.
 class ScratchEncoder {
  public:
   ScratchEncoder();
@@ -31,15 +31,15 @@ class ScratchEncoder {
   std::unique_ptr<Encoder> encoder_;
 };
 
-/// The argument of one call of the plugin `py`. Large buffers are copied once, to where workers read them. With the
+/// The argument of one call of the plugin `py`. Large buffers are copied once, to memory that workers read. Needs the
 /// GIL; a function that fails returns false with an exception set.
 class FunctionMessage {
  public:
-  /// A py.Call. `names` is a tuple of the names of keyword arguments, whose values stand behind the positional ones, or
-  /// null.
+  /// Encodes a py.Call. `names` is a tuple with the names of keyword arguments, whose values follow the positional
+  /// ones, or null.
   [[nodiscard]] bool encode_call(Runtime& runtime, std::string_view function, PyObject* const* values,
                                  std::size_t positional, PyObject* names);
-  /// A py.Calls: `calls` is a list of tuples of positional arguments.
+  /// Encodes a py.Calls: `calls` is a list of tuples of positional arguments.
   [[nodiscard]] bool encode_calls(Runtime& runtime, std::string_view function, PyObject* calls);
   [[nodiscard]] const Argument& argument() const noexcept { return argument_; }
 
@@ -52,7 +52,7 @@ class FunctionMessage {
   Argument argument_;
 };
 
-/// Positional arguments as bytes, for the settings of the plugin. Null with an exception set.
+/// Encodes positional arguments as bytes, for the settings of the plugin. Null with an exception set.
 [[nodiscard]] PyObject* encode_arguments(PyObject* tuple);
 
 }  // namespace tenon::python

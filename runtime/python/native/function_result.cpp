@@ -18,10 +18,10 @@ using Bytes = flatbuffers::Vector<std::uint8_t>;
 using Buffers = flatbuffers::Vector<flatbuffers::Offset<tenon::Bytes>>;
 using Span = std::span<const std::uint8_t>;
 
-/// From here on the copy that Reply::bytes makes lets other threads of Python run.
+/// During copies of at least this size by Reply::bytes, other Python threads may run.
 constexpr std::size_t kLongCopyBytes = std::size_t{256} << 10;
 
-/// Shows the bytes of a reply as a buffer, and keeps them.
+/// Provides the bytes of a reply as a buffer, and keeps them alive.
 struct ReplyMemoryObject {
   PyObject ob_base;
   ProcessBound<Reply> reply;
@@ -37,9 +37,9 @@ void reply_memory_dealloc(PyObject* self) {
 }
 
 int reply_memory_buffer(PyObject* self, Py_buffer* view, int flags) {
-  // In a child the pages are still there, as copies.
+  // In a child process, the pages still exist as copies.
   const BytesView bytes = reinterpret_cast<ReplyMemoryObject*>(self)->reply.get().bytes();
-  // SUBTLE: writable, although a reply is not: these bytes are the host's own copy, which no one else looks at, and the
+  // SUBTLE: writable, although a reply is not: these bytes are the host's own copy, which no other code uses, and
   // arrays that functions return are expected to be writable.
   return PyBuffer_FillInfo(view, self, const_cast<std::uint8_t*>(bytes.data()), static_cast<Py_ssize_t>(bytes.size()),
                            0, flags);
@@ -49,7 +49,7 @@ Span span_of(const Bytes* bytes) {
   return bytes == nullptr ? Span() : Span(bytes->data(), bytes->size());
 }
 
-/// A reply, verified as a T, with what its values need for their decoding.
+/// A reply, verified as a T, with everything needed to decode its values.
 template <typename T>
 class Result {
  public:
@@ -86,7 +86,7 @@ class Result {
     reply_ = std::move(reply);
     return table;
   }
-  /// A new reference; None where there are no bytes. Null with an exception set.
+  /// A new reference; None if there are no bytes. Null with an exception set.
   [[nodiscard]] PyObject* decode(const Bytes* bytes) {
     return bytes == nullptr ? Py_NewRef(Py_None) : Decoder(span_of(bytes), {spans_, owner_.get()}).decode();
   }

@@ -16,7 +16,7 @@ FutureObject* as_future(PyObject* object) {
   return reinterpret_cast<FutureObject*>(object);
 }
 
-/// The future of an object; null with an exception set when it belongs to another process or to no call.
+/// The future of an object; null with an exception set if it belongs to another process or to no call.
 Future<Reply>* usable_future(PyObject* self) {
   FutureObject* const object = as_future(self);
   if (!object->future.usable()) {
@@ -68,14 +68,14 @@ PyObject* future_new(PyTypeObject* type, PyObject* /*arguments*/, PyObject* /*ke
   return make_future(type, {}, nullptr, nullptr);
 }
 
-/// Whether the exception that is set came from the handler of a signal, as Ctrl-C, and not from what was being done.
+/// Whether the current exception was raised by a signal handler, as for Ctrl-C, rather than by the operation itself.
 bool interrupted() {
   return on_main_thread() && PyErr_Occurred() != nullptr && PyErr_ExceptionMatches(PyExc_Exception) == 0;
 }
 
-/// Makes `value` or `exception` out of the outcome of a complete future. Decoding may run other threads, of which one
-/// may do the same meanwhile; the first one's objects stay. False with an exception set: a signal's handler raised it
-/// meanwhile, so that it is not the outcome, which can be asked for again.
+/// Creates `value` or `exception` from the outcome of a complete future. Decoding may let another thread run that does
+/// the same; the first result is kept. False with an exception set: a signal handler raised it meanwhile, so it is not
+/// the outcome, and the outcome can be requested again.
 bool settle(FutureObject* object, const Future<Reply>& future) {
   if (object->value != nullptr || object->exception != nullptr) {
     return true;
@@ -108,11 +108,12 @@ bool settle(FutureObject* object, const Future<Reply>& future) {
   return true;
 }
 
-/// Waits at most so long and settles. False with an exception set: the time is over, or a signal came.
+/// Waits for at most the given time, then settles the outcome. False with an exception set: the time is over, or a
+/// signal arrived.
 bool wait_and_settle(PyObject* self, PyObject* timeout) {
   FutureObject* const object = as_future(self);
   if (object->value != nullptr || object->exception != nullptr) {
-    return true;  // Also in a child.
+    return true;  // This also works in a child process.
   }
   const Future<Reply>* const future = usable_future(self);
   std::optional<std::chrono::nanoseconds> limit;
@@ -138,7 +139,7 @@ bool wait_and_settle(PyObject* self, PyObject* timeout) {
   return settle(object, kept);
 }
 
-/// The one argument `timeout`, by position or by name.
+/// Reads the only argument `timeout`, by position or by name.
 bool read_timeout(PyObject* const* arguments, Py_ssize_t count, PyObject* names, PyObject*& timeout) {
   timeout = Py_None;
   const Py_ssize_t named = names == nullptr ? 0 : PyTuple_GET_SIZE(names);
@@ -168,7 +169,7 @@ PyObject* future_result(PyObject* self, PyObject* const* arguments, Py_ssize_t c
   });
 }
 
-/// The outcome as (value, exception), of which one is None.
+/// The outcome as (value, exception), one of which is None.
 PyObject* future_outcome(PyObject* self, PyObject* const* arguments, Py_ssize_t count, PyObject* names) {
   return guarded([&]() -> PyObject* {
     PyObject* timeout = nullptr;

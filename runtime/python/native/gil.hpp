@@ -1,4 +1,4 @@
-/// python/native/gil.hpp: giving the GIL up while a thread waits, and taking it back.
+/// python/native/gil.hpp: releases the GIL while a thread waits, and takes it back.
 #pragma once
 
 #define PY_SSIZE_T_CLEAN
@@ -6,7 +6,7 @@
 
 namespace tenon::python {
 
-/// Gives the GIL up from construction to destruction. Nothing of Python may be touched meanwhile.
+/// Releases the GIL from construction to destruction. No Python object may be used meanwhile.
 class [[nodiscard]] WithoutGil {
  public:
   WithoutGil() noexcept : state_(PyEval_SaveThread()) {}
@@ -14,7 +14,7 @@ class [[nodiscard]] WithoutGil {
   WithoutGil& operator=(const WithoutGil&) = delete;
   ~WithoutGil() { take_back(); }
 
-  /// Takes the GIL for a moment, for what has to be done in between.
+  /// Takes the GIL back early, for work that needs it.
   void take_back() noexcept;
   void give_up() noexcept { state_ = PyEval_SaveThread(); }
 

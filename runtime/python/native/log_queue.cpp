@@ -14,7 +14,7 @@
 namespace tenon::python {
 namespace {
 
-/// Lines beyond this are counted and dropped, until Python has taken some.
+/// Maximum number of waiting lines; further ones are counted and dropped until Python has taken some.
 constexpr std::size_t kMaxLines = 65'536;
 constexpr std::size_t kMaxBytes = std::size_t{16} << 20;
 
@@ -52,7 +52,7 @@ class LogLines {
     bytes_ += line.message.size();
     arrived_.notify_one();
   }
-  /// Returns whether there is something, or the queue is closed.
+  /// Returns whether there is a line, or the queue is closed.
   bool wait_until(Clock::time_point deadline) {
     std::unique_lock lock(mutex_);
     const auto ready = [this] { return closed_ || !lines_.empty(); };
@@ -74,7 +74,7 @@ class LogLines {
   }
 
  private:
-  std::mutex mutex_;  // Guards what follows.
+  std::mutex mutex_;  // Guards the members below.
   std::condition_variable arrived_;
   std::deque<Line> lines_;
   std::size_t bytes_ = 0;

@@ -1,7 +1,7 @@
-/// python/native/log_queue.hpp: the type `LogQueue` of the module: log lines that wait for a thread of Python.
+/// python/native/log_queue.hpp: the type `LogQueue` of the module: log lines that wait for a Python thread.
 ///
-/// A runtime gives its lines to a sink on a thread of its own. The sink never waits for the GIL, which a thread may
-/// hold that waits for the runtime: it puts the line into a bounded queue, and a thread of Python takes it from there
+/// A runtime passes its lines to a sink on a separate thread. The sink never waits for the GIL, because a thread that
+/// waits for the runtime may hold it: the sink puts the line into a bounded queue, from which a Python thread passes it
 /// to `logging`.
 #pragma once
 
@@ -11,10 +11,10 @@
 
 namespace tenon::python {
 
-/// The sink of a LogQueue. False with an exception set when the object is something else.
+/// Gets the sink of a LogQueue. False with an exception set if the object is not a LogQueue.
 [[nodiscard]] bool read_log_sink(PyObject* queue, LogSink& sink);
 
-/// Makes the type. Null with an exception set.
+/// Creates the type. Null with an exception set.
 [[nodiscard]] Ref make_log_queue_type(PyObject* module);
 
 }  // namespace tenon::python

@@ -1,4 +1,4 @@
-// The extension module tenon._tenon: tenon::Runtime for Python. What users see is the package around it.
+// The extension module tenon._tenon: tenon::Runtime for Python. Users see the package around it.
 #include "python/native/completions.hpp"
 #include "python/native/function_calls.hpp"
 #include "python/native/function_result.hpp"
@@ -74,7 +74,7 @@ PyMethodDef module_functions[] = {
     {nullptr, nullptr, 0, nullptr},
 };
 
-/// Runtimes have threads and callbacks of one interpreter, and the state of the module is that of the process.
+/// Runtimes have threads and callbacks of one interpreter, and the state of the module belongs to the process.
 bool refuse_subinterpreter() {
   if (PyInterpreterState_Get() == PyInterpreterState_Main()) {
     return true;

@@ -15,7 +15,7 @@ bool read_text(PyObject* value, std::string& text) {
       text.assign(utf8, static_cast<std::size_t>(size));
       return true;
     }
-    PyErr_Clear();  // Lone surrogates.
+    PyErr_Clear();  // There are lone surrogates.
   }
   const Ref bytes = Ref::steal(PyUnicode_AsEncodedString(value, "utf-8", "surrogateescape"));
   if (!bytes) {
@@ -121,8 +121,8 @@ bool read_limits(PyObject* options, PluginLimits& limits) {
   return reader.ok();
 }
 
-/// A list with one entry for each worker: pairs of a variable and its value. Workers beyond it get the last entry. It
-/// is read here, because a thread of the runtime must not call Python.
+/// Reads a list with one entry for each worker: pairs of a variable and its value. Workers beyond it get the last
+/// entry. It is read here, because a thread of the runtime must not call Python.
 bool read_worker_environment(PyObject* given, std::function<RuntimeOptions::WorkerEnvironment(unsigned)>& environment) {
   std::vector<RuntimeOptions::WorkerEnvironment> of_workers;
   const Ref items = Ref::steal(PySequence_Fast(given, "worker_environment: expected a list"));

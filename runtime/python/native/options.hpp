@@ -1,7 +1,7 @@
-/// python/native/options.hpp: options that the Python half of the package has checked and put into a dict.
+/// python/native/options.hpp: reads options that the Python half of the package has checked and put into a dict.
 ///
-/// tenon/runtime.py turns durations and sizes into integers with a unit in the name, paths into str, and checks what a
-/// user gave. What arrives here in another type is a mistake of the package, and raises a TypeError.
+/// tenon/runtime.py converts durations and sizes to integers with a unit in the name and paths to str, and checks the
+/// user's values. A value of another type here is a bug of the package, and raises a TypeError.
 #pragma once
 
 #include <chrono>
@@ -16,8 +16,8 @@
 
 namespace tenon::python {
 
-/// Reads values out of a dict. Absent keys and None leave a value as it is. The first failure is kept, with the
-/// exception set. With the GIL.
+/// Reads values from a dict. An absent key or None leaves a value unchanged. The first failure is remembered, with the
+/// exception set. Needs the GIL.
 class OptionReader {
  public:
   explicit OptionReader(PyObject* options) noexcept : options_(options) {}
@@ -31,7 +31,7 @@ class OptionReader {
   void read(const char* key, unsigned& value);
   void read(const char* key, std::uint64_t& value);
   void read(const char* key, std::chrono::milliseconds& value);
-  /// Borrowed; null when absent.
+  /// Borrowed; null if absent.
   [[nodiscard]] PyObject* find(const char* key);
 
  private:
@@ -40,10 +40,11 @@ class OptionReader {
   bool ok_ = true;
 };
 
-/// str, with its lone surrogates as the bytes that they stand for. False with an exception set.
+/// Converts a str; its lone surrogates become the bytes for which they stand. False with an exception set.
 [[nodiscard]] bool read_text(PyObject* value, std::string& text);
 
-/// The options of tenon.Runtime. Neither settings nor logs, which need more. False with an exception set.
+/// Reads the options of tenon.Runtime. Settings and logs are read elsewhere, because they need more. False with an
+/// exception set.
 [[nodiscard]] bool read_runtime_options(PyObject* options, RuntimeOptions& result);
 [[nodiscard]] bool read_swap_options(PyObject* options, SwapOptions& result);
 

@@ -21,7 +21,7 @@
 namespace tenon::python {
 namespace {
 
-/// One run, shared with the thread that does it.
+/// One run, shared with the thread that executes it.
 struct Run {
   explicit Run(Runtime started) : runtime(std::move(started)) {}
   Runtime runtime;
@@ -69,14 +69,14 @@ void pipeline_dealloc(PyObject* self) {
   PyTypeObject* const type = Py_TYPE(self);
   auto& loaded = as_pipeline(self)->loaded;
   if (loaded.usable() && loaded->get() != nullptr && loaded->get()->run != nullptr) {
-    loaded->get()->run->control->cancel();  // The thread ends the runtime.
+    loaded->get()->run->control->cancel();  // The thread shuts down the runtime.
   }
   loaded.~ProcessBound();
   type->tp_free(self);
   Py_DECREF(type);
 }
 
-/// start(): starts workers, and the run on a thread of its own.
+/// start(): starts workers, and the run on a separate thread.
 PyObject* pipeline_start(PyObject* self, PyObject* /*none*/) {
   return guarded([&]() -> PyObject* {
     Loaded* const loaded = usable_pipeline(self);
@@ -112,7 +112,7 @@ PyObject* pipeline_start(PyObject* self, PyObject* /*none*/) {
   });
 }
 
-/// wait(seconds): waits for the end of the run. False when the time is over before.
+/// wait(seconds): waits for the end of the run. False if the time is over first.
 PyObject* pipeline_wait(PyObject* self, PyObject* seconds) {
   return guarded([&]() -> PyObject* {
     const double limit = PyFloat_AsDouble(seconds);
@@ -132,7 +132,7 @@ PyObject* pipeline_wait(PyObject* self, PyObject* seconds) {
   });
 }
 
-/// report(): counts so far, or the whole report once the run has ended.
+/// report(): the counts so far, or the whole report once the run has ended.
 PyObject* pipeline_report(PyObject* self, PyObject* /*none*/) {
   return guarded([&]() -> PyObject* {
     Run* const run = usable_run(self);
@@ -145,7 +145,7 @@ PyObject* pipeline_report(PyObject* self, PyObject* /*none*/) {
       report = run->report;
     }
     if (!report) {
-      // Over is a run when its workers have ended too.
+      // A run is over when its workers have exited too.
       report = run->control->report();
       report->end = RunReport::End::kRunning;
     }
@@ -193,7 +193,7 @@ PyGetSetDef pipeline_properties[] = {
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
 
-/// What loading a file gives.
+/// The outcome of loading a file.
 struct LoadOutcome {
   std::unique_ptr<Loaded> loaded;
   Diagnostics diagnostics;

@@ -8,7 +8,7 @@ namespace tenon::python {
 /// load_pipeline(path, overrides, options) -> (Pipeline or None, diagnostics). A function of the module.
 [[nodiscard]] PyObject* load_pipeline(PyObject* module, PyObject* arguments);
 
-/// Makes the type. Null with an exception set.
+/// Creates the type. Null with an exception set.
 [[nodiscard]] Ref make_pipeline_type(PyObject* module);
 
 }  // namespace tenon::python

@@ -11,7 +11,7 @@ unsigned long long number(std::uint64_t value) {
   return value;
 }
 
-/// A list with what `make` gives for each item; null with an exception set.
+/// A list of the results of `make` for each item; null with an exception set.
 template <typename Items, typename Make>
 Ref list_of(const Items& items, Make make) {
   Ref list = Ref::steal(PyList_New(0));
@@ -45,7 +45,7 @@ Ref failure_dict(const ItemFailure& failure) {
                        : Ref();
 }
 
-/// The result of a sink that collects: a Table, or the exception that says why it cannot be read.
+/// The result of a collecting sink: a Table, or the exception that says why it cannot be read.
 Ref output_table(const RunReport& report, const std::string& sink, const Reply& reply) {
   const PluginInfo* const plugin = reply.plugin();
   if (plugin == nullptr || !plugin->schema) {
@@ -104,7 +104,7 @@ PyObject* report_dict(const RunReport& report) {
   if (!outputs) {
     return nullptr;
   }
-  // While it runs there is no end yet.
+  // A running pipeline has no end yet.
   const bool running = report.end == RunReport::End::kRunning;
   return Py_BuildValue("{ss sO sO sK sO sd sO}", "end", running ? "running" : run_end_name(report.end).data(), "stages",
                        stages.get(), "failures", failures.get(), "failure_count", number(report.failure_count), "error",

@@ -1,4 +1,4 @@
-/// python/native/pipeline_report.hpp: what a pipeline reports, as dicts and lists.
+/// python/native/pipeline_report.hpp: converts the reports of a pipeline to dicts and lists.
 #pragma once
 
 #include <tenon/pipeline.hpp>
@@ -7,10 +7,9 @@
 
 namespace tenon::python {
 
-/// Tuples (severity, file, line, column, message, hint, text), of which the last one shows the place. Null with an
-/// exception set.
+/// Tuples (severity, file, line, column, message, hint, text); `text` shows the location. Null with an exception set.
 [[nodiscard]] Ref diagnostics_list(const Diagnostics& diagnostics);
-/// A report as a dict; results of sinks that collect are Tables. Null with an exception set.
+/// A report as a dict; the results of collecting sinks are Tables. Null with an exception set.
 [[nodiscard]] PyObject* report_dict(const RunReport& report);
 
 }  // namespace tenon::python

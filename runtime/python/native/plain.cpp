@@ -9,10 +9,10 @@
 namespace tenon::python {
 namespace {
 
-/// What a copy may take, beyond many times what the result itself takes.
+/// Minimum budget of a copy, in addition to a multiple of the size of the result itself.
 constexpr std::size_t kLeastBudgetBytes = std::size_t{256} << 20;
 constexpr std::size_t kBudgetPerByte = 16;
-/// What an entry of a dict or a list costs at least.
+/// Minimum cost of an entry of a dict or a list.
 constexpr std::size_t kEntryBytes = 16;
 
 bool spend(std::size_t size_bytes, std::size_t& budget_bytes) {

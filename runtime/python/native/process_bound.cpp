@@ -5,7 +5,7 @@
 namespace tenon::python {
 namespace {
 
-// Relaxed: written in a child while its only thread is inside fork().
+// Relaxed: written in a child process while its only thread is inside fork().
 std::atomic<std::uint32_t> g_generation{0};
 
 }  // namespace

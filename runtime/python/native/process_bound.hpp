@@ -1,8 +1,8 @@
-/// python/native/process_bound.hpp: what belongs to the process that made it, and not to children that were forked.
+/// python/native/process_bound.hpp: objects that belong to the process that created them, and not to forked children.
 ///
 /// A child of os.fork() has copies of runtimes, futures and replies, but none of their threads, and it shares the
-/// memory in which the parent talks to its workers. Using or destroying one of them there would act on the parent. They
-/// are therefore dead in a child: nothing is called, shut down or given back.
+/// memory through which the parent talks to its workers. Using or destroying such an object in the child would affect
+/// the parent. Therefore these objects are dead in a child: they are neither used, nor shut down, nor released.
 #pragma once
 
 #include <cstdint>
@@ -11,12 +11,12 @@
 
 namespace tenon::python {
 
-/// Number of this process among the forks that led to it: it rises by one in each child. With the GIL.
+/// The number of forks that led to this process: it increases by one in each child. Needs the GIL.
 [[nodiscard]] std::uint32_t process_generation() noexcept;
-/// For the hook that Python calls in a child.
+/// Called by the hook that Python runs in a child.
 void enter_child() noexcept;
 
-/// A T that is only destroyed in the process that made it; in a child it is left behind.
+/// A T that is destroyed only in the process that created it; in a child it is abandoned.
 template <typename T>
 class ProcessBound {
  public:
@@ -31,7 +31,7 @@ class ProcessBound {
       get().~T();
     }
   }
-  /// Whether this is the process that made it.
+  /// Whether this is the process that created it.
   [[nodiscard]] bool usable() const noexcept { return generation_ == process_generation(); }
   [[nodiscard]] T& get() noexcept { return *std::launder(reinterpret_cast<T*>(storage_)); }
   [[nodiscard]] const T& get() const noexcept { return *std::launder(reinterpret_cast<const T*>(storage_)); }

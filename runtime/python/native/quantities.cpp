@@ -37,7 +37,7 @@ bool read_duration(const char* name, PyObject* value, bool clamps, std::optional
           std::string(name) + ": " + std::to_string(seconds) + " is not a duration; it is zero or more seconds");
     return false;
   }
-  // Beyond a hundred years there is no deadline.
+  // From a hundred years on, there is no deadline.
   if (constexpr double kLongest = 100.0 * 365 * 86400; seconds < kLongest) {
     result = std::chrono::nanoseconds(static_cast<std::int64_t>(std::ceil(seconds * 1e9)));
   }

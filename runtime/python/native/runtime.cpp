@@ -55,7 +55,7 @@ CatalogOptions catalog_options(const RuntimeOptions& options) {
   return catalog;
 }
 
-/// The settings of one plugin, from bytes or along its schema. False with an exception set.
+/// Reads the settings of one plugin, from bytes or by its schema. False with an exception set.
 bool encode_settings(const Catalog& catalog, const std::string& name, PyObject* value, Buffer& result) {
   const auto plugin = catalog.find_plugin(name);
   if (plugin == nullptr) {
@@ -83,7 +83,7 @@ bool encode_settings(const Catalog& catalog, const std::string& name, PyObject* 
   return true;
 }
 
-/// Puts the settings into the options; opens the catalog where a schema is needed for it. False with an exception set.
+/// Reads the settings into the options; opens the catalog if a schema is needed for this. False with an exception set.
 bool read_settings(PyObject* settings, RuntimeOptions& options) {
   PyObject* name = nullptr;
   PyObject* value = nullptr;
@@ -132,7 +132,7 @@ int runtime_init(PyObject* self, PyObject* arguments, PyObject* keywords) {
     if (!read_runtime_options(given, options)) {
       return -1;
     }
-    // See submit(): waiting for room is done there.
+    // submit() waits for room instead.
     const bool blocks = options.overflow == Overflow::kBlock;
     options.overflow = Overflow::kReject;
     OptionReader reader(given);
@@ -169,7 +169,7 @@ void runtime_dealloc(PyObject* self) {
   }
   Py_CLEAR(object->plans);
   if (object->core.usable() && object->core.get() != nullptr) {
-    // The last owner ends the runtime, which waits for its workers.
+    // The last owner shuts down the runtime, which waits for its workers.
     std::shared_ptr<RuntimeCore> core = std::move(object->core.get());
     const WithoutGil without_gil;
     core.reset();
@@ -199,7 +199,7 @@ PyObject* runtime_close(PyObject* self, PyObject* how) {
     }
     RuntimeObject* const object = as_runtime(self);
     if (!object->core.usable() || object->core.get() == nullptr) {
-      Py_RETURN_NONE;  // A child has nothing to close: the runtime is its parent's.
+      Py_RETURN_NONE;  // A child has nothing to close, because the runtime belongs to its parent.
     }
     const auto done = run_interruptibly<bool>([core = object->core.get(), number] {
       core->shutdown(static_cast<Shutdown>(number));

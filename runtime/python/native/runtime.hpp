@@ -14,51 +14,52 @@
 
 namespace tenon::python {
 
-/// Counts the events of a runtime, so that a thread can wait for the next. [any-thread]
+/// Counts the events of a runtime, so that a thread can wait for the next one. [any-thread]
 struct EventCount {
   std::mutex mutex;
   std::condition_variable changed;
   std::uint64_t events = 0;  ///< Guarded by the mutex.
-  bool ended = false;        ///< The same.
+  bool ended = false;        ///< Guarded by the mutex.
 };
 
-/// A started runtime with what belongs to it, none of it Python's. Shared by the Python object and by threads that shut
-/// it down.
+/// A started runtime with the objects that belong to it; none of them are Python objects. Shared by the Python object
+/// and by threads that shut it down.
 struct RuntimeCore {
   explicit RuntimeCore(Runtime started, bool blocks_when_full);
   RuntimeCore(const RuntimeCore&) = delete;
   RuntimeCore& operator=(const RuntimeCore&) = delete;
   void shutdown(Shutdown how);
 
-  const bool blocks;  ///< Calls wait for room in the queue; false: they are rejected.
-  // Relaxed: it is a hint, and the runtime itself refuses calls after its end.
+  const bool blocks;  ///< Whether calls wait for room in the queue; otherwise they are rejected.
+  // Relaxed: this is a hint, and a runtime refuses calls after it has ended.
   std::atomic<bool> closed{false};
-  // Rises with each change of the catalog. Relaxed: a plan that is late by one change is still right for its result.
+  // Increases with each change of the catalog. Relaxed: a plan that is one change behind is still correct for its
+  // result.
   std::atomic<std::uint64_t> catalog_version{0};
   EventCount events;
   Runtime runtime;
-  EventSubscription subscription;  // Last: it ends first.
+  EventSubscription subscription;  // Last, so that it ends first.
 };
 
-/// The Python object. `core` is null until __init__ has succeeded; it stays when the runtime has been closed, which
-/// refuses calls by itself.
+/// The Python object. `core` is null until __init__ has succeeded; it stays after the runtime has been closed, because
+/// a closed runtime refuses calls itself.
 struct RuntimeObject {
   PyObject ob_base;
   PyObject* weak_references;
-  PyObject* plans;  ///< dict: task's name to its plan.
+  PyObject* plans;  ///< dict: maps a task's name to its plan.
   ProcessBound<std::shared_ptr<RuntimeCore>> core;
 };
 
 [[nodiscard]] inline RuntimeObject* as_runtime(PyObject* object) noexcept {
   return reinterpret_cast<RuntimeObject*>(object);
 }
-/// The runtime behind a Python object, for a call. Null with an exception set: it was never started, or belongs to the
-/// process that this one was forked from.
+/// The runtime of a Python object, for a call. Null with an exception set: it was never started, or it belongs to the
+/// process from which this one was forked.
 [[nodiscard]] RuntimeCore* usable_core(PyObject* runtime);
-/// The plan of a task, current as far as is known. Borrowed from the runtime; null with an exception set.
+/// The plan of a task, as current as is known. Borrowed from the runtime; null with an exception set.
 [[nodiscard]] PyObject* plan_for(PyObject* runtime, RuntimeCore& core, PyObject* name);
 
-/// The class that `submit` returns objects of; it derives from the module's Future.
+/// Sets the class of the objects that `submit` returns; it derives from the module's Future.
 void set_future_class(PyObject* type);
 
 // Methods of the type, by file.
@@ -67,7 +68,7 @@ extern PyMethodDef runtime_catalog_methods[];  // runtime_catalog.cpp
 extern PyMethodDef runtime_session_methods[];  // runtime_sessions.cpp
 extern PyMethodDef runtime_swap_methods[];     // runtime_swap.cpp
 
-/// Makes the type. Null with an exception set.
+/// Creates the type. Null with an exception set.
 [[nodiscard]] Ref make_runtime_type(PyObject* module);
 
 }  // namespace tenon::python

@@ -1,4 +1,4 @@
-// Runtime.call, Runtime.submit and what tasks are called through.
+// Runtime.call, Runtime.submit and the common code for calling tasks.
 #include <utility>
 
 #include "python/native/errors.hpp"
@@ -12,7 +12,7 @@ namespace {
 
 PyTypeObject* g_future_class = nullptr;
 
-/// A call as it was given: task, argument, options. Reads `name, argument=None, /, **keywords`.
+/// A call as it was passed: task, argument, options. Reads `name, argument=None, /, **keywords`.
 class Request {
  public:
   /// False with an exception set.
@@ -34,7 +34,7 @@ class Request {
     plan_ = Ref::share(borrowed);
     PyObject* const argument = count == 2 && arguments[1] != Py_None ? arguments[1] : nullptr;
     const Py_ssize_t named = names == nullptr ? 0 : PyTuple_GET_SIZE(names);
-    // Most calls have a few fields.
+    // Most calls have few fields.
     constexpr Py_ssize_t kFew = 16;
     PyObject* few_names[kFew];
     PyObject* few_values[kFew];

@@ -1,4 +1,4 @@
-// What a runtime has: plugins, tasks, workers.
+// The contents of a runtime: plugins, tasks, workers.
 #include <utility>
 
 #include "python/native/errors.hpp"
@@ -53,7 +53,7 @@ PyObject* runtime_task_names(PyObject* self, PyObject* /*none*/) {
   });
 }
 
-/// All plugins as (name, version, file, sha256, problem); problem is None for one that can be used.
+/// All plugins as (name, version, file, sha256, problem); problem is None if the plugin can be used.
 PyObject* runtime_plugins(PyObject* self, PyObject* /*none*/) {
   return guarded([&]() -> PyObject* {
     const RuntimeCore* const core = usable_core(self);

@@ -12,7 +12,7 @@
 namespace tenon::python {
 namespace {
 
-/// Raises what is wrong with the kind of a task. Always null.
+/// Raises the error for a task of the wrong kind. Always returns null.
 PyObject* refuse_kind(const TaskPlan& task) {
   constexpr std::array<const char*, 3> kHow = {"is a plain task; use Runtime.call", "is a source; use Runtime.source",
                                                "is a reduce; use Runtime.reduce"};

@@ -19,7 +19,7 @@ double since_epoch(TimePoint time) {
   return std::chrono::duration<double>(time.time_since_epoch()).count();
 }
 
-/// A generation as the tuple that tenon/runtime.py makes a Generation of.
+/// A generation as a tuple, from which tenon/runtime.py makes a Generation.
 Ref generation_tuple(const GenerationInfo& info) {
   const auto number = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
   const Ref source = text(info.source.native());
@@ -133,7 +133,7 @@ PyObject* runtime_events_since(PyObject* self, PyObject* after) {
   });
 }
 
-/// _wait_event(number, timeout): waits until there is an event with a higher number. False when the time is over or the
+/// _wait_event(number, timeout): waits until there is an event with a higher number. False if the time is over or the
 /// runtime has ended.
 PyObject* runtime_wait_event(PyObject* self, PyObject* arguments) {
   return guarded([&]() -> PyObject* {
@@ -161,7 +161,7 @@ PyObject* runtime_wait_event(PyObject* self, PyObject* arguments) {
             return true;
           }
           std::unique_lock lock(core->events.mutex);
-          // A slice at most: wait_until() of the standard library does not take the end of time.
+          // Waits at most for one slice, because wait_until() of the standard library does not accept the end of time.
           core->events.changed.wait_until(lock, std::min(until, Clock::now() + std::chrono::hours(1)),
                                           [&] { return core->events.events != seen || core->events.ended; });
           return false;

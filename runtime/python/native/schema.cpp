@@ -92,7 +92,7 @@ bool SchemaPlan::fill(ObjectPlan& plan) {
     FieldPlan& added = plan.fields.emplace_back();
     added.model = &field;
     added.name = Ref::steal(PyUnicode_InternFromString(field.name.c_str()));
-    // The type of a union stands directly before it.
+    // The type of a union is directly before it.
     if (field.type.base == BaseType::kUnion || field.type.element == BaseType::kUnion) {
       added.tag = &plan.model->fields[i - 1];
     }
@@ -129,7 +129,7 @@ std::string SchemaPlan::struct_format(const ObjectModel& object) const {
       format += struct_format(model_.object(type));
       size = model_.object(type).size_bytes;
     } else {
-      // An explicit order means standard sizes and no hidden gaps.
+      // An explicit byte order means standard sizes and no hidden gaps.
       format += std::string("<") + format_letter(type.base);
     }
     format += ":" + field.name + ":";
@@ -166,7 +166,7 @@ PyObject* SchemaPlan::enum_value(const TypeRef& type, std::int64_t value) {
   if (!number) {
     return nullptr;
   }
-  // dict: value to member, and for flags a class whose members combine.
+  // dict: maps values to members; for flags, a class whose members can be combined.
   if (PyDict_Check(known.get())) {
     PyObject* const member = PyDict_GetItemWithError(known.get(), number.get());
     return member != nullptr ? Py_NewRef(member) : PyErr_Occurred() != nullptr ? nullptr : Py_NewRef(number.get());
@@ -176,11 +176,11 @@ PyObject* SchemaPlan::enum_value(const TypeRef& type, std::int64_t value) {
 
 namespace {
 
-/// Plugins of a program, and a version or two more of each.
+/// Enough for the plugins of a program, and another version or two of each.
 constexpr std::size_t kRecentSchemas = 32;
 
 PyTypeObject* g_schema_type = nullptr;
-/// The latest first. Never destroyed: the interpreter is gone when static objects go.
+/// The latest is first. Never destroyed, because the interpreter is gone when static objects are destroyed.
 std::vector<Ref>* g_recent = nullptr;
 
 void schema_dealloc(PyObject* self) {
@@ -193,7 +193,7 @@ void schema_dealloc(PyObject* self) {
 }  // namespace
 
 Ref shared_schema(const Schema& schema) {
-  // A model has the same address as long as any copy of its schema exists, and the plan has one.
+  // The address of a model stays the same while any copy of its schema exists, and the plan has a copy.
   const internal::SchemaModel* const model = &internal::SchemaAccess::model(schema);
   std::vector<Ref>& recent = *g_recent;
   for (std::size_t i = 0; i < recent.size(); ++i) {

@@ -1,4 +1,4 @@
-/// python/native/schema.hpp: a plugin's schema, laid out for Python: field names as interned str, enums as classes.
+/// python/native/schema.hpp: a plugin's schema, prepared for Python: field names as interned str, enums as classes.
 #pragma once
 
 #include <cstddef>
@@ -16,11 +16,11 @@ namespace tenon::python {
 
 class SchemaPlan;
 
-/// One field that Python sees. Deprecated ones are not among them.
+/// A field that is visible to Python. Deprecated fields are not.
 struct FieldPlan {
   const internal::FieldModel* model = nullptr;
-  Ref name;  ///< Interned, so that a comparison of pointers finds it as a rule.
-  /// The field with the type of this union, or of this vector of unions; null for others.
+  Ref name;  ///< Interned, so that comparing pointers usually finds it.
+  /// The field with the type of this union, or of this vector of unions; null for other fields.
   const internal::FieldModel* tag = nullptr;
 };
 
@@ -28,16 +28,16 @@ struct FieldPlan {
 struct ObjectPlan {
   const internal::ObjectModel* model = nullptr;
   SchemaPlan* schema = nullptr;
-  std::vector<FieldPlan> fields;  ///< By id.
-  Ref positions;                  ///< dict: name to position in `fields`.
-  std::string format;             ///< Of a struct: as the buffer protocol writes it, "T{<f:x:<f:y:}".
+  std::vector<FieldPlan> fields;  ///< Sorted by id.
+  Ref positions;                  ///< dict: maps a name to its position in `fields`.
+  std::string format;             ///< For a struct: its format in the buffer protocol, "T{<f:x:<f:y:}".
 
   static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
   /// Position of a field by its name, which is a str; kNone if there is none. Never raises.
   [[nodiscard]] std::size_t find(PyObject* name) const;
 };
 
-/// The plans of one schema, each made at its first use. With the GIL. Owned by a Python object, which tables share.
+/// The plans of one schema, each created at its first use. Needs the GIL. Owned by a Python object that tables share.
 class SchemaPlan {
  public:
   explicit SchemaPlan(Schema schema);
@@ -46,11 +46,12 @@ class SchemaPlan {
 
   [[nodiscard]] const Schema& schema() const noexcept { return schema_; }
   [[nodiscard]] const internal::SchemaModel& model() const noexcept { return model_; }
-  /// The plan of an object of the model. Null with an exception set when there is no memory.
+  /// The plan of an object of the model. Null with an exception set if there is no memory.
   [[nodiscard]] const ObjectPlan* object(const internal::ObjectModel& object);
-  /// The same by name; null without an exception when the schema has no such object.
+  /// The same, by name; null without an exception if the schema has no such object.
   [[nodiscard]] const ObjectPlan* find_object(std::string_view name);
-  /// A value of an enum as its Python class, or as an int where the enum does not have it. New reference.
+  /// A value of an enum as a member of its Python class, or as an int if the enum does not have it. Returns a new
+  /// reference.
   [[nodiscard]] PyObject* enum_value(const internal::TypeRef& type, std::int64_t value);
 
  private:
@@ -72,13 +73,12 @@ struct SchemaObject {
 [[nodiscard]] inline SchemaPlan& plan_of(PyObject* schema) noexcept {
   return *reinterpret_cast<SchemaObject*>(schema)->plan;
 }
-/// The object for a schema, which is kept for the next who asks while it is among the latest few. Null with an
-/// exception set.
+/// The object for a schema; it is cached while it is among the latest few. Null with an exception set.
 [[nodiscard]] Ref shared_schema(const Schema& schema);
-/// Makes the type. Null with an exception set.
+/// Creates the type. Null with an exception set.
 [[nodiscard]] Ref make_schema_type(PyObject* module);
 
-/// The letter by which the buffer protocol and the module struct know a scalar.
+/// The letter for a scalar in the buffer protocol and in the module struct.
 [[nodiscard]] char format_letter(internal::BaseType type) noexcept;
 
 }  // namespace tenon::python

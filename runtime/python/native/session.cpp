@@ -17,7 +17,7 @@
 namespace tenon::python {
 namespace {
 
-/// A result, and a checkpoint, of which only the bytes count.
+/// A result and a checkpoint, of which only the bytes matter.
 struct Finishing {
   Future<Reply> future;
 };
@@ -25,7 +25,7 @@ struct Checkpointing {
   Future<Reply> future;
 };
 
-/// The step that is under way. A session does one at a time.
+/// The running step. A session runs only one at a time.
 using Step =
     std::variant<std::monostate, Future<Session>, Future<Session::Batch>, Future<void>, Finishing, Checkpointing>;
 
@@ -48,7 +48,7 @@ SessionObject* as_session(PyObject* object) {
   return reinterpret_cast<SessionObject*>(object);
 }
 
-/// Null with an exception set in a child.
+/// Null with an exception set in a child process.
 State* usable_state(PyObject* self) {
   auto& state = as_session(self)->state;
   if (!state.usable()) {
@@ -58,7 +58,7 @@ State* usable_state(PyObject* self) {
   return &state.get();
 }
 
-/// The session, for a new step. Null with an exception set.
+/// The session, if it can start a new step. Null with an exception set.
 Session* idle_session(PyObject* self) {
   State* const state = usable_state(self);
   if (state == nullptr) {
@@ -73,7 +73,7 @@ Session* idle_session(PyObject* self) {
   return &*state->session;
 }
 
-/// Ends the step under way and the session, which takes locks and may wait for the worker.
+/// Ends the running step and the session; this takes locks and may wait for the worker.
 void end_session(State& state) {
   State ended = std::exchange(state, State{});
   state.closed = true;
@@ -104,7 +104,7 @@ int session_traverse(PyObject* self, visitproc visit, void* arg) {
 
 /// Null with an exception set.
 RuntimeCore* core_of(PyObject* self) {
-  // The collector clears the runtime of a session that is part of a cycle which nothing else refers to.
+  // The garbage collector clears the runtime of a session that is part of an unreachable cycle.
   PyObject* const runtime = as_session(self)->runtime;
   return runtime != nullptr ? usable_core(runtime)
                             : raise(ErrorCode::kUnavailable, "the session is closed; open another one");
@@ -130,7 +130,7 @@ PyObject* session_start_next(PyObject* self, PyObject* count) {
   });
 }
 
-/// An argument of a reduce where workers can read it.
+/// Stores an argument of a reduce in memory that workers can read.
 std::optional<Reply> stored(Runtime& runtime, const Argument& argument) {
   if (argument.reply() != nullptr) {
     return *argument.reply();
@@ -206,7 +206,7 @@ PyObject* session_start_checkpoint(PyObject* self, PyObject* /*none*/) {
 
 // -- ending steps -----------------------------------------------------------------------------
 
-/// Waits for a step, which stays under way when the wait is interrupted. False with an exception set.
+/// Waits for a step, which keeps running if the wait is interrupted. False with an exception set.
 template <typename T>
 bool ended(const Future<T>& future) {
   return wait_for(future) == Waited::kDone;
@@ -224,15 +224,15 @@ PyObject* batch_of(PyObject* plan, const Session::Batch& batch) {
   return results ? PyTuple_Pack(2, results.get(), batch.ended ? Py_True : Py_False) : nullptr;
 }
 
-/// wait(): ends the step under way. None for open and feed, (results, ended) for next, the result for finish, bytes for
-/// checkpoint.
+/// wait(): waits for the running step. Returns None for open and feed, (results, ended) for next, the result for
+/// finish, and bytes for checkpoint.
 PyObject* session_wait(PyObject* self, PyObject* /*none*/) {
   return guarded([&]() -> PyObject* {
     State* const state = usable_state(self);
     if (state == nullptr) {
       return nullptr;
     }
-    // A copy: the session may be closed meanwhile.
+    // A copy, because the session may be closed meanwhile.
     const Step step = state->step;
     PyObject* const plan = as_session(self)->plan;
     const auto settle = [&](auto&& outcome, auto value) -> PyObject* {

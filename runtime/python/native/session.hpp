@@ -7,10 +7,11 @@
 
 namespace tenon::python {
 
-/// A session that is being opened. `plan` holds the TaskPlan. A new reference, or null with an exception set.
+/// Creates the object for a session that is being opened. `plan` holds the TaskPlan. A new reference, or null with an
+/// exception set.
 [[nodiscard]] PyObject* make_session(PyObject* runtime, PyObject* plan, Future<Session> opening);
 
-/// Makes the type. Null with an exception set.
+/// Creates the type. Null with an exception set.
 [[nodiscard]] Ref make_session_type(PyObject* module);
 
 }  // namespace tenon::python

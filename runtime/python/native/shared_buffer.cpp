@@ -10,14 +10,15 @@
 namespace tenon::python {
 namespace {
 
-/// Smaller arguments travel differently, with a copy in any case.
+/// Smaller arguments are sent differently, with a copy in any case.
 constexpr std::size_t kLeastSharedBytes = std::size_t{64} << 10;
 
 PyTypeObject* g_shared_buffer_type = nullptr;
 
-/// All unused ones by where their memory begins: an array of numpy does not tell what it is a view of. With the GIL.
+/// All unused buffers by the start of their memory, because a numpy array does not reveal what it is a view of. With
+/// the GIL.
 std::map<const void*, SharedBufferObject*>& unused_buffers() {
-  static auto* const buffers = new std::map<const void*, SharedBufferObject*>();  // Never destroyed, as others are.
+  static auto* const buffers = new std::map<const void*, SharedBufferObject*>();  // Never destroyed.
   return *buffers;
 }
 
@@ -94,12 +95,13 @@ void set_unused(SharedBufferObject& buffer, bool unused) {
 
 namespace {
 
-/// Makes the memory the last vector of an argument. False: it is better kept apart.
+/// Makes the memory the last vector of an argument. False: the memory must stay separate.
 bool place_in_argument(ArgumentBuilder& argument, std::size_t count, std::size_t size_bytes,
                        SharedBufferObject& buffer) {
   const MutableBytesView block = argument.bytes();
   constexpr std::size_t kAlignment = 16;
-  // What does not end aligned is copied when the argument is finished, and what is not in the block is private memory.
+  // Memory whose end is not aligned would be copied when the argument is finished, and memory outside the block is
+  // private.
   if (block.empty() || reinterpret_cast<std::uintptr_t>(block.data() + block.size()) % kAlignment != 0) {
     return false;
   }
@@ -107,7 +109,7 @@ bool place_in_argument(ArgumentBuilder& argument, std::size_t count, std::size_t
   builder.ForceVectorAlignment(size_bytes, 1, kAlignment);
   std::uint8_t* data = nullptr;
   buffer.offset = builder.CreateUninitializedVector<std::uint8_t>(size_bytes, &data).o;
-  // It counted bytes.
+  // The builder counted bytes.
   flatbuffers::WriteScalar(builder.GetCurrentBufferPointer(), static_cast<flatbuffers::uoffset_t>(count));
   if (data < block.data() || data + size_bytes > block.data() + block.size()) {
     return false;
@@ -131,7 +133,7 @@ PyObject* make_shared_buffer(Runtime& runtime, std::size_t count, std::size_t it
   if (size_bytes >= kLeastSharedBytes) {
     auto argument = runtime.build_argument(size_bytes + kSharedBufferReserveBytes);
     if (argument && place_in_argument(*argument, count, size_bytes, buffer)) {
-      std::memset(buffer.data, 0, size_bytes);  // Clears what earlier calls left there.
+      std::memset(buffer.data, 0, size_bytes);  // Clears the data of earlier calls.
       buffer.state->builder.emplace(std::move(*argument));
       set_unused(buffer, true);
       return self.release();

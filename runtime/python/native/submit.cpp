@@ -15,26 +15,26 @@
 namespace tenon::python {
 namespace {
 
-/// Arguments with so much in them are built where workers can read them, which saves a copy of it.
+/// Arguments of at least this size are built in memory that workers can read, which saves a copy.
 constexpr std::size_t kBulkBytes = std::size_t{64} << 10;
-/// What the tables and strings around it may take without making the block grow.
+/// Space for the tables and strings around the bulk data, so that the block need not grow.
 constexpr std::size_t kBesideBulkBytes = std::size_t{16} << 10;
-/// Builders that have grown beyond this are not kept.
+/// Larger builders are not kept.
 constexpr std::size_t kKeptScratchBytes = std::size_t{1} << 20;
 constexpr std::size_t kKeptScratches = 8;
-/// From here on a submission, which copies the argument, lets other threads of Python run.
+/// During submissions that copy at least this much, other Python threads may run.
 constexpr std::size_t kLongCopyBytes = std::size_t{256} << 10;
-/// How often a call that waits for room tries again.
+/// Interval at which a call that waits for room tries again.
 constexpr std::chrono::milliseconds kRoomInterval{1};
 
 using Scratches = std::vector<std::unique_ptr<flatbuffers::FlatBufferBuilder>>;
 
 Scratches& scratches() {
-  static auto* const kept = new Scratches();  // Never destroyed: an ending thread may still use it.
+  static auto* const kept = new Scratches();  // Never destroyed, because a thread may still use it at exit.
   return *kept;
 }
 
-/// About how many bytes a value brings along in bulk: buffers and long strings, a few levels deep.
+/// The approximate size of the bulk data in a value: buffers and long strings, a few levels deep.
 std::size_t bulk_bytes_of(PyObject* value, int depth) {
   if (PyBytes_Check(value)) {
     return static_cast<std::size_t>(PyBytes_GET_SIZE(value));
@@ -54,7 +54,7 @@ std::size_t bulk_bytes_of(PyObject* value, int depth) {
   if ((PyList_Check(value) || PyTuple_Check(value)) && depth > 0) {
     const Py_ssize_t count = PySequence_Fast_GET_SIZE(value);
     std::size_t sum = static_cast<std::size_t>(count) * 8;
-    // A sample: most sequences are uniform.
+    // Only a sample is examined, because most sequences are uniform.
     constexpr Py_ssize_t kSample = 64;
     for (Py_ssize_t i = 0; i < std::min(count, kSample); ++i) {
       sum += bulk_bytes_of(PySequence_Fast_GET_ITEM(value, i), depth - 1);
@@ -147,7 +147,7 @@ bool Argument::build(Runtime& runtime, SharedBufferObject* shared, std::size_t b
       reply_ = std::move(*built);
       return true;
     }
-    // Without room in shared memory the call makes a private copy, or says why it cannot.
+    // Without room in shared memory, the call makes a private copy, or says why it cannot.
   }
   scratch_.emplace();
   const flatbuffers::uoffset_t root = encode(scratch_->get(), nullptr);
@@ -164,7 +164,7 @@ bool Argument::encode(Runtime& runtime, const TaskPlan& task, PyObject* value) {
     const Reply* const reply = reply_of_table(value);
     const bool fits = task.argument->model->is_any || plan->model->name == task.argument->model->name;
     if (reply != nullptr && fits && reply->size_bytes() > 0) {
-      reply_ = *reply;  // The result of an earlier call, where it lies.
+      reply_ = *reply;  // Uses the result of an earlier call in place.
       return true;
     }
   } else if (!is_fields(value)) {
@@ -214,7 +214,7 @@ int keyword_of(PyObject* name) {
       return i;
     }
   }
-  // Names of keyword arguments are interned as a rule, but need not be.
+  // Names of keyword arguments are usually interned, but need not be.
   for (int i = 0; i < kKeywordCount; ++i) {
     if (PyUnicode_CompareWithASCIIString(name, kKeywordNames[i]) == 0) {
       return i;
@@ -317,7 +317,7 @@ std::optional<Future<Reply>> submit(Runtime& runtime, std::string_view task, con
   } else {
     future = attempt();
   }
-  // The runtime itself never waits for room here: that wait would hold the GIL, and Ctrl-C could not end it.
+  // The runtime itself never waits for room here: that wait would hold the GIL, and Ctrl-C could not interrupt it.
   const auto refused = [&future, &closed] {
     if (closed.load() || !future.ready()) {
       return false;

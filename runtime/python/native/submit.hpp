@@ -1,4 +1,4 @@
-/// python/native/submit.hpp: arguments and options of a call from Python, and its submission.
+/// python/native/submit.hpp: reads the arguments and options of a call from Python, and submits it.
 #pragma once
 
 #include <atomic>
@@ -19,8 +19,8 @@
 
 namespace tenon::python {
 
-/// A FlatBufferBuilder that is reused from call to call. Several exist at once where encoding a value runs code that
-/// makes a call of its own. With the GIL.
+/// A FlatBufferBuilder that is reused from call to call. Several exist at once if encoding a value runs code that makes
+/// another call. Needs the GIL.
 class ScratchBuilder {
  public:
   ScratchBuilder();
@@ -33,7 +33,7 @@ class ScratchBuilder {
   std::unique_ptr<flatbuffers::FlatBufferBuilder> builder_;
 };
 
-/// An argument, ready for any number of submissions: bytes, or a reply that lies where workers can read it.
+/// An argument that can be submitted any number of times: bytes, or a reply in memory that workers can read.
 class Argument {
  public:
   Argument() = default;
@@ -41,18 +41,18 @@ class Argument {
   Argument& operator=(const Argument&) = delete;
   ~Argument();
 
-  /// Makes the argument of a task out of a value: a Table, a FlatBuffer as bytes, or what TableEncoder::table takes.
+  /// Creates the argument of a task from a value: a Table, a FlatBuffer as bytes, or a value for TableEncoder::table.
   /// False with an exception set.
   [[nodiscard]] bool encode(Runtime& runtime, const TaskPlan& task, PyObject* value);
-  /// The same out of keyword arguments.
+  /// The same from keyword arguments.
   [[nodiscard]] bool encode(Runtime& runtime, const TaskPlan& task, PyObject* const* names, PyObject* const* values,
                             std::size_t count);
-  /// Takes what is encoded already: bytes that outlive this, or a reply.
+  /// Uses an encoded argument: bytes that outlive this object, or a reply.
   void use(BytesView bytes) noexcept { bytes_ = bytes; }
   void use(Reply reply) { reply_ = std::move(reply); }
-  /// Null when the argument is `bytes`.
+  /// Null if the argument is in `bytes`.
   [[nodiscard]] const Reply* reply() const noexcept { return reply_ ? &*reply_ : nullptr; }
-  /// Valid as long as this.
+  /// Valid as long as this object.
   [[nodiscard]] BytesView bytes() const noexcept { return bytes_; }
 
  private:
@@ -67,19 +67,20 @@ class Argument {
   BytesView bytes_;
 };
 
-/// The options of a call, which are keyword arguments beside the fields. With the GIL.
+/// The options of a call, which are keyword arguments beside the fields. Needs the GIL.
 class CallKeywords {
  public:
   enum class Taken { kYes, kNo, kFailed };
 
-  /// Takes a keyword argument if it is an option. `params` are encoded along the task. kFailed: an exception is set.
+  /// Uses a keyword argument if it is an option. `params` are encoded by the schema of the task. kFailed: an exception
+  /// is set.
   [[nodiscard]] Taken take(const TaskPlan& task, PyObject* name, PyObject* value);
-  /// Valid as long as this.
+  /// Valid as long as this object.
   [[nodiscard]] const CallOptions& options() noexcept {
     options_.params = params_;
     return options_;
   }
-  /// Makes the names of the options, once. False with an exception set.
+  /// Creates the names of the options, once. False with an exception set.
   [[nodiscard]] static bool prepare();
 
  private:
@@ -88,8 +89,8 @@ class CallKeywords {
   Buffer params_;
 };
 
-/// Submits a call. Where the queue is full and `blocks` says to wait, the wait gives the GIL up, and Ctrl-C ends it:
-/// nullopt with an exception set. `closed` ends it too.
+/// Submits a call. If the queue is full and `blocks` is set, waits without the GIL; Ctrl-C interrupts the wait: nullopt
+/// with an exception set. `closed` also ends the wait.
 [[nodiscard]] std::optional<Future<Reply>> submit(Runtime& runtime, std::string_view task, const Argument& argument,
                                                   const CallOptions& options, bool blocks,
                                                   const std::atomic<bool>& closed);

@@ -12,9 +12,9 @@
 namespace tenon::python {
 namespace {
 
-/// From here on other threads of Python may run while a result is verified.
+/// While a result of at least this size is verified, other Python threads may run.
 constexpr std::size_t kLongVerifyBytes = std::size_t{256} << 10;
-/// What repr() shows of a str or of bytes.
+/// Maximum length of a str or of bytes in repr().
 constexpr Py_ssize_t kShownLength = 80;
 
 /// A table without fields, for results without bytes: the offset of the root, its vtable, the table.
@@ -49,7 +49,7 @@ void table_dealloc(PyObject* self) {
   Py_DECREF(type);
 }
 
-/// A field by its name, with its default. Null without an exception when there is no such field.
+/// A field by its name, or its default. Null without an exception if there is no such field.
 Ref field_by_name(PyObject* self, PyObject* name) {
   const ObjectPlan& plan = *as_table(self)->plan;
   const std::size_t position = plan.find(name);
@@ -72,7 +72,7 @@ std::string unknown_field(PyObject* self, PyObject* name) {
 
 PyObject* table_getattr(PyObject* self, PyObject* name) {
   return guarded([&]() -> PyObject* {
-    // Fields first: a schema may well have a field 'values'.
+    // Fields take precedence, because a schema may have a field 'values'.
     if (Ref value = field_by_name(self, name); value || PyErr_Occurred() != nullptr) {
       return value.release();
     }
@@ -104,10 +104,10 @@ int table_contains(PyObject* self, PyObject* name) {
 }
 
 int table_bool(PyObject* /*self*/) {
-  return 1;  // Also without fields.
+  return 1;  // This also holds for a table without fields.
 }
 
-/// A list with what `make` gives for each field.
+/// A list of the results of `make` for each field.
 template <typename Make>
 PyObject* list_of_fields(PyObject* self, Make make) {
   return guarded([&]() -> PyObject* {
@@ -190,7 +190,7 @@ PyObject* array_of(PyObject* self, PyObject* name, PyObject* dtype) {
     if (dtype == Py_None) {
       return PyObject_CallMethod(numpy.get(), "asarray", "O", value.get());
     }
-    // numpy has its own opinion about an empty buffer.
+    // numpy treats an empty buffer differently.
     const Py_ssize_t count = PyObject_Size(value.get());
     return count == 0 ? PyObject_CallMethod(numpy.get(), "empty", "iO", 0, dtype)
                       : PyObject_CallMethod(numpy.get(), "frombuffer", "OO", value.get(), dtype);
@@ -239,7 +239,7 @@ PyObject* table_compare(PyObject* self, PyObject* other, int operation) {
   });
 }
 
-/// repr() of a value, without the bulk of a large one.
+/// The repr() of a value, shortened if it is large.
 Ref short_repr(PyObject* value) {
   if (PyMemoryView_Check(value)) {
     const Py_buffer& view = *PyMemoryView_GET_BUFFER(value);

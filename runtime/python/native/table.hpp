@@ -1,8 +1,8 @@
-/// python/native/table.hpp: the type `Table` of the module: a result, read where it lies.
+/// python/native/table.hpp: the type `Table` of the module: a result that is read in place.
 ///
-/// A result comes from a worker, which may run faulty or hostile code. It is verified once, as a whole, in memory that
-/// the worker cannot write any more; afterwards every offset that the schema knows of may be followed. Reading a field
-/// costs what the field costs, and what is not read costs nothing.
+/// A result comes from a worker, which may run faulty or hostile code. All of it is verified once, in memory that the
+/// worker can no longer write; afterwards, every offset that the schema knows can be followed. Reading a field costs
+/// only the access to that field; other fields cost nothing.
 #pragma once
 
 #include <cstdint>
@@ -15,37 +15,37 @@
 
 namespace tenon::python {
 
-/// A table or a struct. The root holds the reply; the others hold the root.
+/// A table or a struct. The root holds the reply; other tables hold the root.
 struct TableObject {
   PyObject ob_base;
   PyObject* root;    ///< Null in the root itself.
   PyObject* schema;  ///< The SchemaObject that owns `plan`.
   const ObjectPlan* plan;
   const std::uint8_t* at;
-  ProcessBound<Reply> reply;  ///< Of the root.
+  ProcessBound<Reply> reply;  ///< Only in the root.
 };
 
-/// The root table of a result, verified as `plan`. A new reference, or null with tenon.Corrupt or another exception
-/// set.
+/// Creates the root table of a result, verified as `plan`. A new reference, or null with tenon.Corrupt or another
+/// exception set.
 [[nodiscard]] PyObject* make_root_table(PyObject* schema, const ObjectPlan& plan, Reply reply);
-/// A table or struct inside of another, whose buffer has been verified. The same.
+/// Creates a table or struct inside another one, whose buffer has been verified. Returns as make_root_table.
 [[nodiscard]] PyObject* make_inner_table(PyObject* parent, const ObjectPlan& plan, const std::uint8_t* at);
 
-/// The plan of a Table; null when the object is something else.
+/// The plan of a Table; null for any other object.
 [[nodiscard]] const ObjectPlan* plan_of_table(PyObject* object) noexcept;
-/// The reply of a root table; null for another one and in a child.
+/// The reply of a root table; null for other tables and in a child process.
 [[nodiscard]] const Reply* reply_of_table(PyObject* table) noexcept;
 /// The object that keeps the bytes of a table.
 [[nodiscard]] PyObject* root_of(PyObject* table) noexcept;
 
-/// A field of a table; null without an exception when it is absent.
+/// A field of a table; null without an exception if it is absent.
 [[nodiscard]] Ref present_field(PyObject* table, const FieldPlan& field);
-/// The same with its default; None where there is none. Null with an exception set.
+/// The same, or its default; None if it has none. Null with an exception set.
 [[nodiscard]] Ref read_field(PyObject* table, const FieldPlan& field);
-/// A value of a verified buffer at `at`, where its parent has it. `parent` is the table that it belongs to.
+/// A value at `at` in a verified buffer, as its parent stores it. `parent` is the table that contains it.
 [[nodiscard]] PyObject* read_value(PyObject* parent, SchemaPlan& schema, const internal::TypeRef& type,
                                    const std::uint8_t* at);
-/// A member of a union at `at`, the place of its offset; None for one that the schema does not know.
+/// A union member whose offset is at `at`; None for a member that the schema does not know.
 [[nodiscard]] PyObject* read_member(PyObject* parent, SchemaPlan& schema, const internal::TypeRef& type,
                                     std::uint8_t tag, const std::uint8_t* at);
 
@@ -55,7 +55,7 @@ struct TableObject {
 /// array(table, name, dtype)
 [[nodiscard]] PyObject* table_array(PyObject* module, PyObject* arguments);
 
-/// Makes the type. Null with an exception set.
+/// Creates the type. Null with an exception set.
 [[nodiscard]] Ref make_table_type(PyObject* module);
 
 }  // namespace tenon::python

@@ -32,8 +32,8 @@ PyObject* read_integer(SchemaPlan& schema, const TypeRef& type, std::int64_t val
   }
 }
 
-/// Numbers come as a memoryview, which reads, slices and compares them without a copy. Those of an enum come as a
-/// Vector, which knows their names.
+/// Numbers are returned as a memoryview, which supports reading, slicing and comparing without a copy. Enum values are
+/// returned as a Vector, which knows their names.
 PyObject* read_items(PyObject* parent, SchemaPlan& schema, const TypeRef& item, const std::uint8_t* items,
                      Py_ssize_t count) {
   Ref vector = Ref::steal(make_vector(parent, schema, item, items, count));
@@ -43,7 +43,7 @@ PyObject* read_items(PyObject* parent, SchemaPlan& schema, const TypeRef& item, 
   return PyMemoryView_FromObject(vector.get());
 }
 
-/// Where a field lies; null when it is absent.
+/// The location of a field; null if it is absent.
 const std::uint8_t* place_of(const TableObject& table, const internal::FieldModel& field) {
   return table.plan->model->is_struct ? table.at + field.offset : internal::field_at(table.at, field);
 }

@@ -1,4 +1,4 @@
-/// python/native/task_plan.hpp: a task as the module calls it: its schema, and the tables of its argument and result.
+/// python/native/task_plan.hpp: the module's view of a task: its schema, and the tables of its argument and result.
 #pragma once
 
 #include <cstdint>
@@ -13,18 +13,18 @@
 
 namespace tenon::python {
 
-/// A task of one version of its plugin. Immutable; with the GIL.
+/// A task of one version of its plugin. Immutable; needs the GIL.
 struct TaskPlan {
-  std::string name;  ///< Full, as in "image.thumbnail".
+  std::string name;  ///< Full name, as in "image.thumbnail".
   TaskKind kind = TaskKind::kPlain;
   std::string result_type;
   Ref schema;  ///< The SchemaObject that owns the plans.
   const ObjectPlan* argument = nullptr;
   const ObjectPlan* result = nullptr;
-  const ObjectPlan* params = nullptr;  ///< Null when the task has none.
+  const ObjectPlan* params = nullptr;  ///< Null if the task has none.
   std::shared_ptr<const PluginInfo> plugin;
-  const TaskInfo* info = nullptr;  ///< In the plugin's schema.
-  /// Of the runtime's catalog when it was looked up: a later one may have another version.
+  const TaskInfo* info = nullptr;  ///< Inside the plugin's schema.
+  /// The version of the runtime's catalog at the lookup: a later catalog may have another version of the plugin.
   std::uint64_t catalog_version = 0;
 };
 
@@ -32,15 +32,15 @@ struct TaskPlan {
 [[nodiscard]] Ref make_task_plan(const Catalog& catalog, const std::string& name, std::uint64_t catalog_version);
 [[nodiscard]] const TaskPlan& task_plan_of(PyObject* object) noexcept;
 
-/// The result of a task as a Table. The version that made it may be another than the plan's, as during a swap.
-/// `context` holds a TaskPlan.
+/// The result of a task as a Table. It may have been made by another version than the plan's, for example during a
+/// swap. `context` holds a TaskPlan.
 [[nodiscard]] PyObject* decode_result(PyObject* context, Reply reply);
-/// The same in the form of Decode.
+/// The same, with the signature of Decode.
 [[nodiscard]] inline PyObject* decode_table(PyObject* context, Reply reply, Ref& /*failure*/) {
   return decode_result(context, std::move(reply));
 }
 
-/// Makes the type. Null with an exception set.
+/// Creates the type. Null with an exception set.
 [[nodiscard]] Ref make_task_plan_type(PyObject* module);
 
 }  // namespace tenon::python

@@ -12,7 +12,7 @@ using internal::TypeRef;
 
 namespace {
 
-/// Items that repr() shows.
+/// Number of items that repr() shows.
 constexpr Py_ssize_t kShownItems = 6;
 
 PyTypeObject* g_vector_type = nullptr;
@@ -127,7 +127,7 @@ int vector_buffer(PyObject* self, Py_buffer* view, int flags) {
     if (plan == nullptr) {
       return -1;
     }
-    format = const_cast<char*>(plan->format.c_str());  // Lives as long as the schema.
+    format = const_cast<char*>(plan->format.c_str());  // The format lives as long as the schema.
   } else {
     for (auto& candidate : formats) {
       if (candidate[0] == format_letter(vector.item.base)) {

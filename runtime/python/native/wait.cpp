@@ -5,7 +5,7 @@
 namespace tenon::python {
 namespace {
 
-// Relaxed: written with the GIL, which orders it.
+// Relaxed: only written with the GIL, which orders the accesses.
 std::atomic<unsigned long> g_main_thread{0};
 std::atomic<unsigned long> g_callback_thread{0};
 std::atomic<unsigned long> g_exit_thread{0};  // 0: the interpreter is not ending.

@@ -1,4 +1,4 @@
-/// python/native/wait.hpp: waiting without the GIL, which Ctrl-C ends.
+/// python/native/wait.hpp: waits without the GIL, interruptible by Ctrl-C.
 #pragma once
 
 #include <algorithm>
@@ -20,34 +20,34 @@ namespace tenon::python {
 
 using Clock = std::chrono::steady_clock;
 
-/// How long the main thread waits before it looks whether a signal has come. The handlers of Python's signals run
-/// between two such waits, so that Ctrl-C takes effect within this time.
+/// The interval at which the main thread, while it waits, checks for signals. Python's signal handlers run between two
+/// such waits, so Ctrl-C takes effect within this time.
 inline constexpr std::chrono::milliseconds kSignalInterval{40};
 
-/// Whether the calling thread is the one in which Python runs the handlers of signals. With the GIL.
+/// Whether the calling thread is the one in which Python runs signal handlers. Needs the GIL.
 [[nodiscard]] bool on_main_thread() noexcept;
-/// Takes note of which thread that is: at the import, and in a child.
+/// Records which thread that is; called at the import, and in a child process.
 void note_main_thread(unsigned long ident) noexcept;
 
-/// Whether the calling thread runs the callbacks of futures, one after another. With the GIL.
+/// Whether the calling thread runs the callbacks of futures, one after another. Needs the GIL.
 [[nodiscard]] bool on_callback_thread() noexcept;
-/// Takes note of which thread that is; 0 for none.
+/// Records which thread that is; 0 for none.
 void note_callback_thread(unsigned long ident) noexcept;
 
-/// Whether the interpreter is ending and the calling thread is a daemon thread of the user, which must end too. With
+/// Whether the interpreter is exiting and the calling thread is a daemon thread of the user, which must end too. With
 /// the GIL.
 [[nodiscard]] bool must_end_quietly() noexcept;
-/// Takes note that the interpreter is ending, in the calling thread. Only daemon threads are left then.
+/// Records that the interpreter is exiting, in the calling thread. Only daemon threads are left then.
 void note_exit() noexcept;
 
 enum class Waited {
   kDone,
   kTimedOut,
-  kInterrupted,  ///< The handler of a signal has raised an exception, which is set.
+  kInterrupted,  ///< A signal handler has raised an exception, which is set.
 };
 
-/// Waits by `wait_until(time point) -> bool`, which is called without the GIL until it returns true, a signal's handler
-/// raises, or `deadline` has passed. With the GIL.
+/// Waits by calling `wait_until(time point) -> bool` without the GIL until it returns true, a signal handler raises an
+/// exception, or `deadline` has passed. Needs the GIL.
 template <typename WaitUntil>
 [[nodiscard]] Waited wait_interruptibly(WaitUntil wait_until, std::optional<Clock::time_point> deadline) {
   const bool slices = on_main_thread();
@@ -73,7 +73,7 @@ template <typename WaitUntil>
   }
 }
 
-/// Waits for a future. With the GIL.
+/// Waits for a future. Needs the GIL.
 template <typename T>
 [[nodiscard]] Waited wait_for(const Future<T>& future, std::optional<Clock::time_point> deadline = std::nullopt) {
   if (future.ready()) {
@@ -90,7 +90,7 @@ template <typename T>
       deadline);
 }
 
-/// The outcome of something that another thread does.
+/// The outcome of an operation of another thread.
 template <typename T>
 struct Errand {
   std::mutex mutex;
@@ -98,8 +98,8 @@ struct Errand {
   std::optional<T> outcome;  ///< Guarded by the mutex.
 };
 
-/// Runs `work` so that Ctrl-C ends the wait for it: in the main thread it runs on a thread of its own, which continues
-/// when the wait is interrupted, so that it must own what it uses. nullopt: interrupted, with an exception set.
+/// Runs `work` so that Ctrl-C interrupts the wait for it: in the main thread, `work` runs on a separate thread, which
+/// continues if the wait is interrupted, so `work` must own what it uses. nullopt: interrupted, with an exception set.
 template <typename T>
 [[nodiscard]] std::optional<T> run_interruptibly(std::function<T()> work) {
   if (!on_main_thread()) {
@@ -110,7 +110,7 @@ template <typename T>
   {
     std::thread([errand, work = std::move(work)]() mutable {
       T outcome = work();
-      work = nullptr;  // What it owns goes before the outcome is announced.
+      work = nullptr;  // The objects that `work` owns are released before the outcome is announced.
       const std::lock_guard lock(errand->mutex);
       errand->outcome.emplace(std::move(outcome));
       errand->done.notify_all();
