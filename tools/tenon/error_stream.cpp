@@ -25,12 +25,12 @@ struct ErrorStream::Shared {
   bool take(const std::string& text) {
     auto written = write(text);
     if (!written) {
-      *problem.lock() = std::move(written.error().message);
+      problem.set(std::move(written.error().message));
     }
     return written.has_value();
   }
   std::string report(std::uint64_t count) {
-    const std::string failed = *problem.lock();
+    const std::string failed = problem.get();
     return prefix + internal::count_of(count, "log line was", "log lines were") + " dropped because " +
            (failed.empty() ? "standard error was not read" : "standard error could not be written: " + failed) + '\n';
   }

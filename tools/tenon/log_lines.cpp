@@ -98,7 +98,8 @@ LogSink LogLines::sink() const {
 }
 
 void LogLines::flush() {
-  state_->flush(*state_->last.lock());
+  const auto last = state_->last.lock();
+  state_->flush(*last);
 }
 
 }  // namespace tenon::cli

@@ -22,7 +22,7 @@ ResultStream::ResultStream(const World& world, std::size_t max_bytes)
              }
              auto written = shared->write(text);
              if (!written) {
-               *shared->problem.lock() = std::move(written.error());
+               shared->problem.set(std::move(written.error()));
              }
              return written.has_value();
            }}) {}
@@ -31,7 +31,7 @@ Result<void> ResultStream::write(std::string text) {
   if (text.empty()) {
     return {};
   }
-  if (const std::optional<Error> problem = *shared_->problem.lock()) {
+  if (const std::optional<Error> problem = shared_->problem.get()) {
     return fail(*problem);
   }
   const std::size_t size_bytes = text.size();
@@ -44,7 +44,7 @@ Result<void> ResultStream::write(std::string text) {
 
 Result<void> ResultStream::close(std::chrono::milliseconds patience) {
   const bool written = drain_.close({.idle = patience, .total = std::chrono::hours(24)});
-  if (const std::optional<Error> problem = *shared_->problem.lock()) {
+  if (const std::optional<Error> problem = shared_->problem.get()) {
     return fail(*problem);
   }
   if (!written) {

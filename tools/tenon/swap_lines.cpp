@@ -99,7 +99,10 @@ SwapLines::SwapLines(Runtime& runtime, const Catalog& initial, StatusLine& statu
       seen->versions.emplace(plugin->name, plugin->version);
     }
   }
-  subscription_ = runtime.on_event([this](const SwapEvent& event) { take(*seen_.lock(), event); });
+  subscription_ = runtime.on_event([this](const SwapEvent& event) {
+    const auto locked = seen_.lock();
+    take(*locked, event);
+  });
   for (const SwapEvent& event : runtime.events_since(0)) {
     take(*seen, event);
   }

@@ -2,6 +2,7 @@
 ///
 ///   Guarded<std::vector<int>> numbers;
 ///   numbers.lock()->push_back(1);
+///   numbers.set({1, 2});
 ///   auto locked = numbers.lock();            // for more than one step
 ///   locked.wait(condition, [&] { return !locked->empty(); });
 #pragma once
@@ -22,7 +23,9 @@ class Guarded {
   /// A held lock and access to the value. Valid as long as the Guarded.
   class Locked {
    public:
-    [[nodiscard]] T& operator*() const noexcept { return *value_; }
+    [[nodiscard]] T& operator*() const& noexcept { return *value_; }
+    /// Not on a temporary: `for (auto& x : *numbers.lock())` releases the lock before the first round.
+    T& operator*() const&& = delete;
     [[nodiscard]] T* operator->() const noexcept { return value_; }
     /// Waits on `condition` until `predicate()` holds; the lock is released meanwhile.
     template <typename Predicate>
@@ -86,6 +89,20 @@ class Guarded {
   Guarded& operator=(const Guarded&) = delete;
 
   [[nodiscard]] Locked lock() { return Locked(mutex_, value_); }
+  /// Returns a copy of the value.
+  [[nodiscard]] T get() {
+    const Locked locked = lock();
+    return *locked;
+  }
+  void set(T value) {
+    const Locked locked = lock();
+    *locked = std::move(value);
+  }
+  /// Returns the value and leaves an empty one in its place.
+  [[nodiscard]] T take() {
+    const Locked locked = lock();
+    return std::exchange(*locked, T());
+  }
   /// Like lock, but returns nullopt if another thread holds the lock.
   [[nodiscard]] std::optional<Locked> try_lock() {
     std::unique_lock<Mutex> lock(mutex_, std::try_to_lock);

@@ -81,9 +81,13 @@ bool Pool::wait_left(const Generation& generation, MonotonicNs until_ns) {
 
 void Pool::move_sessions() {
   std::vector<std::shared_ptr<SessionHandle>> open;
-  for (const auto& weak : *sessions_.lock()) {
-    if (auto session = weak.lock()) {
-      open.push_back(std::move(session));
+  {
+    // The last owner of a session must not end it under this lock.
+    const auto sessions = sessions_.lock();
+    for (const auto& weak : *sessions) {
+      if (auto session = weak.lock()) {
+        open.push_back(std::move(session));
+      }
     }
   }
   for (const auto& session : open) {

@@ -19,7 +19,7 @@ void Retired::add_route(std::uint32_t number) {
 }
 
 Retired::Numbers Retired::take() {
-  return std::exchange(*numbers_.lock(), {});
+  return numbers_.take();
 }
 
 SharedSegment::~SharedSegment() {

@@ -153,9 +153,9 @@ Result<std::unique_ptr<WorkerEnd::Impl>> WorkerEnd::Impl::over(std::shared_ptr<c
   impl->slots = reinterpret_cast<const SubmissionSlot*>(submission->data() + sizes.slots_offset_bytes);
   impl->answer_slots =
       reinterpret_cast<CompletionSlot*>(completion->writable_data() + sizes.completion_slots_offset_bytes);
-  *impl->messages.lock() =
-      MessageWriter(impl->header->messages.tail, completion->writable_data() + sizes.messages_offset_bytes,
-                    impl->calls->messages.head);
+  impl->messages.set(MessageWriter(impl->header->messages.tail,
+                                   completion->writable_data() + sizes.messages_offset_bytes,
+                                   impl->calls->messages.head));
   impl->submission = std::move(submission);
   impl->completion = std::move(completion);
   impl->event_bell = BellRinger(std::move(bell));

@@ -765,7 +765,8 @@ std::size_t Store::sweep() const {
 
 Result<std::vector<StoredContent>> Store::contents() const {
   static_cast<void>(state_->mend());
-  return state_->list(*state_->used.lock());
+  const auto used = state_->used.lock();
+  return state_->list(*used);
 }
 
 const Quarantine& Store::quarantine() const {

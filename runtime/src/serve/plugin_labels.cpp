@@ -31,7 +31,7 @@ void PluginLabels::update(const Catalog& catalog) {
       labels.emplace(plugin->name, plugin_label(plugin->name, plugin->version, plugin->sha256));
     }
   }
-  *labels_.lock() = std::move(labels);
+  labels_.set(std::move(labels));
 }
 
 std::string PluginLabels::label(std::string_view name) {

@@ -108,7 +108,7 @@ void RuntimeSystem::shutdown() {
 }
 
 void RuntimeSystem::set_listeners(Listeners listeners) {
-  *listeners_.lock() = std::move(listeners);
+  listeners_.set(std::move(listeners));
 }
 
 void RuntimeSystem::fill_status(serve::StatusT& status) {

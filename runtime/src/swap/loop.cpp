@@ -63,7 +63,7 @@ Result<void> SwapCoordinator::Loop::start() {
   if (!thread) {
     return fail(std::move(thread.error()));
   }
-  *thread_.lock() = std::move(*thread);
+  thread_.set(std::move(*thread));
   return {};
 }
 

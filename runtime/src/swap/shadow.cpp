@@ -70,7 +70,7 @@ void ShadowComparison::compare(const TaskInfo& task, const Result<Reply>& old_en
 }
 
 ShadowCounts ShadowComparison::counts() {
-  return *counts_.lock();
+  return counts_.get();
 }
 
 }  // namespace tenon::internal

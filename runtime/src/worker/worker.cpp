@@ -280,7 +280,7 @@ WorkerExit run_worker(ControlChannel channel, const WorkerOptions& options, std:
                   .log = PluginView::log_line,
                   .extension = PluginView::extension,
                   .worker_data = view};
-  *view->log.lock() = &core.log;
+  view->log.set(&core.log);
   view->fork_guard = core.fork_guard;
   core.plugin_view = &view->worker;
   TaskRunner runner(core);
@@ -288,7 +288,7 @@ WorkerExit run_worker(ControlChannel channel, const WorkerOptions& options, std:
   runner.close_sessions();
   core.routes.finish_plugins();
   core.fork_guard.end_any_child();
-  *view->log.lock() = nullptr;
+  view->log.set(nullptr);
   if (options.own_process) {
     // The watching thread uses it until the process exits.
     static_cast<void>(shaken->release());

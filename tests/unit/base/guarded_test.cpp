@@ -15,21 +15,22 @@ TEST_CASE("Guarded: many threads change one value without losing a change") {
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&sum] {
       for (int step = 0; step < 1000; ++step) {
-        ++*sum.lock();
+        const auto locked = sum.lock();
+        ++*locked;
       }
     });
   }
   for (std::thread& thread : threads) {
     thread.join();
   }
-  CHECK(*sum.lock() == 4000);
+  CHECK(sum.get() == 4000);
 }
 
 TEST_CASE("Guarded: wait gives the lock up until the predicate holds") {
   Guarded<bool> flag(false);
   std::condition_variable changed;
   std::thread setter([&] {
-    *flag.lock() = true;
+    flag.set(true);
     changed.notify_all();
   });
   {
@@ -39,6 +40,22 @@ TEST_CASE("Guarded: wait gives the lock up until the predicate holds") {
   }
   setter.join();
 }
+
+TEST_CASE("Guarded: set, get and take, each under the lock") {
+  Guarded<std::vector<int>> numbers;
+  numbers.set({1, 2});
+  CHECK(numbers.get() == std::vector{1, 2});
+  CHECK(numbers.take() == std::vector{1, 2});
+  CHECK(numbers.get().empty());
+}
+
+// A loop over `*numbers.lock()` would run without the lock: until C++23 the temporary ends before the first round.
+template <typename Locked>
+concept Dereferenced = requires(Locked locked) {
+  *std::forward<Locked>(locked);
+};
+static_assert(Dereferenced<Guarded<int>::Locked&>);
+static_assert(!Dereferenced<Guarded<int>::Locked>);
 
 TEST_CASE("ScopeGuard: acts once at the end of the scope unless dismissed") {
   int count = 0;

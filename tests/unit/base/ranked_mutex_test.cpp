@@ -96,7 +96,7 @@ TEST_CASE("RankedMutex: a guarded value can have one, and wait on a condition") 
   Guarded<int, Checked<Rank::kOuter>> value(3);
   std::condition_variable changed;
   std::thread other([&] {
-    *value.lock() = 4;
+    value.set(4);
     changed.notify_all();
   });
   {

@@ -65,7 +65,7 @@ TEST_CASE("BoundedDrain: items are taken in order on another thread") {
     drain->push(std::to_string(i), 1);
   }
   REQUIRE(drain->flush(kPatient));
-  CHECK(*taken->lines.lock() == std::vector<std::string>{"0", "1", "2", "3", "4"});
+  CHECK(taken->lines.get() == std::vector<std::string>{"0", "1", "2", "3", "4"});
 }
 
 TEST_CASE("BoundedDrain: while take blocks, pushing does not wait and what does not fit is counted") {
@@ -114,7 +114,7 @@ TEST_CASE("BoundedDrain: dropped items are reported though no further item comes
   for (int i = 0; i < 6000 && taken->lines.lock()->empty(); ++i) {
     std::this_thread::sleep_for(10ms);
   }
-  CHECK(*taken->lines.lock() == std::vector<std::string>{"2 of 3"});
+  CHECK(taken->lines.get() == std::vector<std::string>{"2 of 3"});
 }
 
 TEST_CASE("BoundedDrain: what take refuses or throws at is counted, and reported once it takes again") {
@@ -148,7 +148,7 @@ TEST_CASE("BoundedDrain: closing returns though take hangs, and nothing is taken
   for (int i = 0; i < 6000 && taken->lines.lock()->empty(); ++i) {
     std::this_thread::sleep_for(10ms);
   }
-  CHECK(*taken->lines.lock() == std::vector<std::string>{"hangs"});
+  CHECK(taken->lines.get() == std::vector<std::string>{"hangs"});
 }
 
 TEST_CASE("BoundedDrain: waiting ends when it is asked to stop") {

@@ -109,7 +109,7 @@ Result<serve::SwappedT> FakeSystem::rollback(const serve::RollbackT& request) {
 
 serve::EventsT FakeSystem::events_since(std::uint64_t number) {
   serve::EventsT events;
-  for (const serve::EventT& event : *events_.lock()) {
+  for (const serve::EventT& event : events_.get()) {
     if (event.number > number) {
       events.events.push_back(std::make_unique<serve::EventT>(event));
     }
@@ -174,7 +174,7 @@ void FakeSystem::stop_pipelines(bool now) {
 
 TestServer::TestServer(ServerOptions options) {
   options.release = "1.2.3";
-  options.log = [this](LogLevel, const std::string& line) { *log_.lock() += line + '\n'; };
+  options.log = [this](LogLevel, const std::string& line) { log_.lock()->append(line + "\n"); };
   auto listener = UnixListener::listen(path());
   REQUIRE(listener);
   auto server = Server::create(std::move(*listener), nullptr, system, std::move(options));
@@ -208,7 +208,7 @@ FileDescriptor TestServer::raw() const {
 }
 
 std::string TestServer::log() {
-  return *log_.lock();
+  return log_.get();
 }
 
 std::string read_to_end(const FileDescriptor& socket) {

@@ -61,7 +61,7 @@ class FakeSystem final : public internal::ServedSystem {
   Result<serve::SwappedT> rollback(const serve::RollbackT& request) override;
   Result<serve::GenerationsT> generations() override { return serve::GenerationsT(); }
   serve::EventsT events_since(std::uint64_t number) override;
-  void set_listeners(Listeners listeners) override { *listeners_.lock() = std::move(listeners); }
+  void set_listeners(Listeners listeners) override { listeners_.set(std::move(listeners)); }
   Result<serve::ReloadedT> reload() override;
   Result<serve::PipelinesT> pause(const std::string& pipeline) override;
   Result<serve::PipelinesT> resume(const std::string& pipeline) override { return pause(pipeline); }

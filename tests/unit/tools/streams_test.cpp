@@ -31,7 +31,7 @@ std::function<Result<void>(std::string_view)> write_to(const std::shared_ptr<Rea
     if (reader->fails) {
       return fail(ErrorCode::kIo, "No space left on device");
     }
-    *reader->text.lock() += text;
+    reader->text.lock()->append(text);
     return {};
   };
 }
@@ -48,7 +48,7 @@ TEST_CASE("ErrorStream: log lines do not wait for a reader, and those that do no
   reader->gate.set_value();
   stream.write("the end\n");
   CHECK(stream.finish());
-  const std::string text = *reader->text.lock();
+  const std::string text = reader->text.get();
   CHECK(text.size() < 2000);
   CHECK(has(text, " log lines were dropped because standard error was not read\n"));
   CHECK(has(text, "the end\n"));
@@ -62,12 +62,12 @@ TEST_CASE("ErrorStream: a failed write is told of once one succeeds, with the re
   ErrorStream stream({.write = write_to(reader), .interrupts = &interrupts});
   stream.log("lost\n");
   stream.log("lost too\n");
-  for (int i = 0; i < 6000 && !has(*reader->text.lock(), "2 log lines"); ++i) {
+  for (int i = 0; i < 6000 && !has(reader->text.get(), "2 log lines"); ++i) {
     std::this_thread::sleep_for(10ms);
     reader->fails = false;
     stream.log("kept\n");
   }
-  CHECK(has(*reader->text.lock(), "could not be written: No space left on device"));
+  CHECK(has(reader->text.get(), "could not be written: No space left on device"));
 }
 
 TEST_CASE("ErrorStream: the end is bounded though nobody reads, and no later write waits") {
@@ -106,7 +106,7 @@ TEST_CASE("ResultStream: whole texts in order, and an error for what nobody read
   CHECK(has(refused.error().message, "standard output is not read"));
   reader->gate.set_value();
   CHECK(results.close(60s));
-  CHECK(*reader->text.lock() == std::string(60, 'a'));
+  CHECK(reader->text.get() == std::string(60, 'a'));
 }
 
 TEST_CASE("ResultStream: the first failure is told, and a reader that hangs is left") {
