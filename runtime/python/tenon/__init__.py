@@ -14,10 +14,10 @@
             ...
         counts = await rt.acall('text.count', path='x')        # asyncio
 
-Whatever fails raises a subclass of tenon.Error, which is also what Python raises for it: DeadlineExceeded is a
-TimeoutError, WorkerCrashed a BrokenProcessPool, NotFound a LookupError, InvalidArgument a ValueError.
+Every failure raises a subclass of tenon.Error, which is also the exception that Python itself uses: DeadlineExceeded is
+a TimeoutError, WorkerCrashed a BrokenProcessPool, NotFound a LookupError, InvalidArgument a ValueError.
 
-No `if __name__ == '__main__'` is needed: workers are processes of tenon's own program, and nothing of the calling
+No `if __name__ == '__main__'` is needed: workers are processes of tenon's own program, and no part of the calling
 program is run again, forked or pickled.
 """
 
@@ -39,7 +39,7 @@ __all__ = [
     "uint16", "uint32", "uint64", "worker_state",
 ]
 
-# A worker seldom has a use for the host's half, which takes longer to import than the interpreter takes to start.
+# A worker rarely needs the host's half, which takes longer to import than the interpreter takes to start.
 if _TYPE_CHECKING or "_tenon_worker" not in _sys.modules:
     from ._host import *
     from ._host import __all__ as _host_names
@@ -51,9 +51,9 @@ if _TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> _Any:
-    # In a worker the exceptions are imported when a task first names one, as are the shared tables of plugins, and the
-    # host's half when it starts a runtime of its own; elsewhere that is for _crashed and the tables only.
-    # Not `from . import`, which asks this function for the module.
+    # In a worker, the exceptions and the shared tables of plugins are imported at first use, and the host's half when
+    # the worker starts a runtime; elsewhere, only _crashed and the tables are imported lazily. Not `from . import`,
+    # which would ask this function for the module.
     if not name.startswith("_"):
         from importlib import import_module
         for module in (".errors", ".types", "._host"):

@@ -1,4 +1,4 @@
-"""Completions for asyncio: one descriptor for each event loop, from which batches of them are taken."""
+"""Completions for asyncio: one descriptor for each event loop, from which they are taken in batches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopCompletions] =
 
 
 class _LoopCompletions:
-    """What completes for one event loop."""
+    """The completions of one event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.completions = _tenon.Completions()
@@ -50,13 +50,13 @@ def _wake(batch: list[_Waiter]) -> None:
 
 
 class Watchable(Protocol):
-    """What can be watched for its completion: a future, or a session with a step under way."""
+    """An object whose completion can be watched: a future, or a session with a running step."""
 
     def _watch(self, completions: _tenon.Completions, token: object, /) -> bool: ...
 
 
 def completion_of(future: Watchable) -> _Waiter:
-    """What is done when `future` is, for the running event loop."""
+    """An asyncio future that is done when `future` is, for the running event loop."""
     loop = asyncio.get_running_loop()
     with _lock:
         of_loop = _loops.get(loop)
@@ -69,7 +69,7 @@ def completion_of(future: Watchable) -> _Waiter:
 
 
 def after_fork_in_child() -> None:
-    """Event loops, and what they wait for, are the parent's."""
+    """Drops the event loops and their completions, which belong to the parent."""
     global _lock
     _lock = threading.Lock()
     _loops.clear()

@@ -1,4 +1,4 @@
-"""How Executor.map groups calls, so that short ones travel together and long ones apart."""
+"""How Executor.map groups calls, so that short calls are sent together and long ones separately."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from typing import Any
 
 __all__ = ["ChunkSizer"]
 
-# What one group should keep a worker busy for: far more than a trip costs, and little enough for an even end.
+# The run time for which one group should keep a worker busy: far more than a round trip costs, and short enough that
+# the workers finish at about the same time.
 _TARGET_SECONDS = 0.005
 _MAX_CHUNK = 4096
-# Calls in flight before the first has come back. The workers have enough to do then, so that waiting costs nothing.
+# Calls in flight before the first one has completed. The workers then have enough to do, so waiting costs nothing.
 _UNKNOWN_IN_FLIGHT = 64
 _UNKNOWN_WAIT_SECONDS = 0.02
-# Groups in flight for each worker, beyond which short calls wait, so that the size of groups can follow.
+# Groups in flight for each worker; further short calls wait, so that the size of groups can adapt.
 _ENOUGH_IN_FLIGHT = 16
 
 
 class ChunkSizer:
-    """Gives the size of the next group, from how long the groups took that have come back.
+    """Determines the size of the next group from the time that completed groups took.
 
-    workers: how many run groups at a time.
-    limit: calls in a group at most.
+    workers: number of workers that run groups at the same time.
+    limit: maximum number of calls in a group.
     """
 
     def __init__(self, workers: int, limit: int) -> None:
@@ -37,7 +38,7 @@ class ChunkSizer:
         self._since = time.perf_counter()
 
     def next(self) -> int:
-        """How many calls go into the next group."""
+        """The number of calls for the next group."""
         if self._limit == 1:
             return 1
         self._done += self._take_done()
@@ -52,7 +53,7 @@ class ChunkSizer:
             self._known = True
             self._adapt()
         while len(self._in_flight) > _ENOUGH_IN_FLIGHT * self._workers and self._calls_are_short():
-            # The workers have enough to do. Continuing at once would only make more groups that are too small.
+            # The workers have enough to do. Continuing at once would only create more groups that are too small.
             try:
                 self._in_flight[0][0]._outcome(_UNKNOWN_WAIT_SECONDS)
             except TimeoutError:
@@ -62,18 +63,18 @@ class ChunkSizer:
         return self._size
 
     def _calls_are_short(self) -> bool:
-        """Whether what is in flight takes no longer than a short wait."""
+        """Whether the calls in flight take no longer than a short wait."""
         return self._calls_in_flight * self._seconds_of_a_call < _UNKNOWN_WAIT_SECONDS * self._workers
 
     def _adapt(self) -> None:
         now = time.perf_counter()
         elapsed = now - self._since
-        # A short look tells little: the workers may not have had the processor.
+        # A short measurement says little, because the workers may not have had the processor.
         if not self._done or (elapsed < _TARGET_SECONDS and self._done < 4 * self._size):
             return
         self._seconds_of_a_call = max(elapsed * self._workers / self._done, 1e-9)
         wanted = max(1, min(self._limit, int(_TARGET_SECONDS / self._seconds_of_a_call)))
-        # Calls may differ, and measurements do: it changes step by step.
+        # Both calls and measurements vary, so the estimate changes step by step.
         if wanted > self._size:
             self._size = min(self._size * 2, wanted)
         elif wanted * 2 < self._size:
@@ -82,7 +83,7 @@ class ChunkSizer:
         self._done = 0
 
     def submitted(self, future: Any, calls: int) -> None:
-        """A group is under way."""
+        """Notes that a group was submitted."""
         if self._limit > 1:
             self._in_flight.append((future, calls))
             self._calls_in_flight += calls

@@ -1,8 +1,8 @@
-"""The Python half of the codec: types that are met less often than those that C++ knows.
+"""The Python half of the codec: types that are rarer than those that the C++ half handles.
 
 ``encode`` turns an object into a tuple of a tag and its parts, which are encoded in turn; ``decode`` is the inverse.
-Imported when such an object is met for the first time, and it imports the modules of types only as needed: an object
-of a type exists only where the module of its type is loaded.
+This module is imported when such an object first occurs. It imports the modules of types only when needed, because an
+object can exist only where the module of its type is loaded.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["Refused", "decode", "dtype_from_data", "dtype_to_data", "encode"]
 
 
 class Refused(TypeError):
-    """An object that is not data. The C++ half adds where it is."""
+    """An object that is not data. The C++ half adds its location."""
 
 
 # -- encode -----------------------------------------------------------------------------------------------------------
@@ -32,10 +32,10 @@ _BUILTIN_DATA = (str, bytes, bytearray, int, float, complex, list, tuple, dict, 
 
 
 def encode(thing: Any) -> _Parts:
-    """A tuple of the tag and the parts of ``thing``. Raises Refused."""
+    """Returns a tuple of the tag and the parts of ``thing``. Raises Refused."""
     kind = type(thing)
     encoder = _ENCODERS.get(f"{kind.__module__}.{kind.__qualname__}")
-    # The names alone could be another class's.
+    # The names alone could belong to another class.
     if encoder is not None and encoder[0](kind):
         return encoder[1](thing)
     return _encode_by_base(thing, kind)
@@ -113,7 +113,7 @@ def _name_of(thing: Any) -> str:
         raise Refused(str(error)) from None
 
 
-# Classes stay what they are, so that their names are checked once; the cache is small because it keeps them alive.
+# Classes do not change, so their names are checked once; the cache is small because it keeps them alive.
 @functools.lru_cache(maxsize=256)
 def _name_of_class(kind: type) -> str:
     return _name_of(kind)
@@ -121,7 +121,7 @@ def _name_of_class(kind: type) -> str:
 
 def _encode_enum(thing: enum.Enum, kind: type[enum.Enum]) -> _Parts:
     name = _name_of_class(kind)
-    # A combination of flags has a value only; so has a pseudo-member that `_missing_` made.
+    # A combination of flags has only a value, and so has a pseudo-member that `_missing_` created.
     if not isinstance(thing, enum.Flag) and kind.__members__.get(thing.name) is thing:
         return "enum", name, thing.name
     return "flag", name, thing.value
@@ -168,7 +168,7 @@ def _encode_time(thing: Any) -> _Parts:
 
 def _encode_timezone(thing: Any) -> _Parts:
     offset = thing.utcoffset(None)
-    # The constructor's second argument shows in its state only.
+    # The constructor's second argument is visible only in the state.
     arguments = thing.__getinitargs__()
     return "timezone", offset.days, offset.seconds, offset.microseconds, arguments[1] if len(arguments) > 1 else None
 
@@ -210,7 +210,7 @@ def _encode_ip(thing: Any) -> _Parts:
 
 
 def _from(module: str) -> Callable[[type], bool]:
-    """Whether a class is the one of its name in the module."""
+    """Whether a class is the one that the module has under its name."""
 
     def check(kind: type) -> bool:
         loaded = sys.modules.get(module)
@@ -264,7 +264,7 @@ _ENCODERS: dict[str, _Encoder] = {
 
 
 def decode(tag: str, parts: tuple[Any, ...]) -> Any:
-    """The object of a tag and its parts. Raises ValueError for what ``encode`` never gives."""
+    """Returns the object of a tag and its parts. Raises ValueError for parts that ``encode`` never returns."""
     decoder = _DECODERS.get(tag)
     if decoder is None:
         raise ValueError(f"the data are malformed: there is no type '{tag}'; the other side is of another version")
@@ -307,7 +307,8 @@ def _decode_dataclass(name: str, values: dict[str, Any]) -> Any:
     rest = dict(values)
     for field in dataclasses.fields(kind):
         if field.name in rest:
-            # Not by __init__, which the object has been through: fields without init and frozen classes work too.
+            # Created without __init__, which has already run for the object, so that fields without init and frozen
+            # classes work too.
             object.__setattr__(made, field.name, rest.pop(field.name))
         elif field.default is not dataclasses.MISSING:
             object.__setattr__(made, field.name, field.default)
@@ -456,7 +457,7 @@ def _decode_ip(kind: str, text: str) -> Any:
 
 
 def dtype_to_data(dtype: Any) -> Any:
-    """A dtype as data: its short text where that says all, otherwise a dict of its parts. Raises Refused."""
+    """Converts a dtype to data: its short text if that is complete, otherwise a dict of its parts. Raises Refused."""
     if dtype.hasobject:
         raise Refused("an array of the dtype object holds Python objects and cannot be sent as memory; send its tolist()")
     if type(dtype).__module__.partition(".")[0] != "numpy":
@@ -523,7 +524,7 @@ def _decode_dtype(description: Any) -> Any:
 
 _MAX_TRACEBACK = 64 * 1024
 _MAX_CHAIN = 16
-# What built-in exceptions keep beside their arguments.
+# Attributes of built-in exceptions beside their arguments.
 _BUILTIN_STATE = ((ImportError, ("name", "path")), (NameError, ("name",)), (AttributeError, ("name",)))
 
 
@@ -539,7 +540,7 @@ class RemoteTraceback(Exception):
 
 
 def _remote_traceback(text: str) -> BaseException:
-    """Of the class of the standard library where that is loaded, since some programs look at its `tb`."""
+    """Uses the class of the standard library if that is loaded, because some programs access its `tb`."""
     process = sys.modules.get("concurrent.futures.process")
     if process is not None:
         made: BaseException = process._RemoteTraceback(text)
@@ -559,7 +560,7 @@ def _encode_exception(error: BaseException, chain: int = 0) -> _Parts:
         text = f"<its __str__ raised {type(failure).__name__}>"
     arguments = error.args
     if isinstance(error, OSError) and error.filename is not None and len(arguments) == 2:
-        # Its constructor takes the file names, its args do not show them.
+        # Its constructor takes the file names, but its args do not contain them.
         more = (error.filename,) if error.filename2 is None else (error.filename, None, error.filename2)
         arguments = (*arguments, *more)
     state = dict(getattr(error, "__dict__", None) or {})
@@ -580,7 +581,7 @@ def _encode_exception(error: BaseException, chain: int = 0) -> _Parts:
         "notes": notes,
         "traceback": _traceback_text(error) if chain == 0 else None,
     }
-    # An exception that is its own cause, by way of others, ends where the limit is.
+    # An exception that is indirectly its own cause is cut at the limit.
     if chain < _MAX_CHAIN:
         if cause is not None:
             data["cause"] = _Link(cause, chain + 1)
@@ -590,7 +591,7 @@ def _encode_exception(error: BaseException, chain: int = 0) -> _Parts:
 
 
 class _Link:
-    """An exception of a chain, whose traceback is part of the first one's."""
+    """An exception of a chain; its traceback is part of that of the first one."""
 
     def __init__(self, error: BaseException, chain: int) -> None:
         self.error = error
@@ -635,7 +636,7 @@ def _decode_exception(data: dict[str, Any]) -> BaseException:
     if isinstance(cause, BaseException):
         error.__cause__ = cause
     if isinstance(text, str):
-        # The text shows the whole chain, so that it stands behind its last link.
+        # The text shows the whole chain, so it is attached to the last exception of the chain.
         last, steps = error, 0
         while last.__cause__ is not None and steps < 2 * _MAX_CHAIN:
             last, steps = last.__cause__, steps + 1
@@ -644,7 +645,7 @@ def _decode_exception(data: dict[str, Any]) -> BaseException:
 
 
 def _make_exception(data: dict[str, Any]) -> BaseException:
-    """The exception by its class, or a RemoteError that says what it was and why it is not the class."""
+    """Creates the exception with its class, or a RemoteError that names the class and says why it cannot be used."""
     name = data.get("type")
     arguments = tuple(data["args"])
     state = data.get("state") or {}
@@ -654,7 +655,7 @@ def _make_exception(data: dict[str, Any]) -> BaseException:
         kind = _class_of(name, BaseException)
         error = _new_exception(kind, arguments)
         for key, value in state.items():
-            # Attributes of the object, never what makes it one of its class.
+            # Attributes of the object, never those that define its class.
             if isinstance(key, str) and not key.startswith("__"):
                 setattr(error, key, value)
         return error
@@ -663,7 +664,7 @@ def _make_exception(data: dict[str, Any]) -> BaseException:
 
 
 def _new_exception(kind: type, arguments: tuple[Any, ...]) -> BaseException:
-    """An exception as it was, without running a constructor of user code again: it may demand other arguments."""
+    """Recreates an exception without running a constructor of user code, which may require other arguments."""
     error: BaseException = kind.__new__(kind, *arguments)
     for base in kind.__mro__:
         if base.__module__ == "builtins" and "__init__" in base.__dict__:

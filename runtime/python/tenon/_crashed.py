@@ -1,4 +1,4 @@
-"""Errors of workers, by themselves: their base class brings the whole of multiprocessing along."""
+"""Errors of workers, in a separate module, because their base class imports all of multiprocessing."""
 
 from __future__ import annotations
 

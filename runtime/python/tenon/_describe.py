@@ -1,7 +1,7 @@
 """Describes a module as a plugin: its schema as text, and how its functions are called.
 
-pack runs this in a process of its own, since importing a module runs its code:
-``python3 -m tenon._describe FILE_OR_DIRECTORY DESCRIPTOR`` writes JSON to the descriptor.
+pack runs this in a separate process, because importing a module runs its code: ``python3 -m tenon._describe
+FILE_OR_DIRECTORY DESCRIPTOR`` writes JSON to the descriptor.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ._marks import MARK, Width
 
 __all__ = ["Refused", "describe", "read_files"]
 
-# What flatc reads as something else than a name.
+# Words that flatc does not accept as names.
 _KEYWORDS = frozenset(
     "attribute bool byte double enum false float float32 float64 inf int int16 int32 int64 int8 include infinity long "
     "namespace nan null root_type rpc_service short string struct table true ubyte uint uint16 uint32 uint64 uint8 "
@@ -40,12 +40,12 @@ _MAX_TASKS = 256
 
 
 class Refused(Exception):
-    """The module cannot be a plugin; the text says why and what to do."""
+    """The module cannot become a plugin; the text says why and what to do."""
 
 
 @dataclasses.dataclass(frozen=True)
 class _Type:
-    """A hint, as the schema writes it."""
+    """A hint as a type of the schema."""
 
     text: str
     scalar: bool = False
@@ -94,7 +94,7 @@ class _Describer:
     # -- types ---------------------------------------------------------------------------------------------------------
 
     def type_of(self, hint: Any, where: str) -> _Type:
-        """The schema's type for a hint. `where` begins a message: "hello.py:3: parameter 'x' of greet()"."""
+        """Returns the schema's type for a hint. `where` begins a message: "hello.py:3: parameter 'x' of greet()"."""
         origin, arguments = typing.get_origin(hint), typing.get_args(hint)
         if origin is typing.Annotated:
             inner = self.type_of(arguments[0], where)
@@ -154,7 +154,7 @@ class _Describer:
         return _Type(f"[{item.text}]", enum_type=item.enum_type)
 
     def _claim(self, name: str, origin: str, where: str) -> bool:
-        """Whether `name` is to be declared now; refuses a name that two things have."""
+        """Whether `name` must be declared now; refuses a name that is used twice."""
         known = self.origins.get(name)
         if known is not None and known != origin:
             raise Refused(f"{where}: the schema would have two types '{name}': {known} and {origin}; "
@@ -251,7 +251,7 @@ class _Describer:
             self.declarations[name] = f"{_doc_lines(doc)}table {name} {{\n" + "".join(lines) + "}\n"
 
     def _declare(self, field: _Field, kind: _Type, place: str) -> tuple[str, int]:
-        """The field as the schema declares it, and what its absence means."""
+        """Returns the declaration of the field in the schema, and the meaning of its absence."""
         has_default = field.made_default or field.default is not inspect.Parameter.empty
         head = f"  {field.name}: {kind.text}"
         if not kind.scalar:
@@ -432,7 +432,8 @@ class _Describer:
         return self._made(_camel(method) + "Argument", fields, where, f"What {method} takes."), _packed.PASS_FIELDS
 
     def _params(self, method: str, fields: list[_Field], where: str) -> tuple[str, str | None]:
-        """The params table, and the keyword that its object is passed by, or '' for one keyword a field."""
+        """Returns the params table, and the keyword with which its object is passed, or '' for a keyword for each
+        field."""
         if not fields:
             return "", None
         if len(fields) == 1 and dataclasses.is_dataclass(fields[0].hint) and isinstance(fields[0].hint, type):
@@ -547,7 +548,7 @@ def _attribute_docs(sources: dict[str, bytes]) -> dict[str, dict[str, str]]:
 
 
 def read_files(path: Path) -> tuple[str, dict[str, bytes]]:
-    """The plugin's name and its files. Refuses what cannot be a plugin by its name or its size."""
+    """Returns the plugin's name and its files. Raises Refused for a name or size that a plugin cannot have."""
     if path.is_dir():
         name = path.resolve().name
         if not (path / "__init__.py").is_file():
@@ -626,7 +627,7 @@ def _main() -> int:
         json.dump(answer, stream)
     sys.stdout.flush()
     sys.stderr.flush()
-    # Threads that the module started must not keep this process.
+    # Threads that the module has started must not keep this process alive.
     os._exit(0)
 
 

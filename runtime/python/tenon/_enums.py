@@ -1,4 +1,4 @@
-"""Enums of schemas as classes of Python, for the module."""
+"""Enums of schemas as Python classes, for the native module."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 
 
 def make(name: str, values: list[tuple[str, int]], flags: bool) -> dict[int, int] | Callable[[int], int]:
-    """What turns numbers into members: a dict for an enum, an IntFlag class for flags.
+    """Returns the object that maps numbers to members: a dict for an enum, an IntFlag class for flags.
 
     Two names may share a number; the first one is then its member, as in any enum.
     """
     short = name.rpartition(".")[2]
     try:
         if flags:
-            # KEEP: a plugin of a newer version may know more flags.
+            # KEEP: a newer version of a plugin may have more flags.
             kind: Any = enum.IntFlag
             return kind(short, values, module=__name__, qualname=name, boundary=enum.KEEP)  # type: ignore[no-any-return]
         members = enum.IntEnum(short, values, module=__name__, qualname=name)  # type: ignore[misc]
     except (ValueError, TypeError):
-        return {}  # A name that an enum of Python cannot have, such as "mro": its values stay numbers.
+        return {}  # For a name that a Python enum cannot have, such as "mro", the values stay numbers.
     return {member.value: member for member in members}

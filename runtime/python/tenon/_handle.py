@@ -44,16 +44,16 @@ class Task:
 
     @property
     def idempotent(self) -> bool:
-        """Whether the runtime may run a call again whose worker died."""
+        """Whether the runtime may run a call again if its worker dies."""
         return self._plan.idempotent
 
     @property
     def plugin(self) -> str:
-        """Name and version of the plugin that had the task when the handle was made."""
+        """Name and version of the plugin that had the task when the handle was created."""
         return self._plan.plugin
 
     def __call__(self, argument: Any = None, /, **keywords: Any) -> Any:
-        """Runs the task. A source gives an iterator of its results; a reduce takes an iterable of arguments."""
+        """Runs the task. A source returns an iterator over its results; a reduce takes an iterable of arguments."""
         if self.kind == "source":
             return self._runtime.source(self.name, argument, **keywords)
         if self.kind == "reduce":
@@ -101,7 +101,7 @@ def _signature(plan: _tenon.TaskPlan) -> inspect.Signature:
 
 
 class _Default:
-    """A default of the schema, which shows as it is written there."""
+    """A default of the schema, shown as it is written there."""
 
     def __init__(self, text: str) -> None:
         self._text = text

@@ -1,4 +1,4 @@
-"""What a program that starts runtimes sees of the package; a worker sees none of it."""
+"""The part of the package for programs that start runtimes; workers do not use it."""
 
 from __future__ import annotations
 

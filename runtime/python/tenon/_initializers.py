@@ -1,4 +1,4 @@
-"""Which workers an initializer has ended: os._exit and a crash leave no exception behind."""
+"""Detects workers that exited in an initializer: os._exit and a crash leave no exception behind."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Initializers:
         weakref.finalize(self, _remove, self.directory, os.getpid())
 
     def ended_one(self) -> bool:
-        """Whether a process is gone whose initializer had not ended."""
+        """Whether a process exited before its initializer had returned."""
         return any(not Path("/proc", process).exists() for process in os.listdir(self.directory))
 
 
 def _remove(directory: str, owner: int) -> None:
-    # A child of os.fork() ends too, and the directory is its parent's.
+    # A child of os.fork() exits too, but the directory belongs to its parent.
     if os.getpid() == owner:
         shutil.rmtree(directory, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Log lines of a runtime and its workers, to logging."""
+"""Passes the log lines of a runtime and its workers to logging."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
 
 
 class LogThread:
-    """Takes the lines of one runtime to logging, on a thread of its own.
+    """Passes the lines of one runtime to logging, on a separate thread.
 
     The thread refers only to the queue, so that an unused runtime can be destroyed.
     """
@@ -26,7 +26,7 @@ class LogThread:
         self._thread.start()
 
     def close(self) -> None:
-        """Delivers what waits, and ends."""
+        """Delivers the waiting lines and ends the thread."""
         self.queue.close()
         if threading.current_thread() is not self._thread:
             self._thread.join()
@@ -45,10 +45,10 @@ def _emit(level: int, message: str, plugin: str, version: str, task: str, source
     if dropped:
         message = f"{message} ({dropped} lines before it were dropped)"
     if source == "stdout" and sys.stdout is not None:
-        # What a task prints shows where this program prints, in a notebook too.
+        # The output of a task appears where this program prints, in a notebook too.
         print(message.replace("\\x09", "\t"), file=sys.stdout, flush=True)
     elif log.isEnabledFor(number):
-        # What a formatter can show: %(tenon_task)s ...
+        # Attributes that a formatter can show: %(tenon_task)s ...
         extra = {"tenon_plugin": plugin, "tenon_version": version, "tenon_task": task, "tenon_source": source,
                  "tenon_worker": worker_id, "tenon_call": call_id}
         log.log(number, "%s", in_lines(message), extra=extra)

@@ -1,6 +1,6 @@
-"""What a plugin written in Python says of its functions and types: decorators, and the widths of numbers.
+"""The declarations of a plugin written in Python: decorators for functions, and the widths of numbers.
 
-Workers import this with each plugin, so that it imports nothing itself but what is there anyway.
+Workers import this module with each plugin, so it imports only modules that are loaded anyway.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def task(*, idempotent: bool = False) -> Callable[[_Task], _Task]: ...
 def task(function: Any = None, /, *, idempotent: bool = False) -> Any:
     """Marks a function as a task of its plugin. A generator function is a source: one argument, many results.
 
-    A module without any mark has its public functions as tasks; with one, only what is marked.
+    Without any mark, all public functions of a module are tasks; otherwise, only marked functions are.
 
     idempotent: the task may run more than once for one call. It is retried when its worker dies, and takes part in
         the canary of a new version.
@@ -66,11 +66,11 @@ def reduce(function: _Task, /) -> _Task: ...
 @overload
 def reduce(*, idempotent: bool = False) -> Callable[[_Task], _Task]: ...
 def reduce(function: Any = None, /, *, idempotent: bool = False) -> Any:
-    """Marks a task that takes many arguments and gives one result.
+    """Marks a task that takes many arguments and returns one result.
 
-    A function ``total(items: Iterable[T]) -> R`` runs on a thread of its own, which its items are handed to. A class
-    with ``add(self, item: T) -> None`` and ``result(self) -> R`` does without the thread, and with
-    ``save(self) -> bytes`` and ``restore(self, data: bytes)`` it can be continued from a checkpoint.
+    A function ``total(items: Iterable[T]) -> R`` runs on a separate thread, to which its items are passed. A class with
+    ``add(self, item: T) -> None`` and ``result(self) -> R`` needs no thread, and with ``save(self) -> bytes`` and
+    ``restore(self, data: bytes)`` it can be continued from a checkpoint.
     """
     if function is None:
         return lambda marked: _mark(marked, "reduce", idempotent)

@@ -1,4 +1,4 @@
-"""Names of functions and classes, ``module:qualified.name``: what travels instead of code."""
+"""Names of functions and classes, ``module:qualified.name``, which are sent instead of code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 __all__ = ["a", "known_by_source", "name_of", "resolve", "with_frame"]
 
-# Classes of __main__ that workers got as source (tenon.source), and the names by which they know them.
+# Classes of __main__ that workers got as source (tenon.source), and the names under which workers know them.
 known_by_source: weakref.WeakKeyDictionary[type, str] = weakref.WeakKeyDictionary()
 
 _BOUND_BUILTIN = (types.BuiltinMethodType, types.MethodWrapperType)
@@ -19,8 +19,8 @@ _BOUND_BUILTIN = (types.BuiltinMethodType, types.MethodWrapperType)
 def name_of(thing: Any) -> str:
     """The name by which another process can import a function or a class.
 
-    Raises TypeError with what to do when there is none: for lambdas, local functions, methods of objects, and for
-    everything that is defined in ``__main__``, which workers never run.
+    Raises TypeError with advice if there is none: for lambdas, local functions, methods of objects, and everything that
+    is defined in ``__main__``, which workers never run.
     """
     owner = getattr(thing, "__self__", None)
     if isinstance(thing, types.MethodType):
@@ -49,10 +49,10 @@ def name_of(thing: Any) -> str:
 
 
 def resolve(name: str) -> Any:
-    """What a name leads to. Imports its module.
+    """Returns the object with a name. Imports its module.
 
-    Raises ValueError for what is no name, ImportError for a module that cannot be imported, AttributeError for a
-    module that has nothing of that name; each says where it looked.
+    Raises ValueError for a malformed name, ImportError for a module that cannot be imported, and AttributeError for a
+    module without that name; each says where it searched.
     """
     module_name, colon, qualname = name.partition(":")
     if not colon or not module_name or not qualname:
@@ -87,7 +87,8 @@ def resolve(name: str) -> Any:
 
 
 def with_frame(function: Any) -> Any:
-    """A built-in function that looks at its caller's frame, called from one: code has names of its own and no others."""
+    """Calls a built-in function that uses its caller's frame from a frame of its own, in which code sees only its own
+    names."""
     def call(*arguments: Any, **keywords: Any) -> Any:
         if function in (eval, exec) and len(arguments) == 1 and "globals" not in keywords:
             arguments = (*arguments, {})
@@ -116,7 +117,7 @@ def _label(thing: Any) -> str:
 
 
 def _module_of(thing: Any, qualname: Any) -> str | None:
-    """Extension modules make functions without ``__module__``; those of numpy are the ones that people send."""
+    """Finds the module of functions without ``__module__``, as extension modules create them, for example numpy."""
     for module_name in ("builtins", "numpy"):
         module = sys.modules.get(module_name)
         if module is not None and isinstance(qualname, str) and getattr(module, qualname, None) is thing:
@@ -144,7 +145,7 @@ def _checked(thing: Any, module_name: str, qualname: str) -> str:
         )
     found: Any = sys.modules.get(module_name)
     if found is None:
-        # The name that a module gives itself may be one under which it was never imported.
+        # A module may give itself a name under which it was never imported.
         try:
             found = importlib.import_module(module_name)
         except ImportError:

@@ -1,4 +1,4 @@
-"""What Runtime takes as keywords, as the dict of plain values that the module reads."""
+"""Converts the keywords of Runtime to the dict of plain values that the native module reads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PathLike = str | os.PathLike[str]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a plugin may take while it is loaded.
+    """Limits on a plugin while it is loaded.
 
     start_timeout: seconds for loading and for each step of a swap.
     memory: address space of the process that inspects it, as a number of bytes or as in '64 GiB'; 0 for no limit.
@@ -31,15 +31,15 @@ class Limits:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SwapOptions:
-    """How one swap is made, and what turns it back. Rates are shares of calls, from 0 to 1; times are seconds.
+    """How a swap is made, and what causes a roll-back. Rates are shares of calls, from 0 to 1; times are in seconds.
 
-    force: swaps also where the new schema breaks the old one, or the content is in quarantine.
+    force: swaps even if the new schema breaks the old one, or the content is in quarantine.
     canary_share: share of the calls of idempotent tasks that run on the new version before it becomes current.
     shadow: runs calls of idempotent tasks on both versions and compares the results.
-    canary_calls, canary_time: when a canary or a shadow ends well.
-    probation: how long the new version is watched after it became current.
-    max_crash_rate, max_error_rate_increase, max_p99_ratio: what rolls it back.
-    step_timeout: for each of staging, inspection and warm-up; 0 takes the plugin's own limit.
+    canary_calls, canary_time: a canary or a shadow succeeds after this many calls or this time.
+    probation: how long the new version is monitored after it becomes current.
+    max_crash_rate, max_error_rate_increase, max_p99_ratio: limits beyond which it is rolled back.
+    step_timeout: time limit for each of staging, inspection and warm-up; 0 uses the plugin's own limit.
     session_drain: how long sessions that cannot move stay on the old version.
     """
 
@@ -69,12 +69,12 @@ class SwapOptions:
 class HotSwap:
     """Makes the plugins of a runtime swappable while it runs.
 
-    store_dir: where copies of plugin files are kept; the user's cache directory without it.
-    instance: names the runtime in the store across restarts.
-    max_store_bytes, max_store_files: bounds of the store.
-    watch: swaps what changes in the plugin directories, without being asked.
-    debounce, rescan: seconds that a changed file must have been quiet, and between two looks at all files.
-    swaps: how the watch swaps.
+    store_dir: directory for copies of plugin files; by default in the user's cache directory.
+    instance: identifies the runtime in the store across restarts.
+    max_store_bytes, max_store_files: limits of the store.
+    watch: automatically swaps plugins that change in the plugin directories.
+    debounce, rescan: seconds for which a changed file must have been quiet, and seconds between two scans of all files.
+    swaps: options of the watch's swaps.
     """
 
     store_dir: PathLike | None = None
@@ -120,7 +120,7 @@ def _paths(name: str, values: Sequence[PathLike] | PathLike) -> list[str]:
 
 
 def _plugin_dirs(given: Sequence[PathLike] | PathLike) -> list[str]:
-    """Plugin directories, with those that plugins in Python are packed into."""
+    """The plugin directories, with those into which plugins in Python are packed."""
     directories = _paths("plugin_dirs", given)
     if not any(_may_hold_sources(directory) for directory in directories):
         return directories
@@ -139,7 +139,7 @@ def _may_hold_sources(directory: str) -> bool:
 
 def _environments(workers: int,
                   environment: Callable[[int], Mapping[str, str]] | None) -> list[list[tuple[str, str]]] | None:
-    """The variables of each worker. While workers are replaced there are more of them for a moment."""
+    """The variables of each worker. While workers are replaced, there are temporarily more of them."""
     if environment is None:
         return None
     count = 2 * (workers or os.cpu_count() or 1)

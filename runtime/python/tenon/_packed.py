@@ -1,4 +1,5 @@
-"""Loads a plugin's module from the plugin's own bytes: in the worker that runs it, and in the process that packs it."""
+"""Loads a plugin's module from the bytes of the plugin itself: in the worker that runs it, and in the process that
+packs it."""
 
 from __future__ import annotations
 
@@ -9,17 +10,17 @@ from typing import Any
 
 __all__ = ["failure", "import_plugin", "load"]
 
-# How an absent field reaches the function: by the schema's default, as None, not at all (so that Python's own default
-# holds), or never because it is not Python's.
+# How an absent field reaches the function: with the schema's default, as None, not at all (so that the Python default
+# applies), or never, because it is not visible to Python.
 ABSENT_SCHEMA, ABSENT_NONE, ABSENT_OMIT, HIDDEN = range(4)
-# How a table becomes what the function takes: a keyword for each field, one object, or its field `value`.
+# How a table is passed to the function: as a keyword for each field, as one object, or as its field `value`.
 PASS_FIELDS, PASS_OBJECT, PASS_VALUE = range(3)
 # How a result becomes a table: it is one, it is the field `value`, or there is none.
 GIVE_OBJECT, GIVE_VALUE, GIVE_NOTHING = range(3)
 
 
 class _Loader:
-    """Gives the modules of one plugin. `files` are by their path, as in 'hello.py' or 'hello/__init__.py'."""
+    """Loads the modules of one plugin. `files` maps paths such as 'hello.py' or 'hello/__init__.py' to contents."""
 
     def __init__(self, files: dict[str, bytes], origin: str) -> None:
         self._files = files
@@ -57,7 +58,7 @@ class _Loader:
         return compile(self._files[path], f"{self._origin}/{path}", "exec", dont_inherit=True)
 
     def get_source(self, name: str) -> str | None:
-        """For tracebacks, which show the line."""
+        """Used by tracebacks, which show the line."""
         path = self.path_of(name)
         if path is None:
             return None
@@ -67,7 +68,7 @@ class _Loader:
             return None
 
     def get_data(self, path: str) -> bytes:
-        """For pkgutil.get_data: a file that was packed with a package."""
+        """Used by pkgutil.get_data: returns a file that was packed with a package."""
         try:
             return self._files[path.removeprefix(f"{self._origin}/")]
         except KeyError:
@@ -75,7 +76,7 @@ class _Loader:
 
 
 def import_plugin(name: str, files: dict[str, bytes], origin: str) -> ModuleType:
-    """Imports the module `name` from `files`, whatever sys.path has and whatever was imported before."""
+    """Imports the module `name` from `files`, whatever sys.path contains and whatever was imported before."""
     for known in [other for other in sys.modules if other == name or other.startswith(name + ".")]:
         del sys.modules[known]
     for finder in sys.meta_path[:]:
@@ -95,10 +96,10 @@ def _resolve(module_name: str, qualname: str) -> Any:
 
 
 class _Handed:
-    """A reduce that is a function: it runs on a thread, which takes items from here as it wants them."""
+    """A reduce that is a function: it runs on a thread, which takes items from this object when it needs them."""
 
     _END = object()
-    # Handing over an item switches threads; some at once make that cheap.
+    # Passing an item switches threads, so several are passed at once.
     _BATCH = 64
 
     def __init__(self, function: Any, keywords: dict[str, Any]) -> None:
@@ -132,7 +133,7 @@ class _Handed:
     def _hand_over(self) -> None:
         import queue
 
-        # A function that ends early takes nothing any more.
+        # A function that returns early takes no further items.
         while not self._ended.is_set():
             try:
                 self._items.put(self._batch, timeout=0.1)
@@ -157,14 +158,14 @@ class _Handed:
         return self._result
 
     def close(self) -> None:
-        """Lets the thread of a session that ends early see the end of its items."""
+        """Ends the items for the thread of a session that is closed early."""
         import queue
 
         try:
             while not self._ended.is_set():
                 self._items.get_nowait()
         except queue.Empty:
-            # There is room now; a function that takes no further item keeps its thread until the worker ends.
+            # There is room now; a function that takes no further item keeps its thread until the worker exits.
             self._items.put([self._END])
 
 
@@ -177,7 +178,7 @@ def _handing(function: Any) -> Any:
 
 
 def load(name: str, files: dict[str, bytes], glue: bytes) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """What the plugin's native half needs: its tables, its enums and its tasks.
+    """Returns the data for the plugin's native half: its tables, enums and tasks.
 
     tables: class or None, and how each field is passed when it is absent, by the table's name in the schema.
     enums: members by number, and numbers by member.
@@ -199,17 +200,17 @@ def load(name: str, files: dict[str, bytes], glue: bytes) -> tuple[dict[str, Any
     return tables, enums, tasks
 
 
-# A message holds 4096 bytes.
+# A message has at most 4096 bytes.
 _MAX_MESSAGE = 3900
 # The numbers of TENON_FAILED and TENON_OUT_OF_MEMORY.
 _FAILED, _OUT_OF_MEMORY = 1, 8
 
 
 def failure(error: BaseException) -> tuple[int, str]:
-    """The status and the message that a call ends with for an exception: its class and text, then where it was."""
+    """The status and message with which an exception ends a call: its class and text, then its location."""
     errors = sys.modules.get("tenon.errors")
     if errors is not None and isinstance(error, errors.Error):
-        # The task says what is wrong in tenon's own terms.
+        # The task describes the error in tenon's own terms.
         number = next((key for key, (code, _) in errors._CLASSES.items() if code == error.code), _FAILED)
         return number, error.message.replace("\0", "\\0")
     import traceback
@@ -219,6 +220,6 @@ def failure(error: BaseException) -> tuple[int, str]:
     text = f"{head}\n{where}" if error.__traceback__ is not None else head
     data = text.replace("\0", "\\0").encode("utf-8", "backslashreplace")
     if len(data) > _MAX_MESSAGE:
-        # What is nearest to the error stands at the end.
+        # The part nearest to the error is at the end.
         data = head.encode("utf-8", "backslashreplace")[:500] + b"\n...\n" + data[600 - _MAX_MESSAGE:]
     return (_OUT_OF_MEMORY if isinstance(error, MemoryError) else _FAILED), data.decode("utf-8", "replace")

@@ -7,12 +7,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-# In a build tree the package is build/python/tenon; its files are links, so that the path is not resolved.
+# In a build tree, the package is build/python/tenon; its files are links, so the path is not resolved.
 _PACKAGE = Path(__file__).parent
 
 
 def _prefixes() -> Iterator[Path]:
-    """What bin/ and lib/ may be below: the build tree, and the prefix of lib/python3/dist-packages/tenon."""
+    """The directories that may contain bin/ and lib/: the build tree, and the prefix of
+    lib/python3/dist-packages/tenon."""
     yield from list(_PACKAGE.parents)[1:5]
 
 
@@ -32,7 +33,7 @@ def plugin_dirs() -> list[str]:
 
 
 def worker_executable() -> str | None:
-    """The tenon-worker of the package; None lets the runtime look where it was built or installed."""
+    """The tenon-worker of the package; None lets the runtime search where it was built or installed."""
     if "TENON_WORKER" in os.environ:
         return None
     for place in (_PACKAGE / "tenon-worker", *(prefix / "bin" / "tenon-worker" for prefix in _prefixes())):
@@ -42,10 +43,10 @@ def worker_executable() -> str | None:
 
 
 def plugin_template() -> str:
-    """What tenon.pack makes a plugin of."""
+    """The template from which tenon.pack makes plugins."""
     return str(_PACKAGE / "plugin_template.so")
 
 
 def schema_dir() -> str:
-    """Where tenon/types.fbs is, which the schemas of plugins include."""
+    """The directory of tenon/types.fbs, which the schemas of plugins include."""
     return str(_PACKAGE / "schemas")

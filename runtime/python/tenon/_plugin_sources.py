@@ -1,7 +1,7 @@
-"""Plugins in Python that lie in plugin directories as they are: packed when they are seen, by their content.
+"""Plugins in Python whose sources lie in plugin directories: they are packed, by their content, when they are found.
 
-A directory of plugins may hold `hello.py`, or a package `hello/`. It is packed into a directory of the user's cache that
-belongs to the plugin directory, and packed again when its content, or the template, is another one. The command line
+A directory of plugins may contain `hello.py`, or a package `hello/`. It is packed into a directory of the user's cache
+that belongs to the plugin directory, and packed again when its content or the template has changed. The command line
 does the same: ``python3 -m tenon._plugin_sources DIR...`` prints where the packed plugins of the directories are.
 """
 
@@ -25,17 +25,18 @@ _NO_TASK = "there is no task in it"
 
 
 def is_source(path: str | os.PathLike[str]) -> bool:
-    """Whether a path is that of a plugin in Python: a .py file or a package."""
+    """Whether a path names a plugin in Python: a .py file or a package."""
     source = Path(path)
     return source.is_file() if source.suffix == ".py" else (source / "__init__.py").is_file()
 
 
 def sources_in(directory: str | os.PathLike[str]) -> Iterator[Path]:
-    """What may be a plugin in a directory. A .so of its name goes first, and is what its author packed himself."""
+    """The paths in a directory that may be plugins. A .so file of the same name, packed by the author, takes
+    precedence."""
     try:
         entries = sorted(Path(directory).iterdir())
     except OSError:
-        return  # The runtime says so.
+        return  # The runtime reports it.
     for entry in entries:
         is_other = entry.name.startswith(("_", ".", "test_")) or entry.name in ("conftest.py", "setup.py")
         if not is_other and is_source(entry) and not entry.with_suffix(".so").exists():
@@ -43,7 +44,7 @@ def sources_in(directory: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def pack_source(source: str | os.PathLike[str]) -> Path:
-    """Packs a plugin into the cache, unless it is there, and returns its file. Raises tenon.Error as tenon.pack."""
+    """Packs a plugin into the cache, unless it is there, and returns its file. Raises tenon.Error like tenon.pack."""
     path = Path(source).absolute()
     directory = _cache_of(path.parent)
     target = directory / f"{path.stem}.so"
@@ -58,8 +59,8 @@ def pack_source(source: str | os.PathLike[str]) -> Path:
 
 def with_packed(directories: Iterable[str], report: Callable[[str], None] = _log.warning, *,
                 keep: bool = False) -> list[str]:
-    """The directories, each followed by the one that has its sources packed, if there are any. What cannot be packed is
-    reported and left out; keep: what was packed of it before stays."""
+    """The directories, each followed by the one with its packed sources, if there are any. Sources that cannot be
+    packed are reported and left out; keep: their previously packed files stay."""
     found = []
     for directory in directories:
         found.append(directory)
@@ -77,12 +78,12 @@ def with_packed(directories: Iterable[str], report: Callable[[str], None] = _log
             found.append(str(cache))
             for file in cache.glob("*.so"):
                 if file.name not in names:
-                    file.unlink(missing_ok=True)  # Its source is gone.
+                    file.unlink(missing_ok=True)  # Its source has been removed.
     return found
 
 
 def _cache_of(directory: Path) -> Path:
-    """Where the plugins of a directory are packed. Only this user can write there: workers run what it holds."""
+    """Where the plugins of a directory are packed. Only this user can write there, because workers run its content."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     name = hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()[:32]
     cache = Path(base, "tenon", "python-plugins", name)
@@ -95,7 +96,7 @@ def _cache_of(directory: Path) -> Path:
 
 
 def _key(source: Path) -> str:
-    """What a packed plugin depends on."""
+    """The key of a packed plugin: a hash of everything on which it depends."""
     digest = hashlib.sha256(Path(_places.plugin_template()).read_bytes())
     for module in (_describe.__file__, pack.__file__):
         digest.update(Path(module).read_bytes())

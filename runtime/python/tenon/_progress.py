@@ -1,4 +1,4 @@
-"""Progress of Executor.map: to a function, to tqdm where it is installed, or as one line on stderr."""
+"""Shows the progress of Executor.map: with a function, with tqdm if it is installed, or as one line on stderr."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _INTERVAL_SECONDS = 0.1
 
 
 def reporter(progress: bool | Callable[[int, int | None], object], total: int | None) -> _Reporter | None:
-    """What to report about results; None if no report is wanted."""
+    """The object to which results are reported; None if no report is wanted."""
     if progress is False or progress is None:
         return None
     if callable(progress):
@@ -37,14 +37,14 @@ class _Reporter:
         self._last = 0.0
 
     def add(self, count: int = 1) -> None:
-        """So many further results."""
+        """Reports this many further results."""
         self._done += count
         now = time.monotonic()
         if now - self._last >= self._interval:
             self._report(now)
 
     def close(self) -> None:
-        """There are no further ones."""
+        """Reports that there are no further results."""
         if self._reported != self._done:
             self._report(time.monotonic())
 
@@ -65,7 +65,7 @@ class _Line(_Reporter):
             return
         rate = done / max(time.monotonic() - self._start, 1e-9)
         share = f"{done}/{total} ({done * 100 // total} %)" if total else f"{done}"
-        # Only a terminal can take a line back.
+        # Only a terminal can overwrite a line.
         if sys.stderr.isatty():
             sys.stderr.write(f"\r{share}, {rate:.0f}/s\x1b[K")
             sys.stderr.flush()

@@ -1,7 +1,7 @@
-"""tenon.source: functions of __main__, of a prompt and of notebook cells, sent as their text.
+"""tenon.source: sends functions of __main__, of a prompt and of notebook cells as text.
 
-Workers never run __main__. What goes to them is the text of the function, with the texts of the functions and classes
-of its module that it uses, the imports that it needs, and the values of the constants that it reads; see DESIGN.md.
+Workers never run __main__. They get the text of the function, with the texts of the functions and classes of its module
+that it uses, the imports that it needs, and the values of the constants that it reads; see DESIGN.md.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["SourceFunction", "lambda_name", "make"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# A constant is data for each worker; more than this is better sent as an argument.
+# A constant is data for each worker; larger data is better sent as an argument.
 _MAX_CONSTANT = 64 * 1024
 
 
@@ -50,9 +50,9 @@ class SourceFunction(Generic[P, R]):
 
     @property
     def name(self) -> str:
-        """The name by which workers find it, 'tenon_source_<hash>:function'. Writes the text where they look.
+        """The name by which workers find it, 'tenon_source_<hash>:function'. Writes the text where they search for it.
 
-        Raises TypeError with what to do when the function uses something that cannot go along.
+        Raises TypeError with advice if the function uses something that cannot be sent.
         """
         return _name_of(self.__wrapped__)
 
@@ -63,7 +63,7 @@ class SourceFunction(Generic[P, R]):
 
 
 def make(function: Any) -> Any:
-    """What tenon.source returns."""
+    """Creates the result of tenon.source."""
     if isinstance(function, SourceFunction):
         return function
     if isinstance(function, type):
@@ -80,7 +80,7 @@ def make(function: Any) -> Any:
 
 
 class _Module:
-    """A text that stands for some functions and classes."""
+    """A text that defines some functions and classes."""
 
     def __init__(self, text: str, root: str, originals: dict[str, Any], used: list[tuple[dict[str, Any], str, Any]],
                  needs: list[_Module]) -> None:
@@ -92,12 +92,12 @@ class _Module:
         self._name: str | None = None
 
     def current(self) -> bool:
-        """Whether all that it was made of is still what the names mean."""
+        """Whether the names that it used still refer to the same objects."""
         return all(scope.get(name, _MISSING) is value for scope, name, value in self._used) and all(
             module.current() for module in self._needs)
 
     def name(self) -> str:
-        """Writes the text where workers look, once."""
+        """Writes the text where workers search for it, once."""
         if self._name is None:
             for module in self._needs:
                 module.name()
@@ -107,7 +107,7 @@ class _Module:
         return self._name
 
     def _make_known(self, name: str) -> None:
-        """What comes back, such as an object of a class of __main__, is of the class that is here already."""
+        """Ensures that objects that come back, such as those of a class of __main__, have the existing class."""
         if name not in sys.modules:
             module = types.ModuleType(name, "Functions and classes that workers got as source.")
             sys.modules[name] = module
@@ -146,7 +146,7 @@ class _Part:
         node.decorator_list = [d for d in node.decorator_list if not _is_source(d, _scope_of(thing))]
         self.text = ast.unparse(ast.Module([node], []))
         table = symtable.symtable(self.text, "<source>", "exec")
-        # What the definition itself reads, while the module is loaded: decorators, defaults, base classes.
+        # The names that the definition itself reads while the module is loaded: decorators, defaults, base classes.
         self.at_once = sorted(_read_at_once(table))
         self.later = sorted(set(_read_later(table)) - set(self.at_once))
         for written in sorted(_written_globals(table)):
@@ -155,7 +155,7 @@ class _Part:
 
 
 class _Builder:
-    """Puts the text of one module together."""
+    """Builds the text of one module."""
 
     def __init__(self, root: Any, stack: tuple[Any, ...]) -> None:
         self._root = root
@@ -192,7 +192,7 @@ class _Builder:
         return _Module("\n".join(lines) + "\n", name, originals, self._used, self._needs)
 
     def _add(self, thing: Any, name: str) -> None:
-        """Adds a function or a class and what it needs, the latter first where the definition itself reads it."""
+        """Adds a function or a class and what it needs; first what the definition itself reads."""
         if name in self._parts:
             return
         self._refuse_closure(inspect.unwrap(thing) if callable(thing) else thing)
@@ -214,7 +214,7 @@ class _Builder:
                 f"process; give {'it' if len(names) == 1 else 'them'} as an argument (functools.partial takes data)")
 
     def _need(self, user: str, scope: dict[str, Any], name: str) -> None:
-        """Makes a global name that `user` reads known to the text."""
+        """Adds a global name that `user` reads to the text."""
         if name in self._seen:
             return
         if name not in scope:
@@ -250,10 +250,10 @@ class _Builder:
                 f"tenon.worker_state")
 
     def _need_own(self, value: Any, name: str) -> None:
-        """Something of the same module, which has no module that a worker could import."""
+        """Adds a function or class of the same module, which a worker could not import."""
         own_name = value.__name__ if value.__name__.isidentifier() else name
         if isinstance(value, type) and not any(value is other for other in self._stack):
-            # A class is one module for all its users, so that its objects have one class everywhere.
+            # A class is one module for all its users, so that its objects have the same class everywhere.
             module = _module_of(value, self._stack)
             self._needs.append(module)
             line = f"from {_source_store.module_name(module.text)} import {module.root}"
@@ -378,7 +378,7 @@ def _same_code(left: types.CodeType, right: types.CodeType) -> bool:
 
 
 def _lambda_node(function: types.FunctionType) -> ast.Lambda:
-    """The one lambda expression of its lines that a lambda was made of."""
+    """The lambda expression, among those of its lines, from which a lambda was created."""
     lines = _lines_of(function)
     found: dict[str, ast.Lambda] = {}
     for candidate in _lambdas_in(lines):
@@ -393,7 +393,7 @@ def _lambda_node(function: types.FunctionType) -> ast.Lambda:
 
 
 def _lambdas_in(lines: list[str]) -> Iterator[ast.Lambda]:
-    """All lambda expressions of a piece of text that need not be a whole statement."""
+    """All lambda expressions in a text, which need not be a whole statement."""
     text = textwrap.dedent("".join(lines))
     for start in (index for index in range(len(text)) if text.startswith("lambda", index)):
         # The end is where the text stops being an expression.
@@ -446,7 +446,7 @@ def _written_globals(table: symtable.SymbolTable) -> Iterator[str]:
 
 
 def _import_statement(scope: dict[str, Any], name: str) -> str | None:
-    """The import at the top of a module that a name comes from, for objects that do not know their name."""
+    """The import, at the top of a module, that provides a name; for objects that do not know their own name."""
     module = sys.modules.get(scope.get("__name__", ""))
     if module is None or vars(module) is not scope:
         return None
@@ -467,7 +467,7 @@ def _import_statement(scope: dict[str, Any], name: str) -> str | None:
 
 
 def _expression(value: Any, imports: set[str], depth: int = 0) -> str | None:
-    """An expression that makes an equal value; None when it is not plain data."""
+    """An expression that creates an equal value; None if the value is not plain data."""
     kind = type(value)
     if depth > 50:
         return None
@@ -520,7 +520,7 @@ def _expression_by_module(value: Any, kind: type, imports: set[str]) -> str | No
 def lambda_name(function: types.FunctionType) -> str:
     """The name of a lambda that is a plain expression: it uses its arguments, constants and builtins only.
 
-    Raises TypeError with what to do for any other.
+    Raises TypeError with advice for any other lambda.
     """
     used = [name for name in _global_names(function.__code__)
             if name in function.__globals__ or not hasattr(builtins, name)]

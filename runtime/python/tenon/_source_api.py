@@ -1,4 +1,4 @@
-"""source, as users see it. The machinery behind it is imported when it is first needed: a worker never needs it."""
+"""The function `source`. Its implementation is imported at its first use, because a worker never needs it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def source(function: Callable[P, R]) -> SourceFunction[P, R]:
         executor.submit(work, 3)                    # or: executor.submit(tenon.source(work), 3)
 
     Workers get the text of the function and of what it uses: other functions and classes of its module, imports, and
-    the values that constants have at that moment. Nothing else of the module runs in a worker. A changed function is
-    another one: run the cell again, and submit again. A class of __main__ can be given too; its objects are then data
-    that workers know.
+    the values that constants have at that moment. Nothing else of the module runs in a worker. A changed function is a
+    new one: run the cell again, and submit again. A class of __main__ can be passed too; its objects are then data for
+    workers.
 
-    What cannot go along is refused with a TypeError that says what to do: variables of a function around it, globals
-    that are not data (an open file, a model), and functions whose text is not known.
+    Anything that cannot be sent is refused with a TypeError that says what to do: variables of an enclosing function,
+    globals that are not data (an open file, a model), and functions whose text is not known.
     """
     from . import _source
 

@@ -1,7 +1,7 @@
-"""Where the texts of functions that go as source lie, and how a worker imports them.
+"""Stores the texts of functions that are sent as source, and imports them in a worker.
 
-A text is a module of its own, ``tenon_source_<hash>``, in a directory of the user. The hash is that of the text, and it
-is checked before the text runs, so that nothing but what was sent can run under the name.
+Each text is a separate module, ``tenon_source_<hash>``, in a directory of the user. The hash of the text is checked
+before the text runs, so only the text that was sent can run under this name.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 __all__ = ["PREFIX", "install_finder", "module_name", "path_of", "write"]
 
 PREFIX = "tenon_source_"
-# Texts are small, and each is kept as long as it is used: these bounds keep a forgotten directory from growing.
+# Texts are small, and each is kept while it is used: these limits keep a forgotten directory from growing.
 _KEPT_FILES = 1000
 _KEPT_SECONDS = 7 * 86400
 
@@ -32,7 +32,7 @@ def module_name(text: str) -> str:
 
 
 def write(text: str) -> str:
-    """Keeps a text and returns the name of its module."""
+    """Stores a text and returns the name of its module."""
     name = module_name(text)
     path = path_of(name)
     if path is not None:
@@ -50,7 +50,7 @@ def write(text: str) -> str:
 
 
 def path_of(name: str) -> str | None:
-    """The file of a module's text; None when there is none whose content has that hash."""
+    """The file of a module's text; None if there is no file with that hash."""
     for directory in _directories():
         path = os.path.join(directory, name + ".py")
         try:
@@ -103,7 +103,7 @@ def _remove_old(directory: str) -> None:
             if entry.stat(follow_symlinks=False).st_mtime < limit:
                 os.unlink(entry.path)
         except FileNotFoundError:
-            pass  # Another process was quicker.
+            pass  # Another process was faster.
 
 
 class _Loader(InspectLoader):

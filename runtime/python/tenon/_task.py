@@ -1,7 +1,7 @@
-"""What a task can do while it runs in a worker: the half of the package that functions there use.
+"""The part of the package that functions use while they run in a worker.
 
-It is importable everywhere, since a module with tasks is imported by its host too. Outside of a worker ``progress`` and
-``check`` do nothing, so that a function can be called and tested like any other.
+It can be imported everywhere, because hosts import modules with tasks too. Outside a worker, ``progress`` and ``check``
+do nothing, so a function can be called and tested like any other.
 """
 
 from __future__ import annotations
@@ -39,17 +39,18 @@ def in_worker() -> bool:
 
 
 def check() -> None:
-    """Raises tenon.Cancelled when the caller no longer wants the result, tenon.DeadlineExceeded when it is late.
+    """Raises tenon.Cancelled if the caller no longer wants the result, tenon.DeadlineExceeded if the deadline has
+    passed.
 
-    Python code gets the same exception by itself, about 20 ms later. A function of an extension module that runs for
-    long should be called in parts with ``check`` between them: a worker that does not stop is killed.
+    Python code gets the same exception automatically, about 20 ms later. Split a long call of an extension module into
+    parts with ``check`` between them, because a worker that does not stop is killed.
     """
     if _worker is not None:
         _worker.check()
 
 
 def progress(done: int, total: int = 0) -> None:
-    """Reports ``done`` of ``total`` units of the task's own choice; ``total`` is 0 when it is not known."""
+    """Reports ``done`` of ``total`` units, which the task chooses; ``total`` is 0 if it is not known."""
     if _worker is not None:
         _worker.progress(max(0, int(done)), max(0, int(total)))
 
@@ -64,9 +65,9 @@ def current_worker() -> CurrentWorker:
 def call(task: str, argument: Any = b"", /, *arguments: Any, params: Any = None, **keywords: Any) -> Any:
     """Runs another task inside this one, in this worker, and waits for it.
 
-    ``call('image.probe', data)`` takes and gives the bytes of a finished FlatBuffer, since a worker has no catalog to
-    read tables by. ``call('module:function', 1, 2, key=3)`` calls a Python function. The nested task has the deadline
-    and the cancellation of this one. Raises what the task raised, or a subclass of tenon.Error.
+    ``call('image.probe', data)`` takes and returns the bytes of a finished FlatBuffer, because a worker has no catalog
+    for reading tables. ``call('module:function', 1, 2, key=3)`` calls a Python function. The nested task has the
+    deadline and the cancellation of this one. Raises the task's exception, or a subclass of tenon.Error.
     """
     if ":" in task:
         from . import _names
@@ -92,7 +93,7 @@ def call(task: str, argument: Any = b"", /, *arguments: Any, params: Any = None,
 
 _states: dict[Callable[..., Any], Any] = {}
 _states_lock = threading.RLock()
-# Of plugins written in Python, by their names: the settings, or why there are none.
+# For plugins written in Python, by name: the settings, or why there are none.
 _settings: dict[str, tuple[Any, str]] = {}
 
 
@@ -112,7 +113,8 @@ def _make(function: Callable[..., Any]) -> Any:
 
 
 def worker_state(function: Callable[..., _Made]) -> Callable[..., _Made]:
-    """Marks a function that makes what each worker keeps, such as a model or a connection: ``tenon.state`` gives it.
+    """Marks a function that creates an object once per worker, such as a model or a connection; ``tenon.state`` returns
+    it.
 
     In a plugin written in Python it may take the plugin's settings, a dataclass: ``def model(settings: Settings)``."""
     function.__tenon_worker_state__ = True  # type: ignore[attr-defined]
@@ -120,8 +122,9 @@ def worker_state(function: Callable[..., _Made]) -> Callable[..., _Made]:
 
 
 def state(function: Callable[..., _Made]) -> _Made:
-    """What ``function`` made in this process; it is called the first time only. Its result never leaves the process,
-    so that it may be anything. An exception is raised each time until it succeeds."""
+    """Returns the object that ``function`` created in this process; the function is called only once. Its result never
+    leaves the process, so it may be any object. If the function raises an exception, it is called again the next
+    time."""
     try:
         return _states[function]
     except KeyError:

@@ -10,7 +10,7 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
 
 
 class HostHandler(logging.Handler):
-    """Writes to the log of the running call; between calls, to that of the worker."""
+    """Writes to the log of the running call or, between calls, to that of the worker."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -25,7 +25,7 @@ class HostHandler(logging.Handler):
 
 
 def connect(level: str) -> None:
-    """Adds the handler to the root logger, once. ``level`` is a name, or empty for what the tasks set."""
+    """Adds the handler to the root logger, once. ``level`` is a name, or empty for the level that the tasks set."""
     root = logging.getLogger()
     if not any(isinstance(handler, HostHandler) for handler in root.handlers):
         root.addHandler(HostHandler())

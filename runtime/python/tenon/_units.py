@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them, as the integers that the runtime takes."""
+"""Converts durations and sizes as people write them to the integers that the runtime takes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?i?B?)\s*", re.IGNORECASE)
 _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12,
             "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
 _MAX_BYTES = 2**64 - 1
-# Far beyond any use, and within what the runtime's clock can add up.
+# Longer than any practical use, and small enough for the runtime's clock to add.
 _MAX_SECONDS = 100 * 365 * 86400
 
 

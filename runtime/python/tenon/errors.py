@@ -1,6 +1,6 @@
-"""How anything in tenon fails: one base class, and a subclass for each kind of failure.
+"""The errors of tenon: one base class, and a subclass for each kind of failure.
 
-A subclass is also the exception that Python's own libraries raise in its place, so that code written for
+Each subclass is also the exception that Python's own libraries raise in such a case, so code written for
 concurrent.futures or asyncio catches it: DeadlineExceeded is a TimeoutError, WorkerCrashed is a
 concurrent.futures.process.BrokenProcessPool, Cancelled is a concurrent.futures.CancelledError.
 """
@@ -23,7 +23,7 @@ __all__ = [
 
 
 class Error(Exception):
-    """The base of what tenon raises.
+    """The base class of all errors that tenon raises.
 
     code: the kind of failure, such as 'not_found'.
     message: a sentence or two that say what is wrong and what to do.
@@ -36,7 +36,7 @@ class Error(Exception):
     context: dict[str, Any]
 
     def __init__(self, code: str, message: str, context: Mapping[str, Any] | None = None) -> None:
-        # Not super(): OSError and others among the bases would read the arguments as their own.
+        # Not super(): OSError and other base classes would interpret the arguments.
         Exception.__init__(self, code, message, dict(context or {}))
         self.code = code
         self.message = message
@@ -52,7 +52,7 @@ class Error(Exception):
 
     @property
     def attempts(self) -> int:
-        """How many attempts there were; 0 when the call never began."""
+        """How many attempts there were; 0 if the call never began."""
         return int(self.context.get("attempts", 0))
 
     @property
@@ -75,7 +75,7 @@ class RemoteError(TaskFailed):
 
     def __init__(self, message: str, type_name: str = "") -> None:
         super().__init__("failed", message)
-        # What the constructor takes, for copies and pickle.
+        # The constructor's arguments, for copies and pickle.
         self.args = (message, type_name)
         self.type_name = type_name
 
@@ -93,7 +93,7 @@ class Rejected(Error, RuntimeError):
 
 
 class InvalidArgument(Error, ValueError):
-    """An argument, params or an option does not make sense."""
+    """An argument, params or an option is not valid."""
 
 
 class InvalidType(InvalidArgument, TypeError):
@@ -109,15 +109,15 @@ class OutOfMemory(Error, MemoryError):
 
 
 class Incompatible(Error):
-    """ABI, version or schema do not fit together."""
+    """ABIs, versions or schemas are not compatible."""
 
 
 class Corrupt(Error, ValueError):
-    """Bytes do not verify."""
+    """Bytes do not pass verification."""
 
 
 class SystemFailed(Error, OSError):
-    """The operating system refused."""
+    """The operating system reported an error."""
 
 
 class TooLarge(Error, ValueError):
@@ -129,7 +129,7 @@ class Unavailable(Error, RuntimeError):
 
 
 class Unsupported(Error, NotImplementedError):
-    """This ability is not there."""
+    """The feature is not available."""
 
 
 class InternalError(Error, RuntimeError):
@@ -158,12 +158,12 @@ _UNAVAILABLE = 13
 
 
 def in_lines(message: str) -> str:
-    """A message of the runtime with its line feeds and tabs, which it writes as \\x0a and \\x09."""
+    """Restores the line feeds and tabs in a message of the runtime, which writes them as \\x0a and \\x09."""
     return message.replace("\\x0a", "\n").replace("\\x09", "\t") if "\\x0" in message else message
 
 
 def _from_native(number: int, message: str, context: dict[str, Any]) -> Error:
-    """The exception for an error of the runtime, which keeps messages on one line."""
+    """The exception for an error of the runtime, whose messages are on one line."""
     message = in_lines(message)
     if number == _CRASHED:
         from ._crashed import WorkerCrashed
@@ -176,7 +176,7 @@ def _from_native(number: int, message: str, context: dict[str, Any]) -> Error:
 
 
 def __getattr__(name: str) -> Any:
-    # Its base class takes a tenth of a second to import, and few programs ever need it.
+    # Importing its base class takes a tenth of a second, and few programs ever need it.
     if name in ("InitializerFailed", "WorkerCrashed"):
         from . import _crashed
         return getattr(_crashed, name)

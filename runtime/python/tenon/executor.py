@@ -1,4 +1,4 @@
-"""Executor: concurrent.futures over functions by name, in workers that nothing of the program runs in again."""
+"""Executor: concurrent.futures for functions by name, in workers that never run the program again."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ _PLUGIN = "py"
 
 
 class ExecutorFuture(Future[T]):
-    """The future of Executor.submit. cancel() is that of the standard library: it ends what no worker has begun."""
+    """The future of Executor.submit. cancel() works as in the standard library: it cancels a call that no worker has
+    begun."""
 
     def cancel(self) -> bool:
-        """Ends the call if no worker has begun it. Returns whether it is cancelled."""
+        """Cancels the call if no worker has begun it. Returns whether it is cancelled."""
         return self.cancel_queued() or self.cancelled()
 
 
@@ -49,28 +50,27 @@ class Executor(concurrent.futures.Executor):
             future = ex.submit(work.add, 2, 5)
             for result in ex.map(work.add, range(1000), range(1000)): ...
 
-    Functions travel by name, 'module:function': submit(math.sqrt, 2), submit('work:add', 2, 5), a functools.partial of
-    such a function, tenon.source(f) for a function of __main__ or a notebook, or a lambda that uses its arguments only.
-    Arguments and results are data. Workers import the module of a function, never the main program.
+    Functions are sent by name, 'module:function': submit(math.sqrt, 2), submit('work:add', 2, 5), a functools.partial
+    of such a function, tenon.source(f) for a function of __main__ or a notebook, or a lambda that uses only its
+    arguments. Arguments and results are data. Workers import the module of a function, never the main program.
 
-    A worker that dies fails the call that it ran, as tenon.WorkerCrashed, which is a BrokenProcessPool; the executor
-    continues with another worker.
+    If a worker dies, the call that it was running fails with tenon.WorkerCrashed, which is a BrokenProcessPool; the
+    executor continues with another worker.
 
     max_workers: worker processes; None for one per core that this process may use.
     initializer, initargs: a function that each worker runs before its first call. If it fails, calls fail with
         tenon.InitializerFailed, which is a BrokenProcessPool.
-    max_tasks_per_worker: a worker that has run so many calls is replaced; None for never.
+    max_tasks_per_worker: a worker that has run this many calls is replaced; None for never.
     max_memory_per_worker: a worker that uses more memory than this is replaced after its call; bytes, or '2 GiB'.
     env_per_worker: a function from a worker's index, below max_workers, to a dict of environment variables, as in
         lambda i: {'CUDA_VISIBLE_DEVICES': str(i)}. Workers also find the index as TENON_WORKER_INDEX.
-    path: directories where workers look for modules; None for this process's sys.path.
+    path: directories that workers search for modules; None for this process's sys.path.
     preload: names of modules that workers import when they start.
-    settings: settings of further plugins by name, as Runtime takes them.
-    runtime: a runtime to use instead of an own one; what concerns workers is then the runtime's. Its shutdown is not
-        this executor's, which waits for its own calls only.
-    Further keywords are those of tenon.Runtime.
+    settings: settings of further plugins by name, as for Runtime.
+    runtime: an existing runtime to use; options about workers are then those of the runtime. The executor does not shut
+        it down, and waits only for its own calls. Further keywords are those of tenon.Runtime.
 
-    In a child of os.fork() the executor is dead: submit raises tenon.Unavailable, and shutdown does nothing.
+    In a child of os.fork() the executor does not work: submit raises tenon.Unavailable, and shutdown does nothing.
     """
 
     def __init__(self, max_workers: int | None = None, *, initializer: Callable[..., object] | str | None = None,
@@ -115,8 +115,8 @@ class Executor(concurrent.futures.Executor):
     def submit(self, fn: Callable[..., T] | str, /, *args: Any, **kwargs: Any) -> ExecutorFuture[T]:
         """Calls fn(*args, **kwargs) in a worker and returns the future of its result.
 
-        Raises TypeError when fn has no name that workers know, or an argument is not data: it says which, and what to
-        do. Raises RuntimeError after shutdown().
+        Raises TypeError if fn has no name that workers know, or an argument is not data; the message says which one,
+        and what to do. Raises RuntimeError after shutdown().
         """
         core = self._core
         if core.down or core.broken:
@@ -141,17 +141,18 @@ class Executor(concurrent.futures.Executor):
     def map(self, fn: Callable[..., R] | str, *iterables: Iterable[Any],
             timeout: float | None = None, chunksize: int | Literal["auto"] = "auto", buffersize: int | None = None,
             ordered: bool = True, progress: Progress = False) -> Iterator[R]:
-        """An iterator over fn(*arguments) for the arguments that the iterables give.
+        """Returns an iterator over fn(*arguments) for the arguments from the iterables.
 
-        chunksize: how many calls travel together. 'auto' measures: short ones in large groups, long ones alone.
-        buffersize: how many calls are under way or wait to be taken, at most. The iterables are then read as results
-            are taken, and may be endless. None: they are read at once, as in the standard library.
-        ordered: results in the order of the arguments; False: as they come.
-        timeout: seconds from now on, after which taking a result raises TimeoutError.
-        progress: True shows it (by tqdm where that is installed), a function gets (done, total or None).
+        chunksize: how many calls are sent together. 'auto' measures: short calls in large groups, long calls
+            separately.
+        buffersize: the maximum number of calls that are running or whose results have not been taken. The iterables are
+            then read as results are taken, and may be endless. None: they are read at once, as in the standard library.
+        ordered: results in the order of the arguments; False: in the order of completion.
+        timeout: seconds from now, after which taking a result raises TimeoutError.
+        progress: True shows it (with tqdm if that is installed); a function gets (done, total or None).
 
-        The first exception of a call is raised where its result would be, and ends the iterator. Closing the iterator
-        cancels what no worker has begun.
+        The first exception of a call is raised in place of its result, and ends the iterator. Closing the iterator
+        cancels the calls that no worker has begun.
         """
         if not iterables:
             return iter(())
@@ -177,7 +178,7 @@ class Executor(concurrent.futures.Executor):
             items = list(items)
             total = len(items)
         groups = _Groups(self._core, self._calls, target, iter(items), total, chunksize, buffersize)
-        # The first are under way before anyone asks for a result.
+        # The first calls start before a result is requested.
         groups.fill()
         return _results(groups, deadline, ordered, reporter(progress, total))
 
@@ -186,12 +187,12 @@ class Executor(concurrent.futures.Executor):
                 retries: int = 0) -> Executor:
         """The same executor with options for each call: ex.options(run_timeout=5).submit(work, 1).
 
-        run_timeout: seconds that a call may run. Its worker is then killed if need be, also in an endless loop, and
-            the future raises tenon.DeadlineExceeded, which is a TimeoutError.
+        run_timeout: seconds that a call may run. After that its worker is killed if necessary, even in an endless loop,
+            and the future raises tenon.DeadlineExceeded, which is a TimeoutError.
         queue_timeout: seconds until a worker begins the call; timeout: seconds from now to its end.
         priority: higher runs first.
         affinity: calls with the same key run on the same worker, one after another.
-        retries: further attempts when a worker dies while it runs the call, which must then be harmless to repeat.
+        retries: further attempts if a worker dies while it runs the call, which must then be harmless to repeat.
         """
         view = object.__new__(type(self))
         view.__dict__.update(self.__dict__)
@@ -200,23 +201,23 @@ class Executor(concurrent.futures.Executor):
                          "retries": _units.count("retries", retries, at_most=249)}
         view._calls = _tenon.FunctionCalls(self._core.runtime, _name_of, ExecutorFuture, self._core.on_failure,
                                            view._options)
-        # The executor lives as long as a view of it.
+        # A view keeps the executor alive.
         view._viewed = self  # type: ignore[attr-defined]
         return view
 
     # -- the end ------------------------------------------------------------------------------
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Takes no further calls and ends the workers when the calls that were submitted have ended.
+        """Accepts no further calls, and stops the workers once the submitted calls have ended.
 
-        wait: returns when that is so; False: at once.
-        cancel_futures: cancels what no worker has begun.
+        wait: returns after that; False: returns at once.
+        cancel_futures: cancels the calls that no worker has begun.
         """
         self._core.shutdown(wait, cancel_futures)
 
     def terminate_workers(self) -> None:
-        """Sends SIGTERM to the workers and shuts the executor down. What runs fails as tenon.WorkerCrashed, what is
-        queued is cancelled."""
+        """Sends SIGTERM to the workers and shuts the executor down. Running calls fail with tenon.WorkerCrashed, queued
+        calls are cancelled."""
         self._core.stop_workers(signal.SIGTERM)
 
     def kill_workers(self) -> None:
@@ -229,7 +230,7 @@ class Executor(concurrent.futures.Executor):
 
     @property
     def runtime(self) -> Runtime:
-        """The runtime behind it, for statistics, swaps and tasks of other plugins."""
+        """The executor's runtime, for statistics, swaps and tasks of other plugins."""
         return self._core.runtime
 
 
@@ -257,7 +258,7 @@ def _name_of(function: Any) -> str:
 
 def _unfold(function: Any, args: tuple[Any, ...],
             kwargs: dict[str, Any]) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
-    """What a functools.partial calls, and with what."""
+    """Returns what a functools.partial calls, and the arguments."""
     while type(function) is functools.partial:
         args = (*function.args, *args)
         kwargs = {**function.keywords, **kwargs}
@@ -319,7 +320,8 @@ def _environment(function: Callable[[int], Mapping[str, str]], index: int) -> Ma
 
 
 class _Groups:
-    """The calls of one map, in groups that travel together. Refers to no executor, which may be dropped meanwhile."""
+    """The calls of one map, in groups that are sent together. Refers to no executor, because that may be dropped
+    meanwhile."""
 
     def __init__(self, core: _Core, calls: _tenon.FunctionCalls, function: Any, items: Iterator[tuple[Any, ...]],
                  total: int | None, chunksize: int | Literal["auto"], buffersize: int | None) -> None:
@@ -330,7 +332,7 @@ class _Groups:
         self._buffersize = buffersize
         self._chunksize = chunksize
         workers = core.workers
-        # Each worker gets several groups, so that they end together.
+        # Each worker gets several groups, so that all workers finish together.
         room = buffersize if buffersize is not None else total or 1
         self._sizer = ChunkSizer(workers, -(-room // (workers * (2 if buffersize else 8))))
         self._calls = 0
@@ -338,7 +340,7 @@ class _Groups:
         self.pending: collections.deque[Any] = collections.deque()
 
     def fill(self) -> None:
-        """Submits what may be under way."""
+        """Submits calls up to the limit."""
         while not self._exhausted:
             size = self._sizer.next() if self._chunksize == "auto" else self._chunksize
             if self._buffersize is not None:
@@ -360,7 +362,7 @@ class _Groups:
             self.pending.append((future, len(group)))
 
     def taken(self, calls: int) -> None:
-        """The results of so many calls have been taken."""
+        """Notes that the results of this many calls have been taken."""
         self._calls -= calls
 
     def cancel(self) -> None:
@@ -438,7 +440,7 @@ class _AsTheyCome:
             if deadline is None:
                 self._ready.extend(self._completions.wait())
                 continue
-            # Waiting for the oldest drives its worker; the others come meanwhile.
+            # Waiting for the oldest group drives its worker; the others complete meanwhile.
             self._ready.extend(self._completions.take())
             if not self._ready:
                 left = deadline - time.monotonic()
@@ -460,8 +462,8 @@ class _AsTheyCome:
 
 
 class _Core:
-    """The runtime of an executor and of its views, and how they end. Refers to no executor, so that one that is dropped
-    can go while its calls run."""
+    """The runtime of an executor and of its views, and its shutdown. Refers to no executor, so that a dropped executor
+    can be freed while its calls run."""
 
     def __init__(self, runtime: Runtime, *, owned: bool) -> None:
         self.runtime = runtime
@@ -471,7 +473,7 @@ class _Core:
         self.broken: BaseException | None = None
         self.initializers: Any = None
         self.on_failure = _FailureNote(self)
-        # Calls in a runtime of someone else, which shutdown waits for, even where no caller has kept their futures.
+        # Calls in a runtime of another owner: shutdown waits for them even if no caller has kept their futures.
         self.pending: collections.deque[Any] = collections.deque()
         self._lock = threading.Lock()
         self._enders: list[threading.Thread] = []
@@ -489,7 +491,7 @@ class _Core:
     def shutdown(self, wait: bool, cancel_futures: bool) -> None:
         if self._process != os.getpid():
             self.down = True
-            return  # The workers are the parent's.
+            return  # The workers belong to the parent.
         with self._lock:
             first = not self.down
             self.down = True
@@ -511,7 +513,7 @@ class _Core:
                 self._end(_DRAIN)
 
     def track(self, future: Any) -> None:
-        """Keeps a call until it has ended. Each call looks at two earlier ones, so that few ended ones are kept."""
+        """Keeps a call until it has ended. Each new call checks two earlier ones, so that few ended calls are kept."""
         for _ in range(2):
             try:
                 earlier = self.pending.popleft()
@@ -543,15 +545,15 @@ class _Core:
         except RuntimeError:
             with self._lock:
                 self._enders.remove(ender)
-            self._end(how)  # The interpreter ends, and starts no threads any more.
+            self._end(how)  # The interpreter is exiting and starts no threads any more.
 
     def retire(self) -> None:
-        """The executor has been dropped: its calls end, and then the workers."""
+        """Called when the executor has been dropped: lets its calls end, then stops the workers."""
         if not self.down:
             self.shutdown(wait=False, cancel_futures=False)
 
     def stop_workers(self, number: signal.Signals) -> None:
-        """Ends the workers by a signal until there are none."""
+        """Sends a signal to the workers until none is left."""
         if self._process != os.getpid():
             return
         if not self.owned:
@@ -581,15 +583,15 @@ class _Core:
 
 
 class _FailureNote:
-    """Hears of calls that failed in the runtime, and not in their function. Its executor is broken, as that of the
-    standard library, once a worker could not be initialized: the next worker would fail in the same way."""
+    """Is notified of calls that failed in the runtime rather than in their function. As in the standard library, the
+    executor is broken once a worker could not be initialized, because the next worker would fail in the same way."""
 
     def __init__(self, core: _Core) -> None:
         self._core = weakref.ref(core)
 
     def __call__(self, error: BaseException) -> None:
         core = self._core()
-        # By its name: the class brings along modules that most programs never need.
+        # Imported by name, because the class imports modules that most programs never need.
         if core is None or not core.owned or core.broken is not None:
             return
         if type(error).__name__ == "WorkerCrashed" and core.initializers is not None and core.initializers.ended_one():
@@ -609,7 +611,7 @@ _at_exit_began = False
 
 
 def _at_exit() -> None:
-    """What has been submitted ends before the interpreter does, as in the standard library."""
+    """Completes the submitted calls before the interpreter exits, as in the standard library."""
     global _at_exit_began
     _at_exit_began = True
     for core in list(_live):
@@ -622,6 +624,6 @@ def _after_fork_in_child() -> None:
     _live.clear()
 
 
-# Before threading joins its threads; atexit would be too late for those that wait for a result.
+# Before threading joins its threads; atexit would be too late for threads that wait for a result.
 threading._register_atexit(_at_exit)  # type: ignore[attr-defined]
 os.register_at_fork(after_in_child=_after_fork_in_child)

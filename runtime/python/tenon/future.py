@@ -1,4 +1,4 @@
-"""Future: a call that is under way, which concurrent.futures and asyncio understand."""
+"""Future: a running call, usable with concurrent.futures and asyncio."""
 
 from __future__ import annotations
 
@@ -15,17 +15,15 @@ from .errors import Cancelled
 
 T = TypeVar("T")
 
-# What concurrent.futures.wait, as_completed and asyncio.wrap_future look into.
+# Attributes that concurrent.futures.wait, as_completed and asyncio.wrap_future access.
 _STATE_OF_STDLIB = frozenset(
     ("_condition", "_state", "_result", "_exception", "_waiters", "_done_callbacks"))
 
 
 class Future(_tenon.Future, concurrent.futures.Future, Generic[T]):  # type: ignore[type-arg]
-    """A call that is under way.
-
-    It is a concurrent.futures.Future: wait(), as_completed() and asyncio.wrap_future() take it. Waiting for the result
-    is done by the runtime, without another thread, so that a future costs little; the state that the standard library
-    looks into is made when it does so.
+    """A running call. It is a concurrent.futures.Future: wait(), as_completed() and asyncio.wrap_future() accept it.
+    The runtime itself waits for the result, without another thread, so a future costs little; the state that the
+    standard library uses is created when it is first accessed.
 
         future = rt.submit('text.count', path='/etc/passwd')
         counts = future.result(timeout=5)        # or: counts = await future
@@ -35,7 +33,7 @@ class Future(_tenon.Future, concurrent.futures.Future, Generic[T]):  # type: ign
         def result(self, timeout: float | None = None) -> T: ...
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Waits for the call and returns what it failed with; None when it succeeded."""
+        """Waits for the call and returns its exception; None if it succeeded."""
         error = self._outcome(timeout)[1]
         if isinstance(error, concurrent.futures.CancelledError):
             if _tenon._must_end_quietly():
@@ -52,13 +50,14 @@ class Future(_tenon.Future, concurrent.futures.Future, Generic[T]):  # type: ign
         return self.started() and not self.done()
 
     def add_done_callback(self, function: Callable[[Future[T]], object]) -> None:
-        """Calls function(future) when the call has ended, at once if it has: on another thread, or on this one."""
+        """Calls function(future) when the call has ended: on another thread, or at once on this one if it already
+        has."""
         with _drain.adding():
             concurrent.futures.Future.add_done_callback(self, function)  # type: ignore[arg-type]
 
     @property
     def _condition(self) -> threading.Condition:
-        # concurrent.futures.wait and as_completed look here first.
+        # concurrent.futures.wait and as_completed access this first.
         if _drain.would_wait_for_itself() and not self.done():
             raise RuntimeError("a callback of a future waits for a call that has not ended; callbacks run one after "
                                "another on one thread, which would wait for itself; add a callback to that future, or "
@@ -100,7 +99,7 @@ class Future(_tenon.Future, concurrent.futures.Future, Generic[T]):  # type: ign
                 concurrent.futures.Future.__init__(self)
                 ended = not self._watch(_drain.completions(), self)
         if ended:
-            # Without the lock: a large result takes its time, and other threads want to look too.
+            # Without the lock, because a large result takes time, and other threads may want to access it too.
             try:
                 self._settle()
             except BaseException:  # Ctrl-C. Others may wait for the state by now.
@@ -109,7 +108,7 @@ class Future(_tenon.Future, concurrent.futures.Future, Generic[T]):  # type: ign
         return self.__dict__[name]
 
     def _settle(self) -> None:
-        """Brings the state of the standard library to that of the call, which has ended."""
+        """Copies the outcome of the ended call to the state of the standard library."""
         value, error = self._outcome(None)
         base = concurrent.futures.Future
         if isinstance(error, concurrent.futures.CancelledError):
@@ -122,7 +121,7 @@ class Future(_tenon.Future, concurrent.futures.Future, Generic[T]):  # type: ign
 
 
 class _Drain:
-    """The thread that settles futures which the standard library has looked into, from their completion on."""
+    """The thread that, after their completion, settles futures whose state the standard library has accessed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -132,7 +131,7 @@ class _Drain:
 
     @contextlib.contextmanager
     def adding(self) -> Iterator[None]:
-        """While a callback adds a callback: that waits for nothing, although it looks at the state."""
+        """Entered while a callback is added, which accesses the state but waits for nothing."""
         here = threading.current_thread() is self._thread
         self._adding += here
         try:
@@ -141,11 +140,11 @@ class _Drain:
             self._adding -= here
 
     def would_wait_for_itself(self) -> bool:
-        """Whether the caller is a callback, which must not wait for others."""
+        """Whether the caller is a callback, which must not wait for other futures."""
         return self._thread is not None and threading.get_ident() == self._thread.ident and not self._adding
 
     def completions(self) -> _tenon.Completions:
-        """Where such futures are to be watched; starts the thread."""
+        """The completions with which such futures are watched; starts the thread."""
         with self._lock:
             if self._completions is None:
                 self._completions = _tenon.Completions()
@@ -165,7 +164,7 @@ class _Drain:
             thread.join()
 
     def after_fork_in_child(self) -> None:
-        """The thread is the parent's, and so is a thread that held a lock."""
+        """Drops the thread, which belongs to the parent, and locks that the parent's threads may have held."""
         global _making
         _making = threading.RLock()
         _tenon._set_callback_thread(0)
@@ -179,10 +178,10 @@ def _settle_all(completions: _tenon.Completions) -> None:
             try:
                 future._settle()
             except concurrent.futures.InvalidStateError:
-                pass  # Someone settled it by hand.
+                pass  # Other code has already settled it.
             except BaseException:
-                # A callback raised what the standard library lets pass, such as SystemExit. All other futures of the
-                # process need this thread.
+                # A callback raised an exception that the standard library passes on, such as SystemExit. All other
+                # futures of the process need this thread.
                 logging.getLogger("concurrent.futures").exception("exception calling callback for %r", future)
         del batch
         future = None

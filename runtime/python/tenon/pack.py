@@ -1,7 +1,7 @@
 """Makes a plugin of a Python module: ``python3 -m tenon.pack hello.py`` writes hello.so, without a compiler.
 
-The functions of the module are the tasks; their hints are the schema, their docstrings its documentation. The plugin
-has the module's source inside, so that it is one file with one hash, like any other plugin.
+The functions of the module are the tasks; their hints become the schema, their docstrings its documentation. The plugin
+contains the module's source, so it is one file with one hash, like any other plugin.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from .errors import Error, InvalidArgument, NotFound, TooLarge
 
 __all__ = ["pack"]
 
-# tenon_manifest_t, as plugin_api/include/tenon/plugin.h has it. What comes before `schema_offset_bytes` is the tag of
-# the ABI, which the template has from its own build.
+# tenon_manifest_t, as in plugin_api/include/tenon/plugin.h. The part before `schema_offset_bytes` is the ABI tag, which
+# the template has from its own build.
 _MANIFEST = struct.Struct("=20sII64s32s")
 _ALIGNMENT = 16
-# The largest page that a machine with such an ELF file has.
+# The largest page size of machines with such an ELF file.
 _PAGE = 1 << 16
 _IMPORT_SECONDS = 120.0
 
@@ -36,11 +36,12 @@ def pack(path: str | os.PathLike[str], directory: str | os.PathLike[str] | None 
          keep_schema: bool = False, import_timeout: float = _IMPORT_SECONDS) -> Path:
     """Packs a .py file, or the directory of a package, as a plugin. The same source gives the same bytes.
 
-    directory: where the plugin is written; the current one when it is None.
+    directory: where the plugin is written; None for the current directory.
     import_timeout: how long the import of the module may take, in seconds.
-    keep_schema: also writes the schema, NAME.fbs, for hosts in C++ that call the tasks by generated types.
+    keep_schema: also writes the schema, NAME.fbs, for C++ hosts that call the tasks with generated types.
 
-    Raises tenon.InvalidArgument for what cannot be a plugin, and tenon.NotFound when flatc or the template is missing.
+    Raises tenon.InvalidArgument for a module that cannot become a plugin, and tenon.NotFound if flatc or the template
+    is missing.
     """
     source = Path(path)
     described = _describe_apart(source, import_timeout)
@@ -62,7 +63,7 @@ def pack(path: str | os.PathLike[str], directory: str | os.PathLike[str] | None 
 
 
 def _write(target: Path, data: bytes, mode: int) -> None:
-    """Puts a file in its place whole: a worker may be mapping the one that is there."""
+    """Replaces a file atomically, because a worker may have mapped the existing one."""
     descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(descriptor, "wb") as stream:
@@ -77,13 +78,13 @@ def _write(target: Path, data: bytes, mode: int) -> None:
 
 
 def _describe_apart(source: Path, timeout: float) -> dict[str, str]:
-    """Imports the module in a process of its own: what it does stays there."""
+    """Imports the module in a separate process, so that its effects stay there."""
     reading, writing = os.pipe()
     package = str(Path(__file__).parent.parent)
     path = os.pathsep.join(part for part in (package, os.environ.get("PYTHONPATH", "")) if part)
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
     try:
-        # -P: the current directory is not where a worker finds modules either. What the module prints goes to stderr.
+        # -P: workers do not search the current directory for modules either. The output of the module goes to stderr.
         process = subprocess.Popen([sys.executable, "-P", "-m", "tenon._describe", str(source), str(writing)],
                                    pass_fds=[writing], env=environment, stdin=subprocess.DEVNULL, stdout=2)
     finally:
@@ -115,7 +116,7 @@ def _compile_schema(name: str, schema: str) -> bytes:
     with tempfile.TemporaryDirectory(prefix="tenon-pack-") as temporary:
         file = Path(temporary) / f"{name}.fbs"
         file.write_text(schema, encoding="utf-8")
-        # As tenon_add_plugin() calls it.
+        # The same options as in tenon_add_plugin().
         done = subprocess.run([flatc, "--schema", "-b", "--bfbs-comments", "--bfbs-builtins", "-I", includes, "-o",
                                temporary, str(file)], capture_output=True, text=True, errors="replace")
         if done.returncode != 0:
@@ -135,7 +136,7 @@ def _template() -> bytes:
 
 
 # -- The file ---------------------------------------------------------------------------------------------------------
-# The template is a shared library for this machine (ELF, 64 bit). Manifest, schema and source come behind its end; a
+# The template is a shared library for this machine (ELF, 64 bit). Manifest, schema and source follow after its end; a
 # program header maps them, and the section .tenon names the part that hosts read.
 
 _PT_LOAD, _PT_NOTE = 1, 4
@@ -155,7 +156,7 @@ def _fill(template: bytes, name: str, version: str, schema: bytes, files: dict[s
         raise broken
     end = max(address + size for _, kind, address, size in segments if kind == _PT_LOAD)
     address = -(-end // _PAGE) * _PAGE
-    # A segment's offset and its address agree in what lies below a page.
+    # A segment's offset and its address must agree modulo the page size.
     image.extend(bytes(-len(image) % _PAGE))
     offset = len(image)
 
@@ -184,7 +185,7 @@ def _fill(template: bytes, name: str, version: str, schema: bytes, files: dict[s
 
 
 def _segments(image: bytearray) -> Iterator[tuple[int, int, int, int]]:
-    """Each program header: where it is in the file, its kind, its address, its size in memory."""
+    """Yields each program header: its position in the file, its kind, its address, its size in memory."""
     table, = struct.unpack_from("=Q", image, 0x20)
     size, count = struct.unpack_from("=HH", image, 0x36)
     for at in range(table, table + size * count, size):
@@ -193,7 +194,7 @@ def _segments(image: bytearray) -> Iterator[tuple[int, int, int, int]]:
 
 
 def _sections(image: bytearray) -> Iterator[tuple[bytes, int, int, int]]:
-    """Each section: its name, where its header is in the file, where its content is, its size."""
+    """Yields each section: its name, the position of its header in the file, the position of its content, its size."""
     table, = struct.unpack_from("=Q", image, 0x28)
     size, count, names = struct.unpack_from("=HHH", image, 0x3A)
     names_at, = struct.unpack_from("=Q", image, table + names * size + 24)

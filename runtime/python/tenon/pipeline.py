@@ -17,13 +17,13 @@ from ._logs import LogThread
 from ._options import PathLike
 from .errors import Error, InvalidArgument, InvalidType
 
-# How often a report is given while a pipeline runs, in seconds.
+# Interval of the reports while a pipeline runs, in seconds.
 _REPORT_INTERVAL = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
 class Diagnostic:
-    """One message about a pipeline file. str() shows the place in the file."""
+    """One message about a pipeline file. str() shows the location in the file."""
 
     severity: str
     file: str
@@ -68,7 +68,7 @@ class Stage:
 
 @dataclasses.dataclass(frozen=True)
 class Failure:
-    """One item that failed for good."""
+    """One item that failed permanently."""
 
     stage: str
     item: str
@@ -77,9 +77,9 @@ class Failure:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What a run did, or does: `end` is 'done', 'interrupted', 'failed' or 'running'.
+    """The report of a run: `end` is 'done', 'interrupted', 'failed' or 'running'.
 
-    outputs: results of sinks that collect, by the name of the sink, each a Table.
+    outputs: results of collecting sinks, by the name of the sink, each a Table.
     """
 
     end: str
@@ -106,7 +106,7 @@ def _report(values: dict[str, Any]) -> Report:
 
 
 def _toml(name: str, value: Any) -> str:
-    """A value as TOML writes it."""
+    """A value in TOML syntax."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -127,7 +127,7 @@ def _toml(name: str, value: Any) -> str:
 
 
 def _overrides(sets: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Nested mappings as dotted keys with TOML values."""
+    """Converts nested mappings to dotted keys with TOML values."""
     result: list[tuple[str, str]] = []
     for key, value in sets.items():
         name = f"{prefix}{key}"
@@ -152,21 +152,21 @@ def _load(path: PathLike, sets: Mapping[str, Any], workers: int, plugin_dirs: Se
 
 def check_pipeline(path: PathLike, *, plugin_dirs: Sequence[PathLike] | PathLike | None = None,
                    **sets: Any) -> list[Diagnostic]:
-    """Checks a pipeline file without running it, and returns all errors and warnings; none are an empty list."""
+    """Checks a pipeline file without running it, and returns a list of all errors and warnings."""
     return _load(path, sets, 1, plugin_dirs, None)[1]
 
 
 def run_pipeline(path: PathLike, *, report: Callable[[Report], object] | bool | None = None, workers: int = 0,
                  plugin_dirs: Sequence[PathLike] | PathLike | None = None, log: bool = True, **sets: Any) -> Report:
-    """Runs a pipeline file to its end and returns what happened.
+    """Runs a pipeline file to its end and returns the report.
 
         report = tenon.run_pipeline('inventory.toml', report=True, sources={'tree': {'args': {'root': '/usr/include'}}})
 
-    report: called with a Report some ten times a second; True shows a line on stderr instead.
-    sets: values in place of those of the file, by key: nested dicts, or dotted keys as in **{'workers.count': 2}.
+    report: called with a Report about ten times a second; True shows a line on stderr instead.
+    sets: values that replace those of the file, by key: nested dicts, or dotted keys as in **{'workers.count': 2}.
 
-    Raises PipelineError with all errors of the file. Items that fail do not raise: they are in Report.failures. Ctrl-C
-    cancels the run; an exception of `report` does so too, and is raised.
+    Raises PipelineError with all errors of the file. Failed items do not raise; they are listed in Report.failures.
+    Ctrl-C cancels the run, and so does an exception of `report`, which is then raised.
     """
     logs = LogThread() if log else None
     try:
@@ -195,7 +195,7 @@ def run_pipeline(path: PathLike, *, report: Callable[[Report], object] | bool | 
 
 
 class _Line:
-    """One line on stderr that shows how far a pipeline is."""
+    """One line on stderr that shows the progress of a pipeline."""
 
     def __init__(self, name: str) -> None:
         self._name = name

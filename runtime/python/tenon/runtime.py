@@ -1,4 +1,4 @@
-"""Runtime: workers that run tasks by name."""
+"""The class Runtime: workers that run tasks by name."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _live: weakref.WeakSet[Runtime] = weakref.WeakSet()
 
 @dataclasses.dataclass(frozen=True)
 class Plugin:
-    """A plugin that a runtime knows. `problem` says why it cannot be used; None when it can."""
+    """A plugin that a runtime knows. `problem` says why it cannot be used; None if it can."""
 
     name: str
     version: str
@@ -43,7 +43,7 @@ class Plugin:
 
 @dataclasses.dataclass(frozen=True)
 class Worker:
-    """A worker process: its number in the runtime, its process, its calls so far and how long they ran lately."""
+    """A worker process: its number in the runtime, its process, its calls so far and the run time of recent ones."""
 
     id: int
     pid: int
@@ -53,7 +53,7 @@ class Worker:
 
 @dataclasses.dataclass(frozen=True)
 class Stats:
-    """Counts of calls since the start, and states now."""
+    """Counts of calls since the start, and the current state."""
 
     submitted: int
     succeeded: int
@@ -86,7 +86,7 @@ class Generation:
 
 @dataclasses.dataclass(frozen=True)
 class SwapReport:
-    """What a swap has done. Times are seconds."""
+    """The outcome of a swap. Times are in seconds."""
 
     now: Generation
     before: Generation
@@ -133,30 +133,31 @@ class Runtime(_tenon.Runtime):
             counts = rt.call('text.count', path='/etc/passwd')
             print(counts.lines)
 
-    A runtime may be started anywhere: no `if __name__ == '__main__'` is needed, since workers are processes of their
-    own program, in which nothing of this one runs. It belongs to the process that started it: in a child of os.fork()
-    its methods raise tenon.Unavailable.
+    A runtime may be started anywhere: no `if __name__ == '__main__'` is needed, because workers are processes of a
+    separate program, in which no part of this program runs. It belongs to the process that started it: in a child of
+    os.fork() its methods raise tenon.Unavailable.
 
     workers: worker processes; 0 for one per core.
-    plugin_dirs: where plugins are looked for, before those of TENON_PLUGIN_PATH; None for those that come with tenon.
+    plugin_dirs: directories to search for plugins, before those of TENON_PLUGIN_PATH; None for the directory of the
+        plugins that come with tenon.
     settings: settings of plugins by name, each as a dict, a dataclass or bytes.
     hot_swap: True or a HotSwap makes the plugins swappable.
     log: whether log lines go to logging, as 'tenon' and 'tenon.worker'.
-    limits, plugin_limits: what plugins may take while they are loaded, and exceptions by name.
+    limits, plugin_limits: limits on plugins while they are loaded, and exceptions by plugin name.
     overflow: what a call does when the queue is full: 'block' waits for room, 'reject' raises tenon.Rejected.
     max_queued_calls, max_queued_bytes: bounds of the queue.
     argument_arena, result_arena, large_block_cache: shared memory for arguments, for the results of each worker, and
-        kept for further arguments.
+        cached for reuse by further arguments.
     worker_memory_limit: limit of each worker's memory; 0 for none.
-    recycle_after_calls, recycle_above: a worker that has run so many calls, or uses so much memory, is replaced by a
-        fresh one; 0 for never.
-    worker_environment: called with 0, 1 ... for each worker; returns variables that it starts with, as in
-        lambda index: {'CUDA_VISIBLE_DEVICES': str(index)}. A worker finds its index as TENON_WORKER_INDEX.
-    copy_results: copies every result at once, so that none occupies its worker's memory.
-    cancel_grace: seconds that a cancelled or late call may continue before its worker is killed.
+    recycle_after_calls, recycle_above: a worker that has run this many calls, or uses more than this much memory, is
+        replaced by a fresh one; 0 for never.
+    worker_environment: called with 0, 1 ... for each worker; returns its environment variables, as in lambda index:
+        {'CUDA_VISIBLE_DEVICES': str(index)}. A worker finds its index in TENON_WORKER_INDEX.
+    copy_results: copies every result on arrival, so that no result occupies its worker's memory.
+    cancel_grace: seconds that a cancelled or overdue call may keep running before its worker is killed.
     drain_timeout: seconds that close() waits for accepted calls.
     start_timeout: seconds that a worker may take to start.
-    stall_timeout: seconds that a worker may begin nothing before it is replaced; 0 for never.
+    stall_timeout: seconds that a worker may have work without starting it before it is replaced; 0 for never.
     worker_executable, cache_dir: for installations in unusual places.
 
     Durations are seconds; sizes are numbers of bytes or texts such as '64 MiB'.
@@ -194,10 +195,11 @@ class Runtime(_tenon.Runtime):
     # -- the end ------------------------------------------------------------------------------
 
     def close(self, how: How = "drain") -> None:
-        """Ends the runtime and returns when no worker is left. May be called again.
+        """Shuts the runtime down and returns when no worker is left. May be called again.
 
-        'drain' takes no new calls and finishes all accepted ones; 'drain_running' cancels what is queued and finishes
-        what runs; 'cancel' cancels what is queued and gives what runs cancel_grace seconds; 'kill' kills the workers.
+        'drain' accepts no new calls and finishes all accepted ones; 'drain_running' cancels queued calls and finishes
+        running ones; 'cancel' cancels queued calls and gives running ones cancel_grace seconds; 'kill' kills the
+        workers.
         """
         if how not in _HOW:
             raise InvalidArgument("invalid_argument", f"close: {how!r} is none of {', '.join(map(repr, _HOW))}")
@@ -214,7 +216,7 @@ class Runtime(_tenon.Runtime):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  traceback: TracebackType | None) -> None:
-        # After an exception no caller waits for the results.
+        # After an exception, no caller waits for the results.
         self.close("drain" if kind is None else "cancel")
 
     def __del__(self) -> None:
@@ -224,7 +226,7 @@ class Runtime(_tenon.Runtime):
             self._close(_HOW["cancel"])
         logs, self._logs = self._logs, None
         if logs is not None:
-            logs.queue.close()  # Not joined: the collector may run on that very thread.
+            logs.queue.close()  # Not joined, because the collector may run on that very thread.
 
     def __repr__(self) -> str:
         return f"<tenon.Runtime at {id(self):#x}{' closed' if self.closed else ''}>"
@@ -244,14 +246,14 @@ class Runtime(_tenon.Runtime):
 
     def map(self, task: str, arguments: Iterable[Any], *, window: int | None = None, ordered: bool = True,
             return_exceptions: bool = False, **options: Any) -> Iterator[Table]:
-        """Runs a task on each argument, several at a time, and yields the results as they are asked for.
+        """Runs a task on each argument, several at a time, and yields the results as they are requested.
 
-        arguments: any iterable, also an endless one; it is read as results are taken.
-        window: calls in flight at most; without it as many as keep the workers busy.
-        ordered: yields the results in the order of the arguments; False: as they come.
-        return_exceptions: yields what a call failed with in place of its result, instead of raising it.
+        arguments: any iterable, even an endless one; it is read as results are taken.
+        window: the maximum number of calls in flight; by default as many as keep the workers busy.
+        ordered: yields the results in the order of the arguments; False: in the order of completion.
+        return_exceptions: yields the exception of a failed call in place of its result, instead of raising it.
 
-        Options of call apply to each. Closing the iterator cancels what is in flight.
+        The options of `call` apply to each call. Closing the iterator cancels the calls in flight.
         """
         size = window if window is not None else 64 * max(self._worker_count(), 1)
         if size < 1:
@@ -266,9 +268,9 @@ class Runtime(_tenon.Runtime):
 
         The Source is an iterator, an asynchronous iterator and a context manager.
 
-        checkpoint: what Source.checkpoint() returned earlier; the source continues there.
+        checkpoint: the result of an earlier Source.checkpoint(); the source continues there.
         step_timeout: seconds that one step may run.
-        batch: results that travel together at most.
+        batch: the maximum number of results that are sent together.
         """
         return Source(self, task, argument, params=params, checkpoint=checkpoint, step_timeout=step_timeout,
                       batch=batch, fields=fields)
@@ -282,10 +284,10 @@ class Runtime(_tenon.Runtime):
     # -- memory -------------------------------------------------------------------------------
 
     def buffer(self, size: int | str) -> memoryview:
-        """Writable memory that workers read: rt.call('tenon.echo', data=buffer) does not copy it.
+        """Returns writable memory that workers read: rt.call('tenon.echo', data=buffer) does not copy it.
 
-        That holds for the first call that gets all of it as a field; later ones copy what it holds by then. Do not
-        write while a call that got it runs. It starts as zeros.
+        This holds for the first call that gets all of it as a field; later calls copy its current content. Do not write
+        to it while a call that uses it is running. It initially contains zeros.
         """
         return memoryview(self._shared_buffer(_units.size_bytes("size", size), 1))
 
@@ -311,11 +313,11 @@ class Runtime(_tenon.Runtime):
         return self._task_names()
 
     def plugins(self) -> list[Plugin]:
-        """All plugins that were found, those that cannot be used with the reason."""
+        """All plugins that were found; those that cannot be used have the reason."""
         return [Plugin(*values) for values in self._plugins()]
 
     def stats(self) -> Stats:
-        """Counts since the start, and the workers."""
+        """The counts since the start, and the workers."""
         stats = self._stats()
         return Stats(*stats[:6], workers=[Worker(*values) for values in stats[6]])
 
@@ -324,9 +326,10 @@ class Runtime(_tenon.Runtime):
     def swap(self, what: PathLike, options: SwapOptions | None = None) -> SwapReport:
         """Makes another version of a plugin the current one and waits until it is.
 
-        what: 'image' for what its file holds now, 'image@1.3.0' for that version, or the path of a file; that of a .py
-        or of a package is packed first, as tenon.pack does. The runtime needs hot_swap. Raises tenon.Incompatible for a break of the schema, tenon.Rejected for what the canary turned
-        back; the old version then stays current.
+        what: 'image' for the current content of its file, 'image@1.3.0' for that version, or the path of a file; a .py
+            file or a package is packed first, as by tenon.pack. The runtime needs hot_swap. Raises tenon.Incompatible
+            for a break of the schema, tenon.Rejected if the canary rejects the version; the old version then stays
+            current.
         """
         path = os.fspath(what)
         if path.endswith(".py") or os.path.exists(os.path.join(path, "__init__.py")):
@@ -335,7 +338,7 @@ class Runtime(_tenon.Runtime):
         return _report(self._swap(path, (options or SwapOptions())._plain()))
 
     def rollback(self, plugin: str, reason: str = "") -> SwapReport:
-        """Makes the version before the current one current again."""
+        """Rolls back to the previous version."""
         return _report(self._rollback(plugin, reason))
 
     def generations(self) -> list[Generation]:
@@ -345,7 +348,7 @@ class Runtime(_tenon.Runtime):
     def events(self, *, since: int | None = None, timeout: float | None = None) -> Iterator[Event]:
         """Iterates over what happens to plugins, from now on or from event number `since` on.
 
-        Waits for each further event, `timeout` seconds at most; ends when the runtime does.
+        Waits at most `timeout` seconds for each further event; ends when the runtime is closed.
         """
         past = self._events_since(0 if since is None else since)
         last = since if since is not None else (past[-1][0] if past else 0)
@@ -412,7 +415,7 @@ def _as_they_come(futures: Iterator[Future[Table]], window: int, return_exceptio
 
 
 def _close_all() -> None:
-    """At the exit of the interpreter: no thread of a runtime may ask for the GIL afterwards."""
+    """Closes all runtimes when the interpreter exits: no thread of a runtime may ask for the GIL afterwards."""
     _tenon._note_exit()
     for runtime in list(_live):
         try:

@@ -25,8 +25,8 @@ def _check_batch(batch: int) -> int:
 class Source:
     """The results of a source, one after another. Runtime.source makes one.
 
-    An iterator, an asynchronous iterator and a context manager. It is bound to one worker; when that dies, the next
-    step raises tenon.WorkerCrashed, and a new source can continue from the last checkpoint.
+    An iterator, an asynchronous iterator and a context manager. It is bound to one worker; if that dies, the next step
+    raises tenon.WorkerCrashed, and a new source can continue from the last checkpoint.
     """
 
     def __init__(self, runtime: Runtime, task: str, argument: Any, *, params: Any, checkpoint: bytes | None,
@@ -73,10 +73,10 @@ class Source:
         return self._results.pop()
 
     def checkpoint(self) -> bytes:
-        """Bytes from which a new source continues behind what the iterator has given.
+        """Returns bytes from which a new source continues after the results that the iterator has returned.
 
-        Raises tenon.Unsupported when the task has no checkpoints, and tenon.InvalidArgument while results of a batch
-        wait to be taken: a checkpoint stands behind whole batches. Use batch=1 to take one anywhere.
+        Raises tenon.Unsupported if the task has no checkpoints, and tenon.InvalidArgument while results of a batch wait
+        to be taken, because a checkpoint follows a whole batch. Use batch=1 to take a checkpoint after any result.
         """
         if self._results:
             raise InvalidArgument(
@@ -90,7 +90,7 @@ class Source:
         return self._session.wait()  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        """Ends the source. Its worker forgets it."""
+        """Closes the source, also in its worker."""
         self._ended = True
         self._results = []
         self._session.close()
@@ -111,7 +111,7 @@ class Source:
 
 
 async def _ended(session: _tenon.Session) -> None:
-    """Waits until the step that was started has ended. Cancelling closes the session."""
+    """Waits until the running step has ended. Cancelling closes the session."""
     try:
         await _aio.completion_of(session)
     except asyncio.CancelledError:

@@ -1,4 +1,4 @@
-"""The tables that plugins share, as dataclasses: what travels on the edges of a pipeline (schemas/tenon/types.fbs)."""
+"""The tables that plugins share, as dataclasses: the items on the edges of a pipeline (schemas/tenon/types.fbs)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Bytes", "Digest", "Empty", "File", "FileKind", "Line", "Number"]
 
 
 class FileKind(enum.IntEnum):
-    """What a file system entry is."""
+    """The kind of a file system entry."""
 
     Regular = 0
     Directory = 1
