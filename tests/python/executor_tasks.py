@@ -28,7 +28,7 @@ class Colour(enum.Enum):
 
 
 class Unpicklable(Exception):
-    """Cannot be made again of its arguments, which makes a pool of multiprocessing hang or break."""
+    """Cannot be recreated from its arguments, which makes a pool of multiprocessing hang or break."""
 
     def __init__(self, code: int, *, reason: str) -> None:
         super().__init__(f"{code}: {reason}")
@@ -49,7 +49,7 @@ class Tools:
 
 
 class Meddler:
-    """Changes the dict that it is sent in."""
+    """Changes the dict that contains it while it is sent."""
 
     def __init__(self, values: dict[str, Any]) -> None:
         self.values = values
@@ -65,7 +65,7 @@ class Meddler:
 
 
 class Interrupting:
-    """Presses Ctrl-C when it is made in the host for the first time."""
+    """Presses Ctrl-C when it is first created in the host."""
 
     made = 0
 
@@ -118,7 +118,7 @@ def spin(seconds: float) -> None:
 
 
 def block_signals_and_sleep(seconds: float) -> None:
-    # As a busy library would: nothing but killing ends it.
+    # This represents a busy library: only killing it ends it.
     import ctypes
 
     with contextlib.suppress(BaseException):

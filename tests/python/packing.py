@@ -1,4 +1,4 @@
-"""What the tests of plugins in Python share: sources to pack, and the command line to use them by."""
+"""Shared by the tests of plugins in Python: sources to pack, and the command line that uses the plugins."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 
 BUILD = Path(os.environ["TENON_TEST_BUILD"])
 TENON = BUILD / "bin" / "tenon"
-# Only catches a hang: the machine may be slow.
+# Only catches a hang, because the machine may be slow.
 TIMEOUT_S = 100
 
 
 class PackingTest(unittest.TestCase):
-    """Each test has an empty directory of its own, which is the current one of what it runs."""
+    """Each test has a separate empty directory, which is the current directory of its programs."""
 
     def setUp(self) -> None:
         temporary = tempfile.TemporaryDirectory(prefix="tenon-packing-")
@@ -47,7 +47,8 @@ class PackingTest(unittest.TestCase):
         return self.directory / output / f"{name}.so"
 
     def tenon(self, *arguments: str, status: int = 0) -> str:
-        """Runs a command of `tenon` and gives its output, errors too. It has no plugins of Python but ours."""
+        """Runs a command of `tenon` and returns its output, including errors. It has no plugins in Python except
+        ours."""
         done = subprocess.run([str(TENON), *arguments], cwd=self.directory, env=self.environment, text=True,
                               capture_output=True, timeout=TIMEOUT_S)
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)

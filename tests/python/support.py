@@ -1,4 +1,4 @@
-"""What the tests share: where the build is, and how to run a script."""
+"""Shared by the tests: the location of the build, and running a script."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 BUILD = Path(os.environ.get("TENON_TEST_BUILD", Path(__file__).resolve().parents[2] / "build"))
 PLUGINS = BUILD / "plugins"
 TEST_PLUGINS = BUILD / "tests" / "python_plugins"
-# Catches a hang; judges no speed.
+# Catches a hang; does not judge speed.
 LONG = 60.0
 
 

@@ -47,7 +47,7 @@ class Asyncio(unittest.TestCase):
         async def main() -> None:
             future = self.rt.submit("tenon.sleep", duration_ms=20)
             await future
-            await future  # Also when it is done.
+            await future  # This also holds when it is done.
             await asyncio.wrap_future(self.rt.submit("tenon.sleep", duration_ms=20))
             done, _ = await asyncio.wait([asyncio.ensure_future(_await(self.rt.submit("tenon.echo")))])
             self.assertEqual(len(done), 1)
@@ -152,7 +152,7 @@ class Asyncio(unittest.TestCase):
             def add_reader(self, *_: object) -> None:
                 raise NotImplementedError
 
-        # Its own wake-up needs a reader; only the public method is missing.
+        # The loop's own wake-up needs a reader; only the public method is missing.
         loop = Loop()
         try:
             result = loop.run_until_complete(self.rt.acall("tenon.echo", data=b"x"))

@@ -1,4 +1,4 @@
-"""CPython's own tests of executors pass with tenon.Executor, but for those listed in cpython/expected.py."""
+"""CPython's own tests of executors pass with tenon.Executor, except for those listed in cpython/expected.py."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent / "cpython"))
 import expected
 import harness
 
-# Fewer would mean that tests have got lost.
+# A smaller number would mean that tests have been lost.
 AT_LEAST = 59
 
 
@@ -25,7 +25,7 @@ class Result(unittest.TestResult):
         self.ended: dict[str, tuple[str, str]] = {}
 
     def _end(self, test: Any, how: str, why: str = "") -> None:
-        # Two tests have one name.
+        # Two tests have the same name.
         name = getattr(test, "_testMethodName", str(test))
         if name == "test_initializer":
             name = f"{type(test).__name__}.{name}"

@@ -1,4 +1,4 @@
-"""Each failure is a tenon.Error that is also what Python's own libraries raise for it."""
+"""Each failure is a tenon.Error, and also the exception that Python's own libraries raise for it."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Errors(unittest.TestCase):
                 self.rt.call("tenon.sleep", duration_ms=60_000, **{keyword: 0.05})
             self.assertIsInstance(caught.exception, tenon.DeadlineExceeded)
             self.assertIsInstance(caught.exception, concurrent.futures.TimeoutError)
-        # A busy loop that never looks is killed.
+        # A busy loop that never polls is killed.
         with self.assertRaises(TimeoutError):
             self.rt.call("tenon.fail", params={"mode": "hang"}, run_timeout=0.05)
 

@@ -146,7 +146,7 @@ class Submit(Pool):
         array = numpy.arange(3_000_000, dtype=numpy.float64).reshape(3000, 1000)
         result = self.executor.submit(numpy.multiply, array, 2).result(LONG)
         self.assertTrue(numpy.array_equal(result, array * 2))
-        result[0, 0] = 5  # It is the caller's own.
+        result[0, 0] = 5  # It belongs to the caller.
         copies = [self.executor.submit(tasks.same, array[i]).result(LONG) for i in range(3)]
         self.assertTrue(all(numpy.array_equal(copy, array[i]) for i, copy in enumerate(copies)))
 
@@ -443,7 +443,7 @@ class Map(Pool):
 
 
 class Foreign(Pool):
-    """What the code around a call does must not matter to other calls."""
+    """The code around a call must not affect other calls."""
 
     def test_calls_whose_futures_nobody_kept_end_before_the_executor_does(self) -> None:
         names = [str(i) for i in range(5)]

@@ -27,13 +27,13 @@ HERE = Path(__file__).parent
 
 
 def script(text: str, *, timeout: float = LONG) -> subprocess.CompletedProcess[str]:
-    """Runs a program of its own, which finds executor_tasks."""
+    """Runs a separate program, which can import executor_tasks."""
     head = f"import sys\nsys.path.append({str(HERE)!r})\nimport tenon, executor_tasks as tasks\n"
     return run_script("-c", head + textwrap.dedent(text), timeout=timeout)
 
 
 def workers_of(pid: int) -> list[str]:
-    """Processes of the tree below a process that are workers."""
+    """The descendants of a process that are workers."""
     found = subprocess.run(["ps", "--ppid", str(pid), "-o", "comm="], capture_output=True, text=True, check=False)
     return [line for line in found.stdout.split() if line.startswith("tenon-worker")]
 
@@ -108,7 +108,7 @@ class Workers(unittest.TestCase):
             pids = [executor.submit(tasks.pid).result(LONG) for _ in range(12)]
         self.assertGreaterEqual(len(set(pids)), 3)
         self.assertTrue(all(pids.count(pid) <= 3 for pid in set(pids)))
-        # 3.11's own pool hangs here: cpython#115634.
+        # The pool of Python 3.11 itself hangs here: cpython#115634.
         with tenon.Executor(2, max_tasks_per_worker=2) as executor:
             futures = [executor.submit(tasks.add, i) for i in range(60)]
             self.assertEqual([future.result(LONG) for future in futures], list(range(60)))
@@ -134,7 +134,7 @@ class Workers(unittest.TestCase):
     def test_children_of_children(self) -> None:
         with tenon.Executor(1) as executor:
             self.assertEqual(executor.submit(tasks.nested, [1, 2, 3]).result(LONG), [2, 4, 6])
-            # A worker is no daemon either: multiprocessing may start children there.
+            # A worker is not a daemon either: multiprocessing may start children there.
             self.assertEqual(executor.submit(tasks.nested_multiprocessing, [-1, 2]).result(LONG), [1, 2])
 
     def test_print_and_logging_come_to_the_host(self) -> None:

@@ -1,4 +1,4 @@
-"""os.fork(): a child's runtimes are dead, say so, and leave the parent's alone."""
+"""os.fork(): runtimes do not work in a child, say so, and do not affect those of the parent."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ print('fine')
                 self.assertEqual(self.rt.call("tenon.echo", data=b"x").data, b"x")
 
     def test_inside_of_a_daemonic_child(self) -> None:
-        # Where multiprocessing itself says "daemonic processes are not allowed to have children".
+        # Here, multiprocessing itself says "daemonic processes are not allowed to have children".
         for method in ("fork", "spawn"):
             with self.subTest(method):
                 context = multiprocessing.get_context(method)

@@ -1,4 +1,4 @@
-"""tenon.Future: waiting, cancelling, and what concurrent.futures does with it."""
+"""tenon.Future: waiting, cancelling, and its use by concurrent.futures."""
 
 from __future__ import annotations
 

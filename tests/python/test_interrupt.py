@@ -13,7 +13,7 @@ from pathlib import Path
 import tenon
 from support import LONG
 
-# A loaded machine may take longer than the 50 ms that are promised; a wait that is not interrupted takes minutes.
+# A loaded machine may take longer than the promised 50 ms; a wait that is not interrupted takes minutes.
 PATIENCE = 20.0
 
 
@@ -37,7 +37,7 @@ class Interrupts(unittest.TestCase):
 
     def test_call(self) -> None:
         self.interrupted(lambda: self.rt.call("tenon.sleep", duration_ms=600_000))
-        # The call was cancelled, so that its worker is free.
+        # The call was cancelled, so its worker is free.
         self.assertEqual(self.rt.call("tenon.echo", data=b"x", timeout=LONG).data, b"x")
 
     def test_result(self) -> None:
@@ -102,7 +102,7 @@ class Interrupts(unittest.TestCase):
         before = self.rt.call("tenon.whoami").pid
         self.interrupted(self.rt.submit("tenon.sleep", duration_ms=600_000).result)
         with self.assertRaises(TimeoutError):
-            # Still running: only the wait was interrupted.
+            # The call is still running: only the wait was interrupted.
             self.rt.call("tenon.whoami", timeout=0.02)
         self.assertEqual(self.rt.stats().workers[0].pid, before)
 

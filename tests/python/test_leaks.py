@@ -1,4 +1,4 @@
-"""No reference and no memory stays behind, whatever is called and however it ends."""
+"""No call leaks references or memory, however it ends."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Leaks(unittest.TestCase):
 
     def settle(self) -> None:
         """Waits until the callbacks of all earlier futures have run: one thread runs them, in the order of the calls of
-        the one worker. What is in flight is not a leak. A callback that is added to a future which is done runs at once,
-        ahead of them, and says nothing."""
+        the only worker. Calls in flight are not leaks. A callback added to a future that is already done runs at once,
+        before the others, and proves nothing."""
         for submit in (lambda: self.rt.submit("tenon.sleep", duration_ms=2), lambda: self.types.submit("types.echo")):
             ran_on: queue.SimpleQueue[int] = queue.SimpleQueue()
             while True:
@@ -46,8 +46,9 @@ class Leaks(unittest.TestCase):
         gc.collect()
 
     def flat(self, action: Callable[[], object]) -> None:
-        """Repeats an action. What it leaves behind each time shows in every batch; free lists, caches and other threads
-        fill up now and then, so a batch that adds less than half a block for each action shows that there is no leak."""
+        """Repeats an action in batches. A leak appears in every batch, but free lists, caches and other threads
+        allocate only occasionally; so one batch that adds less than half a block per action shows that there is no
+        leak."""
         grown: list[tuple[int, int]] = []
         for _ in range(6):
             self.settle()

@@ -1,4 +1,4 @@
-"""Log lines of the runtime and of workers reach logging, and never hold anyone up."""
+"""Log lines of the runtime and of workers reach logging, and never block other threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The code of runtime/python/README.md for people who come from multiprocessing runs as it stands there."""
+"""The code in runtime/python/README.md for people who come from multiprocessing runs exactly as printed."""
 
 from __future__ import annotations
 

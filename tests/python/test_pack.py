@@ -1,4 +1,4 @@
-"""tenon.pack: what becomes a plugin, and what is refused with which words."""
+"""tenon.pack: what becomes a plugin, what is refused, and the messages."""
 
 from __future__ import annotations
 

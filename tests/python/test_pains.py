@@ -1,4 +1,5 @@
-"""What people report of multiprocessing, each as two scripts: the old one fails as reported, the new one works."""
+"""Problems that people report about multiprocessing, each as two scripts: the old one fails as reported, the new one
+works."""
 
 from __future__ import annotations
 
@@ -15,10 +16,10 @@ from pathlib import Path
 from support import LONG, run_script
 
 PAINS = Path(__file__).parent / "pains"
-# How long an old script may hang before that counts as hanging.
+# How long an old script may run before it counts as hanging.
 HANG_SECONDS = 6.0
 
-# Directory: what the old one says (None: it hangs), what the new one prints.
+# Directory: what the old script prints (None: it hangs), what the new script prints.
 EXPECTED: dict[str, tuple[str | None, str]] = {
     "guard_missing": ("bootstrapping phase|BrokenProcessPool", r"top level\n\[1, 4, 9\]\n"),
     "children_of_children": ("daemonic processes are not allowed to have children", r"\[14\]\n"),
@@ -37,7 +38,7 @@ EXPECTED: dict[str, tuple[str | None, str]] = {
 
 
 def hangs(script: Path) -> bool:
-    """Whether a script has not ended after a while; ends it then, with its children."""
+    """Whether a script is still running after a while; if so, kills it with its children."""
     process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                start_new_session=True)
     try:
@@ -98,7 +99,7 @@ class TopLevel(unittest.TestCase):
         if text_known:
             self.assertEqual((lines[2:], done.stderr), (["2"], ""))
         else:
-            # What was piped into python is gone: the lambda's text is not known, and it says so.
+            # The text piped into python is gone: the lambda's text is not known, and the error says so.
             self.assertIn("is not known", done.stderr)
 
     def setUp(self) -> None:

@@ -221,7 +221,7 @@ class Calls(PackingTest):
         self.assertEqual(result, {"value": 42})
 
     def test_the_module_is_the_plugins_own(self) -> None:
-        # One of the same name lies where Python looks first.
+        # A module of the same name is where Python searches first.
         self.write("path/own.py", "raise ImportError('the wrong one')")
         self.packed("own", "def name() -> str:\n    import own\n    return own.__file__\n")
         result = self.call("own.name", {}, options=("--settings", json.dumps(
@@ -290,7 +290,7 @@ class Versions(PackingTest):
             broken = self.packed("points", self.OLD.replace("1.0.0", "1.2.0").replace("y: int\n", "y: str\n"), "broken")
             self.assertIn("points.Point", self.tenon("swap", str(broken), "--socket", socket, status=1))
             self.assertEqual(add(), 6)
-            # Packing imports it, too, but not in a worker.
+            # Packing imports it too, but not in a worker.
             failing = self.packed("points", "import sys\nif '_tenon_worker' in sys.modules:\n"
                                   "    raise OSError('no model')\n"
                                   + textwrap.dedent(self.OLD.replace("1.0.0", "1.3.0")), "failing")

@@ -1,4 +1,4 @@
-"""Plugins in Python that are used as they are: in plugin directories, by swaps and by the command line."""
+"""Plugins in Python that are used as source files: in plugin directories, by swaps and by the command line."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class OnCommandLine(Sources):
 
     def call_until(self, expected: str, socket: str, task: str = "hello.greet",
                    argument: str = '{"name": "you"}') -> None:
-        """Calls a daemon until it gives what is expected."""
+        """Calls a daemon until it returns the expected result."""
         deadline = time.monotonic() + TIMEOUT_S
         said = ""
         while time.monotonic() < deadline:

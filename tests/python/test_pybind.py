@@ -1,4 +1,5 @@
-"""An object of an extension module (pybind11) that cannot be pickled: made once per worker, used by many calls."""
+"""An object of an extension module (pybind11) that cannot be pickled is created once per worker and used by many
+calls."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import tenon
 
-# The module lies in the build, its tasks beside this file. Workers get the path from this process.
+# The module is in the build directory; its tasks are beside this file. Workers get the path from this process.
 sys.path[:0] = [str(Path(os.environ["TENON_TEST_BUILD"]) / "tests" / "pybind"),
                 str(Path(__file__).resolve().parent / "pybind")]
 

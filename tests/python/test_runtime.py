@@ -1,4 +1,4 @@
-"""tenon.Runtime: starting, calling, closing, and what it tells."""
+"""tenon.Runtime: starting, calling, closing, and the information that it provides."""
 
 from __future__ import annotations
 
@@ -327,7 +327,7 @@ class Starting(unittest.TestCase):
             seen = set()
             end = time.monotonic() + LONG
             while len(rt.stats().workers) < 2 and time.monotonic() < end:
-                time.sleep(0.005)  # A runtime is there with its first worker.
+                time.sleep(0.005)  # A runtime is available with its first worker.
             for worker in rt.stats().workers:
                 entries = Path(f"/proc/{worker.pid}/environ").read_bytes().split(b"\0")
                 variables = dict(entry.split(b"=", 1) for entry in entries if b"=" in entry)
@@ -395,7 +395,7 @@ class Closing(unittest.TestCase):
             del rt
             gc.collect()
         self.assertEqual([w.category for w in caught], [ResourceWarning])
-        caught.clear()  # It names its source.
+        caught.clear()  # The error names its source.
         gc.collect()
         self.assertIsNone(reference())
         self.assertTrue(future.done())

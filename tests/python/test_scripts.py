@@ -1,4 +1,4 @@
-"""Whole programs: the top level runs once without any guard, and every end is clean."""
+"""Whole programs: the top level runs once without any guard, and every exit is clean."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from support import run_script
 
-# No `if __name__ == '__main__'` in sight.
+# There is no `if __name__ == '__main__'`.
 SCRIPT = """
 print('top level')
 import tenon
@@ -24,7 +24,7 @@ SAID = "top level\n45\n"
 
 
 def runs(pid: int) -> bool:
-    """Whether the process runs. A zombie has ended; in a container, process 1 may never wait for it."""
+    """Whether the process is running. A zombie is not: in a container, process 1 may never wait for it."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):

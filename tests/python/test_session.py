@@ -98,7 +98,7 @@ class Sessions(unittest.TestCase):
         self.addCleanup(rt.close, "kill")
         session = rt.source("tenon.numbers", count=9)._session
         session.wait()
-        rt.submit("tenon.sleep", duration_ms=3000)  # The step comes behind it.
+        rt.submit("tenon.sleep", duration_ms=3000)  # The step comes after it.
         session.start_next(1)
         closer = threading.Timer(0.3, session.close)
         closer.start()

@@ -1,4 +1,4 @@
-"""tenon.source: functions of __main__, of cells and of functions, as text."""
+"""tenon.source: functions of __main__, of cells and of other functions are sent as text."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ square = lambda value: value * value  # noqa: E731
 
 
 def main_module() -> types.ModuleType:
-    """A module __main__ as a script has one, made of this file's text."""
+    """A module __main__ like that of a script, created from this file's text."""
     return sys.modules["__main__"]
 
 
 def work(number: int, default: int = FACTOR, *, kind: Any = Point) -> Any:
-    """Uses what a function of a script uses."""
+    """Uses the same things as a function of a script."""
     path = os.path.join("a", "b")
     return helper(square(number)) + default, kind(number).scaled(), OrderedDict(pi=math.pi), NESTED, path
 
@@ -73,7 +73,7 @@ def takes_point(point: Point) -> int:
 
 
 def cell(number: int, text: str) -> dict[str, Any]:
-    """Runs a cell as IPython does, in a __main__ of its own."""
+    """Runs a cell as IPython does, in a separate __main__."""
     name = f"<ipython-input-{number}-0123456789ab>"
     linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
     scope: dict[str, Any] = {"__name__": "__main__"}

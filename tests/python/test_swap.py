@@ -26,7 +26,7 @@ class Swaps(unittest.TestCase):
         self.quick = tenon.SwapOptions(probation=0)
 
     def change(self) -> None:
-        """Another content of the same plugin: bytes behind the end of an ELF file mean nothing."""
+        """Gives the plugin file another content: bytes after the end of an ELF file have no effect."""
         content = self.file.read_bytes() + b"another build"
         self.file.unlink()
         self.file.write_bytes(content)

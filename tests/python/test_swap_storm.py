@@ -1,6 +1,6 @@
 """A storm: swaps of a plugin in Python under calls from Python, while workers are killed.
 
-Nothing may be lost, wrong or doubled, and memory stays flat. ctest runs a small storm; the whole one is
+Nothing may be lost, wrong or doubled, and memory use must stay constant. ctest runs a small storm; the whole one is
 
     PYTHONPATH=build/python TENON_TEST_BUILD=build /usr/bin/python3 tests/python/test_swap_storm.py --swaps 1000
 """
@@ -97,7 +97,7 @@ class Storm(unittest.TestCase):
         self.assertEqual((stats.queued, stats.running), (0, 0))
 
     def swap(self, rt: tenon.Runtime, version: int, options: tenon.SwapOptions) -> None:
-        """A kill may end a worker that tries the new version; then the swap is refused, and made again."""
+        """Swaps, and tries again if the swap is refused because a kill hit a worker that was trying the new version."""
         for _ in range(50):
             try:
                 rt.swap(self.files[version], options)
@@ -118,7 +118,7 @@ class Storm(unittest.TestCase):
                 try:
                     got = list(future.result(100).value)
                 except tenon.WorkerCrashed:
-                    # Only a call that must not be repeated may be lost, and it says so.
+                    # Only a call that must not be repeated may be lost, and it reports that.
                     self.count("crashed")
                     if retries:
                         self.wrong.append(f"{task}({number}) was not tried again")

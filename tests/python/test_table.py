@@ -1,4 +1,4 @@
-"""tenon.Table: every type of FlatBuffers from Python to bytes and back, and results that lie."""
+"""tenon.Table: every FlatBuffers type from Python to bytes and back, and results that are not valid."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ class Tables(TableTest):
         self.assertEqual([leaf.value for leaf in result.leaves], [3, 7, 0])
         self.assertEqual(result.self.self.leaf, result.leaf)
         self.assertEqual(result["self"]["self"]["leaf"]["value"], 3)
-        # Parts of a result go into another argument.
+        # Parts of a result become another argument.
         again = self.echo(leaf=result.leaf, leaves=result.leaves, self=result.self)
         self.assertEqual(again, result)
         self.assertEqual(self.rt.call("types.echo", result.self).self.leaf, inner)

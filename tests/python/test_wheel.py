@@ -1,4 +1,4 @@
-"""A wheel, built offline, works in a virtual environment of its own; so does what is installed into a prefix."""
+"""A wheel that is built offline works in a virtual environment; so does an installation in a prefix."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SOURCE = Path(__file__).resolve().parents[2]
 # Only catches a hang.
 TIMEOUT_S = 280
 
-# Uses what a package must bring along: the worker, plugins, the plugin `py`, the template and its schemas.
+# Uses everything that a package must contain: the worker, plugins, the plugin `py`, the template and its schemas.
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -53,7 +53,7 @@ print('works')
 
 
 def run(*command: str, cwd: Path | None = None, **environment: str) -> str:
-    """Runs a command that knows nothing of the build, and returns its output."""
+    """Runs a command without any knowledge of the build, and returns its output."""
     clean = {name: value for name, value in os.environ.items()
              if not name.startswith(("TENON_", "PYTHON", "PIP_", "XDG_"))}
     done = subprocess.run(command, cwd=cwd, env=clean | {"PYTHONDONTWRITEBYTECODE": "1"} | environment, text=True,
@@ -131,7 +131,8 @@ class Wheel(Installed):
 @unittest.skipUnless(shutil.which("cmake"), "cmake is not installed")
 class Prefix(Installed):
     def add_runtime(self, prefix: Path) -> None:
-        """What the package tenon has and this one uses; all of it is large, and installed by another test."""
+        """Adds the parts of the package tenon that this package uses; all of tenon is large, and another test installs
+        it."""
         (prefix / "bin").mkdir(parents=True, exist_ok=True)
         shutil.copy2(BUILD / "bin" / "tenon-worker", prefix / "bin")
         plugins = prefix / "lib" / "tenon" / "plugins"

@@ -4,9 +4,9 @@
 
 Settings, each as --config-settings NAME=VALUE:
 
-    build-dir   a build directory, which is configured when it is new; a temporary one otherwise, which takes minutes
-    no-build    1 packs what build-dir holds, without building it first
-    cmake-args  further arguments for a new build directory, in shell quoting
+    build-dir   a build directory, which is configured if it is new; by default a temporary one, which takes minutes
+    no-build    1 packs the content of build-dir without building it first cmake-args  further arguments for a new build
+    directory, quoted as in a shell
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ Settings = Mapping[str, str] | None
 
 
 def get_requires_for_build_wheel(config_settings: Settings = None) -> list[str]:
-    """Nothing from an index."""
+    """Needs nothing from an index."""
     return []
 
 
 def build_sdist(sdist_directory: str, config_settings: Settings = None) -> str:
-    """There is none: the runtime is built from the whole source tree, which is not below this directory."""
+    """Not supported: the runtime is built from the whole source tree, which is not below this directory."""
     raise SystemExit("tenon has no source distribution: build a wheel from its source tree")
 
 
 def build_wheel(wheel_directory: str, config_settings: Settings = None, metadata_directory: str | None = None) -> str:
-    """Builds module, worker, plugins and template, packs them, and returns the name of the wheel."""
+    """Builds the module, worker, plugins and template, packs them, and returns the name of the wheel."""
     settings = _checked(config_settings or {})
     with tempfile.TemporaryDirectory(prefix="tenon-wheel-") as temporary:
         build = Path(os.path.abspath(settings["build-dir"])) if settings["build-dir"] else Path(temporary, "build")
@@ -71,7 +71,7 @@ def _checked(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def _interpreter() -> str:
-    """The Python that a virtual environment was made of, whose headers and library there are."""
+    """The Python from which a virtual environment was created; its headers and library are available."""
     return getattr(sys, "_base_executable", "") or sys.executable
 
 

@@ -1,4 +1,4 @@
-"""The extension module: tenon::Runtime for Python. What users see is the package around it."""
+"""The extension module: tenon::Runtime for Python. Users see the package around it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias, final
@@ -33,9 +33,9 @@ class TaskPlan:
 
 @final
 class Table:
-    """A result: its fields are attributes and items, read where they lie. Absent strings, tables and vectors are None;
-    numbers have the defaults of the schema. A field hides a method of its name; tenon.asdict and tenon.array work in
-    any case."""
+    """A result: its fields are attributes and items, which are read in place. Absent strings, tables and vectors are
+    None; numbers have the defaults of the schema. A field hides a method of its name; tenon.asdict and tenon.array work
+    in any case."""
     def __getattr__(self, name: str, /) -> Any: ...
     def __getitem__(self, name: str, /) -> Any: ...
     def __contains__(self, name: object, /) -> bool: ...
@@ -57,7 +57,7 @@ class Table:
 
 @final
 class Vector(Sequence[Any]):
-    """A vector of a result: a sequence whose items are made when they are read."""
+    """A vector of a result: a sequence whose items are created when they are accessed."""
     def __getitem__(self, index: Any, /) -> Any: ...
     def __len__(self) -> int: ...
     def __eq__(self, other: object, /) -> bool: ...
@@ -67,7 +67,7 @@ class Vector(Sequence[Any]):
 
 @final
 class Completions:
-    """Gathers futures that complete, for a thread or an event loop that takes them."""
+    """Collects completed futures for a thread or an event loop."""
     @property
     def closed(self) -> bool: ...
     def fileno(self) -> int: ...
@@ -76,7 +76,7 @@ class Completions:
     def close(self) -> None: ...
 
 class Future:
-    """A call that is under way."""
+    """A running call."""
     def result(self, timeout: float | None = None) -> Any: ...
     def done(self) -> bool: ...
     def cancel(self) -> bool: ...
@@ -149,7 +149,7 @@ class FunctionCalls:
     def submit_group(self, function: Any, calls: list[tuple[Any, ...]], /) -> Any: ...
 
 class ReplyMemory:
-    """Memory of a result, which arrays show."""
+    """The memory of a result, of which arrays are views."""
 
 def asdict(table: Table, /) -> dict[str, Any]: ...
 def array(table: Table, name: str, dtype: Any = None, /) -> Any: ...

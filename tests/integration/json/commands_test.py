@@ -160,7 +160,7 @@ class Commands(unittest.TestCase):
         os.replace(directory / "probe.so.new", directory / "probe.so")
 
     def use(self, socket, plugins):
-        """Each command on a daemon that runs one pipeline and serves one plugin more than the usual ones."""
+        """Uses each command on a daemon that runs one pipeline and serves one additional plugin."""
         self.document("status", "--wait", "60s", *socket)
         deadline = time.monotonic() + 60
         while True:

@@ -1,8 +1,8 @@
 """CPython's own tests of executors, run against tenon.Executor.
 
-Nothing of CPython is copied: its test module is imported, as the package libpython3.X-testsuite of Debian and Ubuntu
-installs it, and its own create_executor_tests makes the test classes for one more executor. Tests that cannot pass by
-design are listed in `expected`, with the reason, and must fail, so that the list stays true.
+Nothing of CPython is copied: this module imports CPython's test module, which the package libpython3.X-testsuite of
+Debian and Ubuntu installs, and its own create_executor_tests creates the test classes for another executor. Tests that
+by design cannot pass are listed in `expected`, with the reason, and must fail, so that the list stays correct.
 
 Workers preload this module, so that its classes exist there under the same names.
 """
@@ -33,7 +33,7 @@ elif not hasattr(cpython, "create_executor_tests"):
 
 
 class _Process:
-    """What the tests ask of a process of ProcessPoolExecutor."""
+    """The interface of a ProcessPoolExecutor's process that the tests use."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -46,7 +46,7 @@ class _Process:
 
 
 class _Thread:
-    """The thread that manages a ProcessPoolExecutor; here the end of the executor takes its place."""
+    """Stands for the thread that manages a ProcessPoolExecutor; here it represents the end of the executor."""
 
     def __init__(self, core: Any) -> None:
         self._core = core
@@ -62,12 +62,12 @@ class _Queue:
         pass
 
 
-# Workers only need the names of the test classes, and no executor.
+# Workers only need the names of the test classes, but no executor.
 _Base: Any = object if "_tenon_worker" in sys.modules else tenon.Executor
 
 
 class ProcessPoolExecutor(_Base):
-    """tenon.Executor with the constructor and the insides of ProcessPoolExecutor that the tests look at."""
+    """tenon.Executor with the constructor and the internals of ProcessPoolExecutor that the tests use."""
 
     def __init__(self, max_workers: int | None = None, mp_context: Any = None, initializer: Any = None,
                  initargs: tuple[Any, ...] = (), *, max_tasks_per_child: int | None = None) -> None:
@@ -96,17 +96,17 @@ class ProcessPoolExecutor(_Base):
 if SKIPPED is None:
 
     class TenonMixin(cpython.ExecutorMixin):
-        """What create_executor_tests mixes in, as ProcessPoolSpawnMixin."""
+        """The class that create_executor_tests mixes in, like ProcessPoolSpawnMixin."""
 
         executor_type = ProcessPoolExecutor
         ctx = "spawn"
 
         def setUp(self) -> None:
-            # Some tests name the class. This one skips itself for that class.
+            # Some tests name the class. This test skips itself for that class.
             if self._testMethodName != "test_hang_gh83386":
                 self.patch_class()
             super().setUp()
-            # The tests expect workers that have started; a first call of a function imports its module.
+            # The tests expect workers that have started; the first call of a function imports its module.
             if not self.executor_kwargs:
                 for future in [self.executor.submit(cpython.mul, 1, 1) for _ in range(20)]:
                     future.exception()
@@ -117,14 +117,15 @@ if SKIPPED is None:
             self.addCleanup(patch.stop)
 
     class TenonNoContextMixin(cpython.ExecutorMixin):
-        """The same without a context of multiprocessing, whose queue of log lines is no data."""
+        """The same without a context of multiprocessing, whose queue of log lines is not data."""
 
         executor_type = ProcessPoolExecutor
 
     _real_assert_python_ok = cpython.assert_python_ok
 
     def _assert_python_ok(*args: str, **environment: str) -> Any:
-        """Scripts of the tests import the executor from concurrent.futures: ours stands there."""
+        """Runs a script of the tests, which imports the executor from concurrent.futures, with our executor in its
+        place."""
         at = args.index("-c") + 1
         head = (f"import sys; sys.path[:0] = {[os.path.dirname(os.path.abspath(__file__)), *_TENON_PATH]!r}; "
                 f"import concurrent.futures, harness, multiprocessing; "
@@ -140,7 +141,7 @@ _TWICE = ("TenonExecutorTest", "TenonProcessPoolExecutorTest")
 
 
 def _make_classes() -> list[str]:
-    """The test classes for tenon.Executor, in CPython's module, and their names."""
+    """Creates the test classes for tenon.Executor in CPython's module, and returns their names."""
     names = []
     for mixin in (cpython.InitializerMixin, cpython.FailingInitializerMixin, cpython.WaitTests,
                   cpython.AsCompletedTests, cpython.ExecutorTest, cpython.ProcessPoolExecutorTest, cpython.ProcessPoolShutdownTest,
@@ -156,12 +157,12 @@ _CLASSES = _make_classes() if SKIPPED is None else []
 
 
 def load() -> unittest.TestSuite:
-    """Each test once: those of executors, and those of futures themselves."""
+    """Returns each test once: the tests of executors, and those of futures."""
     suite = unittest.TestSuite()
     seen: set[str] = set()
     for name in [*_CLASSES, "FutureTests"]:
         for test in unittest.defaultTestLoader.loadTestsFromTestCase(getattr(cpython, name)):
-            # ProcessPoolExecutorTest has all of ExecutorTest again.
+            # ProcessPoolExecutorTest contains all tests of ExecutorTest again.
             key = test._testMethodName if name in _TWICE else test.id()
             if key not in seen:
                 seen.add(key)

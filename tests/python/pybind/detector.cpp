@@ -1,4 +1,4 @@
-// A C++ object as people bind it: it holds memory and a mutex, and can be neither pickled nor sent.
+// A C++ object as people bind it: it contains memory and a mutex, and can be neither pickled nor sent.
 #include <pybind11/pybind11.h>
 #include <unistd.h>
 

@@ -1,4 +1,4 @@
-"""Tasks around an object that never leaves its worker."""
+"""Tasks that use an object which never leaves its worker."""
 
 import os
 

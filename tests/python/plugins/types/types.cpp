@@ -1,4 +1,4 @@
-// Gives every kind of value back, and lies about results: what a host must survive.
+// Gives every kind of value back, and returns invalid results, which a host must survive.
 #include <string>
 #include <vector>
 
@@ -25,7 +25,7 @@ tenon::Offset<types::Greeting> greet(tenon::Call& call, const tenon::Empty&) {
   return types::CreateGreetingDirect(call.builder(), text.c_str());
 }
 
-/// A string where none is: its offset leads out of the buffer.
+/// An offset where the schema has a string; it points outside the buffer.
 tenon::Offset<types::Everything> far_offset(flatbuffers::FlatBufferBuilder& builder) {
   const auto start = builder.StartTable();
   builder.AddElement<std::uint32_t>(types::Everything::VT_TEXT, 0x7ffffff0, 0);
@@ -44,7 +44,7 @@ tenon::Offset<types::Everything> deep(flatbuffers::FlatBufferBuilder& builder) {
   return inner;
 }
 
-/// One text of 1 MiB, which a vector names 100,000 times: valid, and 100 GiB when it is copied.
+/// One text of 1 MiB, which a vector refers to 100,000 times: valid, but 100 GiB when copied.
 tenon::Offset<types::Everything> shared(flatbuffers::FlatBufferBuilder& builder) {
   const auto text = builder.CreateString(std::string(1 << 20, 'x'));
   const auto texts = builder.CreateVector(std::vector<flatbuffers::Offset<flatbuffers::String>>(100'000, text));
