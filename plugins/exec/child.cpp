@@ -24,7 +24,7 @@ constexpr std::size_t kStackBytes = 128u << 10;
 struct Start {
   const ChildRequest* request;
   pid_t parent;
-  volatile int step = -1;  ///< Of StartError, if the child fails.
+  volatile int step = -1;  ///< A StartError, if the child fails.
   volatile int os_code = 0;
 };
 

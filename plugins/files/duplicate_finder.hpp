@@ -51,9 +51,9 @@ class DuplicateFinder {
   enum class Known : std::uint8_t { kNothing, kEnds, kDigest, kUnreadable };
   struct Found {
     std::string path;
-    /// As it was found.
+    /// The size when the file was found.
     std::uint64_t size_bytes = 0;
-    /// As it was read; only for kDigest.
+    /// The size when the file was read; only for kDigest.
     std::uint64_t read_bytes = 0;
     Known known = Known::kNothing;
     /// A hash of start and end; only for kEnds.

@@ -1,4 +1,4 @@
-/// current_call.hpp: the call that the worker is running, and how Python code is told to stop.
+/// current_call.hpp: the call that the worker is running, and how Python code is asked to stop.
 #pragma once
 
 #include "python/codec/python_api.hpp"

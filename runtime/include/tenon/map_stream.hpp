@@ -15,7 +15,7 @@ namespace tenon {
 class MapStream {
  public:
   struct Item {
-    std::uint64_t index = 0;  ///< Of the argument, from 0.
+    std::uint64_t index = 0;  ///< Index of the argument, from 0.
     Result<Reply> reply;
   };
   MapStream(MapStream&&) noexcept;

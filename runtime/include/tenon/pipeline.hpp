@@ -207,8 +207,8 @@ class RunControl {
 struct FailureNotice {
   std::string stage;
   ErrorCode code = ErrorCode::kFailed;
-  std::uint64_t count = 0;  ///< Since the previous notice of this stage and code.
-  std::uint64_t total = 0;  ///< Of this stage and code, since the start of the run.
+  std::uint64_t count = 0;  ///< Number since the previous notice of this stage and code.
+  std::uint64_t total = 0;  ///< Number for this stage and code since the start of the run.
   std::string item;         ///< The latest such item, as in ItemFailure.
   Error error;              ///< The error of that item.
 };

@@ -156,7 +156,7 @@ struct SwapEvent {
     kWatch,        ///< The watch itself: a directory appeared, disappeared or cannot be read.
     kRestored,     ///< Current again after a restart; `message` says why, and its file's content.
   };
-  std::uint64_t number = 0;  ///< Of the event, increasing by one.
+  std::uint64_t number = 0;  ///< Number of the event, increasing by one.
   std::chrono::system_clock::time_point time;
   Kind kind = Kind::kDetected;
   std::string plugin;

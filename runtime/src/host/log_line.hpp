@@ -19,7 +19,7 @@ struct LogLine {
   std::string task;
   std::uint64_t worker_id = 0;
   std::uint64_t call_id = 0;
-  GenerationRef generation = nullptr;  ///< Of the plugin, if known.
+  GenerationRef generation = nullptr;  ///< The generation of the plugin, if known.
   /// Number of dropped lines of the worker that this line reports; it has no text then.
   std::uint64_t dropped = 0;
   std::string_view source = {};  ///< See LogRecord::source; a string literal.

@@ -35,7 +35,7 @@ class MapStream::Impl {
  private:
   /// Results that arrived together: those of some items of a bulk call, or of one call.
   struct Arrival {
-    std::uint64_t index = 0;  ///< Of the first argument.
+    std::uint64_t index = 0;  ///< Index of the first argument.
     std::uint32_t count = 1;
     std::uint32_t given = 0;  ///< Number already handed out.
     internal::Shared<const internal::BulkWork> work;
@@ -85,7 +85,7 @@ class MapStream::Impl {
   Buffer params_;
   bool gathers_ = true;  ///< Whether arguments may travel together.
   bool exhausted_ = false;
-  std::uint64_t next_index_ = 0;  ///< Of the next argument.
+  std::uint64_t next_index_ = 0;  ///< Index of the next argument.
   std::size_t in_flight_ = 0;     ///< Arguments whose results have not been handed out.
   internal::Shared<Inbox> inbox_ = internal::make_shared_object<Inbox>();
 

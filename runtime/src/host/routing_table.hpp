@@ -82,8 +82,8 @@ class RoutingTable {
     std::optional<Catalog> catalog;
     Generations current;
     Generations trials;
-    Routes routes;  ///< Of current generations, by task and params.
-    Routes others;  ///< Of other generations, for workers bound to them: by generation and task.
+    Routes routes;  ///< Routes of current generations, by task and params.
+    Routes others;  ///< Routes of other generations, for workers bound to them, by generation and task.
   };
 
   static void forget_trial(State& state, std::string_view plugin);

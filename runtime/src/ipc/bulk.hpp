@@ -35,8 +35,8 @@ enum BulkAnswerFlags : std::uint32_t {
 /// WIRE.
 struct BulkAnswer {
   std::uint32_t offset_bytes = 0;    ///< From the start of the block; a multiple of 16.
-  std::uint32_t size_bytes = 0;      ///< Of the result, or of the error's message.
-  tenon_status_t status = TENON_OK;  ///< As CompletionDescriptor::status.
+  std::uint32_t size_bytes = 0;      ///< Size of the result, or of the error's message.
+  tenon_status_t status = TENON_OK;  ///< Like CompletionDescriptor::status.
   std::uint32_t flags = 0;
 };
 static_assert(sizeof(BulkAnswer) == 16 && std::is_trivially_copyable_v<BulkAnswer>);

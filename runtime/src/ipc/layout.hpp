@@ -112,8 +112,8 @@ enum CompletionFlags : std::uint16_t {
 /// One completion, as the worker writes it. WIRE. The n-th completion belongs to the n-th
 /// submission.
 struct CompletionDescriptor {
-  std::uint64_t call_id = 0;     ///< Of the completed submission.
-  std::uint64_t session_id = 0;  ///< Of the completed submission.
+  std::uint64_t call_id = 0;     ///< Call id of the completed submission.
+  std::uint64_t session_id = 0;  ///< Session id of the completed submission.
   /// The result if `status` is TENON_OK, otherwise the error message (UTF-8). Absent, inline or in
   /// a segment.
   BlockRef payload;

@@ -259,8 +259,8 @@ class Engine {
   const RunOptions& options_;
   std::vector<NodeState> nodes_;
   std::vector<Edge> edges_;
-  std::vector<ItemVerdict> verdicts_;  ///< By edge into a node that needs no task: what becomes of
-                                       ///< its first item.
+  std::vector<ItemVerdict> verdicts_;  ///< Indexed by edge into a node that needs no task: the
+                                       ///< decision about its first item.
   OutputNames output_names_;
   std::deque<Call> calls_;  ///< A deque, because arguments must not move.
   std::vector<std::uint32_t> free_calls_;
@@ -279,8 +279,8 @@ class Engine {
   bool quiet_ = false;              ///< Paused, and nothing is under way any more.
   bool unpublished_ = false;        ///< Something has changed since the last publication to the
                                     ///< control.
-  std::vector<Timer> held_timers_;  ///< While paused: timers that are stopped, and timers that
-                                    ///< would start work.
+  std::vector<Timer> held_timers_;  ///< Set while paused: stopped timers, and timers that would
+                                    ///< start work.
   TimePoint paused_at_{};
   TimePoint now_{};
   TimePoint started_{};

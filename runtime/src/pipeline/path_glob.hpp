@@ -44,7 +44,7 @@ class PathGlob {
     bool whole_path = false;                ///< Otherwise only the last part is compared.
     std::string prefix;                     ///< Compared first; the states are what follows it.
     std::array<std::uint8_t, 256> kinds{};  ///< Bytes of one kind have the same moves.
-    std::vector<Moves> moves;               ///< By kind.
+    std::vector<Moves> moves;               ///< Indexed by the kind of a byte.
     std::uint64_t skip = 0;
     std::uint64_t skip_three = 0;  ///< States that also lead to the third one after them.
     std::uint64_t accept = 0;

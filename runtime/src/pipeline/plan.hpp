@@ -63,7 +63,7 @@ enum class OnConflict {
 struct OutputNaming {
   std::string directory;        ///< Absolute and without links, as far as it existed when the file
                                 ///< was loaded.
-  std::string shown_directory;  ///< As written.
+  std::string shown_directory;  ///< The text in the file.
   ItemReader name;              ///< The field of the item that names the file.
   ItemReader path;              ///< The field whose last path component replaces an empty name; may
                                 ///< be empty.
@@ -133,7 +133,7 @@ struct PlanNode {
   ItemReader route_reader;
   std::unordered_map<std::string, std::uint32_t> cases;  ///< Maps a value to an output.
   std::uint32_t else_output = 0;                         ///< No edges if else_dropped.
-  bool else_dropped = false;                             ///< Also if a filter's `else` is not
+  bool else_dropped = false;                             ///< Also set if a filter's `else` is not
                                                          ///< connected.
   ItemRule rule;                                         ///< For nodes that need no task; nothing for
                                                          ///< a route by a field.
@@ -148,13 +148,13 @@ struct PlanNode {
   /// Functions that name an item of the input type in messages; empty if the type has no such
   /// field.
   ItemReader identity_name;    ///< A path, origin or name.
-  ItemReader identity_number;  ///< A line number or the like.
+  ItemReader identity_number;  ///< A line number or a similar position.
 };
 
 /// A version pin in the file.
 struct PlanPin {
   VersionPin pin;
-  std::string text;   ///< As written.
+  std::string text;   ///< The text in the file.
   std::string place;  ///< "inventory.toml:4:11".
 };
 

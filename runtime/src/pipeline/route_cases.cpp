@@ -14,7 +14,7 @@ namespace {
 
 /// The field at the end of a dotted path.
 struct FieldType {
-  std::string type;               ///< As a schema writes it.
+  std::string type;               ///< The type as a schema writes it.
   std::optional<TypeInfo> named;  ///< Set if the type is an enum.
   bool optional = false;          ///< The field may have no value; its text is then empty.
 };

@@ -37,7 +37,7 @@ class Steering {
 
  private:
   struct Run {
-    Executor* executor = nullptr;  ///< While a run is attached.
+    Executor* executor = nullptr;  ///< Set while a run is attached.
     bool begun = false;
     bool ended = false;
     bool quiet = false;

@@ -39,7 +39,7 @@ class MemoryGroup {
  private:
   MemoryGroup(std::filesystem::path path, bool unified) noexcept : path_(std::move(path)), unified_(unified) {}
   std::filesystem::path path_;  // Empty if moved from.
-  bool unified_ = false;        // Of version 2.
+  bool unified_ = false;        // Whether it is a version 2 group.
 };
 
 }  // namespace tenon::internal

@@ -28,13 +28,13 @@ enum class FieldKind {
 /// The type of a field, as far as a reader of its values needs it.
 struct FieldShape {
   FieldKind kind = FieldKind::kOther;
-  std::string type;        ///< As a schema writes it.
+  std::string type;        ///< The type as a schema writes it.
   std::int64_t least = 0;  ///< For integers, like `most`.
   std::uint64_t most = 0;
   bool single_precision = false;
   bool optional = false;                                    ///< A scalar without a default.
-  bool always_present = false;                              ///< Every item that is valid has a value for it.
-  std::vector<std::pair<std::string, std::int64_t>> names;  ///< Of an enum.
+  bool always_present = false;                              ///< Every valid item has a value for it.
+  std::vector<std::pair<std::string, std::int64_t>> names;  ///< The values of an enum.
 };
 
 /// The value of a field.

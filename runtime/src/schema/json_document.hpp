@@ -19,7 +19,7 @@ struct JsonValue;
 /// A name in an object.
 struct JsonKey {
   std::string name;
-  std::size_t offset = 0;  ///< Of its opening quote; see JsonValue::offset.
+  std::size_t offset = 0;  ///< Location of its opening quote; see JsonValue::offset.
 };
 
 /// An integer of more than 64 bits, as it was written.

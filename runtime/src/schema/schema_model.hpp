@@ -92,7 +92,7 @@ struct ObjectModel {
   bool is_any = false;  ///< tenon.Any, which stands for any table.
   std::uint32_t alignment_bytes = 1;
   std::uint32_t size_bytes = 0;    ///< For a struct.
-  std::vector<FieldModel> fields;  ///< By id.
+  std::vector<FieldModel> fields;  ///< Sorted by id.
 
   [[nodiscard]] const FieldModel* find_field(std::string_view field) const noexcept;
 };
@@ -109,7 +109,7 @@ struct EnumModel {
   bool is_union = false;
   bool bit_flags = false;
   BaseType underlying = BaseType::kNone;
-  std::vector<EnumValueModel> values;  ///< By value.
+  std::vector<EnumValueModel> values;  ///< Sorted by value.
 
   [[nodiscard]] const EnumValueModel* find_value(std::int64_t value) const noexcept;
   [[nodiscard]] const EnumValueModel* find_name(std::string_view value_name) const noexcept;

@@ -59,7 +59,7 @@ class ResultBuilder {
   struct Open {
     ResultBlob blob;
     std::uint8_t* data = nullptr;
-    std::uint64_t size_bytes = 0;      ///< As requested by the plugin.
+    std::uint64_t size_bytes = 0;      ///< The size requested by the plugin.
     std::uint64_t capacity_bytes = 0;  ///< The allocated size.
     bool scratch = false;
   };

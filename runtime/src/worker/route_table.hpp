@@ -27,9 +27,9 @@ namespace tenon::internal {
 /// One of a plugin's own libraries.
 struct LibrarySlot {
   std::string name;
-  std::string file;  ///< Empty: request it from the host.
+  std::string file;  ///< Path of the file; empty: request it from the host.
   std::string sha256;
-  std::optional<PluginFileState> state;  ///< Of the file with this hash.
+  std::optional<PluginFileState> state;  ///< The state of the file with this hash.
   /// The loader finds it by its path; it must be unchanged.
   bool fixed = false;
   std::optional<OpenPluginFile> opened;  ///< Kept open: see LoadedPlugin::load.
@@ -40,9 +40,9 @@ struct LibrarySlot {
 struct PluginSlot {
   std::string name;
   std::string version;
-  std::string file;  ///< Empty: request it from the host.
+  std::string file;  ///< Path of the file; empty: request it from the host.
   std::string sha256;
-  std::optional<PluginFileState> state;  ///< Of the file with this hash.
+  std::optional<PluginFileState> state;  ///< The state of the file with this hash.
   BlockRef settings;
   std::vector<LibrarySlot> libraries;       ///< In dependency order.
   std::chrono::milliseconds load_limit{0};  ///< 0: no limit.

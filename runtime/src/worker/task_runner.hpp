@@ -60,7 +60,7 @@ class TaskRunner {
   WorkerCore& core_;
   SessionTable sessions_;
   MonotonicNs last_end_ns_ = 0;
-  std::int64_t calls_run_ = 1;  // By the last submission.
+  std::int64_t calls_run_ = 1;  // Number of calls in the last submission.
 };
 
 }  // namespace tenon::internal

@@ -185,7 +185,7 @@ TEST_CASE("bulk cancel: at any moment, with workers that are killed, each item e
   std::atomic<bool> done{false};
   std::thread killer([&] {
     std::uint64_t succeeded = 0;
-    // Not for ever: then an item that does not end has been lost, and is not merely late.
+    // Bounded: an item that has not ended by then is lost, not merely late.
     const auto end = std::chrono::steady_clock::now() + kKilling;
     for (int i = 0; !done.load() && std::chrono::steady_clock::now() < end; ++i) {
       std::this_thread::sleep_for(5ms + std::chrono::microseconds(137 * (i % 23)));
