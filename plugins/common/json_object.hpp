@@ -14,7 +14,7 @@ namespace tenon::plugins {
 /// A named value of an object.
 struct JsonField {
   enum class Kind { kNull, kBool, kInteger, kNumber, kText };
-  /// With the names of the objects around it, as in `request.method`.
+  /// The name, with those of the objects around it, as in `request.method`.
   std::string_view name;
   Kind kind = Kind::kNull;
   bool boolean = false;

@@ -198,7 +198,7 @@ class Running {
     send(SIGKILL);
     // The program may have moved to another group.
     ::syscall(SYS_pidfd_send_signal, child_.handle.get(), SIGKILL, nullptr, 0);
-    // Before the number is free.
+    // Must precede the reaping, which frees the number.
     guard_.set(0);
     siginfo_t info{};
     while (::waitid(P_PIDFD, static_cast<id_t>(child_.handle.get()), &info, WEXITED) != 0 && errno == EINTR) {

@@ -18,9 +18,9 @@
 namespace exec {
 
 struct ProgramRequest {
-  /// At least the program.
+  /// The program and its arguments; not empty.
   std::vector<std::string> argv;
-  /// Empty: that of this process.
+  /// The working directory; empty: that of this process.
   std::string directory;
   /// `NAME=value`; added to the environment of this process, or the whole environment except PATH.
   std::vector<std::string> environment;

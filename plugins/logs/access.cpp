@@ -57,16 +57,16 @@ class Cursor {
  public:
   explicit Cursor(std::string_view text) : text_(text) {}
 
-  /// Up to the next space.
+  /// Reads the text up to the next space.
   std::string_view word() noexcept {
     skip_spaces();
     const std::size_t end = std::min(text_.find(' ', at_), text_.size());
     const std::size_t begin = std::exchange(at_, end);
     return text_.substr(begin, end - begin);
   }
-  /// Between the brackets; nullopt if there are none.
+  /// Reads the text between brackets; nullopt if there are none.
   std::optional<std::string_view> bracketed() noexcept { return between('[', ']'); }
-  /// Between quotes. A quote after a backslash belongs to the text.
+  /// Reads the text between quotes. A quote after a backslash belongs to the text.
   std::optional<std::string_view> quoted() noexcept { return between('"', '"'); }
   [[nodiscard]] bool at_end() noexcept {
     skip_spaces();

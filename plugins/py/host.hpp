@@ -21,7 +21,7 @@ struct SharedHost {
   /// The interpreter's file, as named in the first plugin's settings.
   const char* executable;
   /// A plugin starts or stops using the interpreter; the last one stops the background threads.
-  /// With the GIL.
+  /// Needs the GIL.
   void (*join)();
   void (*leave)();
   /// Makes a call the running one (null for none) and returns the previous one. On the task thread,
@@ -76,10 +76,10 @@ class Host {
   std::string log_level_;
 };
 
-/// The traceback of the pending exception, which is cleared. With the GIL.
+/// The traceback of the pending exception, which is cleared. Needs the GIL.
 std::string take_traceback();
 
-/// Whether the exception's class stands for cancellation or a passed deadline. With the GIL; no
+/// Whether the exception's class stands for cancellation or a passed deadline. Needs the GIL; no
 /// exception is pending.
 bool is_about_stopping(PyObject* type);
 

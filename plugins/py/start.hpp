@@ -31,7 +31,7 @@ std::string start_python(const StartOptions& options);
 /// The interpreter's file that the options name. Throws as start_python.
 std::string resolved_executable(const StartOptions& options);
 
-/// Inserts the options' path at the start of sys.path. With the GIL. Throws tenon::TaskError.
+/// Inserts the options' path at the start of sys.path. Needs the GIL. Throws tenon::TaskError.
 void extend_path(const StartOptions& options);
 
 }  // namespace py

@@ -51,7 +51,7 @@ std::string on_one_line(std::string_view message) {
 
 /// The parts of a line.
 struct ServiceLog::Parts {
-  std::string plugin;  ///< With version and hash.
+  std::string plugin;  ///< Its label, with version and hash.
   std::string task;
   std::uint64_t worker = 0;
   std::string source;

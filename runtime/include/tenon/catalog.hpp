@@ -102,7 +102,7 @@ struct PluginInfo {
 /// A task and the plugin that provides it. Valid as long as the catalog.
 struct TaskRef {
   std::shared_ptr<const PluginInfo> plugin;
-  const TaskInfo* task = nullptr;  ///< Inside plugin->schema.
+  const TaskInfo* task = nullptr;  ///< Points into plugin->schema.
 };
 
 /// The plugins found by one scan. Immutable; copies share; [any-thread].

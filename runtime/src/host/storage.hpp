@@ -69,7 +69,7 @@ class ArgumentMemory : public std::enable_shared_from_this<ArgumentMemory> {
   /// Errors: those of SharedMemory.
   [[nodiscard]] static Result<std::shared_ptr<ArgumentMemory>> create(const ArgumentMemoryOptions& options,
                                                                       std::shared_ptr<Retired> retired);
-  /// For create().
+  /// Used by create().
   ArgumentMemory(const ArgumentMemoryOptions& options, Arena arena, Shared<const SharedSegment> segment,
                  std::shared_ptr<Retired> retired);
   ArgumentMemory(const ArgumentMemory&) = delete;

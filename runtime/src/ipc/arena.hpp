@@ -39,7 +39,7 @@ class Arena {
   [[nodiscard]] static Arena over_mapping(std::shared_ptr<Mapping> mapping, std::uint32_t segment);
 
   [[nodiscard]] std::uint32_t segment() const noexcept { return segment_; }
-  /// To be sent to other processes. Invalid after `over`.
+  /// The descriptor to send to other processes. Invalid after `over`.
   [[nodiscard]] const FileDescriptor& descriptor() const noexcept { return descriptor_; }
   [[nodiscard]] std::uint64_t size_bytes() const noexcept { return mapping_->size_bytes(); }
   /// The memory stays mapped as long as a copy of the pointer exists.

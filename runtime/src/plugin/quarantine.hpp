@@ -26,7 +26,7 @@ struct QuarantineRecord {
   std::string sha256;
   /// For people; one line, at most 4 KiB.
   std::string reason;
-  /// To the second.
+  /// Precise to the second.
   std::chrono::system_clock::time_point since;
   QuarantineSubject subject;
   /// For a content that hung, its time limit. Zero if the reason does not depend on a time limit.

@@ -81,7 +81,7 @@ class ServedFile {
 
  private:
   enum class Where : std::uint8_t {
-    kStore,   ///< At `file`.
+    kStore,   ///< The copy at `file`.
     kHeld,    ///< The open copy, which is no longer in the store.
     kMemory,  ///< A sealed copy.
     kSource   ///< The plugin file itself: not for workers.
@@ -121,7 +121,7 @@ class ServedFile {
   const std::optional<Store> store_;
   const std::string sha256_;
   const std::filesystem::path source_;
-  const std::filesystem::path name_;  ///< Without directories.
+  const std::filesystem::path name_;  ///< The file name, without directories.
   const std::vector<Library> libraries_;
   const std::string list_;  ///< The list of libraries that copies have at their end.
   mutable Guarded<Kept> kept_;

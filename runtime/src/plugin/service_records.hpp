@@ -39,7 +39,7 @@ struct ServiceRecord {
   ServedVersion current;
   /// Why `current` is current, in one line.
   std::string why;
-  /// To the millisecond.
+  /// Precise to the millisecond.
   std::chrono::system_clock::time_point since;
   /// Whether a person made it current although it is in quarantine.
   bool forced = false;

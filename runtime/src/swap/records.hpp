@@ -56,7 +56,7 @@ class GenerationRecords {
     std::filesystem::path stored;
     GenerationRef generation;
   };
-  using Records = std::map<Id, Record>;  // By age.
+  using Records = std::map<Id, Record>;  // Sorted by age.
   [[nodiscard]] GenerationInfo with_tally(const Record& record) const;
   static void trim(Records& records, const std::string& plugin);
 

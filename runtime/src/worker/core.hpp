@@ -52,7 +52,7 @@ class LogSender {
  private:
   struct Counts {
     MonotonicNs second_began_ns = 0;
-    int lines = 0;  ///< In the current second.
+    int lines = 0;  ///< Lines in the current second.
     std::uint64_t dropped = 0;
   };
 
