@@ -1,0 +1,469 @@
+#include "sql/query.hpp"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <algorithm>
+#include <new>
+#include <unordered_set>
+#include <utility>
+
+#include "common/file_name.hpp"
+#include "common/utf8.hpp"
+
+namespace sql {
+namespace {
+
+using tenon::TaskError;
+using tenon::plugins::quote;
+using tenon::plugins::view;
+
+/// A page ends early when its rows have this many bytes.
+constexpr std::size_t kPageBytes = 1u << 20;
+/// Names of the parameters that the plugin adds to a statement.
+constexpr std::string_view kOwnPrefix = "@tenon_page_";
+constexpr const char* kRowsParameter = "@tenon_page_rows";
+
+std::string last_parameter(std::size_t i) {
+  return std::string(kOwnPrefix) + "last" + std::to_string(i);
+}
+
+[[noreturn]] void refuse(const Database& database, const std::string& message) {
+  throw TaskError(TENON_INVALID_ARGUMENT, quote(database.path()) + ": " + message);
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) {
+    text += (text.empty() ? "" : ", ") + name;
+    if (text.size() > 300) {
+      return text + ", ...";
+    }
+  }
+  return text;
+}
+
+ValueKind kind_of(sqlite3_value* value) noexcept {
+  switch (::sqlite3_value_type(value)) {
+    case SQLITE_INTEGER:
+      return ValueKind::integer;
+    case SQLITE_FLOAT:
+      return ValueKind::number;
+    case SQLITE_TEXT:
+      return ValueKind::text;
+    case SQLITE_BLOB:
+      return ValueKind::blob;
+    default:
+      return ValueKind::null;
+  }
+}
+
+/// Whether two values are the same for certain. A collation may also equate others.
+bool equal(const Cell& a, const Cell& b) noexcept {
+  const auto is_numeric = [](const Cell& cell) {
+    return cell.kind() == ValueKind::integer || cell.kind() == ValueKind::number;
+  };
+  if (a.kind() == ValueKind::integer && b.kind() == ValueKind::integer) {
+    return a.integer() == b.integer();
+  }
+  if (is_numeric(a) && is_numeric(b)) {
+    return a.number() == b.number();
+  }
+  return a.kind() == b.kind() && a.bytes() == b.bytes();
+}
+
+std::uint64_t digest_of(const Row& row, std::uint64_t seed) noexcept {
+  for (const Cell& cell : row) {
+    const auto kind = static_cast<std::uint64_t>(cell.kind());
+    const std::int64_t integer = cell.kind() == ValueKind::integer ? cell.integer() : 0;
+    const double number = cell.kind() == ValueKind::number ? cell.number() : 0;
+    seed = ::XXH3_64bits_withSeed(&integer, sizeof(integer), seed ^ kind);
+    seed = ::XXH3_64bits_withSeed(&number, sizeof(number), seed);
+    seed = ::XXH3_64bits_withSeed(cell.bytes().data(), cell.bytes().size(), seed);
+  }
+  return seed;
+}
+
+}  // namespace
+
+Cell::Cell(sqlite3_value* value) : value_(::sqlite3_value_dup(value)), kind_(ValueKind::null) {
+  if (!value_) {
+    throw std::bad_alloc();
+  }
+  kind_ = kind_of(raw());
+  if (kind_ == ValueKind::text || kind_ == ValueKind::blob) {
+    const void* bytes = kind_ == ValueKind::text ? ::sqlite3_value_text(raw()) : ::sqlite3_value_blob(raw());
+    const int size = ::sqlite3_value_bytes(raw());
+    if (bytes == nullptr && size != 0) {
+      throw std::bad_alloc();
+    }
+    bytes_ = {static_cast<const char*>(bytes), static_cast<std::size_t>(size)};
+  }
+}
+
+Query::Query(const tenon::Call& call, const tenon::Record& argument, const QueryParams& params,
+             QueryPositionT& position)
+    : argument_(argument),
+      params_(params),
+      position_(position),
+      database_(std::string(view(params.database())),
+                {.busy_timeout = std::chrono::milliseconds(params.busy_timeout_ms()),
+                 .max_row_bytes = params.max_row_bytes()},
+                call),
+      text_(view(params.statement())) {
+  if (text_.empty()) {
+    refuse(database_, "no statement is given; set `statement`, for example to \"select * from people\"");
+  }
+  if (params.page_rows() == 0) {
+    refuse(database_, "`page_rows` is 0; set it to at least 1");
+  }
+  read_columns();
+  if (!has_key()) {
+    statement_.emplace(database_, text_);
+    bind_parameters(*statement_);
+    repeat();
+  }
+}
+
+void Query::read_columns() {
+  Statement statement(database_, text_);
+  if (statement.column_count() == 0 || ::sqlite3_stmt_readonly(statement.raw()) == 0) {
+    refuse(database_, "the statement does not only read rows; use a `select`");
+  }
+  for (int i = 1; i <= ::sqlite3_bind_parameter_count(statement.raw()); ++i) {
+    const char* name = ::sqlite3_bind_parameter_name(statement.raw(), i);
+    if (name == nullptr || *name == '?') {
+      refuse(database_, "the statement has a parameter without a name; write `:name` instead of `?`");
+    }
+    if (std::string_view(name).starts_with(kOwnPrefix)) {
+      refuse(database_, "the plugin uses the parameter " + quote(name) + " itself; rename it");
+    }
+  }
+  std::unordered_set<std::string> names;
+  for (int i = 0; i < statement.column_count(); ++i) {
+    const char* name = ::sqlite3_column_name(statement.raw(), i);
+    if (name == nullptr) {
+      throw std::bad_alloc();
+    }
+    if (!names.insert(name).second) {
+      refuse(database_, "two columns of the result have the name " + quote(name) + "; rename one with `as`");
+    }
+    columns_.emplace_back(name);
+    fixed_bytes_ += columns_.back().size() + 64;
+  }
+  if (params_.key() == nullptr) {
+    return;
+  }
+  for (const auto* name : *params_.key()) {
+    const auto found = std::find(columns_.begin(), columns_.end(), view(name));
+    if (found == columns_.end()) {
+      refuse(database_, "`key` names the column " + quote(view(name)) +
+                            ", which the result does not have; there are: " + joined(columns_));
+    }
+    key_columns_.push_back(static_cast<std::size_t>(found - columns_.begin()));
+  }
+  // Becomes a part of another statement.
+  text_.resize(statement.size());
+  text_.erase(text_.find_last_not_of("; \t\r\n") + 1);
+}
+
+void Query::bind_parameters(Statement& statement) {
+  for (int i = 1; i <= ::sqlite3_bind_parameter_count(statement.raw()); ++i) {
+    const std::string_view name = ::sqlite3_bind_parameter_name(statement.raw(), i);
+    if (!name.starts_with(kOwnPrefix)) {
+      bind_value(statement, i, name.substr(1));
+    }
+  }
+}
+
+void Query::bind_value(Statement& statement, int parameter, std::string_view name) {
+  if (params_.values() != nullptr) {
+    for (const Value* value : *params_.values()) {
+      if (view(value->name()) != name) {
+        continue;
+      }
+      if ((value->text() != nullptr) + value->integer().has_value() + value->number().has_value() > 1) {
+        refuse(database_, "`values`: " + quote(name) +
+                              " has more than one value; keep one of `text`, `integer` and "
+                              "`number`");
+      }
+      if (value->text() != nullptr) {
+        statement.bind_text(parameter, view(value->text()));
+      } else if (value->integer()) {
+        statement.bind(parameter, *value->integer());
+      } else if (value->number()) {
+        statement.bind(parameter, *value->number());
+      } else {
+        statement.bind_null(parameter);
+      }
+      return;
+    }
+  }
+  if (argument_.fields() != nullptr) {
+    for (const tenon::RecordField* field : *argument_.fields()) {
+      if (view(field->name()) != name) {
+        continue;
+      }
+      // A type without its value is a valid table.
+      switch (field->value() == nullptr ? tenon::Scalar::NullValue : field->value_type()) {
+        case tenon::Scalar::BoolValue:
+          statement.bind(parameter, std::int64_t{field->value_as_BoolValue()->value()});
+          return;
+        case tenon::Scalar::IntValue:
+          statement.bind(parameter, field->value_as_IntValue()->value());
+          return;
+        case tenon::Scalar::FloatValue:
+          statement.bind(parameter, field->value_as_FloatValue()->value());
+          return;
+        case tenon::Scalar::TextValue:
+          statement.bind_text(parameter, view(field->value_as_TextValue()->value()));
+          return;
+        default:
+          statement.bind_null(parameter);
+          return;
+      }
+    }
+  }
+  refuse(database_,
+         "the parameter " + quote(name) +
+             " of the statement has no value; add it to `values`, or give the argument a field of this name");
+}
+
+std::string Query::page_statement(bool first) const {
+  std::string names;
+  std::string lasts;
+  for (std::size_t i = 0; i < key_columns_.size(); ++i) {
+    names += (i == 0 ? "" : ", ") + identifier(columns_[key_columns_[i]]);
+    lasts += (i == 0 ? "" : ", ") + last_parameter(i);
+  }
+  // The last column says whether a row has the key of the last row of the page before. The comparison
+  // includes that key, so that a second row with it is noticed.
+  const std::string repeats = first ? "0" : "(" + names + ") = (" + lasts + ")";
+  const std::string where = first ? "" : "where (" + names + ") >= (" + lasts + ") ";
+  return "select *, " + repeats + " from (\n" + text_ + "\n) " + where + "order by " + names + " limit " +
+         kRowsParameter;
+}
+
+void Query::warn_if_sorted(const std::string& statement) {
+  Statement plan(database_, "explain query plan " + statement);
+  bind_parameters(plan);
+  while (plan.step()) {
+    constexpr int kDetail = 3;
+    if (plan.text(kDetail).find("TEMP B-TREE FOR ORDER BY") != std::string_view::npos) {
+      database_.call().log(TENON_LOG_WARNING, quote(database_.path()) +
+                                                  ": no index gives the rows in the order of `key`, so SQLite sorts "
+                                                  "them again for each page; create an index, or raise `page_rows`");
+      return;
+    }
+  }
+}
+
+void Query::start_page() {
+  const bool first = position_.last.empty();
+  if (!statement_ || continues_ == first) {
+    const std::string text = page_statement(first);
+    if (!statement_) {
+      warn_if_sorted(text);
+    }
+    statement_.reset();
+    statement_.emplace(database_, text);
+    bind_parameters(*statement_);
+    continues_ = !first;
+  }
+  statement_->bind(statement_->parameter(kRowsParameter), std::int64_t{params_.page_rows()} + (first ? 0 : 1));
+  for (std::size_t i = 0; i < position_.last.size(); ++i) {
+    const KeyValueT& value = *position_.last[i];
+    const int parameter = statement_->parameter(last_parameter(i).c_str());
+    const std::string_view bytes(reinterpret_cast<const char*>(value.bytes.data()), value.bytes.size());
+    switch (value.kind) {
+      case ValueKind::integer:
+        statement_->bind(parameter, value.integer);
+        break;
+      case ValueKind::number:
+        statement_->bind(parameter, value.number);
+        break;
+      case ValueKind::text:
+        statement_->bind_text(parameter, bytes);
+        break;
+      case ValueKind::blob:
+        statement_->bind_blob(parameter, bytes);
+        break;
+      case ValueKind::null:
+        statement_->bind_null(parameter);
+        break;
+    }
+  }
+}
+
+std::size_t Query::add_row() {
+  Row row;
+  row.reserve(columns_.size());
+  std::size_t size = 0;
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    row.emplace_back(::sqlite3_column_value(statement_->raw(), static_cast<int>(i)));
+    size += row.back().bytes().size() + sizeof(std::int64_t);
+  }
+  page_.push_back(std::move(row));
+  if (size > params_.max_row_bytes()) {
+    throw TaskError(TENON_TOO_LARGE, quote(database_.path()) + ": " + key_text(page_.back()) + " has " +
+                                         std::to_string(size) + " bytes, more than " +
+                                         std::to_string(params_.max_row_bytes()) +
+                                         "; raise `max_row_bytes`, or select less of it");
+  }
+  return size;
+}
+
+void Query::read_page() {
+  if (!has_key()) {
+    ended_ = !statement_->step();
+    if (ended_) {
+      statement_.reset();
+    } else {
+      add_row();
+    }
+    return;
+  }
+  start_page();
+  std::int64_t rows = 0;
+  std::size_t size = 0;
+  bool repeated = false;
+  while (size < kPageBytes) {
+    if (!statement_->step()) {
+      // Fewer rows than the limit: there are no more.
+      ended_ = rows < std::int64_t{params_.page_rows()} + (position_.last.empty() ? 0 : 1);
+      break;
+    }
+    ++rows;
+    const bool repeats = statement_->integer(static_cast<int>(columns_.size())) != 0;
+    const std::size_t row_bytes = add_row();
+    if (repeats && !repeated) {
+      page_.pop_back();
+      repeated = true;
+      continue;
+    }
+    size += row_bytes;
+    check_key(page_.back());
+    const Row* before = page_.size() > 1 ? &page_[page_.size() - 2] : nullptr;
+    const bool twice =
+        repeats || (before != nullptr && std::all_of(key_columns_.begin(), key_columns_.end(), [&](std::size_t column) {
+                      return equal((*before)[column], page_.back()[column]);
+                    }));
+    if (twice) {
+      refuse(database_, key_text(page_.back()) +
+                            ": its key is not unique, so that rows could be lost; name columns in `key` that are "
+                            "unique together, such as a primary key");
+    }
+  }
+  // This ends the lock. The page does not depend on the statement.
+  statement_->reset();
+}
+
+void Query::check_key(const Row& row) const {
+  for (const std::size_t column : key_columns_) {
+    if (row[column].kind() == ValueKind::null) {
+      refuse(database_, key_text(row) + ": the column " + quote(columns_[column]) +
+                            " of its key is null; leave such rows out with `where " + columns_[column] +
+                            " is not null`");
+    }
+  }
+}
+
+std::string Query::key_text(const Row& row) const {
+  std::string text = "row " + std::to_string(position_.rows + page_.size());
+  for (const std::size_t column : key_columns_) {
+    const Cell& cell = row[column];
+    text += (column == key_columns_.front() ? " (" : ", ") + columns_[column] + " = ";
+    switch (cell.kind()) {
+      case ValueKind::integer:
+        text += std::to_string(cell.integer());
+        break;
+      case ValueKind::number:
+        text += std::to_string(cell.number());
+        break;
+      case ValueKind::null:
+        text += "null";
+        break;
+      default:
+        text += quote(cell.bytes().substr(0, 100));
+    }
+  }
+  return has_key() ? text + ")" : text;
+}
+
+const Row* Query::next() {
+  while (page_.empty() && !ended_) {
+    read_page();
+  }
+  if (page_.empty()) {
+    current_.reset();
+    return nullptr;
+  }
+  current_.emplace(std::move(page_.front()));
+  page_.pop_front();
+  advance(*current_);
+  return &*current_;
+}
+
+void Query::advance(const Row& row) {
+  ++position_.rows;
+  if (!has_key()) {
+    position_.digest = digest_of(row, position_.digest);
+    return;
+  }
+  if (position_.last.empty()) {
+    for (std::size_t i = 0; i < key_columns_.size(); ++i) {
+      position_.last.push_back(std::make_unique<KeyValueT>());
+    }
+  }
+  for (std::size_t i = 0; i < key_columns_.size(); ++i) {
+    const Cell& cell = row[key_columns_[i]];
+    KeyValueT& value = *position_.last[i];
+    value.kind = cell.kind();
+    value.integer = cell.kind() == ValueKind::integer ? cell.integer() : 0;
+    value.number = cell.kind() == ValueKind::number ? cell.number() : 0;
+    value.bytes.assign(cell.bytes().begin(), cell.bytes().end());
+  }
+}
+
+void Query::repeat() {
+  const std::uint64_t rows = std::exchange(position_.rows, 0);
+  const std::uint64_t digest = std::exchange(position_.digest, 0);
+  while (position_.rows < rows && next() != nullptr) {
+  }
+  if (position_.rows != rows || position_.digest != digest) {
+    throw TaskError(TENON_FAILED, quote(database_.path()) +
+                                      ": the statement was repeated after the loss of its worker, and its first " +
+                                      std::to_string(rows) +
+                                      " rows are not the same; set `key`, or keep others from changing the database");
+  }
+}
+
+void Query::build(const Row& row, tenon::plugins::RecordBuilder& record) const {
+  for (std::size_t i = 0; i < columns_.size(); ++i) {
+    switch (row[i].kind()) {
+      case ValueKind::integer:
+        record.integer(columns_[i], row[i].integer());
+        break;
+      case ValueKind::number:
+        record.number(columns_[i], row[i].number());
+        break;
+      case ValueKind::text:
+      case ValueKind::blob:
+        record.text(columns_[i], row[i].bytes());
+        break;
+      case ValueKind::null:
+        record.null(columns_[i]);
+        break;
+    }
+  }
+}
+
+std::size_t Query::size_bytes(const Row& row) const noexcept {
+  std::size_t size = fixed_bytes_;
+  for (const Cell& cell : row) {
+    size += cell.bytes().size() + 8;
+  }
+  return size;
+}
+
+}  // namespace sql

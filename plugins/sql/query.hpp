@@ -1,0 +1,98 @@
+/// Runs a statement and returns its rows, page by page if they have a key.
+#pragma once
+
+#include <sqlite3.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tenon/types_generated.h>
+
+#include "common/record_builder.hpp"
+#include "sql/database.hpp"
+#include "sql_generated.h"
+
+namespace sql {
+
+/// An owned value of SQLite, which stays valid when its statement continues.
+class Cell {
+ public:
+  /// Copies a value. Throws std::bad_alloc.
+  explicit Cell(sqlite3_value* value);
+
+  [[nodiscard]] sqlite3_value* raw() const noexcept { return value_.get(); }
+  [[nodiscard]] ValueKind kind() const noexcept { return kind_; }
+  [[nodiscard]] std::int64_t integer() const noexcept { return ::sqlite3_value_int64(raw()); }
+  [[nodiscard]] double number() const noexcept { return ::sqlite3_value_double(raw()); }
+  /// The bytes of a text or blob; valid as long as the cell.
+  [[nodiscard]] std::string_view bytes() const noexcept { return bytes_; }
+
+ private:
+  struct Free {
+    void operator()(sqlite3_value* value) const noexcept { ::sqlite3_value_free(value); }
+  };
+  std::unique_ptr<sqlite3_value, Free> value_;
+  ValueKind kind_;
+  std::string_view bytes_;
+};
+
+using Row = std::vector<Cell>;
+
+/// The rows of a query from a position. With a key, it reads a page at a time, and holds no lock
+/// between pages. Without one, it runs the statement once and holds a reader's lock until its end.
+/// Not thread-safe.
+class Query {
+ public:
+  /// Borrows everything. `position` is where to continue; next() advances it. Throws TaskError as
+  /// Database and Statement; TENON_INVALID_ARGUMENT for params that do not fit.
+  Query(const tenon::Call& call, const tenon::Record& argument, const QueryParams& params, QueryPositionT& position);
+
+  /// Returns the next row, valid until the following call; null at the end. Throws TaskError: as
+  /// Database::fail; TENON_INVALID_ARGUMENT for a key that is null or not unique; TENON_FAILED if a
+  /// repeated statement does not return the rows before `position` again; TENON_TOO_LARGE.
+  const Row* next();
+  /// Adds the row to a record.
+  void build(const Row& row, tenon::plugins::RecordBuilder& record) const;
+  /// About the size of the row as a record.
+  [[nodiscard]] std::size_t size_bytes(const Row& row) const noexcept;
+
+ private:
+  void read_columns();
+  void bind_parameters(Statement& statement);
+  void bind_value(Statement& statement, int parameter, std::string_view name);
+  [[nodiscard]] std::string page_statement(bool first) const;
+  void warn_if_sorted(const std::string& statement);
+  void start_page();
+  void read_page();
+  /// Adds the row at which the statement stands to the page; returns its size in bytes.
+  std::size_t add_row();
+  void check_key(const Row& row) const;
+  void advance(const Row& row);
+  /// Skips the rows before the position, which the statement must return again.
+  void repeat();
+  [[nodiscard]] bool has_key() const noexcept { return !key_columns_.empty(); }
+  [[nodiscard]] std::string key_text(const Row& row) const;
+
+  const tenon::Record& argument_;
+  const QueryParams& params_;
+  QueryPositionT& position_;
+  Database database_;
+  std::string text_;  ///< The statement without a semicolon at its end.
+  std::vector<std::string> columns_;
+  std::vector<std::size_t> key_columns_;
+  std::size_t fixed_bytes_ = 64;
+  std::optional<Statement> statement_;
+  bool continues_ = false;  ///< Whether statement_ is the one for pages after the first.
+  bool ended_ = false;
+  std::deque<Row> page_;
+  std::optional<Row> current_;
+};
+
+}  // namespace sql
