@@ -33,6 +33,9 @@ class WorkerHandle {
   [[nodiscard]] virtual const FileDescriptor* error_stream() const noexcept = 0;
   /// Kills the worker as soon as possible. May be called again, also after it has exited.
   virtual void kill() noexcept = 0;
+  /// Stops waiting for the exit of a killed worker that the system does not end, because it is frozen or blocked in a
+  /// system call: `exit_status` then reports the kill. Returns false if the worker was not killed or could still run.
+  virtual bool give_up() noexcept { return false; }
   /// How it exited; nullopt while it runs.
   [[nodiscard]] virtual std::optional<ExitStatus> exit_status() noexcept = 0;
 };

@@ -87,7 +87,8 @@ void Pool::react() {
     for (const Stalls::Stalled& each : stalled) {
       if (each.runs) {
         if (const auto state = process_state(each.pid)) {
-          with([&](Scheduler& scheduler) { scheduler.stalls().end_stopped(each.link_id, *state); });
+          const bool frozen = process_frozen(each.pid);
+          with([&](Scheduler& scheduler) { scheduler.stalls().end_stopped(each.link_id, *state, frozen); });
         }
         continue;
       }

@@ -1,10 +1,13 @@
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/try.hpp"
@@ -41,21 +44,52 @@ class OutOfMemoryKills {
   std::uint64_t known_;
 };
 
+/// Killed processes that have not exited yet. They are reaped when they do, so that no zombie is left. [any-thread]
+class LateExits {
+ public:
+  /// If memory is short, the process stays a zombie until this process exits.
+  void add(Process process) noexcept {
+    try {
+      const std::lock_guard lock(mutex_);
+      processes_.push_back(std::move(process));
+    } catch (const std::bad_alloc&) {
+    }
+  }
+  /// Reaps those that have exited. Returns when to call it again; kNever if none is left.
+  [[nodiscard]] MonotonicNs look(MonotonicNs now_ns) {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(processes_, [](Process& process) {
+      const auto waited = process.wait(0);
+      return !waited || waited->has_value();
+    });
+    return processes_.empty() ? kNever : now_ns + kPeriodNs;
+  }
+
+ private:
+  static constexpr std::int64_t kPeriodNs = 1'000'000'000;
+  std::mutex mutex_;
+  std::vector<Process> processes_;  // Guarded by mutex_.
+};
+
 class ProcessHandle final : public WorkerHandle {
  public:
   ProcessHandle(Process process, WorkerIndexes::Lease index, std::shared_ptr<OutOfMemoryKills> kills,
-                MemoryWatch& memory)
+                std::shared_ptr<LateExits> late, MemoryWatch& memory)
       : index_(std::move(index)),
         process_(std::move(process)),
         output_stream_(readable(std::move(process_.standard_output()))),
         error_stream_(readable(std::move(process_.standard_error()))),
         kills_(std::move(kills)),
+        late_(std::move(late)),
         memory_(memory.add(process_)) {}
   ProcessHandle(const ProcessHandle&) = delete;
   ProcessHandle& operator=(const ProcessHandle&) = delete;
   ~ProcessHandle() override {
     if (memory_ != nullptr) {
       memory_->forget();
+    }
+    if (given_up_) {
+      late_->add(std::move(process_));
     }
   }
   [[nodiscard]] std::int64_t pid() const noexcept override { return process_.pid(); }
@@ -69,6 +103,15 @@ class ProcessHandle final : public WorkerHandle {
   void kill() noexcept override {
     killed_ = true;
     process_.kill_group();
+  }
+  bool give_up() noexcept override {
+    if (!killed_ || exit_status()) {
+      return killed_;
+    }
+    // After SIGKILL, no thread of it returns to its program, whatever holds it in the system.
+    given_up_ = true;
+    status_ = ExitStatus{.exit_code = {}, .signal = kKillSignal, .note = ", but it has not exited yet"};
+    return true;
   }
   [[nodiscard]] std::optional<ExitStatus> exit_status() noexcept override {
     if (status_) {
@@ -105,9 +148,11 @@ class ProcessHandle final : public WorkerHandle {
   FileDescriptor output_stream_;
   FileDescriptor error_stream_;
   const std::shared_ptr<OutOfMemoryKills> kills_;
+  const std::shared_ptr<LateExits> late_;
   const std::shared_ptr<WatchedProcess> memory_;
   std::optional<ExitStatus> status_;
-  bool killed_ = false;  // Killed by the host.
+  bool killed_ = false;    // Killed by the host.
+  bool given_up_ = false;  // Its exit is not waited for any more.
 };
 
 class ProcessLauncher final : public Launcher {
@@ -129,15 +174,18 @@ class ProcessLauncher final : public Launcher {
     }
     options.environment.emplace_back("TENON_WORKER_INDEX", std::to_string(index.number()));
     TENON_ASSIGN(auto process, Process::spawn(options));
-    return std::make_unique<ProcessHandle>(std::move(process), std::move(index), kills_, memory_);
+    return std::make_unique<ProcessHandle>(std::move(process), std::move(index), kills_, late_, memory_);
   }
-  [[nodiscard]] MonotonicNs look_after(MonotonicNs now_ns) override { return memory_.look_after(now_ns); }
+  [[nodiscard]] MonotonicNs look_after(MonotonicNs now_ns) override {
+    return std::min(memory_.look_after(now_ns), late_->look(now_ns));
+  }
 
  private:
   std::filesystem::path executable_;
   const std::function<std::vector<std::pair<std::string, std::string>>(unsigned index)> environment_;
   const std::shared_ptr<WorkerIndexes> indexes_ = std::make_shared<WorkerIndexes>();
   const std::shared_ptr<OutOfMemoryKills> kills_ = std::make_shared<OutOfMemoryKills>();
+  const std::shared_ptr<LateExits> late_ = std::make_shared<LateExits>();
   MemoryWatch memory_;
 };
 

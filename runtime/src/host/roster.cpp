@@ -139,6 +139,7 @@ void Roster::break_link(WorkerLink& link, Error reason) {
     stop_dispatch(link);
   }
   link.kill();
+  effects_->rearm = true;  // For the time after which its exit is not waited for.
 }
 
 void Roster::kill_for(WorkerLink& link, std::string reason) {
@@ -146,6 +147,7 @@ void Roster::kill_for(WorkerLink& link, std::string reason) {
   link.kill_reason = Error{ErrorCode::kCrashed, std::move(reason), {}};
   stop_dispatch(link);
   link.kill();
+  effects_->rearm = true;  // For the time after which its exit is not waited for.
 }
 
 void Roster::kill_disconnected(WorkerLink& link) {

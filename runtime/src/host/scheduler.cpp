@@ -322,7 +322,25 @@ void Scheduler::on_timer(MonotonicNs now_ns) {
       check_deadlines(*slot.link, now_ns);
     }
   }
+  give_up_lost(now_ns);
   dispatcher_.dispatch();
+}
+
+void Scheduler::give_up_lost(MonotonicNs now_ns) {
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const std::shared_ptr<WorkerLink> link = slots_[i].link;
+    if (link == nullptr || link->reaper.exited() || link->give_up_ns > now_ns) {
+      continue;
+    }
+    link->give_up_ns = kNever;
+    if (link->handle->give_up()) {
+      warn(*effects_, *link,
+           "worker " + std::to_string(link->id) + " (process " + std::to_string(link->handle->pid()) +
+               ") was killed, but the system has not ended it; it is frozen or blocked in a system call, and the host "
+               "does without it");
+      on_exit(*link);
+    }
+  }
 }
 
 void Scheduler::on_tick(MonotonicNs now_ns) {
@@ -380,6 +398,9 @@ MonotonicNs Scheduler::next_deadline() const noexcept {
     }
     next_ns =
         std::min({next_ns, slot.link->start_deadline_ns, slot.link->stop_deadline_ns, slot.link->session_deadline_ns});
+    if (!slot.link->reaper.exited()) {
+      next_ns = std::min(next_ns, slot.link->give_up_ns);
+    }
     if (!slot.link->outbox_empty()) {
       next_ns = std::min(next_ns, later(monotonic_now_ns(), kRetrySendNs));
     }

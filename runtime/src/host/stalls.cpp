@@ -1,6 +1,7 @@
 #include "host/stalls.hpp"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 namespace tenon::internal {
@@ -143,7 +144,7 @@ void Stalls::end_stalled(std::uint64_t link_id, bool debugged) {
   link->kill();
 }
 
-void Stalls::end_stopped(std::uint64_t link_id, const ProcessState& state) {
+void Stalls::end_stopped(std::uint64_t link_id, const ProcessState& state, bool frozen) {
   WorkerLink* link = slots_.find(link_id);
   if (link == nullptr || link->reaper.exited() || link->kill_reason || link->ending_stall) {
     return;
@@ -154,14 +155,15 @@ void Stalls::end_stopped(std::uint64_t link_id, const ProcessState& state) {
                      "return to the worker");
     return;
   }
+  const bool stopped = state.stopped || frozen;
   // Seen only once, this may be the moment between a stop and the exit.
-  if (state.stopped && std::exchange(link->found_stopped, true)) {
-    roster_.kill_for(
-        *link,
-        "the worker that ran the call was stopped (by a signal such as SIGSTOP, or a freezer) and was ended "
-        "after " +
-            std::to_string(2 * stall_timeout_ns_ / 1'000'000) + " ms; see stall_timeout");
-  } else if (!state.stopped) {
+  if (stopped && std::exchange(link->found_stopped, true)) {
+    roster_.kill_for(*link, std::string("the worker that ran the call was ") +
+                                (frozen ? "frozen (by cgroup.freeze or freezer.state of its control group)"
+                                        : "stopped (by a signal such as SIGSTOP)") +
+                                " and was ended after " + std::to_string(2 * stall_timeout_ns_ / 1'000'000) +
+                                " ms; see stall_timeout");
+  } else if (!stopped) {
     link->found_stopped = false;
   }
 }

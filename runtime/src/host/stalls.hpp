@@ -55,8 +55,9 @@ class Stalls {
   [[nodiscard]] std::vector<Stalled> take_stalled() noexcept { return std::exchange(stalled_, {}); }
   /// Kills such a worker, unless it has made progress meanwhile or is being debugged.
   void end_stalled(std::uint64_t link_id, bool debugged);
-  /// Kills a worker that runs a call but cannot continue: its main thread has exited, or it was found stopped twice.
-  void end_stopped(std::uint64_t link_id, const ProcessState& state);
+  /// Kills a worker that runs a call but cannot continue: its main thread has exited, or it was found stopped or frozen
+  /// twice.
+  void end_stopped(std::uint64_t link_id, const ProcessState& state, bool frozen);
 
  private:
   void start_looking();

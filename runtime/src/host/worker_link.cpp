@@ -81,6 +81,9 @@ WorkerLink::~WorkerLink() {
 }
 
 void WorkerLink::kill() noexcept {
+  if (!std::exchange(killed_, true)) {
+    give_up_ns = later(monotonic_now_ns(), kExitPatienceNs);
+  }
   handle->kill();
   transport->end().wake_worker();
 }

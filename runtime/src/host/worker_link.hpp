@@ -100,7 +100,9 @@ class WorkerLink {
   /// Adds the last lines of both streams to the context of an error.
   void describe_output(ErrorContext& context) const;
 
+  /// Kills it. If it has not exited after kExitPatienceNs, the scheduler does without it.
   void kill() noexcept;
+  static constexpr std::int64_t kExitPatienceNs = 5'000'000'000;
 
   /// Notes that a session was opened, or that it was not opened or is gone.
   void note_session(const std::shared_ptr<SessionRecord>& session, bool open);
@@ -142,6 +144,8 @@ class WorkerLink {
 
   MonotonicNs start_deadline_ns = kNever;
   MonotonicNs stop_deadline_ns = kNever;
+  /// When its exit is not waited for any longer; set by the first `kill`.
+  MonotonicNs give_up_ns = kNever;
   /// When the sessions of a worker that was moved aside end.
   MonotonicNs session_deadline_ns = kNever;
   /// The host has asked it to stop, and it has nothing left to do.
@@ -171,6 +175,7 @@ class WorkerLink {
   /// An honest worker waits for each reply, and gives up only after minutes.
   static constexpr std::uint32_t kMaxFileRequests = 16;
 
+  bool killed_ = false;
   std::deque<Outgoing> outbox_;
   std::uint32_t files_asked_for_ = 0;
   std::unordered_set<std::uint32_t> known_segments_;

@@ -7,7 +7,7 @@
 namespace tenon::internal {
 
 struct ProcessState {
-  /// Stopped by a signal or by a freezer that uses signals, not by a debugger.
+  /// Stopped by a signal, not by a debugger or by a freezer of control groups.
   bool stopped = false;
   /// The main thread has exited; the process may live on in other threads.
   bool main_thread_ended = false;
@@ -17,5 +17,9 @@ struct ProcessState {
 
 /// nullopt if the process is gone or the system does not report it.
 [[nodiscard]] std::optional<ProcessState> process_state(std::int64_t pid) noexcept;
+
+/// Whether the control group of a process is frozen: cgroup.freeze in version 2, freezer.state in version 1. A frozen
+/// process looks like one that waits for something. False if the process is gone or the system does not report it.
+[[nodiscard]] bool process_frozen(std::int64_t pid);
 
 }  // namespace tenon::internal

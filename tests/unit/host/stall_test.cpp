@@ -13,8 +13,10 @@
 
 #include "host/stall_watch.hpp"
 #include "platform/debugger.hpp"
+#include "platform/process_state.hpp"
 #include "runtimes.hpp"
 #include "tenon_test/catch.hpp"
+#include "tenon_test/freezer.hpp"
 #include "tenon_test/runtime.hpp"
 
 using namespace std::chrono_literals;
@@ -199,6 +201,77 @@ TEST_CASE("stall: a session whose worker is stopped between two steps ends as cr
   const auto batch = session->next(10).get();
   REQUIRE_FALSE(batch);
   CHECK(batch.error().code == ErrorCode::kCrashed);
+}
+
+TEST_CASE("stall: a call whose worker a control group freezes ends, and others run") {
+  const std::vector<std::string> roots = tenon::test::Freezer::roots();
+  if (roots.empty()) {
+    WARN("skipped: this process may not use a freezer of control groups");
+    return;
+  }
+  for (const std::string& root : roots) {
+    CAPTURE(root);
+    auto runtime = start_with_stall_timeout(1, 200ms);
+    const auto argument = empty_argument();
+    const auto pause = *tenon::test::argument_from_json(runtime, "tenon.sleep", R"({"duration_ms": 600000})");
+    const auto first = runtime.call("tenon.whoami", argument);
+    REQUIRE(first);
+    const auto pid = static_cast<pid_t>(pid_of(runtime, *first));
+    tenon::test::Freezer freezer(root);
+    if (!freezer.add(pid)) {
+      WARN("a process may not be moved into " << root);
+      continue;
+    }
+    const auto call = runtime.submit("tenon.sleep", pause, {.max_attempts = 1});
+    for (int i = 0; i < 1000 && !call.started(); ++i) {
+      std::this_thread::sleep_for(10ms);
+    }
+    REQUIRE(call.started());
+    // A group as such does no harm.
+    CHECK_FALSE(process_frozen(pid));
+    CHECK_FALSE(call.wait_for(1s));
+    REQUIRE(freezer.freeze());
+    CHECK(process_frozen(pid));
+    const auto next = runtime.submit("tenon.whoami", argument);
+    REQUIRE(call.wait_for(60s));
+    const auto outcome = call.get();
+    REQUIRE_FALSE(outcome);
+    CHECK(outcome.error().code == ErrorCode::kCrashed);
+    INFO(outcome.error().to_string());
+    CHECK(outcome.error().message.find("frozen") != std::string::npos);
+    REQUIRE(next.wait_for(60s));
+    require_ok(next.get());
+    CHECK(alive(pid) == freezer.outlives_kill());
+    freezer.thaw();
+    for (int i = 0; i < 1000 && alive(pid); ++i) {
+      std::this_thread::sleep_for(10ms);
+    }
+    CHECK_FALSE(alive(pid));  // Neither the process nor a zombie.
+  }
+}
+
+TEST_CASE("stall: a frozen worker delays neither the calls that it has not begun nor the end") {
+  const bool between_calls = GENERATE(true, false);
+  for (const std::string& root : tenon::test::Freezer::roots()) {
+    CAPTURE(root);
+    auto runtime = start_with_stall_timeout(1, 200ms);
+    const auto reply = runtime.call("tenon.whoami", empty_argument());
+    REQUIRE(reply);
+    const auto pid = static_cast<pid_t>(pid_of(runtime, *reply));
+    tenon::test::Freezer freezer(root);
+    if (!freezer.add(pid)) {
+      continue;
+    }
+    REQUIRE(freezer.freeze());
+    if (between_calls) {
+      const auto call = runtime.submit("tenon.whoami", empty_argument());
+      REQUIRE(call.wait_for(60s));
+      require_ok(call.get());
+    }
+    const auto from = std::chrono::steady_clock::now();
+    runtime.shutdown();
+    CHECK(std::chrono::steady_clock::now() - from < 60s);
+  }
 }
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)

@@ -6,6 +6,10 @@
 #include <array>
 #include <cstdio>
 #include <cstring>
+#include <string>
+#include <string_view>
+
+#include "platform/linux/kernel_file.hpp"
 
 namespace tenon::internal {
 
@@ -38,6 +42,31 @@ std::optional<ProcessState> process_state(std::int64_t pid) noexcept {
   }
   return ProcessState{
       .stopped = state == 'T', .main_thread_ended = state == 'Z' || state == 'X', .ending = (flags & kExiting) != 0};
+}
+
+bool process_frozen(std::int64_t pid) {
+  // The names of the kernel functions in /proc/PID/wchan differ between kernels, so only the groups are asked.
+  const std::string groups = read_kernel_file("/proc/" + std::to_string(pid) + "/cgroup");
+  std::string_view rest = groups;
+  while (const auto group = take_group(rest)) {
+    const std::string path(group->path);
+    if (path.starts_with("/..")) {
+      continue;  // Outside the groups that this process sees.
+    }
+    if (group->controllers == "freezer") {
+      if (read_kernel_file("/sys/fs/cgroup/freezer" + path + "/freezer.state") == "FROZEN\n") {
+        return true;
+      }
+    } else if (group->controllers.empty()) {
+      // Systems that use both versions mount version 2 at "unified".
+      for (const char* const root : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
+        if (read_kernel_file(root + path + "/cgroup.events").find("frozen 1") != std::string::npos) {
+          return true;
+        }
+      }
+    }
+  }
+  return false;
 }
 
 }  // namespace tenon::internal
