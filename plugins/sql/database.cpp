@@ -47,8 +47,8 @@ std::string position_of(std::string_view text, std::size_t offset) {
 Database::Database(std::string path, const DatabaseOptions& options, const tenon::Call& call)
     : path_(std::move(path)), options_(options), call_(call) {
   check_file();
-  const int flags = (options.write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) |
-                    (options.create ? SQLITE_OPEN_CREATE : 0) | SQLITE_OPEN_NOMUTEX;
+  // A reader, too: only then can it undo what a writer that was killed has left.
+  const int flags = SQLITE_OPEN_READWRITE | (options.create ? SQLITE_OPEN_CREATE : 0) | SQLITE_OPEN_NOMUTEX;
   sqlite3* connection = nullptr;
   const int code = ::sqlite3_open_v2(as_plain_path(path_).c_str(), &connection, flags, nullptr);
   connection_.reset(connection);
@@ -70,6 +70,9 @@ Database::Database(std::string path, const DatabaseOptions& options, const tenon
       [](void* self) { return static_cast<const Database*>(self)->call_.poll() == TENON_OK ? 0 : 1; }, this);
   // SQLite opens lazily; this reads the header and the schema.
   run("select 1 from sqlite_schema limit 1");
+  if (!options.write) {
+    run("pragma query_only = on");
+  }
 }
 
 Database::~Database() {
@@ -122,6 +125,7 @@ void Database::fail(std::string_view what) const {
   switch (code & 0xFF) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL:
       call_.check();
       throw TaskError(
           TENON_UNAVAILABLE,

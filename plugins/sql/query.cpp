@@ -58,18 +58,19 @@ ValueKind kind_of(sqlite3_value* value) noexcept {
   }
 }
 
-/// Whether two values are the same for certain. A collation may also equate others.
+/// Whether two values are the same for certain. SQLite may also equate others, by a collation.
 bool equal(const Cell& a, const Cell& b) noexcept {
-  const auto is_numeric = [](const Cell& cell) {
-    return cell.kind() == ValueKind::integer || cell.kind() == ValueKind::number;
-  };
-  if (a.kind() == ValueKind::integer && b.kind() == ValueKind::integer) {
-    return a.integer() == b.integer();
+  if (a.kind() != b.kind()) {
+    return false;
   }
-  if (is_numeric(a) && is_numeric(b)) {
-    return a.number() == b.number();
+  switch (a.kind()) {
+    case ValueKind::integer:
+      return a.integer() == b.integer();
+    case ValueKind::number:
+      return a.number() == b.number();
+    default:
+      return a.bytes() == b.bytes();
   }
-  return a.kind() == b.kind() && a.bytes() == b.bytes();
 }
 
 std::uint64_t digest_of(const Row& row, std::uint64_t seed) noexcept {

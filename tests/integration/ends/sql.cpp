@@ -210,6 +210,26 @@ TEST_CASE("sql: deaths of the workers lose no row and double none") {
   }
 }
 
+TEST_CASE("sql: an interrupted run leaves whole transactions") {
+  const TemporaryDirectory directory;
+  make_numbers(directory / "from.db", 1'000'000);
+  Connection copy(directory / "to.db");
+  copy.run("create table copies (n, square)");
+  std::string text = copying(directory.path(), ", key = [\"n\"]", ", transaction_rows = 50, transaction_ms = 3600000");
+  const std::string input = "inputs = [\"rows\"]";
+  text.replace(text.find(input), input.size(), "inputs = [\"slow\"]");
+  write(directory / "copy.toml", text + "[stages.slow]\nkind = \"throttle\"\ninputs = [\"rows\"]\nrate = \"2000/s\"\n");
+  Program program({"run", (directory / "copy.toml").string()});
+  program.wait_until_ready();
+  while (program.running() && copy.value("select count(*) from copies") == "0") {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  program.interrupt();
+  CHECK(program.wait() != 0);
+  INFO(program.error());
+  CHECK(copy.value("select count(*) > 0 and count(*) % 50 = 0 and count(*) = max(n) from copies") == "1");
+}
+
 TEST_CASE("sql: a batch is one transaction") {
   const TemporaryDirectory directory;
   make_numbers(directory / "from.db", 1000);

@@ -92,6 +92,16 @@ TEST_CASE_METHOD(QueryTest, "SqlQuery: values of all types become a record") {
   CHECK(fields[4]->value_type() == tenon::Scalar::NullValue);
 }
 
+TEST_CASE_METHOD(QueryTest, "SqlQuery: a database in UTF-16 gives UTF-8") {
+  database.run("pragma encoding = 'UTF-16le'; create table t (k text primary key, x integer)");
+  database.run("insert into t values ('K\xC3\xB6ln', 1), ('Ulm', 2), ('\xC3\x84then', 3)");
+  auto paged = params("select * from t where k <> :town", {"k"});
+  paged.values.push_back(text_value("town", "\xC3\x84thiopien"));
+  paged.page_rows = 1;
+  CHECK(lines(paged) ==
+        Lines{"{\"k\":\"K\xC3\xB6ln\",\"x\":1}", R"({"k":"Ulm","x":2})", "{\"k\":\"\xC3\x84then\",\"x\":3}"});
+}
+
 TEST_CASE_METHOD(QueryTest, "SqlQuery: pages of any size give the same rows in the order of the key") {
   database.run("create table t (a integer, b text, c text, primary key (a, b))");
   for (int i = 0; i < 40; ++i) {
@@ -265,6 +275,22 @@ TEST_CASE_METHOD(QueryTest, "SqlQuery: a damaged file is an error that names it"
     params.database = (directory / "damaged.db").string();
     check_sql_error(error(params), TENON_CORRUPT, "damaged.db': is damaged: database disk image is malformed; restore");
   }
+}
+
+TEST_CASE_METHOD(QueryTest, "SqlQuery: what a killed writer has left is undone first") {
+  database.run("create table t (k integer primary key, s text); pragma cache_size = 1");
+  for (int i = 0; i < 100; ++i) {
+    database.run("insert into t values (" + std::to_string(i) + ", '" + std::string(1000, 'x') + "')");
+  }
+  database.run("begin; update t set s = 'half'");
+  // The state that the writer would leave: some pages are written, and the journal has the old ones.
+  const std::filesystem::path copy = directory / "copy.db";
+  std::filesystem::copy_file(path, copy);
+  std::filesystem::copy_file(path.string() + "-journal", copy.string() + "-journal");
+  REQUIRE(tenon::test::read_text(copy).find("half") != std::string::npos);
+  auto params = this->params("select count(*) as n from t where s = 'half'");
+  params.database = copy.string();
+  CHECK(lines(params) == Lines{R"({"n":0})"});
 }
 
 TEST_CASE_METHOD(QueryTest, "SqlQuery: a locked database can be tried again") {
