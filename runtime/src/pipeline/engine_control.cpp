@@ -1,9 +1,9 @@
 // Requests from outside (RunOptions::stop, RunControl) and the state that is published to them.
 #include <algorithm>
 #include <atomic>
-#include <utility>
 
 #include "pipeline/engine.hpp"
+#include "pipeline/run_control.hpp"
 
 namespace tenon::internal {
 
@@ -17,71 +17,53 @@ void Engine::read_requests() {
     requests = steering->requests();
   }
   const int stop = std::max(asked, requests.stop);
-  if (stop >= 2 && !aborted_) {
-    abort(RunReport::End::kInterrupted, std::nullopt);
-  } else if (stop == 1 && !draining_) {
-    drain();
-  }
-  set_paused(requests.paused && !aborted_);
-}
-
-void Engine::drain() {
-  draining_ = true;
-  for (std::uint32_t i = 0; i < nodes_.size(); ++i) {
-    if (nodes_[i].plan->kind == NodeKind::kSource) {
-      nodes_[i].draining = true;
-      schedule(i);
+  if (stop >= 2 && !run_.aborted) {
+    run_.abort(RunReport::End::kInterrupted, std::nullopt);
+  } else if (stop == 1 && !run_.draining) {
+    run_.draining = true;
+    for (const auto& node : nodes_) {
+      node->drain();
     }
   }
+  set_paused(requests.paused && !run_.aborted);
 }
 
 void Engine::set_paused(bool paused) {
-  if (paused == paused_) {
+  if (paused == run_.paused) {
     return;
   }
-  paused_ = paused;
+  run_.paused = paused;
   if (paused) {
-    paused_at_ = now_;
-    // While paused, no items arrive to fill a batch, so this time does not count.
-    std::vector<Timer> others;
-    for (; !timers_.empty(); timers_.pop()) {
-      (timers_.top().kind == Timer::Kind::kGather ? held_timers_ : others).push_back(timers_.top());
-    }
-    timers_ = std::priority_queue<Timer>(std::less<Timer>(), std::move(others));
-    return;
-  }
-  for (Timer& timer : std::exchange(held_timers_, {})) {
-    if (timer.kind == Timer::Kind::kGather) {
-      timer.at += now_ - paused_at_;
-    }
-    timers_.push(timer);
+    run_.timers.pause(run_.now);
+  } else {
+    run_.timers.resume(run_.now);
   }
 }
 
 void Engine::show_progress() {
-  if (now_ < next_progress_ || !options_.on_progress) {
+  if (run_.now < next_progress_ || !options_.on_progress) {
     return;
   }
-  next_progress_ = now_ + kProgressInterval;
+  next_progress_ = run_.now + kProgressInterval;
   fill_report();
-  options_.on_progress(report_);
+  options_.on_progress(run_.ledger.report());
 }
 
 void Engine::publish() {
   if (options_.control == nullptr) {
     return;
   }
-  const bool quiet = paused_ && under_way_ == 0;
+  const bool quiet = run_.paused && run_.under_way == 0;
   const bool turned = quiet != quiet_ || next_publish_ == TimePoint{};
   unpublished_ = unpublished_ || turned || !ended_.empty();
-  if (!unpublished_ || (now_ < next_publish_ && !turned)) {
+  if (!unpublished_ || (run_.now < next_publish_ && !turned)) {
     return;
   }
   quiet_ = quiet;
   unpublished_ = false;
-  next_publish_ = now_ + kProgressInterval;
+  next_publish_ = run_.now + kProgressInterval;
   fill_report();
-  options_.control->steering().publish(report_, quiet);
+  options_.control->steering().publish(run_.ledger.report(), quiet);
 }
 
 }  // namespace tenon::internal

@@ -10,17 +10,12 @@
 #include <tenon/reply.hpp>
 
 #include "pipeline/edge.hpp"
+#include "pipeline/flow.hpp"
 #include "pipeline/plan.hpp"
 #include "pipeline/ring.hpp"
 #include "pipeline/stream_session.hpp"
 
 namespace tenon::internal {
-
-/// Results that will take part of the room in a queue: they have been requested or wait for it.
-struct ResultsAhead {
-  std::uint64_t items = 0;
-  std::uint64_t bytes = 0;
-};
 
 /// Decides which item of an expand gets a session, how far the sessions may run, and whose results
 /// come next. With an order, only the session of the first item passes its results on. The others
@@ -92,6 +87,9 @@ class Expansion {
   /// Closes the session of an item that has given its last result or has failed. Appends to `ready`
   /// the results that no longer have to wait for it.
   void over(std::uint32_t which, std::vector<Reply>& ready);
+
+  /// Gives all sessions up at the end of a run. No operation is under way.
+  void close();
 
   /// Returns the results that are held back.
   [[nodiscard]] const ResultsAhead& held() const noexcept { return held_; }

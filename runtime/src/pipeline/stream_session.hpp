@@ -103,6 +103,9 @@ class StreamSession {
   /// count any more. Requires `can_reopen`.
   void retry(TimePoint at);
 
+  /// Gives its worker's session up. No operation is under way, and none begins afterwards.
+  void close() { session_.reset(); }
+
   /// Returns the progress that the task reported last.
   [[nodiscard]] std::optional<Progress> progress() const;
 

@@ -1,0 +1,123 @@
+#include "pipeline/node_runner.hpp"
+
+#include <utility>
+
+#include "pipeline/batch_runner.hpp"
+#include "pipeline/call_runner.hpp"
+#include "pipeline/expand_runner.hpp"
+#include "pipeline/item_runner.hpp"
+#include "pipeline/reduce_runner.hpp"
+#include "pipeline/source_runner.hpp"
+
+namespace tenon::internal {
+
+void NodeRunner::wake_at(TimePoint at) {
+  if (at > run_.now) {
+    set_timer(at, NodeTimer::Kind::kWake);
+  }
+}
+
+void NodeRunner::set_timer(TimePoint at, NodeTimer::Kind kind, std::uint32_t which, std::uint64_t generation) {
+  run_.timers.set({at, kind, node_, which, generation});
+}
+
+bool NodeRunner::deliver(std::uint32_t output, Item& item) {
+  const PlanOutput& target = plan_.outputs[output];
+  if (!run_.flow.has_room(target, item.bytes())) {
+    return false;
+  }
+  ++report_.items_out;
+  run_.flow.push(target, std::move(item));
+  return true;
+}
+
+bool NodeRunner::flush_outbox() {
+  while (!outbox_.empty()) {
+    if (!deliver(0, outbox_.front())) {
+      return false;
+    }
+    static_cast<void>(outbox_.pop_front());
+  }
+  return true;
+}
+
+bool NodeRunner::operation_began() {
+  ++run_.under_way;
+  if (under_way_++ > 0) {
+    return false;
+  }
+  busy_since_ = run_.now;
+  return true;
+}
+
+bool NodeRunner::operation_ended() {
+  --run_.under_way;
+  if (--under_way_ > 0) {
+    return false;
+  }
+  busy_ += run_.now - busy_since_;
+  return true;
+}
+
+void NodeRunner::fill_report() {
+  report_.in_flight = active_;
+  report_.queued = run_.flow.queued(node_);
+  const std::chrono::nanoseconds now = under_way_ > 0 ? run_.now - busy_since_ : std::chrono::nanoseconds(0);
+  report_.busy_seconds = std::chrono::duration<double>(busy_ + now).count();
+}
+
+std::string NodeRunner::identify(const Item& item) const {
+  std::string text;
+  if (plan_.identity_name) {
+    text = plan_.identity_name(item.reply.bytes()).value_or(std::string());
+  }
+  if (plan_.identity_number) {
+    const std::string number = plan_.identity_number(item.reply.bytes()).value_or(std::string());
+    if (!number.empty()) {
+      text += (text.empty() ? "number " : ":") + number;
+    }
+  }
+  return text.empty() ? "item " + std::to_string(item.index) : text;
+}
+
+void NodeRunner::fail_item(const Item& item, Error error) {
+  ++report_.failed;
+  record_failure(identify(item), std::move(error));
+}
+
+void NodeRunner::record_failure(std::string item, Error error) {
+  run_.ledger.failed(node_, std::move(item), std::move(error), run_.now);
+}
+
+void NodeRunner::fail_run(Error error, const std::string& why) {
+  const char* kind = plan_.kind == NodeKind::kSource ? "source" : plan_.kind == NodeKind::kSink ? "sink" : "reduce";
+  error.message = std::string(kind) + " '" + plan_.name + "' (" + plan_.task + ") failed: " + error.message +
+                  (why.empty() ? "" : "; " + why);
+  run_.abort(RunReport::End::kFailed, std::move(error));
+}
+
+std::unique_ptr<NodeRunner> make_node_runner(RunContext& run, std::uint32_t node) {
+  const PlanNode& plan = run.graph.nodes[node];
+  if (needs_no_task(plan.kind)) {
+    return std::make_unique<ItemRunner>(run, node);
+  }
+  switch (plan.kind) {
+    case NodeKind::kSource:
+      return std::make_unique<SourceRunner>(run, node);
+    case NodeKind::kExpand:
+      return std::make_unique<ExpandRunner>(run, node);
+    case NodeKind::kBatch:
+      return std::make_unique<BatchRunner>(run, node);
+    case NodeKind::kReduce:
+      return std::make_unique<ReduceRunner>(run, node);
+    default:
+      break;
+  }
+  // A map or a sink.
+  if (plan.collects) {
+    return std::make_unique<ReduceRunner>(run, node);
+  }
+  return std::make_unique<CallRunner>(run, node);
+}
+
+}  // namespace tenon::internal
