@@ -5,7 +5,7 @@
 
 namespace tenon::plugins {
 
-/// To be called regularly, at least once per MiB of work; throws if the work must stop.
+/// Call it regularly, at least once per MiB of work; it throws if the work must stop.
 using Poll = std::function<void()>;
 
 }  // namespace tenon::plugins

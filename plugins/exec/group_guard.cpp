@@ -32,12 +32,12 @@ constexpr rlim_t kMostClosed = 1 << 16;
   sigset_t all;
   ::sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, nullptr);
-  // The worker makes the system kill each child with it, but this one has a last thing to do. Its
-  // own group keeps it out of the one that the host kills.
+  // By the worker's settings, the system kills each child when the worker dies, but this child still has work to do
+  // then. It has its own process group, because the host kills the worker's group.
   ::prctl(PR_SET_PDEATHSIG, 0);
   ::setpgid(0, 0);
   ::prctl(PR_SET_NAME, "tenon-exec");
-  // Closes the streams that the host reads to their end, and what else the worker has open.
+  // Closes everything that the worker has open, such as the streams that the host reads to their end.
   if (::dup2(alive, 0) < 0) {
     ::_exit(1);
   }

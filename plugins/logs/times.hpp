@@ -25,7 +25,7 @@ std::optional<TimeOfYear> parse_bsd_time(std::string_view text) noexcept;
 /// The time in a year; nullopt if the year does not have that day.
 std::optional<std::int64_t> in_year(const TimeOfYear& time, std::int64_t year) noexcept;
 
-/// The time in the latest year for which it is at most a day after `latest_ns`.
+/// The latest time with this date that is at most a day after `latest_ns`; nullopt if there is none.
 std::optional<std::int64_t> not_after(const TimeOfYear& time, std::int64_t latest_ns) noexcept;
 
 /// Seconds since 1970 as an integer or with a fraction, as in `1700000000.123`; milliseconds,

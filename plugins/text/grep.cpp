@@ -337,7 +337,7 @@ std::optional<LineSearch::Hit> LineSearch::next(const tenon::plugins::Poll& poll
     at_ = end + (ended ? 1 : 0);
     ++lines_;
     std::string_view line = piece(begin, end);
-    // Beyond one byte more than the limit, the line is cut anyway.
+    // A line that is longer than the limit without its "\r" is cut below in any case.
     if (ended && line.ends_with('\r') && line.size() - 1 <= max_line_bytes_) {
       line.remove_suffix(1);
     }

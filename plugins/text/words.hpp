@@ -80,7 +80,7 @@ class WordSplitter {
     std::uint64_t ends = 0;
     /// How much of the block they account for.
     std::size_t size_bytes = 0;
-    /// Whether what follows cannot be split by masks.
+    /// Whether the text after `size_bytes` must be split character by character.
     bool is_hard = false;
   };
   static Words words_of(const tenon::plugins::ByteBlock& block) noexcept;

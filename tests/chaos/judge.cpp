@@ -18,7 +18,7 @@ struct Run {
   std::uint32_t begun = 0;
   std::uint32_t unknown = 0;  ///< Starts whose worker was killed before it had written its number.
   std::uint32_t marked = 0;   ///< Starts in workers that were damaged or attacked.
-  bool last_damaged = false;  ///< The last start was in such a worker.
+  bool last_damaged = false;  ///< The last start was in a damaged or attacked worker.
   bool last_scribbled = false;
 
   static Run read(Book& book, std::uint64_t sequence) {

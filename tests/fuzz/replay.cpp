@@ -1,6 +1,6 @@
 // Runs a fuzz target with its seeds, every short prefix of them, and a fixed number of mutations
-// from a fixed random seed: the part of fuzzing that belongs into every run of the suite. With
-// arguments, it replays these files instead.
+// from a fixed random seed: the part of fuzzing that belongs in every run of the suite. With arguments, it replays
+// these files instead.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>

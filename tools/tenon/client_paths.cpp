@@ -143,7 +143,7 @@ class Walk {
 
 Result<Buffer> with_absolute_paths(const Schema& schema, const TaskInfo& task, CallPart part, const std::string& type,
                                    Buffer bytes, const std::filesystem::path& directory) {
-  // The schema was verified when the Schema was made of it.
+  // The Schema object was made from a verified schema.
   const reflection::Schema& types = *reflection::GetSchema(schema.binary().data());
   const reflection::Object* const root = object_of(types, type);
   if (root == nullptr || bytes.empty()) {

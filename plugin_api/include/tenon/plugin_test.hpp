@@ -11,8 +11,7 @@
 ///
 /// The worker is as strict as the contract in <tenon/plugin.h> permits: each block is a heap block
 /// of exactly the requested size, moved at each growth and freed immediately, and arguments are
-/// copies that are freed with the call. Run it under AddressSanitizer. One thread; not for
-/// production.
+/// copies that are freed with the call. Run it under AddressSanitizer. Use it on one thread, and not in production.
 #pragma once
 
 #include <cstdint>

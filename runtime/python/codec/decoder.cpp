@@ -490,7 +490,7 @@ PyObject* Decoder::dict_of(const Vector& keys, const Vector& values, std::size_t
     }
     entry.first = begin;
   }
-  // A copy, because values may be dicts too, which change the table.
+  // A copy, because a value may itself be a dict, and decoding it changes the table.
   const std::size_t first_key = entry.first;
   Ref made(new_dict(keys.count));
   for (std::size_t i = 0; made && i < keys.count; ++i) {

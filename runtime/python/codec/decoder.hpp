@@ -22,7 +22,7 @@ class ObjectVector {
   ObjectVector& operator=(const ObjectVector&) = delete;
   ~ObjectVector() { clear(); }
 
-  /// Takes over a new reference. Throws std::bad_alloc after releasing it.
+  /// Takes over a new reference. If it throws std::bad_alloc, it has released the reference.
   void take(PyObject* object);
   void clear() noexcept;
   [[nodiscard]] std::size_t size() const noexcept { return objects_.size(); }

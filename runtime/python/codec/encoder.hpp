@@ -30,7 +30,7 @@ class HeldBuffers {
     return {static_cast<const std::uint8_t*>(views_[index].buf), static_cast<std::size_t>(views_[index].len)};
   }
   void clear() noexcept;
-  /// Takes over a view. Throws std::bad_alloc without taking it over.
+  /// Takes over a view. If it throws std::bad_alloc, the caller keeps the view.
   void take(BufferView& view);
 
  private:

@@ -19,7 +19,7 @@ namespace tenon::internal {
 /// Not thread-safe: guarded by the scheduler's lock.
 class CallLimits {
  public:
-  /// The parts of the scheduler that it works on; all outlive it.
+  /// The parts of the scheduler that this object uses; they outlive it.
   struct Parts {
     const SlotTable& slots;
     CallTimers& timers;

@@ -31,7 +31,7 @@ class CallMemory final : public SharedObject {
   /// Returns a block to the memory that it came from.
   static void free(void* block) noexcept;
 
-  /// Returns some of the chunks that have not been needed lately to the system. Returns when to call it again.
+  /// Gives some of the chunks that have not been needed lately back to the system. Returns the time of the next call.
   [[nodiscard]] MonotonicNs trim(MonotonicNs now_ns) noexcept;
   /// Ends trimming: from now on, chunks are returned with their last block.
   void close() noexcept;

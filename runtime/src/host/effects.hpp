@@ -21,7 +21,7 @@ struct Effects {
     Shared<BulkAnswers> answers;  ///< Becomes `ends.answers` when they are announced; null if there are none.
     BulkEnds ends;
   };
-  std::vector<CallRef> finished;  ///< Calls whose ends are to be announced.
+  std::vector<CallRef> finished;  ///< Calls that have ended; their ends are announced after the lock is released.
   std::vector<BulkEnd> bulk_ends;
   /// Arguments to free outside the lock, at once, even if the futures are kept for long.
   std::vector<StoredBytes> released;

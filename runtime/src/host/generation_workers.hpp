@@ -23,7 +23,7 @@ namespace tenon::internal {
 /// See swap/DESIGN.md. Not thread-safe: guarded by the scheduler's lock.
 class GenerationWorkers {
  public:
-  /// The parts of the scheduler that it works on; all outlive it.
+  /// The parts of the scheduler that this object uses; they outlive it.
   struct Parts {
     SlotTable& slots;
     Trials& trials;

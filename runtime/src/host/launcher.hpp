@@ -51,8 +51,8 @@ class Launcher {
   /// Process::spawn.
   [[nodiscard]] virtual Result<std::unique_ptr<WorkerHandle>> launch(ControlChannel channel,
                                                                      std::uint64_t worker_id) = 0;
-  /// Supervises the running workers, as for their memory limit. Returns when to call it again; kNever if there is
-  /// nothing to supervise.
+  /// Supervises the running workers, for example their memory limit. Returns the time of the next call; kNever if there
+  /// is nothing to supervise.
   [[nodiscard]] virtual MonotonicNs look_after([[maybe_unused]] MonotonicNs now_ns) { return kNever; }
 };
 

@@ -52,7 +52,7 @@ class LogBudget {
   }
 
   MonotonicNs refilled_ns_ = 0;
-  std::int64_t lines_ns_ = 0;  ///< A line costs kLineNs of it.
+  std::int64_t lines_ns_ = 0;  ///< Each line costs kLineNs.
   std::int64_t bytes_ = 0;
   std::uint64_t dropped_ = 0;
 };

@@ -31,7 +31,7 @@ namespace tenon::internal {
 /// no thread has it (`Reaper`).
 class Replies {
  public:
-  /// The parts of the scheduler that it works on; all outlive it.
+  /// The parts of the scheduler that this object uses; they outlive it.
   struct Parts {
     SlotTable& slots;
     WearWatch& wear;
@@ -71,7 +71,7 @@ class Replies {
   void complete(WorkerLink& link, const Completion& completion);
   /// Stores the outcome of a plain call. Errors: those of SegmentTable::resolve, for an invalid reply.
   [[nodiscard]] Result<void> store_end(WorkerLink& link, Call& call, const Completion& completion);
-  /// Ends a bulk call none of whose items ran. Errors: those of SegmentTable::resolve.
+  /// Ends a bulk call of which no item ran. Errors: those of SegmentTable::resolve.
   [[nodiscard]] Result<void> fail_bulk(WorkerLink& link, CallRef& call, const Completion& completion);
   [[nodiscard]] static Error error_of(const Call& call, const CompletionDescriptor& descriptor, std::string message);
 

@@ -112,7 +112,7 @@ void Scheduler::submit_all(Call* first) {
   try {
     serve_queue();
   } catch (const std::bad_alloc&) {
-    effects_->again = true;  // They are calls of other threads and stay queued: the reactor tries later.
+    effects_->again = true;  // These calls belong to other threads and stay queued: the reactor tries later.
   }
 }
 

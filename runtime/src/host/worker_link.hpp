@@ -146,7 +146,7 @@ class WorkerLink {
   MonotonicNs stop_deadline_ns = kNever;
   /// When its exit is not waited for any longer; set by the first `kill`.
   MonotonicNs give_up_ns = kNever;
-  /// When the sessions of a worker that was moved aside end.
+  /// If the worker was moved aside: the time when its sessions are ended.
   MonotonicNs session_deadline_ns = kNever;
   /// The host has asked it to stop, and it has nothing left to do.
   bool dismissed = false;

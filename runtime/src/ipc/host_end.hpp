@@ -205,8 +205,8 @@ class HostEnd {
   [[nodiscard]] std::uint64_t in_flight() const noexcept;
   /// Wakes the worker although nothing is submitted: to read its control channel.
   void wake_worker() noexcept;
-  /// To be called after a message has been sent through the control channel: the worker reads the
-  /// channel before its next call. Does not wake it.
+  /// Call this after you send a message through the control channel: the worker reads the channel before its next call.
+  /// Does not wake it.
   void count_message() noexcept;
   /// Wakes a thread of this process that is in `wait`.
   void wake_host() noexcept;

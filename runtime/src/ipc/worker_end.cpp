@@ -36,7 +36,7 @@ struct WorkerEnd::Impl {
   /// Completions written into the ring; also the position of the next submission to start.
   std::uint64_t answered = 0;
   std::uint64_t published = 0;
-  /// Up to this position the sleep word has been checked after the tail was stored.
+  /// Completions before this position were published, and then the sleep word was checked.
   std::uint64_t announced = 0;
   std::uint64_t tail_seen = 0;
   bool running = false;
@@ -315,8 +315,8 @@ void WorkerEnd::finish_item(std::uint32_t index) noexcept {
 void WorkerEnd::mark_unrepeatable() noexcept {
   Impl& own = *impl_;
   own.unrepeatable = true;
-  // Release: stored before anything that the nested task does, so that the host finds it after a
-  // later crash.
+  // Release: the mark is stored before anything that the nested task does, so that the host finds it after a later
+  // crash.
   own.header->begun.unrepeatable.store(
       put_seal(Seal::kUnrepeatable, ItemPlace::pack(own.running_position, own.running_item)),
       std::memory_order_release);

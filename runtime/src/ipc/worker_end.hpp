@@ -70,17 +70,15 @@ class WorkerEnd {
   [[nodiscard]] Result<void> finish(CompletionDescriptor completion, std::optional<BytesView> payload = std::nullopt);
   /// Announces the block for the results of the running bulk call, before its first item.
   void begin_bulk(const ArenaBlock& answers) noexcept;
-  /// To be called before each item of the running bulk call, with its index in the submission.
-  /// Returns false if the host revoked the rest: neither this item nor any later one may run.
+  /// Call this before each item of the running bulk call, with the item's index in the submission. Returns false if the
+  /// host revoked the rest: neither this item nor any later one may run.
   [[nodiscard]] bool begin_item(std::uint32_t index) noexcept;
-  /// To be called after each item, once its result is written: the result then counts even if the
-  /// worker dies later.
+  /// Call this after each item, once its result is written: the result then counts even if the worker dies later.
   void finish_item(std::uint32_t index) noexcept;
-  /// To be called before the running call, or item of a bulk call, calls a task that is not
-  /// idempotent: from then on the call counts as not idempotent, and the host does not retry it if
-  /// the worker dies.
+  /// Call this before the running call, or item of a bulk call, calls a task that is not idempotent: from then on the
+  /// call counts as not idempotent, and the host does not retry it if the worker dies.
   void mark_unrepeatable() noexcept;
-  /// Sets the run time of the call that finished last; to be called before publish.
+  /// Sets the run time of the call that finished last. Call this before publish.
   void set_run_time(std::uint64_t run_ns) noexcept;
 
   /// Publishes all completions, and rings a sleeping host once there are as many as it waits for.

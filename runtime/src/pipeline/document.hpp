@@ -72,9 +72,8 @@ class Environment {
 
   /// Returns whether a value is written as a reference to the environment.
   [[nodiscard]] static bool is_reference(const Value& value);
-  /// Returns the value itself or, for a reference, the environment's value as a string with
-  /// from_environment set, at the location of the reference. Returns nullopt after reporting an
-  /// error.
+  /// Returns the value itself. For a reference, returns the environment's value as a string, with from_environment set
+  /// and the location of the reference. Returns nullopt after reporting an error.
   [[nodiscard]] std::optional<Value> settle(const Value& value, Reporter& reporter) const;
 
  private:

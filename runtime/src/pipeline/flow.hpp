@@ -14,7 +14,7 @@
 
 namespace tenon::internal {
 
-/// Results that will take part of the room in a queue: they have been requested or wait for it.
+/// Results that will occupy room in a queue: they have been requested, or wait for room.
 struct ResultsAhead {
   std::uint64_t items = 0;
   std::uint64_t bytes = 0;

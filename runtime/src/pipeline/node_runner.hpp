@@ -52,7 +52,7 @@ class NodeRunner {
 
  protected:
   void schedule() { run_.flow.schedule(node_); }
-  /// Schedules the node at a time, if that is in the future.
+  /// Wakes the node at the time `at`; does nothing if that has passed.
   void wake_at(TimePoint at);
   void set_timer(TimePoint at, NodeTimer::Kind kind, std::uint32_t which = 0, std::uint64_t generation = 0);
   void finish() { run_.flow.finish(node_); }

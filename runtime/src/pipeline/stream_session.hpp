@@ -86,7 +86,7 @@ class StreamSession {
   /// Whether a checkpoint should be taken before the next results.
   [[nodiscard]] bool checkpoint_due() const noexcept;
   void checkpoint();
-  /// Requests results: at most `room`, and no more than are to be repeated if some are.
+  /// Requests at most `room` results. While results must be repeated, it requests only those.
   void next(std::uint32_t room, TimePoint now);
   /// Requests that the operation under way ends soon.
   void cancel();
@@ -110,7 +110,7 @@ class StreamSession {
   [[nodiscard]] std::optional<Progress> progress() const;
 
  private:
-  /// Closes it, to be opened again from its last checkpoint at a time.
+  /// Closes the session. It is opened again from its last checkpoint at `at`.
   void reopen(TimePoint at);
   enum class Phase : std::uint8_t { kClosed, kOpening, kProbing, kIdle, kWorking, kCheckpointing };
 

@@ -13,7 +13,7 @@
 
 namespace tenon::internal {
 
-/// SHA-256 of an open file as lower-case hexadecimal, from its start whatever its file position.
+/// SHA-256 of an open file as lower-case hexadecimal. It starts at the start of the file, not at the file position.
 /// Memory does not grow with the file. Errors: kIo.
 [[nodiscard]] Result<std::string> sha256_of_file(const FileDescriptor& descriptor);
 /// The same for the first `size_bytes` bytes of an open file, or all of them if it is shorter,

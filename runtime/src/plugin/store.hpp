@@ -83,7 +83,7 @@ struct StagedFile {
   std::uint64_t size_bytes = 0;
   /// The state in which the stored file has that hash.
   FileIdentity identity;
-  /// The file exists as long as this pin or a copy of it.
+  /// The file exists as long as this pin or a copy of the pin.
   Pin pin;
   /// The file that it was copied from; empty if it was found in the store.
   std::filesystem::path source = {};

@@ -200,7 +200,7 @@ bool FieldPath::read(BytesView buffer, FieldValue& value) const noexcept {
         return false;
       }
       if (place == 0) {
-        // A scalar that is not stored has its default, but only the last table knows of it.
+        // A scalar that is not stored has its default. If a table on the path is absent, the value is absent.
         value.present = last && is_scalar(base_) && !shape_.optional;
         return !step.required;
       }

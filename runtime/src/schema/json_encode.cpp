@@ -186,7 +186,7 @@ class Encoder {
       }
       path_.pop_back();
     }
-    // Widest first leaves the fewest gaps.
+    // Writing the widest fields first leaves the fewest gaps.
     std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
       return alignment(object.fields[a].type) > alignment(object.fields[b].type);
     });

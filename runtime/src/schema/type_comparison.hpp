@@ -25,7 +25,7 @@ struct TypeBreak {
     kMoved,          ///< A field with another id.
     kRenamed,        ///< A field with the same id and another name.
     kRemoved,        ///< A field that is gone; only between versions.
-    kReused,         ///< The id of a deprecated field with another field.
+    kReused,         ///< Another field has the id of a deprecated one.
     kRequired,       ///< Required, but may be absent.
     kType,           ///< Another type.
     kIntegerToEnum,  ///< Written as a number, read as an enum.
@@ -51,7 +51,7 @@ struct TypeBreak {
 
 /// Compares types of two schemas, by direction. Each pair of types is compared once in the life of
 /// the object, however many others lead to it, so that the time of all comparisons is proportional
-/// to the size of the schemas. Both models must outlive it.
+/// to the size of the schemas. Both models must outlive the object.
 class TypeComparison {
  public:
   enum class Versions : std::uint8_t {

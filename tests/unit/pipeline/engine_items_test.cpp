@@ -214,7 +214,7 @@ TEST_CASE("Limit: what another stage takes is not ended") {
 }
 
 TEST_CASE("Limit: nothing that goes wrong before it matters any more once it is reached") {
-  // Retries that would come much later, batches, keys, sessions for each item.
+  // These stages have retries that would come much later, batches, keys, or a session for each item.
   for (const std::string& before :
        {std::string("task = \"tenon.double\"\nretry = { attempts = 5, backoff = \"10h\", max = \"10h\" }\n"),
         std::string("task = \"tenon.double\"\norder = \"key:group\"\n"),

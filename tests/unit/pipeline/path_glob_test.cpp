@@ -18,7 +18,7 @@ bool glob_matches(std::string_view pattern, std::string_view text) {
   return glob->matches(text);
 }
 
-/// Matches as the pattern reads, by trying everything; for patterns of letters, ?, *, ** and /.
+/// Matches by trying every possibility; for patterns of letters, ?, *, ** and /.
 bool matches_by_trying(std::string_view pattern, std::string_view text, bool part_starts) {
   if (pattern.empty()) {
     return text.empty();

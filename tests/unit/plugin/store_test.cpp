@@ -286,8 +286,8 @@ TEST_CASE("Store: a source that is replaced or overwritten all the time is stage
   for (int turn = 0; turn < 30; ++turn) {
     const auto staged = store.stage(source);
     if (staged) {
-      // If a writer pauses, the file is incomplete, which is also a state of the file. A mixture of
-      // versions never was one.
+      // If a writer pauses, the file is incomplete, which is also a state of the file. The file is never a mixture of
+      // versions.
       const std::string text = text_of(staged->file);
       CHECK(sha256_of(text) == staged->sha256);
       CHECK((contents[0].starts_with(text) || contents[1].starts_with(text)));
