@@ -141,6 +141,20 @@ std::vector<pid_t> workers_of(pid_t host) {
   return workers;
 }
 
+/// Kills workers of a run, one after another, until it ends. Returns how many it killed.
+int kill_workers_of(Program& program) {
+  int kills = 0;
+  for (std::size_t i = 0; program.running(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    const std::vector<pid_t> workers = workers_of(program.pid());
+    // A limit, because a run gives up after many deaths without progress.
+    if (!workers.empty() && kills < 30) {
+      kills += ::kill(workers[i % workers.size()], SIGKILL) == 0 ? 1 : 0;
+    }
+  }
+  return kills;
+}
+
 }  // namespace
 
 TEST_CASE("sql: load.toml loads a table and updates it") {
@@ -192,15 +206,7 @@ TEST_CASE("sql: deaths of the workers lose no row and double none") {
       write(directory / "copy.toml",
             copying(directory.path(), query, ", transaction_rows = 700" + std::string(insert)));
       Program program({"run", (directory / "copy.toml").string(), "--workers", "2"});
-      int kills = 0;
-      for (std::size_t i = 0; program.running(); ++i) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(20));
-        const std::vector<pid_t> workers = workers_of(program.pid());
-        // A limit, because a run gives up after many deaths without progress.
-        if (!workers.empty() && kills < 30) {
-          kills += ::kill(workers[i % workers.size()], SIGKILL) == 0 ? 1 : 0;
-        }
-      }
+      const int kills = kill_workers_of(program);
       const int code = program.wait();
       INFO(program.error());
       REQUIRE(code == 0);
@@ -245,17 +251,41 @@ TEST_CASE("sql: a batch is one transaction") {
 }
 
 TEST_CASE("sql: a query and an insert of the same database") {
-  // With a key the query holds no lock while the rows are written, even in the same worker.
+  // With a key the query holds no lock while the rows are written, even in the same worker. It also
+  // reads what a worker that was killed while it wrote has left.
+  constexpr int kRows = 20'000;
+  for (const bool deadly : {false, true}) {
+    const TemporaryDirectory directory;
+    make_numbers(directory / "from.db", kRows);
+    std::string text = copying(directory.path(), ", key = [\"n\"], page_rows = 100", ", transaction_rows = 100");
+    const std::string to = "to.db";
+    text.replace(text.find(to), to.size(), "from.db");
+    write(directory / "copy.toml", text);
+    Program program({"run", (directory / "copy.toml").string(), "--workers", "1"});
+    if (deadly) {
+      CHECK(kill_workers_of(program) > 0);
+    }
+    const int code = program.wait();
+    INFO(program.error());
+    CHECK(code == 0);
+    CHECK(Connection(directory / "from.db").value("select count(*) || '|' || count(distinct n) from copies") ==
+          "20000|20000");
+  }
+}
+
+TEST_CASE("sql: other tables become rows by a projection") {
   const TemporaryDirectory directory;
-  make_numbers(directory / "from.db", 3000);
-  std::string text = copying(directory.path(), ", key = [\"n\"], page_rows = 100", ", transaction_rows = 100");
-  const std::string to = "to.db";
-  text.replace(text.find(to), to.size(), "from.db");
-  write(directory / "copy.toml", text);
-  const Ended ended = tenon::test::tenon({"run", (directory / "copy.toml").string(), "--workers", "1"});
+  write(directory / "project.toml",
+        "[sources.numbers]\ntask = \"tenon.numbers\"\nargs = { count = 5, first = 10 }\n[stages.rows]\nkind = "
+        "\"project\"\ninputs = [\"numbers\"]\nfields = { place = \"@index\", n = \"value\" }\n[sinks.table]\ntask = "
+        "\"sql.insert\"\ninputs = [\"rows\"]\nparams = { database = \"" +
+            (directory / "new.db").string() + "\", into = \"numbers\", create = true, wal = true }\n");
+  const Ended ended = tenon::test::tenon({"run", (directory / "project.toml").string(), "--json"});
   INFO(ended.error);
   CHECK(ended.exit == 0);
-  CHECK(Connection(directory / "from.db").value("select count(distinct n) from copies") == "3000");
+  Connection numbers(directory / "new.db");
+  CHECK(numbers.value("select group_concat(place || '=' || n, ' ') from numbers") == "1=10 2=11 3=12 4=13 5=14");
+  CHECK(numbers.value("pragma journal_mode") == "wal");
 }
 
 TEST_CASE("sql: a query for each item") {

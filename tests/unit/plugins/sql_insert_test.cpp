@@ -236,6 +236,18 @@ TEST_CASE_METHOD(InsertTest, "SqlInsert: without a checkpoint all rows are one t
   CHECK(database.value("select count(*) from sqlite_schema where name = 'tenon_sessions'") == "0");
 }
 
+TEST_CASE_METHOD(InsertTest, "SqlInsert: the rows of a batch have a maximum size") {
+  database.run("create table t (s)");
+  const Block row = record({{"s", std::string(std::size_t{90} << 20, 'x')}});
+  Session session = open();
+  REQUIRE(session.take(row).ok());
+  REQUIRE(session.take(row).ok());
+  check_sql_error(session.take(row), TENON_TOO_LARGE,
+                  "the batch has more than 256 MiB, after 3 rows; set a smaller `size` of the stage");
+  session.close();
+  CHECK(database.value("select count(*) from t") == "0");
+}
+
 TEST_CASE_METHOD(InsertTest, "SqlInsert: transactions are bounded by rows and by time") {
   database.run("create table t (k)");
   params.transaction_rows = 3;
