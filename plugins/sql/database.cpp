@@ -17,7 +17,7 @@ namespace {
 using tenon::TaskError;
 using tenon::plugins::quote;
 
-/// Instructions of SQLite's virtual machine between two checks whether the call must stop.
+/// Number of instructions of SQLite's virtual machine after which the plugin checks whether the call must stop.
 constexpr int kInstructionsPerCheck = 10'000;
 constexpr std::chrono::milliseconds kLongestPause{20};
 
@@ -47,7 +47,7 @@ std::string position_of(std::string_view text, std::size_t offset) {
 Database::Database(std::string path, const DatabaseOptions& options, const tenon::Call& call)
     : path_(std::move(path)), options_(options), call_(call) {
   check_file();
-  // A reader, too: only then can it undo what a writer that was killed has left.
+  // A reader also opens it for writing: otherwise it could not undo what a killed writer has left.
   const int flags = SQLITE_OPEN_READWRITE | (options.create ? SQLITE_OPEN_CREATE : 0) | SQLITE_OPEN_NOMUTEX;
   sqlite3* connection = nullptr;
   const int code = ::sqlite3_open_v2(as_plain_path(path_).c_str(), &connection, flags, nullptr);
@@ -59,7 +59,7 @@ Database::Database(std::string path, const DatabaseOptions& options, const tenon
     fail("cannot be opened");
   }
   ::sqlite3_extended_result_codes(connection, 1);
-  // Otherwise a column name in double quotes with a typing error would be a text.
+  // Otherwise a misspelt column name in double quotes would count as a text.
   ::sqlite3_db_config(connection, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
   // SQLite itself needs room for the text of its schema.
   ::sqlite3_limit(connection, SQLITE_LIMIT_LENGTH,
@@ -76,7 +76,7 @@ Database::Database(std::string path, const DatabaseOptions& options, const tenon
 }
 
 Database::~Database() {
-  // The call may be over.
+  // The handlers use the call, which may have ended.
   ::sqlite3_busy_handler(raw(), nullptr, nullptr);
   ::sqlite3_progress_handler(raw(), 0, nullptr, nullptr);
 }
@@ -86,8 +86,8 @@ void Database::check_file() const {
     throw TaskError(TENON_INVALID_ARGUMENT, "no database is named; set `database` to the path of a SQLite database");
   }
   tenon::plugins::require_whole_path(path_);
-  // SUBTLE: the file is not opened for these checks. Closing any descriptor of a file releases all
-  // locks that this process has on it, also those of other connections in this worker.
+  // SUBTLE: the file is not opened for these checks. Closing any descriptor of a file releases all locks that this
+  // process has on the file, including those of other connections in this worker.
   struct stat status {};
   if (::stat(path_.c_str(), &status) != 0) {
     if (errno != ENOENT || !options_.create) {
@@ -165,7 +165,7 @@ Statement::Statement(Database& database, std::string_view text) : database_(&dat
   const char* rest = nullptr;
   const int code = ::sqlite3_prepare_v2(database.raw(), text.data(), static_cast<int>(text.size()), &statement, &rest);
   statement_.reset(statement);
-  // The latter if SQLite suspects that the schema has changed meanwhile.
+  // SQLite returns SQLITE_SCHEMA if it suspects that the schema has changed meanwhile.
   if (code == SQLITE_ERROR || code == SQLITE_SCHEMA) {
     const int offset = ::sqlite3_error_offset(database.raw());
     throw TaskError(TENON_INVALID_ARGUMENT,
@@ -181,7 +181,7 @@ Statement::Statement(Database& database, std::string_view text) : database_(&dat
   if (statement == nullptr) {
     throw TaskError(TENON_INVALID_ARGUMENT, quote(database.path()) + ": the statement is empty");
   }
-  // What follows may be a comment, which is a statement without content.
+  // The rest may be a comment, which SQLite prepares as an empty statement.
   size_ = static_cast<std::size_t>(rest - text.data());
   const std::string_view after = text.substr(size_);
   if (!is_blank(after)) {
@@ -205,7 +205,7 @@ bool Statement::step() {
 }
 
 void Statement::bind_text(int parameter, std::string_view value) {
-  // Without an address it would be NULL.
+  // A null address would bind NULL.
   check(::sqlite3_bind_text64(raw(), parameter, value.data() == nullptr ? "" : value.data(), value.size(),
                               SQLITE_STATIC, SQLITE_UTF8));
 }

@@ -16,7 +16,7 @@ namespace sql {
 
 /// How a database is opened.
 struct DatabaseOptions {
-  /// Otherwise statements cannot write. The file may still be completed after a writer was killed.
+  /// Whether statements may write. Even without it, opening may undo what a killed writer has left in the file.
   bool write = false;
   /// Whether a missing file is created; only with `write`.
   bool create = false;

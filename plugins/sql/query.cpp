@@ -58,7 +58,7 @@ ValueKind kind_of(sqlite3_value* value) noexcept {
   }
 }
 
-/// Whether two values are the same for certain. SQLite may also equate others, by a collation.
+/// Whether two values are certainly the same. By a collation, SQLite may treat further values as equal.
 bool equal(const Cell& a, const Cell& b) noexcept {
   if (a.kind() != b.kind()) {
     return false;
@@ -163,7 +163,7 @@ void Query::read_columns() {
     }
     key_columns_.push_back(static_cast<std::size_t>(found - columns_.begin()));
   }
-  // Becomes a part of another statement.
+  // The text becomes a part of another statement, so it must not end with a semicolon.
   text_.resize(statement.size());
   text_.erase(text_.find_last_not_of("; \t\r\n") + 1);
 }
@@ -355,7 +355,7 @@ void Query::read_page() {
                             "unique together, such as a primary key");
     }
   }
-  // This ends the lock. The page does not depend on the statement.
+  // This releases the lock. The page does not depend on the statement.
   statement_->reset();
 }
 

@@ -69,8 +69,8 @@ tenon::Reduce<sql::Inserted> insert_rows(tenon::ReduceContext<tenon::Record>& s,
                                 progress.broken);
 }
 
-/// Makes the state when the session is opened, so that already its first checkpoint has the session's
-/// name: rows that are committed under it are not written again.
+/// Makes the state when the session is opened, so that even its first checkpoint has the session's name: rows that are
+/// committed under it are not written again.
 tenon::Reduce<sql::Inserted> insert(tenon::ReduceContext<tenon::Record>& s, const sql::InsertParams& params) {
   return insert_rows(s, params, s.state<sql::InsertState>());
 }

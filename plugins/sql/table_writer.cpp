@@ -139,7 +139,7 @@ void TableWriter::write(InsertState& state) {
       }
       ::sqlite3_exec(database_.raw(), "rollback", nullptr, nullptr, nullptr);
     }
-    // A table of the transaction is gone.
+    // A table that the transaction created no longer exists.
     begun_ = false;
     statements_.clear();
     throw;
@@ -198,7 +198,7 @@ void TableWriter::read_table() {
     if (columns.integer(2) >= kGenerated) {
       continue;
     }
-    // The order of SQLite's own rules.
+    // SQLite applies its own rules in this order.
     const std::string type = lower(columns.text(1));
     const auto has = [&](const char* part) { return type.find(part) != std::string::npos; };
     const Affinity affinity = has("int")                                  ? Affinity::kInteger
@@ -278,7 +278,7 @@ void TableWriter::save_progress(const std::string& session, const Progress& prog
   const std::string name = kProgressTable;
   database_.run("create table if not exists " + name +
                 " (session text primary key, done integer, kept integer, broken integer, changed text) without rowid");
-  // The rows of sessions that have ended are not needed. Nothing tells which these are, except age.
+  // The rows of sessions that have ended are not needed. Only their age shows which these are.
   database_.run("delete from " + name + " where changed < datetime('now', '-90 days')");
   Statement save(database_, "insert or replace into " + name + " values (?1, ?2, ?3, ?4, datetime('now'))");
   save.bind_text(1, session);
@@ -428,7 +428,7 @@ std::string TableWriter::bind(RowStatement& target, const tenon::Record& row) {
         break;
       }
       default:
-        // SQLite takes no two null keys for the same, so such a row would be inserted each time.
+        // To SQLite, no two null keys are equal, so such a row would be inserted each time.
         if (is_key(target.fields[i])) {
           return "the field " + quote(target.fields[i]) + ", which `key` names, is null";
         }

@@ -16,7 +16,7 @@
 
 namespace sql {
 
-/// Writes rows in transactions, each within one call of write(), so that no lock outlasts it. Not
+/// Writes rows in transactions, each within one call of write(), so that no lock is held after the call. Not
 /// thread-safe.
 class TableWriter {
  public:
@@ -58,7 +58,7 @@ class TableWriter {
   Outcome broken(const tenon::Record& row, std::uint64_t number, const std::string& why);
   [[nodiscard]] bool is_key(std::string_view name) const;
   [[nodiscard]] bool has_key() const noexcept { return params_.key() != nullptr && params_.key()->size() != 0; }
-  /// Whether a row that is written twice would be there twice, or be an error.
+  /// Whether writing a row a second time would add it again or be an error.
   [[nodiscard]] bool must_write_once() const noexcept { return !has_key() || params_.existing() == Existing::refuse; }
 
   const tenon::Call& call_;
@@ -66,7 +66,7 @@ class TableWriter {
   std::string table_;
   Database database_;
   bool begun_ = false;
-  /// The columns of the table by their names in lower case, and their names in its order.
+  /// The columns of the table by their names in lower case, and their names in the table's order.
   std::unordered_map<std::string, Affinity> columns_;
   std::string column_names_;
   std::list<RowStatement> statements_;  ///< The last used first.

@@ -56,10 +56,10 @@ class InsertState {
   static InsertState load(std::span<const std::uint8_t> bytes);
 
   /// Whether a later session can continue this one. Only then may rows be committed before the last
-  /// one has come: without a checkpoint, all rows come again after the loss of the worker, and nothing
-  /// tells that they were written.
+  /// one has come: without a checkpoint, all rows come again after the loss of the worker, and nothing shows that they
+  /// were written.
   [[nodiscard]] bool can_continue() const noexcept { return saved_; }
-  /// The same as long as the session is continued.
+  /// The name of the session. A session that continues this one keeps it.
   [[nodiscard]] const std::string& session() const noexcept { return session_; }
 
   Progress progress;

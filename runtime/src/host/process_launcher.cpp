@@ -55,7 +55,7 @@ class LateExits {
     } catch (const std::bad_alloc&) {
     }
   }
-  /// Reaps those that have exited. Returns when to call it again; kNever if none is left.
+  /// Reaps those that have exited. Returns the time of the next call; kNever if none is left.
   [[nodiscard]] MonotonicNs look(MonotonicNs now_ns) {
     const std::lock_guard lock(mutex_);
     std::erase_if(processes_, [](Process& process) {
@@ -108,7 +108,7 @@ class ProcessHandle final : public WorkerHandle {
     if (!killed_ || exit_status()) {
       return killed_;
     }
-    // After SIGKILL, no thread of it returns to its program, whatever holds it in the system.
+    // After SIGKILL, no thread of the process returns to its program, whatever holds the thread in the kernel.
     given_up_ = true;
     status_ = ExitStatus{.exit_code = {}, .signal = kKillSignal, .note = ", but it has not exited yet"};
     return true;
@@ -152,7 +152,7 @@ class ProcessHandle final : public WorkerHandle {
   const std::shared_ptr<WatchedProcess> memory_;
   std::optional<ExitStatus> status_;
   bool killed_ = false;    // Killed by the host.
-  bool given_up_ = false;  // Its exit is not waited for any more.
+  bool given_up_ = false;  // The host no longer waits for its exit.
 };
 
 class ProcessLauncher final : public Launcher {

@@ -139,7 +139,7 @@ void Roster::break_link(WorkerLink& link, Error reason) {
     stop_dispatch(link);
   }
   link.kill();
-  effects_->rearm = true;  // For the time after which its exit is not waited for.
+  effects_->rearm = true;  // Sets the timer that stops waiting for its exit.
 }
 
 void Roster::kill_for(WorkerLink& link, std::string reason) {
@@ -147,7 +147,7 @@ void Roster::kill_for(WorkerLink& link, std::string reason) {
   link.kill_reason = Error{ErrorCode::kCrashed, std::move(reason), {}};
   stop_dispatch(link);
   link.kill();
-  effects_->rearm = true;  // For the time after which its exit is not waited for.
+  effects_->rearm = true;  // Sets the timer that stops waiting for its exit.
 }
 
 void Roster::kill_disconnected(WorkerLink& link) {

@@ -154,7 +154,7 @@ class Scheduler {
   void check_bells(MonotonicNs now_ns);
   /// Acts on the expired deadlines of one worker.
   void check_deadlines(WorkerLink& link, MonotonicNs now_ns);
-  /// Does without the killed workers that have not exited in time.
+  /// Treats killed workers that have not exited in time as gone.
   void give_up_lost(MonotonicNs now_ns);
   void bury(WorkerLink& link);
 

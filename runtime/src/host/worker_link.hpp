@@ -100,7 +100,7 @@ class WorkerLink {
   /// Adds the last lines of both streams to the context of an error.
   void describe_output(ErrorContext& context) const;
 
-  /// Kills it. If it has not exited after kExitPatienceNs, the scheduler does without it.
+  /// Kills the worker. If it has not exited after kExitPatienceNs, the scheduler treats it as gone.
   void kill() noexcept;
   static constexpr std::int64_t kExitPatienceNs = 5'000'000'000;
 
@@ -144,7 +144,7 @@ class WorkerLink {
 
   MonotonicNs start_deadline_ns = kNever;
   MonotonicNs stop_deadline_ns = kNever;
-  /// When its exit is not waited for any longer; set by the first `kill`.
+  /// When the scheduler stops waiting for its exit; set by the first `kill`.
   MonotonicNs give_up_ns = kNever;
   /// If the worker was moved aside: the time when its sessions are ended.
   MonotonicNs session_deadline_ns = kNever;

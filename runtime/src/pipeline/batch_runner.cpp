@@ -107,7 +107,7 @@ void BatchRunner::begin(std::uint32_t which) {
   ++batch.generation;
   batch.timed_out = false;
   if (plan_.timeout) {
-    // It covers all operations of the batch.
+    // The time limit covers all operations of the batch.
     set_timer(run_.now + *plan_.timeout, NodeTimer::Kind::kBatchTimeout, which, batch.generation);
   }
   batch.session.open(run_.executor, plan_, node_, which);

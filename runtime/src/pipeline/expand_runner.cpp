@@ -41,7 +41,7 @@ void ExpandRunner::pump() {
 void ExpandRunner::wind_down() {
   // Everything fits into closed edges.
   static_cast<void>(flush_outbox());
-  // `drop` removes them from the list.
+  // This iterates over a copy, because `drop` removes items from the list.
   for (const std::uint32_t which : std::vector<std::uint32_t>(expansion_.open())) {
     if (expansion_[which].session->idle()) {
       drop(which);

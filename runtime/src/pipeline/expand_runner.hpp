@@ -32,7 +32,7 @@ class ExpandRunner final : public NodeRunner {
   void complete(std::uint32_t which);
   /// Drops an item whose session may still have results to give.
   void drop(std::uint32_t which);
-  /// Gives the session of an item up, and passes on the results that waited for it.
+  /// Gives up the session of an item, and passes on the results that waited for it.
   void over(std::uint32_t which);
   /// Moves `ready_` to the outbox.
   void pass_on_ready();

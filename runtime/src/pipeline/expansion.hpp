@@ -88,7 +88,7 @@ class Expansion {
   /// the results that no longer have to wait for it.
   void over(std::uint32_t which, std::vector<Reply>& ready);
 
-  /// Gives all sessions up at the end of a run. No operation is under way.
+  /// Gives up all sessions at the end of a run. No operation may be under way.
   void close();
 
   /// Returns the results that are held back.

@@ -46,7 +46,7 @@ class FedSession {
   /// Takes the outcome of the operation that has ended. The session is idle then. A finish without a
   /// result is a kCorrupt error.
   [[nodiscard]] Step take();
-  /// Gives the worker's session up. The items stay; a new session has had none of them.
+  /// Gives up the worker's session. The items stay; a new session has had none of them.
   void close();
 
   void add(Item item);

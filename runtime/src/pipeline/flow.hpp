@@ -60,8 +60,8 @@ class Flow {
   void set_cut(std::uint32_t node, bool cut) noexcept { places_[node].cut = cut; }
   /// Whether no consumer takes the output of a node any more. It must start nothing new.
   [[nodiscard]] bool unwanted(std::uint32_t node) const noexcept { return places_[node].unwanted; }
-  /// Drops what is queued for a node that takes no further items, and makes each producer unwanted
-  /// whose outputs have no other consumer, and so on against the flow.
+  /// Drops what is queued for a node that takes no further items. Each producer whose outputs have no other consumer
+  /// becomes unwanted; the same applies to its own producers.
   void close_inputs(std::uint32_t node);
 
  private:

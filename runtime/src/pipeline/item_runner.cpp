@@ -79,7 +79,7 @@ void ItemRunner::wait_until(TimePoint at) {
 
 void ItemRunner::fill_report() {
   NodeRunner::fill_report();
-  // Items may be dropped after the end: those that still come to a limit that is reached.
+  // Items may be dropped after the end: those that arrive at a limit that has been reached.
   if (run_.flow.finished(node_) && report_.dropped > 0) {
     report_.note = stage_->explain(report_.dropped);
   }

@@ -26,7 +26,7 @@ struct NodeTimer {
   std::uint64_t generation = 0;  ///< The node ignores a timer of an earlier generation.
 };
 
-/// The timers of a run. They stand still or wait where a pause wants that. Not thread-safe.
+/// The timers of a run. During a pause, some are stopped, and others fire but wait for its end. Not thread-safe.
 class NodeTimers {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;

@@ -13,8 +13,8 @@
 
 namespace tenon::internal {
 
-/// Feeds one session with every item. When its worker dies, a new session continues from the last
-/// checkpoint and is fed the items since then again.
+/// Feeds one session with every item. When its worker dies, a new session continues from the last checkpoint and is fed
+/// again the items that came after it.
 class ReduceRunner final : public NodeRunner {
  public:
   ReduceRunner(RunContext& run, std::uint32_t node) : NodeRunner(run, node) {}

@@ -103,7 +103,7 @@ class StreamSession {
   /// count any more. Requires `can_reopen`.
   void retry(TimePoint at);
 
-  /// Gives its worker's session up. No operation is under way, and none begins afterwards.
+  /// Gives up the worker's session. No operation may be under way, and none begins afterwards.
   void close() { session_.reset(); }
 
   /// Returns the progress that the task reported last.

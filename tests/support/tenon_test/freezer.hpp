@@ -14,7 +14,7 @@
 
 namespace tenon::test {
 
-/// A control group of its own below a freezer's root. Its destructor thaws it and moves its processes back.
+/// A new control group below a freezer's root. Its destructor thaws it and moves its processes back.
 class Freezer {
  public:
   /// One for each version of control groups that this process may use; empty where it may use none.

@@ -227,7 +227,7 @@ TEST_CASE("stall: a call whose worker a control group freezes ends, and others r
       std::this_thread::sleep_for(10ms);
     }
     REQUIRE(call.started());
-    // A group as such does no harm.
+    // A worker in the group is not frozen yet.
     CHECK_FALSE(process_frozen(pid));
     CHECK_FALSE(call.wait_for(1s));
     REQUIRE(freezer.freeze());

@@ -25,7 +25,7 @@ struct Wires {
     graph.nodes[to].inputs.push_back(edge);
     return edge;
   }
-  /// To be called when all edges are there.
+  /// Call it when all edges have been added.
   Flow& flow() {
     if (!flow_) {
       ledger.emplace(graph, options);

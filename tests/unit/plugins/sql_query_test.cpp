@@ -167,7 +167,7 @@ TEST_CASE_METHOD(QueryTest, "SqlQuery: with a key nothing is locked between two 
     Session session = open(params);
     REQUIRE(session.step(1).results.size() == 1);
     database.run("begin exclusive; insert into t values (4); delete from t where k <= 2; commit");
-    // The page was read before; the last row of it is gone, which the next one must stand.
+    // The first page was read before this. Its last row is gone, and the next page must still start at the right row.
     CHECK(records_of(session) == Lines{R"({"k":2})", R"({"k":3})", R"({"k":4})"});
   }
   Session locking = open(this->params("select k from t"));

@@ -45,7 +45,7 @@ std::optional<ProcessState> process_state(std::int64_t pid) noexcept {
 }
 
 bool process_frozen(std::int64_t pid) {
-  // The names of the kernel functions in /proc/PID/wchan differ between kernels, so only the groups are asked.
+  // Only the groups are read, because the names of kernel functions in /proc/PID/wchan differ between kernels.
   const std::string groups = read_kernel_file("/proc/" + std::to_string(pid) + "/cgroup");
   std::string_view rest = groups;
   while (const auto group = take_group(rest)) {
