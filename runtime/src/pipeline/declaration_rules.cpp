@@ -150,7 +150,7 @@ class RuleReader {
     if (!value || value->kind != Value::Kind::kString) {
       if (value) {
         table_.fail(value->place, "a field is " + std::string(kind_name(value->kind)) + "; it takes a name",
-                    entry != nullptr ? "values for items without the field belong into 'defaults'" : "");
+                    entry != nullptr ? "values for items without the field belong in 'defaults'" : "");
       }
       node_.broken = true;
       return;
