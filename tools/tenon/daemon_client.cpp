@@ -83,8 +83,12 @@ Outcome<DaemonClient> DaemonClient::connect(const World& world, const std::strin
   return DaemonClient(world, std::move(*client));
 }
 
-Outcome<std::uint64_t> DaemonClient::send(serve::RequestBodyUnion body) {
-  auto number = client_.send(std::move(body), internal::deadline_after(kDaemonPatience));
+Outcome<std::uint64_t> DaemonClient::send(serve::RequestBodyUnion body,
+                                          std::optional<std::chrono::milliseconds> timeout) {
+  // 0 means no limit.
+  const std::uint64_t timeout_ms =
+      timeout ? static_cast<std::uint64_t>(std::max<std::int64_t>(timeout->count(), 1)) : 0;
+  auto number = client_.send(std::move(body), internal::deadline_after(kDaemonPatience), timeout_ms);
   if (!number) {
     return failure(ExitCode::kFailed, std::move(number.error()));
   }

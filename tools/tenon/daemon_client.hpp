@@ -41,7 +41,9 @@ class DaemonClient {
   /// Returns the hello of the daemon.
   [[nodiscard]] const serve::HelloT& daemon() const noexcept { return client_.daemon(); }
 
-  [[nodiscard]] Outcome<std::uint64_t> send(serve::RequestBodyUnion body);
+  /// `timeout`: how long the daemon may take for a request that runs a task; nullopt for no limit.
+  [[nodiscard]] Outcome<std::uint64_t> send(serve::RequestBodyUnion body,
+                                            std::optional<std::chrono::milliseconds> timeout = std::nullopt);
   /// Returns the next reply of any kind. `patience`: nullopt for no limit. Errors: failed when it
   /// has passed, or if the daemon is gone (kUnavailable); interrupted.
   [[nodiscard]] Outcome<serve::AnswerT> receive(std::optional<std::chrono::milliseconds> patience);

@@ -1,5 +1,6 @@
 #include "tools/tenon/remote_call.hpp"
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <system_error>
@@ -18,6 +19,8 @@ namespace {
 constexpr std::uint32_t kResultsPerStep = 64;
 constexpr std::size_t kArgumentsPerStep = 64;
 constexpr std::size_t kBytesPerStep = std::size_t{1} << 20;
+// How long after the time limit the daemon's own reply is waited for; older daemons know no limit.
+constexpr std::chrono::milliseconds kReplyPatience{1000};
 
 Failure interrupted_failure() {
   return {ExitCode::kInterrupted, Error{ErrorCode::kCancelled, "interrupted", {}}, {}, {}};
@@ -85,7 +88,8 @@ Outcome<TaskRef> RemoteCaller::find(const std::string& full_name) {
 Outcome<serve::AnswerBodyUnion> RemoteCaller::wait(std::uint64_t number) {
   int seen = 0;
   for (;;) {
-    auto answer = client_.receive_or_interrupt(time_left(), seen);
+    const auto left = time_left();
+    auto answer = client_.receive_or_interrupt(left ? std::optional(*left + kReplyPatience) : left, seen);
     if (!answer && is_late()) {
       serve::CancelT cancel;
       cancel.request = number;
@@ -139,7 +143,7 @@ template <typename Body>
 Outcome<serve::AnswerBodyUnion> RemoteCaller::ask(Body body) {
   serve::RequestBodyUnion request;
   request.Set(std::move(body));
-  TENON_ASSIGN(const auto number, client_.send(std::move(request)));
+  TENON_ASSIGN(const auto number, client_.send(std::move(request), time_left()));
   return wait(number);
 }
 
@@ -188,7 +192,7 @@ Outcome<void> RemoteCaller::source(const TaskRef& task, BytesView params, BytesV
     next.session = session;
     next.max_results = kResultsPerStep;
     request.Set(next);
-    TENON_ASSIGN(const auto number, client_.send(std::move(request)));
+    TENON_ASSIGN(const auto number, client_.send(std::move(request), time_left()));
     for (bool last = false; !last;) {
       TENON_ASSIGN(auto answer, wait(number));
       const serve::ResultsT* const results = answer.AsResults();

@@ -73,10 +73,11 @@ Result<void> Client::send_all(BytesView bytes, MonotonicNs deadline_ns) {
   return {};
 }
 
-Result<std::uint64_t> Client::send(serve::RequestBodyUnion body, MonotonicNs deadline_ns) {
+Result<std::uint64_t> Client::send(serve::RequestBodyUnion body, MonotonicNs deadline_ns, std::uint64_t timeout_ms) {
   serve::RequestT request;
   request.number = next_number_++;
   request.body = std::move(body);
+  request.timeout_ms = timeout_ms;
   TENON_ASSIGN(const auto frame, pack(request));
   TENON_TRY(send_all(frame, deadline_ns));
   return request.number;

@@ -31,7 +31,9 @@ class Client {
 
   /// Sends a request and returns its number, which its replies carry. Errors: kTooLarge;
   /// kUnavailable if the daemon is gone; kDeadline if it reads nothing; kIo.
-  [[nodiscard]] Result<std::uint64_t> send(serve::RequestBodyUnion body, MonotonicNs deadline_ns);
+  /// `timeout_ms`: how long the daemon may take for a request that runs a task; 0: no limit.
+  [[nodiscard]] Result<std::uint64_t> send(serve::RequestBodyUnion body, MonotonicNs deadline_ns,
+                                           std::uint64_t timeout_ms = 0);
 
   /// Returns the next reply, to any request; nullopt at the deadline, or if a signal came first.
   /// Errors: kUnavailable if the daemon has closed the connection; kCorrupt; kIo.

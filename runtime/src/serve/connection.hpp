@@ -74,6 +74,11 @@ class Connection {
   };
   /// A client that reads byte by byte uses as much memory as a client that does not read at all.
   static constexpr std::size_t kLeastProgressBytes = std::size_t{64} << 10;
+  /// The time limit of a request in `pending`.
+  struct Limit {
+    MonotonicNs deadline_ns = kNever;
+    bool passed = false;
+  };
   /// State of an `events --follow`.
   struct Follow {
     std::uint64_t last_event = 0;
@@ -87,6 +92,8 @@ class Connection {
   Stage stage = Stage::kHello;
   FrameReader reader{kMaxHelloBytes};
   std::map<std::uint64_t, std::shared_ptr<Ticket>> pending;
+  /// Those of `pending` that have a time limit.
+  std::map<std::uint64_t, Limit> limits;
   std::map<std::uint64_t, SessionSlot> sessions;
   std::map<std::uint64_t, Follow> follows;
 

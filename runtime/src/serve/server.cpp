@@ -160,6 +160,7 @@ Result<void> Server::run() {
     for (const PollEvent& event : events) {
       handle(event);
     }
+    pass_limits();
     sweep();
     // Only the loop sends this, so a loop that hangs anywhere misses its deadline.
     if (watchdog_.count() > 0 && monotonic_now_ns() >= next_alive_ns_) {
@@ -187,7 +188,8 @@ MonotonicNs Server::next_deadline() const {
     sweeps = sweeps || client->stage != Connection::Stage::kOpen || client->output_bytes() > 0 ||
              client->frame_since_ns != kNever;
   }
-  return std::min(next_alive_ns_, sweeps ? deadline_after(kSweep) : kNever);
+  const MonotonicNs next_limit_ns = limits_.empty() ? kNever : std::get<0>(*limits_.begin());
+  return std::min({next_alive_ns_, next_limit_ns, sweeps ? deadline_after(kSweep) : kNever});
 }
 
 void Server::handle(const PollEvent& event) {
@@ -296,6 +298,9 @@ void Server::drop(ClientId id, const std::string& reason) {
   }
   for (const auto& [number, ticket] : client->pending) {
     ticket->cancel();
+  }
+  for (const auto& [number, limit] : client->limits) {
+    limits_.erase({limit.deadline_ns, id, number});
   }
   line_.remove(id);
   frame_slots_.release(id);

@@ -14,7 +14,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <tenon/error.hpp>
@@ -135,6 +137,14 @@ class Server {
 
   // -- requests (server_requests.cpp)
   void serve_request(ClientId id, Connection& client, serve::RequestT request);
+  void run_request(ClientId id, Connection& client, serve::RequestT request);
+  /// Starts the time limit of a request that is under way.
+  void limit_request(ClientId id, Connection& client, std::uint64_t number, std::uint64_t timeout_ms);
+  /// Notes that a request has ended. Returns whether its time limit had passed.
+  bool end_limit(ClientId id, Connection& client, std::uint64_t number);
+  /// Ends the requests whose time limits have passed: those that wait for their turn at once, others
+  /// when they stop.
+  void pass_limits();
   void serve_call(ClientId id, Connection& client, std::uint64_t number, serve::CallT call);
   void serve_open(ClientId id, Connection& client, std::uint64_t number, serve::OpenT open);
   void serve_next(ClientId id, Connection& client, std::uint64_t number, const serve::NextT& next);
@@ -186,6 +196,8 @@ class Server {
   ClientId next_client_;
   std::uint64_t next_session_ = 1;
   CallLine line_;
+  /// The time limits that have not passed; `limits` of the connections has the same ones.
+  std::set<std::tuple<MonotonicNs, ClientId, std::uint64_t>> limits_;
   FrameSlots frame_slots_;
   /// Spare descriptors. They are released one by one when the process has no more descriptors, so
   /// that an operator can still connect.

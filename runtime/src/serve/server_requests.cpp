@@ -14,6 +14,8 @@ namespace {
 // How many results a step of a source may request, whatever the client wants.
 constexpr std::uint32_t kMaxResultsPerStep = 256;
 constexpr std::size_t kMaxSessionsPerClient = 16;
+// A longer time limit counts as this one, a hundred years.
+constexpr std::uint64_t kLongestTimeoutMs = std::uint64_t{100} * 365 * 24 * 3'600'000;
 
 /// Returns whether a request runs a task, and so waits for its turn.
 bool is_call(serve::RequestBody type) noexcept {
@@ -84,6 +86,9 @@ std::function<void(Result<T>)> Server::finisher(ClientId id, std::uint64_t numbe
     mailbox->post([this, id, number, done, shared] {
       const auto found = clients_.find(id);
       if (found != clients_.end() && found->second->pending.erase(number) > 0) {
+        if (end_limit(id, *found->second, number) && !*shared) {
+          *shared = fail(ErrorCode::kDeadline, "the call did not finish within its time limit");
+        }
         done(*found->second, std::move(*shared));
         line_.ended(id, number);
         settle(id);
@@ -136,6 +141,7 @@ void Server::begin_blocking(Jobs& jobs, ClientId id, Connection& client, std::ui
 void Server::cancel_waiting(ClientId id, Connection& client) {
   for (const std::uint64_t number : line_.waiting(id)) {
     if (line_.cancel(id, number) && client.pending.erase(number) > 0) {
+      end_limit(id, client, number);
       answer_error(client, number, {ErrorCode::kCancelled, "the call was cancelled before it began", {}});
     }
   }
@@ -167,6 +173,58 @@ void Server::serve_request(ClientId id, Connection& client, serve::RequestT requ
     answer_error(client, number, {ErrorCode::kRejected, "the daemon is stopping and accepts no new work", {}});
     return;
   }
+  const bool limited = is_call(request.body.type) && request.timeout_ms > 0;
+  const std::uint64_t timeout_ms = request.timeout_ms;
+  run_request(id, client, std::move(request));
+  if (limited && client.pending.contains(number)) {
+    limit_request(id, client, number, timeout_ms);
+  }
+}
+
+void Server::limit_request(ClientId id, Connection& client, std::uint64_t number, std::uint64_t timeout_ms) {
+  const auto timeout = std::chrono::milliseconds(std::min<std::uint64_t>(timeout_ms, kLongestTimeoutMs));
+  const MonotonicNs deadline_ns = deadline_after(timeout);
+  client.limits[number] = {.deadline_ns = deadline_ns};
+  limits_.emplace(deadline_ns, id, number);
+}
+
+bool Server::end_limit(ClientId id, Connection& client, std::uint64_t number) {
+  const auto found = client.limits.find(number);
+  if (found == client.limits.end()) {
+    return false;
+  }
+  const Connection::Limit limit = found->second;
+  client.limits.erase(found);
+  limits_.erase({limit.deadline_ns, id, number});
+  return limit.passed;
+}
+
+void Server::pass_limits() {
+  const MonotonicNs now_ns = monotonic_now_ns();
+  while (!limits_.empty() && std::get<0>(*limits_.begin()) <= now_ns) {
+    const auto [deadline_ns, id, number] = *limits_.begin();
+    limits_.erase(limits_.begin());
+    Connection& client = *clients_.at(id);
+    if (line_.cancel(id, number)) {
+      client.pending.erase(number);
+      end_limit(id, client, number);
+      answer_error(client, number,
+                   {ErrorCode::kDeadline,
+                    "the call did not begin within its time limit: it waited for its turn behind other calls",
+                    {}},
+                   "give it more time, or start the daemon with a larger --max-clients");
+      settle(id);
+      admit_frames();
+      continue;
+    }
+    client.limits.at(number).passed = true;
+    client.pending.at(number)->cancel();  // Its outcome arrives when it has stopped.
+  }
+}
+
+void Server::run_request(ClientId id, Connection& client, serve::RequestT request) {
+  using serve::RequestBody;
+  const std::uint64_t number = request.number;
   switch (request.body.type) {
     case RequestBody::GetStatus: {
       serve::StatusT status;
@@ -471,6 +529,7 @@ void Server::publish_event(const serve::EventT& event) {
 void Server::serve_cancel(ClientId id, Connection& client, std::uint64_t number) {
   if (line_.cancel(id, number)) {
     client.pending.erase(number);
+    end_limit(id, client, number);
     answer_error(client, number, {ErrorCode::kCancelled, "the call was cancelled before it began", {}});
   } else if (const auto found = client.pending.find(number); found != client.pending.end()) {
     found->second->cancel();

@@ -133,10 +133,10 @@ serve::AnswerT ask(internal::Client& client, Body body) {
   return std::move(**answer);
 }
 template <typename Body>
-std::uint64_t send(internal::Client& client, Body body) {
+std::uint64_t send(internal::Client& client, Body body, std::uint64_t timeout_ms = 0) {
   serve::RequestBodyUnion request;
   request.Set(std::move(body));
-  const auto number = client.send(std::move(request), soon());
+  const auto number = client.send(std::move(request), soon(), timeout_ms);
   REQUIRE(number);
   return *number;
 }

@@ -1,7 +1,10 @@
 // Which clients get a slot in the daemon, and which requests wait.
 #include <sys/resource.h>
 
+#include <chrono>
+#include <limits>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "fake_system.hpp"
@@ -151,6 +154,66 @@ TEST_CASE("Server: calls of clients beyond the bound wait for their turn, and ca
   REQUIRE((answer && *answer));
   CHECK((*answer)->number == waiting);
   CHECK((*answer)->body.AsCallResult() != nullptr);
+}
+
+TEST_CASE("Server: a call that waits for its turn ends when its time limit passes, and has not begun") {
+  ServerOptions options;
+  options.max_clients = 1;
+  TestServer server(std::move(options));
+  Client first = server.client();
+  const std::uint64_t running = send(first, call_of("fake.wait"));
+  REQUIRE(eventually([&] { return server.system.waiting_calls == 1; }));
+  Client second = server.client();
+  const std::uint64_t short_of_time = send(second, call_of("fake.wait"), 50);
+  const std::uint64_t patient = send(second, call_of("fake.echo"), 3'600'000);
+  const auto late = second.receive(soon());
+  REQUIRE((late && *late));
+  CHECK((*late)->number == short_of_time);
+  REQUIRE((*late)->body.AsFailure() != nullptr);
+  const Error error = to_error(*(*late)->body.AsFailure());
+  CHECK(error.code == ErrorCode::kDeadline);
+  CHECK(error.message.find("did not begin") != std::string::npos);
+  CHECK(server.system.waiting_calls == 1);
+  CHECK(server.system.cancelled_calls == 0);
+  // Its number is free again, and the other call still has its turn.
+  cancel(second, short_of_time);
+  cancel(first, running);
+  const auto answer = second.receive(soon());
+  REQUIRE((answer && *answer));
+  CHECK((*answer)->number == patient);
+  CHECK((*answer)->body.AsCallResult() != nullptr);
+}
+
+TEST_CASE("Server: a call that has begun is cancelled when its time limit passes") {
+  TestServer server;
+  Client client = server.client();
+  const std::uint64_t call = send(client, call_of("fake.wait"), 50);
+  const auto late = client.receive(soon());
+  REQUIRE((late && *late));
+  CHECK((*late)->number == call);
+  REQUIRE((*late)->body.AsFailure() != nullptr);
+  const Error error = to_error(*(*late)->body.AsFailure());
+  CHECK(error.code == ErrorCode::kDeadline);
+  CHECK(error.message.find("did not finish") != std::string::npos);
+  CHECK(server.system.cancelled_calls == 1);
+  // A limit that has not passed leaves no trace, and the largest one is no limit in the past.
+  send(client, call_of("fake.echo"), std::numeric_limits<std::uint64_t>::max());
+  const auto echo = client.receive(soon());
+  REQUIRE((echo && *echo));
+  CHECK((*echo)->body.AsCallResult() != nullptr);
+}
+
+TEST_CASE("Server: a client that goes away takes the time limits of its calls along") {
+  TestServer server;
+  {
+    Client client = server.client();
+    send(client, call_of("fake.wait"), 200);
+    REQUIRE(eventually([&] { return server.system.waiting_calls == 1; }));
+  }
+  CHECK(eventually([&] { return server.system.cancelled_calls == 1; }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  Client client = server.client();
+  CHECK(ask(client, serve::GetStatusT()).body.AsStatus() != nullptr);
 }
 
 TEST_CASE("Server: when it stops at once, calls that wait for their turn are answered") {
