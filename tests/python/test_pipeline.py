@@ -14,7 +14,7 @@ name = "inventory"
 
 [sources.tree]
 task = "files.walk"
-args = { root = "/nonexistent" }
+args = { root = "/dev/null/missing" }
 
 [stages.digest]
 task = "files.digest"

@@ -9,6 +9,7 @@ import inspect
 import os
 import pickle
 import pydoc
+import tempfile
 import threading
 import time
 import types
@@ -310,8 +311,8 @@ class Starting(unittest.TestCase):
                 tenon.Runtime(**{"workers": 1, keyword: value})
         with self.assertRaises(TypeError):
             tenon.Runtime(wrokers=1)
-        with self.assertRaises(LookupError):
-            tenon.Runtime(plugin_dirs=["/nonexistent"])
+        with tempfile.TemporaryDirectory() as directory, self.assertRaises(LookupError):
+            tenon.Runtime(plugin_dirs=[Path(directory) / "missing"])
         with self.assertRaises(tenon.Unavailable):
             tenon.Runtime(workers=1, worker_executable="/bin/false", start_timeout=LONG)
 

@@ -35,8 +35,8 @@ void fall_through(std::uint64_t random) {
   switch (random / 4 % 4) {
     case 0:
       return;
-    case 1: {  // The state after a failed exec.
-      std::array<char*, 2> arguments = {const_cast<char*>("/nonexistent/program"), nullptr};
+    case 1: {  // The state after a failed exec: nothing can exist below a file.
+      std::array<char*, 2> arguments = {const_cast<char*>("/dev/null/program"), nullptr};
       ::execv(arguments[0], arguments.data());
       return;
     }

@@ -12,15 +12,17 @@ extern char** environ;  // NOLINT(readability-redundant-declaration): some C lib
 
 namespace tenon::test {
 
-/// Unsets the variables that tenon reads in this process and its children. Only the location of the
-/// cache is set, to a separate directory. [setup]
+/// Replaces the user's settings in this process and its children: the variables that tenon reads, the
+/// locale, the time zone, and the directories of the user, which are separate and empty. [setup]
 class OwnEnvironment {
  public:
   OwnEnvironment() {
-    std::vector<std::string> names = {"NO_COLOR", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "JOURNAL_STREAM"};
+    std::vector<std::string> names = {"NO_COLOR",       "NOTIFY_SOCKET",   "WATCHDOG_USEC",   "WATCHDOG_PID",
+                                      "JOURNAL_STREAM", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME",
+                                      "LANG",           "LANGUAGE"};
     for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
       const std::string_view variable(*entry);
-      if (variable.starts_with("TENON_")) {
+      if (variable.starts_with("TENON_") || variable.starts_with("LC_")) {
         names.emplace_back(variable.substr(0, variable.find('=')));
       }
     }
@@ -28,10 +30,13 @@ class OwnEnvironment {
       ::unsetenv(name.c_str());
     }
     ::setenv("XDG_CACHE_HOME", cache_.path().c_str(), 1);
+    ::setenv("HOME", home_.path().c_str(), 1);
+    ::setenv("TZ", "UTC0", 1);  // Without it, the machine's own zone applies.
   }
 
  private:
   TemporaryDirectory cache_;
+  TemporaryDirectory home_;
 };
 
 }  // namespace tenon::test

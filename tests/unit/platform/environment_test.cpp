@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "tenon_test/catch.hpp"
 
@@ -72,4 +73,22 @@ TEST_CASE("cache_directory: follows XDG_CACHE_HOME when it is absolute") {
   }
   const Variable cache("XDG_CACHE_HOME", "relative");
   CHECK(cache_directory() == home_directory() / ".cache" / "tenon");
+}
+
+TEST_CASE("OwnEnvironment: a test sees neither the user's directories nor locale, time zone and settings") {
+  const auto home = get_environment("HOME");
+  REQUIRE(home);
+  CHECK(std::filesystem::is_empty(*home));
+  const auto cache = get_environment("XDG_CACHE_HOME");
+  REQUIRE(cache);
+  CHECK(*cache != *home);
+  CHECK(get_environment("TZ") == "UTC0");
+  for (const char* const name : {"LANG", "LANGUAGE", "LC_ALL", "LC_NUMERIC", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME",
+                                 "XDG_DATA_HOME", "TENON_SOCKET", "TENON_PLUGIN_PATH", "NO_COLOR"}) {
+    CAPTURE(name);
+    CHECK_FALSE(get_environment(name));
+  }
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    CHECK_FALSE(std::string_view(*entry).starts_with("TENON_"));
+  }
 }

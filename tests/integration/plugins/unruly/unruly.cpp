@@ -19,7 +19,8 @@
 
 namespace {
 
-const char* const kNoProgram = "/nonexistent/program";
+/// A path below a file, where nothing can exist on any machine.
+const char* const kNoProgram = "/dev/null/program";
 
 void note(const unruly::Act& act) {
   if (act.ledger() == nullptr) {
