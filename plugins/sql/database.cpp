@@ -47,7 +47,7 @@ std::string position_of(std::string_view text, std::size_t offset) {
 Database::Database(std::string path, const DatabaseOptions& options, const tenon::Call& call)
     : path_(std::move(path)), options_(options), call_(call) {
   check_file();
-  // A reader also opens it for writing: otherwise it could not undo what a killed writer has left.
+  // A reader also opens the file for writing: otherwise it could not undo what a killed writer has left.
   const int flags = SQLITE_OPEN_READWRITE | (options.create ? SQLITE_OPEN_CREATE : 0) | SQLITE_OPEN_NOMUTEX;
   sqlite3* connection = nullptr;
   const int code = ::sqlite3_open_v2(as_plain_path(path_).c_str(), &connection, flags, nullptr);

@@ -27,7 +27,7 @@ struct LedgerHeader {
   std::uint64_t workers = 0;  ///< Records of workers after those.
   /// Sequence numbers that no call has: a task read them from overwritten memory.
   std::atomic<std::uint64_t> strange_calls;
-  std::atomic<std::uint64_t> workers_beyond;  ///< Marks of workers without a record.
+  std::atomic<std::uint64_t> workers_beyond;  ///< Number of marks by workers that have no record.
 };
 
 struct CallRecord {

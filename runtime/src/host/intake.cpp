@@ -17,7 +17,8 @@ TENON_HOT bool Intake::leave(CallRef& call) noexcept {
       return false;
     }
     left.set_next(static_cast<Call*>(last));
-    // Release: the holder of the lock reads the call. This thread reads nothing that others left.
+    // Release: the holder of the lock reads the call. Relaxed on failure: this thread does not read the calls that
+    // other threads left.
   } while (!last_.compare_exchange_weak(last, &left, std::memory_order_release, std::memory_order_relaxed));
   static_cast<void>(call.take());
   return true;

@@ -104,7 +104,7 @@ class SegmentCache : public std::enable_shared_from_this<SegmentCache> {
   [[nodiscard]] MonotonicNs trim(MonotonicNs now_ns);
   /// Releases all idle segments immediately.
   void clear();
-  /// Like clear; keeps nothing from now on. Waits for segments that are being unmapped.
+  /// Like clear; from now on, no segment is kept. Waits for segments that are being unmapped.
   void close();
 
   [[nodiscard]] std::uint64_t idle_bytes();

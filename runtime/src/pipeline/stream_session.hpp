@@ -120,7 +120,7 @@ class StreamSession {
   const PlanNode& plan_;
   std::unique_ptr<ExecutorSession> session_;
   Phase phase_ = Phase::kClosed;
-  bool recoverable_ = false;  ///< It has a checkpoint, or its start counts as one.
+  bool recoverable_ = false;  ///< The session has a checkpoint, or its start counts as one.
   bool probed_ = false;       ///< A checkpoint has been requested at its start, or need not be.
   bool has_none_ = false;     ///< The task gives no checkpoints.
   bool ended_ = false;

@@ -8,10 +8,10 @@
 
 namespace tenon::internal {
 
-/// Memory that belongs to one process only, in bytes: private memory, swapped out or not, and
-/// shared memory that it has mapped for writing, both as far as touched. Files and memory that it
-/// only reads do not count. Takes the more expensive measurement only if the result may exceed
-/// `limit_bytes`. Absent if the process is gone. [any-thread]
+/// Memory that belongs to one process only, in bytes: touched pages of private memory, swapped out or not, and of
+/// shared memory that the process has mapped for writing. Files and memory that the process only reads do not count.
+/// Takes the more expensive measurement only if the result may exceed `limit_bytes`. Absent if the process is gone.
+/// [any-thread]
 [[nodiscard]] std::optional<std::uint64_t> process_memory_bytes(std::int64_t pid, std::uint64_t limit_bytes);
 
 /// How many processes the system has killed because memory ran out, in this process's control group

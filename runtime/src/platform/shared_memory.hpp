@@ -23,11 +23,11 @@ enum class Access { kReadOnly, kReadWrite };
 
 /// Operations that are permanently forbidden, in every process and by any means.
 struct Seals {
-  bool shrink = false;  ///< Shrink it: a reader can then never get SIGBUS.
-  bool grow = false;    ///< Enlarge it.
-  /// Write it or punch holes, except through existing writable mappings.
+  bool shrink = false;  ///< Shrink the memory: with this seal, a reader never gets SIGBUS.
+  bool grow = false;    ///< Enlarge the memory.
+  /// Write to the memory or punch holes, except through existing writable mappings.
   bool future_write = false;
-  bool write = false;  ///< Write it at all; refused while a writable mapping exists.
+  bool write = false;  ///< Write to the memory at all; cannot be set while a writable mapping exists.
   bool seal = false;   ///< Add more seals.
 };
 
