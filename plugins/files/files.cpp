@@ -158,7 +158,7 @@ tenon::Reduce<files::Duplicates> find_duplicates(tenon::ReduceContext<tenon::Fil
   co_return duplicates;
 }
 
-/// A file that exists only as an item.
+/// Builds a tenon.File with its content in the item; there is no such file on disk.
 tenon::Offset<tenon::File> made_file(tenon::Call& call, std::string_view name, const std::string& data) {
   auto& builder = call.builder(data.size() + 512);
   const auto content = builder.CreateVector(reinterpret_cast<const std::uint8_t*>(data.data()), data.size());

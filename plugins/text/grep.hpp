@@ -53,7 +53,7 @@ class LineSearch {
     std::uint64_t number = 0;
     /// Without its line ending, cut after max_line_bytes. Valid until the next call of next.
     std::string_view line;
-    /// Empty for an inverted search.
+    /// The part of `line` that matches; empty for an inverted search.
     Pattern::Range range;
   };
 

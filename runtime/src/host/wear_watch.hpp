@@ -16,7 +16,7 @@ class WearWatch {
  public:
   struct Options {
     std::uint64_t recycle_after_calls = 0;  ///< 0: never.
-    bool measures_memory = false;           ///< False: take_to_measure() returns no workers.
+    bool measures_memory = false;           ///< If false, take_to_measure() returns no workers.
   };
   struct Measured {
     std::uint64_t link_id = 0;
