@@ -19,7 +19,8 @@ namespace {
 constexpr std::uint32_t kResultsPerStep = 64;
 constexpr std::size_t kArgumentsPerStep = 64;
 constexpr std::size_t kBytesPerStep = std::size_t{1} << 20;
-// How long after the time limit the daemon's own reply is waited for; older daemons know no limit.
+// How long the client waits for the daemon's own reply after the time limit has passed. Older daemons do not apply the
+// limit.
 constexpr std::chrono::milliseconds kReplyPatience{1000};
 
 Failure interrupted_failure() {

@@ -92,7 +92,7 @@ class Connection {
   Stage stage = Stage::kHello;
   FrameReader reader{kMaxHelloBytes};
   std::map<std::uint64_t, std::shared_ptr<Ticket>> pending;
-  /// Those of `pending` that have a time limit.
+  /// The requests in `pending` that have a time limit.
   std::map<std::uint64_t, Limit> limits;
   std::map<std::uint64_t, SessionSlot> sessions;
   std::map<std::uint64_t, Follow> follows;

@@ -142,8 +142,7 @@ class Server {
   void limit_request(ClientId id, Connection& client, std::uint64_t number, std::uint64_t timeout_ms);
   /// Notes that a request has ended. Returns whether its time limit had passed.
   bool end_limit(ClientId id, Connection& client, std::uint64_t number);
-  /// Ends the requests whose time limits have passed: those that wait for their turn at once, others
-  /// when they stop.
+  /// Ends the requests whose time limits have passed: at once if they wait for their turn, otherwise when they stop.
   void pass_limits();
   void serve_call(ClientId id, Connection& client, std::uint64_t number, serve::CallT call);
   void serve_open(ClientId id, Connection& client, std::uint64_t number, serve::OpenT open);

@@ -196,7 +196,7 @@ TEST_CASE("Server: a call that has begun is cancelled when its time limit passes
   CHECK(error.code == ErrorCode::kDeadline);
   CHECK(error.message.find("did not finish") != std::string::npos);
   CHECK(server.system.cancelled_calls == 1);
-  // A limit that has not passed leaves no trace, and the largest one is no limit in the past.
+  // A limit that has not passed leaves no trace, and the largest one does not overflow into the past.
   send(client, call_of("fake.echo"), std::numeric_limits<std::uint64_t>::max());
   const auto echo = client.receive(soon());
   REQUIRE((echo && *echo));
