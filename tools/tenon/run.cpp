@@ -1,7 +1,10 @@
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "base/try.hpp"
 #include "pipeline/plugin_dirs.hpp"
@@ -53,7 +56,6 @@ void add_options(CommandLine& line, Arguments& arguments) {
       .needs(watch);
   line.add("--drain-timeout", arguments.drain_timeout,
            "After a first Ctrl-C: how long items in flight may take before the run is cancelled, as in 30s; default: "
-           "when "
            "no limit")
       .type_name("TIME");
   line.add("--give-up-after", arguments.give_up_after,
@@ -62,40 +64,50 @@ void add_options(CommandLine& line, Arguments& arguments) {
   line.add_flag("--quiet", arguments.quiet, "Show no progress and no summary, only failures");
   line.add_flag("--verbose", arguments.verbose, "Show all log lines, not only warnings and errors");
   line.footer(
-      "Results of sinks that collect (a reduce as a sink) go to standard output as JSON; the summary and\n"
-      "the failures go to standard error. Ctrl-C lets items in flight finish; a reduce whose input is cut short\n"
+      "Results of sinks that collect (a reduce as a sink) go to standard output as JSON; the summary and the\n"
+      "failures go to standard error: the first of each stage and kind at once, then counts every few seconds, also\n"
+      "with --json. Ctrl-C lets items in flight finish; a reduce whose input is cut short\n"
       "by it gives no result. A second Ctrl-C stops the run at once.\n\n"
       "exit codes: 0 done, 1 some items failed, 2 usage error, 78 bad configuration, 130 interrupted. Values of\n"
       "--set become part of the file: a misspelt key in them is bad configuration (78), as in the file.\n\n"
       "Example:\n  tenon run plugins/files/inventory.toml --set sources.tree.args.root=/usr/include");
 }
 
-/// Reports failing items during a long run. A short run reports them all at its end.
+/// Reports failing items while the run goes on. Not thread-safe.
 class LiveFailures {
  public:
   LiveFailures(StatusLine& status, const Context& context) : status_(status), context_(context) {}
 
   void take(const FailureNotice& notice) {
-    held_.push_back(notice);
-    show();
-  }
-  void show() {
-    if (context_.json || std::chrono::steady_clock::now() - started_ < kShortRun) {
+    if (notice.total == 1) {
+      status_.print(failure_line(notice, context_.color_error));
+      told_[{notice.stage, notice.item}] = std::chrono::steady_clock::now();
       return;
     }
-    for (const FailureNotice& notice : held_) {
+    // The last counts come at the end of the run, and then the list of items says more.
+    counts_.push_back(notice);
+  }
+  /// Shows the counts so far. Call it from time to time until the run ends.
+  void show_counts() {
+    for (const FailureNotice& notice : counts_) {
       status_.print(failure_line(notice, context_.color_error));
     }
-    held_.clear();
+    counts_.clear();
+  }
+  /// Returns whether the item was shown by itself and so recently that it is still in view.
+  [[nodiscard]] bool in_view(const ItemFailure& failure) const {
+    const auto found = told_.find({failure.stage, failure.item});
+    return found != told_.end() && std::chrono::steady_clock::now() - found->second < kInView;
   }
 
  private:
-  static constexpr std::chrono::seconds kShortRun{1};
+  static constexpr std::chrono::seconds kInView{10};
 
   StatusLine& status_;
   const Context& context_;
-  const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
-  std::vector<FailureNotice> held_;
+  std::vector<FailureNotice> counts_;
+  /// When an item was shown, by stage and item; one for each stage and error code.
+  std::map<std::pair<std::string, std::string>, std::chrono::steady_clock::time_point> told_;
 };
 
 }  // namespace
@@ -192,7 +204,7 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
   std::optional<std::chrono::steady_clock::time_point> drain_end;
   run_options.on_progress = [&](const RunReport& report) {
     const auto now = std::chrono::steady_clock::now();
-    failures.show();
+    failures.show_counts();
     if (!asked.quiet) {
       progress.show(report, std::chrono::duration<double>(now - started).count());
     }
@@ -215,7 +227,8 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
     context.output.write(report_json(report, runtime->catalog(), swaps, exit));
     return exit;
   }
-  std::string problems = failures_text(report, kMaxFailuresShown, context.color_error);
+  std::string problems = failures_text(report, kMaxFailuresShown, context.color_error,
+                                       [&failures](const ItemFailure& failure) { return failures.in_view(failure); });
   const std::size_t before = problems.size();
   context.output.write(outputs_text(report, runtime->catalog(), problems));
   if (problems.size() > before && exit == ExitCode::kDone) {

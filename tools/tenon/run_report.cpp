@@ -74,6 +74,14 @@ void append_error_line(std::string& text, std::string_view line, bool color) {
   text += '\n';
 }
 
+void append_item(std::string& text, const ItemFailure& failure, bool color) {
+  const std::string item = internal::printable(failure.item, 1000);
+  const std::string message = internal::printable(failure.error.message, 2000);
+  append_error_line(
+      text, internal::printable(failure.stage) + ": " + (names(message, item) ? "" : item + ": ") + message, color);
+  text += crash_text(failure.error, kMaxOutputLines);
+}
+
 }  // namespace
 
 ExitCode exit_code(const RunReport& report) noexcept {
@@ -140,27 +148,33 @@ std::string summary_text(const std::string& name, const RunReport& report) {
 
 std::string failure_line(const FailureNotice& notice, bool color) {
   std::string text;
-  append_error_line(text, internal::to_text(notice), color);
+  if (notice.total == 1) {
+    append_item(text, {notice.stage, notice.item, notice.error}, color);
+  } else {
+    append_error_line(text, internal::to_text(notice), color);
+  }
   return text;
 }
 
-std::string failures_text(const RunReport& report, std::size_t max_items, bool color) {
+std::string failures_text(const RunReport& report, std::size_t max_items, bool color,
+                          const std::function<bool(const ItemFailure&)>& told) {
   std::string text;
   if (report.error) {
     append_error_line(text, report.error->message, color);
     text += crash_text(*report.error, kMaxOutputLines);
   }
-  const std::size_t shown = std::min(report.failures.size(), max_items);
-  for (std::size_t i = 0; i < shown; ++i) {
-    const ItemFailure& failure = report.failures[i];
-    const std::string item = internal::printable(failure.item, 1000);
-    const std::string message = internal::printable(failure.error.message, 2000);
-    append_error_line(
-        text, internal::printable(failure.stage) + ": " + (names(message, item) ? "" : item + ": ") + message, color);
-    text += crash_text(failure.error, kMaxOutputLines);
+  std::size_t shown = 0;
+  std::size_t left_out = 0;
+  for (const ItemFailure& failure : report.failures) {
+    if (told && told(failure)) {
+      ++left_out;
+    } else if (shown < max_items) {
+      append_item(text, failure, color);
+      ++shown;
+    }
   }
-  if (report.failure_count > shown) {
-    const std::uint64_t more = report.failure_count - shown;
+  if (report.failure_count > shown + left_out) {
+    const std::uint64_t more = report.failure_count - shown - left_out;
     append_error_line(text, "and " + group_digits(more) + " more; --json lists up to 1,000", color);
   }
   return text;

@@ -1,6 +1,7 @@
 /// Formats the report of a run, for people and for machines.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <string>
 
@@ -18,11 +19,14 @@ namespace tenon::cli {
 /// Returns the outcome and the counts of each stage, in a few lines.
 [[nodiscard]] std::string summary_text(const std::string& name, const RunReport& report);
 
-/// Returns a line about items that fail while the run continues.
+/// Returns what to tell about items that fail while the run continues: the first of a stage and
+/// error code as failures_text() does, the others as counts.
 [[nodiscard]] std::string failure_line(const FailureNotice& notice, bool color);
 
 /// Returns why the run failed and which items failed, one line each; at most `max_items` items.
-[[nodiscard]] std::string failures_text(const RunReport& report, std::size_t max_items, bool color);
+/// Leaves out the items for which `told` returns true; it may be empty.
+[[nodiscard]] std::string failures_text(const RunReport& report, std::size_t max_items, bool color,
+                                        const std::function<bool(const ItemFailure&)>& told = {});
 
 /// Returns the report, with the results of collecting sinks as JSON values in "outputs" and `swaps`
 /// in "swaps". Results are read with the types of the version that gave them, or with those of

@@ -47,6 +47,30 @@ TEST_CASE("LogLines: a line that comes again at once is counted") {
   CHECK(written == "tenon: the last message was repeated 1 time\n");
 }
 
+TEST_CASE("failure_line: the first of a kind as in the final list, the others as counts") {
+  FailureNotice notice{"thumbnail", ErrorCode::kFailed, 1, 1, "a.png", Error{ErrorCode::kFailed, "is empty", {}}};
+  CHECK(tenon::cli::failure_line(notice, false) == failure_line("a.png", "is empty"));
+  notice.count = 12;
+  notice.total = 1200;
+  CHECK(tenon::cli::failure_line(notice, false) ==
+        "tenon: error: stage 'thumbnail': 12 more items have failed (failed), 1200 so far; the latest is item 'a.png': "
+        "is empty\n");
+}
+
+TEST_CASE("failures_text: items that have been told are left out, and still counted") {
+  RunReport report;
+  for (const char* const item : {"a", "b", "c", "d"}) {
+    report.failures.push_back({"thumbnail", item, Error{ErrorCode::kFailed, "is empty", {}}});
+  }
+  report.failure_count = 10;
+  const auto told = [](const ItemFailure& failure) { return failure.item == "a" || failure.item == "c"; };
+  CHECK(failures_text(report, 1, false, told) ==
+        "tenon: error: thumbnail: b: is empty\ntenon: error: and 7 more; --json lists up to 1,000\n");
+  report.failure_count = 4;
+  CHECK(failures_text(report, 2, false, told) ==
+        "tenon: error: thumbnail: b: is empty\ntenon: error: thumbnail: d: is empty\n");
+}
+
 TEST_CASE("failures_text: an item is named once") {
   CHECK(failure_line("pics/empty.png", "'pics/empty.png': is empty") ==
         "tenon: error: thumbnail: 'pics/empty.png': is empty\n");
