@@ -266,8 +266,9 @@ std::string to_text(const serve::SwappedT& swapped, bool shadow) {
 }
 
 std::string to_text(const serve::EventT& event) {
+  const std::string label = internal::plugin_label(event.plugin, event.version, event.sha256);
   return '#' + std::to_string(event.number) + "  " + time_text(event.time_ms) + "  " + padded(event.kind, 11) + "  " +
-         internal::plugin_label(event.plugin, event.version, event.sha256) + "  " + one_line(event.message) + '\n';
+         (label.empty() ? "" : label + "  ") + one_line(event.message) + '\n';
 }
 
 }  // namespace tenon::cli

@@ -1,11 +1,15 @@
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tenon_test/catch.hpp"
+#include "tools/tenon/daemon_text.hpp"
 #include "tools/tenon/describe.hpp"
 #include "tools/tenon/log_lines.hpp"
 #include "tools/tenon/progress.hpp"
 #include "tools/tenon/run_report.hpp"
+#include "tools/tenon/service_log.hpp"
 
 using namespace tenon;       // NOLINT(google-build-using-namespace)
 using namespace tenon::cli;  // NOLINT(google-build-using-namespace)
@@ -45,6 +49,27 @@ TEST_CASE("LogLines: a line that comes again at once is counted") {
     written.clear();
   }
   CHECK(written == "tenon: the last message was repeated 1 time\n");
+}
+
+TEST_CASE("to_text: a line of nobody in particular has no blank name") {
+  CHECK(to_text(record("full"), false) == "tenon: error: full\n");
+  std::string written;
+  World world;
+  world.write_error = [&written](std::string_view text) { written += text; };
+  world.variable = [](const std::string& name) {
+    return name == "JOURNAL_STREAM" ? std::optional<std::string>("8:1") : std::nullopt;
+  };
+  ServiceLog(world, LogLevel::kInfo, ServiceLog::Format::kText).sink()(record("full"));
+  CHECK(written == "<3>tenon: error: full\n");
+  written.clear();
+  ServiceLog(world, LogLevel::kInfo, ServiceLog::Format::kJson).sink()(record("full"));
+  for (const char* const name : {"plugin", "task", "worker", "stream", "logger"}) {
+    CHECK(written.find('"' + std::string(name) + '"') == std::string::npos);
+  }
+  serve::EventT event;
+  event.kind = "quarantined";  // As wide as its column.
+  event.message = "the directory is gone";
+  CHECK(to_text(event).find("quarantined  the directory is gone\n") != std::string::npos);
 }
 
 TEST_CASE("failure_line: the first of a kind as in the final list, the others as counts") {
