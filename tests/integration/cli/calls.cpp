@@ -144,6 +144,36 @@ TEST_CASE("tenon call: a misspelt task gets the nearest one") {
   CHECK(has(ended.error, "tenon.echo"));
 }
 
+TEST_CASE("tenon call: a plugin that is not there names the places that are searched") {
+  const Ended ended = tenon::test::tenon({"call", "nosuch.task", "{}"});
+  CAPTURE(ended.error);
+  CHECK(ended.exit == 2);
+  CHECK(has(ended.error, "nosuch"));
+  CHECK(has(ended.error, "plugins are searched for in --plugin-dir, in TENON_PLUGIN_PATH, and beside tenon"));
+  const Ended task = tenon::test::tenon({"call", "tenon.nosuch", "{}"});
+  CHECK(task.exit == 2);
+  CHECK_FALSE(has(task.error, "--plugin-dir"));
+}
+
+TEST_CASE("tenon call: --timeout cancels a plain task, a source and one that does not listen") {
+  for (const std::vector<std::string>& call :
+       std::vector<std::vector<std::string>>{{"tenon.sleep", R"({"duration_ms": 600000})"},
+                                             {"tenon.numbers", R"({"count": 1000000, "interval_ms": 60000})"},
+                                             {"tenon.fail", "{}", "--params", R"({"mode": "hang"})"}}) {
+    std::vector<std::string> words = {"call", "--timeout", "100ms", "--json"};
+    words.insert(words.end(), call.begin(), call.end());
+    const Ended ended = tenon::test::tenon(words);
+    CAPTURE(call.front(), ended.output, ended.error);
+    CHECK(ended.exit == 1);
+    CHECK(has(ended.output, "100ms"));
+  }
+  for (const char* const wrong : {"0s", "soon"}) {
+    const Ended ended = tenon::test::tenon({"call", "tenon.echo", "{}", "--timeout", wrong});
+    CHECK(ended.exit == 2);
+    CHECK(has(ended.error, "--timeout: "));
+  }
+}
+
 TEST_CASE("tenon call: a misspelt field gets place, caret and the nearest one") {
   const Ended ended = tenon::test::tenon({"call", "tenon.echo", R"({"dta": "aGVsbG8="})"});
   CHECK(ended.exit == 2);

@@ -1,8 +1,13 @@
 #include <sys/stat.h>
 
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -32,6 +37,22 @@ args = { count = 100 }
 task = "tenon.sum"
 inputs = ["numbers"]
 )";
+
+/// A pipeline whose items all fail with "as asked".
+std::string failing(std::uint64_t count, unsigned interval_ms) {
+  return "[pipeline]\nname = \"failing\"\n[sources.numbers]\ntask = \"tenon.numbers\"\nargs = { count = " +
+         std::to_string(count) + ", interval_ms = " + std::to_string(interval_ms) +
+         " }\n[stages.drop]\ntask = \"tenon.discard\"\ninputs = [\"numbers\"]\n"
+         "[sinks.fail]\ntask = \"tenon.fail\"\ninputs = [\"drop\"]\nparams = { message = \"as asked\" }\n";
+}
+
+std::size_t count_of(const std::string& text, const std::string& part) {
+  std::size_t count = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) {
+    ++count;
+  }
+  return count;
+}
 
 /// A separate pipeline file for a test.
 class PipelineFile {
@@ -119,6 +140,81 @@ params = { message = "as asked" }
   CHECK(machine.exit == 1);
   REQUIRE(json::accept(machine.output));
   CHECK(json::parse(machine.output)["failure_count"] == 3);
+  // What was told while it ran is not told again at its end.
+  CHECK(count_of(ended.error, "tenon: error: fail: ") == 3);
+  CHECK(count_of(machine.error, "tenon: error: fail: ") == 1);
+}
+
+TEST_CASE("tenon run: failing items are told while it runs, also with --json") {
+  const PipelineFile file(failing(1'000'000, 1));
+  for (const char* const option : {"--json", "--quiet"}) {
+    Program program({"run", file.path(), "--give-up-after", "0", option});
+    while (program.running() && !has(program.error(), "tenon: error: fail: ")) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    CHECK(program.running());
+    CHECK(has(program.error(), "as asked"));
+    CHECK(program.output().empty());
+    program.interrupt();
+    CHECK(program.wait() == 130);
+  }
+}
+
+TEST_CASE("tenon run: a stage whose first items all fail ends the run with exit code 1") {
+  const PipelineFile file(failing(5000, 0));
+  const std::string said =
+      "items have all failed, so the run was ended (give_up_after); the last failed with: as asked";
+  const auto failed = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words = {"run", file.path(), "--json"};
+    words.insert(words.end(), more.begin(), more.end());
+    const Ended ended = tenon::test::tenon(words);
+    CAPTURE(ended.error);
+    CHECK(ended.exit == 1);
+    REQUIRE(json::accept(ended.output));
+    return json::parse(ended.output);
+  };
+  const json usual = failed({});
+  CHECK(usual["end"] == "failed");
+  CHECK(usual["exit_code"] == 1);
+  CHECK(has(usual["error"]["message"].get<std::string>(), said));
+  CHECK(usual["failure_count"] < 5000);
+  // So few are not enough for the usual number.
+  const std::vector<std::string> few = {"--set", "sources.numbers.args.count=50"};
+  CHECK(failed(few)["end"] == "done");
+  std::vector<std::string> early = few;
+  early.insert(early.end(), {"--set", "pipeline.give_up_after=2"});
+  CHECK(has(failed(early)["error"]["message"].get<std::string>(), said));
+  std::vector<std::string> never = early;
+  never.insert(never.end(), {"--give-up-after", "0"});
+  CHECK(failed(never)["end"] == "done");
+  CHECK(failed(never)["failure_count"] == 50);
+  const Ended people = tenon::test::tenon({"run", file.path(), "--give-up-after", "2"});
+  CHECK(people.exit == 1);
+  CHECK(has(people.error, said));
+}
+
+TEST_CASE("tenon run: --drain-timeout cancels items that hang after an interrupt") {
+  const PipelineFile file(R"(
+[pipeline]
+name = "hanging"
+[sources.numbers]
+task = "tenon.numbers"
+args = { count = 3 }
+[stages.drop]
+task = "tenon.discard"
+inputs = ["numbers"]
+[sinks.hang]
+task = "tenon.fail"
+inputs = ["drop"]
+params = { mode = "hang" }
+)");
+  ProgramOptions options;
+  options.terminal = true;
+  Program program({"run", file.path(), "--drain-timeout", "100ms"}, options);
+  REQUIRE(program.wait_for_error(" item"));
+  program.interrupt();
+  // Without the option, only a second interrupt ends it.
+  CHECK(program.wait() == 130);
 }
 
 TEST_CASE("tenon run: the lines of walked files flow on, and a file that is not text fails by itself") {
