@@ -217,6 +217,58 @@ params = { mode = "hang" }
   CHECK(program.wait() == 130);
 }
 
+TEST_CASE("tenon run: the smallest example gives ten numbers") {
+  const std::string example = (tenon::test::source_dir() / "plugins/tenon/count.toml").string();
+  const Ended ended = tenon::test::tenon({"run", example, "--json", "--set", "sources.numbers.args.interval_ms=1"});
+  CAPTURE(ended.error);
+  CHECK(ended.exit == 0);
+  REQUIRE(json::accept(ended.output));
+  CHECK(json::parse(ended.output)["stages"][1]["items_in"] == 10);
+}
+
+TEST_CASE("tenon run: the examples of the plugins files and text over a small tree") {
+  const tenon::test::TemporaryDirectory directory;
+  const std::filesystem::path tree = directory / "tree";
+  std::filesystem::create_directories(tree / "below");
+  const auto write = [&](const char* name, const std::string& content) { std::ofstream(tree / name) << content; };
+  write("a.md", "one two two\n");
+  write("below/b.md", "one two two\n");
+  write("below/c.txt", "two three\n");
+  const std::string target = (directory / "out").string();
+  const auto run = [&](const std::string& example, const std::vector<std::string>& more = {}) {
+    std::vector<std::string> words = {"run", (tenon::test::source_dir() / example).string(), "--json", "--set",
+                                      "sources.tree.args.root=" + tree.string()};
+    words.insert(words.end(), more.begin(), more.end());
+    const Ended ended = tenon::test::tenon(words);
+    CAPTURE(ended.error);
+    CHECK(ended.exit == 0);
+    REQUIRE(json::accept(ended.output));
+    return json::parse(ended.output);
+  };
+  const std::vector<std::string> to_target = {"--set", "sinks.write.params.directory=" + target};
+
+  for (int times = 0; times < 2; ++times) {
+    run("plugins/files/copy.toml", to_target);
+    std::ifstream copy(directory / "out" / "below" / "b.md");
+    CHECK(std::string(std::istreambuf_iterator<char>(copy), {}) == "one two two\n");
+    CHECK_FALSE(std::filesystem::exists(directory / "out" / "below" / "c.txt"));
+  }
+
+  run("plugins/files/duplicates.toml", to_target);
+  std::ifstream file(directory / "out" / "duplicates.json");
+  const std::string duplicates(std::istreambuf_iterator<char>(file), {});
+  CHECK(has(duplicates, "a.md"));
+  CHECK(has(duplicates, "b.md"));
+  CHECK_FALSE(has(duplicates, "c.txt"));
+
+  const json top = run("plugins/text/top_words.toml");
+  REQUIRE(top["outputs"].size() == 1);
+  const json& words = top["outputs"][0]["value"]["words"];
+  REQUIRE(words.size() == 3);
+  CHECK(words[0]["word"] == "two");
+  CHECK(words[0]["count"] == 5);
+}
+
 TEST_CASE("tenon run: the lines of walked files flow on, and a file that is not text fails by itself") {
   const tenon::test::TemporaryDirectory tree;
   const auto write = [&](const char* name, const std::string& content) {

@@ -88,13 +88,16 @@ std::map<std::string, std::string> make_bad(const fs::path& root) {
           {"moving.png", "is not a JPEG or PNG picture but a GIF picture"}};
 }
 
+std::string example(const std::string& name) {
+  return (tenon::test::source_dir() / "plugins/image" / name).string();
+}
+
 Ended run(const fs::path& root, const fs::path& target, std::vector<std::string> before = {}) {
   std::vector<std::string> words = std::move(before);
-  for (const std::string& word :
-       {std::string("run"), (tenon::test::source_dir() / "plugins/image/thumbnails.toml").string(),
-        std::string("--workers"), std::string("2"), std::string("--set"), "sources.tree.args.root=" + root.string(),
-        std::string("--set"), "sinks.write.params.directory=" + target.string(), std::string("--set"),
-        std::string("stages.thumbnail.params.edge=64")}) {
+  for (const std::string& word : {std::string("run"), example("thumbnails.toml"), std::string("--workers"),
+                                  std::string("2"), std::string("--set"), "sources.tree.args.root=" + root.string(),
+                                  std::string("--set"), "sinks.write.params.directory=" + target.string(),
+                                  std::string("--set"), std::string("stages.thumbnail.params.edge=64")}) {
     words.push_back(word);
   }
   return tenon::test::tenon(words);
@@ -193,4 +196,58 @@ TEST_CASE("Thumbnails: an empty directory is done at once") {
   INFO(ended.error);
   CHECK(ended.exit == 0);
   CHECK(files_below(directory / "out").empty());
+}
+
+// As its README shows it: the results lie below the pictures.
+TEST_CASE("thumbnails.toml: a second run in the same directory makes no thumbnails of thumbnails") {
+  tenon::test::TemporaryDirectory directory;
+  const Sizes sizes = make_good(directory / "in");
+  const fs::path target = directory / "in" / "thumbnails";
+  for (int times = 0; times < 2; ++times) {
+    const Ended ended = run(directory / "in", target, {"--json"});
+    INFO(ended.error);
+    CHECK(ended.exit == 0);
+    CHECK(json::parse(ended.output).at("stages")[0].at("items_out") == sizes.size());
+    check_thumbnails(directory / "in", target, sizes);
+  }
+  const Ended checked = tenon::test::tenon({"check", example("thumbnails.toml"), "--set",
+                                            "sources.tree.args.root=" + (directory / "in").string(), "--set",
+                                            "sinks.write.params.directory=" + target.string()});
+  INFO(checked.output << checked.error);
+  CHECK(checked.exit == 0);
+  CHECK(has(checked.error + checked.output, "warning: "));
+  CHECK(has(checked.error + checked.output, target.string()));
+}
+
+TEST_CASE("convert.toml: a second run makes nothing of what the first one made, and two items of one name are told") {
+  tenon::test::TemporaryDirectory directory;
+  const fs::path in = directory / "in";
+  write(in / "one.png", encode_png(gradient(32, 16, 4)));
+  write(in / "below" / "two.png", encode_png(gradient(20, 20, 3)));
+  const auto convert = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words = {"run",   example("convert.toml"),
+                                      "--set", "sources.tree.args.root=" + in.string(),
+                                      "--set", "sinks.write.params.directory=" + (in / "converted").string()};
+    words.insert(words.end(), more.begin(), more.end());
+    return tenon::test::tenon(words);
+  };
+  const std::set<std::string> both = {"one.jpg", "below/two.jpg"};
+  for (int times = 0; times < 2; ++times) {
+    const Ended ended = convert({});
+    INFO(ended.error);
+    CHECK(ended.exit == 0);
+    CHECK(files_below(in / "converted") == both);
+    CHECK(tenon::test::decode(read(in / "converted" / "one.jpg")).width == 32);
+  }
+  // Both become one.jpg.
+  write(in / "one.PNG", encode_png(gradient(48, 16, 3)));
+  const Ended twice = convert({"--json"});
+  INFO(twice.error);
+  CHECK(twice.exit == 1);
+  const json report = json::parse(twice.output);
+  CHECK(report.at("failure_count") == 1);
+  CHECK(has(report.at("failures")[0].at("error").at("message").get<std::string>(), "one.jpg"));
+  CHECK(files_below(in / "converted") == both);
+  CHECK(convert({"--set", "sinks.write.on_conflict=number"}).exit == 0);
+  CHECK(files_below(in / "converted").size() == 3);
 }
