@@ -1,5 +1,7 @@
 #include "worker/route_table.hpp"
 
+#include <utility>
+
 #include "base/hot.hpp"
 #include "base/try.hpp"
 #include "platform/dynamic_library.hpp"
@@ -44,13 +46,21 @@ std::shared_ptr<PluginSlot> RouteTable::slot(const std::string& name, const std:
 
 namespace {
 
+/// The file stays open for as long as the worker lives, so tasks must not close it by mistake.
+Result<OpenPluginFile> out_of_reach(Result<OpenPluginFile> opened) {
+  if (opened) {
+    opened->descriptor.move_out_of_reach();
+  }
+  return opened;
+}
+
 Result<OpenPluginFile> open_file(const PluginSlot& slot, const PluginSupplies& supplies) {
   if (!slot.file.empty()) {
     if (auto opened = open_inspected(slot.file, slot.state, slot.sha256)) {
-      return opened;
+      return out_of_reach(std::move(opened));
     }
   }
-  return supplies.file(slot, slot.sha256);
+  return out_of_reach(supplies.file(slot, slot.sha256));
 }
 
 bool is_sound(const OpenPluginFile& file) {
@@ -79,13 +89,14 @@ Error other_content(const PluginSlot& slot, const LibrarySlot& library, const st
 Result<OpenPluginFile> open_library(const PluginSlot& slot, const LibrarySlot& library,
                                     const PluginSupplies& supplies) {
   if (library.file.empty()) {
-    return supplies.file(slot, library.sha256);
+    return out_of_reach(supplies.file(slot, library.sha256));
   }
   auto opened = open_inspected(library.file, library.state, library.sha256);
   if (opened) {
-    return opened;
+    return out_of_reach(std::move(opened));
   }
-  return library.fixed ? fail(changed_in_place(slot, library, opened.error())) : supplies.file(slot, library.sha256);
+  return library.fixed ? fail(changed_in_place(slot, library, opened.error()))
+                       : out_of_reach(supplies.file(slot, library.sha256));
 }
 
 }  // namespace
@@ -123,7 +134,7 @@ Result<std::unique_ptr<LoadedPlugin>> RouteTable::load_plugin(PluginSlot& slot, 
   auto loaded = LoadedPlugin::load(*slot.opened, options);
   if (!loaded && !is_sound(*slot.opened)) {
     // It was changed during loading, before any of its functions was called.
-    TENON_ASSIGN(slot.opened, supplies.file(slot, slot.sha256));
+    TENON_ASSIGN(slot.opened, out_of_reach(supplies.file(slot, slot.sha256)));
     loaded = LoadedPlugin::load(*slot.opened, options);
   }
   if (!loaded) {

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -104,10 +105,12 @@ Program::Program(const std::vector<std::string>& arguments, const ProgramOptions
         return;
       case OutputKind::kBrokenPipe:
       case OutputKind::kStuckPipe:
+      case OutputKind::kStuckSocket:
         break;
     }
-    if (pipe2(ends, O_CLOEXEC) != 0) {
-      throw std::runtime_error("pipe2 failed");
+    if (kind == OutputKind::kStuckSocket ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0
+                                         : pipe2(ends, O_CLOEXEC) != 0) {
+      throw std::runtime_error("no pipe or socket could be made");
     }
     if (kind == OutputKind::kBrokenPipe) {
       close(ends[0]);

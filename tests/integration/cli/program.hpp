@@ -16,11 +16,12 @@ namespace tenon::test {
 
 /// The destination of the program's standard output.
 enum class OutputKind {
-  kFile,        ///< `output()` reads it back.
-  kClosed,      ///< The descriptor does not exist.
-  kBrokenPipe,  ///< A pipe without a reader.
-  kFullDevice,  ///< /dev/full: every write fails.
-  kStuckPipe,   ///< A full pipe that is open but not read: every write waits forever.
+  kFile,         ///< `output()` reads it back.
+  kClosed,       ///< The descriptor does not exist.
+  kBrokenPipe,   ///< A pipe without a reader.
+  kFullDevice,   ///< /dev/full: every write fails.
+  kStuckPipe,    ///< A full pipe that is open but not read: every write waits forever.
+  kStuckSocket,  ///< The same as a socket, as the service manager gives one to a unit.
 };
 
 struct ProgramOptions {
@@ -69,7 +70,7 @@ class Program {
   TemporaryDirectory directory_;
   pid_t pid_ = -1;
   int terminal_ = -1;
-  std::vector<int> stuck_pipes_;  // The read ends of the stuck pipes.
+  std::vector<int> stuck_pipes_;  // The read ends of the stuck pipes and sockets.
   std::string terminal_text_;
   std::optional<int> exit_;
 };

@@ -1,6 +1,13 @@
 // A host that keeps its workers busy until it is killed. Prints the workers' process ids on one
 // line, and on the next line those of children that a task started: one in the worker's process
-// group, one in a separate session.
+// group, one in a separate session. With --subreaper, its own children go to another process when it
+// ends; that process first prints the host's process id on a line of its own, and ends with the last
+// of them.
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
@@ -11,9 +18,34 @@
 #include "tenon_test/check.hpp"
 #include "tenon_test/runtime.hpp"
 
+namespace {
+
+/// Runs this program again below a process that adopts what it leaves, and waits until nothing is left.
+int adopt(char** argv) {
+  if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) {
+    std::perror("host_to_kill: cannot become a subreaper");
+    return 1;
+  }
+  const pid_t host = ::fork();
+  if (host == 0) {
+    ::execl("/proc/self/exe", argv[0], argv[2], static_cast<char*>(nullptr));
+    ::_exit(127);
+  }
+  std::printf("%d\n", static_cast<int>(host));
+  std::fflush(stdout);
+  while (::wait(nullptr) > 0 || errno == EINTR) {
+  }
+  return 0;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+  if (argc == 3 && std::string(argv[1]) == "--subreaper") {
+    return adopt(argv);
+  }
   if (argc != 2) {
-    std::fputs("usage: host_to_kill FILE   (an empty one, for notes)\n", stderr);
+    std::fputs("usage: host_to_kill [--subreaper] FILE   (an empty one, for notes)\n", stderr);
     return 2;
   }
   auto runtime = TENON_VALUE(tenon::Runtime::start(tenon::test::runtime_options(4)));

@@ -1,6 +1,7 @@
 // Tasks that fork, close descriptors and leave children behind: their own calls may fail, but no
 // other call does.
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <utility>
@@ -160,6 +162,27 @@ TEST_CASE("unruly tasks: one that closes descriptors, or puts its own in their p
     CAPTURE(run);
     CHECK(count == 1);
   }
+}
+
+TEST_CASE("unruly tasks: the descriptors of the runtime are out of the reach of loops") {
+  rlimit limit{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
+  if (limit.rlim_cur < 1100) {
+    WARN("skipped: this process may open too few files (ulimit -n)");
+    return;
+  }
+  Scene scene(1);
+  const auto found = scene.runtime->catalog().find_task(kTask);
+  const auto reply = scene.runtime->call(kTask, scene.argument(1, "list descriptors"));
+  REQUIRE(reply);
+  const auto text = found->plugin->schema->to_json(found->task->result_type, reply->bytes());
+  REQUIRE(text);
+  std::istringstream numbers(json::parse(*text)["text"].get<std::string>());
+  int count = 0;
+  for (int number = 0; numbers >> number; ++count) {
+    CHECK(number >= 1040);
+  }
+  CHECK(count >= 2);  // At least the bell and the channel.
 }
 
 TEST_CASE("unruly tasks: a call that cannot continue ends by itself, and its error says why") {

@@ -35,9 +35,11 @@ void make_it_log(const Daemon& daemon) {
 }  // namespace
 
 TEST_CASE("tenon serve: standard error that nobody reads holds up neither calls nor the end") {
+  const OutputKind kind = GENERATE(OutputKind::kStuckPipe, OutputKind::kStuckSocket);
+  CAPTURE(static_cast<int>(kind));
   for (const bool by_signal : {true, false}) {
     CAPTURE(by_signal);
-    Daemon daemon({"--no-watch"}, with_error(OutputKind::kStuckPipe));
+    Daemon daemon({"--no-watch"}, with_error(kind));
     make_it_log(daemon);
     check_serves(daemon);
     if (by_signal) {

@@ -81,6 +81,17 @@ void sleep_for_ever(const char* file) {
   }
 }
 
+/// Returns the numbers of the open descriptors beyond the standard streams.
+std::string open_descriptors() {
+  std::string numbers;
+  for (int number = 3; number < 65536; ++number) {
+    if (::fcntl(number, F_GETFD) >= 0) {
+      numbers += std::to_string(number) + " ";
+    }
+  }
+  return numbers;
+}
+
 std::string do_as_told(const unruly::Act& act) {
   const std::string_view how = act.how() == nullptr ? std::string_view() : act.how()->string_view();
   const char* text = act.text() == nullptr ? "" : act.text()->c_str();
@@ -137,6 +148,8 @@ std::string do_as_told(const unruly::Act& act) {
     }).join();
   } else if (how == "command") {
     return output_of(text);
+  } else if (how == "list descriptors") {
+    return open_descriptors();
   } else if (how == "close") {
     ::close_range(3, ~0u, 0);
   } else if (how == "replace") {
