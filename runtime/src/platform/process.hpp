@@ -103,9 +103,9 @@ class Process {
 
   /// Kills the process; does nothing if it has exited. [any-thread]
   void kill() noexcept;
-  /// Kills the process and everything that it started in its process group. Does nothing once
-  /// `wait` has seen the exit: `wait` has then killed the rest of the group. One thread at a time
-  /// with `wait`.
+  /// Kills the process, everything that it started in its process group, and those of its
+  /// descendants in other groups whose parents live. Does nothing once `wait` has seen the exit:
+  /// `wait` has then killed the rest of the group. One thread at a time with `wait`.
   void kill_group() noexcept;
   /// Asks the process to exit (SIGTERM). [any-thread]
   void terminate() noexcept;

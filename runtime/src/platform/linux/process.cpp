@@ -459,6 +459,10 @@ void Process::terminate() noexcept {
 }
 
 void Process::kill_group() noexcept {
+  if (pid_ > 0 && !status_) {
+    // Those in other groups can be found only as long as it lives.
+    kill_children_of(static_cast<pid_t>(pid_));
+  }
   send_signal(SIGKILL);
   if (pid_ > 0 && !status_) {
     ::kill(static_cast<pid_t>(-pid_), SIGKILL);

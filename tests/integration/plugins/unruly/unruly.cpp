@@ -116,6 +116,18 @@ std::string do_as_told(const unruly::Act& act) {
     if (::syscall(SYS_clone, SIGCHLD | CLONE_FILES, nullptr, nullptr, nullptr, 0) == 0) {
       run_no_program();
     }
+  } else if (how == "vfork by a system call") {
+    if (::syscall(SYS_vfork) == 0) {
+      run_no_program();
+    }
+  } else if (how == "clone like vfork") {
+    if (::syscall(SYS_clone, SIGCHLD | CLONE_VM | CLONE_VFORK, nullptr, nullptr, nullptr, 0) == 0) {
+      run_no_program();
+    }
+  } else if (how == "clone with shared memory") {
+    if (::syscall(SYS_clone, SIGCHLD | CLONE_VM, nullptr, nullptr, nullptr, 0) == 0) {
+      run_no_program();
+    }
   } else if (how == "vfork") {
     if (::vfork() == 0) {
       run_no_program();
@@ -146,6 +158,16 @@ std::string do_as_told(const unruly::Act& act) {
         sleep_for_ever(text);
       }
     }).join();
+  } else if (how == "hang beside a child in a session of its own") {
+    std::thread([&text] {
+      if (::fork() == 0) {
+        ::setsid();
+        sleep_for_ever(text);
+      }
+    }).join();
+    for (;;) {
+      ::pause();
+    }
   } else if (how == "command") {
     return output_of(text);
   } else if (how == "list descriptors") {
