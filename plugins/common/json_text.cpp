@@ -49,26 +49,6 @@ void append_number(std::string& out, Number value) {
   out.append(text.data(), end);
 }
 
-void append_value(std::string& out, const tenon::RecordField& field) {
-  // A type without its value is a valid table.
-  switch (field.value() == nullptr ? tenon::Scalar::NullValue : field.value_type()) {
-    case tenon::Scalar::BoolValue:
-      out += field.value_as_BoolValue()->value() ? "true" : "false";
-      return;
-    case tenon::Scalar::IntValue:
-      append_number(out, field.value_as_IntValue()->value());
-      return;
-    case tenon::Scalar::FloatValue:
-      append_json_number(out, field.value_as_FloatValue()->value());
-      return;
-    case tenon::Scalar::TextValue:
-      append_json_string(out, view(field.value_as_TextValue()->value()));
-      return;
-    default:
-      out += "null";
-  }
-}
-
 }  // namespace
 
 void append_json_string(std::string& out, std::string_view text) {
@@ -112,6 +92,26 @@ void append_json_number(std::string& out, double value) {
   append_number(out, value);
 }
 
+void append_json_value(std::string& out, const tenon::RecordField& field) {
+  // A type without its value is a valid table.
+  switch (field.value() == nullptr ? tenon::Scalar::NullValue : field.value_type()) {
+    case tenon::Scalar::BoolValue:
+      out += field.value_as_BoolValue()->value() ? "true" : "false";
+      return;
+    case tenon::Scalar::IntValue:
+      append_number(out, field.value_as_IntValue()->value());
+      return;
+    case tenon::Scalar::FloatValue:
+      append_json_number(out, field.value_as_FloatValue()->value());
+      return;
+    case tenon::Scalar::TextValue:
+      append_json_string(out, view(field.value_as_TextValue()->value()));
+      return;
+    default:
+      out += "null";
+  }
+}
+
 void append_json_record(std::string& out, const tenon::Record& record) {
   out += '{';
   if (record.fields() != nullptr) {
@@ -123,7 +123,7 @@ void append_json_record(std::string& out, const tenon::Record& record) {
       first = false;
       append_json_string(out, view(field->name()));
       out += ':';
-      append_value(out, *field);
+      append_json_value(out, *field);
     }
   }
   out += '}';

@@ -18,6 +18,9 @@ std::string json_string(std::string_view text);
 /// express (infinite, not a number) becomes null.
 void append_json_number(std::string& out, double value);
 
+/// Appends the value of a field; null if it has none.
+void append_json_value(std::string& out, const tenon::RecordField& field);
+
 /// Appends a record as an object on one line.
 void append_json_record(std::string& out, const tenon::Record& record);
 

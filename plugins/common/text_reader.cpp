@@ -210,6 +210,10 @@ TextReader::TextReader(Content& content, std::uint64_t max_size_bytes)
 
 TextReader::~TextReader() = default;
 
+std::string_view TextReader::format() const noexcept {
+  return decoder_ ? decoder_->format() : std::string_view();
+}
+
 std::size_t TextReader::read(std::span<std::uint8_t> buffer) {
   if (buffer.empty()) {
     return 0;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "common/content.hpp"
@@ -21,6 +22,9 @@ class TextReader {
   ~TextReader();
   TextReader(const TextReader&) = delete;
   TextReader& operator=(const TextReader&) = delete;
+
+  /// "gzip" or "zstd"; empty for a plain file.
+  [[nodiscard]] std::string_view format() const noexcept;
 
   /// Reads up to buffer.size() bytes; 0 only at the end. Throws TaskError: TENON_IO; TENON_CORRUPT
   /// for a corrupt or truncated file; TENON_TOO_LARGE; TENON_UNSUPPORTED for a known format that is

@@ -16,8 +16,9 @@
 
 #include "common/content.hpp"
 #include "common/file_name.hpp"
+#include "common/file_writing.hpp"
+#include "common/new_file.hpp"
 #include "common/utf8.hpp"
-#include "files/new_file.hpp"
 
 namespace files {
 namespace {
@@ -30,24 +31,9 @@ using tenon::plugins::throw_os_error;
 constexpr std::size_t kChunkBytes = 1u << 20;
 constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 
-std::string_view advice_for(int os_code) {
-  switch (os_code) {
-    case ENOSPC:
-    case EDQUOT:
-      return "free some space, or choose another `directory`";
-    case EROFS:
-      return "it is read-only; choose another `directory`";
-    case EACCES:
-    case EPERM:
-      return "check the permissions of the directory, or choose another `directory`";
-    case ENOTDIR:
-    case ELOOP:
-      return "a file or link is in the place of a directory";
-    case EISDIR:
-      return "a directory has this name";
-    default:
-      return "";
-  }
+/// The advice after an error of the operating system.
+std::string advice_for(int os_code) {
+  return tenon::plugins::advice_on_writing(os_code, "directory");
 }
 
 [[noreturn]] void refuse_path(std::string_view path, const char* why) {
@@ -83,27 +69,9 @@ std::vector<std::string> safe_parts(std::string_view path) {
   return parts;
 }
 
-/// Creates `directory` and its missing parents.
-void make_directories(const std::string& directory) {
-  for (std::size_t end = directory.find('/', 1);; end = directory.find('/', end + 1)) {
-    const std::string prefix = directory.substr(0, end);
-    if (::mkdir(prefix.c_str(), 0777) != 0 && errno != EEXIST && errno != EISDIR) {
-      // A parent may exist without being writable, so only a missing one is an error.
-      const int code = errno;
-      struct stat status {};
-      if (::stat(prefix.c_str(), &status) != 0) {
-        throw_os_error(prefix, "the directory cannot be created", code, advice_for(code));
-      }
-    }
-    if (end == std::string::npos) {
-      return;
-    }
-  }
-}
-
 /// Opens the directory of the file, step by step, so that no link on the path leads outside.
 FileDescriptor open_parent(const std::string& directory, const std::vector<std::string>& parts, bool sync) {
-  make_directories(directory);
+  tenon::plugins::make_directories(directory, "directory");
   FileDescriptor at(::open(directory.c_str(), kDirectoryFlags));
   if (!at) {
     throw_os_error(directory, "the directory cannot be opened", errno, advice_for(errno));
@@ -125,19 +93,6 @@ FileDescriptor open_parent(const std::string& directory, const std::vector<std::
     at = std::move(next);
   }
   return at;
-}
-
-void write_all(int file, std::span<const std::uint8_t> data, const std::string& shown,
-               const tenon::plugins::Poll& poll) {
-  while (!data.empty()) {
-    poll();
-    const ssize_t count = ::write(file, data.data(), std::min(data.size(), kChunkBytes));
-    if (count >= 0) {
-      data = data.subspan(static_cast<std::size_t>(count));
-    } else if (errno != EINTR) {
-      throw_os_error(shown, "cannot be written", errno, advice_for(errno));
-    }
-  }
 }
 
 bool exists(int directory, const std::string& name) {
@@ -167,7 +122,6 @@ bool holds(int directory, const std::string& name, std::span<const std::uint8_t>
 /// Removes files left by killed writers in a directory: before the first file that this process
 /// writes there, and when a call is repeated, because its worker may have been killed. Checking
 /// every time would cost as much as there are files.
-/// void sweep_seldom(int directory, bool repeated) {
 void sweep_seldom(int directory, bool repeated) {
   constexpr std::size_t kMaxRemembered = 4096;
   static std::mutex mutex;
@@ -189,7 +143,7 @@ void sweep_seldom(int directory, bool repeated) {
       return;
     }
   }
-  sweep_parts(directory);
+  tenon::plugins::sweep_parts(directory);
 }
 
 tenon::FileT description(const std::string& path, const std::string& relative_path, int directory,
@@ -249,11 +203,11 @@ tenon::FileT write_file(const WriteRequest& request, const tenon::plugins::Poll&
   }
 
   sweep_seldom(directory.get(), request.repeated);
-  NewFile file(directory.get());
+  tenon::plugins::NewFile file(directory.get());
   if (const int code = file.create(); code != 0) {
     throw_os_error(path, "cannot be written", code, advice_for(code));
   }
-  write_all(file.get(), request.data, path, poll);
+  tenon::plugins::write_all(file.get(), request.data, path, "directory", poll);
   if (::fchmod(file.get(), static_cast<mode_t>(request.mode & 07777)) != 0) {
     throw_os_error(path, "cannot get its permission bits", errno);
   }

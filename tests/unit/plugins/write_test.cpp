@@ -1,12 +1,8 @@
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/ptrace.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -14,17 +10,23 @@
 
 #include <tenon/plugin_test.hpp>
 
-#include "files/new_file.hpp"
+#include "common/new_file.hpp"
 #include "files/write.hpp"
 
 #include "files_generated.h"
+#include "obstacles.hpp"
 #include "support.hpp"
 #include "tenon_test/catch.hpp"
 #include "tenon_test/temporary_directory.hpp"
 
 using tenon::test::Block;
+using tenon::test::die_at;
+using tenon::test::End;
+using tenon::test::entries_in;
 using tenon::test::file_with;
+using tenon::test::FileSizeLimit;
 using tenon::test::Outcome;
+using tenon::test::parts_in;
 using tenon::test::read_text;
 using tenon::test::TemporaryDirectory;
 using tenon::test::Worker;
@@ -43,35 +45,6 @@ tenon::FileT item(const std::string& relative_path, const std::string& text) {
   file.relative_path = relative_path;
   return file;
 }
-
-std::size_t entries_in(const std::filesystem::path& directory) {
-  std::size_t count = 0;
-  for ([[maybe_unused]] const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
-    ++count;
-  }
-  return count;
-}
-
-/// In its scope, larger files than this cannot be written.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t size_bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    rlimit limit = before_;
-    limit.rlim_cur = size_bytes;
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-  ~FileSizeLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-
- private:
-  rlimit before_{};
-  void (*handler_)(int);
-};
 
 }  // namespace
 
@@ -214,50 +187,12 @@ TEST_CASE("Write: obstacles are errors that name them") {
 
 namespace {
 
-std::vector<std::string> parts_in(const std::filesystem::path& directory) {
-  std::vector<std::string> parts;
-  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
-    if (entry.path().extension() == ".part") {
-      parts.push_back(entry.path().filename().string());
-    }
-  }
-  return parts;
-}
-
 files::WriteRequest request_for(const std::filesystem::path& directory, const std::string& text) {
   files::WriteRequest request;
   request.directory = directory.string();
   request.relative_path = "file";
   request.data = {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
   return request;
-}
-
-enum class End { kDied, kFinished, kCannotTrace };
-
-/// Runs `work` in a child that is killed when it enters or leaves its system call number `stop`.
-template <typename Work>
-End die_at(int stop, Work work) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    if (::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) {
-      ::_exit(77);
-    }
-    ::raise(SIGSTOP);
-    work();
-    ::_exit(0);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  for (int i = 0; WIFSTOPPED(status) && i < stop; ++i) {
-    ::ptrace(PTRACE_SYSCALL, child, nullptr, nullptr);
-    ::waitpid(child, &status, 0);
-  }
-  if (WIFSTOPPED(status)) {
-    ::kill(child, SIGKILL);
-    ::waitpid(child, &status, 0);
-    return End::kDied;
-  }
-  return WIFEXITED(status) && WEXITSTATUS(status) == 77 ? End::kCannotTrace : End::kFinished;
 }
 
 }  // namespace
@@ -327,23 +262,23 @@ TEST_CASE("NewFile: where every file has a name, that is hidden, locked, and gon
   const TemporaryDirectory directory;
   const tenon::plugins::FileDescriptor at(::open(directory.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   {
-    files::NewFile file(at.get());
-    REQUIRE(file.create(files::NewFile::Names::kUse) == 0);
+    tenon::plugins::NewFile file(at.get());
+    REQUIRE(file.create(tenon::plugins::NewFile::Names::kUse) == 0);
     REQUIRE(parts_in(directory.path()).size() == 1);
-    files::sweep_parts(at.get());
+    tenon::plugins::sweep_parts(at.get());
     CHECK(parts_in(directory.path()).size() == 1);
   }
   CHECK(entries_in(directory.path()) == 0);
   write_text(directory / "there", "old");
-  for (const auto names : {files::NewFile::Names::kUse, files::NewFile::Names::kAvoid}) {
-    files::NewFile refused(at.get());
+  for (const auto names : {tenon::plugins::NewFile::Names::kUse, tenon::plugins::NewFile::Names::kAvoid}) {
+    tenon::plugins::NewFile refused(at.get());
     REQUIRE(refused.create(names) == 0);
     CHECK(refused.keep_as_new("there") == EEXIST);
-    files::NewFile other(at.get());
+    tenon::plugins::NewFile other(at.get());
     REQUIRE(other.create(names) == 0);
-    const std::string name = names == files::NewFile::Names::kUse ? "named" : "unnamed";
+    const std::string name = names == tenon::plugins::NewFile::Names::kUse ? "named" : "unnamed";
     CHECK(other.keep_as_new(name) == 0);
-    files::NewFile replacing(at.get());
+    tenon::plugins::NewFile replacing(at.get());
     REQUIRE(replacing.create(names) == 0);
     REQUIRE(::write(replacing.get(), "new", 3) == 3);
     CHECK(replacing.keep_as(name) == 0);
