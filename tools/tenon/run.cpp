@@ -218,7 +218,8 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
   const RunReport report = run_pipeline(*runtime, *graph, run_options);
   python_watch.reset();
   const std::vector<SwapEvent> swaps = swap_lines ? swap_lines->end() : std::vector<SwapEvent>();
-  runtime->shutdown(report.end == RunReport::End::kDone ? Shutdown::kDrain : Shutdown::kKill);
+  // Not kKill: workers that stop close their sessions, which then remove their unfinished files.
+  runtime->shutdown(report.end == RunReport::End::kDone ? Shutdown::kDrain : Shutdown::kCancel);
   status.clear();
   log.flush();
 
