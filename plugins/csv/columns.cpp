@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <optional>
 #include <system_error>
 #include <unordered_map>
@@ -47,6 +48,18 @@ std::optional<double> number_of(std::string_view text) noexcept {
   double value = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
   return code == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
+}
+
+/// The words for numbers that have no digits. Only columns of numbers know them.
+std::optional<double> not_finite_of(std::string_view text) noexcept {
+  if (text == "NaN") {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  const bool negative = text.starts_with('-');
+  if (text.substr(negative ? 1 : 0) == "Infinity") {
+    return negative ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
+  }
+  return std::nullopt;
 }
 
 std::optional<bool> boolean_of(std::string_view text) noexcept {
@@ -95,6 +108,10 @@ std::string add_value(std::string_view name, Type type, const Field& field, Reco
       return wrong(name, text, "an integer of 64 bits");
     case Type::number:
       if (const auto value = number_of(text)) {
+        record.number(name, *value);
+        return {};
+      }
+      if (const auto value = not_finite_of(text)) {
         record.number(name, *value);
         return {};
       }

@@ -12,38 +12,16 @@
 #include "common/utf8.hpp"
 #include "csv/columns.hpp"
 #include "csv/rows.hpp"
+#include "csv/table_writer.hpp"
 #include "csv_generated.h"
 
 namespace {
 
 using tenon::plugins::BrokenRows;
-using tenon::plugins::quote;
 using tenon::plugins::RowFile;
 using tenon::plugins::view;
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-
-char one_byte(std::string_view text, char standard, const char* param) {
-  if (text.empty()) {
-    return standard;
-  }
-  if (text.size() != 1 || text == "\n" || text == "\r") {
-    throw tenon::TaskError(TENON_INVALID_ARGUMENT, std::string("`") + param + "` " + quote(text) +
-                                                       ": must be one ASCII character, as in \",\" or \"\\t\"");
-  }
-  return text.front();
-}
-
-csv::Dialect dialect_of(const csv::ReadParams& params) {
-  csv::Dialect dialect;
-  dialect.separator = one_byte(view(params.separator()), ',', "separator");
-  dialect.quote = view(params.quote()) == "none" ? '\0' : one_byte(view(params.quote()), '"', "quote");
-  if (dialect.separator == dialect.quote) {
-    throw tenon::TaskError(TENON_INVALID_ARGUMENT,
-                           "`separator` and `quote` are the same character; change one of them");
-  }
-  return dialect;
-}
 
 /// Reads a file row by row. What a session must remember is in its position.
 class RecordSource {
@@ -55,7 +33,8 @@ class RecordSource {
         poll_([&session] { session.check(); }),
         file_(file, params.max_size_bytes(), params.max_row_bytes()),
         broken_(session, file_.path(), params.skip_broken(), position.broken),
-        rows_(file_.window(), dialect_of(params), position.line) {
+        rows_(file_.window(), csv::dialect_of(view(params.separator()), view(params.quote()), file_.path()),
+              position.line) {
     file_.start(position.offset_bytes, position.device, position.inode, poll_);
   }
 
@@ -181,8 +160,24 @@ tenon::Source<tenon::Record> read_rows(tenon::SourceContext& s, const tenon::Fil
   }
 }
 
+tenon::Reduce<tenon::File> take_rows(tenon::ReduceContext<tenon::Record>& s) {
+  auto& writer = s.state<csv::TableWriter>();
+  while (const tenon::Record* record = co_await s.next()) {
+    writer.add(*record, s.taken());
+  }
+  co_return writer.finish();
+}
+
+/// SUBTLE: the file is opened with the session and not with its first step, so that its first
+/// checkpoint can name it. A session that continues from there sees whether the file is complete.
+tenon::Reduce<tenon::File> write_rows(tenon::ReduceContext<tenon::Record>& s, const csv::WriteParams& params) {
+  s.state<csv::TableWriter>().open(s, params);
+  return take_rows(s);
+}
+
 }  // namespace
 
 TENON_PLUGIN(csv) {
   plugin.task<read_rows>("read");
+  plugin.task<write_rows>("write");
 }

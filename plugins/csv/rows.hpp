@@ -10,14 +10,9 @@
 
 #include "common/poll.hpp"
 #include "common/text_window.hpp"
+#include "csv/dialect.hpp"
 
 namespace csv {
-
-struct Dialect {
-  char separator = ',';
-  /// '\0' for none.
-  char quote = '"';
-};
 
 struct Field {
   std::string_view text;

@@ -8,6 +8,7 @@
 #include "common/json_object.hpp"
 #include "common/record_builder.hpp"
 #include "common/row_file.hpp"
+#include "jsonl/object_writer.hpp"
 #include "jsonl_generated.h"
 
 namespace {
@@ -82,8 +83,24 @@ tenon::Source<tenon::Record> read_objects(tenon::SourceContext& s, const tenon::
   broken.finish();
 }
 
+tenon::Reduce<tenon::File> take_objects(tenon::ReduceContext<tenon::Record>& s) {
+  auto& writer = s.state<jsonl::ObjectWriter>();
+  while (const tenon::Record* record = co_await s.next()) {
+    writer.add(*record, s.taken());
+  }
+  co_return writer.finish();
+}
+
+/// SUBTLE: the file is opened with the session and not with its first step, so that its first
+/// checkpoint can name it. A session that continues from there sees whether the file is complete.
+tenon::Reduce<tenon::File> write_objects(tenon::ReduceContext<tenon::Record>& s, const jsonl::WriteParams& params) {
+  s.state<jsonl::ObjectWriter>().open(s, params);
+  return take_objects(s);
+}
+
 }  // namespace
 
 TENON_PLUGIN(jsonl) {
   plugin.task<read_objects>("read");
+  plugin.task<write_objects>("write");
 }

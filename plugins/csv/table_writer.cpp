@@ -1,0 +1,367 @@
+#include "csv/table_writer.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <charconv>
+#include <cmath>
+#include <utility>
+
+#include "common/content.hpp"
+#include "common/file_name.hpp"
+#include "common/text_reader.hpp"
+#include "common/text_window.hpp"
+#include "common/utf8.hpp"
+#include "csv/columns.hpp"
+#include "csv/rows.hpp"
+
+namespace csv {
+namespace {
+
+using tenon::TaskError;
+using tenon::plugins::OutputExisting;
+using tenon::plugins::quote;
+using tenon::plugins::view;
+
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+/// The longest first row of a file to which rows are appended.
+constexpr std::size_t kMaxHeaderBytes = 16u << 20;
+
+OutputExisting existing_of(Existing existing) {
+  return existing == Existing::append   ? OutputExisting::kAppend
+         : existing == Existing::refuse ? OutputExisting::kRefuse
+                                        : OutputExisting::kReplace;
+}
+
+std::vector<std::string> names_of(const flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>>* names) {
+  std::vector<std::string> all;
+  if (names != nullptr) {
+    for (const auto* name : *names) {
+      all.emplace_back(view(name));
+    }
+  }
+  return all;
+}
+
+std::string listed(const std::vector<std::string>& names) {
+  constexpr std::size_t kMostBytes = 300;
+  std::string text;
+  for (const std::string& name : names) {
+    text += (text.empty() ? "" : ", ") + quote(name);
+    if (text.size() > kMostBytes) {
+      return text + ", ...";
+    }
+  }
+  return text;
+}
+
+/// A value must not contain the character by itself.
+void require_distinct(char character, const char* param) {
+  if (std::isalnum(static_cast<unsigned char>(character)) != 0 || character == '.' || character == '-' ||
+      character == '+') {
+    throw TaskError(TENON_INVALID_ARGUMENT, std::string("`") + param + "` " + quote({&character, 1}) +
+                                                ": occurs in numbers or words; choose another character");
+  }
+}
+
+template <typename Number>
+void append_number(std::string& out, Number value) {
+  std::array<char, 32> text;
+  out.append(text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr);
+}
+
+/// Appends a number that does not read as an integer.
+void append_fraction(std::string& out, double value) {
+  if (!std::isfinite(value)) {
+    out += std::isnan(value) ? "NaN" : value < 0 ? "-Infinity" : "Infinity";
+    return;
+  }
+  const std::size_t start = out.size();
+  append_number(out, value);
+  if (out.find_first_not_of("-0123456789", start) == std::string::npos) {
+    out += ".0";
+  }
+}
+
+}  // namespace
+
+void TableWriter::open(const tenon::Call& call, const WriteParams& params) {
+  call_ = &call;
+  params_ = &params;
+  poll_ = [&call] { call.check(); };
+  tenon::plugins::OutputOptions options;
+  options.path = view(params.path());
+  options.existing = existing_of(params.existing());
+  options.mode = params.mode();
+  options.sync = params.sync();
+  dialect_ = dialect_of(view(params.separator()), view(params.quote()), options.path);
+  require_distinct(dialect_.separator, "separator");
+  require_distinct(dialect_.quote, "quote");
+  output_ = std::make_unique<tenon::plugins::RowOutput>(std::move(options));
+  const auto position = tenon::plugins::position_of(*state_);
+  if (position.inode != 0 && output_->resume(position)) {
+    set_columns(std::move(state_->names));
+  } else {
+    *state_ = {};
+    start();
+  }
+}
+
+void TableWriter::start() {
+  std::optional<std::vector<std::string>> there;
+  if (params_->existing() == Existing::append) {
+    there = first_row();
+  }
+  output_->start(poll_);
+  std::vector<std::string> names = names_of(params_->columns());
+  if (there && output_->appends_to_rows()) {
+    if (params_->header()) {
+      if (!names.empty() && names != *there) {
+        throw TaskError(TENON_INVALID_ARGUMENT, quote(output_->path()) + ": has the columns " + listed(*there) +
+                                                    " where `columns` names " + listed(names) +
+                                                    "; correct `columns`, leave it out, or set `header` to false");
+      }
+      set_columns(std::move(*there));
+      return;
+    }
+    existing_columns_ = there->size();
+  }
+  if (!names.empty()) {
+    set_columns(std::move(names));
+    write_header();
+  }
+}
+
+std::optional<std::vector<std::string>> TableWriter::first_row() const {
+  struct stat status {};
+  if (::stat(output_->path().c_str(), &status) != 0 || status.st_size == 0) {
+    return std::nullopt;
+  }
+  tenon::plugins::Content content(output_->path());
+  tenon::plugins::TextReader reader(content, UINT64_MAX);
+  tenon::plugins::TextWindow window(reader, kMaxHeaderBytes);
+  while (window.text().size() < kByteOrderMark.size() &&
+         window.more(poll_) == tenon::plugins::TextWindow::More::kRead) {
+  }
+  const auto text = window.text();
+  if (std::string_view(text.data(), text.size()).starts_with(kByteOrderMark)) {
+    window.consume(kByteOrderMark.size());
+  }
+  RowReader rows(window, dialect_, 0);
+  switch (rows.next(poll_)) {
+    case RowReader::Step::kRow:
+      break;
+    case RowReader::Step::kEnd:
+      return std::nullopt;
+    default:
+      throw TaskError(TENON_CORRUPT, quote(output_->path()) +
+                                         ": its first row is broken, so rows cannot be appended; correct it, check "
+                                         "`separator` and `quote`, or set `existing` to replace");
+  }
+  std::vector<std::string> names;
+  for (const Field& field : rows.fields()) {
+    names.emplace_back(field.text);
+  }
+  return names;
+}
+
+void TableWriter::set_columns(std::vector<std::string> names) {
+  if (existing_columns_ != 0 && names.size() != existing_columns_) {
+    throw TaskError(TENON_INVALID_ARGUMENT, quote(output_->path()) + ": has " + std::to_string(existing_columns_) +
+                                                " columns, but rows of " + std::to_string(names.size()) +
+                                                " are to be appended: " + listed(names));
+  }
+  state_->names = std::move(names);
+  places_.clear();
+  places_.reserve(state_->names.size());
+  for (const std::string& name : state_->names) {
+    if (!places_.emplace(name, places_.size()).second) {
+      throw TaskError(TENON_INVALID_ARGUMENT,
+                      quote(output_->path()) + ": two columns have the name " + quote(name) + "; rename one of them");
+    }
+  }
+  row_.resize(state_->names.size());
+}
+
+void TableWriter::begin(const tenon::Record& first, std::uint64_t item) {
+  std::vector<std::string> names;
+  if (first.fields() != nullptr) {
+    for (const tenon::RecordField* field : *first.fields()) {
+      names.emplace_back(view(field->name()));
+    }
+  }
+  if (names.empty()) {
+    throw TaskError(TENON_INVALID_ARGUMENT, quote(output_->path()) + ", item " + std::to_string(item) +
+                                                ": has no fields to name the columns after; set `columns`");
+  }
+  set_columns(std::move(names));
+  write_header();
+}
+
+void TableWriter::write_header() {
+  // A header is there already if the file has rows.
+  if (!params_->header() || output_->appends_to_rows()) {
+    return;
+  }
+  std::string& out = output_->text();
+  for (std::size_t i = 0; i < state_->names.size(); ++i) {
+    if (i != 0) {
+      out += dialect_.separator;
+    }
+    if (const std::string why = append_text(state_->names[i], true, out); !why.empty()) {
+      throw TaskError(TENON_INVALID_ARGUMENT,
+                      quote(output_->path()) + ": the column " + quote(state_->names[i]) + " " + why);
+    }
+  }
+  end_row();
+}
+
+void TableWriter::end_row() {
+  output_->text() += params_->line_end() == LineEnd::crlf ? "\r\n" : "\n";
+  output_->end_row(poll_);
+}
+
+void TableWriter::add(const tenon::Record& record, std::uint64_t item) {
+  if (state_->names.empty()) {
+    begin(record, item);
+  }
+  std::string& out = output_->text();
+  const std::size_t start = out.size();
+  std::string why = arrange(record);
+  if (why.empty()) {
+    why = append_row();
+  }
+  if (why.empty()) {
+    end_row();
+    return;
+  }
+  out.resize(start);
+  tenon::plugins::BrokenItems(*call_, output_->path(), params_->skip_broken(), state_->broken).add(item, why);
+}
+
+std::string TableWriter::arrange(const tenon::Record& record) {
+  std::fill(row_.begin(), row_.end(), nullptr);
+  std::size_t found = 0;
+  std::size_t next = 0;  // Most records have their fields in the order of the columns.
+  if (record.fields() != nullptr) {
+    for (const tenon::RecordField* field : *record.fields()) {
+      const std::string_view name = view(field->name());
+      if (next >= row_.size() || state_->names[next] != name) {
+        const auto place = places_.find(name);
+        if (place == places_.end()) {
+          if (params_->drop_others()) {
+            continue;
+          }
+          return "has the field " + quote(name) + ", which is not a column; add it to `columns`, or set `drop_others`";
+        }
+        next = place->second;
+      }
+      if (row_[next] != nullptr) {
+        return "has the field " + quote(name) + " twice";
+      }
+      row_[next++] = field;
+      ++found;
+    }
+  }
+  if (found == row_.size() || params_->fill_missing()) {
+    return {};
+  }
+  const auto missing = static_cast<std::size_t>(std::find(row_.begin(), row_.end(), nullptr) - row_.begin());
+  return "has no field " + quote(state_->names[missing]) + ", which is a column; set `fill_missing` to write nulls";
+}
+
+std::string TableWriter::append_row() {
+  std::string& out = output_->text();
+  const std::size_t start = out.size();
+  for (std::size_t i = 0; i < row_.size(); ++i) {
+    if (i != 0) {
+      out += dialect_.separator;
+    }
+    if (const std::string why = append_value(row_[i], out); !why.empty()) {
+      return "column " + quote(state_->names[i]) + ": " + why;
+    }
+  }
+  if (out.size() != start) {
+    return {};
+  }
+  // A row of one column that is null would be an empty line, which is not a row.
+  if (dialect_.quote == '\0') {
+    return "column " + quote(state_->names.front()) +
+           ": is empty, and an empty line is not a row; set `quote`, or add a column";
+  }
+  out.append(2, dialect_.quote);
+  return {};
+}
+
+std::string TableWriter::append_value(const tenon::RecordField* field, std::string& out) const {
+  // A type without its value is a valid table.
+  switch (field == nullptr || field->value() == nullptr ? tenon::Scalar::NullValue : field->value_type()) {
+    case tenon::Scalar::BoolValue:
+      out += field->value_as_BoolValue()->value() ? "true" : "false";
+      return {};
+    case tenon::Scalar::IntValue:
+      append_number(out, field->value_as_IntValue()->value());
+      return {};
+    case tenon::Scalar::FloatValue:
+      append_fraction(out, field->value_as_FloatValue()->value());
+      return {};
+    case tenon::Scalar::TextValue:
+      return append_text(view(field->value_as_TextValue()->value()), false, out);
+    default:
+      return {};
+  }
+}
+
+std::string TableWriter::append_text(std::string_view text, bool name, std::string& out) const {
+  const std::array<char, 4> special{dialect_.separator, '\n', '\r', dialect_.quote};
+  const std::string_view wanted(special.data(), dialect_.quote == '\0' ? 3 : 4);
+  bool quoted = text.find_first_of(wanted) != std::string_view::npos;
+  if (dialect_.quote == '\0') {
+    if (quoted) {
+      return "contains a separator or a line break, which needs quotes; set `quote`";
+    }
+    out += text;
+    return {};
+  }
+  // Text that would read as another value, or as a byte order mark, is quoted too.
+  quoted = quoted || text.starts_with(kByteOrderMark.front()) ||
+           (name ? text.empty() : infer(text).kind != Value::Kind::kText);
+  if (!quoted) {
+    out += text;
+    return {};
+  }
+  out += dialect_.quote;
+  for (std::size_t at = 0;;) {
+    const std::size_t inner = text.find(dialect_.quote, at);
+    out += text.substr(at, inner == std::string_view::npos ? inner : inner - at);
+    if (inner == std::string_view::npos) {
+      break;
+    }
+    out.append(2, dialect_.quote);
+    at = inner + 1;
+  }
+  out += dialect_.quote;
+  return {};
+}
+
+tenon::FileT TableWriter::finish() {
+  tenon::plugins::BrokenItems(*call_, output_->path(), params_->skip_broken(), state_->broken).finish();
+  return output_->finish(poll_);
+}
+
+std::vector<std::uint8_t> TableWriter::save() const {
+  if (output_ != nullptr) {
+    tenon::plugins::save_position(output_->position(), *state_);
+  }
+  flatbuffers::FlatBufferBuilder builder;
+  builder.Finish(WritePosition::Pack(builder, state_.get()));
+  return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
+}
+
+TableWriter TableWriter::load(std::span<const std::uint8_t> bytes) {
+  TableWriter writer;
+  tenon::internal::verified_root<WritePosition>(bytes, "checkpoint").UnPackTo(writer.state_.get());
+  return writer;
+}
+
+}  // namespace csv
