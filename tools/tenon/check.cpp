@@ -40,6 +40,7 @@ Outcome<ExitCode> check_command(Context& context, const std::vector<std::string>
   line.add("--store", store, "The plugin store whose quarantine applies; default: $XDG_CACHE_HOME/tenon/store")
       .type_name("DIR");
   line.footer(
+      "The tests of a pipeline are checked too: those of the file, and of NAME.test.toml beside NAME.toml.\n"
       "Every file is checked, even if others have errors. The exit code is that of the worst file: 0 all are valid,\n"
       "2 one cannot be found, 78 one has errors.\n\n"
       "Example:\n  tenon check plugins/files/*.toml");
@@ -52,7 +53,7 @@ Outcome<ExitCode> check_command(Context& context, const std::vector<std::string>
   options.overrides = std::move(overrides);
   options.streams = true;
   for (const std::string& file : files) {
-    limits.add_file(file, options);
+    limits.add_file(tested_file(file).pipeline, options);
   }
   TENON_ASSIGN(const auto shared_catalog, open_catalog(context.world, plugin_dirs, limits));
   CatalogOptions inspection;
@@ -65,7 +66,10 @@ Outcome<ExitCode> check_command(Context& context, const std::vector<std::string>
     if (context.world.interrupts->load(std::memory_order_relaxed) > 0) {
       return ExitCode::kInterrupted;
     }
-    auto catalog = catalog_for(context, file, plugin_dirs, options, limits, shared_catalog);
+    const TestedFile tested = tested_file(file);
+    LoadOptions load = options;
+    load.test_file = tested.tests;
+    auto catalog = catalog_for(context, tested.pipeline, plugin_dirs, options, limits, shared_catalog);
     if (!catalog) {
       const auto& there = catalog;
       worsen(there.error().exit);
@@ -81,7 +85,8 @@ Outcome<ExitCode> check_command(Context& context, const std::vector<std::string>
       continue;
     }
     Diagnostics diagnostics;
-    const auto graph = Graph::load(file, without_quarantined(*catalog, store, inspection), options, diagnostics);
+    const auto graph =
+        Graph::load(tested.pipeline, without_quarantined(*catalog, store, inspection), load, diagnostics);
     if (!graph) {
       worsen(ExitCode::kBadConfiguration);
     }

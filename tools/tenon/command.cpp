@@ -18,6 +18,7 @@ namespace {
 constexpr auto kCommands = std::to_array<Command>({
     {"run", "run a pipeline", &run_command},
     {"check", "check pipeline files without running them", &check_command},
+    {"test", "run the tests of pipelines", &test_command},
     {"graph", "print the graph of a pipeline", &graph_command},
     {"list", "list plugins and their tasks", &list_command},
     {"inspect", "show documentation and types of a plugin or a task", &inspect_command},

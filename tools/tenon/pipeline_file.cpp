@@ -1,7 +1,9 @@
 #include "tools/tenon/pipeline_file.hpp"
 
 #include <filesystem>
+#include <string_view>
 #include <system_error>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -34,6 +36,23 @@ Outcome<void> require_file(const std::string& path) {
     return usage_failure("'" + internal::printable(path) + "' is a directory, not a pipeline file");
   }
   return {};
+}
+
+TestedFile tested_file(const std::string& file) {
+  constexpr std::string_view kPipeline = ".toml";
+  constexpr std::string_view kTests = ".test.toml";
+  if (file.ends_with(kTests)) {
+    return {file.substr(0, file.size() - kTests.size()).append(kPipeline), file};
+  }
+  TestedFile out{file, {}};
+  if (file.ends_with(kPipeline)) {
+    std::filesystem::path beside = file.substr(0, file.size() - kPipeline.size()).append(kTests);
+    std::error_code failed;
+    if (std::filesystem::exists(beside, failed)) {
+      out.tests = std::move(beside);
+    }
+  }
+  return out;
 }
 
 void write_errors(Context& context, const Diagnostics& diagnostics) {

@@ -1,6 +1,7 @@
 /// Shared by the commands that take pipeline files.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +19,14 @@ namespace tenon::cli {
 
 /// Errors: usage if there is no such file, or it is a directory.
 [[nodiscard]] Outcome<void> require_file(const std::string& path);
+
+/// A pipeline and the file beside it that has its tests.
+struct TestedFile {
+  std::string pipeline;
+  std::filesystem::path tests;  ///< Empty if there is none.
+};
+/// Returns `NAME.toml` and `NAME.test.toml`, if the latter exists, for the name of either.
+[[nodiscard]] TestedFile tested_file(const std::string& file);
 
 /// Writes the errors of a pipeline file: to standard error, or as JSON to standard output.
 void write_errors(Context& context, const Diagnostics& diagnostics);

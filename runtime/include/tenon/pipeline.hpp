@@ -58,6 +58,9 @@ struct LoadOptions {
   /// Whether Graph::load also reads a FIFO or character device, to its end: for names given by a
   /// user (`/dev/stdin`, `<(command)`).
   bool streams = false;
+  /// For Graph::load: another file with tests of the pipeline, which has only `[[tests]]`. Empty: no
+  /// such file.
+  std::filesystem::path test_file;
 };
 
 enum class GraphFormat { kDot, kMermaid, kJson };
@@ -140,6 +143,8 @@ struct RunReport {
   std::vector<ItemFailure> failures;  ///< The first RunOptions::max_reported_failures.
   std::uint64_t failure_count = 0;
   std::optional<Error> error;  ///< Why the run as a whole failed.
+  /// The source, reduce or collecting sink that failed with `error`; empty if there is none.
+  std::string failed_stage;
   double seconds = 0;
   /// Results of collecting sinks, by sink name.
   std::vector<std::pair<std::string, Reply>> outputs;

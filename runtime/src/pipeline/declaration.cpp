@@ -254,7 +254,7 @@ void read_queue(TableReader& parent, const Environment& environment, Reporter& r
 PipelineDeclaration read_declarations(const Value& document, const Environment& environment, Reporter& reporter) {
   PipelineDeclaration declaration;
   TableReader root(document, "the file", environment, reporter);
-  root.check_keys({"pipeline", "plugins", "sources", "stages", "sinks"});
+  root.check_keys({"pipeline", "plugins", "sources", "stages", "sinks", "tests"});
   QueueLimits queue;
   if (const Value* value = root.table("pipeline")) {
     TableReader table(*value, "[pipeline]", environment, reporter);

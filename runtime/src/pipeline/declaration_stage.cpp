@@ -58,8 +58,12 @@ const Keys& keys_of(NodeKind kind) {
       return kThrottleKeys;
     case NodeKind::kDelay:
       return kDelayKeys;
+    case NodeKind::kGiven:
+    case NodeKind::kCollect:
+      break;  // Only tests have these nodes.
   }
-  return kMapKeys;
+  static const Keys kNone;
+  return kNone;
 }
 
 namespace {

@@ -410,7 +410,35 @@ bool Environment::is_reference(const Value& value) {
   return value.kind == Value::Kind::kTable && value.find("env") != nullptr;
 }
 
+Environment Environment::with_files(std::map<std::string, std::string> paths) const {
+  Environment copy = *this;
+  copy.files_ = std::move(paths);
+  return copy;
+}
+
+std::optional<Value> Environment::find_file(const Value& name, Reporter& reporter) const {
+  const auto found = files_->find(name.text);
+  if (found == files_->end()) {
+    std::vector<std::string> names;
+    for (const auto& [known, path] : *files_) {
+      names.push_back(known);
+    }
+    reporter.error(name.place, "the test has no file '" + name.text + "'",
+                   suggest(name.text, names, "add files.\"" + name.text + "\" = \"<content>\", or false"));
+    return std::nullopt;
+  }
+  Value out;
+  out.kind = Value::Kind::kString;
+  out.text = found->second;
+  out.place = name.place;
+  return out;
+}
+
 std::optional<Value> Environment::settle(const Value& value, Reporter& reporter) const {
+  if (files_ && value.kind == Value::Kind::kTable && value.entries.size() == 1 && value.entries.front().key == "file" &&
+      value.entries.front().value.kind == Value::Kind::kString) {
+    return find_file(value.entries.front().value, reporter);
+  }
   if (!is_reference(value)) {
     return value;
   }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -70,14 +71,23 @@ class Environment {
   /// An empty lookup reads the environment of the process.
   explicit Environment(Lookup lookup);
 
+  /// Returns a copy that also reads `{ file = "NAME" }`, as one of these paths by their names.
+  [[nodiscard]] Environment with_files(std::map<std::string, std::string> paths) const;
+  /// Returns whether the values are those of a test, made by with_files. Bytes may then be written
+  /// as `{ text = "..." }`.
+  [[nodiscard]] bool of_test() const noexcept { return files_.has_value(); }
+
   /// Returns whether a value is written as a reference to the environment.
   [[nodiscard]] static bool is_reference(const Value& value);
   /// Returns the value itself. For a reference, returns the environment's value as a string, with from_environment set
-  /// and the location of the reference. Returns nullopt after reporting an error.
+  /// and the location of the reference; for a file, its path as a string. Returns nullopt after reporting an error.
   [[nodiscard]] std::optional<Value> settle(const Value& value, Reporter& reporter) const;
 
  private:
+  [[nodiscard]] std::optional<Value> find_file(const Value& name, Reporter& reporter) const;
+
   Lookup lookup_;
+  std::optional<std::map<std::string, std::string>> files_;
 };
 
 }  // namespace tenon::internal

@@ -40,9 +40,13 @@ void set_integer(JsonValue& out, const Value& value) {
 /// Makes the tree of values that the schema encodes. JsonValue::offset is an index of `places_`.
 class TreeBuilder {
  public:
-  TreeBuilder(const TaskDirectory& directory, std::string_view plugin, const Environment& environment,
+  TreeBuilder(const TaskDirectory& directory, const EncodeRequest& request, const Environment& environment,
               Reporter& reporter)
-      : directory_(directory), plugin_(plugin), environment_(environment), reporter_(reporter) {}
+      : directory_(directory),
+        plugin_(request.plugin),
+        partial_(request.partial),
+        environment_(environment),
+        reporter_(reporter) {}
 
   bool table(const Value* value, const TypeInfo& type, const Place& place, const std::string& what, JsonValue& out) {
     out.offset = locate(place);
@@ -91,6 +95,9 @@ class TreeBuilder {
       const bool misspelt = std::find(meant.begin(), meant.end(), field.name) != meant.end();
       const bool absent = value == nullptr || value->find(field.name) == nullptr;
       if (field.required && !field.deprecated && absent && !misspelt) {
+        if (partial_ && add_empty(field, place, fields)) {
+          continue;
+        }
         reporter_.error(place, what + " lacks '" + field.name + "' (" + field.type + ")",
                         "the schema says that " + type.name + " must have it");
         good = false;
@@ -103,6 +110,20 @@ class TreeBuilder {
   [[nodiscard]] const Place& place_of(std::size_t offset) const { return places_.at(offset); }
 
  private:
+  /// Adds an empty string, vector or table. Returns false for a union.
+  bool add_empty(const FieldInfo& field, const Place& place, JsonObject& fields) {
+    if (union_members(field.type)) {
+      return false;
+    }
+    Value empty;
+    empty.place = place;
+    empty.kind = field.type == "string"        ? Value::Kind::kString
+                 : field.type.starts_with('[') ? Value::Kind::kArray
+                                               : Value::Kind::kTable;
+    const Entry entry{field.name, place, std::move(empty)};
+    return one(entry.value, field.type, "'" + field.name + "'", add_member(fields, entry));
+  }
+
   /// Returns the types of a union, or of a vector of unions; nullopt for another type.
   std::optional<std::vector<std::string>> union_members(std::string_view type) const {
     if (type.size() > 2 && type.front() == '[') {
@@ -257,6 +278,11 @@ class TreeBuilder {
 
   bool list(const Value& written, const std::string& element, const std::string& what, JsonValue& out) {
     if ((element == "ubyte" || element == "uint8") && written.kind != Value::Kind::kArray) {
+      if (const Entry* const text = environment_.of_test() ? written.find("text") : nullptr;
+          text != nullptr && written.entries.size() == 1 && text->value.kind == Value::Kind::kString) {
+        bytes(text->value, out);
+        return true;
+      }
       const std::optional<Value> value = environment_.settle(written, reporter_);
       if (!value) {
         return false;
@@ -282,6 +308,15 @@ class TreeBuilder {
       good = one(written.elements[i], element, "an element of " + what, items[i]) && good;
     }
     return good;
+  }
+
+  void bytes(const Value& text, JsonValue& out) {
+    JsonArray& items = out.data.emplace<JsonArray>(text.text.size());
+    const std::size_t offset = locate(text.place);
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      items[i].offset = offset;
+      items[i].data = std::int64_t{static_cast<std::uint8_t>(text.text[i])};
+    }
   }
 
   /// Takes over a value of a type that the schema reader does not describe (a union); the encoder
@@ -326,6 +361,7 @@ class TreeBuilder {
 
   const TaskDirectory& directory_;
   std::string_view plugin_;
+  bool partial_;
   const Environment& environment_;
   Reporter& reporter_;
   std::vector<Place> places_;
@@ -342,7 +378,7 @@ std::optional<Buffer> encode_table(const TaskDirectory& directory, const EncodeR
                               std::string(request.type) + "'");
     return std::nullopt;
   }
-  TreeBuilder builder(directory, request.plugin, environment, reporter);
+  TreeBuilder builder(directory, request, environment, reporter);
   JsonValue tree;
   if (!builder.table(request.entry != nullptr ? &request.entry->value : nullptr, *type, place, request.what, tree)) {
     return std::nullopt;

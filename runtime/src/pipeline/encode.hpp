@@ -20,6 +20,7 @@ struct EncodeRequest {
   const Entry* entry = nullptr;  ///< The table; nullptr for an empty one.
   Place owner;                   ///< Where to report the fields that an absent table lacks.
   std::string what;              ///< How messages name the table: "args of source 'tree'".
+  bool partial = false;          ///< Required fields that are absent become empty ones.
 };
 
 /// Returns nullopt after reporting an error. Every unknown, missing and ill-typed field is reported

@@ -1,5 +1,9 @@
 #include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/text.hpp"
 #include "pipeline/diagnostics.hpp"
@@ -21,16 +25,40 @@ std::vector<std::string> override_texts(const LoadOptions& options) {
   return texts;
 }
 
-std::optional<Graph::Impl> load(std::string_view text, std::string_view file, std::string_view default_name,
-                                const Catalog& catalog, const LoadOptions& options, Diagnostics& diagnostics) {
-  Reporter reporter(std::string(file), text, override_texts(options));
-  std::optional<Graph::Impl> graph =
-      load_graph({text, default_name}, *make_catalog_directory(catalog), options, reporter);
+std::optional<Graph::Impl> load(const LoadRequest& request, std::string_view file, const Catalog& catalog,
+                                const LoadOptions& options, Diagnostics& diagnostics) {
+  Reporter reporter(std::string(file), request.text, override_texts(options));
+  std::optional<Graph::Impl> graph = load_graph(request, *make_catalog_directory(catalog), options, reporter);
   reporter.move_to(diagnostics);
+  if (request.test_reporter != nullptr) {
+    request.test_reporter->move_to(diagnostics);
+  }
   if (graph) {
     graph->catalog = catalog;
   }
   return graph;
+}
+
+std::optional<Buffer> read_pipeline(const std::filesystem::path& file, bool streams, Diagnostics& diagnostics) {
+  Result<Buffer> content = read_file(file, kMaxDocumentBytes, streams ? ReadFrom::kStream : ReadFrom::kRegularFile);
+  if (content) {
+    return std::move(*content);
+  }
+  Reporter reporter(file.string(), {});
+  if (content.error().code == ErrorCode::kTooLarge) {
+    reporter.error({}, "the file is larger than a pipeline may be (" + format_size(kMaxDocumentBytes) + ")",
+                   "put long lists of values into a separate file that a task reads");
+  } else {
+    std::error_code ignored;
+    reporter.error({}, std::filesystem::is_directory(file, ignored) ? "this is a directory; give a pipeline file"
+                                                                    : content.error().message);
+  }
+  reporter.move_to(diagnostics);
+  return std::nullopt;
+}
+
+std::string_view text_of(const Buffer& content) {
+  return {reinterpret_cast<const char*>(content.data()), content.size()};
 }
 
 }  // namespace
@@ -38,26 +66,24 @@ std::optional<Graph::Impl> load(std::string_view text, std::string_view file, st
 
 std::optional<Graph> Graph::load(const std::filesystem::path& file, const Catalog& catalog, const LoadOptions& options,
                                  Diagnostics& diagnostics) {
-  const std::string name = file.string();
-  const Result<Buffer> content =
-      internal::read_file(file, internal::kMaxDocumentBytes,
-                          options.streams ? internal::ReadFrom::kStream : internal::ReadFrom::kRegularFile);
+  const std::optional<Buffer> content = internal::read_pipeline(file, options.streams, diagnostics);
   if (!content) {
-    internal::Reporter reporter(name, {});
-    if (content.error().code == ErrorCode::kTooLarge) {
-      reporter.error(
-          {}, "the file is larger than a pipeline may be (" + internal::format_size(internal::kMaxDocumentBytes) + ")",
-          "put long lists of values into a separate file that a task reads");
-    } else {
-      std::error_code ignored;
-      reporter.error({}, std::filesystem::is_directory(file, ignored) ? "this is a directory; give a pipeline file"
-                                                                      : content.error().message);
-    }
-    reporter.move_to(diagnostics);
     return std::nullopt;
   }
-  const std::string_view text(reinterpret_cast<const char*>(content->data()), content->size());
-  std::optional<Impl> graph = internal::load(text, name, file.stem().string(), catalog, options, diagnostics);
+  const std::string stem = file.stem().string();
+  internal::LoadRequest request{.text = internal::text_of(*content), .default_name = stem, .file = file.string()};
+  std::optional<Buffer> tests;
+  std::optional<internal::Reporter> test_reporter;
+  if (!options.test_file.empty()) {
+    tests = internal::read_pipeline(options.test_file, false, diagnostics);
+    if (!tests) {
+      return std::nullopt;
+    }
+    request.test_text = internal::text_of(*tests);
+    request.test_file = options.test_file.string();
+    request.test_reporter = &test_reporter.emplace(request.test_file, request.test_text);
+  }
+  std::optional<Impl> graph = internal::load(request, request.file, catalog, options, diagnostics);
   if (!graph) {
     return std::nullopt;
   }
@@ -66,7 +92,8 @@ std::optional<Graph> Graph::load(const std::filesystem::path& file, const Catalo
 
 std::optional<Graph> Graph::parse(std::string_view text, std::string_view name, const Catalog& catalog,
                                   const LoadOptions& options, Diagnostics& diagnostics) {
-  std::optional<Impl> graph = internal::load(text, name, name, catalog, options, diagnostics);
+  std::optional<Impl> graph = internal::load({.text = text, .default_name = name, .file = std::string(name)}, name,
+                                             catalog, options, diagnostics);
   if (!graph) {
     return std::nullopt;
   }

@@ -38,6 +38,10 @@ std::string_view node_kind_name(NodeKind kind) noexcept {
       return "throttle";
     case NodeKind::kDelay:
       return "delay";
+    case NodeKind::kGiven:
+      return "given";
+    case NodeKind::kCollect:
+      return "collect";
   }
   return "map";
 }
@@ -122,6 +126,8 @@ std::string dot(const Graph::Impl& graph) {
       case NodeKind::kLimit:
       case NodeKind::kThrottle:
       case NodeKind::kDelay:
+      case NodeKind::kGiven:
+      case NodeKind::kCollect:
       case NodeKind::kMap:
         break;
     }
@@ -172,6 +178,8 @@ std::string mermaid(const Graph::Impl& graph) {
       case NodeKind::kLimit:
       case NodeKind::kThrottle:
       case NodeKind::kDelay:
+      case NodeKind::kGiven:
+      case NodeKind::kCollect:
       case NodeKind::kMap:
         break;
     }

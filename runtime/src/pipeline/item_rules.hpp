@@ -10,10 +10,12 @@
 #include <vector>
 
 #include <tenon/bytes.hpp>
+#include <tenon/reply.hpp>
 
 namespace tenon::internal {
 
 class Decision;
+class ItemCollector;
 class ItemField;
 
 /// Filters and routes by conditions. The outcome of the decision is the number of an output.
@@ -60,7 +62,17 @@ struct DelayRule {
   std::chrono::nanoseconds time{0};
 };
 
-using ItemRule =
-    std::variant<std::monostate, DecisionRule, ProjectRule, SampleRule, LimitRule, ThrottleRule, DelayRule>;
+/// Gives items in place of a source.
+struct GivenRule {
+  std::vector<Reply> items;
+};
+
+/// Keeps a copy of each item.
+struct CollectRule {
+  std::shared_ptr<ItemCollector> collector;
+};
+
+using ItemRule = std::variant<std::monostate, DecisionRule, ProjectRule, SampleRule, LimitRule, ThrottleRule, DelayRule,
+                              GivenRule, CollectRule>;
 
 }  // namespace tenon::internal

@@ -8,6 +8,7 @@
 #include "base/text.hpp"
 #include "base/try.hpp"
 #include "pipeline/decision.hpp"
+#include "pipeline/item_collector.hpp"
 #include "pipeline/record_maker.hpp"
 
 namespace tenon::internal {
@@ -207,6 +208,20 @@ class Delay final : public ItemStage {
   std::vector<Input> inputs_;
 };
 
+class Collect final : public ItemStage {
+ public:
+  explicit Collect(ItemCollector& collector) : collector_(collector) {}
+
+  Result<ItemVerdict> decide(std::size_t /*input*/, Edge& edge, TimePoint /*now*/) override {
+    collector_.take(edge.front());
+    return pass();
+  }
+  bool complete() const noexcept override { return collector_.full(); }
+
+ private:
+  ItemCollector& collector_;
+};
+
 }  // namespace
 
 std::unique_ptr<ItemStage> make_item_stage(const PlanNode& plan) {
@@ -217,6 +232,10 @@ std::unique_ptr<ItemStage> make_item_stage(const PlanNode& plan) {
       return std::make_unique<Chooser>(plan, rule);
     }
     std::unique_ptr<ItemStage> operator()(const ProjectRule& rule) const { return std::make_unique<Project>(rule); }
+    std::unique_ptr<ItemStage> operator()(const GivenRule&) const { return nullptr; }
+    std::unique_ptr<ItemStage> operator()(const CollectRule& rule) const {
+      return std::make_unique<Collect>(*rule.collector);
+    }
     std::unique_ptr<ItemStage> operator()(const SampleRule& rule) const { return std::make_unique<Sample>(rule); }
     std::unique_ptr<ItemStage> operator()(const LimitRule& rule) const { return std::make_unique<Limit>(rule); }
     std::unique_ptr<ItemStage> operator()(const ThrottleRule& rule) const { return std::make_unique<Throttle>(rule); }

@@ -5,6 +5,7 @@
 #include "pipeline/batch_runner.hpp"
 #include "pipeline/call_runner.hpp"
 #include "pipeline/expand_runner.hpp"
+#include "pipeline/given_runner.hpp"
 #include "pipeline/item_runner.hpp"
 #include "pipeline/reduce_runner.hpp"
 #include "pipeline/source_runner.hpp"
@@ -93,6 +94,9 @@ void NodeRunner::fail_run(Error error, const std::string& why) {
   const char* kind = plan_.kind == NodeKind::kSource ? "source" : plan_.kind == NodeKind::kSink ? "sink" : "reduce";
   error.message = std::string(kind) + " '" + plan_.name + "' (" + plan_.task + ") failed: " + error.message +
                   (why.empty() ? "" : "; " + why);
+  if (!run_.aborted) {
+    run_.ledger.report().failed_stage = plan_.name;
+  }
   run_.abort(RunReport::End::kFailed, std::move(error));
 }
 
@@ -104,6 +108,8 @@ std::unique_ptr<NodeRunner> make_node_runner(RunContext& run, std::uint32_t node
   switch (plan.kind) {
     case NodeKind::kSource:
       return std::make_unique<SourceRunner>(run, node);
+    case NodeKind::kGiven:
+      return std::make_unique<GivenRunner>(run, node);
     case NodeKind::kExpand:
       return std::make_unique<ExpandRunner>(run, node);
     case NodeKind::kBatch:

@@ -32,12 +32,14 @@ enum class NodeKind {
   kReduce,
   kSink,
   kExpand,
+  kGiven,  ///< Gives the items of a test.
   kFilter,
   kProject,
   kSample,
   kLimit,
   kThrottle,
   kDelay,
+  kCollect,  ///< Keeps the items that a test is to judge.
 };
 /// Returns whether the engine itself processes the items, without a task; see ItemStage.
 [[nodiscard]] constexpr bool needs_no_task(NodeKind kind) noexcept {
@@ -162,6 +164,10 @@ struct PlanPin {
 
 namespace tenon {
 
+namespace internal {
+struct TestPlan;
+}
+
 struct Graph::Impl {
   std::string name;
   std::string description;
@@ -170,7 +176,9 @@ struct Graph::Impl {
   std::optional<std::uint64_t> give_up_after;  ///< See RunOptions::give_up_after.
   std::map<std::string, Buffer> plugin_settings;
   std::map<std::string, internal::PlanPin> pins;  ///< Indexed by plugin.
-  Catalog catalog;                                ///< The catalog that the graph was checked with.
+  /// Of this file and of the one beside it, in order; see test_plan.hpp.
+  std::vector<std::shared_ptr<const internal::TestPlan>> tests;
+  Catalog catalog;  ///< The catalog that the graph was checked with.
 };
 
 }  // namespace tenon

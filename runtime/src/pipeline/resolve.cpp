@@ -1,11 +1,13 @@
 #include "pipeline/resolve.hpp"
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <utility>
 
 #include "pipeline/encode.hpp"
 #include "pipeline/output_directories.hpp"
+#include "pipeline/resolve_tests.hpp"
 #include "pipeline/version_pin.hpp"
 #include "schema/schema_model.hpp"
 
@@ -192,6 +194,8 @@ class Resolver {
       case NodeKind::kLimit:
       case NodeKind::kThrottle:
       case NodeKind::kDelay:
+      case NodeKind::kGiven:
+      case NodeKind::kCollect:
         return true;
     }
     return true;
@@ -356,7 +360,22 @@ std::optional<Graph::Impl> load_graph(const LoadRequest& request, const TaskDire
     return std::nullopt;
   }
   Graph::Impl graph = resolve(declaration, directory, environment, reporter);
-  if (reporter.has_errors()) {
+  const bool sound = !reporter.has_errors();
+  std::map<std::string, std::string> names;
+  resolve_tests(*document, request.file, directory, environment, sound, names, graph, reporter);
+  bool good = !reporter.has_errors();
+  if (request.test_reporter != nullptr) {
+    const std::optional<Value> tests = parse_document(request.test_text, *request.test_reporter);
+    if (tests) {
+      TableReader(*tests, "a file of tests", environment, *request.test_reporter)
+          .check_keys({"tests"}, [](const auto&) {
+            return std::string("the pipeline itself is in the file without '.test' in its name");
+          });
+      resolve_tests(*tests, request.test_file, directory, environment, sound, names, graph, *request.test_reporter);
+    }
+    good = good && !request.test_reporter->has_errors();
+  }
+  if (!good) {
     return std::nullopt;
   }
   if (graph.name.empty()) {

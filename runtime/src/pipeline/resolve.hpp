@@ -38,6 +38,12 @@ void resolve_edges(Graph::Impl& graph, std::vector<ResolvedNode>& nodes, const T
 struct LoadRequest {
   std::string_view text;
   std::string_view default_name;  ///< Used if the file gives no name.
+  std::string file = {};          ///< Its name, for tests.
+  /// Another text with tests of this pipeline, the name of its file, and where to report its errors;
+  /// null if there is none.
+  std::string_view test_text = {};
+  std::string test_file = {};
+  Reporter* test_reporter = nullptr;
 };
 [[nodiscard]] std::optional<Graph::Impl> load_graph(const LoadRequest& request, const TaskDirectory& directory,
                                                     const LoadOptions& options, Reporter& reporter);

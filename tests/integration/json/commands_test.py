@@ -117,6 +117,13 @@ class Commands(unittest.TestCase):
         self.assertEqual([file["ok"] for file in files], [True, False])
         files = self.document("check", good, "nowhere.toml", exit_code=2)["files"]
         self.assertEqual(files[1]["error"]["code"], "invalid_argument")
+        tests = ('[[tests]]\nname = "right"\ngive.numbers = [{ value = 2 }, { value = 3 }]\nexpect.total = [{ value = 5 }]\n'
+                 '[[tests]]\nname = "wrong"\ngive.numbers = []\nexpect.total = [{ value = 5 }]\n')
+        tested = self.file("tested.toml", PIPELINE.format(name="tested", count=1, interval_ms=0) + tests)
+        results = self.document("test", tested, exit_code=1)
+        self.assertEqual([test["ok"] for test in results["files"][0]["tests"]], [True, False])
+        self.assertTrue(results["files"][0]["tests"][1]["problems"][0]["details"])
+        self.document("test", tested, self.file("wrong.toml", "[pipeline]\nnane = 3\n"), exit_code=78)
         report = self.document("run", good)
         self.assertEqual([stage["items_out"] for stage in report["stages"]][:1], [5])
         self.assertEqual(report["outputs"][0]["value"]["value"], 10)

@@ -3,9 +3,11 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "pipeline/declaration.hpp"
+#include "pipeline/test_declaration.hpp"
 #include "tenon_test/catch.hpp"
 #include "tenon_test/paths.hpp"
 
@@ -29,6 +31,31 @@ TEST_CASE("PIPELINES.md: every kind of stage and every key is described") {
       // A row of a table that describes it.
       CHECK((page.find("`" + key + "`") != std::string::npos));
     }
+  }
+}
+
+TEST_CASE("PIPELINES.md: the keys of tests are those that the parser takes") {
+  std::ifstream file(source_dir() / "runtime/src/pipeline/PIPELINES.md");
+  const std::vector<std::pair<std::string, const std::vector<std::string>*>> tables = {
+      {"| key of a test ", &internal::test_keys()},
+      {"| key of an expectation ", &internal::expectation_keys()},
+      {"| key of a failure ", &internal::failure_keys()}};
+  std::vector<std::vector<std::string>> described(tables.size());
+  std::size_t table = tables.size();
+  for (std::string line; std::getline(file, line);) {
+    for (std::size_t i = 0; i < tables.size(); ++i) {
+      table = line.starts_with(tables[i].first) ? i : table;
+    }
+    table = line.starts_with("|") ? table : tables.size();
+    if (table < tables.size() && line.starts_with("| `")) {
+      described[table].push_back(line.substr(3, line.find_first_of(".`", 3) - 3));
+    }
+  }
+  for (std::size_t i = 0; i < tables.size(); ++i) {
+    std::vector<std::string> known = *tables[i].second;
+    std::sort(known.begin(), known.end());
+    std::sort(described[i].begin(), described[i].end());
+    CHECK(described[i] == known);
   }
 }
 

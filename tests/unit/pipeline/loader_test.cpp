@@ -268,7 +268,7 @@ cases = { else = ["x"], X = [], y = ["1", "1", 1.5] }
 task = "x"
 )toml",
      R"text(1:1: error: unknown key 'title' in the file
-  = known are pipeline, plugins, sources, stages, sinks
+  = known are pipeline, plugins, sources, stages, sinks, tests
 2:1: error: 'sources' is an integer; it takes tables
   = write [sources.<name>]
 2:1: error: the pipeline has no source
