@@ -19,7 +19,7 @@
 
 namespace tenon::internal {
 
-/// A started worker. Used under the scheduler's lock; destroyed once the worker has exited.
+/// A started worker. Used under the scheduler's lock, except for the streams; destroyed once the worker has exited.
 class WorkerHandle {
  public:
   virtual ~WorkerHandle() = default;
@@ -31,6 +31,9 @@ class WorkerHandle {
   [[nodiscard]] virtual const FileDescriptor* output_stream() const noexcept { return nullptr; }
   /// The worker's stderr, non-blocking.
   [[nodiscard]] virtual const FileDescriptor* error_stream() const noexcept = 0;
+  /// Closes a stream, which is null afterwards. May block, and is called without the scheduler's lock.
+  virtual void close_output_stream() noexcept {}
+  virtual void close_error_stream() noexcept {}
   /// Kills the worker as soon as possible. May be called again, also after it has exited.
   virtual void kill() noexcept = 0;
   /// Stops waiting for the exit of a killed worker that the system does not end, because it is frozen or blocked in a

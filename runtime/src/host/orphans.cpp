@@ -16,7 +16,7 @@ namespace {
 constexpr int kKillSignal = 9;
 
 /// The error of a call that its worker may have run.
-Error unknown_error(const WorkerLink& link, const Call& call) {
+Error unknown_error(WorkerLink& link, const Call& call) {
   Error error{ErrorCode::kCrashed, {}, CallLedger::context_of(call)};
   const ExitStatus status = link.handle->exit_status().value_or(ExitStatus{});
   error.context.signal = status.signal;

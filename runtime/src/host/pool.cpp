@@ -164,6 +164,7 @@ TENON_HOT void Pool::settle(Effects& effects) {
   }
   for (const auto& link : effects.buried) {
     unwatch(*link);
+    finish_output(link);  // Without effect if it has exited: the reactor has done it.
   }
   effects.buried.clear();
   effects.released.clear();
@@ -298,6 +299,7 @@ Pool::Pool(const RuntimeOptions& options, std::unique_ptr<Launcher> launcher, Po
       launcher_(std::move(launcher)),
       poller_(std::move(poller)),
       bell_(std::move(bell)),
+      output_(options.log),
       retired_(std::move(retired)),
       arguments_(std::move(arguments)),
       routing_([this](const GenerationRef& generation, const TaskInfo& task,

@@ -29,6 +29,7 @@
 #include "host/kept_catalog.hpp"
 #include "host/launcher.hpp"
 #include "host/lock_order.hpp"
+#include "host/output_reader.hpp"
 #include "host/routing_table.hpp"
 #include "host/scheduler.hpp"
 #include "host/storage.hpp"
@@ -179,6 +180,8 @@ class Pool : public std::enable_shared_from_this<Pool> {
   /// False if the system cannot watch it: the worker is then useless.
   [[nodiscard]] bool watch(WorkerLink& link);
   void unwatch(const WorkerLink& link) noexcept;
+  /// Reads and closes the streams of a worker that has exited, within a time limit.
+  void finish_output(const std::shared_ptr<WorkerLink>& link);
 
   const std::uint32_t workers_;
   const std::uint64_t max_queued_calls_;
@@ -192,6 +195,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   const std::unique_ptr<Launcher> launcher_;
   Poller poller_;
   EventBell bell_;
+  OutputReader output_;
   const std::shared_ptr<Retired> retired_;
   const Shared<CallMemory> call_memory_ = make_shared_object<CallMemory>(retired_);
   const std::shared_ptr<ArgumentMemory> arguments_;

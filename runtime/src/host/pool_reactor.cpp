@@ -1,4 +1,4 @@
-/// The pool's reactor thread: starts workers, reads their bells, messages and output, handles their exits, and runs the
+/// The pool's reactor thread: starts workers, reads their bells and messages, handles their exits, and runs the
 /// timers.
 #include <algorithm>
 #include <chrono>
@@ -31,17 +31,21 @@ void Pool::react() {
     const MonotonicNs now_ns = monotonic_now_ns();
     const MonotonicNs trim_ns =
         std::min({arguments_->trim(now_ns), call_memory_->trim(now_ns), launcher_->look_after(now_ns)});
-    MonotonicNs deadline_ns = kNever;
+    MonotonicNs deadline_ns = std::min(trim_ns, output_.look(now_ns));
+    bool ended = false;
     {
       auto scheduler = scheduler_.lock();
-      if (closing_ && scheduler->slots().worker_count() == 0) {
-        arguments_->close();
-        call_memory_->close();
-        reactor_done_ = true;
-        changed_.notify_all();
-        return;
-      }
-      deadline_ns = std::min(trim_ns, scheduler->next_deadline());
+      ended = closing_ && scheduler->slots().worker_count() == 0;
+      deadline_ns = std::min(deadline_ns, scheduler->next_deadline());
+    }
+    if (ended) {
+      output_.close();
+      auto scheduler = scheduler_.lock();
+      arguments_->close();
+      call_memory_->close();
+      reactor_done_ = true;
+      changed_.notify_all();
+      return;
     }
     // A ready worker does not wait until all others have been started.
     auto events = poller_.wait(more_to_start || !unread_.empty() ? 0 : deadline_ns);
@@ -132,34 +136,45 @@ void Pool::handle(std::uint64_t link_id, std::uint64_t kind) {
     on_hang_up(link_id);
     return;
   }
+  std::shared_ptr<WorkerLink> link;
+  {
+    auto scheduler = scheduler_.lock();
+    WorkerLink* const found = scheduler->slots().find(link_id);
+    if (found == nullptr || found->reaper.exited()) {
+      return;  // An event of a link that has been cleaned up since the event was gathered.
+    }
+    link = scheduler->slots().of(*found).link;
+  }
+  if (kind == kErrorStream || kind == kOutputStream) {
+    output_.read(link, kind == kErrorStream ? OutputStream::kError : OutputStream::kOutput);
+    return;
+  }
+  if (kind == kExit) {
+    finish_output(link);
+  }
   with([&](Scheduler& scheduler) {
-    // An event of a link that has been cleaned up since the event was gathered.
-    WorkerLink* link = scheduler.slots().find(link_id);
-    if (link == nullptr || link->reaper.exited()) {
+    if (link->reaper.exited()) {
       return;
     }
-    switch (kind) {
-      case kBell:
-        read_messages(scheduler, *link);
-        scheduler.on_bell(*link);
-        break;
-      case kErrorStream:
-        if (!link->read_output(OutputStream::kError, scheduler.effects().log)) {
-          poller_.remove(*link->handle->error_stream());
-        }
-        break;
-      case kOutputStream:
-        if (!link->read_output(OutputStream::kOutput, scheduler.effects().log)) {
-          poller_.remove(*link->handle->output_stream());
-        }
-        break;
-      default:
-        read_messages(scheduler, *link);  // The worker's last output.
-        poller_.remove(link->handle->exit_handle());
-        scheduler.on_exit(*link);
-        break;
+    read_messages(scheduler, *link);
+    if (kind == kBell) {
+      scheduler.on_bell(*link);
+    } else {
+      poller_.remove(link->handle->exit_handle());
+      scheduler.on_exit(*link);
     }
   });
+}
+
+void Pool::finish_output(const std::shared_ptr<WorkerLink>& link) {
+  if (!link->output_finished.load()) {
+    for (const FileDescriptor* stream : {link->handle->output_stream(), link->handle->error_stream()}) {
+      if (stream != nullptr) {
+        poller_.remove(*stream);
+      }
+    }
+    output_.finish(link);
+  }
 }
 
 void Pool::read_messages(Scheduler& scheduler, WorkerLink& link) {
@@ -198,6 +213,7 @@ bool Pool::start_due_worker() {
     (*link)->refusal = "the system has no more memory to watch it";
     (*link)->kill();
     await_end(*(*link)->handle);
+    finish_output(*link);
   }
   with([&](Scheduler& scheduler) {
     WorkerLink& started = **link;
@@ -226,12 +242,12 @@ bool Pool::watch(WorkerLink& link) {
   const bool watched = poller_.add(link.bell.descriptor(), base + kBell, rings).has_value() &&
                        poller_.add(link.channel.descriptor(), base + kChannel, hang_up).has_value() &&
                        poller_.add(link.handle->exit_handle(), base + kExit).has_value();
+  // Another thread reads the streams, so each event is reported once. If this fails, the worker's output is lost.
   if (link.handle->error_stream() != nullptr) {
-    // If this fails, the worker's output is lost.
-    static_cast<void>(poller_.add(*link.handle->error_stream(), base + kErrorStream));
+    static_cast<void>(poller_.add(*link.handle->error_stream(), base + kErrorStream, rings));
   }
   if (link.handle->output_stream() != nullptr) {
-    static_cast<void>(poller_.add(*link.handle->output_stream(), base + kOutputStream));
+    static_cast<void>(poller_.add(*link.handle->output_stream(), base + kOutputStream, rings));
   }
   return watched;
 }
@@ -240,11 +256,6 @@ void Pool::unwatch(const WorkerLink& link) noexcept {
   poller_.remove(link.bell.descriptor());
   poller_.remove(link.channel.descriptor());
   poller_.remove(link.handle->exit_handle());
-  for (const FileDescriptor* stream : {link.handle->output_stream(), link.handle->error_stream()}) {
-    if (stream != nullptr) {
-      poller_.remove(*stream);
-    }
-  }
 }
 
 }  // namespace tenon::internal

@@ -100,6 +100,8 @@ class ProcessHandle final : public WorkerHandle {
   [[nodiscard]] const FileDescriptor* error_stream() const noexcept override {
     return error_stream_.valid() ? &error_stream_ : nullptr;
   }
+  void close_output_stream() noexcept override { output_stream_.reset(); }
+  void close_error_stream() noexcept override { error_stream_.reset(); }
   void kill() noexcept override {
     killed_ = true;
     process_.kill_group();

@@ -291,15 +291,42 @@ void WorkerLink::send_stop() {
   transport->end().wake_worker();
 }
 
-bool WorkerLink::read_output(OutputStream stream, std::vector<LogLine>& log) {
-  const bool open = stream == OutputStream::kOutput ? output_.read(handle->output_stream(), id, log_budget_, log)
-                                                    : errors_.read(handle->error_stream(), id, log_budget_, log);
+OutputRead WorkerLink::read_output(OutputStream stream, std::vector<LogLine>& log) {
+  constexpr int kRounds = 16;
+  const FileDescriptor* from = stream == OutputStream::kOutput ? handle->output_stream() : handle->error_stream();
+  std::array<std::uint8_t, 4096> buffer{};
+  OutputRead outcome = from == nullptr ? OutputRead::kEnded : OutputRead::kMore;
+  for (int round = 0; round < kRounds && outcome == OutputRead::kMore; ++round) {
+    const auto count = read_some(*from, buffer);
+    if (!count) {
+      outcome = count.error().code == ErrorCode::kUnavailable ? OutputRead::kDrained : OutputRead::kEnded;
+      break;
+    }
+    auto output = output_.lock();
+    if (*count == 0) {
+      output->of(stream).end(id, output->budget, log);
+      outcome = OutputRead::kEnded;
+    } else {
+      const std::string_view text(reinterpret_cast<const char*>(buffer.data()), *count);
+      output->of(stream).add(text, id, output->budget, log);
+    }
+  }
   count_dropped_lines(log);
-  return open;
+  return outcome;
+}
+
+void WorkerLink::close_output(OutputStream stream, std::vector<LogLine>& log) {
+  if (stream == OutputStream::kOutput) {
+    handle->close_output_stream();
+  } else {
+    handle->close_error_stream();
+  }
+  auto output = output_.lock();
+  output->of(stream).end(id, output->budget, log);
 }
 
 void WorkerLink::count_dropped_lines(std::vector<LogLine>& log) {
-  if (const std::uint64_t dropped = log_budget_.take_dropped(); dropped > 0) {
+  if (const std::uint64_t dropped = output_.lock()->budget.take_dropped(); dropped > 0) {
     LogLine line;
     line.worker_id = id;
     line.dropped = dropped;
@@ -307,9 +334,10 @@ void WorkerLink::count_dropped_lines(std::vector<LogLine>& log) {
   }
 }
 
-void WorkerLink::describe_output(ErrorContext& context) const {
-  context.stderr_tail = errors_.tail();
-  context.stdout_tail = output_.tail();
+void WorkerLink::describe_output(ErrorContext& context) {
+  auto output = output_.lock();
+  context.stderr_tail = output->standard_error.tail();
+  context.stdout_tail = output->standard_output.tail();
 }
 
 }  // namespace tenon::internal

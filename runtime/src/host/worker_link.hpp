@@ -1,6 +1,7 @@
 /// host/worker_link.hpp: the host's side of one worker, from spawn to the last byte of its output.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -15,6 +16,7 @@
 #include <tenon/error.hpp>
 
 #include "base/clock.hpp"
+#include "base/guarded.hpp"
 #include "host/bell_watch.hpp"
 #include "host/call.hpp"
 #include "host/file_restorer.hpp"
@@ -43,8 +45,15 @@ struct LinkOptions {
 /// A stream to which a worker writes.
 enum class OutputStream : std::uint8_t { kOutput, kError };
 
-/// One worker. Guarded by the scheduler's lock, except for `transport`, whose roles the scheduler assigns, and `spin`,
-/// which belongs to the directly waiting thread.
+/// What a read of a stream came to.
+enum class OutputRead : std::uint8_t {
+  kMore,     ///< There may be more.
+  kDrained,  ///< There is nothing more now.
+  kEnded,    ///< The stream has ended, or there is none.
+};
+
+/// One worker. Guarded by the scheduler's lock, except for `transport`, whose roles the scheduler assigns, `spin`,
+/// which belongs to the directly waiting thread, and the streams, which OutputReader reads.
 class WorkerLink {
  public:
   enum class State : std::uint8_t { kStarting, kReady, kStopping, kDead };
@@ -89,16 +98,21 @@ class WorkerLink {
 
   // -- stdout and stderr ----------------------------------------------------------------------
 
-  /// Reads what the worker wrote to the stream; whole lines go to `log`. Returns false at the end of the stream.
-  bool read_output(OutputStream stream, std::vector<LogLine>& log);
-  /// Whether the worker may log a line now; otherwise the line is counted as dropped.
-  [[nodiscard]] bool may_log(std::size_t size_bytes) noexcept {
-    return log_budget_.take(size_bytes, monotonic_now_ns());
+  /// Reads what the worker wrote to the stream, up to 64 KiB; whole lines go to `log`. May block although the stream
+  /// does not, so the scheduler's lock must not be held. One thread at a time for each stream.
+  [[nodiscard]] OutputRead read_output(OutputStream stream, std::vector<LogLine>& log);
+  /// Closes the stream, which may block likewise; the last line goes to `log`.
+  void close_output(OutputStream stream, std::vector<LogLine>& log);
+  /// Whether the worker may log a line now; otherwise the line is counted as dropped. [any-thread]
+  [[nodiscard]] bool may_log(std::size_t size_bytes) {
+    return output_.lock()->budget.take(size_bytes, monotonic_now_ns());
   }
-  /// Adds a line with the count of dropped lines, if there are any.
+  /// Adds a line with the count of dropped lines, if there are any. [any-thread]
   void count_dropped_lines(std::vector<LogLine>& log);
-  /// Adds the last lines of both streams to the context of an error.
-  void describe_output(ErrorContext& context) const;
+  /// Adds the last lines of both streams to the context of an error. [any-thread]
+  void describe_output(ErrorContext& context);
+  /// Its streams are being closed for good; set by the thread that asks for it.
+  std::atomic<bool> output_finished{false};
 
   /// Kills the worker. If it has not exited after kExitPatienceNs, the scheduler treats it as gone.
   void kill() noexcept;
@@ -182,9 +196,15 @@ class WorkerLink {
   std::unordered_set<std::uint32_t> known_routes_;
   std::vector<RouteRef> kept_routes_;       // Routes named in replies; the worker may use them at any time.
   std::vector<GenerationRef> generations_;  // Generations of the routes announced to it; one for each plugin.
-  LogBudget log_budget_;
-  WorkerOutput output_{"stdout"};
-  WorkerOutput errors_{"stderr"};
+  struct Output {
+    [[nodiscard]] WorkerOutput& of(OutputStream stream) noexcept {
+      return stream == OutputStream::kOutput ? standard_output : standard_error;
+    }
+    LogBudget budget;
+    WorkerOutput standard_output{"stdout"};
+    WorkerOutput standard_error{"stderr"};
+  };
+  Guarded<Output> output_;  ///< May be locked under the scheduler's lock. No system call is made under it.
 };
 
 }  // namespace tenon::internal

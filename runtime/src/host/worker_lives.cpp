@@ -95,9 +95,6 @@ void WorkerLives::bury(WorkerLink& link) {
   if (was_ready && !link.distrusted) {
     replies_.reap(link);  // Replies from before its death count.
   }
-  for (const OutputStream stream : {OutputStream::kOutput, OutputStream::kError}) {
-    link.read_output(stream, effects_->log);
-  }
   const bool expected = link.dismissed || closing_.stopping() || closing_.killing();
   link.state = WorkerLink::State::kDead;
   link.reaper.end();
@@ -148,7 +145,7 @@ void WorkerLives::bury(WorkerLink& link) {
   }
 }
 
-Error WorkerLives::start_error(const WorkerLink& link) {
+Error WorkerLives::start_error(WorkerLink& link) {
   const ExitStatus status = link.handle->exit_status().value_or(ExitStatus{});
   std::string message =
       "a worker could not be started: " +

@@ -51,7 +51,7 @@ class WorkerLives {
   void note_start_failure(std::uint32_t slot, Error error);
   void move_opens(std::uint32_t slot);
   /// The error for a worker that exited before it was ready.
-  [[nodiscard]] static Error start_error(const WorkerLink& link);
+  [[nodiscard]] static Error start_error(WorkerLink& link);
 
   const std::int64_t start_timeout_ns_;
   SlotTable& slots_;

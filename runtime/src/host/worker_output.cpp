@@ -1,7 +1,6 @@
 #include "host/worker_output.hpp"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "base/text.hpp"
@@ -15,47 +14,34 @@ constexpr std::size_t kMaxLineBytes = 8192;
 
 }  // namespace
 
-bool WorkerOutput::read(const FileDescriptor* stream, std::uint64_t worker_id, LogBudget& budget,
-                        std::vector<LogLine>& log) {
-  if (stream == nullptr) {
-    return false;
-  }
+void WorkerOutput::add(std::string_view text, std::uint64_t worker_id, LogBudget& budget, std::vector<LogLine>& log) {
   const Lines lines{worker_id, budget, monotonic_now_ns(), log};
-  std::array<std::uint8_t, 4096> buffer{};
-  for (int round = 0; round < 16; ++round) {
-    const auto count = read_some(*stream, buffer);
-    if (!count) {
-      return count.error().code == ErrorCode::kUnavailable;
-    }
-    if (*count == 0) {
-      if (!line_.empty()) {
-        finish_line(std::exchange(line_, {}), lines);
-      }
-      return false;
-    }
-    std::string_view text(reinterpret_cast<const char*>(buffer.data()), *count);
-    tail_.append(text);
-    if (tail_.size() > 2 * kTailBytes) {
-      tail_.erase(0, tail_.size() - kTailBytes);
-    }
-    while (!text.empty()) {
-      const std::size_t room = kMaxLineBytes - line_.size();
-      const std::size_t end = std::min({text.find('\n'), text.size(), room});
-      const bool whole = end < text.size() && (text[end] == '\n' || end == room);
-      if (!whole) {
-        line_.append(text);
-        break;
-      }
-      if (line_.empty()) {
-        finish_line(text.substr(0, end), lines);
-      } else {
-        line_.append(text.substr(0, end));
-        finish_line(std::exchange(line_, {}), lines);
-      }
-      text.remove_prefix(end + (text[end] == '\n' ? 1 : 0));
-    }
+  tail_.append(text);
+  if (tail_.size() > 2 * kTailBytes) {
+    tail_.erase(0, tail_.size() - kTailBytes);
   }
-  return true;
+  while (!text.empty()) {
+    const std::size_t room = kMaxLineBytes - line_.size();
+    const std::size_t end = std::min({text.find('\n'), text.size(), room});
+    const bool whole = end < text.size() && (text[end] == '\n' || end == room);
+    if (!whole) {
+      line_.append(text);
+      break;
+    }
+    if (line_.empty()) {
+      finish_line(text.substr(0, end), lines);
+    } else {
+      line_.append(text.substr(0, end));
+      finish_line(std::exchange(line_, {}), lines);
+    }
+    text.remove_prefix(end + (text[end] == '\n' ? 1 : 0));
+  }
+}
+
+void WorkerOutput::end(std::uint64_t worker_id, LogBudget& budget, std::vector<LogLine>& log) {
+  if (!line_.empty()) {
+    finish_line(std::exchange(line_, {}), {worker_id, budget, monotonic_now_ns(), log});
+  }
 }
 
 void WorkerOutput::finish_line(std::string_view line, const Lines& lines) const {

@@ -8,7 +8,6 @@
 
 #include "host/log_budget.hpp"
 #include "host/log_line.hpp"
-#include "platform/file_descriptor.hpp"
 
 namespace tenon::internal {
 
@@ -18,16 +17,15 @@ class WorkerOutput {
   /// `source` is "stdout" or "stderr" and must outlive the object.
   explicit WorkerOutput(std::string_view source) noexcept : source_(source) {}
 
-  /// Reads the worker's output from `stream`, which must be non-blocking; whole lines go to `log`.
-  /// `stream` may be null. Returns false at the end of the stream. Reads a bounded amount, so that
-  /// a worker that never stops writing cannot occupy the reactor. Lines beyond `budget` are counted
-  /// there and dropped.
-  bool read(const FileDescriptor* stream, std::uint64_t worker_id, LogBudget& budget, std::vector<LogLine>& log);
+  /// Takes what was read; whole lines go to `log`. Lines beyond `budget` are counted there and dropped.
+  void add(std::string_view text, std::uint64_t worker_id, LogBudget& budget, std::vector<LogLine>& log);
+  /// Takes the last line, also without its end.
+  void end(std::uint64_t worker_id, LogBudget& budget, std::vector<LogLine>& log);
   /// The last 4 KiB, without control characters, for errors.
   [[nodiscard]] std::string tail() const;
 
  private:
-  /// The destination of the whole lines of one read.
+  /// The destination of whole lines.
   struct Lines {
     std::uint64_t worker_id;
     LogBudget& budget;

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <sstream>
@@ -207,6 +208,46 @@ TEST_CASE("unruly tasks: a call that cannot continue ends by itself, and its err
   CHECK(reply.error().message.find(why) != std::string::npos);
   REQUIRE(next.wait_for(kPatience));
   CHECK(is_right(next.get(), scene, 2));
+}
+
+TEST_CASE("unruly tasks: one whose write to stderr never ends holds up neither the host nor other output") {
+  std::mutex mutex;
+  std::string log;
+  auto options = runtime_options(2);
+  options.log = [&](const tenon::LogRecord& record) {
+    const std::lock_guard lock(mutex);
+    log += std::string(record.message) + '\n';
+  };
+  const auto logged = [&](const std::string& text) {
+    const std::lock_guard lock(mutex);
+    return log.find(text) != std::string::npos;
+  };
+  const auto comes = [&](const std::string& text) {
+    for (int i = 0; i < 6000 && !logged(text); ++i) {
+      std::this_thread::sleep_for(10ms);
+    }
+    return logged(text);
+  };
+  Scene scene(options);
+  auto act = scene.runtime->submit(kTask, scene.argument(1, "block stderr"));
+  for (int i = 0; i < 6000 && scene.runs().empty(); ++i) {
+    std::this_thread::sleep_for(10ms);
+  }
+  if (act.wait_for(1s)) {
+    WARN("skipped: this process may not use userfaultfd");
+    return;
+  }
+  // The host notices the first line, and comes to read it while the pipe is held.
+  auto other = scene.runtime->submit(kTask, scene.argument(2, "write to stderr", "from the other worker"));
+  REQUIRE(other.wait_for(kPatience));
+  CHECK(is_right(other.get(), scene, 2));
+  CHECK(comes("from the other worker"));
+  CHECK(scene.runtime->stats().workers.size() == 2);
+  act.cancel();
+  REQUIRE(act.wait_for(kPatience));
+  CHECK_FALSE(act.get());
+  CHECK(comes("before"));
+  scene.runtime->shutdown();
 }
 
 TEST_CASE("unruly tasks: a short stop in a call does it no harm") {

@@ -116,7 +116,7 @@ TEST_CASE("WorkerLink: a worker that floods its standard error costs the host a 
     const ssize_t size = ::write(writer.get(), flood.data(), flood.size());
     REQUIRE(size > 0);
     written += static_cast<std::uint64_t>(size);
-    REQUIRE(pair.link->read_output(OutputStream::kError, log));
+    REQUIRE(pair.link->read_output(OutputStream::kError, log) != OutputRead::kEnded);
   }
   std::uint64_t lines = 0;
   std::uint64_t dropped = 0;
@@ -139,9 +139,9 @@ TEST_CASE("WorkerLink: long lines are cut, and the last line needs no end") {
   std::vector<LogLine> log;
   const std::string text = "one\n" + std::string(20'000, 'x') + "\n\nlast";
   REQUIRE(::write(writer.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()));
-  REQUIRE(pair.link->read_output(OutputStream::kError, log));
+  REQUIRE(pair.link->read_output(OutputStream::kError, log) != OutputRead::kEnded);
   writer = FileDescriptor();
-  CHECK_FALSE(pair.link->read_output(OutputStream::kError, log));
+  CHECK(pair.link->read_output(OutputStream::kError, log) == OutputRead::kEnded);
   std::string all;
   std::size_t longest = 0;
   for (const LogLine& line : log) {

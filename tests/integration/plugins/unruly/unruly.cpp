@@ -1,6 +1,9 @@
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -79,6 +82,25 @@ void sleep_for_ever(const char* file) {
   for (;;) {
     ::pause();
   }
+}
+
+/// Writes a line to stderr, and then memory that no one provides: the write never ends, and holds the pipe. Returns
+/// false if the system does not permit that.
+bool block_stderr() {
+  constexpr std::size_t kSize = 65536;
+  const int faults = static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC));
+  uffdio_api api{};
+  api.api = UFFD_API;
+  void* const memory = ::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  uffdio_register range{};
+  range.range = {reinterpret_cast<std::uintptr_t>(memory), kSize};
+  range.mode = UFFDIO_REGISTER_MODE_MISSING;
+  if (faults < 0 || memory == MAP_FAILED || ::ioctl(faults, UFFDIO_API, &api) != 0 ||
+      ::ioctl(faults, UFFDIO_REGISTER, &range) != 0) {
+    return false;
+  }
+  static_cast<void>(!::write(STDERR_FILENO, "before\n", 7));
+  return ::write(STDERR_FILENO, memory, kSize) < 0;
 }
 
 /// Returns the numbers of the open descriptors beyond the standard streams.
@@ -170,6 +192,11 @@ std::string do_as_told(const unruly::Act& act) {
     }
   } else if (how == "command") {
     return output_of(text);
+  } else if (how == "block stderr") {
+    return block_stderr() ? "permitted" : "not permitted";
+  } else if (how == "write to stderr") {
+    const std::string line = std::string(text) + "\n";
+    static_cast<void>(!::write(STDERR_FILENO, line.data(), line.size()));
   } else if (how == "list descriptors") {
     return open_descriptors();
   } else if (how == "close") {
