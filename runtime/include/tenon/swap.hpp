@@ -117,8 +117,8 @@ struct GenerationInfo {
   std::chrono::system_clock::time_point since;  ///< Start of the state.
   /// Why it was refused, forced or rolled back; otherwise empty.
   std::string reason;
-  /// For the current one: why it is served although its plugin's file has other content; otherwise
-  /// empty.
+  /// Why the current one is served although its plugin's file has other content, or whether what
+  /// was kept out at the start may come now; otherwise empty.
   std::string note;
   std::uint32_t workers = 0;       ///< Workers that have it loaded now.
   std::uint64_t calls = 0;         ///< Calls that ended on it.

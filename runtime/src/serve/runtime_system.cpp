@@ -129,9 +129,12 @@ void RuntimeSystem::fill_status(serve::StatusT& status) {
     status.workers.push_back(std::move(worker));
   }
   std::map<std::string, GenerationInfo> currents;
+  std::map<std::string, std::string> kept_out;  // By content: whether it may be loaded meanwhile.
   for (GenerationInfo& generation : runtime_.generations()) {
     if (generation.state == GenerationState::kCurrent) {
       currents.emplace(generation.plugin, std::move(generation));
+    } else if (generation.state == GenerationState::kRefused && !generation.note.empty()) {
+      kept_out.emplace(generation.sha256, std::move(generation.note));
     }
   }
   status.store = options_.store.string();
@@ -144,6 +147,9 @@ void RuntimeSystem::fill_status(serve::StatusT& status) {
     plugin->file = known->file.string();
     plugin->tasks = known->schema ? static_cast<std::uint32_t>(known->schema->tasks().size()) : 0;
     plugin->problem = known->problem ? known->problem->message : std::string();
+    if (const auto found = kept_out.find(known->sha256); known->problem && found != kept_out.end()) {
+      plugin->problem = found->second;
+    }
     if (const auto current = currents.find(known->name); current != currents.end()) {
       plugin->source = current->second.source.string();
       plugin->note = current->second.note;

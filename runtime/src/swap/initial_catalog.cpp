@@ -120,17 +120,22 @@ class Starter {
   PluginInfo restored_or_refused(const PluginInfo& found, Error problem) {
     if (record_) {
       if (auto earlier = recorded()) {
-        initial.note = describe_version(name_, found.version, initial.file_sha256) + " of " + in_quotes(found.file) +
-                       " is not loaded: " + problem.message + "; " + described(name_, record_->current) +
-                       ", served before, is served again";
+        initial.note =
+            not_loaded(found, problem) + "; " + described(name_, record_->current) + ", served before, is served again";
         return std::move(*earlier);
       }
     }
     return refused(found, std::move(problem));
   }
 
+  [[nodiscard]] std::string not_loaded(const PluginInfo& found, const Error& problem) const {
+    return describe_version(name_, found.version, initial.file_sha256) + " of " + in_quotes(found.file) +
+           " is not loaded: " + problem.message;
+  }
+
   PluginInfo refused(PluginInfo plugin, Error problem) {
-    initial.note = problem.message;
+    initial.note = not_loaded(plugin, problem);
+    initial.refused_version = plugin.version;
     plugin.schema.reset();
     plugin.problem = std::move(problem);
     plugin.problem->context.plugin = describe_version(plugin.name, plugin.version, plugin.sha256);

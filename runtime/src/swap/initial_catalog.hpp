@@ -26,6 +26,8 @@ struct InitialPlugin {
   std::optional<PluginFingerprint> seen;
   /// The content of `file`; empty if it is not known.
   std::string file_sha256;
+  /// The version of `file` if its content must not be loaded.
+  std::string refused_version;
   /// The content of `file` about which the host or a person last decided. A watch still has to
   /// handle any other content.
   std::string decided_sha256;

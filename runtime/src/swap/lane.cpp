@@ -43,12 +43,32 @@ Lane::Lane(SwapServices& services, std::string name, const GenerationRef& genera
     current_ = std::make_shared<Version>(Version{record, plugin, generation, source_, std::move(initial.served)});
     explain();
     remember();
+  } else if (!own_sha256_.empty() && services_.candidates.objection(own_sha256_, own_file_)) {
+    note_kept_out(initial);
   }
   if (!initial.note.empty()) {
     const bool objects = !own_sha256_.empty() && services_.candidates.objection(own_sha256_, own_file_);
     tell(current_ != nullptr && !objects ? SwapEvent::Kind::kRestored : SwapEvent::Kind::kRefused,
          current_ == nullptr ? nullptr : current_->plugin.get(), generation, std::move(initial.note));
   }
+}
+
+void Lane::note_kept_out(const InitialPlugin& initial) {
+  GenerationInfo info;
+  info.plugin = name_;
+  info.version = initial.refused_version;
+  info.sha256 = own_sha256_;
+  info.source = own_file_;
+  info.state = GenerationState::kRefused;
+  info.reason = initial.note;
+  const auto record = services_.records.add(std::move(info), {});
+  services_.records.set_note(
+      record, [&candidates = services_.candidates, name = name_, file = own_file_, sha256 = own_sha256_] {
+        const auto objection = candidates.objection(sha256, file);
+        return objection ? objection->message
+                         : "its content was kept out at the start and may be loaded again; 'tenon swap " + name +
+                               "' makes it current";
+      });
 }
 
 Lane::VersionRef Lane::earlier_version(const ServedVersion& version) {
@@ -376,7 +396,9 @@ void Lane::refuse(Error error) {
   const bool back = active_->request.kind == SwapRequest::Kind::kRollBack;
   const PluginInfo* plugin = prepared.plugin.get();
   if (!back && active_->request.target.file == own_file_ && !prepared.sha256.empty()) {
-    own_refusal_ = error.message;
+    if (!prepared.objected) {
+      own_refusal_ = error.message;
+    }
     explain();
     remember();
   }
@@ -479,11 +501,16 @@ void Lane::explain() {
     return;
   }
   const PluginInfo& plugin = *current_->plugin;
+  if (own_sha256_.empty() || own_sha256_ == plugin.sha256) {
+    services_.records.set_note(current_->record, {});
+    return;
+  }
+  // A person may lift a quarantine or a roll-back at any time, so it is looked up for each reader.
   services_.records.set_note(
-      current_->record, own_sha256_.empty() || own_sha256_ == plugin.sha256
-                            ? std::string()
-                            : difference_text(services_.candidates, name_, own_file_, own_sha256_,
-                                              {plugin.sha256, plugin.version, current_->source}, why_, own_refusal_));
+      current_->record,
+      [&candidates = services_.candidates, name = name_, file = own_file_, sha256 = own_sha256_,
+       served = ServedVersion{plugin.sha256, plugin.version, current_->source}, why = why_,
+       refusal = own_refusal_] { return difference_text(candidates, name, file, sha256, served, why, refusal); });
 }
 
 void Lane::tell(SwapEvent::Kind kind, const PluginInfo* plugin, const GenerationRef& generation, std::string message) {

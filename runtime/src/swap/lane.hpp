@@ -56,6 +56,8 @@ class Lane {
   struct Active;
   struct Probation;
 
+  /// Records a version that must not be loaded, for a plugin that therefore has no version.
+  void note_kept_out(const InitialPlugin& initial);
   /// A version that this host served before it was restarted.
   [[nodiscard]] VersionRef earlier_version(const ServedVersion& version);
   void begin(SwapRequest request);

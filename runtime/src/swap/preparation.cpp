@@ -133,6 +133,7 @@ std::optional<Error> Preparation::stage_and_examine(PreparationResult& result) {
 
   if (auto objection = services_.candidates.objection(staged->sha256, order_.own_file, step_timeout())) {
     if (!order_.options.force || !order_.named_file) {
+      result.objected = true;
       return objection;
     }
     result.objection = std::move(objection->message);

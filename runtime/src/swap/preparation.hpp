@@ -55,6 +55,8 @@ struct PreparationResult {
   std::vector<std::string> breaks;
   /// The objection to the content that was overridden; empty if there was none.
   std::string objection;
+  /// It was refused because its content is in quarantine or was rolled back, which a person can lift.
+  bool objected = false;
   bool quarantined = false;
   /// The objection is this host's own: a person rolled back from the version.
   bool kept_away = false;

@@ -18,7 +18,7 @@ GenerationRecords::Id GenerationRecords::add(GenerationInfo info, const std::fil
   auto state = state_.lock();
   const Id id = state->next++;
   const std::string plugin = info.plugin;
-  state->records.emplace(id, Record{std::move(info), stored, nullptr});
+  state->records.emplace(id, Record{std::move(info), stored, nullptr, {}});
   trim(state->records, plugin);
   return id;
 }
@@ -67,10 +67,10 @@ void GenerationRecords::set_state(Id id, GenerationState new_state, const std::s
   trim(state->records, plugin);
 }
 
-void GenerationRecords::set_note(Id id, const std::string& note) {
+void GenerationRecords::set_note(Id id, std::function<std::string()> note) {
   auto state = state_.lock();
   if (const auto found = state->records.find(id); found != state->records.end()) {
-    found->second.info.note = note;
+    found->second.note = std::move(note);
   }
 }
 
@@ -100,16 +100,36 @@ GenerationInfo GenerationRecords::with_tally(const Record& record) const {
 }
 
 GenerationInfo GenerationRecords::info(Id id) {
-  auto state = state_.lock();
-  const auto found = state->records.find(id);
-  return found == state->records.end() ? GenerationInfo{} : with_tally(found->second);
+  GenerationInfo info;
+  std::function<std::string()> note;
+  {
+    auto state = state_.lock();
+    if (const auto found = state->records.find(id); found != state->records.end()) {
+      info = with_tally(found->second);
+      note = found->second.note;
+    }
+  }
+  if (note) {
+    info.note = note();
+  }
+  return info;
 }
 
 std::vector<GenerationInfo> GenerationRecords::all() {
   std::vector<GenerationInfo> infos;
-  auto state = state_.lock();
-  for (auto it = state->records.rbegin(); it != state->records.rend(); ++it) {
-    infos.push_back(with_tally(it->second));
+  std::vector<std::function<std::string()>> notes;
+  {
+    auto state = state_.lock();
+    for (auto it = state->records.rbegin(); it != state->records.rend(); ++it) {
+      infos.push_back(with_tally(it->second));
+      notes.push_back(it->second.note);
+    }
+  }
+  // Notes read files, so no lock is held.
+  for (std::size_t i = 0; i < infos.size(); ++i) {
+    if (notes[i]) {
+      infos[i].note = notes[i]();
+    }
   }
   return infos;
 }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -40,7 +41,9 @@ class GenerationRecords {
   void attach(Id id, const GenerationRef& generation);
   void set_version(Id id, const std::string& version);
   void set_state(Id id, GenerationState state, const std::string& reason = {});
-  void set_note(Id id, const std::string& note);
+  /// Sets what GenerationInfo::note is from now on. `note` is called whenever the record is read, by
+  /// any thread, because what it tells may change outside this process; empty for no note.
+  void set_note(Id id, std::function<std::string()> note);
   /// Keeps the last tally instead of the generation, whose file may then be removed.
   void detach(Id id);
 
@@ -55,6 +58,7 @@ class GenerationRecords {
     GenerationInfo info;
     std::filesystem::path stored;
     GenerationRef generation;
+    std::function<std::string()> note;
   };
   using Records = std::map<Id, Record>;  // Sorted by age.
   [[nodiscard]] GenerationInfo with_tally(const Record& record) const;
