@@ -106,8 +106,8 @@ Result<void> Quarantine::add(const std::string& sha256, const std::string& reaso
   std::error_code ignored;  // The write reports it.
   fs::create_directory(directory_, ignored);
   const BytesView bytes(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
-  // Not synced: a record damaged by a power cut still counts as one.
-  if (auto written = write_file(directory_ / sha256, bytes, {.mode = 0600, .sync = false}); !written) {
+  // Synced, which is slow but rare: a power cut must not let the content in again.
+  if (auto written = write_file(directory_ / sha256, bytes, {.mode = 0600, .sync = true}); !written) {
     written.error().message = "cannot remember the quarantine of " + sha256 + ": " + written.error().message;
     return written;
   }

@@ -87,10 +87,16 @@ fs::path ServiceRecords::place_of(const std::string& host) const {
   return directory_ / sha256_of_bytes({reinterpret_cast<const std::uint8_t*>(host.data()), host.size()});
 }
 
-Result<void> ServiceRecords::remember(const ServiceRecord& record) const {
+Result<void> ServiceRecords::remember(const ServiceRecord& record, Durability durability) const {
   if (!is_sha256(record.current.sha256) || !is_plugin_name(record.plugin)) {
     return fail(ErrorCode::kInvalidArgument, "cannot remember what is served of '" + printable(record.plugin, 80) +
                                                  "': '" + printable(record.current.sha256, 80) + "' is not a SHA-256");
+  }
+  if (auto known = find(record.host, record.plugin)) {
+    known->since = record.since;
+    if (*known == record) {
+      return {};
+    }
   }
   store::ServiceRecordT message;
   message.host = record.host;
@@ -110,7 +116,8 @@ Result<void> ServiceRecords::remember(const ServiceRecord& record) const {
   std::error_code ignored;  // The write reports it.
   fs::create_directory(place, ignored);
   auto written = write_file(place / (record.plugin + std::string(kRecordSuffix)),
-                            BytesView(builder.GetBufferPointer(), builder.GetSize()), {.mode = 0600, .sync = false});
+                            BytesView(builder.GetBufferPointer(), builder.GetSize()),
+                            {.mode = 0600, .sync = durability == Durability::kPowerCut});
   if (!written) {
     written.error().message =
         "cannot remember what is served of '" + record.plugin + "': " + std::move(written.error().message);

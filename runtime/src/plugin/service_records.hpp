@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <set>
@@ -29,6 +30,8 @@ struct ServedVersion {
   std::string version;
   /// The plugin file that it came from.
   std::filesystem::path source;
+
+  friend bool operator==(const ServedVersion&, const ServedVersion&) = default;
 };
 
 /// The version of one plugin that one host serves.
@@ -39,7 +42,7 @@ struct ServiceRecord {
   ServedVersion current;
   /// Why `current` is current, in one line.
   std::string why;
-  /// Precise to the millisecond.
+  /// When this record was first written; precise to the millisecond.
   std::chrono::system_clock::time_point since;
   /// Whether a person made it current although it is in quarantine.
   bool forced = false;
@@ -50,6 +53,8 @@ struct ServiceRecord {
   std::string file_sha256;
   /// The versions to which it can be rolled back, latest last.
   std::vector<ServedVersion> past;
+
+  friend bool operator==(const ServiceRecord&, const ServiceRecord&) = default;
 };
 
 /// A directory with a directory for each host. Several processes may use it at once; if two hosts
@@ -61,9 +66,14 @@ class ServiceRecords {
   ServiceRecords(std::filesystem::path directory, std::size_t max_rolled_back)
       : directory_(std::move(directory)), max_rolled_back_(max_rolled_back) {}
 
-  /// Replaces the record of a host's plugin. Errors: kInvalidArgument for an invalid SHA-256 or
-  /// plugin name; kIo.
-  [[nodiscard]] Result<void> remember(const ServiceRecord& record) const;
+  /// How a record is written.
+  enum class Durability : std::uint8_t {
+    kProcess,   ///< It survives the end of the process. A power cut may undo the latest change.
+    kPowerCut,  ///< It is on disk when the function returns, which may take 10 ms and more.
+  };
+  /// Replaces the record of a host's plugin, unless only `since` differs. Errors: kInvalidArgument
+  /// for an invalid SHA-256 or plugin name; kIo.
+  [[nodiscard]] Result<void> remember(const ServiceRecord& record, Durability durability = Durability::kProcess) const;
   /// nullopt if there is none. A damaged record counts as absent.
   [[nodiscard]] std::optional<ServiceRecord> find(const std::string& host, const std::string& plugin) const;
   /// All records of one host, by plugin.

@@ -30,7 +30,9 @@ std::vector<ServiceRecord> HostRecords::all() const {
 
 void HostRecords::remember(ServiceRecord record, const std::filesystem::path& file) const {
   record.host = name(file);
-  static_cast<void>(store_.hosts().remember(record));
+  // Without a name, nothing is current again after a restart.
+  static_cast<void>(store_.hosts().remember(
+      record, restores() ? ServiceRecords::Durability::kPowerCut : ServiceRecords::Durability::kProcess));
 }
 
 Result<void> HostRecords::roll_back(const ServedVersion& version, const std::string& plugin,

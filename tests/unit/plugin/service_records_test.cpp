@@ -71,6 +71,27 @@ TEST_CASE("ServiceRecords: each host has its own, and its last word counts") {
   CHECK(records.find("one", "image")->current.sha256 == kSecond);
 }
 
+TEST_CASE("ServiceRecords: what a host knows already is not written again") {
+  const TemporaryDirectory directory;
+  const ServiceRecords records(directory.path(), 10);
+  ServiceRecord record = record_of("one", "image", kFirst);
+  record.past = {{kSecond, "1.0.0", "/opt/plugins/image.so"}};
+  REQUIRE(records.remember(record, ServiceRecords::Durability::kPowerCut));
+  const fs::path file = record_file(directory.path());
+  const Buffer written = *read_file(file, 4096);
+  // Whatever replaces the file changes the permissions that it has here.
+  fs::permissions(file, fs::perms::owner_read);
+  const auto untouched = [&] { return fs::status(file).permissions() == fs::perms::owner_read; };
+  record.since += std::chrono::hours(1);
+  REQUIRE(records.remember(record, ServiceRecords::Durability::kPowerCut));
+  CHECK(untouched());
+  CHECK(*read_file(file, 4096) == written);
+  record.past.clear();
+  REQUIRE(records.remember(record, ServiceRecords::Durability::kPowerCut));
+  CHECK_FALSE(untouched());
+  CHECK(records.find("one", "image")->past.empty());
+}
+
 TEST_CASE("ServiceRecords: what names no content or no plugin is refused") {
   const TemporaryDirectory directory;
   const ServiceRecords records(directory.path(), 10);
