@@ -2,6 +2,8 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <string>
+#include <vector>
 
 #include "daemon.hpp"
 #include "plugin/file_hash.hpp"
@@ -81,6 +83,73 @@ TEST_CASE("tenon serve or run or check: a pipeline on a plugin in quarantine doe
   CHECK(run(other.path(), {"check", file}).exit == 0);
   CHECK(run(other.path(), {"check", file, "--store", store.string()}).exit == 78);
   CHECK(run(other.path(), {"run", file}).exit == 0);
+}
+
+TEST_CASE("tenon serve or run --watch: a pipeline on a plugin that cannot be used does not start, whatever the cause") {
+  const TemporaryDirectory directory;
+  const std::string file = (directory / "ticks.toml").string();
+  std::ofstream(file) << "[pipeline]\nname = \"ticks\"\n[sources.ticks]\ntask = \"probe.count\"\n"
+                         "[sinks.total]\ntask = \"probe.total\"\ninputs = [\"ticks\"]\n";
+  const fs::path plugins = directory / "plugins";
+  fs::create_directory(plugins);
+  struct Row {
+    const char* variant;  ///< nullptr: no file; empty: a file that is no library.
+    const char* said;
+  };
+  for (const Row& row : {Row{nullptr, "no plugin 'probe'"}, Row{"", "probe.so"}, Row{"no_entry", "entry"},
+                         Row{"crash_constructor", "crashed"}, Row{"shape_first", "probe"}}) {
+    fs::remove(plugins / "probe.so");
+    if (row.variant != nullptr) {
+      const fs::path variant = build_dir() / "tests" / "swap_plugins" / row.variant;
+      if (*row.variant == '\0') {
+        std::ofstream(plugins / "probe.so") << "no library";
+      } else {
+        fs::copy_file(fs::exists(variant / "probe.so") ? variant / "probe.so" : variant / "shape.so",
+                      plugins / "probe.so");
+      }
+    }
+    for (std::vector<std::string> arguments : {std::vector<std::string>{"run", file, "--watch"},
+                                               {"serve", file, "--socket", (directory / "socket").string()}}) {
+      arguments.insert(arguments.end(), {"--plugin-dir", plugins.string(), "--store", (directory / "store").string()});
+      const Ended refused = tenon::test::tenon(arguments);
+      INFO(arguments.front() << ": " << refused.error);
+      CHECK(refused.exit == 78);
+      CHECK(has(refused.error, row.said));
+      CHECK(has(refused.error, "ticks.toml:4"));
+    }
+  }
+}
+
+TEST_CASE("tenon serve: failing items are in the log while the pipeline runs, and it gives up when all fail") {
+  const TemporaryDirectory directory;
+  const auto failing = [&](const std::string& name, const std::string& more) {
+    std::ofstream(directory / (name + ".toml"))
+        << "[pipeline]\nname = \"" << name << "\"\n"
+        << more
+        << "[sources.numbers]\ntask = \"tenon.numbers\"\nargs = { count = 1000000, interval_ms = 5 }\n"
+           "[stages.drop]\ntask = \"tenon.discard\"\ninputs = [\"numbers\"]\n"
+           "[sinks.fail]\ntask = \"tenon.fail\"\ninputs = [\"drop\"]\nparams = { message = \"as asked\" }\n";
+    return (directory / (name + ".toml")).string();
+  };
+  Daemon daemon({failing("on", "give_up_after = 0\n"), failing("short", "give_up_after = 3\n")});
+  for (const char* const name : {"on", "short"}) {
+    CHECK(eventually([&] {
+      return has(daemon.program().error(), "tenon: warning: pipeline '" + std::string(name) + "', stage 'fail': item ");
+    }));
+  }
+  CHECK(has(daemon.program().error(), "as asked"));
+  const auto report = [&](const std::string& name) {
+    const auto status = daemon.json({"status"});
+    for (const auto& pipeline : status["pipelines"]) {
+      if (pipeline["name"] == name) {
+        return pipeline;
+      }
+    }
+    return nlohmann::json();
+  };
+  CHECK(eventually([&] { return report("short")["state"] == "failed"; }));
+  CHECK(has(report("short").dump(), "items have all failed, so the run was ended (give_up_after)"));
+  CHECK(report("on")["state"] == "running");
 }
 
 TEST_CASE("tenon pause, resume, drain: one pipeline, by its name") {
