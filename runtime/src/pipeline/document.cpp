@@ -278,7 +278,8 @@ std::vector<std::string> split(std::string_view dotted) {
 Value override_value(const std::string& text, const Place& place) {
   if (text.size() <= kMaxDocumentBytes && !find_unfit(text)) {
     std::optional<BadNumber> bad;
-    const LargeIntegers large = take_large_integers("v = " + text, bad);
+    // A text such as "NaN" may be meant for a string; a float takes it as a string too.
+    const LargeIntegers large = take_large_integers("v = " + text, SpecialNumbers::kAsInToml, bad);
     const toml::parse_result parsed = toml::parse(large.text);
     // A line break could add further keys; then the value is an ordinary string.
     if (parsed && parsed.table().size() == 1 && parsed.table().contains("v")) {
@@ -373,7 +374,7 @@ std::optional<Value> parse_document(std::string_view text, Reporter& reporter) {
     return std::nullopt;
   }
   std::optional<BadNumber> bad;
-  const LargeIntegers large = take_large_integers(text, bad);
+  const LargeIntegers large = take_large_integers(text, SpecialNumbers::kAnyCase, bad);
   if (bad) {
     reporter.error(place_of(text, bad->offset), bad->message, bad->hint);
     return std::nullopt;

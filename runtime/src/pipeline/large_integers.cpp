@@ -55,8 +55,8 @@ std::optional<Magnitude> parse_magnitude(std::string_view digits, bool has_sign)
   return after_digit ? std::optional(magnitude) : std::nullopt;
 }
 
-/// Returns "nan" or "inf" if the token is one of them in another letter case; otherwise an empty
-/// text.
+/// Returns "nan" or "inf" if the token is one of them in any letters, perhaps with a sign; otherwise
+/// an empty text.
 std::string_view special_name(std::string_view token) {
   if (!token.empty() && (token[0] == '+' || token[0] == '-')) {
     token.remove_prefix(1);
@@ -64,17 +64,20 @@ std::string_view special_name(std::string_view token) {
   std::string small(token.substr(0, 9));
   std::transform(small.begin(), small.end(), small.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  const bool as_it_must_be = token == "nan" || token == "inf";
-  return as_it_must_be ? "" : small == "nan" ? "nan" : small == "inf" || small == "infinity" ? "inf" : "";
+  return small == "nan" ? "nan" : small == "inf" || small == "infinity" ? "inf" : "";
 }
 
-void look_at(std::string_view token, std::size_t offset, LargeIntegers& found, std::optional<BadNumber>& bad) {
+void look_at(std::string_view token, std::size_t offset, SpecialNumbers specials, LargeIntegers& found,
+             std::optional<BadNumber>& bad) {
   const bool has_sign = token[0] == '+' || token[0] == '-';
+  const auto begin = found.text.begin() + static_cast<std::ptrdiff_t>(offset);
   const auto magnitude = parse_magnitude(token.substr(has_sign ? 1 : 0), has_sign);
   if (!magnitude) {
-    if (const std::string_view special = special_name(token); !special.empty() && !bad) {
-      bad = BadNumber{offset, "'" + std::string(token) + "' is not a value of TOML",
-                      "write " + std::string(special) + ", in lower case, or put it in quotes for a string"};
+    const std::string_view special = special_name(token);
+    if (specials == SpecialNumbers::kAnyCase && !special.empty()) {
+      const auto name = begin + (has_sign ? 1 : 0);
+      std::fill(std::copy(special.begin(), special.end(), name), begin + static_cast<std::ptrdiff_t>(token.size()),
+                ' ');
     }
     return;
   }
@@ -88,7 +91,7 @@ void look_at(std::string_view token, std::size_t offset, LargeIntegers& found, s
   }
   if (!negative && magnitude->value > kInt64Max) {
     found.values[offset] = magnitude->value;
-    std::fill_n(found.text.begin() + static_cast<std::ptrdiff_t>(offset), token.size(), '_');
+    std::fill_n(begin, token.size(), '_');
     found.text[offset] = '"';
     found.text[offset + token.size() - 1] = '"';
   }
@@ -110,7 +113,7 @@ std::size_t skip_toml_string(std::string_view text, std::size_t at) {
   return text.size();
 }
 
-LargeIntegers take_large_integers(std::string_view text, std::optional<BadNumber>& bad) {
+LargeIntegers take_large_integers(std::string_view text, SpecialNumbers specials, std::optional<BadNumber>& bad) {
   LargeIntegers found{std::string(text), {}};
   std::vector<char> open;  // The arrays and inline tables that are open at this position.
   bool value_comes = false;
@@ -131,7 +134,7 @@ LargeIntegers take_large_integers(std::string_view text, std::optional<BadNumber
         ++end;
       }
       if (value_comes) {
-        look_at(text.substr(i, end - i), i, found, bad);
+        look_at(text.substr(i, end - i), i, specials, found, bad);
       }
       value_comes = false;
       i = end;

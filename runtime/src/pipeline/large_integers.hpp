@@ -1,5 +1,5 @@
-/// pipeline/large_integers.hpp: handles integers of a TOML text beyond int64_t, which toml++
-/// refuses.
+/// pipeline/large_integers.hpp: handles numbers of a TOML text that toml++ refuses: integers beyond
+/// int64_t, and NaN and infinities that are not in lower case.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,8 @@
 namespace tenon::internal {
 
 /// A text in which each integer value beyond int64_t, up to the largest uint64_t, is replaced by a
-/// string of the same length, so that all locations stay the same.
+/// string of the same length, so that all locations stay the same. If asked for, NaN and infinities in
+/// any letters become the names that TOML has.
 struct LargeIntegers {
   std::string text;
   std::map<std::size_t, std::uint64_t> values;  ///< The values by their offset in the text.
@@ -25,9 +26,13 @@ struct BadNumber {
   std::string hint;
 };
 
+/// What NaN, INF, -Infinity and the like are.
+enum class SpecialNumbers : std::uint8_t { kAnyCase, kAsInToml };
+
 /// Searches where a value is expected, not in keys, strings and comments. `bad` receives the first
-/// number beyond 64 bits, or the first NaN or infinity that is not in lower case.
-[[nodiscard]] LargeIntegers take_large_integers(std::string_view text, std::optional<BadNumber>& bad);
+/// number beyond 64 bits.
+[[nodiscard]] LargeIntegers take_large_integers(std::string_view text, SpecialNumbers specials,
+                                                std::optional<BadNumber>& bad);
 
 /// Returns the end of the string that starts at `at`, multi-line strings included, or the end of
 /// the text if the string is not closed.
