@@ -106,6 +106,8 @@ function(_tenon_default_build_type)
   if(NOT multi_config AND NOT CMAKE_BUILD_TYPE)
     message(STATUS "tenon: no CMAKE_BUILD_TYPE was given; using RelWithDebInfo (-DCMAKE_BUILD_TYPE=Debug for a debug build)")
     set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "Debug, Release, RelWithDebInfo or MinSizeRel" FORCE)
+    # `tenon dev` says it.
+    set(TENON_CHOSEN_BUILD_TYPE RelWithDebInfo CACHE INTERNAL "The build type that tenon_add_plugin() chose")
   endif()
 endfunction()
 

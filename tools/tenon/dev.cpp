@@ -354,6 +354,11 @@ class Dev {
       return {};
     }
     TENON_TRY(served_.open_socket(build_));
+    if (const std::string type = build_.chosen_build_type(); !type.empty()) {
+      status_.print("tenon: no build type was given, so this is a " + internal::printable(type) +
+                    " build; for another: cmake -DCMAKE_BUILD_TYPE=Debug " + in_shell(build_.directory().string()) +
+                    '\n');
+    }
     for (const fs::path& file : files) {
       const std::string name = file.stem().string();
       status_.print("tenon: built in " + seconds_text(end.took) + "; " + served_.describe(name) +

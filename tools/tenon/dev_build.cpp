@@ -248,6 +248,21 @@ BuildFiles DevBuild::files() const {
   return files;
 }
 
+std::string DevBuild::chosen_build_type() const {
+  std::ifstream cache(directory_ / "CMakeCache.txt");
+  std::string chosen;
+  std::string used;
+  const auto value_of = [](const std::string& line) { return line.substr(line.find('=') + 1); };
+  for (std::string line; std::getline(cache, line);) {
+    if (line.starts_with("TENON_CHOSEN_BUILD_TYPE:INTERNAL=")) {
+      chosen = value_of(line);
+    } else if (line.starts_with("CMAKE_BUILD_TYPE:STRING=")) {
+      used = value_of(line);
+    }
+  }
+  return chosen == used ? chosen : std::string();
+}
+
 std::vector<fs::path> DevBuild::built() const {
   std::vector<fs::path> files;
   std::error_code failed;
