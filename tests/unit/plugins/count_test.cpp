@@ -1,3 +1,6 @@
+#include <stdio.h>
+
+#include <cstdio>
 #include <random>
 #include <string>
 #include <vector>
@@ -136,4 +139,49 @@ TEST_CASE("Count: blocks and single bytes give the same counts for any bytes") {
       REQUIRE(counts.size_bytes == text.size());
     }
   }
+}
+
+// README.md promises this for valid text in C.UTF-8. Left out is what depends on the release of wc:
+// runs without a printable character, and the line and paragraph separators U+2028 and U+2029.
+TEST_CASE("Count: lines and words and characters agree with wc in C.UTF-8") {
+  const std::vector<std::string> spaces = {" ",      "\n",     "\t",     "\v",     "\f",
+                                           "\r",     "\u00A0", "\u1680", "\u2000", "\u2007",
+                                           "\u200A", "\u202F", "\u205F", "\u2060", "\u3000"};
+  const std::vector<std::string> printable = {"a",      "Z",      "0",      "~",      "!",          "\u00E9",
+                                              "\u0301", "\u00DF", "\u0416", "\u05D0", "\u0627",     "\u0E01",
+                                              "\u65E5", "\uAC00", "\uE000", "\uFF21", "\U0001F600", "\U00020000"};
+  // They neither print nor separate.
+  const std::vector<std::string> silent = {"\x01",   "\x1B",  "\x1C", "\x1F", "\x7F", std::string(1, '\0'),
+                                           "\u0085", "\u009F"};
+  std::minstd_rand random(11);
+  const auto any = [&](const std::vector<std::string>& units) { return units[random() % units.size()]; };
+  std::string text;
+  for (int run = 0; run < 50'000; ++run) {
+    for (std::size_t i = random() % 4; i != 0; --i) {
+      text += any(spaces);
+    }
+    text += any(spaces);
+    const std::size_t size = 1 + random() % 6;
+    const std::size_t sure = random() % size;
+    for (std::size_t i = 0; i < size; ++i) {
+      text += i == sure || random() % 4 != 0 ? any(printable) : any(silent);
+    }
+  }
+  const TemporaryDirectory directory;
+  write_text(directory / "text", text);
+  const std::string command =
+      "env -u POSIXLY_CORRECT LC_ALL=C.UTF-8 wc -l -w -m < '" + (directory / "text").string() + "'";
+  std::FILE* const wc = ::popen(command.c_str(), "r");
+  REQUIRE(wc != nullptr);
+  unsigned long long lines = 0;
+  unsigned long long words = 0;
+  unsigned long long characters = 0;
+  const int read = std::fscanf(wc, "%llu %llu %llu", &lines, &words, &characters);
+  REQUIRE(::pclose(wc) == 0);
+  REQUIRE(read == 3);
+  const auto counts = count_in_pieces(text, 4096);
+  CHECK(words > 40'000);
+  CHECK(counts.words == words);
+  CHECK(counts.lines == lines);
+  CHECK(counts.characters == characters);
 }
