@@ -159,17 +159,18 @@ void BatchRunner::ended(std::uint32_t which) {
 
 void BatchRunner::stepped(std::uint32_t which, FedSession::Step step) {
   Batch& batch = batches_[which];
-  if (!step.outcome.error && batch.timed_out) {
+  // A result that has come counts: what the task has written would otherwise be written again.
+  if (!step.outcome.error && batch.timed_out && step.phase != FedSession::Phase::kFinishing) {
     step.outcome.error = Error{ErrorCode::kDeadline, {}, {}};
   }
   if (step.outcome.error) {
-    fail(which, step.phase, std::move(*step.outcome.error));
+    fail_batch(which, step.phase, std::move(*step.outcome.error));
     return;
   }
   if (step.phase == FedSession::Phase::kFinishing) {
     outbox_.push_back({std::move(step.outcome.results.front()), batch.number});
     report_.grouped += batch.session.items().size();
-    free(which);
+    vacate(which);
     return;
   }
   if (batch.session.fed() < batch.session.items().size()) {
@@ -180,7 +181,7 @@ void BatchRunner::stepped(std::uint32_t which, FedSession::Step step) {
   operation_began();
 }
 
-void BatchRunner::fail(std::uint32_t which, FedSession::Phase phase, Error error) {
+void BatchRunner::fail_batch(std::uint32_t which, FedSession::Phase phase, Error error) {
   Batch& batch = batches_[which];
   if (restart(which, phase, error)) {
     return;
@@ -199,11 +200,10 @@ void BatchRunner::fail(std::uint32_t which, FedSession::Phase phase, Error error
     return;
   }
   const std::vector<Item>& items = batch.session.items();
-  report_.failed += items.size();
   record_failure("batch " + std::to_string(batch.number) + " (" + std::to_string(items.size()) + " items, from " +
                      identify(items.front()) + ")",
-                 std::move(error));
-  free(which);
+                 items.size(), std::move(error));
+  vacate(which);
 }
 
 bool BatchRunner::restart(std::uint32_t which, FedSession::Phase phase, const Error& error) {
@@ -230,10 +230,10 @@ bool BatchRunner::restart(std::uint32_t which, FedSession::Phase phase, const Er
 
 void BatchRunner::drop(std::uint32_t which) {
   report_.dropped += batches_[which].session.items().size();
-  free(which);
+  vacate(which);
 }
 
-void BatchRunner::free(std::uint32_t which) {
+void BatchRunner::vacate(std::uint32_t which) {
   Batch& batch = batches_[which];
   active_ -= batch.session.items().size();
   ++batch.generation;
@@ -246,12 +246,6 @@ void BatchRunner::cancel() {
     if (!batch.session.idle()) {
       batch.session.cancel();
     }
-  }
-}
-
-void BatchRunner::close() {
-  for (Batch& batch : batches_) {
-    batch.session.close();
   }
 }
 

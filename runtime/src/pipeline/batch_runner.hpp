@@ -21,7 +21,6 @@ class BatchRunner final : public NodeRunner {
   void ended(std::uint32_t which) override;
   void fired(const NodeTimer& timer) override;
   void cancel() override;
-  void close() override;
 
  private:
   /// A batch; its items are those of the session. Free if it has none.
@@ -46,13 +45,13 @@ class BatchRunner final : public NodeRunner {
   /// Opens the session of a batch, for its first or a further attempt.
   void begin(std::uint32_t which);
   void stepped(std::uint32_t which, FedSession::Step step);
-  void fail(std::uint32_t which, FedSession::Phase phase, Error error);
+  void fail_batch(std::uint32_t which, FedSession::Phase phase, Error error);
   /// Restarts a batch whose session was lost before it took an item, or by a cause outside the
   /// batch. Returns false if the loss counts as an attempt.
   [[nodiscard]] bool restart(std::uint32_t which, FedSession::Phase phase, const Error& error);
   void drop(std::uint32_t which);
   /// Frees the place of a batch that is over.
-  void free(std::uint32_t which);
+  void vacate(std::uint32_t which);
 
   std::vector<Batch> batches_;  ///< As many as run at once.
   std::vector<Item> gathered_;  ///< The items of the next batch.

@@ -98,8 +98,7 @@ void CallRunner::take_item(Item item) {
     const std::string who = identify(item);
     Result<std::string> name = run_.output_names.claim(*plan_.naming, plan_.name, who, item);
     if (!name) {
-      ++report_.failed;
-      record_failure(who, std::move(name.error()));
+      record_failure(who, 1, std::move(name.error()));
       return;
     }
     claimed = std::move(*name);
@@ -163,7 +162,7 @@ void CallRunner::ended(std::uint32_t slot) {
     call.call_id = outcome.error().context.call_id;
     ++report_.retried;
   } else {
-    fail(slot, std::move(outcome.error()));
+    fail_call(slot, std::move(outcome.error()));
   }
   schedule();
 }
@@ -194,7 +193,7 @@ void CallRunner::answer(std::uint32_t slot, Reply reply) {
     place.item = {std::move(reply), call.item.index};
   } else {
     Item item{std::move(reply), call.item.index};
-    if (outbox_.empty() && deliver(0, item)) {
+    if (outbox_.empty() && deliver(item)) {
       --active_;
     } else {
       outbox_.push_back(std::move(item));
@@ -203,7 +202,7 @@ void CallRunner::answer(std::uint32_t slot, Reply reply) {
   release(slot);
 }
 
-void CallRunner::fail(std::uint32_t slot, Error error) {
+void CallRunner::fail_call(std::uint32_t slot, Error error) {
   fail_item(run_.calls[slot].item, std::move(error));
   remove(slot);
 }
@@ -252,7 +251,7 @@ void CallRunner::flush_sequence() {
   while (!sequence_.empty() && sequence_.front().done) {
     Ordered& first = sequence_.front();
     if (!first.failed) {
-      if (!deliver(0, first.item)) {
+      if (!deliver(first.item)) {
         return;
       }
       --active_;

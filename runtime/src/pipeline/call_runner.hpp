@@ -39,7 +39,7 @@ class CallRunner final : public NodeRunner {
   void start(std::uint32_t slot);
   /// Passes on a result.
   void answer(std::uint32_t slot, Reply reply);
-  void fail(std::uint32_t slot, Error error);
+  void fail_call(std::uint32_t slot, Error error);
   /// Removes a call that gives no result.
   void remove(std::uint32_t slot);
   /// Frees the slot of a call. The next call with its key may begin then.

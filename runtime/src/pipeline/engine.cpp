@@ -1,6 +1,7 @@
 #include "pipeline/engine.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <optional>
 #include <utility>
 
@@ -48,9 +49,7 @@ RunReport Engine::run() {
   }
   fill_report();
   // Sessions are closed here, with no operation under way, not when the engine is destroyed.
-  for (const auto& node : nodes_) {
-    node->close();
-  }
+  nodes_.clear();
   if (options_.control != nullptr) {
     options_.control->steering().end(report);
   }
@@ -60,7 +59,7 @@ RunReport Engine::run() {
 void Engine::loop() {
   while (true) {
     if (!run_.aborted) {
-      if (std::optional<Error> error = run_.ledger.hopeless()) {
+      if (std::optional<Error> error = run_.ledger.take_hopeless()) {
         run_.abort(RunReport::End::kFailed, std::move(error));
       }
     }
@@ -89,6 +88,7 @@ void Engine::loop() {
     }
     fire_timers();
     read_requests();
+    cancel_if_aborted();  // Before the callbacks, which may be slow.
     show_progress();
     run_.ledger.notices().notify_due(run_.now);
     publish();

@@ -1,7 +1,7 @@
 /// Runs a checked graph over an executor: one thread, driven by completions. See DESIGN.md.
 #pragma once
 
-#include <cstdint>
+#include <chrono>
 #include <memory>
 #include <vector>
 

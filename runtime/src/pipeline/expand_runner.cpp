@@ -41,13 +41,12 @@ void ExpandRunner::pump() {
 void ExpandRunner::wind_down() {
   // Everything fits into closed edges.
   static_cast<void>(flush_outbox());
-  // This iterates over a copy, because `drop` removes items from the list.
+  // This iterates over a copy, because `discard` removes items from the list.
   for (const std::uint32_t which : std::vector<std::uint32_t>(expansion_.open())) {
     if (expansion_[which].session->idle()) {
-      drop(which);
+      discard(which);
     }
   }
-  outbox_.clear();
   if (active_ == 0) {
     finish();
   }
@@ -96,6 +95,7 @@ void ExpandRunner::ended(std::uint32_t which) {
   if (run_.flow.unwanted(node_)) {
     session.drop();
     expansion_.answered(which);
+    discard(which);
     return;
   }
   StreamSession::Step step = session.take(run_.now);
@@ -177,6 +177,14 @@ void ExpandRunner::complete(std::uint32_t which) {
 void ExpandRunner::drop(std::uint32_t which) {
   ++report_.dropped;
   over(which);
+}
+
+void ExpandRunner::discard(std::uint32_t which) {
+  ++report_.dropped;
+  --active_;
+  ready_.clear();
+  expansion_.over(which, ready_);
+  ready_.clear();
 }
 
 void ExpandRunner::over(std::uint32_t which) {

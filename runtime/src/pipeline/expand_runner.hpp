@@ -19,7 +19,6 @@ class ExpandRunner final : public NodeRunner {
   void wind_down() override;
   void ended(std::uint32_t which) override;
   void cancel() override;
-  void close() override { expansion_.close(); }
 
  private:
   /// Begins the next operation of an item's session, if there is room for its results.
@@ -32,6 +31,8 @@ class ExpandRunner final : public NodeRunner {
   void complete(std::uint32_t which);
   /// Drops an item whose session may still have results to give.
   void drop(std::uint32_t which);
+  /// Drops an item of an unwanted node, with the results that waited for it.
+  void discard(std::uint32_t which);
   /// Gives up the session of an item, and passes on the results that waited for it.
   void over(std::uint32_t which);
   /// Moves `ready_` to the outbox.

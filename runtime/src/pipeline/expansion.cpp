@@ -112,12 +112,6 @@ void Expansion::over(std::uint32_t which, std::vector<Reply>& ready) {
   }
 }
 
-void Expansion::close() {
-  for (const std::uint32_t which : open_) {
-    entries_[which].session->close();
-  }
-}
-
 void Expansion::release(std::uint32_t which) {
   Entry& entry = entries_[which];
   entry.attempt = 1;

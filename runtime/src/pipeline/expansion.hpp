@@ -10,7 +10,7 @@
 #include <tenon/reply.hpp>
 
 #include "pipeline/edge.hpp"
-#include "pipeline/flow.hpp"
+#include "pipeline/pace.hpp"
 #include "pipeline/plan.hpp"
 #include "pipeline/ring.hpp"
 #include "pipeline/stream_session.hpp"
@@ -87,9 +87,6 @@ class Expansion {
   /// Closes the session of an item that has given its last result or has failed. Appends to `ready`
   /// the results that no longer have to wait for it.
   void over(std::uint32_t which, std::vector<Reply>& ready);
-
-  /// Gives up all sessions at the end of a run. No operation may be under way.
-  void close();
 
   /// Returns the results that are held back.
   [[nodiscard]] const ResultsAhead& held() const noexcept { return held_; }

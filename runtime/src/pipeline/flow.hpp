@@ -14,12 +14,6 @@
 
 namespace tenon::internal {
 
-/// Results that will occupy room in a queue: they have been requested, or wait for room.
-struct ResultsAhead {
-  std::uint64_t items = 0;
-  std::uint64_t bytes = 0;
-};
-
 /// Moves items along the edges and schedules the nodes for which that changes something: an item
 /// arrived, room became free, a producer finished. Not thread-safe.
 class Flow {

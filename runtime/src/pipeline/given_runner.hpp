@@ -15,11 +15,10 @@ class GivenRunner final : public NodeRunner {
   void pump() override;
   void wind_down() override { finish(); }
   void ended(std::uint32_t /*which*/) override {}
-  void drain() override;
+  void drain() override { schedule(); }
 
  private:
   std::uint64_t next_index_ = 0;
-  bool draining_ = false;
 };
 
 }  // namespace tenon::internal

@@ -2,14 +2,6 @@
 
 #include <utility>
 
-#include "pipeline/batch_runner.hpp"
-#include "pipeline/call_runner.hpp"
-#include "pipeline/expand_runner.hpp"
-#include "pipeline/given_runner.hpp"
-#include "pipeline/item_runner.hpp"
-#include "pipeline/reduce_runner.hpp"
-#include "pipeline/source_runner.hpp"
-
 namespace tenon::internal {
 
 void NodeRunner::wake_at(TimePoint at) {
@@ -22,8 +14,8 @@ void NodeRunner::set_timer(TimePoint at, NodeTimer::Kind kind, std::uint32_t whi
   run_.timers.set({at, kind, node_, which, generation});
 }
 
-bool NodeRunner::deliver(std::uint32_t output, Item& item) {
-  const PlanOutput& target = plan_.outputs[output];
+bool NodeRunner::deliver(Item& item) {
+  const PlanOutput& target = plan_.outputs[0];
   if (!run_.flow.has_room(target, item.bytes())) {
     return false;
   }
@@ -34,7 +26,7 @@ bool NodeRunner::deliver(std::uint32_t output, Item& item) {
 
 bool NodeRunner::flush_outbox() {
   while (!outbox_.empty()) {
-    if (!deliver(0, outbox_.front())) {
+    if (!deliver(outbox_.front())) {
       return false;
     }
     static_cast<void>(outbox_.pop_front());
@@ -82,48 +74,20 @@ std::string NodeRunner::identify(const Item& item) const {
 }
 
 void NodeRunner::fail_item(const Item& item, Error error) {
-  ++report_.failed;
-  record_failure(identify(item), std::move(error));
+  record_failure(identify(item), 1, std::move(error));
 }
 
-void NodeRunner::record_failure(std::string item, Error error) {
-  run_.ledger.failed(node_, std::move(item), std::move(error), run_.now);
+void NodeRunner::record_failure(std::string name, std::uint64_t items, Error error) {
+  run_.ledger.failed(node_, std::move(name), items, std::move(error), run_.now);
 }
 
 void NodeRunner::fail_run(Error error, const std::string& why) {
-  const char* kind = plan_.kind == NodeKind::kSource ? "source" : plan_.kind == NodeKind::kSink ? "sink" : "reduce";
-  error.message = std::string(kind) + " '" + plan_.name + "' (" + plan_.task + ") failed: " + error.message +
-                  (why.empty() ? "" : "; " + why);
+  error.message = std::string(node_kind_name(plan_.kind)) + " '" + plan_.name + "' (" + plan_.task +
+                  ") failed: " + error.message + (why.empty() ? "" : "; " + why);
   if (!run_.aborted) {
     run_.ledger.report().failed_stage = plan_.name;
   }
   run_.abort(RunReport::End::kFailed, std::move(error));
-}
-
-std::unique_ptr<NodeRunner> make_node_runner(RunContext& run, std::uint32_t node) {
-  const PlanNode& plan = run.graph.nodes[node];
-  if (needs_no_task(plan.kind)) {
-    return std::make_unique<ItemRunner>(run, node);
-  }
-  switch (plan.kind) {
-    case NodeKind::kSource:
-      return std::make_unique<SourceRunner>(run, node);
-    case NodeKind::kGiven:
-      return std::make_unique<GivenRunner>(run, node);
-    case NodeKind::kExpand:
-      return std::make_unique<ExpandRunner>(run, node);
-    case NodeKind::kBatch:
-      return std::make_unique<BatchRunner>(run, node);
-    case NodeKind::kReduce:
-      return std::make_unique<ReduceRunner>(run, node);
-    default:
-      break;
-  }
-  // A map or a sink.
-  if (plan.collects) {
-    return std::make_unique<ReduceRunner>(run, node);
-  }
-  return std::make_unique<CallRunner>(run, node);
 }
 
 }  // namespace tenon::internal

@@ -28,6 +28,7 @@ class NodeRunner {
       : run_(run), node_(node), plan_(run.graph.nodes[node]), report_(run.ledger.stage(node)) {}
   NodeRunner(const NodeRunner&) = delete;
   NodeRunner& operator=(const NodeRunner&) = delete;
+  /// Closes its sessions. No operation may be under way.
   virtual ~NodeRunner() = default;
 
   /// Does everything that can be done now: passes results on, takes items, begins operations. Called
@@ -45,8 +46,6 @@ class NodeRunner {
   virtual void drain() {}
   /// Requests that everything under way ends soon.
   virtual void cancel() {}
-  /// Closes its sessions at the end of the run, when nothing is under way.
-  virtual void close() {}
   /// Brings the node's part of the report up to date.
   virtual void fill_report();
 
@@ -58,8 +57,8 @@ class NodeRunner {
   void finish() { run_.flow.finish(node_); }
   [[nodiscard]] bool input_ended() const { return run_.flow.input_ended(node_); }
 
-  /// Passes an item on to an output if there is room behind it.
-  [[nodiscard]] bool deliver(std::uint32_t output, Item& item);
+  /// Passes an item on to the only output of the node if there is room behind it.
+  [[nodiscard]] bool deliver(Item& item);
   /// Passes on what waits in `outbox_`, as far as there is room. Returns whether it is empty now.
   [[nodiscard]] bool flush_outbox();
 
@@ -71,9 +70,9 @@ class NodeRunner {
 
   /// Returns the name of an item in messages.
   [[nodiscard]] std::string identify(const Item& item) const;
-  /// Reports an item that fails.
   void fail_item(const Item& item, Error error);
-  void record_failure(std::string item, Error error);
+  /// Reports that something with a name fails, which stands for a number of items.
+  void record_failure(std::string name, std::uint64_t items, Error error);
   /// Ends the run because the node's session has failed. `why` says why it is not opened again;
   /// empty if the error says it.
   void fail_run(Error error, const std::string& why = {});
@@ -82,8 +81,10 @@ class NodeRunner {
   const std::uint32_t node_;
   const PlanNode& plan_;
   StageReport& report_;
-  Ring<Item> outbox_;         ///< Results that found no room yet.
-  std::uint64_t active_ = 0;  ///< Items that the node has taken and not yet passed on.
+  Ring<Item> outbox_;  ///< Results that found no room yet.
+  /// Items that the node has taken and that have not ended: a call's item until its result is passed
+  /// on, an item of a session until the session has processed it.
+  std::uint64_t active_ = 0;
 
  private:
   std::uint32_t under_way_ = 0;  ///< How many operations of the executor are under way.

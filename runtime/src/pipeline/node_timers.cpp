@@ -36,11 +36,11 @@ void NodeTimers::resume(TimePoint now) {
   }
 }
 
-void NodeTimers::hurry(TimePoint now, const std::function<bool(std::uint32_t)>& wanted) {
+void NodeTimers::hurry(TimePoint now, const std::function<bool(std::uint32_t)>& selects) {
   std::vector<NodeTimer> timers;
   for (; !timers_.empty(); timers_.pop()) {
     timers.push_back(timers_.top());
-    if (wanted(timers.back().node)) {
+    if (selects(timers.back().node)) {
       timers.back().at = std::min(timers.back().at, now);
     }
   }

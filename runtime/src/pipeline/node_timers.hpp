@@ -44,8 +44,8 @@ class NodeTimers {
   void hold(const NodeTimer& timer) { held_.push_back(timer); }
   /// Sets what `pause` has stopped and what was held.
   void resume(TimePoint now);
-  /// Makes the timers of the nodes that `wanted` selects due now.
-  void hurry(TimePoint now, const std::function<bool(std::uint32_t node)>& wanted);
+  /// Makes the timers of the nodes that `selects` selects due now.
+  void hurry(TimePoint now, const std::function<bool(std::uint32_t node)>& selects);
 
  private:
   struct Later {

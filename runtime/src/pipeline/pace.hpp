@@ -75,6 +75,12 @@ class CallWindow {
   std::array<std::uint32_t, kIntervals> rates_{};  ///< Calls that ended within kTime.
 };
 
+/// Results that will occupy room in a queue: they have been requested, or wait for room.
+struct ResultsAhead {
+  std::uint64_t items = 0;
+  std::uint64_t bytes = 0;
+};
+
 /// Limits the items that one step of a session gives or takes. Not thread-safe.
 class StepSize {
  public:

@@ -18,7 +18,7 @@ constexpr std::uint64_t kCheckpointBytes = std::uint64_t{64} << 20;
 }  // namespace
 
 void ReduceRunner::pump() {
-  if (gave_result_) {
+  if (over_) {
     if (flush_outbox()) {
       finish();
     }
@@ -166,7 +166,7 @@ void ReduceRunner::finished(ExecutorSession::Outcome outcome) {
     recover(std::move(*outcome.error));
     return;
   }
-  gave_result_ = true;
+  over_ = true;
   forget();
   if (plan_.kind == NodeKind::kSink) {
     ++report_.items_out;
@@ -227,7 +227,7 @@ void ReduceRunner::drop_input() {
     ++report_.dropped;
   }
   if (input_ended()) {
-    gave_result_ = true;
+    over_ = true;
     report_.note = "no result: the run was interrupted before its input ended";
     finish();
   }
@@ -239,9 +239,9 @@ void ReduceRunner::wind_down() {
   if (!session_.idle()) {
     return;
   }
-  if (!gave_result_) {
+  if (!over_) {
     drop_taken();
-    gave_result_ = true;
+    over_ = true;
   }
   finish();
 }

@@ -24,7 +24,6 @@ class ReduceRunner final : public NodeRunner {
   void ended(std::uint32_t which) override;
   void fired(const NodeTimer& reopen) override;
   void cancel() override;
-  void close() override { session_.close(); }
 
  private:
   /// Begins the next operation of the open session.
@@ -50,7 +49,7 @@ class ReduceRunner final : public NodeRunner {
   bool recoverable_ = false;  ///< The session has a checkpoint.
   bool probed_ = false;       ///< It is known whether the task gives checkpoints.
   bool kept_all_ = true;      ///< Every item that was taken is kept or in the checkpoint.
-  bool gave_result_ = false;  ///< It has given its result, or will never give one.
+  bool over_ = false;         ///< It has given its result, or will never give one.
   bool waits_ = false;        ///< A timer will open the session again.
   std::size_t counted_ = 0;   ///< How many of the kept items any session has had; each counts once.
   SessionLosses losses_;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include <tenon/pipeline.hpp>
 
@@ -17,8 +18,7 @@
 
 namespace tenon::internal {
 
-/// The parts of a run that belong to no single node. Each part guards its own invariants; the rest
-/// is plain state. Used only by the engine's thread.
+/// The parts of a run that belong to no single node. Used only by the engine's thread.
 struct RunContext {
   using TimePoint = Executor::Clock::time_point;
 

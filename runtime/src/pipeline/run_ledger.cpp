@@ -20,11 +20,12 @@ RunLedger::RunLedger(const Graph::Impl& graph, const RunOptions& options)
   }
 }
 
-void RunLedger::failed(std::uint32_t node, std::string item, Error error, TimePoint now) {
+void RunLedger::failed(std::uint32_t node, std::string name, std::uint64_t items, Error error, TimePoint now) {
   ++report_.failure_count;
-  const std::string& name = nodes_[node].name;
-  notices_.add(name, item, error, now);
-  const StageReport& counts = report_.stages[node];
+  const std::string& stage = nodes_[node].name;
+  notices_.add(stage, name, error, now);
+  StageReport& counts = report_.stages[node];
+  counts.failed += items;
   const bool only_failed = !went_well_[node] && counts.items_out == 0 && counts.grouped == 0 && counts.dropped == 0;
   // If the stage has only these items, an early end saves nothing.
   const bool has_more_items = counts.items_in > give_up_after_;
@@ -33,11 +34,11 @@ void RunLedger::failed(std::uint32_t node, std::string item, Error error, TimePo
     hopeless_error_ = error;
   }
   if (report_.failures.size() < max_reported_) {
-    report_.failures.push_back({name, std::move(item), std::move(error)});
+    report_.failures.push_back({stage, std::move(name), std::move(error)});
   }
 }
 
-std::optional<Error> RunLedger::hopeless() {
+std::optional<Error> RunLedger::take_hopeless() {
   if (!hopeless_) {
     return std::nullopt;
   }

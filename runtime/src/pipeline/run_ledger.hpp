@@ -29,14 +29,13 @@ class RunLedger {
   [[nodiscard]] FailureNotices& notices() noexcept { return notices_; }
   [[nodiscard]] const FailureNotices& notices() const noexcept { return notices_; }
 
-  /// Notes that a call or session of the node has succeeded.
+  /// Notes that a call of the node, or a session for one of its items, has succeeded.
   void succeeded(std::uint32_t node) noexcept { went_well_[node] = true; }
-  /// Notes that an item has failed, or several together. `item` names it in messages. The caller
-  /// counts it in StageReport::failed first.
-  void failed(std::uint32_t node, std::string item, Error error, TimePoint now);
+  /// Counts items that have failed together, and keeps the error. `name` names them in messages.
+  void failed(std::uint32_t node, std::string name, std::uint64_t items, Error error, TimePoint now);
   /// Returns the error with which the run must end because all items of a node have failed so far;
-  /// nullopt if it continues.
-  [[nodiscard]] std::optional<Error> hopeless();
+  /// nullopt if it continues. Returns it once.
+  [[nodiscard]] std::optional<Error> take_hopeless();
 
  private:
   const std::vector<PlanNode>& nodes_;

@@ -13,7 +13,7 @@ void SourceRunner::pump() {
   if (!flush_outbox() || !stream_.idle()) {
     return;
   }
-  if (stream_.ended() || draining_) {
+  if (stream_.ended() || run_.draining || run_.flow.unwanted(node_)) {
     // Its output is complete only if the source itself reported the end.
     run_.flow.set_cut(node_, !stream_.ended());
     finish();
@@ -32,11 +32,6 @@ void SourceRunner::pump() {
     return;
   }
   operation_began();
-}
-
-void SourceRunner::wind_down() {
-  draining_ = true;
-  pump();
 }
 
 void SourceRunner::ended(std::uint32_t /*which*/) {
@@ -86,19 +81,10 @@ void SourceRunner::recover(Error error) {
   wake_at(stream_.resumes_at());
 }
 
-void SourceRunner::drain() {
-  draining_ = true;
-  schedule();
-}
-
 void SourceRunner::cancel() {
   if (!stream_.idle()) {
     stream_.cancel();
   }
-}
-
-void SourceRunner::close() {
-  stream_.close();
 }
 
 void SourceRunner::fill_report() {

@@ -15,11 +15,10 @@ class SourceRunner final : public NodeRunner {
 
   void pump() override;
   /// Stops only this source.
-  void wind_down() override;
+  void wind_down() override { pump(); }
   void ended(std::uint32_t which) override;
-  void drain() override;
+  void drain() override { schedule(); }
   void cancel() override;
-  void close() override;
   void fill_report() override;
 
  private:
@@ -27,7 +26,6 @@ class SourceRunner final : public NodeRunner {
 
   StreamSession stream_;
   std::uint64_t next_index_ = 0;
-  bool draining_ = false;
 };
 
 }  // namespace tenon::internal

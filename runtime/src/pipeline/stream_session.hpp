@@ -103,9 +103,6 @@ class StreamSession {
   /// count any more. Requires `can_reopen`.
   void retry(TimePoint at);
 
-  /// Gives up the worker's session. No operation may be under way, and none begins afterwards.
-  void close() { session_.reset(); }
-
   /// Returns the progress that the task reported last.
   [[nodiscard]] std::optional<Progress> progress() const;
 

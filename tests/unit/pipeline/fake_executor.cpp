@@ -140,6 +140,9 @@ class FakeSession final : public internal::ExecutorSession {
     begin(std::move(outcome));
   }
   void cancel() override {
+    if (spec().ignores_cancel) {
+      return;
+    }
     outcome_ = {};
     outcome_.error = Error{ErrorCode::kCancelled, "cancelled", {}};
     for (auto& pending : executor_.pending_) {

@@ -58,6 +58,8 @@ struct FakeTask {
   std::set<int> failures;
   /// For sources: positions at which a step fails each time; see FakeSession.
   std::set<std::int64_t> broken;
+  /// Session operations end at their time though they are cancelled.
+  bool ignores_cancel = false;
   /// For sources that take items: returns how many results an item has; 10 without it.
   std::function<int(std::int64_t)> results_of;
   /// For sources: the numbers of steps that give nothing.

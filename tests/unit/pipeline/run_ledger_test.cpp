@@ -21,8 +21,7 @@ struct Books {
   void fail(RunLedger& ledger, int items) const {
     for (int i = 0; i < items; ++i) {
       ++ledger.stage(0).items_in;
-      ++ledger.stage(0).failed;
-      ledger.failed(0, "item " + std::to_string(i), Error{ErrorCode::kFailed, "bad", {}}, {});
+      ledger.failed(0, "item " + std::to_string(i), 1, Error{ErrorCode::kFailed, "bad", {}}, {});
     }
   }
   Graph::Impl graph;
@@ -45,9 +44,9 @@ TEST_CASE("RunLedger: a stage whose first items all fail ends the run, once ther
   Books books(3);
   RunLedger ledger(books.graph, books.options);
   books.fail(ledger, 3);
-  CHECK_FALSE(ledger.hopeless());
+  CHECK_FALSE(ledger.take_hopeless());
   books.fail(ledger, 1);
-  const auto error = ledger.hopeless();
+  const auto error = ledger.take_hopeless();
   REQUIRE(error);
   CHECK(has(error->message, "stage 'parse': the first 4 items have all failed"));
   CHECK(has(error->message, "bad"));
@@ -58,9 +57,9 @@ TEST_CASE("RunLedger: a success that was under way meanwhile keeps the run going
   RunLedger ledger(books.graph, books.options);
   books.fail(ledger, 2);
   ledger.succeeded(0);
-  CHECK_FALSE(ledger.hopeless());
+  CHECK_FALSE(ledger.take_hopeless());
   books.fail(ledger, 5);
-  CHECK_FALSE(ledger.hopeless());
+  CHECK_FALSE(ledger.take_hopeless());
 }
 
 TEST_CASE("retries: the delay doubles up to its limit, and only what may pass by itself is tried again") {
