@@ -109,4 +109,7 @@ class Statement {
 /// `name` as an identifier of SQL, in quotes.
 std::string identifier(std::string_view name);
 
+/// `name` in lower case. SQLite ignores the case of ASCII letters in names.
+std::string lower(std::string_view name);
+
 }  // namespace sql

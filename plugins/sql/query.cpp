@@ -32,6 +32,7 @@ std::string last_parameter(std::size_t i) {
   throw TaskError(TENON_INVALID_ARGUMENT, quote(database.path()) + ": " + message);
 }
 
+/// At most about 300 bytes of the names.
 std::string joined(const std::vector<std::string>& names) {
   std::string text;
   for (const std::string& name : names) {
@@ -85,6 +86,28 @@ std::uint64_t digest_of(const Row& row, std::uint64_t seed) noexcept {
   return seed;
 }
 
+/// Never 0.
+std::uint64_t digest_of(const std::vector<std::string>& names) noexcept {
+  std::uint64_t digest = 0;
+  for (const std::string& name : names) {
+    digest = ::XXH3_64bits_withSeed(name.data(), name.size(), digest + name.size());
+  }
+  return digest == 0 ? 1 : digest;
+}
+
+/// The names of the columns of a statement's result.
+std::vector<std::string> column_names(sqlite3_stmt* statement) {
+  std::vector<std::string> names;
+  for (int i = 0; i < ::sqlite3_column_count(statement); ++i) {
+    const char* name = ::sqlite3_column_name(statement, i);
+    if (name == nullptr) {
+      throw std::bad_alloc();
+    }
+    names.emplace_back(name);
+  }
+  return names;
+}
+
 }  // namespace
 
 Cell::Cell(sqlite3_value* value) : value_(::sqlite3_value_dup(value)), kind_(ValueKind::null) {
@@ -119,6 +142,14 @@ Query::Query(const tenon::Call& call, const tenon::Record& argument, const Query
     refuse(database_, "`page_rows` is 0; set it to at least 1");
   }
   read_columns();
+  const std::uint64_t columns = digest_of(columns_);
+  if (position_.columns != 0 && position_.columns != columns) {
+    throw TaskError(TENON_FAILED, quote(database_.path()) +
+                                      ": the columns of the result have changed while the session was away; they are "
+                                      "now: " +
+                                      joined(columns_) + "; run the pipeline again");
+  }
+  position_.columns = columns;
   if (!has_key()) {
     statement_.emplace(database_, text_);
     bind_parameters(*statement_);
@@ -140,23 +171,21 @@ void Query::read_columns() {
       refuse(database_, "the plugin uses the parameter " + quote(name) + " itself; rename it");
     }
   }
+  columns_ = column_names(statement.raw());
   std::unordered_set<std::string> names;
-  for (int i = 0; i < statement.column_count(); ++i) {
-    const char* name = ::sqlite3_column_name(statement.raw(), i);
-    if (name == nullptr) {
-      throw std::bad_alloc();
+  for (const std::string& name : columns_) {
+    if (!names.insert(lower(name)).second) {
+      refuse(database_, "two columns of the result have the name " + quote(name) +
+                            ", in upper or lower case; rename one with `as`");
     }
-    if (!names.insert(name).second) {
-      refuse(database_, "two columns of the result have the name " + quote(name) + "; rename one with `as`");
-    }
-    columns_.emplace_back(name);
-    fixed_bytes_ += columns_.back().size() + 64;
+    fixed_bytes_ += name.size() + 64;
   }
   if (params_.key() == nullptr) {
     return;
   }
   for (const auto* name : *params_.key()) {
-    const auto found = std::find(columns_.begin(), columns_.end(), view(name));
+    const auto found = std::find_if(columns_.begin(), columns_.end(),
+                                    [&](const std::string& column) { return lower(column) == lower(view(name)); });
     if (found == columns_.end()) {
       refuse(database_, "`key` names the column " + quote(view(name)) +
                             ", which the result does not have; there are: " + joined(columns_));
@@ -232,42 +261,78 @@ void Query::bind_value(Statement& statement, int parameter, std::string_view nam
 
 std::string Query::page_statement(bool first) const {
   std::string names;
+  std::string plain;
   std::string lasts;
   for (std::size_t i = 0; i < key_columns_.size(); ++i) {
-    names += (i == 0 ? "" : ", ") + identifier(columns_[key_columns_[i]]);
-    lasts += (i == 0 ? "" : ", ") + last_parameter(i);
+    const std::string comma = i == 0 ? "" : ", ";
+    const std::string name = identifier(columns_[key_columns_[i]]);
+    names += comma + name;
+    // The operator has no effect but that SQLite does not convert values to the type of a column before it compares
+    // them. It also keeps SQLite from using an index.
+    plain += comma + "+" + name;
+    lasts += comma + last_parameter(i);
   }
-  // The last column says whether a row has the key of the last row of the page before. The comparison
-  // includes that key, so that a second row with it is noticed.
-  const std::string repeats = first ? "0" : "(" + names + ") = (" + lasts + ")";
-  const std::string where = first ? "" : "where (" + names + ") >= (" + lasts + ") ";
-  return "select *, " + repeats + " from (\n" + text_ + "\n) " + where + "order by " + names + " limit " +
+  // The first column says whether a row has the key of the last row of the page before. The comparison
+  // includes that key, so that a second row with it is noticed. It is the first column because its place must not
+  // depend on the columns of the statement, which may change.
+  const std::string repeats = first ? "0" : "(" + plain + ") = (" + lasts + ")";
+  const std::string where = first ? "" : "where (" + (converts_keys_ ? plain : names) + ") >= (" + lasts + ") ";
+  return "select " + repeats + ", * from (\n" + text_ + "\n) " + where + "order by " + names + " limit " +
          kRowsParameter;
 }
 
-void Query::warn_if_sorted(const std::string& statement) {
-  Statement plan(database_, "explain query plan " + statement);
+void Query::read_plan() {
+  Statement plan(database_, "explain query plan " + page_statement(false));
   bind_parameters(plan);
+  bool sorts = false;
   while (plan.step()) {
+    constexpr int kParent = 1;
     constexpr int kDetail = 3;
-    if (plan.text(kDetail).find("TEMP B-TREE FOR ORDER BY") != std::string_view::npos) {
-      database_.call().log(TENON_LOG_WARNING, quote(database_.path()) +
-                                                  ": no index gives the rows in the order of `key`, so SQLite sorts "
-                                                  "them again for each page; create an index, or raise `page_rows`");
-      return;
-    }
+    const std::string_view detail = plan.text(kDetail);
+    const auto has = [&](std::string_view part) { return detail.find(part) != std::string_view::npos; };
+    // A column of a table contains only values of its type, as far as they can be converted. But if rows come from
+    // several statements, as in a `union`, SQLite would convert the keys of one to the type of another. It merges
+    // the statements at the top of the plan only if their columns have the same type.
+    converts_keys_ = converts_keys_ || has("COMPOUND") || has("RECURSIVE") || has("CONSTANT ROW") ||
+                     (has("MERGE (") && plan.integer(kParent) != 0);
+    sorts = sorts || (has("TEMP B-TREE") && has("ORDER BY"));
   }
+  if (sorts) {
+    database_.call().log(TENON_LOG_WARNING, quote(database_.path()) +
+                                                ": no index gives the rows in the order of `key`, so SQLite sorts "
+                                                "them again for each page; create an index, or raise `page_rows`");
+  }
+}
+
+void Query::check_columns() {
+  std::vector<std::string> now = column_names(statement_->raw());
+  if (has_key()) {
+    now.erase(now.begin());
+  }
+  if (now != columns_) {
+    throw TaskError(TENON_FAILED, quote(database_.path()) + ": the columns of the result changed after row " +
+                                      std::to_string(position_.rows + page_.size()) + ": they were " +
+                                      joined(columns_) + ", and are now " + joined(now) +
+                                      "; name the columns in the statement, and do not change the table during a run");
+  }
+}
+
+bool Query::step(bool first) {
+  const bool row = statement_->step();
+  if (first) {
+    check_columns();
+  }
+  return row;
 }
 
 void Query::start_page() {
   const bool first = position_.last.empty();
   if (!statement_ || continues_ == first) {
-    const std::string text = page_statement(first);
     if (!statement_) {
-      warn_if_sorted(text);
+      read_plan();
     }
     statement_.reset();
-    statement_.emplace(database_, text);
+    statement_.emplace(database_, page_statement(first));
     bind_parameters(*statement_);
     continues_ = !first;
   }
@@ -301,7 +366,7 @@ std::size_t Query::add_row() {
   row.reserve(columns_.size());
   std::size_t size = 0;
   for (std::size_t i = 0; i < columns_.size(); ++i) {
-    row.emplace_back(::sqlite3_column_value(statement_->raw(), static_cast<int>(i)));
+    row.emplace_back(::sqlite3_column_value(statement_->raw(), static_cast<int>(has_key() ? i + 1 : i)));
     size += row.back().bytes().size() + sizeof(std::int64_t);
   }
   page_.push_back(std::move(row));
@@ -316,7 +381,7 @@ std::size_t Query::add_row() {
 
 void Query::read_page() {
   if (!has_key()) {
-    ended_ = !statement_->step();
+    ended_ = !step(!std::exchange(started_, true));
     if (ended_) {
       statement_.reset();
     } else {
@@ -329,13 +394,13 @@ void Query::read_page() {
   std::size_t size = 0;
   bool repeated = false;
   while (size < kPageBytes) {
-    if (!statement_->step()) {
+    if (!step(rows == 0)) {
       // Fewer rows than the limit: there are no more.
       ended_ = rows < std::int64_t{params_.page_rows()} + (position_.last.empty() ? 0 : 1);
       break;
     }
     ++rows;
-    const bool repeats = statement_->integer(static_cast<int>(columns_.size())) != 0;
+    const bool repeats = statement_->integer(0) != 0;
     const std::size_t row_bytes = add_row();
     if (repeats && !repeated) {
       page_.pop_back();

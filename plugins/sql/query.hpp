@@ -56,7 +56,8 @@ class Query {
 
   /// Returns the next row, valid until the following call; null at the end. Throws TaskError: as
   /// Database::fail; TENON_INVALID_ARGUMENT for a key that is null or not unique; TENON_FAILED if a
-  /// repeated statement does not return the rows before `position` again; TENON_TOO_LARGE.
+  /// repeated statement does not return the rows before `position` again, or if the columns of the result have
+  /// changed; TENON_TOO_LARGE.
   const Row* next();
   /// Adds the row to a record.
   void build(const Row& row, tenon::plugins::RecordBuilder& record) const;
@@ -68,7 +69,12 @@ class Query {
   void bind_parameters(Statement& statement);
   void bind_value(Statement& statement, int parameter, std::string_view name);
   [[nodiscard]] std::string page_statement(bool first) const;
-  void warn_if_sorted(const std::string& statement);
+  /// Decides how pages compare keys, and warns if SQLite sorts the rows for each page.
+  void read_plan();
+  /// Runs a step of the statement. After the first one, checks that the result has the columns of read_columns():
+  /// SQLite prepares a statement again if the schema has changed.
+  bool step(bool first);
+  void check_columns();
   void start_page();
   void read_page();
   /// Adds the row at which the statement stands to the page; returns its size in bytes.
@@ -90,6 +96,9 @@ class Query {
   std::size_t fixed_bytes_ = 64;
   std::optional<Statement> statement_;
   bool continues_ = false;  ///< Whether statement_ is the one for pages after the first.
+  /// Whether SQLite could convert the keys of some rows before it compares them.
+  bool converts_keys_ = false;
+  bool started_ = false;  ///< Without a key: whether the statement has made its first step.
   bool ended_ = false;
   std::deque<Row> page_;
   std::optional<Row> current_;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <optional>
@@ -19,8 +20,10 @@ using Clock = std::chrono::steady_clock;
 
 /// Waiting rows with more bytes are committed.
 constexpr std::size_t kTransactionBytes = std::size_t{16} << 20;
-/// Maximum size of the rows of a session without a checkpoint, such as a batch.
+/// Maximum size of the rows of a session that is one transaction, such as a batch.
 constexpr std::size_t kBatchBytes = std::size_t{256} << 20;
+/// Rows that come later than this after the one before are not those of a batch.
+constexpr std::chrono::milliseconds kPauseOfStream{1000};
 
 tenon::Source<tenon::Record> query(tenon::SourceContext& s, const tenon::Record& argument,
                                    const sql::QueryParams& params) {
@@ -38,7 +41,18 @@ tenon::Reduce<sql::Inserted> insert_rows(tenon::ReduceContext<tenon::Record>& s,
   sql::TableWriter writer(s, params);
   const std::chrono::milliseconds longest(params.transaction_ms());
   std::optional<Clock::time_point> oldest;
-  while (co_await s.next() != nullptr) {
+  if (state.may_continue() && writer.has_committed(state.session())) {
+    state.continues();
+  }
+  for (;;) {
+    const Clock::time_point began = Clock::now();
+    if (co_await s.next() == nullptr) {
+      break;
+    }
+    // A batch has all its rows at its start; those of a stream may be far apart.
+    if (state.may_continue() && !state.rows.empty() && Clock::now() - began >= std::max(longest, kPauseOfStream)) {
+      state.continues();
+    }
     state.rows.add(s.argument_bytes());
     if (!state.can_continue()) {
       if (state.rows.size_bytes() > kBatchBytes) {

@@ -21,14 +21,6 @@ constexpr std::size_t kMostStatements = 64;
 constexpr std::uint64_t kMostLogged = 10;
 constexpr const char* kProgressTable = "tenon_sessions";
 
-/// SQLite ignores the case of ASCII letters in names.
-std::string lower(std::string_view name) {
-  std::string text(name);
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return text;
-}
-
 /// A type without its value is a valid table.
 Scalar type_of(const tenon::RecordField& field) noexcept {
   return field.value() == nullptr ? Scalar::NullValue : field.value_type();
@@ -155,6 +147,9 @@ Progress TableWriter::write_all(InsertState& state) {
       create_table(state.rows);
       read_table();
     }
+    if (has_key()) {
+      check_key();
+    }
     begun_ = true;
   }
   Progress progress = state.progress;
@@ -211,6 +206,41 @@ void TableWriter::read_table() {
       column_names_ += (column_names_.empty() ? "" : ", ") + std::string(columns.text(0));
     }
   }
+}
+
+void TableWriter::check_key() {
+  const auto names_of = [](Statement& statement) {
+    std::vector<std::string> names;
+    while (statement.step()) {
+      names.push_back(lower(statement.text(0)));
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+  };
+  std::vector<std::string> key;
+  for (const auto* name : *params_.key()) {
+    key.push_back(lower(view(name)));
+  }
+  std::sort(key.begin(), key.end());
+  // A primary key that is the row's number has no index.
+  Statement primary(database_, "select name from pragma_table_xinfo(?1) where pk > 0");
+  primary.bind_text(1, table_);
+  if (names_of(primary) == key) {
+    return;
+  }
+  Statement indexes(database_, "select name from pragma_index_list(?1) where \"unique\" = 1 and partial = 0");
+  indexes.bind_text(1, table_);
+  Statement columns(database_, "select name from pragma_index_xinfo(?1) where key = 1");
+  while (indexes.step()) {
+    columns.reset();
+    columns.bind_text(1, indexes.text(0));
+    if (names_of(columns) == key) {
+      return;
+    }
+  }
+  throw TaskError(TENON_INVALID_ARGUMENT, quote(database_.path()) + ": the table " + quote(table_) +
+                                              " has no primary key or unique index of exactly the columns of `key`; "
+                                              "create one, or correct `key`");
 }
 
 void TableWriter::create_table(const WaitingRows& rows) {
@@ -369,20 +399,7 @@ TableWriter::RowStatement& TableWriter::statement_for(const tenon::Record& row) 
   }
   std::vector<Affinity> affinities;
   std::string wrong = check_fields(names, affinities);
-  const auto prepare = [&] {
-    try {
-      return Statement(database_, wrong.empty() ? insert_statement(names) : "select 1");
-    } catch (const TaskError& error) {
-      if (error.code() == TENON_INVALID_ARGUMENT &&
-          std::string_view(error.what()).find("ON CONFLICT") != std::string::npos) {
-        throw TaskError(TENON_INVALID_ARGUMENT, quote(database_.path()) + ": the table " + quote(table_) +
-                                                    " has no primary key or unique index of exactly the columns of "
-                                                    "`key`; create one, or correct `key`");
-      }
-      throw;
-    }
-  };
-  Statement statement = prepare();
+  Statement statement(database_, wrong.empty() ? insert_statement(names) : "select 1");
   if (statements_.size() >= kMostStatements) {
     statements_.pop_back();
   }

@@ -29,6 +29,8 @@ class TableWriter {
   /// TENON_INVALID_ARGUMENT for a broken row, unless they are skipped; TENON_NOT_FOUND without the
   /// table.
   void write(InsertState& state);
+  /// Whether a session with this name has recorded its progress. Throws TaskError as Database::fail.
+  [[nodiscard]] bool has_committed(const std::string& session) { return read_progress(session).has_value(); }
 
  private:
   /// How a column takes values.
@@ -42,9 +44,10 @@ class TableWriter {
   };
   enum class Outcome { kWritten, kKept, kBroken };
 
-  void open();
   Progress write_all(InsertState& state);
   void read_table();
+  /// Throws TaskError TENON_INVALID_ARGUMENT unless the table has a unique index of the columns of `key`.
+  void check_key();
   void create_table(const WaitingRows& rows);
   [[nodiscard]] std::optional<Progress> read_progress(const std::string& session);
   void save_progress(const std::string& session, const Progress& progress);

@@ -43,6 +43,15 @@ void WaitingRows::clear() noexcept {
 InsertState::InsertState() : session_(random_name()) {}
 
 std::vector<std::uint8_t> InsertState::save() const {
+  if (!has_begun()) {
+    ++early_checkpoints_;
+  }
+  if (kind_ == Kind::kNew) {
+    kind_ = has_begun() ? Kind::kOneTransaction : Kind::kContinued;
+  } else if (kind_ == Kind::kUnknown) {
+    // Only a session that lasts is asked for a second checkpoint.
+    kind_ = Kind::kContinued;
+  }
   flatbuffers::FlatBufferBuilder builder(1024 + rows.size_bytes() + 16 * rows.size());
   std::vector<flatbuffers::Offset<WaitingRow>> waiting;
   waiting.reserve(rows.size());
@@ -53,8 +62,8 @@ std::vector<std::uint8_t> InsertState::save() const {
   }
   const auto session = builder.CreateString(session_);
   const auto all = builder.CreateVector(waiting);
-  builder.Finish(CreateInsertPosition(builder, session, progress.done, progress.kept, progress.broken, all));
-  saved_ = true;
+  builder.Finish(CreateInsertPosition(builder, session, progress.done, progress.kept, progress.broken, all,
+                                      kind_ == Kind::kOneTransaction, early_checkpoints_));
   return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
 }
 
@@ -70,7 +79,10 @@ InsertState InsertState::load(std::span<const std::uint8_t> bytes) {
       state.rows.add(record);
     }
   }
-  state.saved_ = true;
+  state.early_checkpoints_ = saved.early_checkpoints();
+  state.kind_ = saved.one_transaction()                               ? Kind::kOneTransaction
+                : !state.has_begun() && state.early_checkpoints_ == 1 ? Kind::kUnknown
+                                                                      : Kind::kContinued;
   return state;
 }
 

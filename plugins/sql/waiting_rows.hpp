@@ -55,10 +55,16 @@ class InsertState {
   /// Throws TaskError TENON_CORRUPT.
   static InsertState load(std::span<const std::uint8_t> bytes);
 
-  /// Whether a later session can continue this one. Only then may rows be committed before the last
-  /// one has come: without a checkpoint, all rows come again after the loss of the worker, and nothing shows that they
-  /// were written.
-  [[nodiscard]] bool can_continue() const noexcept { return saved_; }
+  /// Whether a later session can continue this one after the loss of the worker. Only then may rows be committed before
+  /// the last one has come: otherwise all rows come again in a session with another name, and nothing shows that they
+  /// were written. A sink and a reduce can be continued; they ask for a checkpoint before their first row. A batch
+  /// cannot be continued; it is asked for a checkpoint only when a hot swap moves it to another worker.
+  [[nodiscard]] bool can_continue() const noexcept { return kind_ == Kind::kContinued; }
+  /// Whether that is not known: the session comes from a checkpoint before the first row, which a batch also gives if
+  /// it is moved at that moment.
+  [[nodiscard]] bool may_continue() const noexcept { return kind_ == Kind::kUnknown; }
+  /// Says that the session can be continued, for a reason that its checkpoints do not show.
+  void continues() noexcept { kind_ = Kind::kContinued; }
   /// The name of the session. A session that continues this one keeps it.
   [[nodiscard]] const std::string& session() const noexcept { return session_; }
 
@@ -66,8 +72,12 @@ class InsertState {
   WaitingRows rows;
 
  private:
+  enum class Kind { kNew, kUnknown, kContinued, kOneTransaction };
+  [[nodiscard]] bool has_begun() const noexcept { return progress.done > 0 || !rows.empty(); }
+
   std::string session_;
-  mutable bool saved_ = false;  ///< Whether there is a checkpoint.
+  mutable Kind kind_ = Kind::kNew;
+  mutable std::uint32_t early_checkpoints_ = 0;
 };
 
 }  // namespace sql

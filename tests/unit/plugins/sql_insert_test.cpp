@@ -160,9 +160,34 @@ TEST_CASE_METHOD(InsertTest, "SqlInsert: rows with a known key update - stay awa
   params.existing = sql::Existing::refuse;
   check_broken(rows.front(), R"({"b":2,"v":"new","a":1}: UNIQUE constraint failed: t.a, t.b; another row has)");
   check_broken(record({{"a", 1_i}, {"v", "x"}}), "it has no field 'B', which `key` names");
-  params.key = {"v"};
-  params.existing = sql::Existing::replace;
-  check_sql_error(insert(rows), TENON_INVALID_ARGUMENT, "has no primary key or unique index of exactly the columns");
+}
+
+TEST_CASE_METHOD(InsertTest, "SqlInsert: a key needs a unique index of exactly its columns") {
+  const auto outcome = [&](const std::string& table, const Texts& key) {
+    database.run("drop table if exists t; " + table);
+    params.key = key;
+    return insert({record({{"a", 1_i}, {"b", 2_i}})});
+  };
+  for (const sql::Existing existing : {sql::Existing::replace, sql::Existing::keep, sql::Existing::refuse}) {
+    params.existing = existing;
+    for (const char* table :
+         {"create table t (a, b)", "create table t (a, b unique)", "create table t (a, b, primary key (a, b))",
+          "create table t (a, b); create index i on t (a)",
+          "create table t (a, b); create unique index i on t (a) where b > 1",
+          "create table t (a, b); create unique index i on t (a + 1)"}) {
+      INFO(table);
+      check_sql_error(outcome(table, {"a"}), TENON_INVALID_ARGUMENT,
+                      "x.db': the table 't' has no primary key or unique index of exactly the columns of `key`");
+      CHECK(database.value("select count(*) from t") == "0");
+    }
+    for (const char* table :
+         {"create table t (a integer primary key, b)", "create table t (a primary key, b) without rowid",
+          "create table t (a unique, b)", "create table t (a, b); create unique index i on t (a desc)"}) {
+      INFO(table);
+      CHECK(outcome(table, {"A"}).status == TENON_END);
+    }
+    CHECK(outcome("create table t (b, a, unique (b, a))", {"a", "b"}).status == TENON_END);
+  }
 }
 
 TEST_CASE_METHOD(InsertTest, "SqlInsert: after a loss at any time each row is there once") {
@@ -234,6 +259,64 @@ TEST_CASE_METHOD(InsertTest, "SqlInsert: without a checkpoint all rows are one t
   }
   CHECK(database.value("select count(*) from t") == "5");
   CHECK(database.value("select count(*) from sqlite_schema where name = 'tenon_sessions'") == "0");
+}
+
+TEST_CASE_METHOD(InsertTest, "SqlInsert: a batch that a hot swap moves stays one transaction") {
+  database.run("create table t (k not null)");
+  params.transaction_rows = 2;
+  const auto row = [](std::int64_t i) { return record({{"k", i}}); };
+  for (std::int64_t moved = 0; moved <= 5; ++moved) {
+    Session first = open();
+    for (std::int64_t i = 0; i < moved; ++i) {
+      REQUIRE(first.take(row(i)).ok());
+    }
+    const Block checkpoint = first.checkpoint();
+    Session later = open(checkpoint);
+    first.close();
+    for (std::int64_t i = moved; i < 6; ++i) {
+      REQUIRE(later.take(row(i)).ok());
+      CHECK(database.value("select count(*) from t") == "0");
+    }
+    REQUIRE(later.take(record({{"k", nullptr}})).ok());
+    check_sql_error(later.finish(), TENON_INVALID_ARGUMENT, "row 7 {\"k\":null}");
+    CHECK(database.value("select count(*) from t") == "0");
+  }
+  // A move that fails leaves the batch where it is.
+  Session session = open();
+  REQUIRE(session.take(row(0)).ok());
+  static_cast<void>(session.checkpoint());
+  for (std::int64_t i = 1; i < 6; ++i) {
+    REQUIRE(session.take(row(i)).ok());
+    CHECK(database.value("select count(*) from t") == "0");
+  }
+  REQUIRE(session.finish().status == TENON_END);
+  CHECK(database.value("select count(*) from t") == "6");
+}
+
+TEST_CASE_METHOD(InsertTest, "SqlInsert: a sink that is moved or lost before its first commit commits later rows") {
+  database.run("create table t (k)");
+  params.transaction_rows = 1;
+  const auto row = [](std::int64_t i) { return record({{"k", i}}); };
+  const auto count = [&] { return database.value("select count(*) from t"); };
+  Session moved = open();
+  static_cast<void>(moved.checkpoint());
+  Session idle = open(moved.checkpoint());  // The first was for the pipeline, and this one is for the swap.
+  REQUIRE(idle.take(row(1)).ok());
+  CHECK(count() == "1");
+  Session lost = open();
+  const Block checkpoint = lost.checkpoint();
+  Session later = open(checkpoint);
+  REQUIRE(later.take(row(2)).ok());
+  CHECK(count() == "1");
+  static_cast<void>(later.checkpoint());
+  REQUIRE(later.take(row(3)).ok());
+  CHECK(count() == "3");
+  // Another loss: the rows come again, and the table of the sessions has this one.
+  Session last = open(checkpoint);
+  REQUIRE(last.take(row(2)).ok());
+  REQUIRE(last.take(row(3)).ok());
+  REQUIRE(last.take(row(4)).ok());
+  CHECK(database.rows("select k from t") == Texts{"1", "2", "3", "4"});
 }
 
 TEST_CASE_METHOD(InsertTest, "SqlInsert: the rows of a batch have a maximum size") {
