@@ -210,6 +210,10 @@ void Statement::bind_text(int parameter, std::string_view value) {
                               SQLITE_STATIC, SQLITE_UTF8));
 }
 
+void Statement::bind_text_copy(int parameter, std::string_view value) {
+  check(::sqlite3_bind_text64(raw(), parameter, value.data(), value.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
+}
+
 void Statement::bind_blob(int parameter, std::string_view value) {
   check(::sqlite3_bind_blob64(raw(), parameter, value.data() == nullptr ? "" : value.data(), value.size(),
                               SQLITE_STATIC));

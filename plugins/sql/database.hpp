@@ -83,6 +83,8 @@ class Statement {
   void bind_null(int parameter) { check(::sqlite3_bind_null(raw(), parameter)); }
   void bind_text(int parameter, std::string_view value);
   void bind_blob(int parameter, std::string_view value);
+  /// The same as bind_text, but the text is copied.
+  void bind_text_copy(int parameter, std::string_view value);
   /// The number of a parameter; 0 if there is none with this name.
   [[nodiscard]] int parameter(const char* name) const noexcept { return ::sqlite3_bind_parameter_index(raw(), name); }
 

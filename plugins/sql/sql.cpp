@@ -63,14 +63,16 @@ tenon::Reduce<sql::Inserted> insert_rows(tenon::ReduceContext<tenon::Record>& s,
     }
     const Clock::time_point now = Clock::now();
     oldest = oldest.value_or(now);
+    // The columns of a new table must not depend on the time.
     if (state.rows.size() >= params.transaction_rows() || state.rows.size_bytes() >= kTransactionBytes ||
-        now - *oldest >= longest) {
+        (writer.has_table() && now - *oldest >= longest)) {
       writer.write(state);
       oldest.reset();
       s.progress(state.progress.done);
     }
   }
   writer.write(state);
+  writer.require_table();
   const sql::Progress& progress = state.progress;
   if (progress.broken > 0) {
     s.log(TENON_LOG_WARNING, tenon::plugins::quote(tenon::plugins::view(params.database())) + ": " +

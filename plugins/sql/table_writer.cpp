@@ -1,8 +1,11 @@
 #include "sql/table_writer.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 #include "common/file_name.hpp"
@@ -30,14 +33,59 @@ std::string_view text_of(const tenon::RecordField& field) noexcept {
   return view(field.value_as_TextValue()->value());
 }
 
+/// Reads a number as SQL writes it: without infinity and NaN, which std::from_chars also reads.
 template <typename Number>
-bool reads_as(std::string_view text) noexcept {
+std::optional<Number> read_number(std::string_view text) noexcept {
   if (text.starts_with('+')) {
     text.remove_prefix(1);
+    if (text.starts_with('-')) {
+      return std::nullopt;
+    }
   }
   Number value{};
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return code == std::errc() && end == text.data() + text.size();
+  if (code != std::errc() || end != text.data() + text.size() || !std::isfinite(static_cast<double>(value))) {
+    return std::nullopt;
+  }
+  return value;
+}
+
+/// The shortest text that reads as the number.
+std::string text_of(double value) {
+  std::array<char, 32> text{};
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+  return {text.data(), end};
+}
+
+/// Whether `value` is one of the integers from -2^63 to 2^63 - 1.
+bool is_int64(double value) noexcept {
+  return value >= -0x1p63 && value < 0x1p63 && value == std::floor(value);
+}
+
+bool is_exact(std::int64_t integer) noexcept {
+  const auto value = static_cast<double>(integer);
+  return is_int64(value) && static_cast<std::int64_t>(value) == integer;
+}
+
+/// Whether a text of digits stands for the integer `value` itself; also true for texts of other forms.
+bool is_exact(std::string_view text, double value) {
+  text.remove_prefix(std::min(text.find_first_not_of("+-"), text.size()));
+  if (text.empty() || text.find_first_not_of("0123456789") != std::string_view::npos) {
+    return true;
+  }
+  text.remove_prefix(std::min(text.find_first_not_of('0'), text.size() - 1));
+  // The largest number has 309 digits.
+  std::array<char, 320> digits{};
+  const auto end =
+      std::to_chars(digits.data(), digits.data() + digits.size(), std::abs(value), std::chars_format::fixed, 0).ptr;
+  return text == std::string_view(digits.data(), static_cast<std::size_t>(end - digits.data()));
+}
+
+/// Whether the 15 digits that SQLite makes of a number read as the number again.
+bool has_15_digits(double value) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.15g", value);
+  return std::strtod(text.data(), nullptr) == value;
 }
 
 const char* name_of(Type type) noexcept {
@@ -102,6 +150,11 @@ TableWriter::TableWriter(const tenon::Call& call, const InsertParams& params)
   if (params.transaction_rows() == 0) {
     throw TaskError(TENON_INVALID_ARGUMENT, "`transaction_rows` is 0; set it to at least 1");
   }
+  read_table();
+  if (!has_table() && !params.create()) {
+    throw TaskError(TENON_NOT_FOUND, quote(database_.path()) + ": has no table " + quote(table_) +
+                                         "; correct `into`, or set `create` to make the table");
+  }
   database_.run("pragma foreign_keys = on");
   database_.run(params.sync() ? "pragma synchronous = full" : "pragma synchronous = off");
   if (params.wal()) {
@@ -114,15 +167,12 @@ TableWriter::TableWriter(const tenon::Call& call, const InsertParams& params)
   }
 }
 
-void TableWriter::write(InsertState& state) {
-  if (state.rows.empty()) {
-    return;
-  }
+template <typename Work>
+void TableWriter::transaction(const Work& work) {
   database_.run("begin immediate");
-  Progress progress;
   try {
-    progress = write_all(state);
-    database_.run("commit");
+    work();
+    commit();
   } catch (...) {
     // An error may have ended the transaction already.
     if (::sqlite3_get_autocommit(database_.raw()) == 0) {
@@ -132,26 +182,71 @@ void TableWriter::write(InsertState& state) {
       ::sqlite3_exec(database_.raw(), "rollback", nullptr, nullptr, nullptr);
     }
     // A table that the transaction created no longer exists.
-    begun_ = false;
+    schema_version_.reset();
     statements_.clear();
     throw;
   }
+}
+
+void TableWriter::commit() {
+  if (::sqlite3_exec(database_.raw(), "commit", nullptr, nullptr, nullptr) == SQLITE_OK) {
+    return;
+  }
+  if (::sqlite3_extended_errcode(database_.raw()) == SQLITE_CONSTRAINT_FOREIGNKEY) {
+    // SQLite checks a deferred foreign key only now, and does not say which row it was.
+    Statement broken(database_, "select rowid, parent from pragma_foreign_key_check(?1) limit 1");
+    broken.bind_text(1, table_);
+    const std::string which = broken.step() ? ": the row with the rowid " + std::string(broken.text(0)) +
+                                                  " of the table " + quote(table_) + " refers to a row of " +
+                                                  quote(broken.text(1)) + " that is not there"
+                                            : ", table " + quote(table_) + ": a row refers to one that is not there";
+    throw TaskError(TENON_INVALID_ARGUMENT, quote(database_.path()) + which +
+                                                " (FOREIGN KEY constraint failed at the commit), so the transaction "
+                                                "was rolled back; write that row in the same transaction or before");
+  }
+  database_.fail("cannot be written");
+}
+
+void TableWriter::write(InsertState& state) {
+  if (state.rows.empty()) {
+    return;
+  }
+  Progress progress;
+  transaction([&] { progress = write_all(state); });
   state.progress = progress;
   state.rows.clear();
 }
 
-Progress TableWriter::write_all(InsertState& state) {
-  if (!begun_) {
-    read_table();
-    if (columns_.empty()) {
-      create_table(state.rows);
-      read_table();
-    }
-    if (has_key()) {
-      check_key();
-    }
-    begun_ = true;
+void TableWriter::require_table() {
+  if (has_table()) {
+    return;
   }
+  if (!has_key() && (params_.types() == nullptr || params_.types()->size() == 0)) {
+    call_.log(TENON_LOG_WARNING, quote(database_.path()) + ": no row came, so the table " + quote(table_) +
+                                     " was not made; list its columns in `types` to make it without rows");
+    return;
+  }
+  transaction([&] { prepare_table({}); });
+}
+
+std::int64_t TableWriter::schema_version() {
+  Statement version(database_, "pragma schema_version");
+  return version.step() ? version.integer(0) : 0;
+}
+
+void TableWriter::prepare_table(const WaitingRows& rows) {
+  if (schema_version_ != schema_version()) {
+    statements_.clear();
+    read_table();
+  }
+  if (!has_table()) {
+    create_table(rows);
+    read_table();
+  }
+}
+
+Progress TableWriter::write_all(InsertState& state) {
+  prepare_table(state.rows);
   Progress progress = state.progress;
   std::size_t first = 0;
   const bool keeps_progress = state.can_continue() && must_write_once();
@@ -184,6 +279,7 @@ Progress TableWriter::write_all(InsertState& state) {
 }
 
 void TableWriter::read_table() {
+  schema_version_ = schema_version();
   columns_.clear();
   column_names_.clear();
   Statement columns(database_, "select name, type, hidden from pragma_table_xinfo(?1)");
@@ -196,15 +292,20 @@ void TableWriter::read_table() {
     // SQLite applies its own rules in this order.
     const std::string type = lower(columns.text(1));
     const auto has = [&](const char* part) { return type.find(part) != std::string::npos; };
+    // Dates and booleans have the affinity of numbers too, but are often texts.
     const Affinity affinity = has("int")                                  ? Affinity::kInteger
-                              : has("char") || has("clob") || has("text") ? Affinity::kAny
+                              : has("char") || has("clob") || has("text") ? Affinity::kText
                               : has("blob")                               ? Affinity::kBlob
                               : has("real") || has("floa") || has("doub") ? Affinity::kReal
+                              : has("num") || has("dec")                  ? Affinity::kNumber
                                                                           : Affinity::kAny;
     columns_.emplace(lower(columns.text(0)), affinity);
     if (column_names_.size() < 300) {
       column_names_ += (column_names_.empty() ? "" : ", ") + std::string(columns.text(0));
     }
+  }
+  if (has_table() && has_key()) {
+    check_key();
   }
 }
 
@@ -245,8 +346,8 @@ void TableWriter::check_key() {
 
 void TableWriter::create_table(const WaitingRows& rows) {
   if (!params_.create()) {
-    throw TaskError(TENON_NOT_FOUND, quote(database_.path()) + ": has no table " + quote(table_) +
-                                         "; correct `into`, or set `create` to make the table");
+    throw TaskError(TENON_NOT_FOUND, quote(database_.path()) + ": no longer has the table " + quote(table_) +
+                                         ", which someone has dropped");
   }
   std::vector<std::pair<std::string, Type>> columns;
   std::unordered_map<std::string, std::size_t> places;
@@ -407,43 +508,83 @@ TableWriter::RowStatement& TableWriter::statement_for(const tenon::Record& row) 
   return statements_.front();
 }
 
+std::string TableWriter::bind_number(RowStatement& target, std::size_t i, double value) {
+  const int parameter = static_cast<int>(i + 1);
+  if (std::isnan(value)) {
+    return "the value of " + quote(target.fields[i]) + " is not a number (NaN), which SQLite cannot store";
+  }
+  switch (target.affinities[i]) {
+    case Affinity::kInteger:
+      if (!is_int64(value)) {
+        return "the column " + quote(target.fields[i]) + " takes integers, but the value is " + text_of(value);
+      }
+      target.statement.bind(parameter, static_cast<std::int64_t>(value));
+      break;
+    case Affinity::kText:
+      // SQLite's own conversion would drop digits.
+      if (!has_15_digits(value)) {
+        target.statement.bind_text_copy(parameter, text_of(value));
+        break;
+      }
+      [[fallthrough]];
+    default:
+      target.statement.bind(parameter, value);
+  }
+  return {};
+}
+
+std::string TableWriter::bind_text(RowStatement& target, std::size_t i, std::string_view text) {
+  const int parameter = static_cast<int>(i + 1);
+  const Affinity affinity = target.affinities[i];
+  const auto integer = read_number<std::int64_t>(text);
+  const auto refused = [&](const char* takes) {
+    return "the column " + quote(target.fields[i]) + " takes " + takes + ", but the value is the text " +
+           quote(text.substr(0, 100));
+  };
+  if (affinity == Affinity::kInteger && !integer) {
+    return refused("integers");
+  }
+  if (affinity == Affinity::kReal || (affinity == Affinity::kNumber && !integer)) {
+    const auto number = read_number<double>(text);
+    if (!number) {
+      return refused("numbers");
+    }
+    if (!is_exact(text, *number)) {
+      return refused("numbers of about 15 digits");
+    }
+  }
+  if (affinity == Affinity::kBlob) {
+    target.statement.bind_blob(parameter, text);
+  } else {
+    target.statement.bind_text(parameter, text);
+  }
+  return {};
+}
+
 std::string TableWriter::bind(RowStatement& target, const tenon::Record& row) {
-  for (std::size_t i = 0; i < target.fields.size(); ++i) {
+  std::string wrong;
+  for (std::size_t i = 0; i < target.fields.size() && wrong.empty(); ++i) {
     const tenon::RecordField& field = *row.fields()->Get(static_cast<flatbuffers::uoffset_t>(i));
     const int parameter = static_cast<int>(i + 1);
-    const Affinity affinity = target.affinities[i];
-    const auto mismatch = [&](const std::string& value) {
-      return "the column " + quote(target.fields[i]) + " takes " +
-             (affinity == Affinity::kInteger ? "integers" : "numbers") + ", but the value is " + value;
-    };
     switch (type_of(field)) {
       case Scalar::BoolValue:
         target.statement.bind(parameter, std::int64_t{field.value_as_BoolValue()->value()});
         break;
-      case Scalar::IntValue:
-        target.statement.bind(parameter, field.value_as_IntValue()->value());
-        break;
-      case Scalar::FloatValue: {
-        const double value = field.value_as_FloatValue()->value();
-        if (std::isnan(value)) {
-          return "the value of " + quote(target.fields[i]) + " is not a number (NaN), which SQLite cannot store";
-        }
-        if (affinity == Affinity::kInteger && value != std::floor(value)) {
-          return mismatch(std::to_string(value));
+      case Scalar::IntValue: {
+        const std::int64_t value = field.value_as_IntValue()->value();
+        if (target.affinities[i] == Affinity::kReal && !is_exact(value)) {
+          return "the column " + quote(target.fields[i]) + " takes numbers of about 15 digits, but the value is " +
+                 std::to_string(value) + "; declare the column as integer or text";
         }
         target.statement.bind(parameter, value);
         break;
       }
-      case Scalar::TextValue: {
-        const std::string_view text = text_of(field);
-        if ((affinity == Affinity::kInteger && !reads_as<std::int64_t>(text)) ||
-            (affinity == Affinity::kReal && !reads_as<double>(text))) {
-          return mismatch("the text " + quote(text.substr(0, 100)));
-        }
-        affinity == Affinity::kBlob ? target.statement.bind_blob(parameter, text)
-                                    : target.statement.bind_text(parameter, text);
+      case Scalar::FloatValue:
+        wrong = bind_number(target, i, field.value_as_FloatValue()->value());
         break;
-      }
+      case Scalar::TextValue:
+        wrong = bind_text(target, i, text_of(field));
+        break;
       default:
         // To SQLite, no two null keys are equal, so such a row would be inserted each time.
         if (is_key(target.fields[i])) {
@@ -452,7 +593,7 @@ std::string TableWriter::bind(RowStatement& target, const tenon::Record& row) {
         target.statement.bind_null(parameter);
     }
   }
-  return {};
+  return wrong;
 }
 
 TableWriter::Outcome TableWriter::write_row(const tenon::Record& row, std::uint64_t number) {

@@ -351,6 +351,76 @@ TEST_CASE_METHOD(InsertTest, "SqlInsert: transactions are bounded by rows and by
   CHECK(database.value("select count(*) from t") == "7");
 }
 
+TEST_CASE_METHOD(InsertTest, "SqlInsert: time does not decide about the columns of a new table") {
+  params.create = true;
+  params.transaction_ms = 0;
+  params.transaction_rows = 3;
+  Session session = open();
+  static_cast<void>(session.checkpoint());
+  REQUIRE(session.take(record({{"a", 1_i}})).ok());
+  REQUIRE(session.take(record({{"a", 0.5}, {"b", 2_i}})).ok());
+  REQUIRE(session.take(record({{"c", 3_i}})).ok());
+  CHECK(database.rows("select * from t") == Texts{"1.0|NULL|NULL", "0.5|2|NULL", "NULL|NULL|3"});
+  REQUIRE(session.take(record({{"a", 4_i}})).ok());
+  CHECK(database.value("select count(*) from t") == "4");
+}
+
+TEST_CASE_METHOD(InsertTest, "SqlInsert: a run without rows checks or makes the table") {
+  check_sql_error(insert({}), TENON_NOT_FOUND, "x.db': has no table 't'; correct `into`, or set `create`");
+  params.create = true;
+  REQUIRE(insert({}).status == TENON_END);
+  REQUIRE(worker.logs.size() == 1);
+  CHECK(worker.logs.front().find("no row came, so the table 't' was not made; list its columns") != std::string::npos);
+  params.key = {"id"};
+  auto column = std::make_unique<sql::ColumnTypeT>();
+  column->name = "zip";
+  column->type = sql::Type::text;
+  params.types.push_back(std::move(column));
+  REQUIRE(insert({}).status == TENON_END);
+  CHECK(database.rows("select name, type, pk from pragma_table_info('t')") == Texts{"zip|TEXT|0", "id||1"});
+  params.key = {"zip"};
+  check_sql_error(insert({}), TENON_INVALID_ARGUMENT, "no primary key or unique index of exactly the columns");
+}
+
+TEST_CASE_METHOD(InsertTest, "SqlInsert: a table that changes between two transactions is read again") {
+  database.run("create table t (k)");
+  params.transaction_rows = 1;
+  Session session = open();
+  static_cast<void>(session.checkpoint());
+  REQUIRE(session.take(record({{"k", 1_i}})).ok());
+  database.run("alter table t add column late integer");
+  REQUIRE(session.take(record({{"k", 2_i}, {"late", 3_i}})).ok());
+  CHECK(database.rows("select * from t") == Texts{"1|NULL", "2|3"});
+  check_sql_error(session.take(record({{"late", "x"}})), TENON_INVALID_ARGUMENT, "'late' takes integers");
+  session.close();
+  Session dropped = open();
+  static_cast<void>(dropped.checkpoint());
+  REQUIRE(dropped.take(record({{"k", 4_i}})).ok());
+  database.run("drop table t");
+  check_sql_error(dropped.take(record({{"k", 2_i}})), TENON_NOT_FOUND, "no longer has the table 't'");
+}
+
+TEST_CASE_METHOD(InsertTest, "SqlInsert: after a loss rows that the session wrote itself are not kept ones") {
+  database.run("create table t (k primary key); insert into t values (2)");
+  params.key = {"k"};
+  params.existing = sql::Existing::keep;
+  params.transaction_rows = 1;
+  Session session = open();
+  const Block checkpoint = session.checkpoint();
+  for (std::int64_t i = 1; i <= 3; ++i) {
+    REQUIRE(session.take(record({{"k", i}})).ok());
+  }
+  session.close();
+  Session later = open(checkpoint);
+  for (std::int64_t i = 1; i <= 3; ++i) {
+    REQUIRE(later.take(record({{"k", i}})).ok());
+  }
+  const Outcome outcome = later.finish();
+  REQUIRE(outcome.status == TENON_END);
+  CHECK(outcome.as<sql::Inserted>().rows() == 2);
+  CHECK(outcome.as<sql::Inserted>().kept() == 1);
+}
+
 TEST_CASE_METHOD(InsertTest, "SqlInsert: broken rows are named with their place and reason") {
   database.run("create table t (i integer check (i < 100), r real, s text not null default '', u unique, b blob)");
   database.run("insert into t (u) values (5)");
@@ -372,6 +442,36 @@ TEST_CASE_METHOD(InsertTest, "SqlInsert: broken rows are named with their place 
   REQUIRE(insert({record({{"i", "42"}, {"r", "+2.5"}, {"s", 7_i}, {"b", "x"}})}).status == TENON_END);
   CHECK(database.value("select typeof(i) || typeof(r) || typeof(s) || typeof(b) from t where i = 42") ==
         "integerrealtextblob");
+}
+
+TEST_CASE_METHOD(InsertTest, "SqlInsert: numbers are stored as they are or the row is broken") {
+  database.run("create table t (i integer, r real, s text, d decimal(10,2), n numeric, day date, flag boolean)");
+  for (const char* text : {"nan", "-nan", "inf", "Infinity", "+-5", "++5", "", "5 ", "0x10", "1e999"}) {
+    for (const char* column : {"i", "r", "d", "n"}) {
+      check_broken(record({{column, text}}),
+                   "the column '" + std::string(column) + "' takes " + (*column == 'i' ? "integers" : "numbers"));
+    }
+  }
+  check_broken(record({{"d", "n/a"}}), "the column 'd' takes numbers, but the value is the text 'n/a'");
+  check_broken(record({{"i", 1e300}}), "the column 'i' takes integers, but the value is 1e+300");
+  check_broken(record({{"i", 1e-7}}), "the column 'i' takes integers, but the value is 1e-07");
+  check_broken(record({{"i", 9223372036854775808.0}}), "the column 'i' takes integers");
+  check_broken(record({{"i", HUGE_VAL}}), "the column 'i' takes integers, but the value is inf");
+  check_broken(record({{"r", 9007199254740993_i}}),
+               "takes numbers of about 15 digits, but the value is 90071992547409");
+  check_broken(record({{"r", "9007199254740993"}}), "takes numbers of about 15 digits, but the value is the text");
+  check_broken(record({{"n", "12345678901234567890123"}}), "takes numbers of about 15 digits");
+  REQUIRE(insert({record({{"i", -9223372036854775808.0}, {"r", "+2.5"}, {"s", 0.30000000000000004}}),
+                  record({{"i", 9223372036854774784.0}, {"r", 9007199254740992_i}, {"s", 0.5}, {"d", "12.50"}}),
+                  record({{"n", 9007199254740993_i}, {"d", "9007199254740993"}, {"r", "-0009007199254740992"}}),
+                  record({{"day", "2024-02-29"}, {"flag", "yes"}, {"s", 1e20}, {"r", "5."}, {"n", ".5"}})})
+              .status == TENON_END);
+  CHECK(database.rows("select i, typeof(i), typeof(r), s from t") ==
+        Texts{"-9223372036854775808|integer|real|0.30000000000000004", "9223372036854774784|integer|real|0.5",
+              "NULL|null|real|NULL", "NULL|null|real|1.0e+20"});
+  CHECK(database.rows("select cast(r as integer), d, n, day, flag from t where rowid > 1") ==
+        Texts{"9007199254740992|12.5|NULL|NULL|NULL", "-9007199254740992|9007199254740993|9007199254740993|NULL|NULL",
+              "5|NULL|0.5|2024-02-29|yes"});
 }
 
 TEST_CASE_METHOD(InsertTest, "SqlInsert: one broken row undoes its transaction unless it is skipped") {
@@ -411,6 +511,10 @@ TEST_CASE_METHOD(InsertTest, "SqlInsert: foreign keys hold") {
       "create table p (id integer primary key); insert into p values (1); create table t (p references p (id))");
   CHECK(insert({record({{"p", 1_i}})}).status == TENON_END);
   check_sql_error(insert({record({{"p", 2_i}})}), TENON_INVALID_ARGUMENT, "FOREIGN KEY constraint failed");
+  database.run("drop table t; create table t (p references p (id) deferrable initially deferred)");
+  check_sql_error(insert({record({{"p", 1_i}}), record({{"p", 2_i}})}), TENON_INVALID_ARGUMENT,
+                  "x.db': the row with the rowid 2 of the table 't' refers to a row of 'p' that is not there");
+  CHECK(database.value("select count(*) from t") == "0");
 }
 
 TEST_CASE_METHOD(InsertTest, "SqlInsert: rows of many shapes") {
