@@ -59,8 +59,13 @@ Database::Database(std::string path, const DatabaseOptions& options, const tenon
     fail("cannot be opened");
   }
   ::sqlite3_extended_result_codes(connection, 1);
-  // Otherwise a misspelt column name in double quotes would count as a text.
-  ::sqlite3_db_config(connection, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
+  if (!options.write) {
+    // Otherwise a misspelt column name in double quotes would count as a text. For a writer, triggers of the database
+    // may depend on that.
+    ::sqlite3_db_config(connection, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
+    // A reader must not change the file, as the last connection does that moves a write-ahead log into it.
+    ::sqlite3_db_config(connection, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  }
   // SQLite itself needs room for the text of its schema.
   ::sqlite3_limit(connection, SQLITE_LIMIT_LENGTH,
                   static_cast<int>(std::clamp<std::uint64_t>(options.max_row_bytes, 1u << 20, 1'000'000'000)));
@@ -141,6 +146,12 @@ void Database::fail(std::string_view what) const {
       throw TaskError(TENON_CORRUPT, start + "is damaged: " + ::sqlite3_errmsg(raw()) +
                                          "; restore a copy, or save what is left with `sqlite3 FILE .recover`");
     case SQLITE_FULL:
+      if (!options_.write) {
+        throw TaskError(TENON_IO, start +
+                                      "the disk with SQLite's temporary files is full, for example during a sort; "
+                                      "free space on it, or set the environment variable SQLITE_TMPDIR to a "
+                                      "directory on another");
+      }
       throw TaskError(TENON_IO, start + "the disk is full, and the transaction was rolled back; free space on it");
     case SQLITE_CANTOPEN:
     case SQLITE_IOERR:
@@ -152,9 +163,8 @@ void Database::fail(std::string_view what) const {
     case SQLITE_NOMEM:
       throw TaskError(TENON_OUT_OF_MEMORY, start + message);
     case SQLITE_TOOBIG:
-      throw TaskError(TENON_TOO_LARGE, start + "a value or row is larger than " +
-                                           std::to_string(options_.max_row_bytes) + " bytes" +
-                                           (options_.write ? "" : "; raise `max_row_bytes`, or select less of it"));
+      throw TaskError(TENON_TOO_LARGE,
+                      start + "a value or row is larger than " + std::to_string(options_.max_row_bytes) + " bytes");
     default:
       throw TaskError(TENON_INVALID_ARGUMENT, start + message);
   }
@@ -165,7 +175,7 @@ Statement::Statement(Database& database, std::string_view text) : database_(&dat
   const char* rest = nullptr;
   const int code = ::sqlite3_prepare_v2(database.raw(), text.data(), static_cast<int>(text.size()), &statement, &rest);
   statement_.reset(statement);
-  // SQLite returns SQLITE_SCHEMA if it suspects that the schema has changed meanwhile.
+  // SQLITE_SCHEMA says that the text does not fit the schema, and that another connection is changing that.
   if (code == SQLITE_ERROR || code == SQLITE_SCHEMA) {
     const int offset = ::sqlite3_error_offset(database.raw());
     throw TaskError(TENON_INVALID_ARGUMENT,

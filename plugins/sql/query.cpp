@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <mutex>
 #include <new>
 #include <unordered_set>
 #include <utility>
@@ -86,6 +87,18 @@ std::uint64_t digest_of(const Row& row, std::uint64_t seed) noexcept {
   return seed;
 }
 
+/// Whether this process has not had the text yet, as far as it remembers.
+bool is_new(const std::string& text) {
+  constexpr std::size_t kMost = 1000;
+  static std::mutex mutex;
+  static std::unordered_set<std::string> known;
+  const std::lock_guard lock(mutex);
+  if (known.size() >= kMost) {
+    known.clear();
+  }
+  return known.insert(text).second;
+}
+
 /// Never 0.
 std::uint64_t digest_of(const std::vector<std::string>& names) noexcept {
   std::uint64_t digest = 0;
@@ -153,7 +166,6 @@ Query::Query(const tenon::Call& call, const tenon::Record& argument, const Query
   if (!has_key()) {
     statement_.emplace(database_, text_);
     bind_parameters(*statement_);
-    repeat();
   }
 }
 
@@ -171,6 +183,7 @@ void Query::read_columns() {
       refuse(database_, "the plugin uses the parameter " + quote(name) + " itself; rename it");
     }
   }
+  check_values(statement);
   columns_ = column_names(statement.raw());
   std::unordered_set<std::string> names;
   for (const std::string& name : columns_) {
@@ -195,6 +208,27 @@ void Query::read_columns() {
   // The text becomes a part of another statement, so it must not end with a semicolon.
   text_.resize(statement.size());
   text_.erase(text_.find_last_not_of("; \t\r\n") + 1);
+}
+
+void Query::check_values(Statement& statement) {
+  if (params_.values() == nullptr) {
+    return;
+  }
+  std::unordered_set<std::string_view> parameters;
+  for (int i = 1; i <= ::sqlite3_bind_parameter_count(statement.raw()); ++i) {
+    parameters.insert(std::string_view(::sqlite3_bind_parameter_name(statement.raw(), i)).substr(1));
+  }
+  std::unordered_set<std::string_view> given;
+  for (const Value* value : *params_.values()) {
+    const std::string_view name = view(value->name());
+    if (!given.insert(name).second) {
+      refuse(database_, "`values` has " + quote(name) + " twice; remove one");
+    }
+    if (!parameters.contains(name)) {
+      refuse(database_,
+             "`values` has " + quote(name) + ", but the statement has no parameter of this name; correct one of them");
+    }
+  }
 }
 
 void Query::bind_parameters(Statement& statement) {
@@ -297,7 +331,8 @@ void Query::read_plan() {
                      (has("MERGE (") && plan.integer(kParent) != 0);
     sorts = sorts || (has("TEMP B-TREE") && has("ORDER BY"));
   }
-  if (sorts) {
+  // An expand runs a statement for each item.
+  if (sorts && is_new(database_.path() + '\n' + text_)) {
     database_.call().log(TENON_LOG_WARNING, quote(database_.path()) +
                                                 ": no index gives the rows in the order of `key`, so SQLite sorts "
                                                 "them again for each page; create an index, or raise `page_rows`");
@@ -318,11 +353,24 @@ void Query::check_columns() {
 }
 
 bool Query::step(bool first) {
-  const bool row = statement_->step();
+  const int code = statement_->try_step();
+  if (code == SQLITE_TOOBIG) {
+    const Row* before = !page_.empty() ? &page_.back() : current_ ? &*current_ : nullptr;
+    const std::uint64_t rows = position_.rows + page_.size();
+    const std::string place = before != nullptr ? "after " + key_text(*before) : "number " + std::to_string(rows + 1);
+    throw TaskError(TENON_TOO_LARGE,
+                    quote(database_.path()) + ": the row " + place + " has a value of more than " +
+                        std::to_string(::sqlite3_limit(database_.raw(), SQLITE_LIMIT_LENGTH, -1)) +
+                        " bytes; raise `max_row_bytes`, of which SQLite allows 1 GB, or leave out the row by a "
+                        "`where`, or the column");
+  }
+  if (code != SQLITE_ROW && code != SQLITE_DONE) {
+    database_.fail("the statement failed");
+  }
   if (first) {
     check_columns();
   }
-  return row;
+  return code == SQLITE_ROW;
 }
 
 void Query::start_page() {
@@ -491,17 +539,29 @@ void Query::advance(const Row& row) {
   }
 }
 
-void Query::repeat() {
-  const std::uint64_t rows = std::exchange(position_.rows, 0);
-  const std::uint64_t digest = std::exchange(position_.digest, 0);
-  while (position_.rows < rows && next() != nullptr) {
+bool Query::repeat(std::uint64_t most) {
+  if (has_key() || repeated_rows_ == position_.rows) {
+    return true;
   }
-  if (position_.rows != rows || position_.digest != digest) {
+  for (; most > 0 && repeated_rows_ < position_.rows; --most) {
+    read_page();
+    if (page_.empty()) {
+      break;
+    }
+    repeated_digest_ = digest_of(page_.front(), repeated_digest_);
+    ++repeated_rows_;
+    page_.clear();
+  }
+  if (!ended_ && repeated_rows_ < position_.rows) {
+    return false;
+  }
+  if (repeated_rows_ != position_.rows || repeated_digest_ != position_.digest) {
     throw TaskError(TENON_FAILED, quote(database_.path()) +
                                       ": the statement was repeated after the loss of its worker, and its first " +
-                                      std::to_string(rows) +
+                                      std::to_string(position_.rows) +
                                       " rows are not the same; set `key`, or keep others from changing the database");
   }
+  return true;
 }
 
 void Query::build(const Row& row, tenon::plugins::RecordBuilder& record) const {

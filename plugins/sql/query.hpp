@@ -54,6 +54,9 @@ class Query {
   /// Database and Statement; TENON_INVALID_ARGUMENT for params that do not fit.
   Query(const tenon::Call& call, const tenon::Record& argument, const QueryParams& params, QueryPositionT& position);
 
+  /// Skips the rows before the position if the statement must return them again; at most `most` of them in this call.
+  /// Returns whether all are skipped, which must be so before next(). Throws TaskError: as next().
+  bool repeat(std::uint64_t most);
   /// Returns the next row, valid until the following call; null at the end. Throws TaskError: as
   /// Database::fail; TENON_INVALID_ARGUMENT for a key that is null or not unique; TENON_FAILED if a
   /// repeated statement does not return the rows before `position` again, or if the columns of the result have
@@ -75,14 +78,14 @@ class Query {
   /// SQLite prepares a statement again if the schema has changed.
   bool step(bool first);
   void check_columns();
+  /// Checks that the statement uses each of `values`, and that none is there twice.
+  void check_values(Statement& statement);
   void start_page();
   void read_page();
   /// Adds the row at which the statement stands to the page; returns its size in bytes.
   std::size_t add_row();
   void check_key(const Row& row) const;
   void advance(const Row& row);
-  /// Skips the rows before the position, which the statement must return again.
-  void repeat();
   [[nodiscard]] bool has_key() const noexcept { return !key_columns_.empty(); }
   [[nodiscard]] std::string key_text(const Row& row) const;
 
@@ -100,6 +103,8 @@ class Query {
   bool converts_keys_ = false;
   bool started_ = false;  ///< Without a key: whether the statement has made its first step.
   bool ended_ = false;
+  std::uint64_t repeated_rows_ = 0;
+  std::uint64_t repeated_digest_ = 0;
   std::deque<Row> page_;
   std::optional<Row> current_;
 };

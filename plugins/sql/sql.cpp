@@ -18,6 +18,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+/// After so many rows that are skipped, the worker does other work.
+constexpr std::uint64_t kRowsPerPause = 1000;
 /// Waiting rows with more bytes are committed.
 constexpr std::size_t kTransactionBytes = std::size_t{16} << 20;
 /// Maximum size of the rows of a session that is one transaction, such as a batch.
@@ -28,6 +30,9 @@ constexpr std::chrono::milliseconds kPauseOfStream{1000};
 tenon::Source<tenon::Record> query(tenon::SourceContext& s, const tenon::Record& argument,
                                    const sql::QueryParams& params) {
   sql::Query rows(s, argument, params, s.state<sql::QueryPositionT>());
+  while (!rows.repeat(kRowsPerPause)) {
+    co_await s.pause();
+  }
   tenon::plugins::RecordBuilder record;
   while (const sql::Row* row = rows.next()) {
     record.start(s.builder(rows.size_bytes(*row)));

@@ -506,6 +506,16 @@ TEST_CASE_METHOD(InsertTest, "SqlInsert: a row that ends its transaction is an e
   CHECK(database.value("select count(*) from t") == "0");
 }
 
+TEST_CASE_METHOD(InsertTest, "SqlInsert: triggers with texts in double quotes work") {
+  database.run(
+      "create table log (s); create table t (k); create trigger g after insert on t begin "
+      "insert into log values (\"new\"); end");
+  const Outcome outcome = insert({record({{"k", 1_i}})});
+  INFO(outcome.message);
+  REQUIRE(outcome.status == TENON_END);
+  CHECK(database.value("select s from log") == "new");
+}
+
 TEST_CASE_METHOD(InsertTest, "SqlInsert: foreign keys hold") {
   database.run(
       "create table p (id integer primary key); insert into p values (1); create table t (p references p (id))");

@@ -65,6 +65,36 @@ struct QueryTest {
   }
 };
 
+/// Lets writes to temporary files fail as on a full disk, for all connections that are opened during its lifetime.
+class FullTemporaryDisk {
+ public:
+  FullTemporaryDisk() : vfs_(*::sqlite3_vfs_find(nullptr)) {
+    vfs_.zName = "full_temporary";
+    vfs_.xOpen = [](sqlite3_vfs* vfs, const char* name, sqlite3_file* file, int flags, int* out) {
+      sqlite3_vfs* const real = ::sqlite3_vfs_find("unix");
+      vfs->pAppData = real->pAppData;
+      const int code = real->xOpen(vfs, name, file, flags, out);
+      if (code == SQLITE_OK && (flags & SQLITE_OPEN_DELETEONCLOSE) != 0) {
+        methods = *file->pMethods;
+        methods.xWrite = [](sqlite3_file*, const void*, int, sqlite3_int64) { return SQLITE_FULL; };
+        file->pMethods = &methods;
+      }
+      return code;
+    };
+    REQUIRE(::sqlite3_vfs_register(&vfs_, 1) == SQLITE_OK);
+  }
+  FullTemporaryDisk(const FullTemporaryDisk&) = delete;
+  FullTemporaryDisk& operator=(const FullTemporaryDisk&) = delete;
+  ~FullTemporaryDisk() {
+    ::sqlite3_vfs_unregister(&vfs_);
+    ::sqlite3_vfs_register(::sqlite3_vfs_find("unix"), 1);
+  }
+
+ private:
+  static inline sqlite3_io_methods methods{};
+  sqlite3_vfs vfs_;
+};
+
 std::unique_ptr<sql::ValueT> text_value(const std::string& name, const std::string& text) {
   auto value = std::make_unique<sql::ValueT>();
   value->name = name;
@@ -272,6 +302,11 @@ TEST_CASE_METHOD(QueryTest, "SqlQuery: a page that must be sorted each time is a
   static_cast<void>(lines(params("select * from t", {"y"})));
   REQUIRE(worker.logs.size() == 1);
   CHECK(worker.logs.front().find("create an index") != std::string::npos);
+  static_cast<void>(lines(params("select * from t", {"y"})));
+  CHECK(worker.logs.size() == 1);
+  database.run("create index p on t (y)");
+  static_cast<void>(lines(params("select y, x from t", {"y", "x"})));
+  CHECK(worker.logs.size() == 2);
 }
 
 TEST_CASE_METHOD(QueryTest, "SqlQuery: parameters get values of the params and of the argument") {
@@ -284,6 +319,12 @@ TEST_CASE_METHOD(QueryTest, "SqlQuery: parameters get values of the params and o
   auto valued = params(statement);
   valued.values.push_back(text_value("s", "b"));
   CHECK(lines(valued, argument).empty());
+  valued.values.push_back(text_value("unused", "b"));
+  check_sql_error(error(valued, argument), TENON_INVALID_ARGUMENT,
+                  "`values` has 'unused', but the statement has no parameter of this name");
+  valued.values.back()->name = "s";
+  check_sql_error(error(valued, argument), TENON_INVALID_ARGUMENT, "`values` has 's' twice");
+  valued.values.pop_back();
   valued.values.front()->integer = 5;
   check_sql_error(error(valued, argument), TENON_INVALID_ARGUMENT, "`values`: 's' has more than one value");
   check_sql_error(error(params(statement)), TENON_INVALID_ARGUMENT, "the parameter 's' of the statement has no value");
@@ -359,6 +400,51 @@ TEST_CASE_METHOD(QueryTest, "SqlQuery: what a killed writer has left is undone f
   CHECK(lines(params) == Lines{R"({"n":0})"});
 }
 
+TEST_CASE_METHOD(QueryTest, "SqlQuery: a write-ahead log stays as a killed writer has left it") {
+  database.run("pragma journal_mode = wal; create table t (k); insert into t values (1), (2)");
+  const std::filesystem::path copy = directory / "copy.db";
+  std::filesystem::copy_file(path, copy);
+  std::filesystem::copy_file(path.string() + "-wal", copy.string() + "-wal");
+  const std::string before = tenon::test::read_text(copy);
+  const std::string log = tenon::test::read_text(copy.string() + "-wal");
+  REQUIRE(!log.empty());
+  auto params = this->params("select k from t");
+  params.database = copy.string();
+  CHECK(lines(params).size() == 2);
+  CHECK(tenon::test::read_text(copy) == before);
+  CHECK(tenon::test::read_text(copy.string() + "-wal") == log);
+}
+
+TEST_CASE_METHOD(QueryTest, "SqlQuery: rows that are skipped after a loss leave the worker time for other work") {
+  database.run(
+      "create table t (x); with recursive w(x) as (select 1 union all select x + 1 from w where x < 5000) "
+      "insert into t select x from w");
+  const auto params = this->params("select x from t");
+  Session session = open(params);
+  std::size_t given = 0;
+  while (given < 4500) {
+    given += session.step(4500 - static_cast<std::uint32_t>(given)).results.size();
+  }
+  const Block checkpoint = session.checkpoint();
+  session.close();
+  Session later = open(params, record({}), checkpoint);
+  CHECK(later.step(10).results.empty());
+  // A loss on the way changes nothing.
+  Session last = open(params, record({}), later.checkpoint());
+  later.close();
+  const Lines rest = records_of(last);
+  CHECK(rest.size() == 500);
+  CHECK(rest.front() == R"({"x":4501})");
+}
+
+TEST_CASE_METHOD(QueryTest, "SqlQuery: a full disk of temporary files is named as such") {
+  database.run(
+      "create table t (s); with recursive w(x) as (select 1 union all select x + 1 from w where x < 20000) "
+      "insert into t select hex(randomblob(200)) from w");
+  const FullTemporaryDisk full;
+  check_query_error("select s from t order by s", TENON_IO, "x.db': the disk with SQLite's temporary files is full");
+}
+
 TEST_CASE_METHOD(QueryTest, "SqlQuery: a locked database can be tried again") {
   database.run("create table t (x); begin exclusive");
   check_sql_error(error(params("select * from t")), TENON_UNAVAILABLE,
@@ -382,7 +468,16 @@ TEST_CASE_METHOD(QueryTest, "SqlQuery: rows have a maximum size") {
   auto params = this->params("select * from t", {"k"});
   CHECK(lines(params).size() == 2);
   params.max_row_bytes = 1 << 20;
-  check_sql_error(error(params), TENON_TOO_LARGE, "is larger than 1048576 bytes; raise `max_row_bytes`");
+  check_sql_error(error(params), TENON_TOO_LARGE,
+                  "the row after row 1 (k = 1) has a value of more than 1048576 bytes; raise `max_row_bytes`");
+  auto first = this->params("select k, b from t where k > 1", {"k"});
+  first.max_row_bytes = 1 << 20;
+  check_sql_error(error(first), TENON_TOO_LARGE, "the row number 1 has a value of more than 1048576 bytes");
+  // What the error advises.
+  first.statement = "select k from t";
+  CHECK(lines(first).size() == 2);
+  first.statement = "select * from t where k < 2";
+  CHECK(lines(first).size() == 1);
   params.max_row_bytes = 50;
   check_sql_error(error(params), TENON_TOO_LARGE, "row 1 (k = 1) has 116 bytes, more than 50");
   // A row as large as a page.
