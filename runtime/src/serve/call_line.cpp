@@ -78,10 +78,14 @@ bool CallLine::cancel(ClientId client, std::uint64_t number) {
   }
   state.waiting_bytes -= entry->size_bytes;
   total_bytes_ -= entry->size_bytes;
+  const std::function<void()> abandon = std::move(entry->abandon);
   state.waiting.erase(entry);
   if (state.waiting.empty()) {
     std::erase(line_, client);
     forget_if_empty(client);
+  }
+  if (abandon) {
+    abandon();
   }
   pump();
   return true;

@@ -23,6 +23,8 @@ class CallLine {
     /// The memory that it uses until it ends.
     std::size_t size_bytes = 0;
     std::function<void()> begin = {};
+    /// Called if it is cancelled before it starts; may be empty. Must not call the line.
+    std::function<void()> abandon = {};
   };
   struct Limits {
     std::size_t max_clients = 64;

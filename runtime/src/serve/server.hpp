@@ -163,15 +163,18 @@ class Server {
   /// there is none or it is busy.
   [[nodiscard]] Connection::SessionSlot* take_session(Connection& client, std::uint64_t number, std::uint64_t session);
   void release_session(Connection& client, std::uint64_t session);
+  /// Returns a function that releases the session of a request that never begins.
+  [[nodiscard]] std::function<void()> session_releaser(ClientId id, std::uint64_t session);
   void publish_event(const serve::EventT& event);
   void log_event(const serve::EventT& event) const;
 
   /// Starts a call on a thread that may block, once it is its turn, and sends its outcome. If the
   /// client goes away before that, the call is cancelled. `size_bytes`: the memory that the call
-  /// uses.
+  /// uses. `abandon`: called if it ends before its turn while its client is still there.
   template <typename T>
   void begin(ClientId id, Connection& client, std::uint64_t number, std::size_t size_bytes,
-             std::function<Future<T>()> start, std::function<void(Connection&, Result<T>)> done);
+             std::function<Future<T>()> start, std::function<void(Connection&, Result<T>)> done,
+             std::function<void()> abandon = {});
   /// Returns a function that passes the result of a call to the loop.
   template <typename T>
   [[nodiscard]] std::function<void(Result<T>)> finisher(ClientId id, std::uint64_t number,

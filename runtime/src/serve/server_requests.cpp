@@ -86,7 +86,8 @@ std::function<void(Result<T>)> Server::finisher(ClientId id, std::uint64_t numbe
     mailbox->post([this, id, number, done, shared] {
       const auto found = clients_.find(id);
       if (found != clients_.end() && found->second->pending.erase(number) > 0) {
-        if (end_limit(id, *found->second, number) && !*shared) {
+        // Another error, such as a crash, says more than the limit.
+        if (end_limit(id, *found->second, number) && !*shared && shared->error().code == ErrorCode::kCancelled) {
           *shared = fail(ErrorCode::kDeadline, "the call did not finish within its time limit");
         }
         done(*found->second, std::move(*shared));
@@ -100,7 +101,8 @@ std::function<void(Result<T>)> Server::finisher(ClientId id, std::uint64_t numbe
 
 template <typename T>
 void Server::begin(ClientId id, Connection& client, std::uint64_t number, std::size_t size_bytes,
-                   std::function<Future<T>()> start, std::function<void(Connection&, Result<T>)> done) {
+                   std::function<Future<T>()> start, std::function<void(Connection&, Result<T>)> done,
+                   std::function<void()> abandon) {
   auto ticket = std::make_shared<Ticket>();
   client.pending[number] = ticket;
   auto run = [ticket, finish = finisher<T>(id, number, std::move(done)), start = std::move(start)] {
@@ -112,9 +114,10 @@ void Server::begin(ClientId id, Connection& client, std::uint64_t number, std::s
     ticket->set([future]() mutable { static_cast<void>(future.cancel()); });
     static_cast<void>(future.then(finish));
   };
-  line_.add(id, {.number = number, .size_bytes = size_bytes, .begin = [this, run = std::move(run)] {
-                   static_cast<void>(calls_.run(run));
-                 }});
+  line_.add(id, {.number = number,
+                 .size_bytes = size_bytes,
+                 .begin = [this, run = std::move(run)] { static_cast<void>(calls_.run(run)); },
+                 .abandon = std::move(abandon)});
 }
 
 template <typename T>
@@ -394,6 +397,14 @@ void Server::release_session(Connection& client, std::uint64_t session) {
   }
 }
 
+std::function<void()> Server::session_releaser(ClientId id, std::uint64_t session) {
+  return [this, id, session] {
+    if (const auto found = clients_.find(id); found != clients_.end()) {
+      release_session(*found->second, session);
+    }
+  };
+}
+
 void Server::serve_next(ClientId id, Connection& client, std::uint64_t number, const serve::NextT& next) {
   const Connection::SessionSlot* const slot = take_session(client, number, next.session);
   if (slot == nullptr) {
@@ -406,7 +417,8 @@ void Server::serve_next(ClientId id, Connection& client, std::uint64_t number, c
                                                                    Result<ServedSession::Batch> batch) {
         release_session(reader, session);
         answer_results(reader, number, std::move(batch));
-      });
+      },
+      session_releaser(id, next.session));
 }
 
 void Server::answer_results(Connection& client, std::uint64_t number, Result<ServedSession::Batch> batch) {
@@ -467,7 +479,8 @@ void Server::serve_feed(ClientId id, Connection& client, std::uint64_t number, s
         } else {
           answer_error(feeder, number, fed.error());
         }
-      });
+      },
+      session_releaser(id, feed.session));
 }
 
 void Server::serve_finish(ClientId id, Connection& client, std::uint64_t number, std::uint64_t session) {
@@ -480,7 +493,8 @@ void Server::serve_finish(ClientId id, Connection& client, std::uint64_t number,
       [this, number, session, keep = slot->session](Connection& finisher, Result<ServedReply> reply) {
         finisher.sessions.erase(session);
         answer_reply(finisher, number, std::move(reply));
-      });
+      },
+      session_releaser(id, session));
 }
 
 void Server::serve_events(Connection& client, std::uint64_t number, const serve::GetEventsT& asked) {

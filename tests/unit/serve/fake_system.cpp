@@ -68,8 +68,9 @@ Future<ServedReply> FakeSystem::call(const ServedCall& call) {
   if (call.task == "fake.big") {
     return completed_future<ServedReply>(ServedReply{reply_of(std::string(std::stoul(text), 'b')), "1.0", "ab"});
   }
-  if (call.task == "fake.wait") {
-    auto state = Shared<FakeCall>::adopt(new FakeCall);
+  if (call.task == "fake.wait" || call.task == "fake.crash") {
+    const ErrorCode outcome = call.task == "fake.wait" ? ErrorCode::kCancelled : ErrorCode::kCrashed;
+    auto state = Shared<FakeCall>::adopt(new FakeCall(outcome));
     calls_.lock()->push_back(state);
     ++waiting_calls;
     Future<ServedReply> future{Shared<TypedState<ServedReply>>(state)};

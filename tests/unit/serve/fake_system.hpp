@@ -41,15 +41,20 @@ bool eventually(Condition condition) {
 /// A call of the fake system.
 class FakeCall final : public internal::TypedState<internal::ServedReply> {
  public:
+  explicit FakeCall(ErrorCode outcome) : outcome_(outcome) {}
   bool cancel() noexcept override {
     cancelled = true;
-    return complete(fail(ErrorCode::kCancelled, "cancelled"));
+    return complete(fail(outcome_, "cancelled"));
   }
   std::atomic<bool> cancelled{false};
+
+ private:
+  const ErrorCode outcome_;
 };
 
 /// Tasks: "fake.echo" returns its argument; "fake.wait" waits until it is cancelled; "fake.big"
-/// returns as many bytes as its argument says in text; "fake.numbers" is a source of 1, 2, 3 and so
+/// returns as many bytes as its argument says in text; "fake.crash" waits until it is cancelled and then
+/// crashes; "fake.numbers" is a source of 1, 2, 3 and so
 /// on; others are not found.
 class FakeSystem final : public internal::ServedSystem {
  public:

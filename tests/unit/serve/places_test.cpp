@@ -203,6 +203,47 @@ TEST_CASE("Server: a call that has begun is cancelled when its time limit passes
   CHECK((*echo)->body.AsCallResult() != nullptr);
 }
 
+TEST_CASE("Server: a step that ends before its turn leaves its session to later ones") {
+  ServerOptions options;
+  options.max_pending = 1;
+  TestServer server(std::move(options));
+  Client client = server.client();
+  serve::OpenT open;
+  open.task = "fake.numbers";
+  const serve::AnswerT opened = ask(client, open);
+  REQUIRE(opened.body.AsOpened() != nullptr);
+  serve::NextT next;
+  next.session = opened.body.AsOpened()->session;
+  serve::FeedT feed;
+  feed.session = next.session;
+  serve::GetResultT get;
+  get.session = next.session;
+  const std::uint64_t running = send(client, call_of("fake.wait"));
+  REQUIRE(eventually([&] { return server.system.waiting_calls == 1; }));
+  // Ended by its limit, each kind of step.
+  expect_answer(client, send(client, next, 20), ErrorCode::kDeadline);
+  expect_answer(client, send(client, feed, 20), ErrorCode::kDeadline);
+  expect_answer(client, send(client, get, 20), ErrorCode::kDeadline);
+  // Ended by request.
+  const std::uint64_t given_up = send(client, next);
+  cancel(client, given_up);
+  expect_answer(client, given_up, ErrorCode::kCancelled);
+  cancel(client, running);
+  expect_answer(client, running, ErrorCode::kCancelled);
+  const serve::AnswerT results = ask(client, next);
+  REQUIRE(results.body.AsResults() != nullptr);
+  CHECK(results.body.AsResults()->results.size() == 1);
+  serve::CloseT close;
+  close.session = next.session;
+  CHECK(ask(client, close).body.AsDone() != nullptr);
+}
+
+TEST_CASE("Server: a call that crashes after its time limit is reported as a crash") {
+  TestServer server;
+  Client client = server.client();
+  expect_answer(client, send(client, call_of("fake.crash"), 50), ErrorCode::kCrashed);
+}
+
 TEST_CASE("Server: a client that goes away takes the time limits of its calls along") {
   TestServer server;
   {
