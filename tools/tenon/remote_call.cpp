@@ -20,8 +20,8 @@ constexpr std::uint32_t kResultsPerStep = 64;
 constexpr std::size_t kArgumentsPerStep = 64;
 constexpr std::size_t kBytesPerStep = std::size_t{1} << 20;
 // How long the client waits for the daemon's own reply after the time limit has passed. Older daemons do not apply the
-// limit.
-constexpr std::chrono::milliseconds kReplyPatience{1000};
+// limit. The reply of a daemon that does comes only after its cancel_grace (a second) if the task ignores the cancel.
+constexpr std::chrono::milliseconds kReplyPatience{3000};
 
 Failure interrupted_failure() {
   return {ExitCode::kInterrupted, Error{ErrorCode::kCancelled, "interrupted", {}}, {}, {}};
