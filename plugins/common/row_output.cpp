@@ -29,7 +29,7 @@ void RowOutput::start(const Poll& poll) {
     }
   }
   file_.start(poll);
-  if (in_line && appends_to_rows()) {
+  if (in_line && appends_to_text()) {
     text_ = "\n";
     flush(false, poll);
   }

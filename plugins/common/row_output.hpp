@@ -38,8 +38,9 @@ class RowOutput {
   tenon::FileT finish(const Poll& poll);
 
   [[nodiscard]] const std::string& path() const noexcept { return file_.path(); }
-  /// Whether rows follow those of an existing file.
-  [[nodiscard]] bool appends_to_rows() const noexcept { return file_.appends() && file_.size_bytes() != 0; }
+  /// Whether the text follows that of an existing file, which need not have a row: it may consist of
+  /// empty lines, or of a packed file's frame.
+  [[nodiscard]] bool appends_to_text() const noexcept { return file_.appends() && file_.size_bytes() != 0; }
 
  private:
   /// Whether the existing text ends in the middle of a line.

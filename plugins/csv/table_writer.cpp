@@ -100,7 +100,7 @@ void TableWriter::open(const tenon::Call& call, const WriteParams& params) {
   output_ = std::make_unique<tenon::plugins::RowOutput>(std::move(options));
   const auto position = tenon::plugins::position_of(*state_);
   if (position.inode != 0 && output_->resume(position)) {
-    set_columns(std::move(state_->names));
+    name_columns(std::move(state_->names));
   } else {
     *state_ = {};
     start();
@@ -114,22 +114,32 @@ void TableWriter::start() {
   }
   output_->start(poll_);
   std::vector<std::string> names = names_of(params_->columns());
-  if (there && output_->appends_to_rows()) {
+  if (there && output_->appends_to_text()) {
+    state_->existing_columns = static_cast<std::uint32_t>(there->size());
     if (params_->header()) {
       if (!names.empty() && names != *there) {
         throw TaskError(TENON_INVALID_ARGUMENT, quote(output_->path()) + ": has the columns " + listed(*there) +
                                                     " where `columns` names " + listed(names) +
                                                     "; correct `columns`, leave it out, or set `header` to false");
       }
-      set_columns(std::move(*there));
+      name_columns(std::move(*there));
       return;
     }
-    existing_columns_ = there->size();
   }
   if (!names.empty()) {
-    set_columns(std::move(names));
-    write_header();
+    name_columns(std::move(names));
+    require_good(write_header());
   }
+}
+
+void TableWriter::require_good(const std::string& why) const {
+  if (!why.empty()) {
+    throw TaskError(TENON_INVALID_ARGUMENT, quote(output_->path()) + ": " + why);
+  }
+}
+
+void TableWriter::name_columns(std::vector<std::string> names) {
+  require_good(set_columns(std::move(names)));
 }
 
 std::optional<std::vector<std::string>> TableWriter::first_row() const {
@@ -165,25 +175,24 @@ std::optional<std::vector<std::string>> TableWriter::first_row() const {
   return names;
 }
 
-void TableWriter::set_columns(std::vector<std::string> names) {
-  if (existing_columns_ != 0 && names.size() != existing_columns_) {
-    throw TaskError(TENON_INVALID_ARGUMENT, quote(output_->path()) + ": has " + std::to_string(existing_columns_) +
-                                                " columns, but rows of " + std::to_string(names.size()) +
-                                                " are to be appended: " + listed(names));
+std::string TableWriter::set_columns(std::vector<std::string> names) {
+  if (state_->existing_columns != 0 && names.size() != state_->existing_columns) {
+    return "the file has " + std::to_string(state_->existing_columns) + " columns, but rows of " +
+           std::to_string(names.size()) + " are to be appended: " + listed(names);
   }
   state_->names = std::move(names);
   places_.clear();
   places_.reserve(state_->names.size());
   for (const std::string& name : state_->names) {
     if (!places_.emplace(name, places_.size()).second) {
-      throw TaskError(TENON_INVALID_ARGUMENT,
-                      quote(output_->path()) + ": two columns have the name " + quote(name) + "; rename one of them");
+      return "two columns have the name " + quote(name) + "; rename one of them";
     }
   }
   row_.resize(state_->names.size());
+  return {};
 }
 
-void TableWriter::begin(const tenon::Record& first, std::uint64_t item) {
+std::string TableWriter::begin(const tenon::Record& first) {
   std::vector<std::string> names;
   if (first.fields() != nullptr) {
     for (const tenon::RecordField* field : *first.fields()) {
@@ -191,29 +200,38 @@ void TableWriter::begin(const tenon::Record& first, std::uint64_t item) {
     }
   }
   if (names.empty()) {
-    throw TaskError(TENON_INVALID_ARGUMENT, quote(output_->path()) + ", item " + std::to_string(item) +
-                                                ": has no fields to name the columns after; set `columns`");
+    return "has no fields to name the columns after; set `columns`";
   }
-  set_columns(std::move(names));
-  write_header();
+  std::string why = set_columns(std::move(names));
+  if (why.empty()) {
+    why = write_header();
+  }
+  if (!why.empty()) {
+    // The columns are named after the next row.
+    places_.clear();
+    state_->names.clear();
+  }
+  return why;
 }
 
-void TableWriter::write_header() {
-  // A header is there already if the file has rows.
-  if (!params_->header() || output_->appends_to_rows()) {
-    return;
+std::string TableWriter::write_header() {
+  // The first row of a file to which rows are appended is its header.
+  if (!params_->header() || state_->existing_columns != 0) {
+    return {};
   }
   std::string& out = output_->text();
+  const std::size_t start = out.size();
   for (std::size_t i = 0; i < state_->names.size(); ++i) {
     if (i != 0) {
       out += dialect_.separator;
     }
     if (const std::string why = append_text(state_->names[i], true, out); !why.empty()) {
-      throw TaskError(TENON_INVALID_ARGUMENT,
-                      quote(output_->path()) + ": the column " + quote(state_->names[i]) + " " + why);
+      out.resize(start);
+      return "the column " + quote(state_->names[i]) + " " + why;
     }
   }
   end_row();
+  return {};
 }
 
 void TableWriter::end_row() {
@@ -222,12 +240,15 @@ void TableWriter::end_row() {
 }
 
 void TableWriter::add(const tenon::Record& record, std::uint64_t item) {
+  std::string why;
   if (state_->names.empty()) {
-    begin(record, item);
+    why = begin(record);
   }
   std::string& out = output_->text();
   const std::size_t start = out.size();
-  std::string why = arrange(record);
+  if (why.empty()) {
+    why = arrange(record);
+  }
   if (why.empty()) {
     why = append_row();
   }

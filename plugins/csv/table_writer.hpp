@@ -40,11 +40,16 @@ class TableWriter {
   void start();
   /// The first row of the file to which rows are appended; none if it has no rows.
   [[nodiscard]] std::optional<std::vector<std::string>> first_row() const;
-  void set_columns(std::vector<std::string> names);
-  void begin(const tenon::Record& first, std::uint64_t item);
-  void write_header();
+  /// Throws TaskError TENON_INVALID_ARGUMENT unless `why` is empty.
+  void require_good(const std::string& why) const;
+  /// As set_columns, but throws.
+  void name_columns(std::vector<std::string> names);
   void end_row();
   /// These return what is wrong; empty if nothing is.
+  std::string set_columns(std::vector<std::string> names);
+  /// Names the columns after the first row.
+  std::string begin(const tenon::Record& first);
+  std::string write_header();
   std::string arrange(const tenon::Record& record);
   std::string append_row();
   std::string append_value(const tenon::RecordField* field, std::string& out) const;
@@ -61,9 +66,6 @@ class TableWriter {
   std::unordered_map<std::string_view, std::size_t> places_;
   /// The fields of the current row by column.
   std::vector<const tenon::RecordField*> row_;
-  /// The number of fields that rows must have, because the file to which they are appended has no
-  /// header; 0 if that is open.
-  std::size_t existing_columns_ = 0;
 };
 
 }  // namespace csv

@@ -250,6 +250,88 @@ TEST_CASE("Csv write: what is appended fits what is there") {
   check_refused({}, to(directory / "cut.csv.gz", csv::Existing::append), TENON_CORRUPT, "ends too early");
 }
 
+TEST_CASE("Csv write: what is appended to a file without a row starts with the header") {
+  for (const char* name : {"x.csv", "x.csv.gz", "x.csv.zst"}) {
+    for (const bool columns : {false, true}) {
+      for (const bool moved : {false, true}) {
+        INFO(name << ", columns " << columns << ", moved " << moved);
+        const TemporaryDirectory directory;
+        const fs::path path = directory / name;
+        auto params = to(path, csv::Existing::append);
+        Worker worker;
+        REQUIRE(write_rows(worker, {}, params).ok());
+        if (columns) {
+          params.columns = {"b", "a"};
+        }
+        Session old = worker.open("write", {}, params);
+        Session session = worker.open("write", {}, params, moved ? old.checkpoint() : Block());
+        REQUIRE(session.opened().ok());
+        old.close();
+        REQUIRE(session.take(record_of(pair_of(1, "x"))).ok());
+        REQUIRE(session.finish().ok());
+        session.close();
+        REQUIRE(write_rows(worker, {pair_of(2, "y")}, params).ok());
+        CHECK(unpacked(path) == (columns ? "b,a\nx,1\ny,2\n" : "a,b\n1,x\n2,y\n"));
+        Session reading = worker.open("read", file_at(path));
+        CHECK(rows_to_end(reading).size() == 2);
+      }
+    }
+  }
+  for (const std::string text : {"\n", "\r\n\n", "\xEF\xBB\xBF", "\xEF\xBB\xBF\n"}) {
+    const TemporaryDirectory directory;
+    write_text(directory / "x.csv", text);
+    Worker worker;
+    REQUIRE(write_rows(worker, {pair_of(1, "x")}, to(directory / "x.csv", csv::Existing::append)).ok());
+    Session reading = worker.open("read", file_at(directory / "x.csv"));
+    CHECK(rows_to_end(reading) == std::vector<Row>{pair_of(1, "x")});
+    write_text(directory / "x.csv", text);
+    auto bare = to(directory / "x.csv", csv::Existing::append);
+    bare.header = false;
+    REQUIRE(write_rows(worker, {pair_of(1, "x")}, bare).ok());
+    CHECK(read_text(directory / "x.csv").ends_with("\n1,x\n"));
+  }
+}
+
+TEST_CASE("Csv write: the width of a file without a header applies after a move") {
+  const TemporaryDirectory directory;
+  write_text(directory / "x.csv", "1,x\n");
+  auto params = to(directory / "x.csv", csv::Existing::append);
+  params.header = false;
+  Worker worker;
+  Session old = worker.open("write", {}, params);
+  const Block checkpoint = old.checkpoint();
+  Session session = worker.open("write", {}, params, checkpoint);
+  REQUIRE(session.opened().ok());
+  old.close();
+  const Outcome outcome = session.take(record_of({{"a", "y"}}));
+  CHECK(outcome.status == TENON_INVALID_ARGUMENT);
+  CHECK(outcome.message.find("has 2 columns, but rows of 1 are to be appended") != std::string::npos);
+}
+
+TEST_CASE("Csv write: first rows after which no columns can be named are skipped too") {
+  const TemporaryDirectory directory;
+  auto params = to(directory / "x.csv");
+  params.skip_broken = true;
+  params.quote = "none";
+  const std::vector<Row> rows{{}, {{"a", "x"}, {"a", "y"}}, {{"a", "x"}, {"b,c", "y"}}, pair_of(1, "x")};
+  Worker worker;
+  const Outcome outcome = write_rows(worker, rows, params);
+  INFO(outcome.message);
+  REQUIRE(outcome.ok());
+  CHECK(read_text(directory / "x.csv") == "a,b\n1,x\n");
+  REQUIRE(worker.logs.size() == 4);
+  CHECK(worker.logs[0].find("item 1: has no fields to name the columns after") != std::string::npos);
+  CHECK(worker.logs[1].find("item 2: two columns have the name 'a'") != std::string::npos);
+  CHECK(worker.logs[2].find("item 3: the column 'b,c' contains a separator") != std::string::npos);
+  CHECK(worker.logs[3].find("3 items were skipped") != std::string::npos);
+  // Rows that do not have the width of the file to which they are appended.
+  params.existing = csv::Existing::append;
+  params.header = false;
+  Worker other;
+  REQUIRE(write_rows(other, {{{"a", "x"}}, pair_of(2, "y")}, params).ok());
+  CHECK(read_text(directory / "x.csv") == "a,b\n1,x\n2,y\n");
+}
+
 TEST_CASE("Csv write: a file that changes while rows are appended to its copy keeps the change") {
   const TemporaryDirectory directory;
   write_text(directory / "x.csv", "a,b\n1,x\n");
