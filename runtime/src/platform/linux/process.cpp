@@ -47,6 +47,8 @@ constexpr std::uint64_t kPidfdInfoExit = 1u << 3;
 constexpr unsigned long kPidfdGetInfo = _IOWR(0xff, 11, PidfdInfo);
 /// waitid's P_PIDFD, which older C libraries lack.
 constexpr auto kWaitPidfd = static_cast<idtype_t>(3);
+/// pidfd_send_signal's PIDFD_SIGNAL_PROCESS_GROUP (Linux 6.9; older kernels answer EINVAL).
+constexpr unsigned kPidfdSignalGroup = 1u << 2;
 
 ExitStatus status_from_wait_word(int word) {
   ExitStatus status;
@@ -193,20 +195,52 @@ std::string_view read_small(const char* path, std::span<char> buffer) noexcept {
   return {buffer.data(), used};
 }
 
+/// Returns whether the process behind a pidfd has not been reaped, so that its number is still its own.
+bool keeps_number(int pidfd) noexcept {
+  return ::syscall(SYS_pidfd_send_signal, pidfd, 0, nullptr, 0) == 0 || errno == EPERM;
+}
+
+/// Sends a signal to the group that the process behind a pidfd leads or led. `process` is the number of both.
+void signal_group(int pidfd, pid_t process, int signal) noexcept {
+  if (::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, kPidfdSignalGroup) != 0 && errno == EINVAL &&
+      keeps_number(pidfd)) {
+    ::kill(-process, signal);
+  }
+}
+
+/// Returns the number of a process's parent, 0 if there is no such process.
+pid_t parent_of(pid_t process) noexcept {
+  std::array<char, 32> path{};
+  std::snprintf(path.data(), path.size(), "/proc/%d/stat", process);
+  std::array<char, 256> text;
+  std::string_view rest = read_small(path.data(), text);
+  // "number (name) state parent ...", where the name may contain anything.
+  const std::size_t name_end = rest.rfind(')');
+  constexpr std::size_t kToParent = 4;
+  if (name_end == std::string_view::npos || rest.size() < name_end + kToParent) {
+    return 0;
+  }
+  rest.remove_prefix(name_end + kToParent);
+  int parent = 0;
+  std::from_chars(rest.data(), rest.data() + rest.size(), parent);
+  return parent;
+}
+
 /// Kills the children of all threads of a process and their descendants, as far as /proc shows
-/// them.
-void kill_children_of(pid_t process, int depth = 0) noexcept {
+/// them. `pidfd` is the process's, or negative for this process. Another process may get the number of one that has
+/// been reaped, so each number that was read counts only if its owner is still there afterwards.
+void kill_children_of(pid_t process, int pidfd, int depth = 0) noexcept {
   constexpr int kMaxDepth = 16;
+  const auto there = [pidfd] { return pidfd < 0 || keeps_number(pidfd); };
   std::array<char, 64> path{};
   std::snprintf(path.data(), path.size(), "/proc/%d/task", process);
-  const int directory = ::open(path.data(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (directory < 0 || depth == kMaxDepth) {
-    ::close(directory);
+  const FileDescriptor directory(depth == kMaxDepth ? -1 : ::open(path.data(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.valid()) {
     return;
   }
   alignas(dirent64) std::array<char, 2048> entries;
   long size = 0;
-  while ((size = ::syscall(SYS_getdents64, directory, entries.data(), entries.size())) > 0) {
+  while ((size = ::syscall(SYS_getdents64, directory.get(), entries.data(), entries.size())) > 0) {
     for (long at = 0; at < size;) {
       const auto* entry = reinterpret_cast<const dirent64*>(entries.data() + at);
       at += entry->d_reclen;
@@ -222,16 +256,23 @@ void kill_children_of(pid_t process, int depth = 0) noexcept {
       while (!rest.empty()) {
         int child = 0;
         const auto parsed = std::from_chars(rest.data(), rest.data() + rest.size(), child);
-        if (child > 0) {
-          // Descendants first: they leave the parent's list in /proc when the parent dies.
-          kill_children_of(child, depth + 1);
-          ::kill(child, SIGKILL);
-        }
         rest.remove_prefix(std::min<std::size_t>(static_cast<std::size_t>(parsed.ptr - rest.data()) + 1, rest.size()));
+        if (child <= 0) {
+          continue;
+        }
+        const FileDescriptor handle(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
+        if (!handle.valid() || parent_of(child) != process) {
+          continue;  // It has ended meanwhile, and its number may be another process's.
+        }
+        if (!there()) {
+          return;
+        }
+        // Descendants first: they leave the parent's list in /proc when the parent dies.
+        kill_children_of(child, handle.get(), depth + 1);
+        ::syscall(SYS_pidfd_send_signal, handle.get(), SIGKILL, nullptr, 0);
       }
     }
   }
-  ::close(directory);
 }
 
 }  // namespace
@@ -409,7 +450,7 @@ Result<std::optional<ExitStatus>> Process::wait(MonotonicNs deadline_ns) {
   siginfo_t info{};
   if (::waitid(kWaitPidfd, static_cast<id_t>(exit_handle_.get()), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
       info.si_pid != 0) {
-    ::kill(static_cast<pid_t>(-pid_), SIGKILL);
+    signal_group(exit_handle_.get(), static_cast<pid_t>(pid_), SIGKILL);
   }
   for (;;) {
     info = {};
@@ -461,17 +502,17 @@ void Process::terminate() noexcept {
 void Process::kill_group() noexcept {
   if (pid_ > 0 && !status_) {
     // Those in other groups can be found only as long as it lives.
-    kill_children_of(static_cast<pid_t>(pid_));
+    kill_children_of(static_cast<pid_t>(pid_), exit_handle_.get());
   }
   send_signal(SIGKILL);
   if (pid_ > 0 && !status_) {
-    ::kill(static_cast<pid_t>(-pid_), SIGKILL);
+    signal_group(exit_handle_.get(), static_cast<pid_t>(pid_), SIGKILL);
   }
 }
 
 void Process::terminate_group() noexcept {
   if (pid_ > 0 && !status_) {
-    ::kill(static_cast<pid_t>(-pid_), SIGTERM);
+    signal_group(exit_handle_.get(), static_cast<pid_t>(pid_), SIGTERM);
   }
 }
 
@@ -563,7 +604,7 @@ void continue_when_parent_ends() noexcept {
 }
 
 void kill_descendants() noexcept {
-  kill_children_of(::getpid());
+  kill_children_of(::getpid(), -1);
 }
 
 void end_with_descendants(int exit_code) noexcept {
