@@ -2,10 +2,12 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -89,16 +91,21 @@ class TestCommand {
         return failure(ExitCode::kFailed, std::move(opened.error()));
       }
       junit = std::move(*opened);
+      if (Result<void> removed = remove_old(asked_.junit); !removed) {
+        return failure(ExitCode::kFailed, std::move(removed.error()));
+      }
     }
     for (const std::string& file : asked_.files) {
       TENON_TRY(load_file(file));
-      if (context_.world.interrupts->load(std::memory_order_relaxed) > 0) {
+      if (interrupted()) {
         return ExitCode::kInterrupted;
       }
     }
     TENON_TRY(check_names());
     for (std::size_t i = 0; i < pipelines_.size() && exit_ != ExitCode::kInterrupted; ++i) {
-      if (pipelines_[i].graph) {
+      if (interrupted()) {
+        exit_ = ExitCode::kInterrupted;
+      } else if (pipelines_[i].graph) {
         TENON_TRY(run_file(pipelines_[i], report_.files[i]));
       }
     }
@@ -123,8 +130,26 @@ class TestCommand {
  private:
   void worsen(ExitCode other) { exit_ = std::max(exit_, other); }
 
+  [[nodiscard]] bool interrupted() const { return context_.world.interrupts->load(std::memory_order_relaxed) > 0; }
+
+  /// Removes the report of an earlier run, so that nobody takes it for that of this one if this one
+  /// ends early. Devices and the like stay.
+  static Result<void> remove_old(const std::filesystem::path& report) {
+    std::error_code failed;
+    const std::filesystem::path file = std::filesystem::canonical(report, failed);
+    if (failed || !std::filesystem::is_regular_file(file, failed)) {
+      return {};
+    }
+    std::filesystem::remove(file, failed);
+    if (failed) {
+      return fail(os_error(failed.value(), "cannot remove the old " + internal::printable(report.string())));
+    }
+    return {};
+  }
+
   Outcome<void> load_file(const std::string& file) {
     const TestedFile tested = tested_file(file);
+    TENON_TRY(require_file(file));
     TENON_TRY(require_file(tested.pipeline));
     LoadOptions load = load_;
     load.test_file = tested.tests;
@@ -218,6 +243,10 @@ class TestCommand {
     }
     TENON_TRY(check_plugins(graph, runtime->catalog()));
     for (const auto& test : tests) {
+      if (interrupted()) {
+        exit_ = ExitCode::kInterrupted;
+        break;
+      }
       internal::TestOutcome outcome = internal::run_test(*runtime, graph.impl(), *test, context_.world.interrupts);
       log.flush();
       if (outcome.interrupted) {
@@ -232,7 +261,8 @@ class TestCommand {
         context_.output.write(result_text(report.tests.back(), context_.color_output));
       }
     }
-    runtime->shutdown(Shutdown::kKill);
+    // Not kKill: workers that stop close their sessions, which then remove their unfinished files.
+    runtime->shutdown(Shutdown::kCancel);
     return {};
   }
 

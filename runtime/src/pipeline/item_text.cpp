@@ -28,7 +28,9 @@ Json plain_record(Json record) {
     const auto value = field.find("value");
     const bool present = value != field.end() && value->is_object() && value->contains("value");
     const std::string type = field.value("value_type", std::string());
-    if (present) {
+    if (present && type == "FloatValue" && (*value)["value"].is_number()) {
+      out[name] = (*value)["value"].get<double>();  // As such also if it has no fraction.
+    } else if (present) {
       out[name] = (*value)["value"];
     } else if (type == "TextValue") {
       out[name] = "";

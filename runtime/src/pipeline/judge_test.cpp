@@ -33,17 +33,25 @@ bool is_empty(const Json& value) {
          ((value.is_array() || value.is_object()) && value.empty());
 }
 
+/// How fields are compared.
+enum class Fields {
+  kOfSchema,  ///< A field that is absent has its default.
+  kOfRecord,  ///< A field is there or not, and its value has a type of its own.
+};
+
 /// Compares the fields of an expected item with those of one that came.
 class Comparer {
  public:
   /// `fields` as written says which fields are compared; null for all of them.
-  static std::vector<Difference> compare(const Value* fields, const Json& expected, const Json& came) {
-    Comparer comparer;
+  static std::vector<Difference> compare(Fields how, const Value* fields, const Json& expected, const Json& came) {
+    Comparer comparer(how);
     comparer.value(fields, expected, &came, {});
     return std::move(comparer.differences_);
   }
 
  private:
+  explicit Comparer(Fields how) : how_(how) {}
+
   void differ(const std::string& path, const Json* expected, const Json* came) {
     Difference difference;
     difference.path = path;
@@ -54,6 +62,14 @@ class Comparer {
       difference.came = *came;
     }
     differences_.push_back(std::move(difference));
+  }
+
+  /// Whether a field with this value may be absent.
+  [[nodiscard]] bool is_default(const Json& value) const { return how_ == Fields::kOfSchema && is_empty(value); }
+
+  [[nodiscard]] bool equal(const Json& expected, const Json& came) const {
+    // The library takes 503 and 503.0 for equal.
+    return expected == came && (how_ == Fields::kOfSchema || expected.is_number_float() == came.is_number_float());
   }
 
   static const Json* find(const Json& object, const std::string& key) {
@@ -75,7 +91,7 @@ class Comparer {
       }
       return;
     }
-    const bool same = came == nullptr ? is_empty(expected) : expected == *came;
+    const bool same = came == nullptr ? is_default(expected) : equal(expected, *came);
     if (!same) {
       differ(path, &expected, came);
     }
@@ -94,12 +110,13 @@ class Comparer {
       return;
     }
     for (const auto& [key, one] : came.items()) {
-      if (find(expected, key) == nullptr && !is_empty(one)) {
+      if (find(expected, key) == nullptr && !is_default(one)) {
         differ(before + key, nullptr, &one);
       }
     }
   }
 
+  Fields how_;
   std::vector<Difference> differences_;
 };
 
@@ -189,12 +206,22 @@ class Judge {
   std::vector<TestProblem> judge() {
     if (run_.timed_out) {
       report_timeout();
+    } else if (run_.took > test_.timeout) {
+      problems_.push_back({{},
+                           "it ended after " + duration_text(run_.took) + ", which is longer than " +
+                               duration_text(test_.timeout) + " (timeout)",
+                           {}});
     }
     judge_failures();
     // What came before the run ended early says nothing.
-    if (!run_.timed_out && !failed_) {
+    if (!run_.timed_out && end_ != End::kUnexpected) {
       for (std::size_t i = 0; i < test_.expectations.size(); ++i) {
-        if ((*run_.collectors)[i] != nullptr) {
+        if (is_cut_off(test_.expectations[i])) {
+          problems_.push_back({test_.expectations[i].name,
+                               "cannot be judged, because the run ended when '" + report_.failed_stage +
+                                   "' failed, as expected; expect this in another test",
+                               {}});
+        } else if ((*run_.collectors)[i] != nullptr) {
           judge_items(test_.expectations[i], *(*run_.collectors)[i]);
         }
       }
@@ -203,6 +230,22 @@ class Judge {
   }
 
  private:
+  /// How the run ended.
+  enum class End {
+    kComplete,
+    kExpected,   ///< Early, because a stage failed as a whole, which was expected.
+    kUnexpected  ///< The same, but it was not expected.
+  };
+
+  static std::string stage_of(const TestExpectation& expectation) {
+    return expectation.name.substr(0, expectation.name.find('.'));
+  }
+
+  /// Returns whether the expected end of the run keeps what this expects from coming.
+  [[nodiscard]] bool is_cut_off(const TestExpectation& expectation) const {
+    return end_ == End::kExpected && stage_of(expectation) != report_.failed_stage;
+  }
+
   static void add_more(std::vector<std::string>& details, std::size_t count) {
     if (count > kMostShown) {
       details.push_back("and " + std::to_string(count - kMostShown) + " more");
@@ -247,21 +290,45 @@ class Judge {
     for (const ItemFailure& failure : report_.failures) {
       failures[failure.stage].push_back(failure);
     }
+    if (report_.failure_count > report_.failures.size()) {
+      problems_.push_back({{},
+                           std::to_string(report_.failure_count - report_.failures.size()) +
+                               " of its failures are more than a test keeps; give it fewer items",
+                           {}});
+    }
     if (report_.error && report_.end == RunReport::End::kFailed) {
-      failures[report_.failed_stage].push_back({report_.failed_stage, {}, *report_.error});
-      failed_ = true;
+      failures[report_.failed_stage].push_back({report_.failed_stage, {}, error_of_task()});
+      end_ = End::kUnexpected;
     }
     std::map<std::string, std::vector<const ExpectedFailure*>> expected;
     for (const TestExpectation& expectation : test_.expectations) {
-      const std::string stage = expectation.name.substr(0, expectation.name.find('.'));
+      const std::string stage = stage_of(expectation);
       for (const ExpectedFailure& one : expectation.failures) {
         expected[stage].push_back(&one);
         failures[stage];
       }
     }
+    // First the stage that ended the run: what else can be judged depends on it.
+    if (end_ == End::kUnexpected) {
+      judge_stage(report_.failed_stage, failures[report_.failed_stage], expected[report_.failed_stage]);
+      failures.erase(report_.failed_stage);
+    }
     for (const auto& [stage, came] : failures) {
       judge_stage(stage, came, expected[stage]);
     }
+  }
+
+  /// Returns the error that ended the run as its task gave it: without "sink 'rows' (csv.write)
+  /// failed: ".
+  [[nodiscard]] Error error_of_task() const {
+    Error error = *report_.error;
+    for (const StageReport& stage : report_.stages) {
+      const std::string before = stage.kind + " '" + stage.name + "' (" + stage.task + ") failed: ";
+      if (stage.name == report_.failed_stage && error.message.starts_with(before)) {
+        error.message.erase(0, before.size());
+      }
+    }
+    return error;
   }
 
   void judge_stage(const std::string& stage, const std::vector<ItemFailure>& came,
@@ -278,7 +345,7 @@ class Judge {
         }
       }
       if (known && failure.item.empty()) {
-        failed_ = false;  // The end of the run was expected.
+        end_ = End::kExpected;
       }
       if (!known && ++others <= kMostShown) {
         unexpected.details.push_back(failure_text(failure));
@@ -289,7 +356,8 @@ class Judge {
       add_more(unexpected.details, others);
       problems_.push_back(std::move(unexpected));
     }
-    for (std::size_t i = 0; i < expected.size() && !run_.timed_out; ++i) {
+    const bool whole = !run_.timed_out && (end_ == End::kComplete || stage == report_.failed_stage);
+    for (std::size_t i = 0; i < expected.size() && whole; ++i) {
       if (!expected[i]->count.holds(counts[i])) {
         problems_.push_back({stage,
                              "failures with " + expected[i]->text + ": " + expected[i]->count.text + " expected, " +
@@ -383,12 +451,13 @@ class Judge {
       }
       expected.push_back(std::move(*value));
     }
+    const Fields how = expectation.type.name == "tenon.Record" ? Fields::kOfRecord : Fields::kOfSchema;
     // nullopt for an item that is not compared.
     const auto compare = [&](std::size_t i, std::size_t j) -> std::optional<std::vector<Difference>> {
       if (j >= came.size()) {
         return std::nullopt;
       }
-      return Comparer::compare(values.exact ? nullptr : &values.items[i].fields, expected[i], came[j]);
+      return Comparer::compare(how, values.exact ? nullptr : &values.items[i].fields, expected[i], came[j]);
     };
     const auto equal = [&](std::size_t i, std::size_t j) {
       const auto differences = compare(i, j);
@@ -480,7 +549,7 @@ class Judge {
   const Catalog& catalog_;
   const TestRun& run_;
   const RunReport& report_;
-  bool failed_ = false;  ///< The run ended early in a way that was not expected.
+  End end_ = End::kComplete;
   std::vector<TestProblem> problems_;
 };
 

@@ -1,6 +1,7 @@
 /// Compares what came in the run of a test with what it expects.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -25,7 +26,8 @@ struct TestRun {
   const RunReport* report = nullptr;
   /// By expectation; null if it needs no items.
   const std::vector<std::shared_ptr<ItemCollector>>* collectors = nullptr;
-  bool timed_out = false;
+  bool timed_out = false;            ///< It was ended because its time was over.
+  std::chrono::nanoseconds took{0};  ///< From its start to its end.
 };
 
 /// Returns every way in which the run differs from what the test expects; nothing if it passed.

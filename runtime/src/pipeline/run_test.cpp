@@ -68,9 +68,6 @@ class TestDirectory {
 TestOutcome run_test(Runtime& runtime, const Graph::Impl& graph, const TestPlan& test,
                      const std::atomic<int>* interrupts) {
   const auto started = std::chrono::steady_clock::now();
-  const auto seconds = [started] {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-  };
   TestOutcome outcome;
   TestDirectory directory(test);
   if (const Result<void> made = directory.make(); !made) {
@@ -93,13 +90,14 @@ TestOutcome run_test(Runtime& runtime, const Graph::Impl& graph, const TestPlan&
   };
   const std::unique_ptr<Executor> executor = make_runtime_executor(runtime);
   const RunReport report = Engine(cut.graph, *executor, options).run();
-  outcome.seconds = seconds();
+  const auto took = std::chrono::steady_clock::now() - started;
+  outcome.seconds = std::chrono::duration<double>(took).count();
   if (report.end != RunReport::End::kInterrupted) {
     timed_out = false;  // It ended by itself.
     outcome.interrupted = false;
   }
   if (!outcome.interrupted) {
-    outcome.problems = judge_test(test, graph.catalog, {&report, &cut.collectors, timed_out});
+    outcome.problems = judge_test(test, graph.catalog, {&report, &cut.collectors, timed_out, took});
   }
   return outcome;
 }

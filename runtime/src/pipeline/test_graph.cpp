@@ -62,7 +62,10 @@ class TestGraphMaker {
       output.edges.clear();
     }
     if (node.kind == NodeKind::kSink) {
-      // Its results are of interest here.
+      // Its results are of interest here. The calls of a sink with an order run one by one.
+      if (!node.collects && node.order == OrderKind::kInput) {
+        node.workers = 1;
+      }
       node.kind = node.collects ? NodeKind::kReduce : NodeKind::kMap;
       node.outputs.emplace_back();
     }

@@ -1,9 +1,11 @@
 // tenon test: pipelines that test themselves.
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -46,6 +48,31 @@ inputs = ["record"]
 [sinks.small]
 task = "tenon.sum"
 inputs = ["large.else"]
+)";
+
+/// Also passes records on.
+const std::string kRecords = std::string(kNumbers) +
+                             "[stages.pass]\nkind = \"limit\"\nitems = 10\ninputs = [\"record\"]\n"
+                             "[sinks.passed]\ntask = \"tenon.discard\"\ninputs = [\"pass\"]\n";
+
+/// A sink that fails as a whole.
+constexpr const char* kRows = R"(
+[pipeline]
+name = "rows"
+
+[sources.people]
+task = "csv.read"
+args = { path = "none" }
+
+[stages.all]
+kind = "limit"
+items = 10
+inputs = ["people"]
+
+[sinks.rows]
+task = "csv.write"
+params = { path = "/proc/no/rows.csv" }
+inputs = ["all"]
 )";
 
 /// Every item fails in `mode`.
@@ -181,6 +208,18 @@ TEST_CASE("tenon test: a wrong number, order, condition or field") {
   CHECK(has(output, "more: expected true, came nothing\n"));
   output = check_failing(kNumbers, record + "{ values = [{ number = 12 }], exact = true }\n");
   CHECK(has(output, "at: expected nothing, came 1\n"));
+  output = check_failing(kNumbers, record + "[{ number = 12.0, comment = \"\" }]\n");
+  CHECK(has(output, "number: expected 12.0, came 12\n"));
+  CHECK(has(output, "comment: expected \"\", came nothing\n"));
+  output = check_failing(kRecords,
+                         "give.pass = [{ a = 503.0, b = \"\", c = {} }]\n"
+                         "expect.pass = { values = [{ a = 503 }], exact = true }\n");
+  CHECK(has(output, "a: expected 503, came 503.0\n"));
+  CHECK(has(output, "b: expected nothing, came \"\"\n"));
+  CHECK(has(output, "c: expected nothing, came {}\n"));
+  check_good(kRecords,
+             "[[tests]]\nname = \"same\"\ngive.pass = [{ a = 503.0, b = \"\", c = {}, d = 0 }]\n"
+             "expect.pass = { values = [{ d = 0, c = {}, b = \"\", a = 503.0 }], exact = true }\n");
   // An item that is missing, and one too many.
   output = check_failing(kNumbers, "give.numbers = [{ value = 12 }]\nexpect.large = [{ value = 12 }, {}]\n");
   CHECK(has(output, "2 items expected, 1 came\n"));
@@ -217,6 +256,23 @@ expect.done.none = true
   CHECK(has(output, "failures with any error: > 1 expected, 1 came\n"));
 }
 
+TEST_CASE("tenon test: a run that fails as a whole") {
+  check_good(kRows, R"(
+[[tests]]
+name = "the error as its task gave it"
+give.people = [{ a = 1 }]
+expect.rows = { none = true, fails = "not_found: '/proc/no': the directory" }
+)");
+  std::string output = check_failing(kRows, "give.people = [{ a = 1 }]\nexpect.rows = { count = 1 }\n");
+  CHECK(has(output, "rows: 1 failure was not expected\n"));
+  CHECK_FALSE(has(output, "reduce"));
+  // What the end of the run cuts off is not judged.
+  output = check_failing(kRows,
+                         "give.people = [{ a = 1 }]\nexpect.all = { count = \"< 9\" }\n"
+                         "expect.rows = { fails = true }\n");
+  CHECK(has(output, "all: cannot be judged, because the run ended when 'rows' failed, as expected"));
+}
+
 TEST_CASE("tenon test: a worker that dies fails its item, and the next test runs") {
   check_good(failing("segfault"), R"(
 [[tests]]
@@ -242,6 +298,42 @@ TEST_CASE("tenon test: a stage that hangs ends by the time-out") {
   CHECK(has(ended.output, "it did not end within 300 ms (timeout)\n"));
   CHECK(has(ended.output, "'fail' still has 1 item\n"));
   CHECK(has(ended.output, "ok    still runs"));
+  // A run that ends by itself, but too late.
+  std::string items;
+  for (int i = 0; i < 300; ++i) {
+    items += "{}, ";
+  }
+  const std::string output = check_failing(
+      failing("error"), "timeout = \"1ms\"\ngive.fail = [" + items + "]\nexpect.fail = { fails = true }\n");
+  CHECK(has(output, "longer than 1 ms (timeout)\n"));
+}
+
+TEST_CASE("tenon test: the calls of a sink with an order run one after another") {
+  const tenon::test::TemporaryDirectory directory;
+  // Of two that run at once, one finds the directory of the other.
+  check_good(std::string(kNumbers) +
+                 "[sinks.alone]\ntask = \"exec.run_record\"\norder = \"input\"\ninputs = [\"record\"]\n" +
+                 "params = { shell = \"mkdir here && sleep 0.02 && rmdir here\", directory = \"" +
+                 directory.path().string() + "\" }\n",
+             "[[tests]]\nname = \"one by one\"\n"
+             "give.alone = [{ a = 1 }, { a = 2 }, { a = 3 }, { a = 4 }, { a = 5 }, { a = 6 }, { a = 7 }, { a = 8 }]\n"
+             "expect.alone = { count = 8 }\n");
+}
+
+TEST_CASE("tenon test: an interrupt is heard between short tests") {
+  std::string tests;
+  for (int i = 0; i < 1000; ++i) {
+    tests += "[[tests]]\nname = \"" + std::to_string(i) +
+             "\"\ngive.numbers = [{ value = 1 }]\nexpect.large = { none = true }\n";
+  }
+  const TestedText tested(kNumbers, tests);
+  tenon::test::Program program({"test", tested.file()});
+  while (!has(program.output(), "ok    1 (") && program.running()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  program.interrupt();
+  CHECK(program.wait() == 130);
+  CHECK_FALSE(has(program.output(), "ok    999 "));
 }
 
 TEST_CASE("tenon test: files of a test, and one that does not exist") {
@@ -405,6 +497,11 @@ expect.large = []
   const Ended nowhere = tested.run({"--junit", tested.file("none/results.xml")});
   CHECK(nowhere.exit == 1);
   CHECK(has(nowhere.error, "results.xml"));
+  // A run without results leaves none of an earlier one, also where a link leads.
+  fs::create_symlink("results.xml", tested.file("link.xml"));
+  CHECK(tested.run({"--junit", tested.file("link.xml"), "--only", "nobody"}).exit == 2);
+  CHECK_FALSE(fs::exists(junit));
+  CHECK(fs::is_symlink(tested.file("link.xml")));
 }
 
 TEST_CASE("tenon test: tests beside the pipeline") {
@@ -417,6 +514,10 @@ TEST_CASE("tenon test: tests beside the pipeline") {
   CHECK(has(ended.output, "ok    beside"));
   CHECK(tenon::test::tenon({"test", tested.file("p.test.toml")}).exit == 0);
   CHECK(tenon::test::tenon({"check", tested.file(), tested.file("p.test.toml")}).exit == 0);
+  tested.write("q.toml", kNumbers);
+  const Ended missing = tenon::test::tenon({"test", tested.file("q.test.toml")});
+  CHECK(missing.exit == 2);
+  CHECK(has(missing.error, "there is no file '" + tested.file("q.test.toml")));
   tested.write("p.test.toml", "[[tests]]\nname = \"beside\"\ngive.numbers = [{ value = true }]\n[sources.x]\n");
   ended = tenon::test::tenon({"check", tested.file()});
   CHECK(ended.exit == 78);
