@@ -1,6 +1,7 @@
 #include "host/output_reader.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <utility>
 #include <vector>
 
@@ -55,7 +56,7 @@ void OutputReader::add(State& state, const std::shared_ptr<WorkerLink>& link, Ou
   if (state.jobs.empty()) {
     state.taken_ns = monotonic_now_ns();
   }
-  state.jobs.push_back({.link = link, .stream = stream, .finished = nullptr});
+  state.jobs.push_back({.link = link, .stream = stream, .finish = nullptr});
 }
 
 void OutputReader::finish(const std::shared_ptr<WorkerLink>& link) {
@@ -63,16 +64,21 @@ void OutputReader::finish(const std::shared_ptr<WorkerLink>& link) {
     return;
   }
   const MonotonicNs until_ns = later(monotonic_now_ns(), kPatienceNs);
-  const auto finished = std::make_shared<std::atomic<bool>>(false);
+  const auto finish = std::make_shared<Finish>();
   auto state = shared_->state.lock();
   if (state->jobs.empty()) {
     state->taken_ns = monotonic_now_ns();
   }
-  state->jobs.push_front({.link = link, .stream = OutputStream::kError, .finished = finished});
-  wake(std::move(state));
-  auto waiting = shared_->state.lock();
-  static_cast<void>(waiting.wait_until(shared_->progress, time_point(until_ns),
-                                       [&] { return finished->load(std::memory_order_relaxed); }));
+  for (const OutputStream stream : {OutputStream::kOutput, OutputStream::kError}) {
+    state->jobs.push_front({.link = link, .stream = stream, .finish = finish});
+  }
+  // Threads that are at work may be blocked, and nobody else would notice during the wait.
+  if (state->idle < state->jobs.size() && !start_thread(*state) && state->threads == 0) {
+    return;  // `look` tries again.
+  }
+  shared_->work.notify_all();
+  static_cast<void>(
+      state.wait_until(shared_->progress, time_point(until_ns), [&] { return finish->open_streams == 0; }));
 }
 
 MonotonicNs OutputReader::look(MonotonicNs now_ns) {
@@ -96,16 +102,24 @@ void OutputReader::close() {
 }
 
 void OutputReader::wake(Locked state) {
-  if (state->threads > 0 || start_thread(*state)) {
-    state.unlock();
-    shared_->work.notify_one();
-    return;
-  }
-  // A late line is better than none.
-  while (!state->jobs.empty()) {
+  // More jobs may come while this thread runs some: they are left to the next call.
+  for (std::size_t left = state->jobs.size();; --left) {
+    if (state->threads > 0 || start_thread(*state)) {
+      state.unlock();
+      shared_->work.notify_one();
+      return;
+    }
+    if (left == 0 || state->jobs.empty()) {
+      return;
+    }
     {
-      const Job job = std::move(state->jobs.front());
+      Job job = std::move(state->jobs.front());
       state->jobs.pop_front();
+      if (job.finish != nullptr) {
+        state->jobs.push_back(std::move(job));
+        continue;
+      }
+      // A late line is better than none.
       state.unlock();
       run_job(*shared_, job);
     }
@@ -149,47 +163,51 @@ void OutputReader::run(const std::shared_ptr<Shared>& shared) {
 }
 
 void OutputReader::run_job(Shared& shared, const Job& job) {
-  if (job.finished == nullptr) {
-    read_stream(shared, job.link, job.stream, false);
-    return;
-  }
-  for (const OutputStream stream : {OutputStream::kOutput, OutputStream::kError}) {
-    read_stream(shared, job.link, stream, true);
-  }
-  const auto state = shared.state.lock();
-  job.finished->store(true, std::memory_order_relaxed);
-  shared.progress.notify_all();
-}
-
-void OutputReader::read_stream(Shared& shared, const std::shared_ptr<WorkerLink>& link, OutputStream stream,
-                               bool last) {
-  const auto key = std::pair(link->id, stream);
+  const auto key = std::pair(job.link->id, job.stream);
+  std::shared_ptr<Finish> finish = job.finish;
   {
     auto state = shared.state.lock();
     Mark& mark = state->marks[key];
-    mark.queued = mark.queued && last;
-    if (mark.reading) {
-      mark.again = true;  // Another thread reads it, or is blocked there.
+    if (finish == nullptr) {
+      mark.queued = false;
+    }
+    if (mark.reading) {  // By another thread, which may be blocked there.
+      if (finish == nullptr) {
+        mark.again = true;
+      } else {
+        mark.finish = std::move(finish);
+      }
       return;
     }
     mark.reading = true;
   }
-  std::vector<LogLine> lines;
-  const OutputRead outcome = link->read_output(stream, lines);
-  if (last) {
-    link->close_output(stream, lines);
-  }
-  if (shared.log) {
-    write(shared.log, lines);
-  }
-  auto state = shared.state.lock();
-  Mark& mark = state->marks[key];
-  mark.reading = false;
-  const bool again = std::exchange(mark.again, false);
-  if (!last && !state->closed && (again || outcome == OutputRead::kMore)) {
-    add(*state, link, stream);
-  } else if (!mark.queued) {
-    state->marks.erase(key);
+  for (;;) {
+    std::vector<LogLine> lines;
+    const OutputRead outcome = job.link->read_output(job.stream, lines);
+    if (finish != nullptr) {
+      job.link->close_output(job.stream, lines);
+    }
+    if (shared.log) {
+      write(shared.log, lines);
+    }
+    auto state = shared.state.lock();
+    Mark& mark = state->marks[key];
+    if (finish == nullptr && mark.finish != nullptr) {
+      finish = std::move(mark.finish);
+      continue;
+    }
+    mark.reading = false;
+    const bool again = std::exchange(mark.again, false);
+    if (finish != nullptr) {
+      --finish->open_streams;
+      shared.progress.notify_all();
+    }
+    if (finish == nullptr && !state->closed && (again || outcome == OutputRead::kMore)) {
+      add(*state, job.link, job.stream);
+    } else if (!mark.queued) {
+      state->marks.erase(key);
+    }
+    return;
   }
 }
 

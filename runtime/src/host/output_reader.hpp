@@ -1,7 +1,6 @@
 /// host/output_reader.hpp: reads what workers write to stdout and stderr, on a thread that may block.
 #pragma once
 
-#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -33,7 +32,8 @@ class OutputReader {
   /// Reads the stream soon: it has something to read, or has ended.
   void read(const std::shared_ptr<WorkerLink>& link, OutputStream stream);
   /// Reads what a worker that has exited left in its streams, so that an error can show it, and closes them. Waits for
-  /// that, but at most for kPatienceNs. Does nothing if called again. The streams must not be polled any more.
+  /// that, but at most for kPatienceNs, and not at all if the system has no thread for it: then it happens later. Does
+  /// nothing if called again. The streams must not be polled any more.
   void finish(const std::shared_ptr<WorkerLink>& link);
   /// Lets another thread take over if the present ones are blocked. Returns when to call it again; kNever if nothing
   /// waits to be read.
@@ -44,16 +44,21 @@ class OutputReader {
  private:
   static constexpr std::int64_t kPatienceNs = 1'000'000'000;
 
+  /// A call of `finish`. Guarded by the lock of the state.
+  struct Finish {
+    unsigned open_streams = 2;
+  };
   struct Job {
     std::shared_ptr<WorkerLink> link;
     OutputStream stream = OutputStream::kError;
-    std::shared_ptr<std::atomic<bool>> finished;  ///< Of `finish`: reads both streams, then sets it.
+    std::shared_ptr<Finish> finish;  ///< Reads the stream for the last time and closes it; null for other jobs.
   };
   /// A stream that is to be read or is being read.
   struct Mark {
     bool queued = false;
     bool reading = false;
-    bool again = false;  ///< There was more while it was read.
+    bool again = false;                        ///< There was more while it was read.
+    std::shared_ptr<Finish> finish = nullptr;  ///< Who reads it now also reads the rest and closes it.
   };
   struct State {
     std::deque<Job> jobs;
@@ -75,10 +80,9 @@ class OutputReader {
   /// Runs jobs until there are none and others wait for them, or it is closed.
   static void run(const std::shared_ptr<Shared>& shared);
   static void run_job(Shared& shared, const Job& job);
-  /// `last`: closes the stream afterwards.
-  static void read_stream(Shared& shared, const std::shared_ptr<WorkerLink>& link, OutputStream stream, bool last);
   static void add(State& state, const std::shared_ptr<WorkerLink>& link, OutputStream stream);
-  /// Makes sure that a thread takes the jobs. Without one, this thread takes them.
+  /// Makes sure that a thread takes the jobs. Without one, this thread takes those that are there now and do not
+  /// finish a stream.
   void wake(Locked state);
   [[nodiscard]] bool start_thread(State& state) const;
 
