@@ -216,7 +216,8 @@ class Served {
     while (!system_->pipelines_ended() && internal::monotonic_now_ns() < give_up_ns) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
-    system_->runtime().shutdown(Shutdown::kKill);
+    // Not kKill: workers that stop close their sessions, which then remove their unfinished files.
+    system_->runtime().shutdown(Shutdown::kCancel);
   }
 
   void end() {

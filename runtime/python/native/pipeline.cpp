@@ -103,7 +103,8 @@ PyObject* pipeline_start(PyObject* self, PyObject* /*none*/) {
       RunOptions options;
       options.control = run->control;
       RunReport report = run_pipeline(run->runtime, graph, options);
-      run->runtime.shutdown(report.end == RunReport::End::kDone ? Shutdown::kDrain : Shutdown::kKill);
+      // Not kKill: workers that stop close their sessions, which then remove their unfinished files.
+      run->runtime.shutdown(report.end == RunReport::End::kDone ? Shutdown::kDrain : Shutdown::kCancel);
       const std::lock_guard lock(run->mutex);
       run->report.emplace(std::move(report));
       run->ended.notify_all();
