@@ -46,6 +46,9 @@ EXEC_IN_CHILD int run_in_child(void* argument) {
     ::_exit(127);  // The parent exited first, so no signal will come.
   }
   ::setpgid(0, 0);
+  if (request.group != nullptr) {
+    request.group->store(::getpid(), std::memory_order_release);
+  }
   // Handlers end with the old program; ignored signals would stay ignored.
   struct sigaction standard {};
   standard.sa_handler = SIG_DFL;
@@ -111,6 +114,9 @@ std::optional<StartError> start_child(const ChildRequest& request, const ChildSt
   }
   tenon::plugins::FileDescriptor owned(handle);
   if (start.step >= 0) {
+    if (request.group != nullptr) {
+      request.group->store(0, std::memory_order_release);
+    }
     siginfo_t ignored{};
     ::waitid(P_PID, static_cast<id_t>(process), &ignored, WEXITED);
     return StartError{static_cast<StartError::Step>(static_cast<int>(start.step)), start.os_code};

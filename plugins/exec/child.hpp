@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -40,6 +41,9 @@ struct ChildRequest {
   int error = -1;
   /// Limit of the address space; 0 is none.
   std::uint64_t max_memory_bytes = 0;
+  /// Receives the number of the program's process group before the program runs, 0 if it does not
+  /// start; null for nothing.
+  std::atomic<std::int32_t>* group = nullptr;
 };
 
 /// Why a program did not start.

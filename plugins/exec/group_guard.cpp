@@ -25,8 +25,8 @@ constexpr std::size_t kPageBytes = 4096;
 constexpr rlim_t kMostClosed = 1 << 16;
 
 /// The life of the guarding process. Makes only system calls, because another thread may have held
-/// any lock when it was forked.
-[[noreturn]] void guard(int alive, int other_end, const std::atomic<std::int32_t>& group) {
+/// any lock when it was forked. Writes to `ready` as soon as it survives the worker.
+[[noreturn]] void guard(int alive, int other_end, int ready, const std::atomic<std::int32_t>& group) {
   // Here and not only below: close_range is missing before Linux 5.9, and some sandboxes refuse it.
   ::close(other_end);
   sigset_t all;
@@ -36,6 +36,10 @@ constexpr rlim_t kMostClosed = 1 << 16;
   // then. It has its own process group, because the host kills the worker's group.
   ::prctl(PR_SET_PDEATHSIG, 0);
   ::setpgid(0, 0);
+  char byte = 0;
+  if (::write(ready, &byte, 1) != 1) {
+    ::_exit(1);
+  }
   ::prctl(PR_SET_NAME, "tenon-exec");
   // Closes everything that the worker has open, such as the streams that the host reads to their end.
   if (::dup2(alive, 0) < 0) {
@@ -49,7 +53,6 @@ constexpr rlim_t kMostClosed = 1 << 16;
       ::close(file);
     }
   }
-  char byte = 0;
   while (::read(0, &byte, 1) < 0 && errno == EINTR) {
   }
   // Acquire pairs with the release in set(), although the system call has ordered the accesses.
@@ -69,18 +72,36 @@ GroupGuard::GroupGuard() {
   }
   group_ = new (page) std::atomic<std::int32_t>(0);
   std::array<int, 2> ends{-1, -1};
-  const int code = ::pipe2(ends.data(), O_CLOEXEC) == 0 ? 0 : errno;
+  std::array<int, 2> ready{-1, -1};
+  int code = ::pipe2(ends.data(), O_CLOEXEC) == 0 ? 0 : errno;
   const tenon::plugins::FileDescriptor read_end(ends[0]);
   alive_ = tenon::plugins::FileDescriptor(ends[1]);
+  code = code == 0 && ::pipe2(ready.data(), O_CLOEXEC) != 0 ? errno : code;
+  const tenon::plugins::FileDescriptor is_ready(ready[0]);
+  tenon::plugins::FileDescriptor tell_ready(ready[1]);
   process_ = code == 0 ? ::fork() : -1;
   if (process_ == 0) {
-    guard(read_end.get(), alive_.get(), *group_);
+    guard(read_end.get(), alive_.get(), tell_ready.get(), *group_);
+  }
+  code = process_ < 0 && code == 0 ? errno : code;
+  tell_ready = tenon::plugins::FileDescriptor();
+  if (process_ > 0) {
+    // A program that ended the worker before the guard survives that would be left behind.
+    char byte = 0;
+    ssize_t count = 0;
+    while ((count = ::read(is_ready.get(), &byte, 1)) < 0 && errno == EINTR) {
+    }
+    if (count != 1) {
+      while (::waitpid(process_, nullptr, 0) < 0 && errno == EINTR) {
+      }
+      process_ = -1;
+      code = ECHILD;
+    }
   }
   if (process_ < 0) {
-    const int why = code != 0 ? code : errno;
     ::munmap(page, kPageBytes);
     throw tenon::TaskError(TENON_UNAVAILABLE, "the process that ends programs with their worker cannot be started: " +
-                                                  std::generic_category().message(why) +
+                                                  std::generic_category().message(code) +
                                                   "; raise the limit of processes (ulimit -u) or of open files");
   }
 }

@@ -23,6 +23,9 @@ class GroupGuard {
   /// `group` is the group to kill; 0 for none. Call it with 0 while the leader is not yet reaped,
   /// because the number could be used again afterwards.
   void set(pid_t group) noexcept;
+  /// Where `set` stores. A program may end this process in its first moments, so its own process
+  /// stores its group there before the program runs.
+  [[nodiscard]] std::atomic<std::int32_t>* group() noexcept { return group_; }
 
  private:
   /// In memory that both processes share.

@@ -181,7 +181,7 @@ bool can_run(const std::string& path) {
 /// A program that runs. Whatever happens, its group is killed and it is reaped.
 class Running {
  public:
-  Running(Child child, GroupGuard& guard) : child_(std::move(child)), guard_(guard) { guard_.set(child_.process); }
+  Running(Child child, GroupGuard& guard) : child_(std::move(child)), guard_(guard) {}
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;
   ~Running() {
@@ -320,6 +320,7 @@ Child ProgramRunner::start(const ProgramRequest& request, const ChildRequest& st
   child_request.environment = environment.entries();
   child_request.directory = request.directory.empty() ? nullptr : request.directory.c_str();
   child_request.max_memory_bytes = request.max_memory_bytes;
+  child_request.group = guard_.group();
   for (bool again = searched;; again = false) {
     const std::string path = searched ? find(name, environment.search_path(), request.directory) : name;
     child_request.path = path.c_str();
