@@ -208,22 +208,32 @@ void signal_group(int pidfd, pid_t process, int signal) noexcept {
   }
 }
 
-/// Returns the number of a process's parent, 0 if there is no such process.
-pid_t parent_of(pid_t process) noexcept {
+struct ProcessState {
+  pid_t parent = 0;    ///< 0 if there is no such process.
+  bool exits = false;  ///< It has begun to exit, or is a zombie.
+};
+
+ProcessState state_of(pid_t process) noexcept {
   std::array<char, 32> path{};
   std::snprintf(path.data(), path.size(), "/proc/%d/stat", process);
   std::array<char, 256> text;
   std::string_view rest = read_small(path.data(), text);
-  // "number (name) state parent ...", where the name may contain anything.
+  // "number (name) state parent group session terminal foreground flags ...", where the name may
+  // contain anything.
   const std::size_t name_end = rest.rfind(')');
   constexpr std::size_t kToParent = 4;
   if (name_end == std::string_view::npos || rest.size() < name_end + kToParent) {
-    return 0;
+    return {};
   }
   rest.remove_prefix(name_end + kToParent);
-  int parent = 0;
-  std::from_chars(rest.data(), rest.data() + rest.size(), parent);
-  return parent;
+  constexpr std::size_t kFlags = 5;
+  constexpr long kExiting = 4;  // PF_EXITING of the kernel.
+  std::array<long, kFlags + 1> fields{};
+  for (long& field : fields) {
+    const auto parsed = std::from_chars(rest.data(), rest.data() + rest.size(), field);
+    rest.remove_prefix(std::min<std::size_t>(static_cast<std::size_t>(parsed.ptr - rest.data()) + 1, rest.size()));
+  }
+  return {static_cast<pid_t>(fields[0]), (fields[kFlags] & kExiting) != 0};
 }
 
 /// Kills the children of all threads of a process and their descendants, as far as /proc shows
@@ -261,7 +271,7 @@ void kill_children_of(pid_t process, int pidfd, int depth = 0) noexcept {
           continue;
         }
         const FileDescriptor handle(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
-        if (!handle.valid() || parent_of(child) != process) {
+        if (!handle.valid() || state_of(child).parent != process) {
           continue;  // It has ended meanwhile, and its number may be another process's.
         }
         if (!there()) {
@@ -500,8 +510,10 @@ void Process::terminate() noexcept {
 }
 
 void Process::kill_group() noexcept {
-  if (pid_ > 0 && !status_) {
-    // Those in other groups can be found only as long as it lives.
+  // Descendants in other groups can be found only as long as it lives. While it exits, they move to
+  // another parent one after another. To kill some of them then could hit one that is to end the
+  // others when it notices the death, as the guard of the plugin exec does.
+  if (pid_ > 0 && !status_ && !state_of(static_cast<pid_t>(pid_)).exits) {
     kill_children_of(static_cast<pid_t>(pid_), exit_handle_.get());
   }
   send_signal(SIGKILL);
