@@ -36,7 +36,10 @@ struct TableScene {
     first = generation("1");
   }
   GenerationRef generation(const std::string& version) {
-    PluginInfo info = *catalog.find_task("tenon.fail")->plugin;
+    const auto task = catalog.find_task("tenon.fail");
+    REQUIRE(task);
+    REQUIRE(task->plugin != nullptr);
+    PluginInfo info = *task->plugin;
     info.version = version;
     return make_shared_object<const Generation>(++generations, std::make_shared<const PluginInfo>(std::move(info)),
                                                 nullptr, std::chrono::milliseconds(1000));
