@@ -49,8 +49,8 @@ class DevBuild {
   /// Returns the files that the rules of the build read and write, including files below the
   /// sources. Files that ninja does not report are missing.
   [[nodiscard]] BuildFiles files() const;
-  /// Returns the build type that tenon_add_plugin() chose because nobody else had; empty if somebody
-  /// did, or if nothing has been configured.
+  /// Returns the build type that tenon_add_plugin() chose because none was set; empty if one was set,
+  /// or if nothing has been configured.
   [[nodiscard]] std::string chosen_build_type() const;
   /// Returns the plugin files that exist now.
   [[nodiscard]] std::vector<std::filesystem::path> built() const;

@@ -132,8 +132,8 @@ class TestCommand {
 
   [[nodiscard]] bool interrupted() const { return context_.world.interrupts->load(std::memory_order_relaxed) > 0; }
 
-  /// Removes the report of an earlier run, so that nobody takes it for that of this one if this one
-  /// ends early. Devices and the like stay.
+  /// Removes the report of an earlier run, which could be mistaken for that of this run if it ends
+  /// early. Only regular files are removed.
   static Result<void> remove_old(const std::filesystem::path& report) {
     std::error_code failed;
     const std::filesystem::path file = std::filesystem::canonical(report, failed);

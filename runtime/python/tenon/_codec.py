@@ -35,7 +35,7 @@ def encode(thing: Any) -> _Parts:
     """Returns a tuple of the tag and the parts of ``thing``. Raises Refused."""
     kind = type(thing)
     encoder = _ENCODERS.get(f"{kind.__module__}.{kind.__qualname__}")
-    # The names alone could belong to another class.
+    # Another class could have the same names.
     if encoder is not None and encoder[0](kind):
         return encoder[1](thing)
     return _encode_by_base(thing, kind)

@@ -72,7 +72,7 @@ void OutputReader::finish(const std::shared_ptr<WorkerLink>& link) {
   for (const OutputStream stream : {OutputStream::kOutput, OutputStream::kError}) {
     state->jobs.push_front({.link = link, .stream = stream, .finish = finish});
   }
-  // Threads that are at work may be blocked, and nobody else would notice during the wait.
+  // Threads that are at work may be blocked, and no other thread would notice during the wait.
   if (state->idle < state->jobs.size() && !start_thread(*state) && state->threads == 0) {
     return;  // `look` tries again.
   }
