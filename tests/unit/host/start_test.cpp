@@ -164,7 +164,8 @@ TEST_CASE("start: as many workers as descriptors allow start") {
   const auto refused = tenon::Runtime::start(options_of(20));
   ::setrlimit(RLIMIT_NOFILE, &before);
   REQUIRE_FALSE(refused);
-  CHECK(has(refused.error(), "20 workers and " + std::to_string(plugins) + " plugin files need"));
+  const std::string files = std::to_string(plugins) + (plugins == 1 ? " plugin file need" : " plugin files need");
+  CHECK(has(refused.error(), "20 workers and " + files));
   ::setrlimit(RLIMIT_NOFILE, &few);
   auto runtime = tenon::Runtime::start(options_of(20));
   const std::size_t ready = runtime ? tenon::test::stats_of_all_workers(*runtime).workers.size() : 0;
