@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <thread>
 #include <vector>
 
 #include "platform/file_descriptor.hpp"
@@ -41,15 +42,26 @@ class FewDescriptors {
 /// Takes all descriptors that this process may open, until it is destroyed.
 class AllDescriptors {
  public:
-  AllDescriptors() { take(); }
+  /// Returns once none has become free for 200 ms: the threads of a runtime that has just started close their own.
+  AllDescriptors() {
+    take();
+    for (auto last = std::chrono::steady_clock::now(); std::chrono::steady_clock::now() < last + 200ms;) {
+      if (take()) {
+        last = std::chrono::steady_clock::now();
+      }
+      std::this_thread::sleep_for(1ms);
+    }
+  }
   AllDescriptors(const AllDescriptors&) = delete;
   AllDescriptors& operator=(const AllDescriptors&) = delete;
   ~AllDescriptors() { give_back(taken_.size()); }
-  /// Takes those that have become free.
-  void take() {
+  /// Takes those that have become free; whether there were any.
+  bool take() {
+    const std::size_t before = taken_.size();
     for (int copy = ::dup(STDERR_FILENO); copy >= 0; copy = ::dup(STDERR_FILENO)) {
       taken_.push_back(copy);
     }
+    return taken_.size() > before;
   }
   void give_back(std::size_t count) {
     for (; count > 0; --count) {
