@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _imp
 import os
 import sys
 from collections.abc import Iterator
@@ -40,6 +41,14 @@ def worker_executable() -> str | None:
         if place.is_file():
             return str(place)
     return None
+
+
+def interpreter() -> str:
+    """The interpreter that runs this program; empty if the program is frozen, because its executable then runs only
+    the program itself."""
+    # Programs that bundle Python set sys.frozen; those that freeze modules into the executable do not.
+    frozen = getattr(sys, "frozen", False) or _imp.is_frozen("__main__")
+    return "" if frozen else sys.executable or ""
 
 
 def plugin_template() -> str:

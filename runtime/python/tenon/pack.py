@@ -30,6 +30,9 @@ _ALIGNMENT = 16
 # The largest page size of machines with such an ELF file.
 _PAGE = 1 << 16
 _IMPORT_SECONDS = 120.0
+# In the environment of a process that imports a module to be packed: the module. It must not pack others, which could
+# go on forever.
+_PACKING = "TENON_PACKING"
 
 
 def pack(path: str | os.PathLike[str], directory: str | os.PathLike[str] | None = None, *,
@@ -68,24 +71,40 @@ def _write(target: Path, data: bytes, mode: int) -> None:
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
-            umask = os.umask(0)
-            os.umask(umask)
-            os.fchmod(stream.fileno(), mode & ~umask)
+            os.fchmod(stream.fileno(), mode & ~_umask())
         os.replace(temporary, target)
     except BaseException:
         os.unlink(temporary)
         raise
 
 
+def _umask() -> int:
+    """The file mode mask of this process. os.umask would have to change it, which other threads would notice."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("Umask:"):
+            return int(line.split()[1], 8)
+    return 0o077
+
+
 def _describe_apart(source: Path, timeout: float) -> dict[str, str]:
     """Imports the module in a separate process, so that its effects stay there."""
+    if os.environ.get(_PACKING):
+        raise InvalidArgument("invalid_argument",
+                              f"{source}: it would be packed while {os.environ[_PACKING]} is being imported to be packed; "
+                              f"move what starts a runtime or packs plugins there into a function, or behind if "
+                              f"__name__ == '__main__'")
+    interpreter = _places.interpreter()
+    if not interpreter:
+        raise NotFound("not_found", f"{source}: packing needs a Python interpreter, and the executable of this program "
+                                    f"is not one; pack the plugin beforehand, with python3 -m tenon.pack")
     reading, writing = os.pipe()
     package = str(Path(__file__).parent.parent)
     path = os.pathsep.join(part for part in (package, os.environ.get("PYTHONPATH", "")) if part)
-    environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1",
+                   _PACKING: str(source)}
     try:
         # -P: workers do not search the current directory for modules either. The output of the module goes to stderr.
-        process = subprocess.Popen([sys.executable, "-P", "-m", "tenon._describe", str(source), str(writing)],
+        process = subprocess.Popen([interpreter, "-P", "-m", "tenon._describe", str(source), str(writing)],
                                    pass_fds=[writing], env=environment, stdin=subprocess.DEVNULL, stdout=2)
     finally:
         os.close(writing)
