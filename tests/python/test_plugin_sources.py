@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
 import subprocess
+import sys
+import threading
 import time
 import unittest
+import weakref
 from pathlib import Path
 
 from packing import TENON, TIMEOUT_S, PackingTest
@@ -76,6 +80,38 @@ class InRuntime(Sources):
             self.assertEqual(self.greet(), "Hello, you")
         self.assertIn("broken.py:2: invalid syntax", caught.output[0])
 
+    def test_scripts_beside_a_plugin_are_not_run(self) -> None:
+        """Not by the program that uses the directory, not even if it is that program."""
+        self.hello("Hello")
+        self.write("plugins/script.py", "def helper(x):\n    return x\nprint('script', file=open('ran', 'a'))\n")
+        main = self.write("plugins/main.py", """
+            import pathlib, tenon
+            print('main', file=open('ran', 'a'))
+
+            def main() -> None:
+                here = pathlib.Path(__file__).parent
+                with tenon.Runtime(workers=1, plugin_dirs=[here]) as rt:
+                    print(rt.call('hello.greet', name='you').value)
+
+            main()
+        """)
+        done = subprocess.run([sys.executable, str(main)], cwd=self.directory, env=self.environment, text=True,
+                              capture_output=True, timeout=TIMEOUT_S, check=False)
+        self.assertEqual(done.stdout, "Hello, you\n")
+        self.assertRegex(done.stderr, r"\A.*script.py:1: helper\(\) has no type hints, .*\n\Z")
+        self.assertEqual((self.directory / "ran").read_text(), "main\n")
+
+    def test_a_plugin_that_packs_itself_when_it_is_imported(self) -> None:
+        file = self.hello("Hello")
+        with file.open("a") as stream:
+            stream.write("import pathlib, tenon\nprint('imported', file=open('ran', 'a'))\n"
+                         "tenon.Runtime(workers=1, plugin_dirs=[pathlib.Path('plugins').absolute()]).close()\n"
+                         "from tenon.pack import pack\npack(pathlib.Path('plugins/hello.py').absolute())\n")
+        done = self.run_pack("plugins/hello.py")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, "it would be packed while .*hello.py is being imported to be packed")
+        self.assertEqual((self.directory / "ran").read_text(), "imported\n")
+
     def test_a_packed_plugin_goes_before_its_source(self) -> None:
         self.run_pack(str(self.hello("Packed")), "-o", str(self.directory / "plugins"))
         self.hello("Source")
@@ -104,6 +140,88 @@ class InRuntime(Sources):
             self.write("plugins/hello.py", "def greet(name: str) -> str:\n    return name +\n")
             with self.assertRaisesRegex(tenon.InvalidArgument, "hello.py:2: invalid syntax"):
                 rt.swap(str(file))
+
+
+class Watched(Sources):
+    """A runtime that watches its plugin directories."""
+
+    def start(self, **options: object) -> tenon.Runtime:
+        rt = tenon.Runtime(workers=1, plugin_dirs=[self.directory / "plugins"], **options,
+                           hot_swap=tenon.HotSwap(store_dir=self.directory / "store", watch=True,
+                                                  swaps=tenon.SwapOptions(probation=0)))
+        self.addCleanup(rt.close, "kill")
+        return rt
+
+    def call_until(self, rt: tenon.Runtime, expected: str, task: str = "hello.greet", **fields: str) -> None:
+        deadline = time.monotonic() + TIMEOUT_S
+        said: object = None
+        while said != expected:
+            self.assertLess(time.monotonic(), deadline, f"{task} still says {said!r}, not {expected!r}")
+            try:
+                said = rt.call(task, **fields).value
+            except tenon.NotFound as error:
+                said = error
+            time.sleep(0.02)
+
+    def test_sources_that_are_saved_are_swapped_in(self) -> None:
+        self.hello("Hello")
+        self.write("plugins/parts/__init__.py", "from .words import word\n\ndef say() -> str:\n    return word()\n")
+        self.write("plugins/parts/words.py", "def word() -> str:\n    return 'one'\n")
+        rt = self.start()
+        self.call_until(rt, "Hello, you", name="you")
+        self.hello("Good evening")
+        self.call_until(rt, "Good evening, you", name="you")
+        self.call_until(rt, "one", "parts.say")
+        self.write("plugins/parts/words.py", "def word() -> str:\n    return 'two'\n")
+        self.call_until(rt, "two", "parts.say")
+        self.write("plugins/later.py", "def say() -> str:\n    return 'later'\n")
+        self.call_until(rt, "later", "later.say")
+
+    def test_a_source_that_cannot_be_packed_is_reported_and_the_old_one_stays(self) -> None:
+        self.hello("Hello")
+        rt = self.start()
+        with self.assertLogs("tenon", "ERROR") as caught:
+            self.write("plugins/hello.py", "def greet(name: str) -> str:\n    return name +\n")
+            deadline = time.monotonic() + TIMEOUT_S
+            while not any("hello.py:2: invalid syntax" in line for line in caught.output):
+                self.assertLess(time.monotonic(), deadline, caught.output)
+                time.sleep(0.02)
+        self.assertEqual(rt.call("hello.greet", name="you").value, "Hello, you")
+        self.hello("Good night")
+        self.call_until(rt, "Good night, you", name="you")
+
+    def test_the_watch_ends_with_its_runtime(self) -> None:
+        def watches() -> int:
+            return sum(thread.name == "tenon-sources" for thread in threading.enumerate())
+
+        self.hello("Hello")
+        rt = self.start()
+        self.assertEqual(watches(), 1)
+        rt.close()
+        self.assertEqual(watches(), 0)
+        dropped = tenon.Runtime(workers=1, plugin_dirs=[self.directory / "plugins"],
+                                hot_swap=tenon.HotSwap(store_dir=self.directory / "store", watch=True))
+        gone = weakref.ref(dropped)
+        with self.assertWarns(ResourceWarning):
+            del dropped
+            gc.collect()
+        self.assertIsNone(gone())
+        deadline = time.monotonic() + TIMEOUT_S
+        while watches():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.02)
+
+    def test_swap_by_name_takes_what_the_source_holds_now(self) -> None:
+        self.hello("Hello")
+        with tenon.Runtime(workers=1, plugin_dirs=[self.directory / "plugins"],
+                           hot_swap=tenon.HotSwap(store_dir=self.directory / "store")) as rt:
+            self.hello("Good evening")
+            self.assertEqual(rt.call("hello.greet", name="you").value, "Hello, you")
+            rt.swap("hello", tenon.SwapOptions(probation=0))
+            self.assertEqual(rt.call("hello.greet", name="you").value, "Good evening, you")
+            self.write("plugins/hello.py", "def greet(name: str) -> str:\n    return name +\n")
+            with self.assertRaisesRegex(tenon.InvalidArgument, "hello.py:2: invalid syntax"):
+                rt.swap("hello")
 
 
 class OnCommandLine(Sources):

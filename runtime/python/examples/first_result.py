@@ -35,7 +35,7 @@ def functions() -> None:
     with tenon.Executor() as executor:
         source = tenon.source(count_primes)
         started = time.perf_counter()
-        total = sum(executor.map(source, range(2, 100_000, 10_000), range(10_002, 100_002, 10_000)))
+        total = sum(executor.map(source, range(2, 100_000, 10_000), range(10_002, 110_002, 10_000)))
         elapsed = time.perf_counter() - started
         show(f"primes below 100,002, {len(os.sched_getaffinity(0))} workers, {elapsed:.2f} s", total)
         try:

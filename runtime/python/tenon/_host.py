@@ -6,7 +6,7 @@ import threading as _threading
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
-from . import _tenon
+from . import _places, _tenon
 from ._handle import Task
 from ._options import HotSwap, Limits, SwapOptions
 from ._tenon import Table, Vector
@@ -28,10 +28,16 @@ __all__ = [
     "Incompatible", "InternalError", "InvalidArgument", "InvalidType", "Limits", "NotFound", "OutOfMemory",
     "PipelineError", "PipelineReport", "Plugin", "Rejected", "RemoteError", "Runtime", "Source", "Stats", "SwapOptions",
     "SwapReport", "SystemFailed", "Table", "Task", "TaskFailed", "TooLarge", "Unavailable", "Unsupported", "Vector",
-    "Worker", "array", "asdict", "check_pipeline", "run_pipeline",
+    "Worker", "array", "asdict", "bundled_plugin_dirs", "check_pipeline", "run_pipeline",
 ]
 
 _tenon._set_main_thread(_threading.main_thread().ident or 0)
+
+
+def bundled_plugin_dirs() -> list[str]:
+    """The directories of the plugins that come with tenon: Runtime(plugin_dirs=['mine', *tenon.bundled_plugin_dirs()]).
+    """
+    return _places.plugin_dirs()
 
 
 def asdict(table: Table) -> dict[str, _Any]:

@@ -72,7 +72,8 @@ class HotSwap:
     store_dir: directory for copies of plugin files; by default in the user's cache directory.
     instance: identifies the runtime in the store across restarts.
     max_store_bytes, max_store_files: limits of the store.
-    watch: automatically swaps plugins that change in the plugin directories.
+    watch: automatically swaps plugins that change in the plugin directories. This includes plugins in Python that are
+        saved there; a directory without any when the runtime starts is not watched for them.
     debounce, rescan: seconds for which a changed file must have been quiet, and seconds between two scans of all files.
     swaps: options of the watch's swaps.
     """
@@ -119,6 +120,21 @@ def _paths(name: str, values: Sequence[PathLike] | PathLike) -> list[str]:
     return [path for value in values if (path := _path(name, value)) is not None]
 
 
+def hot_swap(given: bool | HotSwap) -> HotSwap | None:
+    """The options of hot swap; None if the plugins are not swappable."""
+    return HotSwap() if given is True else given or None
+
+
+def is_source(path: str) -> bool:
+    """Whether a path looks like that of a plugin in Python: a .py file or a package."""
+    return path.endswith(".py") or os.path.exists(os.path.join(path, "__init__.py"))
+
+
+def source_dirs(given: Sequence[PathLike] | PathLike | None) -> list[str]:
+    """The plugin directories that contain plugins in Python."""
+    return [] if given is None else [path for path in _paths("plugin_dirs", given) if _may_hold_sources(path)]
+
+
 def _plugin_dirs(given: Sequence[PathLike] | PathLike) -> list[str]:
     """The plugin directories, with those into which plugins in Python are packed."""
     directories = _paths("plugin_dirs", given)
@@ -154,7 +170,7 @@ def runtime_options(*, workers: int, plugin_dirs: Sequence[PathLike] | PathLike 
                     recycle_above: int | str, worker_environment: Callable[[int], Mapping[str, str]] | None,
                     copy_results: bool,
                     cancel_grace: float, drain_timeout: float, start_timeout: float, stall_timeout: float,
-                    hot_swap: bool | HotSwap) -> dict[str, Any]:
+                    hot_swap: HotSwap | None) -> dict[str, Any]:
     """Checks the options of a Runtime. Raises tenon.InvalidArgument."""
     if overflow not in ("block", "reject"):
         raise InvalidArgument("invalid_argument", f"overflow: {overflow!r} is neither 'block' nor 'reject'")
@@ -162,7 +178,6 @@ def runtime_options(*, workers: int, plugin_dirs: Sequence[PathLike] | PathLike 
         raise InvalidType("invalid_argument",
                           "settings: expected a dict of the settings of plugins by name, as in "
                           f"{{'image': {{...}}}}, not {type(settings).__name__}")
-    swap = HotSwap() if hot_swap is True else hot_swap or None
     executable = _path("worker_executable", worker_executable)
     return {
         "workers": _units.count("workers", workers, at_most=4096),
@@ -188,5 +203,5 @@ def runtime_options(*, workers: int, plugin_dirs: Sequence[PathLike] | PathLike 
         "drain_timeout_ms": _units.milliseconds("drain_timeout", drain_timeout),
         "start_timeout_ms": _units.milliseconds("start_timeout", start_timeout),
         "stall_timeout_ms": _units.milliseconds("stall_timeout", stall_timeout),
-        "hot_swap": swap._plain() if swap else None,
+        "hot_swap": hot_swap._plain() if hot_swap else None,
     }

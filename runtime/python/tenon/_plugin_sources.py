@@ -8,6 +8,7 @@ does the same: ``python3 -m tenon._plugin_sources DIR...`` prints where the pack
 from __future__ import annotations
 
 import argparse
+import ast
 import hashlib
 import logging
 import os
@@ -31,7 +32,7 @@ def is_source(path: str | os.PathLike[str]) -> bool:
 
 
 def sources_in(directory: str | os.PathLike[str]) -> Iterator[Path]:
-    """The paths in a directory that may be plugins. A .so file of the same name, packed by the author, takes
+    """The paths in a directory that may be those of plugins. A .so file of the same name, packed by the author, takes
     precedence."""
     try:
         entries = sorted(Path(directory).iterdir())
@@ -41,6 +42,36 @@ def sources_in(directory: str | os.PathLike[str]) -> Iterator[Path]:
         is_other = entry.name.startswith(("_", ".", "test_")) or entry.name in ("conftest.py", "setup.py")
         if not is_other and is_source(entry) and not entry.with_suffix(".so").exists():
             yield entry
+
+
+def _objection(source: Path) -> str | None:
+    """Why a file in a plugin directory is not imported; empty if nobody needs to know, None if it may be a plugin.
+    Importing a script would run it, so a module is imported only if a function at its top level has type hints or a
+    decorator."""
+    if source.suffix != ".py":
+        return None
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    try:
+        if main is not None and source.samefile(main):
+            return ""  # The running program.
+        tree = ast.parse(source.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return None  # Packing it says what is wrong.
+    if any(_may_be_task(node) for node in tree.body):
+        return None
+    public = [node for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
+    return (f"{source}:{public[0].lineno}: {public[0].name}() has no type hints, so that this module is not taken for a "
+            f"plugin; write them, as in def greet(name: str) -> str") if public else ""
+
+
+def _may_be_task(node: ast.AST) -> bool:
+    if isinstance(node, ast.ClassDef):
+        return bool(node.decorator_list)
+    if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return False
+    arguments = node.args
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+    return bool(node.decorator_list) or node.returns is not None or any(one.annotation for one in every)
 
 
 def pack_source(source: str | os.PathLike[str]) -> Path:
@@ -66,6 +97,11 @@ def with_packed(directories: Iterable[str], report: Callable[[str], None] = _log
         found.append(directory)
         names = set()
         for source in sources_in(directory):
+            objection = _objection(source)
+            if objection is not None:
+                if objection:
+                    report(objection)
+                continue
             try:
                 names.add(pack_source(source).name)
             except (Error, OSError) as error:

@@ -144,7 +144,7 @@ def _load(path: PathLike, sets: Mapping[str, Any], workers: int, plugin_dirs: Se
         workers=workers, plugin_dirs=plugin_dirs, worker_executable=None, cache_dir=None, settings={}, limits=None,
         plugin_limits={}, max_queued_calls=1 << 24, max_queued_bytes=4 << 30, overflow="block",
         argument_arena=1 << 30, result_arena=1 << 30, large_block_cache=1 << 30, worker_memory_limit=0,
-        recycle_after_calls=0, recycle_above=0, worker_environment=None, copy_results=False, cancel_grace=1, drain_timeout=3600, start_timeout=10, stall_timeout=3, hot_swap=False)
+        recycle_after_calls=0, recycle_above=0, worker_environment=None, copy_results=False, cancel_grace=1, drain_timeout=3600, start_timeout=10, stall_timeout=3, hot_swap=None)
     options["log"] = logs.queue if logs else None
     pipeline, diagnostics = _tenon.load_pipeline(os.fspath(path), _overrides(sets), options)
     return pipeline, [Diagnostic(*values) for values in diagnostics]

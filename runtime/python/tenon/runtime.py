@@ -22,6 +22,9 @@ from .future import Future, _drain
 from .session import Source, reduce_session
 from ._handle import Task
 
+if TYPE_CHECKING:
+    from ._source_watch import SourceWatch
+
 Table = _tenon.Table
 How = Literal["drain", "drain_running", "cancel", "kill"]
 # The numbers of tenon::Shutdown.
@@ -138,10 +141,10 @@ class Runtime(_tenon.Runtime):
     os.fork() its methods raise tenon.Unavailable.
 
     workers: worker processes; 0 for one per core.
-    plugin_dirs: directories to search for plugins, before those of TENON_PLUGIN_PATH; None for the directory of the
-        plugins that come with tenon.
+    plugin_dirs: directories to search for plugins, before those of TENON_PLUGIN_PATH; None for the plugins that come
+        with tenon, which tenon.bundled_plugin_dirs() adds to others.
     settings: settings of plugins by name, each as a dict, a dataclass or bytes.
-    hot_swap: True or a HotSwap makes the plugins swappable.
+    hot_swap: True or a HotSwap makes the plugins swappable; HotSwap(watch=True) swaps plugins whose files change.
     log: whether log lines go to logging, as 'tenon' and 'tenon.worker'.
     limits, plugin_limits: limits on plugins while they are loaded, and exceptions by plugin name.
     overflow: what a call does when the queue is full: 'block' waits for room, 'reject' raises tenon.Rejected.
@@ -164,6 +167,8 @@ class Runtime(_tenon.Runtime):
     """
 
     _logs: LogThread | None = None
+    _source_watch: SourceWatch | None = None
+    _source_dirs: Sequence[str] = ()
 
     def __init__(self, *, workers: int = 0, plugin_dirs: Sequence[PathLike] | PathLike | None = None,
                  settings: Mapping[str, Any] | None = None, hot_swap: bool | HotSwap = False, log: bool = True,
@@ -175,6 +180,12 @@ class Runtime(_tenon.Runtime):
                  worker_environment: Callable[[int], Mapping[str, str]] | None = None, copy_results: bool = False, cancel_grace: float = 1,
                  drain_timeout: float = 3600, start_timeout: float = 10, stall_timeout: float = 3,
                  worker_executable: PathLike | None = None, cache_dir: PathLike | None = None) -> None:
+        swap = _options.hot_swap(hot_swap)
+        self._source_dirs = _options.source_dirs(plugin_dirs)
+        if swap is not None and swap.watch and self._source_dirs:
+            from ._source_watch import SourceWatch
+            # Before the sources are packed, so that no change is missed.
+            self._source_watch = SourceWatch(self._source_dirs, swap.debounce)
         options = _options.runtime_options(
             workers=workers, plugin_dirs=plugin_dirs, worker_executable=worker_executable, cache_dir=cache_dir,
             settings={} if settings is None else settings, limits=limits, plugin_limits=plugin_limits or {},
@@ -182,7 +193,7 @@ class Runtime(_tenon.Runtime):
             argument_arena=argument_arena, result_arena=result_arena, large_block_cache=large_block_cache,
             worker_memory_limit=worker_memory_limit, recycle_after_calls=recycle_after_calls,
             recycle_above=recycle_above, worker_environment=worker_environment, copy_results=copy_results, cancel_grace=cancel_grace,
-            drain_timeout=drain_timeout, start_timeout=start_timeout, stall_timeout=stall_timeout, hot_swap=hot_swap)
+            drain_timeout=drain_timeout, start_timeout=start_timeout, stall_timeout=stall_timeout, hot_swap=swap)
         self._logs = LogThread() if log else None
         options["log"] = self._logs.queue if self._logs else None
         try:
@@ -190,6 +201,8 @@ class Runtime(_tenon.Runtime):
         except BaseException:
             self._end_logs()
             raise
+        if self._source_watch is not None:
+            self._source_watch.start()
         _live.add(self)
 
     # -- the end ------------------------------------------------------------------------------
@@ -203,6 +216,9 @@ class Runtime(_tenon.Runtime):
         """
         if how not in _HOW:
             raise InvalidArgument("invalid_argument", f"close: {how!r} is none of {', '.join(map(repr, _HOW))}")
+        watch, self._source_watch = self._source_watch, None
+        if watch is not None:
+            watch.close()
         self._close(_HOW[how])
         self._end_logs()
 
@@ -224,9 +240,13 @@ class Runtime(_tenon.Runtime):
             warnings.warn(f"unclosed {self!r}; close() it, or use it in a with statement", ResourceWarning,
                           stacklevel=2, source=self)
             self._close(_HOW["cancel"])
+        # Neither thread is joined, because the collector may run on that very thread.
+        watch, self._source_watch = self._source_watch, None
+        if watch is not None:
+            watch.close(wait=False)
         logs, self._logs = self._logs, None
         if logs is not None:
-            logs.queue.close()  # Not joined, because the collector may run on that very thread.
+            logs.queue.close()
 
     def __repr__(self) -> str:
         return f"<tenon.Runtime at {id(self):#x}{' closed' if self.closed else ''}>"
@@ -326,16 +346,24 @@ class Runtime(_tenon.Runtime):
     def swap(self, what: PathLike, options: SwapOptions | None = None) -> SwapReport:
         """Makes another version of a plugin the current one and waits until it is.
 
-        what: 'image' for the current content of its file, 'image@1.3.0' for that version, or the path of a file; a .py
-            file or a package is packed first, as by tenon.pack. The runtime needs hot_swap. Raises tenon.Incompatible
+        what: 'image' for the current content of its file, 'image@1.3.0' for that version, or the path of a file. A
+            plugin in Python is packed first, as by tenon.pack. The runtime needs hot_swap. Raises tenon.Incompatible
             for a break of the schema, tenon.Rejected if the canary rejects the version; the old version then stays
             current.
         """
         path = os.fspath(what)
-        if path.endswith(".py") or os.path.exists(os.path.join(path, "__init__.py")):
+        source = path if _options.is_source(path) else self._source_of(path)
+        if source is not None:
             from . import _plugin_sources
-            path = str(_plugin_sources.pack_source(path))
+            packed = str(_plugin_sources.pack_source(source))
+            path = packed if source == path else path
         return _report(self._swap(path, (options or SwapOptions())._plain()))
+
+    def _source_of(self, plugin: str) -> str | None:
+        """The source of a plugin in Python in the plugin directories; None if there is none."""
+        from ._plugin_sources import sources_in
+        found = (source for directory in self._source_dirs for source in sources_in(directory))
+        return next((str(source) for source in found if source.stem == plugin), None)
 
     def rollback(self, plugin: str, reason: str = "") -> SwapReport:
         """Rolls back to the previous version."""
