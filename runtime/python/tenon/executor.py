@@ -17,8 +17,9 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
-from . import _names, _tenon, _units
+from . import _names, _options, _places, _tenon, _units
 from ._chunks import ChunkSizer
+from ._marks import MARK
 from ._options import PathLike
 from ._progress import reporter
 from .errors import Error, InvalidArgument, InvalidType
@@ -68,7 +69,9 @@ class Executor(concurrent.futures.Executor):
     preload: names of modules that workers import when they start.
     settings: settings of further plugins by name, as for Runtime.
     runtime: an existing runtime to use; options about workers are then those of the runtime. The executor does not shut
-        it down, and waits only for its own calls. Further keywords are those of tenon.Runtime.
+        it down, and waits only for its own calls.
+    Further keywords are those of tenon.Runtime. The plugins that come with tenon are found in addition to those of
+    `plugin_dirs`.
 
     In a child of os.fork() the executor does not work: submit raises tenon.Unavailable, and shutdown does nothing.
     """
@@ -97,6 +100,10 @@ class Executor(concurrent.futures.Executor):
                 from ._initializers import Initializers
                 initializers = Initializers()
                 own["initializing"] = initializers.directory
+            if (directories := keywords.get("plugin_dirs")) is not None:
+                # The plugin that runs the functions is among those that come with tenon.
+                own_dirs = _options._paths("plugin_dirs", directories)
+                keywords["plugin_dirs"] = [*own_dirs, *(path for path in _places.plugin_dirs() if path not in own_dirs)]
             self._core = _Core(Runtime(
                 workers=workers,
                 settings={**(settings or {}), _PLUGIN: own},
@@ -107,8 +114,28 @@ class Executor(concurrent.futures.Executor):
             self._core.initializers = initializers
         self._max_workers = self._core.workers
         self._options: dict[str, Any] = {}
-        self._calls = _tenon.FunctionCalls(self._core.runtime, _name_of, ExecutorFuture, self._core.on_failure, {})
+        self._calls = self._function_calls({})
+        self._marked_calls: dict[tuple[Any, ...], tuple[_tenon.FunctionCalls, bool]] = {}
         weakref.finalize(self, self._core.retire).atexit = False
+
+    def _function_calls(self, options: dict[str, Any]) -> _tenon.FunctionCalls:
+        return _tenon.FunctionCalls(self._core.runtime, _name_of, ExecutorFuture, self._core.on_failure, options)
+
+    def _calls_of(self, mark: Mapping[str, Any] | None) -> tuple[_tenon.FunctionCalls, bool]:
+        """How a function is called that has this mark of @tenon.task, and whether its calls have a run_timeout. Options
+        of the executor take precedence over the mark."""
+        limited = self._options.get("run_timeout") is not None
+        if mark is None:
+            return self._calls, limited
+        key = mark["run_timeout"], mark["retries"]
+        found = self._marked_calls.get(key)
+        if found is None:
+            options = dict(self._options)
+            for name, value in zip(("run_timeout", "retries"), key):
+                if options.get(name) is None:
+                    options[name] = value
+            found = self._marked_calls[key] = self._function_calls(options), options["run_timeout"] is not None
+        return found
 
     # -- calls --------------------------------------------------------------------------------
 
@@ -124,7 +151,9 @@ class Executor(concurrent.futures.Executor):
         target: Any = fn
         if type(target) is functools.partial:
             target, args, kwargs = _unfold(target, args, kwargs)
-        future: ExecutorFuture[T] = self._calls.submit(target, *args, **kwargs)
+        mark = getattr(target, MARK, None)
+        calls = self._calls if mark is None else self._calls_of(mark)[0]
+        future: ExecutorFuture[T] = calls.submit(target, *args, **kwargs)
         if not core.owned:
             core.track(future)
         return future
@@ -144,7 +173,8 @@ class Executor(concurrent.futures.Executor):
         """Returns an iterator over fn(*arguments) for the arguments from the iterables.
 
         chunksize: how many calls are sent together. 'auto' measures: short calls in large groups, long calls
-            separately.
+            separately. Calls with a run_timeout are sent separately, unless a size is given; the time then applies to
+            each group.
         buffersize: the maximum number of calls that are running or whose results have not been taken. The iterables are
             then read as results are taken, and may be endless. None: they are read at once, as in the standard library.
         ordered: results in the order of the arguments; False: in the order of completion.
@@ -177,30 +207,35 @@ class Executor(concurrent.futures.Executor):
         if buffersize is None:
             items = list(items)
             total = len(items)
-        groups = _Groups(self._core, self._calls, target, iter(items), total, chunksize, buffersize)
+        calls, limited = self._calls_of(getattr(target, MARK, None))
+        if limited and chunksize == "auto":
+            chunksize = 1  # One call must not use up the time of the others.
+        groups = _Groups(self._core, calls, target, iter(items), total, chunksize, buffersize)
         # The first calls start before a result is requested.
         groups.fill()
         return _results(groups, deadline, ordered, reporter(progress, total))
 
     def options(self, *, run_timeout: float | None = None, queue_timeout: float | None = None,
                 timeout: float | None = None, priority: int = 0, affinity: str | None = None,
-                retries: int = 0) -> Executor:
+                retries: int | None = None) -> Executor:
         """The same executor with options for each call: ex.options(run_timeout=5).submit(work, 1).
 
         run_timeout: seconds that a call may run. After that its worker is killed if necessary, even in an endless loop,
-            and the future raises tenon.DeadlineExceeded, which is a TimeoutError.
+            and the future raises tenon.DeadlineExceeded, which is a TimeoutError. None: the run_timeout of the
+            function's @tenon.task, if it has one; math.inf: no limit.
         queue_timeout: seconds until a worker begins the call; timeout: seconds from now to its end.
         priority: higher runs first.
         affinity: calls with the same key run on the same worker, one after another.
-        retries: further attempts if a worker dies while it runs the call, which must then be harmless to repeat.
+        retries: further attempts if a worker dies while it runs the call, which must then be harmless to repeat. None:
+            those of the function's @tenon.task, or none.
         """
         view = object.__new__(type(self))
         view.__dict__.update(self.__dict__)
         view._options = {"run_timeout": run_timeout, "queue_timeout": queue_timeout, "timeout": timeout,
                          "priority": priority, "affinity": affinity,
-                         "retries": _units.count("retries", retries, at_most=249)}
-        view._calls = _tenon.FunctionCalls(self._core.runtime, _name_of, ExecutorFuture, self._core.on_failure,
-                                           view._options)
+                         "retries": None if retries is None else _units.count("retries", retries, at_most=249)}
+        view._calls = self._function_calls(view._options)
+        view._marked_calls = {}
         # A view keeps the executor alive.
         view._viewed = self  # type: ignore[attr-defined]
         return view
@@ -295,7 +330,7 @@ def _plugin_settings(initializer: Any, initargs: Sequence[Any], path: Sequence[P
         raise TypeError("initializer must be a callable")
     search = sys.path if path is None else [os.fspath(entry) for entry in path]
     result: dict[str, Any] = {
-        "executable": sys.executable or "",
+        "executable": _places.interpreter(),
         "path": [os.path.abspath(entry) for entry in search],
         "preload": [preload] if isinstance(preload, str) else list(preload),
     }
