@@ -12,6 +12,8 @@ PLUGINS = BUILD / "plugins"
 TEST_PLUGINS = BUILD / "tests" / "python_plugins"
 # Catches a hang; does not judge speed.
 LONG = 60.0
+# The exit code of a test that cannot run here; ctest then shows it as skipped.
+SKIPPED = 77
 
 
 def run_script(*arguments: str, stdin: str | None = None, cwd: Path | None = None,

@@ -219,9 +219,10 @@ PyCFunction as_method(Function function) {
 
 PyMethodDef calls_methods[] = {
     {"submit", as_method(calls_submit), METH_FASTCALL | METH_KEYWORDS,
-     "submit(function, /, *args, **kwargs)\n--\n\nCalls a function and returns its future."},
+     "submit($self, function, /, *args, **kwargs)\n--\n\nCalls a function and returns its future."},
     {"submit_group", as_method(calls_submit_group), METH_FASTCALL,
-     "submit_group(function, calls)\n--\n\nCalls a function for each tuple of arguments of a list. The future's result "
+     "submit_group($self, function, calls, /)\n--\n\nCalls a function for each tuple of arguments of a list. The "
+     "future's result "
      "is (values, exception): the values up to the first failure, and that one or None."},
     {nullptr, nullptr, 0, nullptr},
 };

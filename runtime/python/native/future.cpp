@@ -253,17 +253,20 @@ PyCFunction as_method(Function function) {
 
 PyMethodDef future_methods[] = {
     {"result", as_method(future_result), METH_FASTCALL | METH_KEYWORDS,
-     "result(timeout=None)\n--\n\nWaits for the call and returns its result, or raises what it failed with."},
+     "result($self, /, timeout=None)\n--\n\nWaits for the call and returns its result, or raises what it failed with."},
     {"_outcome", as_method(future_outcome), METH_FASTCALL | METH_KEYWORDS, nullptr},
-    {"done", future_done, METH_NOARGS, "done()\n--\n\nWhether the call has ended, in whichever way."},
+    {"done", future_done, METH_NOARGS, "done($self, /)\n--\n\nWhether the call has ended, in whichever way."},
     {"cancel", future_cancel, METH_NOARGS,
-     "cancel()\n--\n\nEnds a call that is still queued, and returns True; asks a running one to stop, and returns "
+     "cancel($self, /)\n--\n\nEnds a call that is still queued, and returns True; asks a running one to stop, and "
+     "returns "
      "False."},
     {"cancel_queued", future_cancel_queued, METH_NOARGS,
-     "cancel_queued()\n--\n\nEnds the call if no worker has begun it, and returns whether it did."},
-    {"started", future_started, METH_NOARGS, "started()\n--\n\nWhether a worker has begun the call, or it has ended."},
+     "cancel_queued($self, /)\n--\n\nEnds the call if no worker has begun it, and returns whether it did."},
+    {"started", future_started, METH_NOARGS,
+     "started($self, /)\n--\n\nWhether a worker has begun the call, or it has ended."},
     {"progress", future_progress, METH_NOARGS,
-     "progress()\n--\n\nWhat the running task last reported, as (done, total); None when it has reported nothing."},
+     "progress($self, /)\n--\n\nWhat the running task last reported, as (done, total); None when it has reported "
+     "nothing."},
     {"_watch", as_method(future_watch), METH_FASTCALL, nullptr},
     {nullptr, nullptr, 0, nullptr},
 };

@@ -153,7 +153,8 @@ void set_future_class(PyObject* type) {
 
 PyMethodDef runtime_call_methods[] = {
     {"call", as_method(runtime_call), METH_FASTCALL | METH_KEYWORDS,
-     "call(task, argument=None, /, *, params=None, timeout=None, run_timeout=None, queue_timeout=None, priority=0, "
+     "call($self, task, argument=None, /, *, params=None, timeout=None, run_timeout=None, queue_timeout=None, "
+     "priority=0, "
      "retries=2, affinity=None, **fields)\n--\n\n"
      "Runs a task and returns its result, a Table.\n\n"
      "task: its full name, such as 'text.count'.\n"
@@ -167,7 +168,7 @@ PyMethodDef runtime_call_methods[] = {
      "affinity: calls with the same key run on the same worker, one after another.\n\n"
      "Raises TaskFailed, WorkerCrashed, DeadlineExceeded, NotFound, InvalidArgument; all are tenon.Error."},
     {"submit", as_method(runtime_submit), METH_FASTCALL | METH_KEYWORDS,
-     "submit(task, argument=None, /, **options_and_fields)\n--\n\n"
+     "submit($self, task, argument=None, /, **options_and_fields)\n--\n\n"
      "The same as call, without waiting: returns a Future, which concurrent.futures and asyncio understand."},
     {"_shared_buffer", runtime_shared_buffer, METH_VARARGS, nullptr},
     {"_task_plan", runtime_task_plan, METH_O, nullptr},

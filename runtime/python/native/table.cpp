@@ -315,16 +315,17 @@ PyCFunction as_method(Function function) {
 }
 
 PyMethodDef table_methods[] = {
-    {"keys", table_keys, METH_NOARGS, "keys()\n--\n\nThe names of all fields, in the order of the schema."},
-    {"values", table_values, METH_NOARGS, "values()\n--\n\nThe values of all fields."},
-    {"items", table_items, METH_NOARGS, "items()\n--\n\nPairs of name and value."},
+    {"keys", table_keys, METH_NOARGS, "keys($self, /)\n--\n\nThe names of all fields, in the order of the schema."},
+    {"values", table_values, METH_NOARGS, "values($self, /)\n--\n\nThe values of all fields."},
+    {"items", table_items, METH_NOARGS, "items($self, /)\n--\n\nPairs of name and value."},
     {"get", as_method(table_get), METH_FASTCALL,
-     "get(name, default=None, /)\n--\n\nA field, or the default if the "
+     "get($self, name, default=None, /)\n--\n\nA field, or the default if the "
      "table has no such field."},
     {"asdict", asdict_method, METH_NOARGS,
-     "asdict()\n--\n\nA copy as a dict, with tables as dicts, bytes as bytes and other vectors as lists."},
+     "asdict($self, /)\n--\n\nA copy as a dict, with tables as dicts, bytes as bytes and other vectors as lists."},
     {"array", as_method(array_method), METH_VARARGS | METH_KEYWORDS,
-     "array(name, /, dtype=None)\n--\n\nA vector of numbers or structs as a numpy array, which is not a copy, cannot "
+     "array($self, name, /, dtype=None)\n--\n\nA vector of numbers or structs as a numpy array, which is not a copy, "
+     "cannot "
      "be written and keeps the result alive. A dtype reads the same bytes as other numbers."},
     {"__dir__", table_dir, METH_NOARGS, nullptr},
     {nullptr, nullptr, 0, nullptr},

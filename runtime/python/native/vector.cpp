@@ -150,7 +150,7 @@ int vector_buffer(PyObject* self, Py_buffer* view, int flags) {
 }
 
 PyMethodDef vector_methods[] = {
-    {"tolist", vector_tolist, METH_NOARGS, "tolist()\n--\n\nA list of the items, with tables as dicts."},
+    {"tolist", vector_tolist, METH_NOARGS, "tolist($self, /)\n--\n\nA list of the items, with tables as dicts."},
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -303,7 +303,7 @@ def _decode_dataclass(name: str, values: dict[str, Any]) -> Any:
     kind = _class_of(name)
     if not dataclasses.is_dataclass(kind):
         raise ValueError(f"'{name}' is not a dataclass here; both sides must run one version of it")
-    made = object.__new__(kind)
+    made: Any = object.__new__(kind)
     rest = dict(values)
     for field in dataclasses.fields(kind):
         if field.name in rest:
@@ -496,7 +496,7 @@ def dtype_from_data(data: Any) -> Any:
     }
     if any(title is not None for title in data["titles"]):
         form["titles"] = data["titles"]
-    return numpy.dtype(form, align=data["aligned"])
+    return numpy.dtype(form, align=data["aligned"])  # type: ignore[call-overload]
 
 
 def _encode_numpy_scalar(thing: Any) -> _Parts:

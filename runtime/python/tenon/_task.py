@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 try:
-    import _tenon_worker as _worker
+    import _tenon_worker as _worker  # type: ignore
 except ImportError:  # The host, or a test.
-    _worker = None  # type: ignore[assignment]
+    _worker = None
 
 __all__ = ["CurrentWorker", "call", "check", "current_worker", "in_worker", "progress", "state", "worker_state"]
 
@@ -25,7 +25,7 @@ class CurrentWorker(NamedTuple):
 
     id: int
     """Number of the worker, unique in its runtime."""
-    index: int
+    index: int  # type: ignore[assignment]
     """The lowest number that was free when the worker started: 0 up to the number of workers, less one."""
     call_id: int
     """Number of the running call; 0 between calls."""
@@ -126,7 +126,7 @@ def state(function: Callable[..., _Made]) -> _Made:
     leaves the process, so it may be any object. If the function raises an exception, it is called again the next
     time."""
     try:
-        return _states[function]
+        return _states[function]  # type: ignore[no-any-return]
     except KeyError:
         pass
     if not getattr(function, "__tenon_worker_state__", False):

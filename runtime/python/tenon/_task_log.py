@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-import _tenon_worker
+import _tenon_worker  # type: ignore
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 

@@ -141,6 +141,7 @@ class Runtime:
     def _events_since(self, number: int, /) -> list[_Event]: ...
     def _wait_event(self, number: int, timeout: float | None, /) -> bool: ...
 
+@final
 class FunctionCalls:
     """Calls of Python functions in a runtime, with one set of options."""
     def __new__(cls, runtime: Runtime, name_of: Callable[[Any], str], future_class: type[Any],
@@ -148,6 +149,7 @@ class FunctionCalls:
     def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Any: ...
     def submit_group(self, function: Any, calls: list[tuple[Any, ...]], /) -> Any: ...
 
+@final
 class ReplyMemory:
     """The memory of a result, of which arrays are views."""
 
