@@ -121,6 +121,31 @@ class Submit(Pool):
         with self.assertRaisesRegex(AttributeError, "no_such_function"):
             self.executor.submit("math:no_such_function").result(LONG)
 
+    def test_an_import_that_fails_or_hangs(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            directory = Path(name)
+            (directory / "fails_here.py").write_text("import no_such_module_of_mine\ndef f(): pass\n")
+            (directory / "broken_here.py").write_text("def f(:\n")
+            (directory / "hangs_here.py").write_text("import time\ntime.sleep(1000)\ndef f(): pass\n")
+            with tenon.Executor(1, path=[directory], cancel_grace=0.2) as executor:
+                with self.assertRaisesRegex(ModuleNotFoundError, "no_such_module_of_mine") as caught:
+                    executor.call("fails_here:f")
+                self.assertIn("fails_here.py", str(caught.exception.__cause__))
+                with self.assertRaises(SyntaxError) as wrong:
+                    executor.call("broken_here:f")
+                self.assertIn("broken_here.py", str(wrong.exception.__cause__))
+                with self.assertRaises(TimeoutError):
+                    executor.options(run_timeout=0.3).call("hangs_here:f")
+                self.assertEqual(executor.call(pow, 2, 3), 8)
+
+    def test_arguments_may_be_kept_and_changed(self) -> None:
+        """Arguments are the task's own, although the memory in which they came is reused by later calls."""
+        arguments = [bytes([i]) * 100_000 for i in range(20)]
+        for argument in arguments:
+            self.executor.options(affinity="one").submit(tasks.keep, argument, bytearray(argument)).result(LONG)
+        kept = self.executor.options(affinity="one").submit(tasks.kept).result(LONG)
+        self.assertEqual(kept, [(argument, argument[:-1] + b"!") for argument in arguments])
+
     def test_many_futures(self) -> None:
         futures = [self.executor.submit(tasks.add, i, 1) for i in range(20_000)]
         self.assertEqual([future.result(LONG) for future in futures], list(range(1, 20_001)))

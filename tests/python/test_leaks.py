@@ -1,7 +1,11 @@
-"""No call leaks references or memory, however it ends."""
+"""No call leaks references or memory, however it ends. ctest makes a few hundred calls of each kind; for more:
+
+    PYTHONPATH=build/python TENON_TEST_BUILD=build /usr/bin/python3 tests/python/test_leaks.py --rounds 1000000
+"""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import gc
 import queue
@@ -11,8 +15,9 @@ import threading
 import unittest
 from collections.abc import Callable
 
+import executor_tasks as tasks
 import tenon
-from support import LONG, TEST_PLUGINS
+from support import LONG, PLUGINS, TEST_PLUGINS
 
 ROUNDS = 200
 EVERYTHING = {
@@ -111,6 +116,39 @@ class Leaks(unittest.TestCase):
         finally:
             loop.close()
 
+    @unittest.skipUnless((PLUGINS / "py.so").exists(), "this build has no plugin py")
+    def test_executor(self) -> None:
+        executor = tenon.Executor(1, log=False)
+        self.addCleanup(executor.shutdown)
+        executor.submit(tasks.same, 0).result(LONG)
+        record = {"name": "x", "values": (1, 2.5, None, {"a", "b"}), "data": b"b" * 500}
+
+        def refused() -> None:
+            with self.assertRaises(TypeError):
+                executor.submit(tasks.same, object())
+
+        def failed(function: object, *arguments: object) -> None:
+            with self.assertRaises(Exception):
+                executor.submit(function, *arguments).result(LONG)  # type: ignore[arg-type]
+
+        def failed_map() -> None:
+            with self.assertRaises(ValueError):
+                list(executor.map(tasks.fail_at, range(5), [2] * 5))
+
+        self.flat(lambda: executor.submit(tasks.same, 1).result(LONG))
+        self.flat(lambda: executor.submit(tasks.same, record).result(LONG))
+        self.flat(lambda: executor.submit(tasks.same, b"x" * 100_000).result(LONG))
+        self.flat(lambda: executor.submit(lambda x: x + 1, 1).result(LONG))
+        self.flat(refused)
+        self.flat(lambda: failed(tasks.fail, "value"))
+        self.flat(lambda: failed(tasks.fail, "chain"))
+        self.flat(lambda: failed(tasks.lock))
+        self.flat(lambda: failed("executor_tasks:missing"))
+        self.flat(lambda: list(executor.map(tasks.same, range(50))))
+        self.flat(lambda: list(executor.map(tasks.same, range(50), ordered=False)))
+        self.flat(failed_map)
+        self.flat(lambda: executor.options(run_timeout=LONG).submit(tasks.same, 1).result(LONG))
+
     def test_runtimes(self) -> None:
         def start_and_close() -> None:
             with tenon.Runtime(workers=1) as rt:
@@ -127,4 +165,8 @@ class Leaks(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    given, rest = parser.parse_known_args()
+    ROUNDS = given.rounds
+    unittest.main(argv=[sys.argv[0], *rest])

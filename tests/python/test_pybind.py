@@ -6,6 +6,8 @@ from __future__ import annotations
 import os
 import pickle
 import sys
+import tempfile
+import threading
 import unittest
 from pathlib import Path
 
@@ -23,6 +25,21 @@ except ImportError:
 
 WORKERS = 2
 CALLS = 10_000
+LONG = 100.0
+SCORING = """
+__version__ = "{version}.0.0"
+import tenon
+
+@tenon.worker_state
+def the_detector():
+    import detector
+    return detector.Detector(1_000_000 if {version} == 1 else 10)
+
+@tenon.task(idempotent=True)
+def score(item: int) -> list[float]:
+    import detector
+    return [tenon.state(the_detector).score(item), detector.made(), {version}]
+"""
 
 
 @unittest.skipIf(detector is None, "the module detector is not built; it needs pybind11 (pybind11-dev)")
@@ -50,6 +67,37 @@ class Detectors(unittest.TestCase):
         self.assertLessEqual(len(uses), WORKERS)
         self.assertEqual(sum(uses.values()), CALLS)
         self.assertEqual(detector.made(), here)
+
+    def test_a_plugin_with_such_an_object_is_swapped(self) -> None:
+        """Each version makes its own object in its own workers, and all calls meanwhile get right scores."""
+        from tenon.pack import pack
+
+        with tempfile.TemporaryDirectory() as name:
+            directory = Path(name)
+            files = []
+            for version in (1, 2):
+                source = directory / f"v{version}" / "scoring.py"
+                source.parent.mkdir()
+                source.write_text(SCORING.format(version=version))
+                files.append(pack(source, source.parent))
+            with tenon.Runtime(workers=WORKERS, plugin_dirs=[files[0].parent], log=False,
+                               settings={"scoring": {"python": {"path": sys.path[:2]}}},
+                               hot_swap=tenon.HotSwap(store_dir=directory / "store")) as rt:
+                first = [rt.submit("scoring.score", item=item, retries=10) for item in range(CALLS // 2)]
+                swapped = threading.Thread(target=rt.swap, args=(files[1], tenon.SwapOptions(probation=0)))
+                swapped.start()
+                meanwhile = [rt.submit("scoring.score", item=item, retries=10) for item in range(CALLS // 2)]
+                swapped.join(LONG)
+                self.assertFalse(swapped.is_alive())
+                results = [(item, list(future.result(LONG).value)) for futures in (first, meanwhile)
+                           for item, future in enumerate(futures)]
+                after = list(rt.call("scoring.score", item=7).value)
+            self.assertEqual(len(results), CALLS)
+            for item, (score, made, version) in results:
+                self.assertIn(version, (1, 2))
+                # The weights of version 2 begin anew after 10.
+                self.assertEqual((score, made), ((item if version == 1 else item % 10) + 0.5, 1))
+            self.assertEqual(after, [7.5, 1, 2])
 
 
 if __name__ == "__main__":

@@ -109,6 +109,25 @@ print('refused' if 'interpreter' in str(failure) else failure)
 """
         self.check("-c", script, said="refused\n")
 
+    def test_without_numpy(self) -> None:
+        result = run_script("-c", """
+import sys
+sys.modules['numpy'] = None
+import tenon
+with tenon.Runtime(workers=1) as rt:
+    table = rt.call('tenon.echo', data=b'abc')
+    print(bytes(table.data), len(rt.buffer(5)))
+    for make in (lambda: rt.array(3), lambda: table.array('data')):
+        try:
+            make()
+        except NotImplementedError as error:
+            print(error)
+""")
+        lines = result.stdout.splitlines()
+        self.assertEqual((len(lines), lines[:1], result.returncode), (3, ["b'abc' 5"], 0), result.stdout + result.stderr)
+        for line in lines[1:]:
+            self.assertRegex(line, "numpy, which is not installed; ")
+
     def test_the_package_is_documented(self) -> None:
         result = run_script("-c", "import tenon; help(tenon); help(tenon.Runtime); help(tenon.Table)")
         self.assertIn("rt.call('text.count', path='/etc/passwd')", result.stdout)
