@@ -92,6 +92,12 @@ class Submit(Pool):
         self.assertEqual(self.executor.submit(second, 1).result(LONG), 3)
         self.assertEqual(self.executor.submit(first, 1).result(LONG), 2)
 
+    def test_a_lambda_inside_another_one(self) -> None:
+        call = lambda n: self.executor.submit(lambda x: x + 1, n).result(LONG)  # noqa: E731
+        self.assertEqual([call(n) for n in range(3)], [1, 2, 3])
+        nested = (lambda y: (lambda x: x * 2)(y) + 1, lambda x: x * 2)
+        self.assertEqual([self.executor.submit(one, 5).result(LONG) for one in nested], [11, 10])
+
     def test_built_in_functions_that_look_at_their_caller(self) -> None:
         submit = self.executor.submit
         self.assertEqual(submit(eval, "1 + 1").result(LONG), 2)

@@ -389,7 +389,8 @@ def _lambda_node(function: types.FunctionType) -> ast.Lambda:
     if not found:
         raise TypeError("the text of the lambda is not where it was, or it uses variables of the function around it; "
                         "write a def, and give what it needs as arguments")
-    return next(iter(found.values()))
+    # A lambda around it has its code inside, and is longer.
+    return found[min(found, key=len)]
 
 
 def _lambdas_in(lines: list[str]) -> Iterator[ast.Lambda]:
