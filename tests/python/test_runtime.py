@@ -72,6 +72,13 @@ class Calls(unittest.TestCase):
             self.assertEqual(bytes(self.rt.call("tenon.echo", data=data).data), data)
             self.assertEqual(bytes(self.rt.call("tenon.echo", {"data": memoryview(data)}).data), data)
 
+    def test_params_among_the_fields(self) -> None:
+        with self.assertRaisesRegex(tenon.InvalidArgument,
+                                    r"^tenon.fail: 'message' is one of its params; give it as params={'message': ...}$"):
+            self.rt.call("tenon.fail", message="no")
+        with self.assertRaisesRegex(tenon.InvalidArgument, "has no field 'massage'"):
+            self.rt.call("tenon.fail", massage="no")
+
     def test_params(self) -> None:
         file = {"path": "x", "data": b"b b a\n"}
         words = self.rt.call("text.words", file, params={"ignore_case": False})

@@ -3,6 +3,7 @@
 
 #include "python/native/errors.hpp"
 #include "python/native/future.hpp"
+#include "python/native/options.hpp"
 #include "python/native/runtime.hpp"
 #include "python/native/submit.hpp"
 #include "python/native/wait.hpp"
@@ -64,8 +65,14 @@ class Request {
       raise(ErrorCode::kInvalidArgument, task().name + ": give an argument or fields by name, not both");
       return false;
     }
-    return argument != nullptr ? argument_.encode(core_->runtime, task(), argument)
-                               : argument_.encode(core_->runtime, task(), field_names, field_values, fields);
+    if (argument != nullptr) {
+      return argument_.encode(core_->runtime, task(), argument);
+    }
+    if (argument_.encode(core_->runtime, task(), field_names, field_values, fields)) {
+      return true;
+    }
+    name_misplaced_params(field_names, fields);
+    return false;
   }
   [[nodiscard]] std::optional<Future<Reply>> submit() {
     return python::submit(core_->runtime, task().name, argument_, keywords_.options(), core_->blocks, core_->closed);
@@ -74,6 +81,21 @@ class Request {
   [[nodiscard]] PyObject* plan() const noexcept { return plan_.get(); }
 
  private:
+  /// Says so, in place of the exception that is set, if one of the names is that of a param.
+  void name_misplaced_params(PyObject* const* names, std::size_t count) const {
+    Ref exception = take_exception();
+    for (std::size_t i = 0; i < count && task().params != nullptr; ++i) {
+      std::string name;
+      if (task().argument->find(names[i]) == ObjectPlan::kNone && task().params->find(names[i]) != ObjectPlan::kNone &&
+          read_text(names[i], name)) {
+        raise(ErrorCode::kInvalidArgument,
+              task().name + ": '" + name + "' is one of its params; give it as params={'" + name + "': ...}");
+        return;
+      }
+    }
+    restore_exception(std::move(exception));
+  }
+
   RuntimeCore* core_ = nullptr;
   Ref plan_;
   CallKeywords keywords_;

@@ -69,7 +69,8 @@ def resolve(name: str) -> Any:
                 raise
             raise ModuleNotFoundError(
                 f"there is no module '{module_name}' for '{name}' in this process, which looks in {_search_path()}; "
-                f"give the directory of the module as `path` of the settings of the plugin py, or install it",
+                f"give the directory of the module as `path` to tenon.Executor, or in the settings of the plugin py, "
+                f"or install it",
                 name=error.name,
             ) from None
     found: Any = module
