@@ -48,6 +48,7 @@ struct Command {
 Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& arguments);
 Outcome<ExitCode> check_command(Context& context, const std::vector<std::string>& arguments);
 Outcome<ExitCode> test_command(Context& context, const std::vector<std::string>& arguments);
+Outcome<ExitCode> fmt_command(Context& context, const std::vector<std::string>& arguments);
 Outcome<ExitCode> graph_command(Context& context, const std::vector<std::string>& arguments);
 Outcome<ExitCode> list_command(Context& context, const std::vector<std::string>& arguments);
 Outcome<ExitCode> inspect_command(Context& context, const std::vector<std::string>& arguments);

@@ -18,8 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A file of a new plugin. `~` in its name and its text stands for the plugin's name, `%` in the text for that name as
-/// a type's.
+/// A file of a new plugin or pipeline. `~` in its name and its text stands for the name, `%` in the text for that name
+/// as a type's.
 struct Start {
   const char* name;
   const char* text;
@@ -195,6 +195,56 @@ A plugin of tenon in Python: the annotated functions of `~.py` are its tasks. No
 )"},
 };
 
+constexpr Start kPipeline[] = {
+    {"~.toml", R"([pipeline]
+name = "~"
+description = "The most frequent words in lines with TODO, in the text files below a directory."
+
+# All files below the directory; `tenon run ~.toml --set sources.tree.args.root=DIRECTORY` takes another one.
+[sources.tree]
+task = "files.walk"
+args = { root = ".", glob = "**/*.{md,txt}" }
+
+# The lines of each file.
+[stages.lines]
+task = "text.lines"
+inputs = ["tree"]
+
+# Only lines that mention TODO.
+[stages.todo]
+kind = "filter"
+inputs = ["lines"]
+where = { text = "contains:TODO" }
+
+# The result of a sink that collects is printed.
+[sinks.words]
+task = "text.word_count"
+params = { k = 10 }
+inputs = ["todo"]
+
+[[tests]]
+name = "lines with TODO are counted"
+files = { "a.txt" = "TODO: write\nwritten\n", "b.md" = "- TODO: write more\n" }
+give.tree = [{ path = { file = "a.txt" } }, { path = { file = "b.md" } }]
+expect.todo = [{ text = "TODO: write", number = 1 }, { text = "- TODO: write more" }]
+expect.words = [{ words = [{ count = 2 }, { count = 2 }, { word = "more", count = 1 }] }]
+
+[[tests]]
+name = "other lines are dropped"
+give.lines = []
+expect.todo = { none = true }
+)"},
+    {"README.md", R"(# ~
+
+A pipeline of tenon: `~.toml` has its source, its stages and its tests.
+
+    tenon check ~.toml
+    tenon test ~.toml
+    tenon run ~.toml
+    tenon list                  # the tasks that stages can run
+)"},
+};
+
 std::string filled(std::string_view text, const std::string& name) {
   std::string type = name;
   type.front() = static_cast<char>(type.front() - 'a' + 'A');
@@ -217,8 +267,11 @@ bool is_plugin_name(const std::string& name) {
                      [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
 }
 
-Outcome<std::span<const Start>> start_of(const std::string& language) {
-  if (language == "cpp") {
+Outcome<std::span<const Start>> start_of(const std::string& kind, const std::string& language) {
+  if (kind == "pipeline") {
+    return std::span<const Start>(kPipeline);
+  }
+  if (language.empty() || language == "cpp") {
     return std::span<const Start>(kCpp);
   }
   if (language == "c") {
@@ -255,28 +308,34 @@ Outcome<void> write_start(const fs::path& directory, std::span<const Start> star
 }  // namespace
 
 Outcome<ExitCode> new_command(Context& context, const std::vector<std::string>& arguments) {
-  CommandLine line("Writes the start of a plugin, which can be built, tested and called at once.", "tenon new");
+  CommandLine line("Writes the start of a plugin or a pipeline, which can be built, tested and run at once.",
+                   "tenon new");
   std::string kind;
   std::string name;
-  std::string language = "cpp";
+  std::string language;
   std::string where;
-  line.add("KIND", kind, "plugin").required();
-  line.add("NAME", name, "Name of the plugin: small letters, digits and '_'").required();
-  line.add("--lang", language, "cpp, c or python; cpp without it").type_name("LANGUAGE");
-  line.add("--directory", where, "Write into this directory; one of the plugin's name without it").type_name("DIR");
-  line.footer("Example:\n  tenon new plugin hello --lang python");
+  line.add("KIND", kind, "plugin or pipeline").type_name("plugin|pipeline").required();
+  line.add("NAME", name, "Name of the plugin or pipeline: small letters, digits and '_'").required();
+  line.add("--lang", language, "Of a plugin: cpp, c or python; cpp without it").type_name("LANGUAGE");
+  line.add("--directory", where, "Write into this directory; one of that name without it").type_name("DIR");
+  line.footer("Examples:\n  tenon new plugin hello --lang python\n  tenon new pipeline todo");
   if (auto go_on = line.parse(context, arguments); !go_on || !*go_on) {
     return go_on.map([](bool) { return ExitCode::kDone; });
   }
-  if (kind != "plugin") {
-    return usage_failure("tenon new makes plugins only, not '" + internal::printable(kind) + "'",
-                         "as in tenon new plugin hello");
+  if (kind != "plugin" && kind != "pipeline") {
+    static const std::vector<std::string> kKinds = {"plugin", "pipeline"};
+    const std::string hint = internal::did_you_mean(kind, kKinds, 1);
+    return usage_failure("tenon new makes plugins and pipelines, not '" + internal::printable(kind) + "'",
+                         hint.empty() ? "as in tenon new plugin hello" : hint);
   }
   if (!is_plugin_name(name)) {
-    return usage_failure("'" + internal::printable(name) + "' cannot name a plugin",
+    return usage_failure("'" + internal::printable(name) + "' cannot name a " + kind,
                          "use small letters, digits and '_', a letter first, at most 63");
   }
-  TENON_ASSIGN(const auto start, start_of(language));
+  if (kind == "pipeline" && !language.empty()) {
+    return usage_failure("--lang is for plugins; a pipeline is written in TOML");
+  }
+  TENON_ASSIGN(const auto start, start_of(kind, language));
   const fs::path directory = where.empty() ? fs::path(name) : fs::path(where);
   TENON_TRY(write_start(directory, start, name));
   std::string text;

@@ -1,4 +1,4 @@
-/// `tenon new`: writes the start of a plugin.
+/// `tenon new`: writes the start of a plugin or a pipeline.
 #pragma once
 
 #include <string>

@@ -100,6 +100,14 @@ class Commands(unittest.TestCase):
         plugins = self.document("list", "--plugin-dir", str(broken))["plugins"]
         self.assertIn("corrupt", [plugin["problem"]["code"] for plugin in plugins if not plugin["usable"]])
         self.assertIn("fresh/fresh.py", self.document("new", "plugin", "fresh", "--lang", "python")["files"])
+        files = self.document("new", "pipeline", "todo")["files"]
+        self.assertIn("todo/todo.toml", files)
+        self.assertFalse(self.document("fmt", "--check", files[0])["files"][0]["changed"])
+        untidy = self.directory / "untidy.toml"
+        untidy.write_text("a=1")
+        self.assertTrue(self.document("fmt", "--check", str(untidy), exit_code=1)["files"][0]["changed"])
+        untidy.write_text("a=")
+        self.assertTrue(self.document("fmt", str(untidy), exit_code=78)["files"][0]["diagnostics"])
         self.document("inspect", "tenon")
         self.assertEqual(self.document("inspect", "tenon.sum")["tasks"][0]["kind"], "reduce")
         first, second = (str(BUILD / f"tests/swap_plugins/{name}/probe.so") for name in ("probe_1", "probe_2"))
