@@ -1,11 +1,10 @@
 /// Lets a long loop of plain C++ check whether it must continue.
 #pragma once
 
-#include <functional>
+#include "rows/poll.hpp"
 
 namespace tenon::plugins {
 
-/// Call it regularly, at least once per MiB of work; it throws if the work must stop.
-using Poll = std::function<void()>;
+using rows::Poll;
 
 }  // namespace tenon::plugins

@@ -10,7 +10,7 @@
 
 #include "common/content.hpp"
 #include "common/text_reader.hpp"
-#include "common/text_window.hpp"
+#include "rows/text_window.hpp"
 
 namespace tenon::plugins {
 
@@ -28,13 +28,13 @@ class RowFile {
 
   [[nodiscard]] const std::string& path() const noexcept { return content_.path(); }
   [[nodiscard]] const Content& content() const noexcept { return content_; }
-  [[nodiscard]] TextWindow& window() noexcept { return window_; }
+  [[nodiscard]] rows::TextWindow& window() noexcept { return window_; }
 
  private:
   Content content_;
   TextReader reader_;
   std::uint64_t max_row_bytes_;
-  TextWindow window_;
+  rows::TextWindow window_;
 };
 
 /// Decides what happens to broken rows.

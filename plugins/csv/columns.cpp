@@ -1,76 +1,26 @@
 #include "csv/columns.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <limits>
 #include <optional>
-#include <system_error>
 #include <unordered_map>
 
 #include <tenon/plugin.hpp>
 
 #include "common/file_name.hpp"
 #include "common/utf8.hpp"
+#include "rows/csv_values.hpp"
 
 namespace csv {
 namespace {
 
 using tenon::TaskError;
 using tenon::plugins::quote;
-using tenon::plugins::RecordBuilder;
 using tenon::plugins::view;
-
-bool is_digit(char c) noexcept {
-  return c >= '0' && c <= '9';
-}
-
-/// Whether a number may follow: std::from_chars also takes "nan" and "inf".
-bool starts_number(std::string_view text) noexcept {
-  const std::size_t sign = text.starts_with('+') || text.starts_with('-') ? 1 : 0;
-  return text.size() > sign && (text[sign] == '.' || is_digit(text[sign]));
-}
-
-std::optional<std::int64_t> integer_of(std::string_view text) noexcept {
-  if (!starts_number(text)) {
-    return std::nullopt;
-  }
-  text.remove_prefix(text.starts_with('+') ? 1 : 0);
-  std::int64_t value = 0;
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return code == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
-}
-
-std::optional<double> number_of(std::string_view text) noexcept {
-  if (!starts_number(text)) {
-    return std::nullopt;
-  }
-  text.remove_prefix(text.starts_with('+') ? 1 : 0);
-  double value = 0;
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return code == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
-}
-
-/// The words for numbers that have no digits. Only columns of numbers know them.
-std::optional<double> not_finite_of(std::string_view text) noexcept {
-  if (text == "NaN") {
-    return std::numeric_limits<double>::quiet_NaN();
-  }
-  const bool negative = text.starts_with('-');
-  if (text.substr(negative ? 1 : 0) == "Infinity") {
-    return negative ? -std::numeric_limits<double>::infinity() : std::numeric_limits<double>::infinity();
-  }
-  return std::nullopt;
-}
-
-std::optional<bool> boolean_of(std::string_view text) noexcept {
-  if (text == "true" || text == "TRUE" || text == "True") {
-    return true;
-  }
-  if (text == "false" || text == "FALSE" || text == "False") {
-    return false;
-  }
-  return std::nullopt;
-}
+using tenon::rows::boolean_of;
+using tenon::rows::integer_of;
+using tenon::rows::not_finite_of;
+using tenon::rows::number_of;
+using tenon::rows::RecordBuilder;
 
 std::string joined(const std::vector<std::string>& names) {
   std::string text;
@@ -125,58 +75,11 @@ std::string add_value(std::string_view name, Type type, const Field& field, Reco
     default:
       break;
   }
-  const Value value = infer(text);
-  switch (value.kind) {
-    case Value::Kind::kNull:
-      record.null(name);
-      break;
-    case Value::Kind::kBool:
-      record.boolean(name, value.boolean);
-      break;
-    case Value::Kind::kInteger:
-      record.integer(name, value.integer);
-      break;
-    case Value::Kind::kNumber:
-      record.number(name, value.number);
-      break;
-    case Value::Kind::kText:
-      record.text(name, text);
-      break;
-  }
+  tenon::rows::add_inferred(name, field, record);
   return {};
 }
 
 }  // namespace
-
-Value infer(std::string_view text) noexcept {
-  Value value;
-  if (text.empty()) {
-    value.kind = Value::Kind::kNull;
-    return value;
-  }
-  const std::size_t sign = text.front() == '-' ? 1 : 0;
-  if (text.size() == sign || !is_digit(text[sign])) {
-    if (const auto boolean = text.size() <= 5 ? boolean_of(text) : std::nullopt) {
-      value.kind = Value::Kind::kBool;
-      value.boolean = *boolean;
-    }
-    return value;
-  }
-  // Numbers with leading zeros are names: postal codes, article numbers.
-  if (text[sign] == '0' && text.size() > sign + 1 && is_digit(text[sign + 1])) {
-    return value;
-  }
-  if (const auto integer = integer_of(text)) {
-    value.kind = Value::Kind::kInteger;
-    value.integer = *integer;
-  } else if (text.find_first_not_of("0123456789", sign) != std::string_view::npos) {
-    if (const auto number = number_of(text)) {
-      value.kind = Value::Kind::kNumber;
-      value.number = *number;
-    }
-  }
-  return value;
-}
 
 Columns::Columns(const std::string& path, const std::vector<std::string>& names, const ReadParams& params) {
   std::unordered_map<std::string_view, std::size_t> places;

@@ -8,9 +8,10 @@
 #include <string_view>
 #include <vector>
 
-#include "common/record_builder.hpp"
 #include "csv/rows.hpp"
 #include "csv_generated.h"
+#include "rows/csv_values.hpp"
+#include "rows/record_builder.hpp"
 
 namespace csv {
 
@@ -22,7 +23,7 @@ class Columns {
   Columns(const std::string& path, const std::vector<std::string>& names, const ReadParams& params);
 
   /// Adds the fields of a row to a record. Returns why the row is broken; empty if it is not.
-  std::string add(std::span<const Field> row, tenon::plugins::RecordBuilder& record) const;
+  std::string add(std::span<const Field> row, tenon::rows::RecordBuilder& record) const;
   /// The bytes that a record needs beside those of its row.
   [[nodiscard]] std::size_t fixed_bytes() const noexcept { return fixed_bytes_; }
 
@@ -36,15 +37,7 @@ class Columns {
   std::size_t fixed_bytes_ = 64;
 };
 
-/// The value of a field without a type: empty is null; `true` and `false`; an integer in decimal
-/// without leading zeros or plus; a number with a fraction or exponent; otherwise text.
-struct Value {
-  enum class Kind { kNull, kBool, kInteger, kNumber, kText };
-  Kind kind = Kind::kText;
-  bool boolean = false;
-  std::int64_t integer = 0;
-  double number = 0;
-};
-Value infer(std::string_view text) noexcept;
+using Value = tenon::rows::CsvValue;
+using tenon::rows::infer;
 
 }  // namespace csv

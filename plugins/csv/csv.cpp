@@ -7,13 +7,13 @@
 #include <tenon/plugin.hpp>
 
 #include "common/file_name.hpp"
-#include "common/record_builder.hpp"
 #include "common/row_file.hpp"
 #include "common/utf8.hpp"
 #include "csv/columns.hpp"
 #include "csv/rows.hpp"
 #include "csv/table_writer.hpp"
 #include "csv_generated.h"
+#include "rows/record_builder.hpp"
 
 namespace {
 
@@ -60,7 +60,7 @@ class RecordSource {
   }
 
   /// Adds the row to a record; false if it is broken.
-  bool build(tenon::plugins::RecordBuilder& record) {
+  bool build(tenon::rows::RecordBuilder& record) {
     const std::string why = columns_->add(row_, record);
     if (!why.empty()) {
       broken_.add(rows_.row_line(), why);
@@ -80,13 +80,13 @@ class RecordSource {
   /// The start of the file: a byte order mark, lines to skip, the header.
   void begin() {
     while (file_.window().text().size() < kByteOrderMark.size() &&
-           file_.window().more(poll_) == tenon::plugins::TextWindow::More::kRead) {
+           file_.window().more(poll_) == tenon::rows::TextWindow::More::kRead) {
     }
     const auto text = file_.window().text();
     if (std::string_view(text.data(), text.size()).starts_with(kByteOrderMark)) {
       file_.window().consume(kByteOrderMark.size());
     }
-    tenon::plugins::ScannedLine line;
+    tenon::rows::ScannedLine line;
     for (std::uint32_t i = 0; i < params_.skip_lines() && next_line(file_.window(), line, poll_); ++i) {
       rows_.count_line();
     }
@@ -149,7 +149,7 @@ class RecordSource {
 tenon::Source<tenon::Record> read_rows(tenon::SourceContext& s, const tenon::File& argument,
                                        const csv::ReadParams& params) {
   RecordSource source(s, argument, params, s.state<csv::ReadPositionT>());
-  tenon::plugins::RecordBuilder record;
+  tenon::rows::RecordBuilder record;
   while (source.next()) {
     record.start(s.builder(source.size_bytes()));
     if (source.build(record)) {

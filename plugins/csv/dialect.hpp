@@ -3,13 +3,11 @@
 
 #include <string_view>
 
+#include "rows/csv_rows.hpp"
+
 namespace csv {
 
-struct Dialect {
-  char separator = ',';
-  /// '\0' for none.
-  char quote = '"';
-};
+using Dialect = tenon::rows::CsvDialect;
 
 /// The dialect that params ask for. An empty `separator` is a tab for a `path` that ends in `.tsv`
 /// or `.tab`, packed or not, and otherwise a comma. Throws TaskError TENON_INVALID_ARGUMENT for a

@@ -1,19 +1,17 @@
 #include "csv/table_writer.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
-#include <charconv>
-#include <cmath>
 #include <utility>
 
 #include "common/content.hpp"
 #include "common/file_name.hpp"
 #include "common/text_reader.hpp"
-#include "common/text_window.hpp"
 #include "common/utf8.hpp"
 #include "csv/columns.hpp"
 #include "csv/rows.hpp"
+#include "rows/csv_text.hpp"
+#include "rows/text_window.hpp"
 
 namespace csv {
 namespace {
@@ -61,25 +59,6 @@ void require_distinct(char character, const char* param) {
       character == '+') {
     throw TaskError(TENON_INVALID_ARGUMENT, std::string("`") + param + "` " + quote({&character, 1}) +
                                                 ": occurs in numbers or words; choose another character");
-  }
-}
-
-template <typename Number>
-void append_number(std::string& out, Number value) {
-  std::array<char, 32> text;
-  out.append(text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr);
-}
-
-/// Appends a number that does not read as an integer.
-void append_fraction(std::string& out, double value) {
-  if (!std::isfinite(value)) {
-    out += std::isnan(value) ? "NaN" : value < 0 ? "-Infinity" : "Infinity";
-    return;
-  }
-  const std::size_t start = out.size();
-  append_number(out, value);
-  if (out.find_first_not_of("-0123456789", start) == std::string::npos) {
-    out += ".0";
   }
 }
 
@@ -149,9 +128,8 @@ std::optional<std::vector<std::string>> TableWriter::first_row() const {
   }
   tenon::plugins::Content content(output_->path());
   tenon::plugins::TextReader reader(content, UINT64_MAX);
-  tenon::plugins::TextWindow window(reader, kMaxHeaderBytes);
-  while (window.text().size() < kByteOrderMark.size() &&
-         window.more(poll_) == tenon::plugins::TextWindow::More::kRead) {
+  tenon::rows::TextWindow window(reader, kMaxHeaderBytes);
+  while (window.text().size() < kByteOrderMark.size() && window.more(poll_) == tenon::rows::TextWindow::More::kRead) {
   }
   const auto text = window.text();
   if (std::string_view(text.data(), text.size()).starts_with(kByteOrderMark)) {
@@ -225,7 +203,7 @@ std::string TableWriter::write_header() {
     if (i != 0) {
       out += dialect_.separator;
     }
-    if (const std::string why = append_text(state_->names[i], true, out); !why.empty()) {
+    if (const std::string why = tenon::rows::append_csv_name(out, state_->names[i], dialect_); !why.empty()) {
       out.resize(start);
       return "the column " + quote(state_->names[i]) + " " + why;
     }
@@ -298,7 +276,7 @@ std::string TableWriter::append_row() {
     if (i != 0) {
       out += dialect_.separator;
     }
-    if (const std::string why = append_value(row_[i], out); !why.empty()) {
+    if (const std::string why = tenon::rows::append_csv_value(out, row_[i], dialect_); !why.empty()) {
       return "column " + quote(state_->names[i]) + ": " + why;
     }
   }
@@ -311,57 +289,6 @@ std::string TableWriter::append_row() {
            ": is empty, and an empty line is not a row; set `quote`, or add a column";
   }
   out.append(2, dialect_.quote);
-  return {};
-}
-
-std::string TableWriter::append_value(const tenon::RecordField* field, std::string& out) const {
-  // A type without its value is a valid table.
-  switch (field == nullptr || field->value() == nullptr ? tenon::Scalar::NullValue : field->value_type()) {
-    case tenon::Scalar::BoolValue:
-      out += field->value_as_BoolValue()->value() ? "true" : "false";
-      return {};
-    case tenon::Scalar::IntValue:
-      append_number(out, field->value_as_IntValue()->value());
-      return {};
-    case tenon::Scalar::FloatValue:
-      append_fraction(out, field->value_as_FloatValue()->value());
-      return {};
-    case tenon::Scalar::TextValue:
-      return append_text(view(field->value_as_TextValue()->value()), false, out);
-    default:
-      return {};
-  }
-}
-
-std::string TableWriter::append_text(std::string_view text, bool name, std::string& out) const {
-  const std::array<char, 4> special{dialect_.separator, '\n', '\r', dialect_.quote};
-  const std::string_view wanted(special.data(), dialect_.quote == '\0' ? 3 : 4);
-  bool quoted = text.find_first_of(wanted) != std::string_view::npos;
-  if (dialect_.quote == '\0') {
-    if (quoted) {
-      return "contains a separator or a line break, which needs quotes; set `quote`";
-    }
-    out += text;
-    return {};
-  }
-  // Text that would read as another value, or as a byte order mark, is quoted too.
-  quoted = quoted || text.starts_with(kByteOrderMark.front()) ||
-           (name ? text.empty() : infer(text).kind != Value::Kind::kText);
-  if (!quoted) {
-    out += text;
-    return {};
-  }
-  out += dialect_.quote;
-  for (std::size_t at = 0;;) {
-    const std::size_t inner = text.find(dialect_.quote, at);
-    out += text.substr(at, inner == std::string_view::npos ? inner : inner - at);
-    if (inner == std::string_view::npos) {
-      break;
-    }
-    out.append(2, dialect_.quote);
-    at = inner + 1;
-  }
-  out += dialect_.quote;
   return {};
 }
 

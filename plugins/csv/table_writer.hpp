@@ -52,8 +52,6 @@ class TableWriter {
   std::string write_header();
   std::string arrange(const tenon::Record& record);
   std::string append_row();
-  std::string append_value(const tenon::RecordField* field, std::string& out) const;
-  std::string append_text(std::string_view text, bool name, std::string& out) const;
 
   const tenon::Call* call_ = nullptr;
   const WriteParams* params_ = nullptr;

@@ -1,7 +1,7 @@
 #include "exec/item.hpp"
 
 #include "common/file_name.hpp"
-#include "common/json_text.hpp"
+#include "rows/json_text.hpp"
 
 namespace exec {
 namespace {
@@ -55,7 +55,7 @@ std::string text_of(const tenon::RecordField& field) {
       return std::to_string(field.value_as_IntValue()->value());
     case tenon::Scalar::FloatValue: {
       std::string text;
-      tenon::plugins::append_json_number(text, field.value_as_FloatValue()->value());
+      tenon::rows::append_json_number(text, field.value_as_FloatValue()->value());
       return text;
     }
     case tenon::Scalar::TextValue:
@@ -141,7 +141,7 @@ std::string input_of(const tenon::Line& line) {
 
 std::string input_of(const tenon::Record& record) {
   std::string text;
-  tenon::plugins::append_json_record(text, record);
+  tenon::rows::append_json_record(text, record);
   return text + "\n";
 }
 

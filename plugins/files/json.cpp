@@ -5,15 +5,15 @@
 #include <vector>
 
 #include "common/file_name.hpp"
-#include "common/json_text.hpp"
 #include "common/utf8.hpp"
+#include "rows/json_text.hpp"
 
 namespace files {
 namespace {
 
-using tenon::plugins::json_string;
 using tenon::plugins::Poll;
 using tenon::plugins::view;
+using tenon::rows::json_string;
 
 std::string base64(std::string_view bytes) {
   std::string text(sodium_base64_encoded_len(bytes.size(), sodium_base64_VARIANT_ORIGINAL), '\0');

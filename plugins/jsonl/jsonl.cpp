@@ -5,16 +5,16 @@
 #include <tenon/plugin.hpp>
 
 #include "common/file_name.hpp"
-#include "common/json_object.hpp"
-#include "common/record_builder.hpp"
 #include "common/row_file.hpp"
 #include "jsonl/object_writer.hpp"
 #include "jsonl_generated.h"
+#include "rows/json_object.hpp"
+#include "rows/record_builder.hpp"
 
 namespace {
 
-using tenon::plugins::JsonField;
 using tenon::plugins::view;
+using tenon::rows::JsonField;
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
@@ -23,7 +23,7 @@ bool is_wanted(std::string_view name, const jsonl::ReadParams& params) {
                                                  [name](const auto* wanted) { return view(wanted) == name; });
 }
 
-void add(const JsonField& field, tenon::plugins::RecordBuilder& record) {
+void add(const JsonField& field, tenon::rows::RecordBuilder& record) {
   switch (field.kind) {
     case JsonField::Kind::kNull:
       record.null(field.name);
@@ -50,9 +50,9 @@ tenon::Source<tenon::Record> read_objects(tenon::SourceContext& s, const tenon::
   tenon::plugins::RowFile file(argument, params.max_size_bytes(), params.max_row_bytes());
   tenon::plugins::BrokenRows broken(s, file.path(), params.skip_broken(), position.broken);
   file.start(position.offset_bytes, position.device, position.inode, poll);
-  tenon::plugins::JsonObjectParser parser;
-  tenon::plugins::RecordBuilder record;
-  tenon::plugins::ScannedLine line;
+  tenon::rows::JsonObjectParser parser;
+  tenon::rows::RecordBuilder record;
+  tenon::rows::ScannedLine line;
   while (next_line(file.window(), line, poll)) {
     if (position.line == 0 && line.text.starts_with(kByteOrderMark)) {
       line.text.remove_prefix(kByteOrderMark.size());

@@ -5,16 +5,16 @@
 #include <utility>
 
 #include "common/file_name.hpp"
-#include "common/json_text.hpp"
 #include "common/utf8.hpp"
+#include "rows/json_text.hpp"
 
 namespace jsonl {
 namespace {
 
-using tenon::plugins::append_json_string;
 using tenon::plugins::OutputExisting;
 using tenon::plugins::quote;
 using tenon::plugins::view;
+using tenon::rows::append_json_string;
 
 /// Readers do not accept deeper objects.
 constexpr unsigned kMaxDepth = 64;
@@ -140,17 +140,17 @@ std::string ObjectWriter::append_value(const tenon::RecordField& field) {
   std::string& out = output_->text();
   const auto* number = field.value_as_FloatValue();
   if (number == nullptr) {
-    tenon::plugins::append_json_value(out, field);
+    tenon::rows::append_json_value(out, field);
     return {};
   }
   if (!std::isfinite(number->value()) && !params_->null_for_not_finite()) {
     return "the field " + quote(view(field.name())) +
            " is infinite or not a number, which JSON cannot express; set `null_for_not_finite` to write null";
   }
-  const std::size_t start = out.size();
-  tenon::plugins::append_json_number(out, number->value());
-  if (out.find_first_not_of("-0123456789", start) == std::string::npos) {
-    out += ".0";  // It would read as an integer.
+  if (std::isfinite(number->value())) {
+    tenon::rows::append_json_fraction(out, number->value());
+  } else {
+    out += "null";
   }
   return {};
 }

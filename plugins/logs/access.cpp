@@ -12,8 +12,8 @@
 namespace logs {
 namespace {
 
-using tenon::plugins::JsonField;
 using tenon::plugins::quote;
+using tenon::rows::JsonField;
 
 template <typename Number>
 std::optional<Number> number_of(std::string_view text) noexcept {

@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
-#include "common/json_object.hpp"
 #include "logs_generated.h"
+#include "rows/json_object.hpp"
 
 namespace logs {
 
@@ -42,7 +42,7 @@ class AccessParser {
   bool fail(std::string why);
 
   AccessFormat format_;
-  tenon::plugins::JsonObjectParser json_;
+  tenon::rows::JsonObjectParser json_;
   std::string error_;
 };
 

@@ -16,8 +16,8 @@ namespace {
 
 using tenon::plugins::BrokenRows;
 using tenon::plugins::RowFile;
-using tenon::plugins::ScannedLine;
 using tenon::plugins::view;
+using tenon::rows::ScannedLine;
 
 /// A string, or none for empty text.
 flatbuffers::Offset<flatbuffers::String> text(flatbuffers::FlatBufferBuilder& builder, std::string_view value) {

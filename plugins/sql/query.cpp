@@ -564,7 +564,7 @@ bool Query::repeat(std::uint64_t most) {
   return true;
 }
 
-void Query::build(const Row& row, tenon::plugins::RecordBuilder& record) const {
+void Query::build(const Row& row, tenon::rows::RecordBuilder& record) const {
   for (std::size_t i = 0; i < columns_.size(); ++i) {
     switch (row[i].kind()) {
       case ValueKind::integer:

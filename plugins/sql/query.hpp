@@ -15,7 +15,7 @@
 
 #include <tenon/types_generated.h>
 
-#include "common/record_builder.hpp"
+#include "rows/record_builder.hpp"
 #include "sql/database.hpp"
 #include "sql_generated.h"
 
@@ -63,7 +63,7 @@ class Query {
   /// changed; TENON_TOO_LARGE.
   const Row* next();
   /// Adds the row to a record.
-  void build(const Row& row, tenon::plugins::RecordBuilder& record) const;
+  void build(const Row& row, tenon::rows::RecordBuilder& record) const;
   /// About the size of the row as a record.
   [[nodiscard]] std::size_t size_bytes(const Row& row) const noexcept;
 

@@ -7,8 +7,8 @@
 #include <tenon/plugin.hpp>
 
 #include "common/file_name.hpp"
-#include "common/record_builder.hpp"
 #include "common/utf8.hpp"
+#include "rows/record_builder.hpp"
 #include "sql/query.hpp"
 #include "sql/table_writer.hpp"
 #include "sql/waiting_rows.hpp"
@@ -33,7 +33,7 @@ tenon::Source<tenon::Record> query(tenon::SourceContext& s, const tenon::Record&
   while (!rows.repeat(kRowsPerPause)) {
     co_await s.pause();
   }
-  tenon::plugins::RecordBuilder record;
+  tenon::rows::RecordBuilder record;
   while (const sql::Row* row = rows.next()) {
     record.start(s.builder(rows.size_bytes(*row)));
     rows.build(*row, record);

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "common/file_name.hpp"
-#include "common/json_text.hpp"
 #include "common/utf8.hpp"
+#include "rows/json_text.hpp"
 
 namespace sql {
 namespace {
@@ -121,7 +121,7 @@ Type common_type(Type type, Scalar value) noexcept {
 std::string shown(const tenon::Record& row) {
   constexpr std::size_t kShown = 200;
   std::string text;
-  tenon::plugins::append_json_record(text, row);
+  tenon::rows::append_json_record(text, row);
   if (text.size() > kShown) {
     std::size_t end = kShown;
     while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) {

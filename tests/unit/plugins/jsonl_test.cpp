@@ -6,15 +6,15 @@
 
 #include <tenon/plugin_test.hpp>
 
-#include "common/json_object.hpp"
 #include "jsonl_generated.h"
 #include "packed.hpp"
 #include "records.hpp"
+#include "rows/json_object.hpp"
 #include "support.hpp"
 #include "tenon_test/catch.hpp"
 #include "tenon_test/temporary_directory.hpp"
 
-using tenon::plugins::JsonObjectParser;
+using tenon::rows::JsonObjectParser;
 using tenon::test::file_at;
 using tenon::test::file_with;
 using tenon::test::gzip;

@@ -8,14 +8,14 @@
 #include <tenon/types_generated.h>
 #include <tenon/plugin_test.hpp>
 
-#include "common/json_text.hpp"
+#include "rows/json_text.hpp"
 #include "tenon_test/catch.hpp"
 
 namespace tenon::test {
 
 inline std::string shown(const Record& record) {
   std::string text;
-  plugins::append_json_record(text, record);
+  rows::append_json_record(text, record);
   return text;
 }
 

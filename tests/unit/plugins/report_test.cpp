@@ -8,10 +8,10 @@
 
 #include <tenon/plugin_test.hpp>
 
-#include "common/json_text.hpp"
 #include "files/json.hpp"
 #include "files/report.hpp"
 #include "files_generated.h"
+#include "rows/json_text.hpp"
 #include "tenon_test/catch.hpp"
 
 using tenon::test::Block;
@@ -135,7 +135,7 @@ TEST_CASE("InventoryJson: every byte makes a valid string") {
   for (int c = 0; c < 256; ++c) {
     all += static_cast<char>(c);
   }
-  CHECK_NOTHROW(nlohmann::json::parse(tenon::plugins::json_string(all)));
+  CHECK_NOTHROW(nlohmann::json::parse(tenon::rows::json_string(all)));
 }
 
 TEST_CASE("Report: is a whole page with charts, tables and groups, and all names escaped") {

@@ -15,7 +15,7 @@
 #include <tenon/types_generated.h>
 #include <tenon/plugin_test.hpp>
 
-#include "common/record_builder.hpp"
+#include "rows/record_builder.hpp"
 #include "tenon_test/catch.hpp"
 
 namespace tenon::test {
@@ -25,7 +25,7 @@ using Row = std::vector<std::pair<std::string, Cell>>;
 
 inline Block record_of(const Row& row) {
   flatbuffers::FlatBufferBuilder builder;
-  plugins::RecordBuilder record;
+  rows::RecordBuilder record;
   record.start(builder);
   for (const auto& [name, cell] : row) {
     if (const auto* boolean = std::get_if<bool>(&cell)) {

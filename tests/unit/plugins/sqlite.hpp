@@ -16,7 +16,7 @@
 #include <tenon/types_generated.h>
 #include <tenon/plugin_test.hpp>
 
-#include "common/record_builder.hpp"
+#include "rows/record_builder.hpp"
 #include "tenon_test/catch.hpp"
 
 namespace tenon::test {
@@ -78,7 +78,7 @@ using FieldValue = std::variant<std::nullptr_t, bool, std::int64_t, double, std:
 /// A record; an integer is written as `5L`.
 inline Block record(const std::vector<std::pair<std::string, FieldValue>>& fields) {
   flatbuffers::FlatBufferBuilder builder;
-  plugins::RecordBuilder record;
+  rows::RecordBuilder record;
   record.start(builder);
   for (const auto& [name, value] : fields) {
     switch (value.index()) {

@@ -9,7 +9,7 @@
 #include <unordered_set>
 #include <vector>
 
-namespace tenon::plugins {
+namespace tenon::rows {
 
 /// A named value of an object.
 struct JsonField {
@@ -65,4 +65,4 @@ class JsonObjectParser {
   std::string error_;
 };
 
-}  // namespace tenon::plugins
+}  // namespace tenon::rows

@@ -1,14 +1,10 @@
-#include "csv/rows.hpp"
+#include "rows/csv_rows.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 
-#include "common/byte_block.hpp"
-
-namespace csv {
-
-using tenon::plugins::Poll;
-using tenon::plugins::TextWindow;
+namespace tenon::rows {
 
 namespace {
 
@@ -23,7 +19,7 @@ std::size_t position_of(char wanted, std::span<const char> text, std::size_t fro
 
 }  // namespace
 
-RowReader::Step RowReader::next(const Poll& poll) {
+CsvRowReader::Step CsvRowReader::next(const Poll& poll) {
   bool ended = false;
   for (;;) {
     const auto text = window_.text();
@@ -65,7 +61,7 @@ RowReader::Step RowReader::next(const Poll& poll) {
   }
 }
 
-RowReader::Scan RowReader::scan(std::span<const char> text, bool ended) {
+CsvRowReader::Scan CsvRowReader::scan(std::span<const char> text, bool ended) {
   spans_.clear();
   row_lines_ = 1;
   const char separator = dialect_.separator;
@@ -105,7 +101,7 @@ RowReader::Scan RowReader::scan(std::span<const char> text, bool ended) {
 }
 
 /// `at` moves from the opening quote to the separator or the end of the row.
-RowReader::Scan RowReader::scan_quoted(std::span<const char> text, bool ended, std::size_t& at, Span& span) {
+CsvRowReader::Scan CsvRowReader::scan_quoted(std::span<const char> text, bool ended, std::size_t& at, Span& span) {
   span.quoted = true;
   span.begin = at + 1;
   for (std::size_t from = at + 1;;) {
@@ -127,9 +123,8 @@ RowReader::Scan RowReader::scan_quoted(std::span<const char> text, bool ended, s
     at = quote + 1;
     break;
   }
-  row_lines_ +=
-      tenon::plugins::count_bytes(reinterpret_cast<const std::uint8_t*>(text.data()) + span.begin,
-                                  reinterpret_cast<const std::uint8_t*>(text.data()) + span.begin + span.size, '\n');
+  const auto field = text.subspan(span.begin, span.size);
+  row_lines_ += static_cast<std::uint64_t>(std::count(field.begin(), field.end(), '\n'));
   if (at < text.size() && text[at] == '\r') {
     if (at + 1 == text.size() && !ended) {
       return Scan::kNeedsMore;
@@ -149,7 +144,7 @@ RowReader::Scan RowReader::scan_quoted(std::span<const char> text, bool ended, s
   return Scan::kRow;
 }
 
-void RowReader::take(std::span<char> text) {
+void CsvRowReader::take(std::span<char> text) {
   fields_.clear();
   for (const Span& span : spans_) {
     std::size_t size = span.size;
@@ -168,7 +163,7 @@ void RowReader::take(std::span<char> text) {
 }
 
 /// Consumes the text up to the first line ending after `from`.
-void RowReader::skip_line(std::size_t from, const Poll& poll) {
+void CsvRowReader::skip_line(std::size_t from, const Poll& poll) {
   ++line_;
   for (;;) {
     const auto text = window_.text();
@@ -184,4 +179,4 @@ void RowReader::skip_line(std::size_t from, const Poll& poll) {
   }
 }
 
-}  // namespace csv
+}  // namespace tenon::rows

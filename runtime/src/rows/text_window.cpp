@@ -1,9 +1,9 @@
-#include "common/text_window.hpp"
+#include "rows/text_window.hpp"
 
 #include <algorithm>
 #include <cstring>
 
-namespace tenon::plugins {
+namespace tenon::rows {
 namespace {
 
 constexpr std::size_t kFirstBytes = 256u << 10;
@@ -25,8 +25,11 @@ void skip_line(TextWindow& window, const Poll& poll) {
 
 }  // namespace
 
-TextWindow::TextWindow(TextReader& reader, std::size_t max_bytes)
-    : reader_(reader), max_bytes_(std::max<std::size_t>(max_bytes, 1)), buffer_(std::min(kFirstBytes, max_bytes_)) {}
+TextWindow::TextWindow(ByteSource& source, std::size_t max_bytes, Reading reading)
+    : source_(source),
+      max_bytes_(std::max<std::size_t>(max_bytes, 1)),
+      reading_(reading),
+      buffer_(std::min(kFirstBytes, max_bytes_)) {}
 
 TextWindow::More TextWindow::more(const Poll& poll) {
   poll();
@@ -41,15 +44,19 @@ TextWindow::More TextWindow::more(const Poll& poll) {
     }
     buffer_.resize(std::min(2 * buffer_.size(), max_bytes_));
   }
-  // Reads until the window is full: a packed file returns little at once, and the caller examines the whole text again.
+  // Usually reads until the window is full: a packed file returns little at once, and the caller examines the whole
+  // text again.
   const std::size_t before = end_;
   while (end_ < buffer_.size()) {
     const std::size_t count =
-        reader_.read({reinterpret_cast<std::uint8_t*>(buffer_.data()) + end_, buffer_.size() - end_});
+        source_.read({reinterpret_cast<std::uint8_t*>(buffer_.data()) + end_, buffer_.size() - end_});
     if (count == 0) {
       break;
     }
     end_ += count;
+    if (reading_ == Reading::kAvailable) {
+      break;
+    }
   }
   return end_ == before ? More::kEnd : More::kRead;
 }
@@ -84,4 +91,4 @@ bool next_line(TextWindow& window, ScannedLine& line, const Poll& poll) {
   }
 }
 
-}  // namespace tenon::plugins
+}  // namespace tenon::rows

@@ -1,11 +1,11 @@
-#include "common/json_object.hpp"
+#include "rows/json_object.hpp"
 
 #include <algorithm>
 #include <charconv>
 
-#include "common/utf8.hpp"
+#include "base/utf8.hpp"
 
-namespace tenon::plugins {
+namespace tenon::rows {
 namespace {
 
 constexpr unsigned kMaxDepth = 64;
@@ -282,7 +282,7 @@ bool JsonObjectParser::string(std::string_view& text) {
     }
   }
   const std::string_view raw = json_.substr(begin, at_ - begin);
-  if (!ascii && !is_utf8(raw)) {
+  if (!ascii && !internal::is_utf8(raw)) {
     return fail("the text that starts at byte " + std::to_string(begin) + " is not UTF-8");
   }
   ++at_;
@@ -395,4 +395,4 @@ bool JsonObjectParser::literal(std::string_view word) {
   return true;
 }
 
-}  // namespace tenon::plugins
+}  // namespace tenon::rows

@@ -1,14 +1,13 @@
-#include "common/json_text.hpp"
+#include "rows/json_text.hpp"
 
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
 
-#include "common/file_name.hpp"
-#include "common/utf8.hpp"
+#include "base/utf8.hpp"
 
-namespace tenon::plugins {
+namespace tenon::rows {
 namespace {
 
 /// Whether a byte stands for itself in a JSON string.
@@ -42,6 +41,10 @@ void append_escaped_byte(std::string& out, char c) {
   }
 }
 
+std::string_view view(const flatbuffers::String* text) {
+  return text == nullptr ? std::string_view() : std::string_view(text->data(), text->size());
+}
+
 template <typename Number>
 void append_number(std::string& out, Number value) {
   std::array<char, 32> text;
@@ -65,12 +68,13 @@ void append_json_string(std::string& out, std::string_view text) {
       append_escaped_byte(out, text[i]);
       ++i;
     } else {
-      const std::size_t first = i;
-      if (decode_utf8(text, i)) {
-        out.append(text, first, i - first);
+      const std::size_t length = internal::utf8_length(text.substr(i));
+      if (length > 0) {
+        out.append(text, i, length);
       } else {
         out += "\xEF\xBF\xBD";
       }
+      i += length > 0 ? length : 1;
     }
     begin = i;
   }
@@ -90,6 +94,14 @@ void append_json_number(std::string& out, double value) {
     return;
   }
   append_number(out, value);
+}
+
+void append_json_fraction(std::string& out, double value) {
+  const std::size_t start = out.size();
+  append_number(out, value);
+  if (out.find_first_not_of("-0123456789", start) == std::string::npos) {
+    out += ".0";
+  }
 }
 
 void append_json_value(std::string& out, const tenon::RecordField& field) {
@@ -129,4 +141,4 @@ void append_json_record(std::string& out, const tenon::Record& record) {
   out += '}';
 }
 
-}  // namespace tenon::plugins
+}  // namespace tenon::rows

@@ -7,7 +7,7 @@
 
 #include <tenon/types_generated.h>
 
-namespace tenon::plugins {
+namespace tenon::rows {
 
 /// Builds one record after another, without an allocation per field. Not thread-safe.
 class RecordBuilder {
@@ -44,4 +44,4 @@ class RecordBuilder {
   std::vector<flatbuffers::Offset<tenon::RecordField>> fields_;
 };
 
-}  // namespace tenon::plugins
+}  // namespace tenon::rows

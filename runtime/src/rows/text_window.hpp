@@ -7,10 +7,22 @@
 #include <string_view>
 #include <vector>
 
-#include "common/poll.hpp"
-#include "common/text_reader.hpp"
+#include "rows/poll.hpp"
 
-namespace tenon::plugins {
+namespace tenon::rows {
+
+/// A text that is read from its start to its end.
+class ByteSource {
+ public:
+  ByteSource() = default;
+  ByteSource(const ByteSource&) = delete;
+  ByteSource& operator=(const ByteSource&) = delete;
+  virtual ~ByteSource() = default;
+
+  /// Reads up to buffer.size() bytes, which are at least one; returns 0 only at the end. Throws as
+  /// its implementation says.
+  virtual std::size_t read(std::span<std::uint8_t> buffer) = 0;
+};
 
 /// The part of a text that has been read and not been consumed. Not thread-safe.
 class TextWindow {
@@ -21,14 +33,19 @@ class TextWindow {
     kFull   ///< The window has its maximum size.
   };
 
-  /// Borrows `reader`. The window grows up to `max_bytes`.
-  TextWindow(TextReader& reader, std::size_t max_bytes);
-  /// Sets the position of `reader` before the first text is read.
+  enum class Reading {
+    kFull,       ///< `more` reads until the window is full.
+    kAvailable,  ///< `more` reads once, so that it returns what a pipe has.
+  };
+
+  /// Borrows `source`. The window grows up to `max_bytes`.
+  TextWindow(ByteSource& source, std::size_t max_bytes, Reading reading = Reading::kFull);
+  /// Sets the position of the source before the first text is read.
   void start_at(std::uint64_t offset_bytes) noexcept { offset_bytes_ = offset_bytes; }
 
   /// The text; it may be changed in place. Valid until the next call of more().
   [[nodiscard]] std::span<char> text() noexcept { return {buffer_.data() + begin_, end_ - begin_}; }
-  /// Reads more text. Throws as TextReader::read; exceptions of `poll`.
+  /// Reads more text. Throws as ByteSource::read; exceptions of `poll`.
   More more(const Poll& poll);
   /// Moves the start of the window. `count` is at most its size.
   void consume(std::size_t count) noexcept {
@@ -39,8 +56,9 @@ class TextWindow {
   [[nodiscard]] std::uint64_t offset_bytes() const noexcept { return offset_bytes_; }
 
  private:
-  TextReader& reader_;
+  ByteSource& source_;
   std::size_t max_bytes_;
+  Reading reading_;
   std::uint64_t offset_bytes_ = 0;
   std::vector<char> buffer_;
   std::size_t begin_ = 0;
@@ -58,4 +76,4 @@ struct ScannedLine {
 /// changes. Throws as TextWindow::more.
 bool next_line(TextWindow& window, ScannedLine& line, const Poll& poll);
 
-}  // namespace tenon::plugins
+}  // namespace tenon::rows
