@@ -52,6 +52,7 @@ Outcome<ExitCode> check_command(Context& context, const std::vector<std::string>
   LoadOptions options;
   options.overrides = std::move(overrides);
   options.streams = true;
+  options.standard_streams = true;
   for (const std::string& file : files) {
     limits.add_file(tested_file(file).pipeline, options);
   }

@@ -39,6 +39,7 @@ Outcome<ExitCode> graph_command(Context& context, const std::vector<std::string>
   LoadOptions options;
   options.overrides = std::move(overrides);
   options.streams = true;
+  options.standard_streams = true;
   TENON_ASSIGN(auto limits, read_limits(limit_options));
   limits.add_file(file, options);
   TENON_ASSIGN(const auto catalog,

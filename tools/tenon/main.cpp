@@ -1,8 +1,14 @@
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
+
+#include <tenon/bytes.hpp>
+#include <tenon/error.hpp>
+#include <tenon/pipeline.hpp>
 
 #include "platform/environment.hpp"
 #include "platform/interrupts.hpp"
@@ -14,8 +20,39 @@
 #include "tools/tenon/error_stream.hpp"
 #include "tools/tenon/world.hpp"
 
+namespace {
+
+namespace internal = tenon::internal;
+
+/// Standard input, read by the thread of a run.
+class StandardInput final : public tenon::ByteInput {
+ public:
+  tenon::Result<std::size_t> read(tenon::MutableBytesView buffer) override {
+    return internal::read_standard_input(buffer, [this] { return cancelled_.load(std::memory_order_relaxed); });
+  }
+  void cancel() noexcept override { cancelled_.store(true, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<bool> cancelled_{false};  // Relaxed: nothing else is published with it.
+};
+
+/// Standard output, written by the thread of a run.
+class StandardOutput final : public tenon::ByteOutput {
+ public:
+  tenon::Result<void> write(tenon::BytesView bytes) override {
+    return internal::write_standard(internal::StandardStream::kOutput,
+                                    {reinterpret_cast<const char*>(bytes.data()), bytes.size()},
+                                    [this] { return cancelled_.load(std::memory_order_relaxed); });
+  }
+  void cancel() noexcept override { cancelled_.store(true, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<bool> cancelled_{false};  // Relaxed: nothing else is published with it.
+};
+
+}  // namespace
+
 int main(int argc, char** argv) {
-  namespace internal = tenon::internal;
   using internal::StandardStream;
 
   internal::reserve_standard_streams();
@@ -53,6 +90,9 @@ int main(int argc, char** argv) {
   world.write_log = [&](std::string_view text) { errors.log(text); };
   world.flush_error = [&](std::chrono::milliseconds patience) { static_cast<void>(errors.flush(patience)); };
   world.read_input = [](tenon::MutableBytesView buffer) { return internal::read_standard_input(buffer); };
+  world.pipeline_input = std::make_shared<StandardInput>();
+  world.pipeline_output = std::make_shared<StandardOutput>();
+  world.input_is_terminal = internal::is_terminal(StandardStream::kInput);
   world.variable = [](const std::string& name) { return internal::get_environment(name); };
   world.output_is_terminal = internal::is_terminal(StandardStream::kOutput);
   world.error_is_terminal = internal::is_terminal(StandardStream::kError);

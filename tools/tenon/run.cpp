@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/try.hpp"
+#include "pipeline/plan.hpp"
 #include "pipeline/plugin_dirs.hpp"
 #include "pipeline/quantity.hpp"
 #include "tools/tenon/command.hpp"
@@ -64,13 +65,18 @@ void add_options(CommandLine& line, Arguments& arguments) {
   line.add_flag("--quiet", arguments.quiet, "Show no progress and no summary, only failures");
   line.add_flag("--verbose", arguments.verbose, "Show all log lines, not only warnings and errors");
   line.footer(
-      "Results of sinks that collect (a reduce as a sink) go to standard output as JSON; the summary and the\n"
-      "failures go to standard error: the first of each stage and kind at once, then counts every few seconds, also\n"
-      "with --json. Ctrl-C lets items in flight finish; a reduce whose input is cut short\n"
-      "by it gives no result. A second Ctrl-C stops the run at once.\n\n"
+      "A source with kind = \"stdin\" reads standard input, and a sink with kind = \"stdout\" writes standard output. "
+      "When\n"
+      "the reader of that goes away, as `head` does, the run ends without an error. Results of sinks that collect (a\n"
+      "reduce as a sink) go to standard output as JSON, or to standard error if items go to standard output. The\n"
+      "summary and the failures go to standard error: the first of each stage and kind at once, then counts every few\n"
+      "seconds, also with --json. Ctrl-C lets items in flight finish; a reduce whose input is cut short by it gives "
+      "no\n"
+      "result. A second Ctrl-C stops the run at once.\n\n"
       "exit codes: 0 done, 1 some items failed, 2 usage error, 78 bad configuration, 130 interrupted. Values of\n"
       "--set become part of the file: a misspelt key in them is bad configuration (78), as in the file.\n\n"
-      "Example:\n  tenon run plugins/files/inventory.toml --set sources.tree.args.root=/usr/include");
+      "Examples:\n  tenon run plugins/files/inventory.toml --set sources.tree.args.root=/usr/include\n"
+      "  zcat access.log.gz | tenon run plugins/logs/errors.toml | jq .path");
 }
 
 /// Reports failing items while the run goes on. Not thread-safe.
@@ -133,6 +139,7 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
   LoadOptions load;
   load.overrides = std::move(overrides);
   load.streams = true;
+  load.standard_streams = context.world.pipeline_input != nullptr && context.world.pipeline_output != nullptr;
   limits.add_file(asked.file, load);
   TENON_ASSIGN(const auto catalog,
                open_catalog(context.world, asked.plugin_dirs, limits, internal::read_plugin_dirs(asked.file, load)));
@@ -159,7 +166,13 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
     return ExitCode::kInterrupted;
   }
 
-  StatusLine status(context.world, !asked.quiet);
+  const bool reads_input = internal::has_rule<internal::InputRule>(graph->impl());
+  const bool writes_output = internal::has_rule<internal::OutputRule>(graph->impl());
+  if (reads_input && context.world.input_is_terminal && !asked.quiet) {
+    context.world.write_error("tenon: reading from the terminal; Ctrl-D ends the input\n");
+  }
+  // The line would stand between lines of the output.
+  StatusLine status(context.world, !asked.quiet && !(writes_output && context.world.output_is_terminal));
   LogLines log(status, asked.verbose ? LogLevel::kDebug : LogLevel::kWarning, context.color_error);
   RuntimeOptions options;
   options.workers = asked.workers;
@@ -198,6 +211,8 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
   LiveFailures failures(status, context);
   run_options.on_failure = [&failures](const FailureNotice& notice) { failures.take(notice); };
   run_options.stop = context.world.interrupts;
+  run_options.input = context.world.pipeline_input;
+  run_options.output = context.world.pipeline_output;
   run_options.control = std::make_shared<RunControl>();
   RunProgress progress(context.world, status, graph->name());
   const auto started = std::chrono::steady_clock::now();
@@ -224,14 +239,22 @@ Outcome<ExitCode> run_command(Context& context, const std::vector<std::string>& 
   log.flush();
 
   ExitCode exit = exit_code(report);
+  // Standard output has the items of the pipeline and nothing else.
+  const auto write_result = [&](const std::string& text) {
+    if (writes_output) {
+      context.world.write_error(text);
+    } else {
+      context.output.write(text);
+    }
+  };
   if (context.json) {
-    context.output.write(report_json(report, runtime->catalog(), swaps, exit));
+    write_result(report_json(report, runtime->catalog(), swaps, exit));
     return exit;
   }
   std::string problems = failures_text(report, kMaxFailuresShown, context.color_error,
                                        [&failures](const ItemFailure& failure) { return failures.in_view(failure); });
   const std::size_t before = problems.size();
-  context.output.write(outputs_text(report, runtime->catalog(), problems));
+  write_result(outputs_text(report, runtime->catalog(), problems));
   if (problems.size() > before && exit == ExitCode::kDone) {
     exit = ExitCode::kFailed;  // A result could not be written as JSON.
   }

@@ -286,6 +286,7 @@ Outcome<ExitCode> test_command(Context& context, const std::vector<std::string>&
   LoadOptions load;
   TENON_ASSIGN(load.overrides, parse_overrides(asked.settings));
   load.streams = true;
+  load.standard_streams = true;
   return TestCommand(context, asked, std::move(load)).run();
 }
 

@@ -6,12 +6,18 @@
 #include <cstddef>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include <tenon/bytes.hpp>
 #include <tenon/error.hpp>
+
+namespace tenon {
+class ByteInput;
+class ByteOutput;
+}  // namespace tenon
 
 namespace tenon::cli {
 
@@ -28,8 +34,12 @@ struct World {
   std::function<void(std::chrono::milliseconds)> flush_error;
   /// Reads up to as many bytes as fit; 0 at the end. Errors: kCancelled if an interrupt came first.
   std::function<Result<std::size_t>(MutableBytesView)> read_input;
+  /// Standard input and output for the pipelines of `tenon run`; null if they have none.
+  std::shared_ptr<ByteInput> pipeline_input;
+  std::shared_ptr<ByteOutput> pipeline_output;
   /// Returns an environment variable.
   std::function<std::optional<std::string>(const std::string&)> variable;
+  bool input_is_terminal = false;
   bool output_is_terminal = false;
   bool error_is_terminal = false;
   /// The current widths of the streams in columns.

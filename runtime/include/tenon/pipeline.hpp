@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -20,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include <tenon/bytes.hpp>
 #include <tenon/catalog.hpp>
 #include <tenon/error.hpp>
 #include <tenon/runtime.hpp>
@@ -58,6 +60,9 @@ struct LoadOptions {
   /// Whether Graph::load also reads a FIFO or character device, to its end: for names given by a
   /// user (`/dev/stdin`, `<(command)`).
   bool streams = false;
+  /// Whether RunOptions will have `input` and `output`. Otherwise a source that reads standard input,
+  /// or a sink that writes standard output, is an error.
+  bool standard_streams = false;
   /// For Graph::load: another file with tests of the pipeline, which has only `[[tests]]`. Empty: no
   /// such file.
   std::filesystem::path test_file;
@@ -102,7 +107,7 @@ class Graph {
 /// In the final report in_flight and queued are zero unless the run was cancelled or failed.
 struct StageReport {
   std::string name;
-  std::string task;             ///< Empty for a stage that needs none.
+  std::string task;             ///< Empty for a stage, or an end, that needs none.
   std::string kind;             ///< "source", "sink", or the kind of a stage.
   std::uint64_t items_in = 0;   ///< Accepted into the input queue; 0 for sources.
   std::uint64_t items_out = 0;  ///< Passed on; an item for several consumers counts once.
@@ -208,6 +213,37 @@ class RunControl {
 /// "done", "interrupted", ... Valid for the life of the process.
 [[nodiscard]] std::string_view run_end_name(RunReport::End end) noexcept;
 
+/// The bytes that a source with `kind = "stdin"` reads.
+class ByteInput {
+ public:
+  ByteInput() = default;
+  ByteInput(const ByteInput&) = delete;
+  ByteInput& operator=(const ByteInput&) = delete;
+  virtual ~ByteInput() = default;
+
+  /// Reads up to `buffer.size()` bytes, and waits for at least one; returns 0 at the end. Called on a
+  /// thread of the run. Errors: kCancelled after `cancel`; others as they are, which end the run.
+  [[nodiscard]] virtual Result<std::size_t> read(MutableBytesView buffer) = 0;
+  /// Ends a read that waits, and all later ones. [any-thread]
+  virtual void cancel() noexcept = 0;
+};
+
+/// Where a sink with `kind = "stdout"` writes.
+class ByteOutput {
+ public:
+  ByteOutput() = default;
+  ByteOutput(const ByteOutput&) = delete;
+  ByteOutput& operator=(const ByteOutput&) = delete;
+  virtual ~ByteOutput() = default;
+
+  /// Writes all bytes. Called on a thread of the run. Errors: kUnavailable if the reader has gone
+  /// away, which ends the sink without an error; kCancelled after `cancel`; others as they are, which
+  /// end the run.
+  [[nodiscard]] virtual Result<void> write(BytesView bytes) = 0;
+  /// Ends a write that waits, and all later ones. [any-thread]
+  virtual void cancel() noexcept = 0;
+};
+
 /// Items that failed at one stage with one error code.
 struct FailureNotice {
   std::string stage;
@@ -237,6 +273,9 @@ struct RunOptions {
   /// immediately.
   std::shared_ptr<RunControl> control = {};
   std::size_t max_reported_failures = 1000;
+  /// Used by one run only; null if the pipeline has no such source or sink.
+  std::shared_ptr<ByteInput> input = {};
+  std::shared_ptr<ByteOutput> output = {};
 };
 
 /// Runs a pipeline to its end and returns the report. Failed items are reported and the run

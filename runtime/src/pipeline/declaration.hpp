@@ -87,9 +87,12 @@ struct NodeDeclaration {
   Place else_place;
   std::uint32_t batch_size = 0;
   std::optional<std::chrono::nanoseconds> batch_wait;
-  std::optional<Condition> where;        ///< The conditions of a filter.
-  std::vector<FieldDeclaration> fields;  ///< The fields of a projection.
-  ItemRule rule;                         ///< The rule of a sample, limit, throttle or delay.
+  std::optional<Condition> where;                     ///< The conditions of a filter.
+  std::vector<FieldDeclaration> fields;               ///< The fields of a projection.
+  ItemRule rule;                                      ///< The rule of a sample, limit, throttle, delay, or of a
+                                                      ///< standard stream.
+  std::vector<Located<std::string>> columns;          ///< The columns of standard output.
+  std::optional<Located<std::string>> text_template;  ///< Of standard output.
   /// Set if a part of it could not be read; errors that follow from that are not reported again.
   bool broken = false;
 };
@@ -116,6 +119,11 @@ struct PipelineDeclaration {
 
 /// Returns the keys that a node of this kind takes. The result is valid for the life of the process.
 [[nodiscard]] const std::vector<std::string>& keys_of(NodeKind kind);
+
+/// Returns the keys of a source that reads standard input, or of a sink that writes standard output.
+[[nodiscard]] const std::vector<std::string>& stream_keys_of(Section section);
+/// Returns whether a node is such a source or sink.
+[[nodiscard]] bool uses_stream(const NodeDeclaration& node) noexcept;
 
 /// Reads one [sources.x], [stages.x] or [sinks.x].
 [[nodiscard]] NodeDeclaration read_node(Section section, const Entry& entry, const QueueLimits& queue,

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "pipeline/declaration_rules.hpp"
+#include "pipeline/declaration_streams.hpp"
 
 namespace tenon::internal {
 namespace {
@@ -115,12 +116,18 @@ class NodeReader {
     }
     if (!read_kind()) {
       // The kind decides which keys are allowed, so only the inputs are read here.
-      read_inputs();
+      if (node_.section != Section::kSource) {
+        read_inputs();
+      }
       node_.broken = true;
       return;
     }
-    table_.check_keys(keys_of(node_.kind), [&](const std::string& key) { return belongs_to(key, node_.kind); });
-    if (!needs_no_task(node_.kind)) {
+    table_.check_keys(keys(), [&](const std::string& key) {
+      return uses_stream(node_) ? stream_hint(key) : belongs_to(key, node_.kind);
+    });
+    if (uses_stream(node_)) {
+      read_stream(node_, table_, environment_, reporter_);
+    } else if (!needs_no_task(node_.kind)) {
       read_task();
     }
     if (node_.kind != NodeKind::kSource) {
@@ -139,20 +146,19 @@ class NodeReader {
   }
 
  private:
+  [[nodiscard]] const Keys& keys() const {
+    return uses_stream(node_) ? stream_keys_of(node_.section) : keys_of(node_.kind);
+  }
+
   [[nodiscard]] bool knows(const std::string& key) const {
-    const Keys& known = keys_of(node_.kind);
+    const Keys& known = keys();
     return std::find(known.begin(), known.end(), key) != known.end();
   }
 
   /// Returns false after reporting an unknown kind.
   bool read_kind() {
-    if (node_.section == Section::kSource) {
-      node_.kind = NodeKind::kSource;
-      return true;
-    }
-    if (node_.section == Section::kSink) {
-      node_.kind = NodeKind::kSink;
-      return true;
+    if (node_.section != Section::kStage) {
+      return read_stream_kind();
     }
     const auto kind = table_.text("kind");
     if (!kind) {
@@ -170,6 +176,25 @@ class NodeReader {
     }
     node_.kind = kStageKinds[found - kinds.begin()];
     node_.kind_given = true;
+    return true;
+  }
+
+  /// Sources and sinks have a kind only if they have no task.
+  bool read_stream_kind() {
+    const bool source = node_.section == Section::kSource;
+    const auto kind = table_.text("kind");
+    if (!kind) {
+      return table_.entry("kind") == nullptr;
+    }
+    const Keys kinds = {source ? "stdin" : "stdout"};
+    if (kind->value != kinds.front()) {
+      table_.fail(kind->place, "unknown kind '" + kind->value + "' of a " + std::string(section_name(node_.section)),
+                  suggest(kind->value, kinds,
+                          "leave 'kind' out if it has a task; kind = \"" + kinds.front() + "\" " +
+                              (source ? "reads standard input" : "writes standard output")));
+      return false;
+    }
+    node_.rule = source ? ItemRule(InputRule()) : ItemRule(OutputRule());
     return true;
   }
 

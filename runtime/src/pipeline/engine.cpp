@@ -86,6 +86,10 @@ void Engine::loop() {
         nodes_[one.first]->ended(one.second);
       }
     }
+    run_.stream_ends.take(stream_ended_);
+    for (const std::uint32_t node : stream_ended_) {
+      nodes_[node]->ended(0);
+    }
     fire_timers();
     read_requests();
     cancel_if_aborted();  // Before the callbacks, which may be slow.

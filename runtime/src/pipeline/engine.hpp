@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -45,7 +46,8 @@ class Engine {
   const RunOptions& options_;
   RunContext run_;
   std::vector<std::unique_ptr<NodeRunner>> nodes_;
-  std::vector<Ended> ended_;  ///< Reused: the completions of a round.
+  std::vector<Ended> ended_;                 ///< Reused: the completions of a round.
+  std::vector<std::uint32_t> stream_ended_;  ///< Reused: the nodes whose stream operation ended.
   bool cancelled_ = false;
   bool quiet_ = false;        ///< Paused, and nothing is under way any more.
   bool unpublished_ = false;  ///< Something has changed since the last publication to the control.

@@ -55,7 +55,7 @@ void Engine::publish() {
   }
   const bool quiet = run_.paused && run_.under_way == 0;
   const bool turned = quiet != quiet_ || next_publish_ == TimePoint{};
-  unpublished_ = unpublished_ || turned || !ended_.empty();
+  unpublished_ = unpublished_ || turned || !ended_.empty() || !stream_ended_.empty();
   if (!unpublished_ || (run_.now < next_publish_ && !turned)) {
     return;
   }

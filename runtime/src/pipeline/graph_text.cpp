@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include <nlohmann/json.hpp>
 
@@ -87,6 +88,12 @@ std::string mermaid_quote(std::string_view text) {
 std::string role(const PlanNode& node) {
   if (node.kind == NodeKind::kRoute) {
     return node.route_field.empty() ? "by conditions" : "by " + node.route_field;
+  }
+  if (std::holds_alternative<InputRule>(node.rule)) {
+    return "standard input";
+  }
+  if (std::holds_alternative<OutputRule>(node.rule)) {
+    return "standard output";
   }
   return node.task.empty() ? std::string(node_kind_name(node.kind)) : node.task;
 }

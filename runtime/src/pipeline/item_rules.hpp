@@ -1,4 +1,4 @@
-/// What the stages without a task do with their items. Plain data.
+/// What the nodes without a task do with their items. Plain data.
 #pragma once
 
 #include <chrono>
@@ -11,6 +11,8 @@
 
 #include <tenon/bytes.hpp>
 #include <tenon/reply.hpp>
+
+#include "rows/csv_rows.hpp"
 
 namespace tenon::internal {
 
@@ -72,7 +74,41 @@ struct CollectRule {
   std::shared_ptr<ItemCollector> collector;
 };
 
+/// Reads standard input in place of a source's task.
+struct InputRule {
+  enum class Format {
+    kLines,      ///< One tenon.Line for each line.
+    kJsonLines,  ///< One tenon.Record for each line.
+    kCsv,        ///< One tenon.Record for each row.
+    kBlob,       ///< One tenon.File with everything.
+  };
+  Format format = Format::kLines;
+  rows::CsvDialect dialect;
+  bool header = true;
+  std::vector<std::string> names;  ///< Of the columns, in place of those in the header.
+  std::uint64_t max_row_bytes = std::uint64_t{16} << 20;
+  std::uint64_t max_size_bytes = std::uint64_t{256} << 20;  ///< Of a blob.
+};
+
+/// Writes items to standard output in place of a sink's task, each as one line or row.
+struct OutputRule {
+  enum class Format { kJsonLines, kCsv, kText };
+  /// A part of a template.
+  struct Piece {
+    bool is_field = false;
+    std::string text;  ///< The text itself, or the name of a field.
+  };
+  Format format = Format::kJsonLines;
+  rows::CsvDialect dialect;
+  bool header = true;
+  std::vector<std::string> columns;  ///< Empty: those of the first record.
+  std::vector<Piece> pieces;         ///< The template of a text.
+  /// Makes a record with these fields of each item. Without it, the items are records, or the format
+  /// is kJsonLines.
+  std::optional<ProjectRule> projection;
+};
+
 using ItemRule = std::variant<std::monostate, DecisionRule, ProjectRule, SampleRule, LimitRule, ThrottleRule, DelayRule,
-                              GivenRule, CollectRule>;
+                              GivenRule, CollectRule, InputRule, OutputRule>;
 
 }  // namespace tenon::internal

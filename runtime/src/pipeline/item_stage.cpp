@@ -233,6 +233,8 @@ std::unique_ptr<ItemStage> make_item_stage(const PlanNode& plan) {
     }
     std::unique_ptr<ItemStage> operator()(const ProjectRule& rule) const { return std::make_unique<Project>(rule); }
     std::unique_ptr<ItemStage> operator()(const GivenRule&) const { return nullptr; }
+    std::unique_ptr<ItemStage> operator()(const InputRule&) const { return nullptr; }
+    std::unique_ptr<ItemStage> operator()(const OutputRule&) const { return nullptr; }
     std::unique_ptr<ItemStage> operator()(const CollectRule& rule) const {
       return std::make_unique<Collect>(*rule.collector);
     }

@@ -1,12 +1,15 @@
 #include <cstdint>
 #include <memory>
+#include <variant>
 
 #include "pipeline/batch_runner.hpp"
 #include "pipeline/call_runner.hpp"
 #include "pipeline/expand_runner.hpp"
 #include "pipeline/given_runner.hpp"
+#include "pipeline/input_runner.hpp"
 #include "pipeline/item_runner.hpp"
 #include "pipeline/node_runner.hpp"
+#include "pipeline/output_runner.hpp"
 #include "pipeline/reduce_runner.hpp"
 #include "pipeline/source_runner.hpp"
 
@@ -14,6 +17,12 @@ namespace tenon::internal {
 
 std::unique_ptr<NodeRunner> make_node_runner(RunContext& run, std::uint32_t node) {
   const PlanNode& plan = run.graph.nodes[node];
+  if (std::holds_alternative<InputRule>(plan.rule)) {
+    return std::make_unique<InputRunner>(run, node);
+  }
+  if (std::holds_alternative<OutputRule>(plan.rule)) {
+    return std::make_unique<OutputRunner>(run, node);
+  }
   switch (plan.kind) {
     case NodeKind::kSource:
       return std::make_unique<SourceRunner>(run, node);

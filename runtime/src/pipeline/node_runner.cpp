@@ -82,8 +82,9 @@ void NodeRunner::record_failure(std::string name, std::uint64_t items, Error err
 }
 
 void NodeRunner::fail_run(Error error, const std::string& why) {
-  error.message = std::string(node_kind_name(plan_.kind)) + " '" + plan_.name + "' (" + plan_.task +
-                  ") failed: " + error.message + (why.empty() ? "" : "; " + why);
+  error.message = std::string(node_kind_name(plan_.kind)) + " '" + plan_.name + "'" +
+                  (plan_.task.empty() ? "" : " (" + plan_.task + ")") + " failed: " + error.message +
+                  (why.empty() ? "" : "; " + why);
   if (!run_.aborted) {
     run_.ledger.report().failed_stage = plan_.name;
   }

@@ -1,6 +1,7 @@
 /// The checked graph, which Graph holds and the engine runs. Plain data.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -10,6 +11,7 @@
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <tenon/bytes.hpp>
@@ -180,5 +182,16 @@ struct Graph::Impl {
   std::vector<std::shared_ptr<const internal::TestPlan>> tests;
   Catalog catalog;  ///< The catalog that the graph was checked with.
 };
+
+namespace internal {
+
+/// Returns whether a graph has a node with this rule: InputRule or OutputRule.
+template <typename Rule>
+[[nodiscard]] bool has_rule(const Graph::Impl& graph) {
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(),
+                     [](const PlanNode& node) { return std::holds_alternative<Rule>(node.rule); });
+}
+
+}  // namespace internal
 
 }  // namespace tenon

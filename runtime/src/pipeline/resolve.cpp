@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "pipeline/declaration_streams.hpp"
 #include "pipeline/encode.hpp"
 #include "pipeline/output_directories.hpp"
 #include "pipeline/resolve_tests.hpp"
@@ -359,6 +360,7 @@ std::optional<Graph::Impl> load_graph(const LoadRequest& request, const TaskDire
   if (!declaration.complete) {
     return std::nullopt;
   }
+  check_streams(declaration, options.standard_streams, reporter);
   Graph::Impl graph = resolve(declaration, directory, environment, reporter);
   const bool sound = !reporter.has_errors();
   std::map<std::string, std::string> names;

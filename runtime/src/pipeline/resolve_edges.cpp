@@ -5,9 +5,11 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <variant>
 
 #include "pipeline/resolve.hpp"
 #include "pipeline/resolve_rules.hpp"
+#include "pipeline/resolve_streams.hpp"
 #include "pipeline/route_cases.hpp"
 
 namespace tenon::internal {
@@ -267,6 +269,7 @@ class EdgeResolver {
     ResolvedNode& resolved = nodes_[index];
     PlanNode& plan = graph_.nodes[index];
     bool known = broken_inputs_.count(index) == 0 && !resolved.on_cycle;
+    const bool writes = std::holds_alternative<OutputRule>(plan.rule);
     std::optional<EdgeType> incoming;
     for (const std::uint32_t edge : plan.inputs) {
       const std::optional<EdgeType> type = type_of(edge);
@@ -281,17 +284,20 @@ class EdgeResolver {
         incoming = type;
       } else if (incoming->name != type->name) {
         incoming = EdgeType{};
-      } else if (needs_no_task(plan.kind)) {
+      } else if (needs_no_task(plan.kind) || writes) {
         check_agreement(edge, *incoming, *type);
       }
     }
     const bool any = resolved.task && resolved.task->argument_type == kAnyType;
-    const bool own = needs_no_task(plan.kind);
+    const bool own = needs_no_task(plan.kind) || writes;
     if (own || any) {
       plan.input_type = incoming.value_or(EdgeType{});
     }
     if (plan.kind == NodeKind::kProject) {
       plan.output_type = record_type(directory_);
+      resolved.known_type = true;
+    } else if (const auto* const input = std::get_if<InputRule>(&plan.rule)) {
+      plan.output_type = input_item_type(*input, directory_);
       resolved.known_type = true;
     } else if (own) {
       plan.output_type = plan.input_type;
@@ -358,6 +364,9 @@ class EdgeResolver {
       plan.key_reader = field_reader(type, *node.order_field, "the key of '" + node.name + "'");
     }
     resolve_rule(node, directory_, reporter_, plan);
+    if (std::holds_alternative<OutputRule>(plan.rule)) {
+      resolve_output(node, directory_, reporter_, plan);
+    }
     if (type.name.empty() || type.name == kAnyType) {
       return;
     }

@@ -82,14 +82,18 @@ void resolve_rule(const NodeDeclaration& node, const TaskDirectory& directory, R
 }
 
 EdgeType record_type(const TaskDirectory& directory) {
+  return shared_type(kRecordType, directory);
+}
+
+EdgeType shared_type(std::string_view name, const TaskDirectory& directory) {
   // Every schema that includes the shared types has it; the consumer's must agree anyway.
   for (const std::string& plugin : directory.plugin_names()) {
     const auto found = directory.find_plugin(plugin);
-    if (found && !found->problem && directory.find_type(plugin, kRecordType)) {
-      return {plugin, std::string(kRecordType)};
+    if (found && !found->problem && directory.find_type(plugin, name)) {
+      return {plugin, std::string(name)};
     }
   }
-  return {{}, std::string(kRecordType)};
+  return {{}, std::string(name)};
 }
 
 }  // namespace tenon::internal

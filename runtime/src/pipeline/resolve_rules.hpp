@@ -1,6 +1,8 @@
 /// Checks the rules of stages that need no task against the type of their items.
 #pragma once
 
+#include <string_view>
+
 #include "pipeline/declaration.hpp"
 #include "pipeline/diagnostics.hpp"
 #include "pipeline/plan.hpp"
@@ -14,5 +16,7 @@ void resolve_rule(const NodeDeclaration& node, const TaskDirectory& directory, R
 
 /// Returns the type of the records that a projection makes.
 [[nodiscard]] EdgeType record_type(const TaskDirectory& directory);
+/// Returns one of the tables that all plugins share, such as tenon.Line.
+[[nodiscard]] EdgeType shared_type(std::string_view name, const TaskDirectory& directory);
 
 }  // namespace tenon::internal

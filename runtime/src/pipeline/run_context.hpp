@@ -15,6 +15,7 @@
 #include "pipeline/output_names.hpp"
 #include "pipeline/plan.hpp"
 #include "pipeline/run_ledger.hpp"
+#include "pipeline/stream_thread.hpp"
 
 namespace tenon::internal {
 
@@ -24,7 +25,13 @@ struct RunContext {
 
   /// All three arguments outlive it.
   RunContext(const Graph::Impl& checked_graph, Executor& run_executor, const RunOptions& options)
-      : graph(checked_graph), executor(run_executor), ledger(checked_graph, options), flow(checked_graph, ledger) {}
+      : graph(checked_graph),
+        executor(run_executor),
+        input(options.input.get()),
+        output(options.output.get()),
+        ledger(checked_graph, options),
+        flow(checked_graph, ledger),
+        stream_ends(run_executor) {}
 
   /// Ends the run early, if nothing has ended it before: no node is pumped any more, and the engine
   /// cancels what is under way.
@@ -47,11 +54,14 @@ struct RunContext {
 
   const Graph::Impl& graph;
   Executor& executor;
+  ByteInput* const input;    ///< Null if the run has none.
+  ByteOutput* const output;  ///< Null if the run has none.
   RunLedger ledger;
   Flow flow;
   NodeTimers timers;
   CallTable calls;
   OutputNames output_names;
+  StreamEnds stream_ends;
   TimePoint now{};                          ///< The time of the present round.
   std::uint64_t under_way = 0;              ///< Operations of the executor, of all nodes.
   std::uint64_t ended_calls = 0;            ///< See SessionLosses::lost.

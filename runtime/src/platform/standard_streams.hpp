@@ -51,4 +51,8 @@ void reserve_standard_streams() noexcept;
 /// Errors: kCancelled if a signal arrives first; others as from os_error. [any-thread]
 [[nodiscard]] Result<std::size_t> read_standard_input(MutableBytesView buffer);
 
+/// Like read_standard_input, but only `stop` ends the wait early: it is polled regularly, and when a
+/// signal arrives. Errors: kCancelled in that case; others as from os_error. [any-thread]
+[[nodiscard]] Result<std::size_t> read_standard_input(MutableBytesView buffer, const std::function<bool()>& stop);
+
 }  // namespace tenon::internal

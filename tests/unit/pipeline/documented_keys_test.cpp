@@ -59,6 +59,32 @@ TEST_CASE("PIPELINES.md: the keys of tests are those that the parser takes") {
   }
 }
 
+TEST_CASE("PIPELINES.md: the keys of standard input and output are those that the parser takes") {
+  for (const internal::Section section : {internal::Section::kSource, internal::Section::kSink}) {
+    const std::string start = section == internal::Section::kSource ? "| key of `stdin` " : "| key of `stdout` ";
+    std::ifstream file(source_dir() / "runtime/src/pipeline/PIPELINES.md");
+    std::vector<std::string> described;
+    bool table = false;
+    for (std::string line; std::getline(file, line);) {
+      table = line.starts_with(start) || (table && line.starts_with("|"));
+      if (!table || !line.starts_with("| `")) {
+        continue;
+      }
+      // One row may describe several keys.
+      const std::string cell = line.substr(0, line.find('|', 1));
+      for (std::size_t at = cell.find('`'); at != std::string::npos; at = cell.find('`', at + 1)) {
+        const std::size_t end = cell.find('`', at + 1);
+        described.push_back(cell.substr(at + 1, end - at - 1));
+        at = end;
+      }
+    }
+    std::vector<std::string> known = internal::stream_keys_of(section);
+    std::sort(known.begin(), known.end());
+    std::sort(described.begin(), described.end());
+    CHECK(described == known);
+  }
+}
+
 TEST_CASE("PIPELINES.md: every key in the tables of stages is one that a kind takes") {
   std::ifstream file(source_dir() / "runtime/src/pipeline/PIPELINES.md");
   std::vector<std::string> known;

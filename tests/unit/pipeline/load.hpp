@@ -26,6 +26,7 @@ inline Loaded load(std::string_view text, std::vector<std::pair<std::string, std
   }
   LoadOptions options;
   options.overrides = std::move(overrides);
+  options.standard_streams = true;
   options.environment = [](const std::string& name) -> std::optional<std::string> {
     if (name == "ROOT") {
       return "/data";

@@ -19,6 +19,9 @@
 namespace tenon::internal {
 namespace {
 
+/// The interval at which a wait asks whether it is to end.
+constexpr int kAskEveryMs = 100;
+
 int descriptor(StandardStream stream) noexcept {
   switch (stream) {
     case StandardStream::kInput:
@@ -138,7 +141,6 @@ Result<void> write_standard(StandardStream stream, std::string_view text) {
 }
 
 Result<void> write_standard(StandardStream stream, std::string_view text, const std::function<bool()>& stop) {
-  constexpr int kAskEveryMs = 100;
   const int fd = descriptor(stream);
   struct stat status {};
   if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
@@ -191,6 +193,24 @@ Result<std::size_t> read_standard_input(MutableBytesView buffer) {
     }
     return fail(os_error(errno, "cannot read standard input"));
   }
+}
+
+Result<std::size_t> read_standard_input(MutableBytesView buffer, const std::function<bool()>& stop) {
+  while (!stop()) {
+    pollfd waiting{STDIN_FILENO, POLLIN, 0};
+    if (poll(&waiting, 1, kAskEveryMs) <= 0) {
+      continue;
+    }
+    const ssize_t count = read(STDIN_FILENO, buffer.data(), buffer.size());
+    if (count >= 0) {
+      return static_cast<std::size_t>(count);
+    }
+    // Another process may have taken the bytes of a shared stream.
+    if (errno != EINTR && errno != EAGAIN && errno != EWOULDBLOCK) {
+      return fail(os_error(errno, "cannot read standard input"));
+    }
+  }
+  return fail(ErrorCode::kCancelled, "interrupted while reading standard input");
 }
 
 }  // namespace tenon::internal
