@@ -126,6 +126,14 @@ tenon::Reduce<tenon::Number> sum(tenon::ReduceContext<tenon::Number>& s) {
   co_return tenon::CreateNumber(s.builder(64), total.value);
 }
 
+tenon::Reduce<tenon::Number> count(tenon::ReduceContext<tenon::Any>& s) {
+  auto& total = s.state<tenon::NumberT>();
+  while (co_await s.next() != nullptr) {
+    ++total.value;
+  }
+  co_return tenon::CreateNumber(s.builder(64), total.value);
+}
+
 tenon::Offset<tasks::Nest> nest(tenon::Call& call, const tasks::Nest& argument) {
   std::uint32_t depth = 0;
   if (argument.depth() > 0) {
@@ -196,6 +204,7 @@ TENON_PLUGIN(tenon) {
   plugin.task<fail>("fail");
   plugin.task<numbers>("numbers");
   plugin.task<sum>("sum");
+  plugin.task<count>("count");
   plugin.task<nest>("nest");
   plugin.task<invoke>("invoke");
   plugin.task<allocate>("allocate");

@@ -190,9 +190,9 @@ void CallRunner::answer(std::uint32_t slot, Reply reply) {
   } else if (resequences()) {
     Ordered& place = sequence_[call.sequence - sequence_base_];
     place.done = true;
-    place.item = {std::move(reply), call.item.index};
+    place.item = {std::move(reply), call.item.index, call.item.group};
   } else {
-    Item item{std::move(reply), call.item.index};
+    Item item{std::move(reply), call.item.index, call.item.group};
     if (outbox_.empty() && deliver(item)) {
       --active_;
     } else {

@@ -62,6 +62,27 @@ struct FieldDeclaration {
   RecordValue otherwise;        ///< The value for items without it.
 };
 
+/// A window of a reduce, as the file writes it.
+struct WindowDeclaration {
+  Place place;
+  std::optional<Located<std::string>> time;
+  std::optional<Located<std::string>> unit;  ///< One of time_units().
+  std::chrono::nanoseconds size{0};
+  std::chrono::nanoseconds slide{0};
+  std::chrono::nanoseconds gap{0};
+  std::optional<std::chrono::nanoseconds> lateness;
+  std::optional<std::chrono::nanoseconds> idle;
+  std::optional<std::chrono::nanoseconds> early;
+};
+
+/// The groups of a reduce.
+struct GroupsDeclaration {
+  std::vector<Located<std::string>> by;
+  std::optional<WindowDeclaration> window;
+  std::optional<std::uint64_t> most_groups;
+  std::optional<std::uint64_t> memory_bytes;
+};
+
 struct NodeDeclaration {
   Section section = Section::kStage;
   NodeKind kind = NodeKind::kMap;
@@ -87,6 +108,7 @@ struct NodeDeclaration {
   Place else_place;
   std::uint32_t batch_size = 0;
   std::optional<std::chrono::nanoseconds> batch_wait;
+  std::optional<GroupsDeclaration> groups;            ///< For a reduce with `by` or `window`.
   std::optional<Condition> where;                     ///< The conditions of a filter.
   std::vector<FieldDeclaration> fields;               ///< The fields of a projection.
   ItemRule rule;                                      ///< The rule of a sample, limit, throttle, delay, or of a

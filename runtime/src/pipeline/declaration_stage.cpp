@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "pipeline/declaration_groups.hpp"
 #include "pipeline/declaration_rules.hpp"
 #include "pipeline/declaration_streams.hpp"
 
@@ -23,7 +24,8 @@ const Keys& keys_of(NodeKind kind) {
   static const Keys kRouteKeys = {"kind", "inputs", "field", "cases", "else", "queue"};
   static const Keys kBatchKeys = {"kind",     "task",    "params",  "inputs", "size",
                                   "max_wait", "workers", "timeout", "retry",  "queue"};
-  static const Keys kReduceKeys = {"kind", "task", "params", "inputs", "workers", "timeout", "queue"};
+  static const Keys kReduceKeys = {"kind",  "task", "params", "inputs", "workers", "timeout",
+                                   "queue", "by",   "window", "groups", "memory"};
   static const Keys kSinkKeys = {"task",  "params", "inputs", "workers",     "timeout",
                                  "retry", "order",  "queue",  "output_name", "on_conflict"};
   static const Keys kFilterKeys = {"kind", "inputs", "where", "queue"};
@@ -133,6 +135,9 @@ class NodeReader {
     if (node_.kind != NodeKind::kSource) {
       read_inputs();
       read_queue(table_, environment_, reporter_, node_.queue);
+    }
+    if (node_.kind == NodeKind::kReduce) {
+      read_groups(node_, table_, environment_, reporter_);
     }
     read_flow();
     if (node_.kind == NodeKind::kRoute) {
@@ -319,8 +324,9 @@ class NodeReader {
     }
     if (const auto number = table_.integer("workers", 1, 4096)) {
       workers.value = static_cast<std::uint32_t>(number->value);
-      if (node_.kind == NodeKind::kReduce && workers.value != 1) {
-        table_.fail(value->place, "a reduce is one session: 'workers' is 1",
+      const bool whole = table_.entry("by") == nullptr && table_.entry("window") == nullptr;
+      if (node_.kind == NodeKind::kReduce && whole && workers.value != 1) {
+        table_.fail(value->place, "a reduce without 'by' or 'window' is one session: 'workers' is 1",
                     "kind = \"batch\" runs several, one result for each batch");
         return;
       }

@@ -6,6 +6,7 @@
 
 #include <tenon/reply.hpp>
 
+#include "pipeline/item_group.hpp"
 #include "pipeline/plan.hpp"
 #include "pipeline/ring.hpp"
 
@@ -14,7 +15,8 @@ namespace tenon::internal {
 /// A value that travels along an edge.
 struct Item {
   Reply reply;
-  std::uint64_t index = 0;  ///< Its number at the node that made it: a source, batch or reduce.
+  std::uint64_t index = 0;             ///< Its number at the node that made it: a source, batch or reduce.
+  Shared<const ItemGroup> group = {};  ///< Null unless it comes from a reduce with groups.
 
   [[nodiscard]] std::uint64_t bytes() const noexcept { return reply.size_bytes(); }
 };

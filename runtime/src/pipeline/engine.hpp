@@ -52,6 +52,7 @@ class Engine {
   bool quiet_ = false;        ///< Paused, and nothing is under way any more.
   bool unpublished_ = false;  ///< Something has changed since the last publication to the control.
   TimePoint started_{};
+  TimePoint paused_at_{};
   TimePoint next_progress_{};
   TimePoint next_publish_{};
 };

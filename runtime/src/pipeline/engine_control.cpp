@@ -34,8 +34,10 @@ void Engine::set_paused(bool paused) {
   }
   run_.paused = paused;
   if (paused) {
+    paused_at_ = run_.now;
     run_.timers.pause(run_.now);
   } else {
+    run_.paused_time += run_.now - paused_at_;
     run_.timers.resume(run_.now);
   }
 }

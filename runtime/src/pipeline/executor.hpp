@@ -69,6 +69,8 @@ class Executor {
 
   [[nodiscard]] virtual unsigned worker_count() const = 0;
   [[nodiscard]] virtual Clock::time_point now() const = 0;
+  /// Returns the wall clock, in nanoseconds since 1970-01-01 UTC.
+  [[nodiscard]] virtual std::int64_t wall_clock_ns() const = 0;
   /// Starts a call, at the latest at the next flush, so that calls can be sent together. Its slot
   /// is free again after `take`; `task` and `argument` must stay valid and must not move until
   /// then. `options` is one object per stage, valid for the whole run: calls with the same pointer

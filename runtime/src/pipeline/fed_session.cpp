@@ -1,6 +1,7 @@
 #include "pipeline/fed_session.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 namespace tenon::internal {
@@ -66,6 +67,19 @@ void FedSession::forget() {
   items_.clear();
   bytes_ = 0;
   fed_ = 0;
+}
+
+void FedSession::forget_fed() {
+  const auto end = items_.begin() + static_cast<std::ptrdiff_t>(fed_);
+  bytes_ -= std::accumulate(items_.begin(), end, std::uint64_t{0},
+                            [](std::uint64_t bytes, const Item& item) { return bytes + item.bytes(); });
+  items_.erase(items_.begin(), end);
+  fed_ = 0;
+}
+
+void FedSession::shrink() {
+  items_.shrink_to_fit();
+  feed_ = {};
 }
 
 }  // namespace tenon::internal

@@ -56,6 +56,10 @@ class FedSession {
   [[nodiscard]] std::uint64_t bytes() const noexcept { return bytes_; }
   /// Forgets all items.
   void forget();
+  /// Forgets the items that this session has taken.
+  void forget_fed();
+  /// Gives back the memory that is kept for further items.
+  void shrink();
 
  private:
   std::unique_ptr<ExecutorSession> session_;

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "pipeline/group_field.hpp"
+
 namespace tenon::internal {
 namespace {
 
@@ -68,11 +70,20 @@ void report_unknown(const EdgeType& type, const std::string& path, const Place& 
 ItemFieldPointer find_item_field(const EdgeType& type, const std::string& path, const Place& place,
                                  const std::string& what, const TaskDirectory& directory, Reporter& reporter) {
   if (path.starts_with('@')) {
-    static const std::vector<std::string> kNames = {"@index"};
-    if (path == kNames.front()) {
+    std::vector<std::string> names = {"@index"};
+    if (path == names.front()) {
       return std::make_shared<IndexField>();
     }
-    reporter.error(place, what + ": items have no '" + path + "'", suggest(path, kNames, "they have @index"));
+    if (type.groups != nullptr) {
+      if (ItemFieldPointer field = find_group_field(*type.groups, path)) {
+        return field;
+      }
+      for (std::string& name : group_field_names(*type.groups)) {
+        names.push_back(std::move(name));
+      }
+    }
+    reporter.error(place, what + ": items have no '" + path + "'",
+                   suggest(path, names, "they have " + list_names(names)));
     return nullptr;
   }
   if (type.name.empty()) {

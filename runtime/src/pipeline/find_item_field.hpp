@@ -11,7 +11,8 @@
 namespace tenon::internal {
 
 /// Returns a field of the items on an edge by its dotted path, or what is known of an item besides
-/// its fields: "@index", its number at its source from 1. `what` names the reader in messages, as
+/// its fields: "@index", its number at its source from 1; behind a reduce with groups also what
+/// find_group_field knows. `what` names the reader in messages, as
 /// in "filter 'errors'". Returns null after reporting an error at `place`.
 [[nodiscard]] ItemFieldPointer find_item_field(const EdgeType& type, const std::string& path, const Place& place,
                                                const std::string& what, const TaskDirectory& directory,

@@ -95,7 +95,15 @@ std::string role(const PlanNode& node) {
   if (std::holds_alternative<OutputRule>(node.rule)) {
     return "standard output";
   }
-  return node.task.empty() ? std::string(node_kind_name(node.kind)) : node.task;
+  std::string text = node.task.empty() ? std::string(node_kind_name(node.kind)) : node.task;
+  if (node.groups) {
+    std::string by;
+    for (const GroupShape::Key& key : node.groups->shape->keys) {
+      by += (by.empty() ? "" : ", ") + key.name;
+    }
+    text += " by " + by + (node.groups->window ? std::string(by.empty() ? "" : " and ") + "window" : std::string());
+  }
+  return text;
 }
 
 std::string edge_label(const PlanNode& from, const PlanEdge& edge) {

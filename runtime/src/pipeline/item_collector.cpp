@@ -13,7 +13,7 @@ void ItemCollector::take(const Item& item) {
   }
   StoredBytes copy = copy_to_host(item.reply.bytes());
   bytes_ += item.bytes();
-  items_.push_back({Reply(std::move(copy.storage), copy.bytes), item.index});
+  items_.push_back({Reply(std::move(copy.storage), copy.bytes), item.index, item.group});
 }
 
 }  // namespace tenon::internal

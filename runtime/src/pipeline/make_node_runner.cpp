@@ -6,6 +6,7 @@
 #include "pipeline/call_runner.hpp"
 #include "pipeline/expand_runner.hpp"
 #include "pipeline/given_runner.hpp"
+#include "pipeline/group_runner.hpp"
 #include "pipeline/input_runner.hpp"
 #include "pipeline/item_runner.hpp"
 #include "pipeline/node_runner.hpp"
@@ -33,6 +34,9 @@ std::unique_ptr<NodeRunner> make_node_runner(RunContext& run, std::uint32_t node
     case NodeKind::kBatch:
       return std::make_unique<BatchRunner>(run, node);
     case NodeKind::kReduce:
+      if (plan.groups) {
+        return std::make_unique<GroupRunner>(run, node);
+      }
       return std::make_unique<ReduceRunner>(run, node);
     case NodeKind::kMap:
       return std::make_unique<CallRunner>(run, node);

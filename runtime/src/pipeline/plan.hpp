@@ -18,6 +18,7 @@
 #include <tenon/catalog.hpp>
 #include <tenon/pipeline.hpp>
 
+#include "pipeline/group_rule.hpp"
 #include "pipeline/item_rules.hpp"
 #include "pipeline/name_template.hpp"
 #include "pipeline/task_directory.hpp"
@@ -94,6 +95,8 @@ struct QueueLimits {
 struct EdgeType {
   std::string plugin;  ///< The plugin whose schema declares it.
   std::string name;    ///< Fully qualified.
+  /// What the items carry of the groups that they come from; null if nothing.
+  std::shared_ptr<const GroupShape> groups = {};
 };
 
 /// The argument type that accepts every edge. As a result type it means the type of the input.
@@ -143,6 +146,8 @@ struct PlanNode {
                                                          ///< a route by a field.
 
   std::optional<OutputNaming> naming;  ///< For maps and plain sinks with a task that writes files.
+
+  std::optional<GroupRule> groups;  ///< For a reduce with `by` or `window`.
 
   std::uint32_t batch_size = 0;
   std::optional<std::chrono::nanoseconds> batch_wait;

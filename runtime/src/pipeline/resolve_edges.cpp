@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "pipeline/resolve.hpp"
+#include "pipeline/resolve_groups.hpp"
 #include "pipeline/resolve_rules.hpp"
 #include "pipeline/resolve_streams.hpp"
 #include "pipeline/route_cases.hpp"
@@ -284,17 +285,25 @@ class EdgeResolver {
         incoming = type;
       } else if (incoming->name != type->name) {
         incoming = EdgeType{};
-      } else if (needs_no_task(plan.kind) || writes) {
-        check_agreement(edge, *incoming, *type);
+      } else {
+        if (needs_no_task(plan.kind) || writes) {
+          check_agreement(edge, *incoming, *type);
+        }
+        if (incoming->groups == nullptr || type->groups == nullptr || !incoming->groups->agrees(*type->groups)) {
+          incoming->groups = nullptr;
+        }
       }
     }
     const bool any = resolved.task && resolved.task->argument_type == kAnyType;
     const bool own = needs_no_task(plan.kind) || writes;
     if (own || any) {
       plan.input_type = incoming.value_or(EdgeType{});
+    } else if (incoming) {
+      plan.input_type.groups = incoming->groups;
     }
     if (plan.kind == NodeKind::kProject) {
       plan.output_type = record_type(directory_);
+      plan.output_type.groups = plan.input_type.groups;
       resolved.known_type = true;
     } else if (const auto* const input = std::get_if<InputRule>(&plan.rule)) {
       plan.output_type = input_item_type(*input, directory_);
@@ -309,6 +318,9 @@ class EdgeResolver {
       resolved.known_type = !passes || (known && incoming.has_value());
     } else {
       resolved.known_type = resolved.task.has_value();
+    }
+    if (plan.kind == NodeKind::kMap) {
+      plan.output_type.groups = plan.input_type.groups;
     }
     const bool input_known = own || any ? known && incoming.has_value() : resolved.task.has_value();
     if (input_known && plan.kind != NodeKind::kSource) {
@@ -367,6 +379,7 @@ class EdgeResolver {
     if (std::holds_alternative<OutputRule>(plan.rule)) {
       resolve_output(node, directory_, reporter_, plan);
     }
+    resolve_groups(node, directory_, reporter_, plan);
     if (type.name.empty() || type.name == kAnyType) {
       return;
     }

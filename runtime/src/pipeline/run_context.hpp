@@ -1,6 +1,7 @@
 /// pipeline/run_context.hpp: what the nodes of one run share.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -67,8 +68,9 @@ struct RunContext {
   std::uint64_t ended_calls = 0;            ///< See SessionLosses::lost.
   std::optional<std::uint32_t> last_crash;  ///< The node of the item whose call crashed last.
   bool aborted = false;
-  bool draining = false;  ///< A stop was requested: sources give nothing more.
-  bool paused = false;    ///< Nothing new starts.
+  bool draining = false;                    ///< A stop was requested: sources give nothing more.
+  bool paused = false;                      ///< Nothing new starts.
+  std::chrono::nanoseconds paused_time{0};  ///< How long all pauses that have ended took.
 };
 
 }  // namespace tenon::internal

@@ -1,5 +1,7 @@
 #include "pipeline/runtime_executor.hpp"
 
+#include <chrono>
+#include <cstdint>
 #include <deque>
 #include <optional>
 #include <utility>
@@ -96,6 +98,10 @@ class RuntimeExecutor final : public Executor {
 
   unsigned worker_count() const override { return runtime_.worker_count(); }
   Clock::time_point now() const override { return Clock::now(); }
+  std::int64_t wall_clock_ns() const override {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+        .count();
+  }
 
   void submit(std::uint32_t slot, const std::string& task, const Reply& argument, const CallOptions* options,
               const EarlierAttempts& earlier) override {

@@ -585,8 +585,8 @@ TEST_CASE("tenon test: the tests of the pipelines that ship with tenon") {
       names.insert(entry.path().filename().string());
     }
   }
-  CHECK(names.size() >= 4);
-  for (const char* name : {"failures.toml", "top_words.toml", "mail.toml", "line_words.toml"}) {
+  CHECK(names.size() >= 5);
+  for (const char* name : {"failures.toml", "per_minute.toml", "top_words.toml", "mail.toml", "line_words.toml"}) {
     CHECK(names.count(name) == 1);
   }
   const Ended ended = tenon::test::tenon(arguments);

@@ -2,8 +2,10 @@
 #include <zlib.h>
 
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -130,6 +132,45 @@ TEST_CASE("jsonl: events.toml finds the events, in a packed file too") {
     CHECK(ended.exit == 0);
     CHECK(items_in(ended, "done") == 1);
   }
+}
+
+TEST_CASE("logs: per_minute.toml writes the requests of each minute and status") {
+  const TemporaryDirectory directory;
+  std::string text;
+  std::map<std::string, int> expected;
+  // About 3 requests a second; many statuses, so that most groups have no session at a time.
+  for (int i = 0; i < 30'000; ++i) {
+    const int second = i / 3;
+    const int status = 200 + (i * 7919) % 157;
+    char time[64];
+    std::snprintf(time, sizeof time, "10/Oct/2000:%02d:%02d:%02d +0000", second / 3600, second / 60 % 60, second % 60);
+    text += "192.0.2.7 - - [" + std::string(time) + "] \"GET / HTTP/1.1\" " + std::to_string(status) + " 2326\n";
+    char minute[64];
+    std::snprintf(minute, sizeof minute, "2000-10-10T%02d:%02d:00Z", second / 3600, second / 60 % 60);
+    ++expected[std::string(minute) + "," + std::to_string(status)];
+  }
+  write(directory / "access.log", text);
+  const fs::path table = directory / "table.csv";
+  const Ended ended =
+      tenon::test::tenon({"run", (tenon::test::source_dir() / "plugins/logs/per_minute.toml").string(), "--json",
+                          "--set", "sources.log.args.path=" + (directory / "access.log").string(), "--set",
+                          "sinks.table.params.path=" + table.string()});
+  INFO(ended.error);
+  CHECK(ended.exit == 0);
+  CHECK(items_in(ended, "requests") == 30'000);
+  std::map<std::string, int> rows;
+  std::ifstream file(table);
+  std::string line;
+  std::getline(file, line);
+  CHECK(line == "minute,status,requests");
+  std::string last;
+  while (std::getline(file, line)) {
+    const std::size_t comma = line.rfind(',');
+    rows[line.substr(0, comma)] = std::stoi(line.substr(comma + 1));
+    CHECK(line.substr(0, 20) >= last);
+    last = line.substr(0, 20);
+  }
+  CHECK(rows == expected);
 }
 
 TEST_CASE("logs: failures.toml counts requests by their status") {

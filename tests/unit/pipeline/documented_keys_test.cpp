@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "pipeline/declaration.hpp"
+#include "pipeline/declaration_groups.hpp"
 #include "pipeline/test_declaration.hpp"
 #include "tenon_test/catch.hpp"
 #include "tenon_test/paths.hpp"
@@ -34,12 +35,13 @@ TEST_CASE("PIPELINES.md: every kind of stage and every key is described") {
   }
 }
 
-TEST_CASE("PIPELINES.md: the keys of tests are those that the parser takes") {
+TEST_CASE("PIPELINES.md: the keys of tests and windows are those that the parser takes") {
   std::ifstream file(source_dir() / "runtime/src/pipeline/PIPELINES.md");
   const std::vector<std::pair<std::string, const std::vector<std::string>*>> tables = {
       {"| key of a test ", &internal::test_keys()},
       {"| key of an expectation ", &internal::expectation_keys()},
-      {"| key of a failure ", &internal::failure_keys()}};
+      {"| key of a failure ", &internal::failure_keys()},
+      {"| key of a window ", &internal::window_keys()}};
   std::vector<std::vector<std::string>> described(tables.size());
   std::size_t table = tables.size();
   for (std::string line; std::getline(file, line);) {

@@ -91,6 +91,16 @@ std::string random_pipeline(std::mt19937& random) {
       text += "task = \"tenon.sum\"\n";
       text += kind == 8 ? "kind = \"batch\"\nsize = " + std::to_string(draw(1, 50)) + "\nmax_wait = \"1ms\"\n"
                         : std::string("kind = \"reduce\"\n");
+      static const char* const kGroups[] = {
+          "",
+          "by = \"group\"\n",
+          "by = \"group\"\nwindow = { size = \"1ms\" }\n",
+          "window = { size = \"40s\", slide = \"15s\", time = \"value\", unit = \"s\", lateness = \"9s\", idle = "
+          "\"1ms\" }\n",
+          "by = [\"value\", \"group\"]\nwindow = { gap = \"5s\", time = \"value\", unit = \"s\", lateness = \"20s\" "
+          "}\n",
+          "by = \"group\"\nwindow = { size = \"99s\", time = \"value\", unit = \"s\", early = \"50ms\" }\n"};
+      text += kind == 8 ? "" : kGroups[draw(0, 5)];
       give(name);
     }
   }

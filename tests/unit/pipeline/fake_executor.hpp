@@ -103,6 +103,10 @@ class FakeExecutor final : public internal::Executor {
 
   unsigned worker_count() const override { return workers_; }
   Clock::time_point now() const override { return now_; }
+  /// The simulated time, as if it had begun in 1970.
+  std::int64_t wall_clock_ns() const override {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(now_.time_since_epoch()).count();
+  }
   void submit(std::uint32_t slot, const std::string& task, const Reply& argument, const CallOptions* options,
               const internal::EarlierAttempts& earlier) override;
   void flush() override {

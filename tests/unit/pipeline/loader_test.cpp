@@ -143,7 +143,7 @@ inputs = ["e"]
   = add kind = "reduce" or kind = "batch"
 11:8: error: 'tenon.double' is a plain task; a reduce stage takes a reduce task
   = leave 'kind' out to run it on each item
-13:11: error: a reduce is one session: 'workers' is 1
+13:11: error: a reduce without 'by' or 'window' is one session: 'workers' is 1
   = kind = "batch" runs several, one result for each batch
 14:9: error: batch 'e' has no size
   = add size = <items in a batch>
