@@ -35,7 +35,7 @@ TEST_CASE("tenon serve: a pipeline that ends gives its result, and the daemon st
   std::ofstream(directory / "short.toml") << numbers_pipeline("short", 10, 0);
   Daemon daemon({(directory / "short.toml").string()});
   CHECK(eventually([&] { return state(daemon) == "done"; }));
-  CHECK(has(daemon.program().output(), "45"));
+  CHECK(eventually([&] { return has(daemon.program().output(), "45"); }));
   CHECK(daemon.run({"pause", "short"}).exit == 1);
   CHECK(daemon.run({"drain"}).exit == 0);
   CHECK(daemon.program().running());

@@ -142,7 +142,8 @@ TEST_CASE("Count: blocks and single bytes give the same counts for any bytes") {
 }
 
 // README.md promises this for valid text in C.UTF-8. Left out is what depends on the release of wc:
-// runs without a printable character, and the line and paragraph separators U+2028 and U+2029.
+// runs without a printable character, and the line and paragraph separators U+2028 and U+2029. The
+// text fits into one buffer of wc: wc 9.7 counts a word twice if the buffer ends in it.
 TEST_CASE("Count: lines and words and characters agree with wc in C.UTF-8") {
   const std::vector<std::string> spaces = {" ",      "\n",     "\t",     "\v",     "\f",
                                            "\r",     "\u00A0", "\u1680", "\u2000", "\u2007",
@@ -156,7 +157,8 @@ TEST_CASE("Count: lines and words and characters agree with wc in C.UTF-8") {
   std::minstd_rand random(11);
   const auto any = [&](const std::vector<std::string>& units) { return units[random() % units.size()]; };
   std::string text;
-  for (int run = 0; run < 50'000; ++run) {
+  constexpr std::size_t kRuns = 20'000;
+  for (std::size_t run = 0; run < kRuns; ++run) {
     for (std::size_t i = random() % 4; i != 0; --i) {
       text += any(spaces);
     }
@@ -167,6 +169,7 @@ TEST_CASE("Count: lines and words and characters agree with wc in C.UTF-8") {
       text += i == sure || random() % 4 != 0 ? any(printable) : any(silent);
     }
   }
+  REQUIRE(text.size() < std::size_t{256} * 1024);
   const TemporaryDirectory directory;
   write_text(directory / "text", text);
   const std::string command =
@@ -180,7 +183,7 @@ TEST_CASE("Count: lines and words and characters agree with wc in C.UTF-8") {
   REQUIRE(::pclose(wc) == 0);
   REQUIRE(read == 3);
   const auto counts = count_in_pieces(text, 4096);
-  CHECK(words > 40'000);
+  CHECK(words == kRuns);
   CHECK(counts.words == words);
   CHECK(counts.lines == lines);
   CHECK(counts.characters == characters);
