@@ -338,7 +338,10 @@ TEST_CASE_METHOD(QueryTest, "SqlQuery: statements that cannot run say where and 
                     "x.db': the statement is not valid, at its line 2, column 10 (byte 20): near \"t\": syntax error");
   check_query_error("select a from nix", TENON_INVALID_ARGUMENT, "no such table: nix");
   check_query_error("select nix from t", TENON_INVALID_ARGUMENT, "line 1, column 8 (byte 8): no such column: nix");
-  check_query_error("select a from t where b = \"typo\"", TENON_INVALID_ARGUMENT, "no such column: ");
+  // A newer SQLite sets the name in quotes.
+  auto unknown = error(params("select a from t where b = \"typo\""));
+  std::erase(unknown.message, '"');
+  check_sql_error(unknown, TENON_INVALID_ARGUMENT, "no such column: typo");
   check_query_error("select a from t; select b from t", TENON_INVALID_ARGUMENT,
                     "there is a second statement at line 1, column 17");
   check_query_error("insert into t values (1, 2) returning a", TENON_INVALID_ARGUMENT, "does not only read rows");
