@@ -45,7 +45,7 @@ def sources_in(directory: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def _objection(source: Path) -> str | None:
-    """Why a file in a plugin directory is not imported; empty if nobody needs to know, None if it may be a plugin.
+    """Why a file in a plugin directory is not imported; empty if the user need not know, None if it may be a plugin.
     Importing a script would run it, so a module is imported only if a function at its top level has type hints or a
     decorator."""
     if source.suffix != ".py":

@@ -120,7 +120,7 @@ void GroupRunner::unblock() {
 void GroupRunner::work() {
   while (!run_.aborted && under_way() < most_under_way_) {
     if (has(Queue::kUrgent)) {
-      // What has begun goes on first, so at most as many sessions as operations are opened for these.
+      // What has begun continues first, so at most as many sessions as operations are opened for these.
       step(pop(Queue::kUrgent));
     } else if (has(Queue::kCold) && (open_sessions_ < most_open_ || make_room())) {
       step(pop(Queue::kCold));

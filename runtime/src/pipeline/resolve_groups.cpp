@@ -25,7 +25,8 @@ class GroupsResolver {
     for (const Located<std::string>& field : declared.by) {
       if (ItemFieldPointer key = find(field)) {
         if (key->shape().kind == FieldKind::kOther) {
-          reporter_.error(field.place, what_ + ": '" + field.value + "' is " + key->shape().type + ", which is no key",
+          reporter_.error(field.place,
+                          what_ + ": '" + field.value + "' is " + key->shape().type + ", which cannot be a key",
                           "name a field inside it, as in \"" + field.value + ".<field>\"");
           continue;
         }
@@ -93,7 +94,7 @@ class GroupsResolver {
       case FieldKind::kBool:
       case FieldKind::kEnum:
       case FieldKind::kOther:
-        reporter_.error(declared.time->place, what_ + ": '" + name + "' is " + shape.type + ", which is no time",
+        reporter_.error(declared.time->place, what_ + ": '" + name + "' is " + shape.type + ", which cannot be a time",
                         "a time is a number or a text such as 2026-11-30T22:18:00Z");
     }
     return rule;

@@ -27,7 +27,7 @@ namespace tenon::internal {
 /// thread-safe.
 class RowInput {
  public:
-  /// A row that is no item.
+  /// A row that cannot become an item.
   struct Broken {
     std::uint64_t line = 0;  ///< The line at which it starts, from 1.
     Error error;

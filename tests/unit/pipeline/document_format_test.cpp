@@ -222,7 +222,7 @@ TEST_CASE("format_document: random texts keep their meaning and their comments")
     const std::string text = random.make();
     Reporter reporter("p.toml", text);
     if (!parse_document(text, reporter)) {
-      continue;  // A key occurs twice, or a part of one is no table.
+      continue;  // A key occurs twice, or a part of one is not a table.
     }
     ++sound;
     const std::string once = check_sound(text);
