@@ -119,6 +119,22 @@ std::string_view JsonObjectParser::name_below_prefix(std::string_view name) {
   return known;
 }
 
+bool JsonObjectParser::member_name(std::string_view& name) {
+  if (peek() != '"') {
+    return fail("expected a name in quotes");
+  }
+  if (!string(name)) {
+    return false;
+  }
+  skip_space();
+  if (peek() != ':') {
+    return fail("expected `:`");
+  }
+  ++at_;
+  skip_space();
+  return true;
+}
+
 bool JsonObjectParser::object(unsigned depth) {
   if (depth == kMaxDepth) {
     return fail("the object is nested more than 64 levels deep");
@@ -130,20 +146,8 @@ bool JsonObjectParser::object(unsigned depth) {
     return true;
   }
   for (;;) {
-    if (peek() != '"') {
-      return fail("expected a name in quotes");
-    }
     std::string_view name;
-    if (!string(name)) {
-      return false;
-    }
-    skip_space();
-    if (peek() != ':') {
-      return fail("expected `:`");
-    }
-    ++at_;
-    skip_space();
-    if (!value(name, depth)) {
+    if (!member_name(name) || !value(name, depth)) {
       return false;
     }
     skip_space();
@@ -231,18 +235,9 @@ bool JsonObjectParser::skip_value(unsigned depth) {
   for (;;) {
     if (open == '{') {
       std::string_view ignored;
-      if (peek() != '"') {
-        return fail("expected a name in quotes");
-      }
-      if (!string(ignored)) {
+      if (!member_name(ignored)) {
         return false;
       }
-      skip_space();
-      if (peek() != ':') {
-        return fail("expected `:`");
-      }
-      ++at_;
-      skip_space();
     }
     if (!skip_value(depth + 1)) {
       return false;

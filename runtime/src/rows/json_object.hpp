@@ -46,6 +46,8 @@ class JsonObjectParser {
   bool value(std::string_view name, unsigned depth);
   bool skip_value(unsigned depth);
   bool string(std::string_view& text);
+  /// Reads a member's name and the colon behind it, up to its value.
+  bool member_name(std::string_view& name);
   bool escape(std::string_view raw, std::size_t& i);
   bool number(JsonField& field);
   bool literal(std::string_view word);
