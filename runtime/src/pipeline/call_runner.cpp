@@ -83,37 +83,48 @@ std::uint32_t CallRunner::hold() const noexcept {
   return plan_.kind == NodeKind::kSink && plan_.order == OrderKind::kInput ? 1 : 4 * window_.size() + 64;
 }
 
-void CallRunner::take_item(Item item) {
-  std::string key;
-  if (plan_.order == OrderKind::kKey) {
-    Result<std::string> value = plan_.key_reader(item.reply.bytes());
-    if (!value) {
-      fail_item(item, std::move(value.error()));
-      return;
-    }
-    key = std::move(*value);
+std::optional<std::string> CallRunner::read_key(const Item& item) {
+  Result<std::string> value = plan_.key_reader(item.reply.bytes());
+  if (!value) {
+    fail_item(item, std::move(value.error()));
+    return std::nullopt;
   }
-  std::string claimed;
-  if (plan_.naming) {
-    const std::string who = identify(item);
-    Result<std::string> name = run_.output_names.claim(*plan_.naming, plan_.name, who, item);
-    if (!name) {
-      record_failure(who, 1, std::move(name.error()));
-      return;
-    }
-    claimed = std::move(*name);
+  return std::move(*value);
+}
+
+std::optional<std::string> CallRunner::claim_name(Item& item) {
+  const std::string who = identify(item);
+  Result<std::string> name = run_.output_names.claim(*plan_.naming, plan_.name, who, item);
+  if (!name) {
+    record_failure(who, 1, std::move(name.error()));
+    return std::nullopt;
+  }
+  return std::move(*name);
+}
+
+void CallRunner::take_item(Item item) {
+  const bool keyed = plan_.order == OrderKind::kKey;
+  std::optional<std::string> key;
+  if (keyed && !(key = read_key(item))) {
+    return;
+  }
+  std::optional<std::string> claimed;
+  if (plan_.naming && !(claimed = claim_name(item))) {
+    return;
   }
   ++active_;
   active_bytes_ += item.bytes();
   const std::uint32_t slot = run_.calls.take(node_);
   ItemCall& call = run_.calls[slot];
   call.item = std::move(item);
-  call.claimed = std::move(claimed);
+  if (claimed && !claimed->empty()) {
+    claims_.emplace(slot, std::move(*claimed));
+  }
   if (resequences()) {
     call.sequence = sequence_base_ + sequence_.size();
     sequence_.push_back({});
-  } else if (plan_.order == OrderKind::kKey) {
-    const auto [busy, inserted] = keys_.try_emplace(std::move(key));
+  } else if (keyed) {
+    const auto [busy, inserted] = keys_.try_emplace(std::move(*key));
     call.key = &*busy;
     if (!inserted) {
       busy->second.push_back(slot);
@@ -125,17 +136,17 @@ void CallRunner::take_item(Item item) {
 
 void CallRunner::start(std::uint32_t slot) {
   ItemCall& call = run_.calls[slot];
-  call.under_way = true;
+  call.under_way = 1;
   if (operation_began()) {
     window_.began(run_.now);
   }
-  run_.executor.submit(slot, plan_.task, call.item.reply, &options_, {call.attempt - 1, call.call_id});
+  run_.executor.submit(slot, plan_.task, call.item.reply, &options_, {call.attempt - 1U, call.call_id});
 }
 
 void CallRunner::ended(std::uint32_t slot) {
   Result<Reply> outcome = run_.executor.take(slot);
   ItemCall& call = run_.calls[slot];
-  call.under_way = false;
+  call.under_way = 0;
   window_.ended();
   ++run_.ended_calls;
   if (operation_ended()) {
@@ -175,7 +186,7 @@ void CallRunner::fired(const NodeTimer& retry) {
 void CallRunner::cancel() {
   for (std::uint32_t slot = 0; slot < run_.calls.size(); ++slot) {
     const ItemCall& call = run_.calls[slot];
-    if (call.under_way && call.node == node_) {
+    if (call.under_way != 0 && call.node == node_) {
       run_.executor.cancel(slot);
     }
   }
@@ -208,13 +219,12 @@ void CallRunner::fail_call(std::uint32_t slot, Error error) {
 }
 
 void CallRunner::remove(std::uint32_t slot) {
-  const ItemCall& call = run_.calls[slot];
-  if (!call.claimed.empty()) {
-    run_.output_names.release(call.claimed);
+  if (const auto claimed = claims_.find(slot); claimed != claims_.end()) {
+    run_.output_names.release(claimed->second);
   }
   --active_;
   if (resequences()) {
-    Ordered& place = sequence_[call.sequence - sequence_base_];
+    Ordered& place = sequence_[run_.calls[slot].sequence - sequence_base_];
     place.done = true;
     place.failed = true;
   }
@@ -226,6 +236,9 @@ void CallRunner::release(std::uint32_t slot) {
   active_bytes_ -= call.item.bytes();
   BusyKeys::value_type* const busy = call.key;
   run_.calls.release(slot);
+  if (!claims_.empty()) {
+    claims_.erase(slot);
+  }
   if (busy == nullptr) {
     return;
   }

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
 
 #include <tenon/options.hpp>
 #include <tenon/reply.hpp>
@@ -36,6 +39,10 @@ class CallRunner final : public NodeRunner {
   /// Returns how many items the node may have taken and not yet passed on.
   [[nodiscard]] std::uint32_t hold() const noexcept;
   void take_item(Item item);
+  /// Returns the value of the field that order = "key:..." names. Nullopt if the item has failed.
+  [[nodiscard]] std::optional<std::string> read_key(const Item& item);
+  /// Returns the output file that becomes the item's. Nullopt if the item has failed.
+  [[nodiscard]] std::optional<std::string> claim_name(Item& item);
   void start(std::uint32_t slot);
   /// Passes on a result.
   void answer(std::uint32_t slot, Reply reply);
@@ -55,6 +62,7 @@ class CallRunner final : public NodeRunner {
   Ring<Ordered> sequence_;
   std::uint64_t sequence_base_ = 0;  ///< The number of the first slot in `sequence_`.
   BusyKeys keys_;
+  std::unordered_map<std::uint32_t, std::string> claims_;  ///< The output files of calls, by slot.
 };
 
 }  // namespace tenon::internal

@@ -15,17 +15,19 @@ namespace tenon::internal {
 /// The busy keys of a node with order = "key:...", and the calls (slots) that wait for each.
 using BusyKeys = std::unordered_map<std::string, Ring<std::uint32_t>>;
 
-/// A call from the moment its item leaves the queue to its final result, retries included.
-struct ItemCall {
+/// A call from the moment its item leaves the queue to its final result, retries included. Exactly
+/// one cache line: a run touches it several times for each item, and what few calls need is kept
+/// elsewhere (see CallRunner).
+struct alignas(64) ItemCall {
   Item item;
   std::uint32_t node = 0;
-  std::uint32_t attempt = 1;
-  std::uint64_t call_id = 0;  ///< The id of its attempts so far; 0 before the first has completed.
-  bool under_way = false;
+  std::uint32_t attempt : 31 = 1;
+  std::uint32_t under_way : 1 = 0;
+  std::uint64_t call_id = 0;            ///< The id of its attempts so far; 0 before the first has completed.
   std::uint64_t sequence = 0;           ///< For order = "input".
   BusyKeys::value_type* key = nullptr;  ///< For order = "key:...".
-  std::string claimed;                  ///< Its output file; empty if it has none.
 };
+static_assert(sizeof(ItemCall) == 64);
 
 /// Gives slots to calls and uses them again. All nodes of a run share one table, so that slots stay
 /// dense. Not thread-safe.

@@ -12,15 +12,8 @@ Flow::Flow(const Graph::Impl& graph, RunLedger& ledger)
     edges_.emplace_back(edge, graph.nodes[edge.to].queue);
   }
   for (std::size_t i = 0; i < places_.size(); ++i) {
+    places_[i].inputs = graph.nodes[i].inputs;
     places_[i].open_producers = static_cast<std::uint32_t>(graph.nodes[i].inputs.size());
-  }
-}
-
-void Flow::schedule(std::uint32_t node) {
-  Place& place = places_[node];
-  if (!place.scheduled && !place.finished) {
-    place.scheduled = true;
-    scheduled_.push_back(node);
   }
 }
 
@@ -33,11 +26,6 @@ std::optional<std::uint32_t> Flow::next_scheduled() {
     }
   }
   return std::nullopt;
-}
-
-bool Flow::has_room(const PlanOutput& output, std::uint64_t bytes) const {
-  return std::all_of(output.edges.begin(), output.edges.end(),
-                     [&](std::uint32_t edge) { return edges_[edge].has_room(bytes); });
 }
 
 void Flow::push(const PlanOutput& output, Item item) {
@@ -56,25 +44,6 @@ void Flow::push(const PlanOutput& output, Item item) {
     }
     schedule(edge.to());
   }
-}
-
-Item Flow::pop(std::uint32_t edge) {
-  schedule(edges_[edge].from());
-  return edges_[edge].pop();
-}
-
-std::optional<std::uint32_t> Flow::next_edge(std::uint32_t node) {
-  const std::vector<std::uint32_t>& inputs = graph_.nodes[node].inputs;
-  std::size_t at = places_[node].next_input;
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const std::uint32_t edge = inputs[at];
-    at = at + 1 < inputs.size() ? at + 1 : 0;
-    if (!edges_[edge].empty()) {
-      places_[node].next_input = at;
-      return edge;
-    }
-  }
-  return std::nullopt;
 }
 
 std::uint64_t Flow::queued(std::uint32_t node) const {

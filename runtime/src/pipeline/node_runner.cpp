@@ -14,16 +14,6 @@ void NodeRunner::set_timer(TimePoint at, NodeTimer::Kind kind, std::uint32_t whi
   run_.timers.set({at, kind, node_, which, generation});
 }
 
-bool NodeRunner::deliver(Item& item) {
-  const PlanOutput& target = plan_.outputs[0];
-  if (!run_.flow.has_room(target, item.bytes())) {
-    return false;
-  }
-  ++report_.items_out;
-  run_.flow.push(target, std::move(item));
-  return true;
-}
-
 bool NodeRunner::flush_outbox() {
   while (!outbox_.empty()) {
     if (!deliver(outbox_.front())) {
@@ -31,24 +21,6 @@ bool NodeRunner::flush_outbox() {
     }
     static_cast<void>(outbox_.pop_front());
   }
-  return true;
-}
-
-bool NodeRunner::operation_began() {
-  ++run_.under_way;
-  if (under_way_++ > 0) {
-    return false;
-  }
-  busy_since_ = run_.now;
-  return true;
-}
-
-bool NodeRunner::operation_ended() {
-  --run_.under_way;
-  if (--under_way_ > 0) {
-    return false;
-  }
-  busy_ += run_.now - busy_since_;
   return true;
 }
 

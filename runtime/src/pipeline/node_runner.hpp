@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include <tenon/error.hpp>
 #include <tenon/pipeline.hpp>
@@ -58,14 +59,36 @@ class NodeRunner {
   [[nodiscard]] bool input_ended() const { return run_.flow.input_ended(node_); }
 
   /// Passes an item on to the only output of the node if there is room behind it.
-  [[nodiscard]] bool deliver(Item& item);
+  [[nodiscard]] bool deliver(Item& item) {
+    const PlanOutput& target = plan_.outputs[0];
+    if (!run_.flow.has_room(target, item.bytes())) {
+      return false;
+    }
+    ++report_.items_out;
+    run_.flow.push(target, std::move(item));
+    return true;
+  }
   /// Passes on what waits in `outbox_`, as far as there is room. Returns whether it is empty now.
   [[nodiscard]] bool flush_outbox();
 
   /// Notes that the executor has begun an operation. Returns whether it is the only one.
-  bool operation_began();
+  bool operation_began() {
+    ++run_.under_way;
+    if (under_way_++ > 0) {
+      return false;
+    }
+    busy_since_ = run_.now;
+    return true;
+  }
   /// Notes that an operation has ended. Returns whether none is under way any more.
-  bool operation_ended();
+  bool operation_ended() {
+    --run_.under_way;
+    if (--under_way_ > 0) {
+      return false;
+    }
+    busy_ += run_.now - busy_since_;
+    return true;
+  }
   [[nodiscard]] std::uint32_t under_way() const noexcept { return under_way_; }
 
   /// Returns the name of an item in messages.
