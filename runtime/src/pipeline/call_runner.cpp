@@ -234,7 +234,7 @@ void CallRunner::remove(std::uint32_t slot) {
 void CallRunner::release(std::uint32_t slot) {
   const ItemCall& call = run_.calls[slot];
   active_bytes_ -= call.item.bytes();
-  BusyKeys::value_type* const busy = call.key;
+  BusyKeys::value_type* const busy = plan_.order == OrderKind::kKey ? call.key : nullptr;
   run_.calls.release(slot);
   if (!claims_.empty()) {
     claims_.erase(slot);

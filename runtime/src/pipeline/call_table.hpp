@@ -23,9 +23,11 @@ struct alignas(64) ItemCall {
   std::uint32_t node = 0;
   std::uint32_t attempt : 31 = 1;
   std::uint32_t under_way : 1 = 0;
-  std::uint64_t call_id = 0;            ///< The id of its attempts so far; 0 before the first has completed.
-  std::uint64_t sequence = 0;           ///< For order = "input".
-  BusyKeys::value_type* key = nullptr;  ///< For order = "key:...".
+  std::uint64_t call_id = 0;     ///< The id of its attempts so far; 0 before the first has completed.
+  union {                        // By the order of its node.
+    std::uint64_t sequence = 0;  ///< For order = "input".
+    BusyKeys::value_type* key;   ///< For order = "key:...".
+  };
 };
 static_assert(sizeof(ItemCall) == 64);
 
